@@ -1,0 +1,107 @@
+/** Numbers about the connection, from the browser's statistics, and what they mean in a word. No DOM. */
+
+/** Everything per second or since the last reading; null where the browser does not say. */
+export interface Figures {
+  fps: number | null;
+  width: number | null;
+  height: number | null;
+  codec: string | null;
+  bitrateDown: number | null;
+  bitrateUp: number | null;
+  /** Lost packets as a part of all sent to us since the last reading, [0, 1]. */
+  loss: number | null;
+  dropped: number | null;
+  /** Milliseconds. */
+  roundTrip: number | null;
+}
+
+export type Quality = "excellent" | "good" | "poor" | "lost";
+
+/** One entry of an RTCStatsReport: W3C webrtc-stats names. */
+type Entry = Record<string, unknown> & { id: string; type: string };
+
+interface Totals {
+  at: number;
+  down: number | null;
+  up: number | null;
+  lost: number | null;
+  received: number | null;
+  frames: number | null;
+}
+
+export class FigureReader {
+  private before: Totals | null = null;
+
+  /** `now` in milliseconds; the first reading has no rates yet. */
+  read(report: Iterable<[string, unknown]>, now: number): Figures {
+    const entries = new Map([...report].map(([id, entry]) => [id, entry as Entry]));
+    const find = (type: string, kind?: string): Entry | undefined =>
+      [...entries.values()].find((e) => e.type === type && (kind === undefined || e.kind === kind));
+    const inbound = find("inbound-rtp", "video");
+    const outbound = find("outbound-rtp", "video");
+    const pair = selectedPair(entries);
+    const totals: Totals = {
+      at: now,
+      down: number(pair, "bytesReceived") ?? number(inbound, "bytesReceived"),
+      up: number(pair, "bytesSent") ?? number(outbound, "bytesSent"),
+      lost: number(inbound, "packetsLost"),
+      received: number(inbound, "packetsReceived"),
+      frames: number(inbound, "framesDecoded"),
+    };
+    const before = this.before;
+    this.before = totals;
+    const roundTrip = number(pair, "currentRoundTripTime");
+    const codec = entries.get(String(inbound?.codecId ?? ""))?.mimeType;
+    return {
+      fps: number(inbound, "framesPerSecond") ?? rate(before, totals, "frames"),
+      width: number(inbound, "frameWidth"),
+      height: number(inbound, "frameHeight"),
+      codec: typeof codec === "string" ? codec.replace(/^video\//, "") : null,
+      bitrateDown: times8(rate(before, totals, "down")),
+      bitrateUp: times8(rate(before, totals, "up")),
+      loss: lossBetween(before, totals),
+      dropped: number(inbound, "framesDropped"),
+      roundTrip: roundTrip === null ? null : roundTrip * 1000,
+    };
+  }
+}
+
+/** The connection in a word. The frame rate is left out: it tells more about the server than about the line. */
+export function judge(live: boolean, roundTrip: number | null, loss: number | null): Quality {
+  if (!live) return "lost";
+  if ((loss ?? 0) > 0.05 || (roundTrip ?? 0) > 400) return "poor";
+  if ((loss ?? 0) > 0.01 || (roundTrip ?? 0) > 150) return "good";
+  return "excellent";
+}
+
+/** Chromium and Safari name the pair in the transport; Firefox marks the pair itself. */
+function selectedPair(entries: Map<string, Entry>): Entry | undefined {
+  for (const entry of entries.values()) {
+    if (entry.type === "transport" && typeof entry.selectedCandidatePairId === "string") {
+      return entries.get(entry.selectedCandidatePairId);
+    }
+  }
+  return [...entries.values()].find((e) => e.type === "candidate-pair" && (e.selected === true || e.nominated === true));
+}
+
+function number(entry: Entry | undefined, name: string): number | null {
+  const value = entry?.[name];
+  return typeof value === "number" && Number.isFinite(value) ? value : null;
+}
+
+function rate(before: Totals | null, after: Totals, name: "down" | "up" | "frames"): number | null {
+  const [a, b] = [before?.[name] ?? null, after[name]];
+  if (!before || a === null || b === null || b < a || after.at <= before.at) return null;
+  return ((b - a) * 1000) / (after.at - before.at);
+}
+
+function times8(bytes: number | null): number | null {
+  return bytes === null ? null : bytes * 8;
+}
+
+function lossBetween(before: Totals | null, after: Totals): number | null {
+  if (before?.lost == null || before.received === null || after.lost === null || after.received === null) return null;
+  const lost = Math.max(0, after.lost - before.lost);
+  const received = Math.max(0, after.received - before.received);
+  return lost + received === 0 ? null : lost / (lost + received);
+}

@@ -1,0 +1,118 @@
+/** One RTCPeerConnection to the server, from offer to close. No DOM. */
+import type { IceServer, Role } from "./protocol";
+import type { PeerEvents, PeerLike } from "./session";
+
+/** Candidates found later than this are not worth the wait: the server's own reach the page in any case. */
+const GATHER_LIMIT = 2_000;
+
+/** What the server decodes, best first. Others stay behind them, for a server that knows more. */
+const CODECS = ["video/vp8", "video/h264"];
+
+export type Kind = "audio" | "video";
+export type LocalTracks = Record<Kind, MediaStreamTrack | null>;
+
+export class Peer implements PeerLike {
+  private readonly connection: RTCPeerConnection;
+  private readonly channel: RTCDataChannel;
+  private readonly senders = new Map<Kind, RTCRtpSender>();
+
+  constructor(
+    role: Role,
+    iceServers: IceServer[],
+    tracks: LocalTracks,
+    private readonly events: PeerEvents & { track(track: MediaStreamTrack): void },
+  ) {
+    this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.connection.onconnectionstatechange = () => events.state(this.connection.connectionState);
+    this.connection.ontrack = ({ track, receiver }) => {
+      playSoon(receiver);
+      events.track(track);
+    };
+    this.channel = this.connection.createDataChannel("control", { ordered: true });
+    this.channel.onopen = () => events.controlOpen();
+    this.channel.onclose = () => events.controlClosed();
+    this.channel.onmessage = ({ data }) => {
+      if (typeof data === "string") events.controlText(data);
+    };
+    this.add("video", role === "person" ? "sendrecv" : "recvonly", tracks.video);
+    this.add("audio", role === "person" ? "sendonly" : "recvonly", tracks.audio);
+    this.offer().catch(() => events.error());
+  }
+
+  answer(sdp: string): void {
+    this.connection
+      .setRemoteDescription({ type: "answer", sdp })
+      .then(() => this.keepFrameRate())
+      .catch(() => this.events.error());
+  }
+
+  control(text: string): void {
+    if (this.channel.readyState === "open") this.channel.send(text);
+  }
+
+  /** Sends another track, or none, without a new offer. */
+  async replace(kind: Kind, track: MediaStreamTrack | null): Promise<void> {
+    await this.senders.get(kind)?.replaceTrack(track);
+  }
+
+  report(): Promise<RTCStatsReport> {
+    return this.connection.getStats();
+  }
+
+  close(): void {
+    this.connection.onconnectionstatechange = this.connection.ontrack = null;
+    this.channel.onopen = this.channel.onclose = this.channel.onmessage = null;
+    this.connection.close();
+  }
+
+  private add(kind: Kind, direction: RTCRtpTransceiverDirection, track: MediaStreamTrack | null): void {
+    const transceiver = this.connection.addTransceiver(track ?? kind, { direction });
+    if (direction !== "recvonly") this.senders.set(kind, transceiver.sender);
+    if (kind === "video") preferCodecs(transceiver);
+  }
+
+  private async offer(): Promise<void> {
+    await this.connection.setLocalDescription(await this.connection.createOffer());
+    await this.gathered();
+    const sdp = this.connection.localDescription?.sdp;
+    if (sdp !== undefined && this.connection.signalingState !== "closed") this.events.offer(sdp);
+  }
+
+  private gathered(): Promise<void> {
+    if (this.connection.iceGatheringState === "complete") return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, GATHER_LIMIT);
+      this.connection.onicegatheringstatechange = () => {
+        if (this.connection.iceGatheringState !== "complete") return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** A tracker would rather have fewer pixels than fewer pictures. Browsers without the setting keep their own balance. */
+  private async keepFrameRate(): Promise<void> {
+    const sender = this.senders.get("video");
+    if (!sender) return;
+    try {
+      await sender.setParameters({ ...sender.getParameters(), degradationPreference: "maintain-framerate" });
+    } catch {
+      // Safari and older Firefox refuse the member; the call works without it.
+    }
+  }
+}
+
+function preferCodecs(transceiver: RTCRtpTransceiver): void {
+  const codecs = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
+  if (!codecs || !("setCodecPreferences" in transceiver)) return;
+  const rank = (codec: { mimeType: string }): number => {
+    const place = CODECS.indexOf(codec.mimeType.toLowerCase());
+    return place < 0 ? CODECS.length : place;
+  };
+  transceiver.setCodecPreferences([...codecs].sort((a, b) => rank(a) - rank(b)));
+}
+
+/** Asks for the smallest playout delay: this is a conversation, and the picture follows one's own face. */
+function playSoon(receiver: RTCRtpReceiver & { jitterBufferTarget?: number | null }): void {
+  if ("jitterBufferTarget" in receiver && receiver.track.kind === "video") receiver.jitterBufferTarget = 0;
+}

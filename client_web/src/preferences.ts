@@ -1,0 +1,54 @@
+/** What this browser remembers between calls: choices, never anything about a person or a room. */
+
+export interface Preferences {
+  camera: string;
+  microphone: string;
+  cameraOn: boolean;
+  microphoneOn: boolean;
+  selfView: boolean;
+  stats: "off" | "small" | "full";
+}
+
+type Store = Pick<Storage, "getItem" | "setItem">;
+
+const KEY = "visavis.preferences";
+
+export function defaults(): Preferences {
+  return { camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small" };
+}
+
+export function loadPreferences(store: Store | null = storage()): Preferences {
+  const result = defaults();
+  let saved: unknown;
+  try {
+    saved = JSON.parse(store?.getItem(KEY) ?? "null");
+  } catch {
+    return result;
+  }
+  if (typeof saved !== "object" || saved === null) return result;
+  const { camera, microphone, cameraOn, microphoneOn, selfView, stats } = saved as Record<string, unknown>;
+  if (typeof camera === "string") result.camera = camera;
+  if (typeof microphone === "string") result.microphone = microphone;
+  if (typeof cameraOn === "boolean") result.cameraOn = cameraOn;
+  if (typeof microphoneOn === "boolean") result.microphoneOn = microphoneOn;
+  if (typeof selfView === "boolean") result.selfView = selfView;
+  if (stats === "off" || stats === "small" || stats === "full") result.stats = stats;
+  return result;
+}
+
+export function savePreferences(preferences: Preferences, store: Store | null = storage()): void {
+  try {
+    store?.setItem(KEY, JSON.stringify(preferences));
+  } catch {
+    // A full or forbidden store only means that choices are asked again.
+  }
+}
+
+/** Reading `localStorage` itself throws where the browser forbids it. */
+function storage(): Store | null {
+  try {
+    return globalThis.localStorage ?? null;
+  } catch {
+    return null;
+  }
+}

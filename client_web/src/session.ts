@@ -1,0 +1,160 @@
+/** Runs the `Signalling` machine on a real socket, a real peer connection and the clock. No DOM. */
+import { encode, type IceServer, type Message, type RoomState, type Stats } from "./protocol";
+import { type Input, type Output, type PeerState, Signalling, type Status } from "./signalling";
+
+/** What of a WebSocket is used here. */
+export type Socket = Pick<WebSocket, "send" | "close" | "onopen" | "onclose" | "onmessage">;
+
+export interface PeerEvents {
+  offer(sdp: string): void;
+  state(state: PeerState): void;
+  controlOpen(): void;
+  controlText(text: string): void;
+  controlClosed(): void;
+  error(): void;
+}
+
+/** What a peer connection offers, as far as it is used here; `Peer` of peer.ts is the real one. */
+export interface PeerLike {
+  answer(sdp: string): void;
+  control(text: string): void;
+  close(): void;
+}
+
+export interface SessionEvents {
+  status(status: Status): void;
+  room(room: RoomState): void;
+  stats(stats: Stats): void;
+  roundTrip(milliseconds: number): void;
+}
+
+export interface Transports<P extends PeerLike> {
+  socket(): Socket;
+  peer(iceServers: IceServer[], events: PeerEvents): P;
+  now(): number;
+}
+
+export class Session<P extends PeerLike> {
+  peer: P | null = null;
+  private socket: Socket | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly machine: Signalling,
+    private readonly transports: Transports<P>,
+    private readonly events: SessionEvents,
+  ) {}
+
+  get status(): Status {
+    return this.machine.status;
+  }
+
+  join(): void {
+    this.feed({ kind: "join" });
+  }
+
+  leave(): void {
+    this.feed({ kind: "leave" });
+  }
+
+  /** The network may be back: try now instead of waiting out the schedule. */
+  nudge(): void {
+    this.feed({ kind: "nudge" });
+  }
+
+  /** Sends over the data channel; does nothing while there is none. */
+  control(message: Message): void {
+    if (this.machine.status.phase === "live") this.peer?.control(encode(message));
+  }
+
+  private feed(input: Input): void {
+    for (const output of this.machine.handle(input, this.transports.now())) this.perform(output);
+    clearTimeout(this.timer);
+    const wait = this.machine.wakeAt - this.transports.now();
+    if (wait < Infinity) this.timer = setTimeout(() => this.feed({ kind: "time" }), Math.max(0, wait));
+  }
+
+  private perform(output: Output): void {
+    switch (output.kind) {
+      case "open-socket":
+        this.openSocket();
+        break;
+      case "close-socket":
+        this.closeSocket();
+        break;
+      case "send":
+        this.socket?.send(encode(output.message));
+        break;
+      case "open-peer":
+        this.openPeer(output.iceServers);
+        break;
+      case "close-peer":
+        this.closePeer();
+        break;
+      case "answer":
+        this.peer?.answer(output.sdp);
+        break;
+      case "send-control":
+        this.peer?.control(encode(output.message));
+        break;
+      case "status":
+        this.events.status(output.status);
+        break;
+      case "room":
+        this.events.room(output.room);
+        break;
+      case "stats":
+        this.events.stats(output.stats);
+        break;
+      case "round-trip":
+        this.events.roundTrip(output.milliseconds);
+        break;
+    }
+  }
+
+  private openSocket(): void {
+    this.closeSocket();
+    const socket = this.transports.socket();
+    this.socket = socket;
+    socket.onopen = () => this.feed({ kind: "socket-open" });
+    socket.onclose = () => this.feed({ kind: "socket-closed" });
+    socket.onmessage = ({ data }) => {
+      if (typeof data === "string") this.feed({ kind: "socket-text", text: data });
+    };
+  }
+
+  private closeSocket(): void {
+    const socket = this.socket;
+    this.socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onclose = socket.onmessage = null;
+    socket.close();
+  }
+
+  private openPeer(iceServers: IceServer[]): void {
+    this.closePeer();
+    const mine = (input: Input): void => {
+      if (this.peer === peer) this.feed(input);
+    };
+    let peer: P | null = null;
+    try {
+      peer = this.transports.peer(iceServers, {
+        offer: (sdp) => mine({ kind: "offer", sdp }),
+        state: (state) => mine({ kind: "peer-state", state }),
+        controlOpen: () => mine({ kind: "control-open" }),
+        controlText: (text) => mine({ kind: "control-text", text }),
+        controlClosed: () => mine({ kind: "control-closed" }),
+        error: () => mine({ kind: "peer-error" }),
+      });
+    } catch {
+      this.feed({ kind: "peer-error" }); // an ICE server that this browser does not accept
+    }
+    this.peer = peer;
+  }
+
+  private closePeer(): void {
+    const peer = this.peer;
+    this.peer = null;
+    peer?.close();
+  }
+}

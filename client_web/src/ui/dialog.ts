@@ -1,0 +1,24 @@
+import { h } from "./dom";
+import { IconButton } from "./button";
+
+/** Opens a modal dialog; Escape, the cross and a click beside it close it, and focus goes back to where it was. */
+export function openDialog(title: string, testId: string, ...content: Node[]): void {
+  const before = document.activeElement;
+  const heading = h("h2", { id: `${testId}-title` }, title);
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": heading.id, "data-testid": testId });
+  const cross = new IconButton({ id: `${testId}-close`, icon: "close", label: "Close", look: "round quiet", press: () => dialog.close() });
+  dialog.append(h("div", { class: "dialog-head" }, heading, cross.element), ...content);
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (before instanceof HTMLElement) before.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+export function isDialogOpen(): boolean {
+  return document.querySelector("dialog[open]") !== null;
+}

@@ -1,0 +1,120 @@
+import { LevelMeter } from "../level";
+import type { LocalMedia } from "../media";
+import { IconButton } from "./button";
+import { DevicePickers } from "./device_pickers";
+import { h, setText } from "./dom";
+import { icon } from "./icons";
+import { CameraPreview } from "./preview";
+
+/** The room before the call: see yourself, choose devices, join. */
+export class Lobby {
+  readonly element: HTMLElement;
+  private readonly preview = new CameraPreview("lobby-preview");
+  private readonly meter = new LevelMeter();
+  private readonly bar = h("div", { class: "meter-bar" });
+  private readonly resting = h("p", { class: "resting" });
+  private readonly trouble = h("div", { class: "notice", role: "alert", "data-testid": "trouble", hidden: true });
+  private readonly pickers: DevicePickers;
+  private readonly camera: IconButton;
+  private readonly microphone: IconButton;
+  private frame = 0;
+
+  constructor(
+    private readonly media: LocalMedia,
+    private readonly choicesChanged: () => void,
+    join: () => void,
+  ) {
+    this.microphone = this.toggle("audio");
+    this.camera = this.toggle("video");
+    this.pickers = new DevicePickers(media, choicesChanged);
+    const joinButton = h("button", { type: "button", class: "button primary wide", "data-testid": "join" }, "Join the call");
+    joinButton.addEventListener("click", join);
+    this.element = h(
+      "main",
+      { class: "lobby" },
+      h(
+        "section",
+        { class: "mirror-card", "aria-label": "Preview" },
+        this.preview.element,
+        this.resting,
+        h("div", { class: "mirror-controls" }, this.microphone.element, this.camera.element),
+        h("div", { class: "meter", "aria-hidden": "true", "data-testid": "meter" }, this.bar),
+      ),
+      h(
+        "section",
+        { class: "lobby-side" },
+        h("h1", { tabindex: -1 }, "Ready to join?"),
+        h("p", { class: "soft" }, "Others see your avatar, never your camera. They hear your microphone."),
+        this.trouble,
+        this.pickers.element,
+        joinButton,
+        h("p", { class: "soft small" }, "Your camera picture goes to this server only, to move your avatar."),
+      ),
+    );
+    this.meterLoop();
+    this.refresh();
+  }
+
+  refresh(): void {
+    const [cameraOn, microphoneOn] = [this.media.isOn("video"), this.media.isOn("audio")];
+    this.preview.show(this.media.tracks.video);
+    this.preview.element.hidden = !cameraOn;
+    this.resting.hidden = cameraOn;
+    setText(this.resting, "Camera off: your avatar will rest.");
+    this.camera.icon(cameraOn ? "camera" : "cameraOff");
+    this.camera.label(cameraOn ? "Turn camera off" : "Turn camera on");
+    this.camera.muted(!cameraOn);
+    this.microphone.icon(microphoneOn ? "microphone" : "microphoneOff");
+    this.microphone.label(microphoneOn ? "Mute microphone" : "Unmute microphone");
+    this.microphone.muted(!microphoneOn);
+    this.meter.listen(microphoneOn ? this.media.tracks.audio : null);
+    this.showTrouble();
+    void this.pickers.refresh();
+  }
+
+  close(): void {
+    cancelAnimationFrame(this.frame);
+    this.meter.close();
+    this.preview.show(null);
+    this.element.remove();
+  }
+
+  private toggle(kind: "audio" | "video"): IconButton {
+    const [on, id] = kind === "video" ? (["camera", "lobby-camera"] as const) : (["microphone", "lobby-microphone"] as const);
+    return new IconButton({
+      id,
+      icon: on,
+      label: on,
+      look: "round on-picture",
+      press: () => {
+        void this.media.turn(kind, !this.media.isOn(kind));
+        this.choicesChanged();
+      },
+    });
+  }
+
+  private showTrouble(): void {
+    const { audio, video } = this.media.trouble;
+    const sentences = [...new Set([video, audio].flatMap((trouble) => (trouble ? [trouble.sentence] : [])))];
+    this.trouble.hidden = sentences.length === 0;
+    if (sentences.length === 0) return;
+    const again = h("button", { type: "button", class: "button quiet", "data-testid": "ask-again" }, "Ask again");
+    again.addEventListener("click", () => void this.media.start());
+    const curable = [audio, video].some((trouble) => trouble && trouble.cause !== "insecure");
+    this.trouble.replaceChildren(
+      icon("warning"),
+      h(
+        "div",
+        {},
+        ...sentences.map((sentence) => h("p", {}, sentence)),
+        h("p", { class: "soft" }, "You can join all the same."),
+        curable ? again : null,
+      ),
+    );
+  }
+
+  private meterLoop(): void {
+    this.bar.style.transform = `scaleX(${this.meter.level().toFixed(3)})`;
+    this.frame = requestAnimationFrame(() => this.meterLoop());
+  }
+}

@@ -1,0 +1,13 @@
+// In development (`npm run dev`) the WebSocket goes to a Visavis server; name another one with VISAVIS_SERVER.
+import { defineConfig } from "vite";
+
+const server = process.env.VISAVIS_SERVER ?? "http://127.0.0.1:8000";
+
+export default defineConfig({
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0, // every file by its own address: a strict content security policy needs no `data:`
+  },
+  server: { proxy: { "/ws": { target: server, ws: true } } },
+  test: { include: ["src/**/*.test.ts"] },
+});

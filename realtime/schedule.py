@@ -1,0 +1,92 @@
+"""Which views to render for a drive frame when there is not time for all of them.
+
+Views with the same camera are one piece of work. The first view (lowest priority number) is rendered for every drive frame.
+The others follow, the one that waited longest first, for as long as the estimated cost still fits before the next drive
+frame is due. A view that has waited longer than `starving` gets its turn even if it does not fit, one a round: so the
+rest rotate, and cost the first view at most one late frame in each `starving` seconds and other view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from realtime.shared import ViewRow
+from realtime.view import View
+
+_SMOOTHING = 0.1
+_OVERRUN = 0.15
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to render, for all the rows that share its camera."""
+
+    view: View
+    rows: tuple[ViewRow, ...]
+
+
+class ViewSchedule:
+    """Remembers when each view was last rendered and what a picture costs."""
+
+    def __init__(self, clock: Callable[[], float], *, starving: float = 0.25, interval: float = 1 / 30) -> None:
+        self._clock = clock
+        self._starving = starving
+        self._interval = interval
+        self._cost = 0.0
+        self._last_drive: float | None = None
+        self._done: dict[tuple[int, int], tuple[float, View]] = {}
+
+    def round(self, rows: list[ViewRow]) -> Iterator[Job]:
+        """The jobs for a drive frame that has just come; the caller renders each one before it asks for the next."""
+        start = self._clock()
+        if self._last_drive is not None:
+            gap = min(start - self._last_drive, 0.2)
+            self._interval += _SMOOTHING * (gap - self._interval)
+        self._last_drive = start
+        self._forget_closed(rows)
+        jobs = _shared(rows)
+        if not jobs:
+            return
+        yield from self._measured(jobs[0])
+        rescued = False
+        for job in sorted(jobs[1:], key=self._last_time):
+            now = self._clock()
+            fits = now - start + self._cost <= self._interval * (1 + _OVERRUN)
+            starves = not rescued and now - self._last_time(job) > self._starving
+            if fits or starves:
+                rescued = rescued or not fits
+                yield from self._measured(job)
+
+    def moved(self, rows: list[ViewRow]) -> Iterator[Job]:
+        """The jobs while no drive frame comes: views that are new or whose camera has moved since their last picture."""
+        self._forget_closed(rows)
+        changed = [row for row in rows if self._done.get(_key(row), (0.0, None))[1] != row.view]
+        for job in _shared(changed):
+            yield from self._measured(job)
+
+    def _measured(self, job: Job) -> Iterator[Job]:
+        before = self._clock()
+        yield job
+        after = self._clock()
+        self._cost += (after - before - self._cost) * (_SMOOTHING if self._cost else 1.0)
+        for row in job.rows:
+            self._done[_key(row)] = (after, row.view)
+
+    def _last_time(self, job: Job) -> float:
+        return min(self._done.get(_key(row), (float("-inf"), None))[0] for row in job.rows)
+
+    def _forget_closed(self, rows: list[ViewRow]) -> None:
+        open_keys = {_key(row) for row in rows}
+        self._done = {key: value for key, value in self._done.items() if key in open_keys}
+
+
+def _key(row: ViewRow) -> tuple[int, int]:
+    return row.slot, row.generation
+
+
+def _shared(rows: list[ViewRow]) -> list[Job]:
+    groups: dict[View, list[ViewRow]] = {}
+    for row in rows:
+        groups.setdefault(row.view.rounded(), []).append(row)
+    return [Job(group[0].view, tuple(group)) for group in groups.values()]

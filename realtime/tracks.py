@@ -1,0 +1,86 @@
+"""The media tracks of a call: the webcam's frames into the render process, the avatar's pictures out to a page.
+
+Time stamps follow RFC 3550 (5.1): the avatar's clock runs at 90 kHz from the first picture (RFC 7741, 4.1), by the wall, so
+that the sender reports that tie it to the sound's clock stay true when pictures are skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import av
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
+
+from realtime.mailbox import AsyncMailbox
+
+REPEAT_AFTER = 0.5
+"""Seconds without a new picture after which the last one is sent again, so that a lost one heals and a new decoder starts."""
+
+
+class AvatarTrack(MediaStreamTrack):
+    """Sends the newest picture that was delivered; pictures that come faster than the encoder takes them are skipped."""
+
+    kind = "video"
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._pictures: AsyncMailbox[av.VideoFrame] = AsyncMailbox()
+        self._last: av.VideoFrame | None = None
+        self._start: float | None = None
+        self._pts = -1
+
+    def deliver(self, frame: av.VideoFrame) -> None:
+        """The next picture to send: a yuv420p frame that nobody else holds."""
+        self._pictures.put(frame)
+
+    async def recv(self) -> av.VideoFrame:
+        """The next picture with its time stamp (aiortc calls this). Raises `MediaStreamError` once stopped."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        frame = await self._next()
+        now = self._clock()
+        self._start = now if self._start is None else self._start
+        self._pts = max(self._pts + 1, int((now - self._start) * VIDEO_CLOCK_RATE))
+        frame.pts, frame.time_base = self._pts, VIDEO_TIME_BASE
+        self._last = frame
+        return frame
+
+    async def _next(self) -> av.VideoFrame:
+        if self._last is None:
+            return await self._pictures.get()
+        try:
+            return await asyncio.wait_for(self._pictures.get(), REPEAT_AFTER)
+        except TimeoutError:
+            return self._last
+
+
+async def feed_webcam(track: MediaStreamTrack, submit: Callable[[av.VideoFrame, float], None], executor: Executor) -> None:
+    """Take the frames of a remote webcam track as they come and `submit` the newest with its time of arrival, until it ends.
+
+    The remote track queues without bound, so it is emptied all the time; while `submit` is busy in the `executor`, frames
+    that are overtaken fall away.
+    """
+    newest: AsyncMailbox[tuple[av.VideoFrame, float]] = AsyncMailbox()
+
+    async def hand_over() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            frame, arrival = await newest.get()
+            await loop.run_in_executor(executor, submit, frame, arrival)
+
+    handing = asyncio.create_task(hand_over())
+    try:
+        while not handing.done():
+            frame = await track.recv()
+            if isinstance(frame, av.VideoFrame):
+                newest.put((frame, time.monotonic()))
+        handing.result()
+    except MediaStreamError:
+        return  # the page has stopped its webcam, or left
+    finally:
+        handing.cancel()

@@ -1,0 +1,37 @@
+"""Where one page looks from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from models.types import Camera
+
+MAX_PITCH = math.radians(80)
+MIN_DISTANCE, MAX_DISTANCE = 0.35, 3.0
+
+
+@dataclass(frozen=True)
+class View:
+    """An orbit camera: yaw and pitch in radians (yaw 0 faces the avatar, positive towards its left), distance in metres."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    distance: float = 0.9
+
+    @staticmethod
+    def within_limits(yaw: float, pitch: float, distance: float) -> View:
+        """The nearest view that can be drawn: yaw in [-pi, pi], neither above the crown nor inside the head. Finite input."""
+        return View(
+            math.remainder(yaw, 2 * math.pi),
+            min(max(pitch, -MAX_PITCH), MAX_PITCH),
+            min(max(distance, MIN_DISTANCE), MAX_DISTANCE),
+        )
+
+    def rounded(self) -> View:
+        """The view to a thousandth: pages whose views round to the same one share a picture."""
+        return View(round(self.yaw, 3), round(self.pitch, 3), round(self.distance, 3))
+
+    def camera(self, width: int, height: int) -> Camera:
+        """The pinhole camera of this view."""
+        return Camera.orbit(self.yaw, self.pitch, self.distance, width=width, height=height)
