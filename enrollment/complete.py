@@ -1,0 +1,202 @@
+"""Colours for what no photo shows, out of what they do show: skin by symmetry and smooth continuation over the mesh, hair by
+wrapping the visible hair around the head, clothes by the nearest visible cloth, mouth, teeth and eyes by their own rules.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
+
+from enrollment.portrait import Portrait
+from enrollment.surface import Samples, View
+from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, HeadModel, PersonHead
+from models.heads.embedding import IRIS_ANGLE
+from models.types import Array
+
+HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -0.01), (-0.10, -0.065))
+"""(z, y) metres on the template, front to back: above this line a head is scalp."""
+HAIR_VOLUME = 0.012
+"""Metres; where the outline stands out further than this, the surface is hair (or a hat, or a scarf)."""
+SQUARE_ON = 0.3
+"""Cosine between surface and view under which a photo's pixel is too stretched to trust."""
+TEETH, MOUTH, TONGUE = (0.88, 0.84, 0.78), (0.30, 0.13, 0.12), (0.66, 0.36, 0.35)
+"""sRGB under an even light; scaled by how bright the person's skin came out."""
+SKIN_BRIGHTNESS = 0.62
+MIRRORED = 0.25
+"""How much a colour seen on the other side counts against one seen on this side."""
+
+
+def scalp(model: HeadModel) -> NDArray[np.bool_]:
+    """(V,) vertices above the hairline of an average head."""
+    z, y = np.array(sorted(HAIRLINE)).T
+    v = model.template
+    head = np.zeros(model.vertex_count, bool)
+    head[model.region_vertices("skin")] = True
+    ear = (np.abs(v[:, 0]) > 0.068) & (np.abs(v[:, 1]) < 0.04) & (v[:, 2] > -0.03)
+    return np.asarray(head & (v[:, 1] > np.interp(v[:, 2], z, y)) & ~ear)
+
+
+def vertex_colors(view: View, portrait: Portrait, colors: Array) -> tuple[Array, Array]:
+    """What the photo says of each vertex: colour (V, 3) and trust (V,), 0 where it is hidden or seen at a grazing angle."""
+    seen, xy, facing = view.visible(view.vertices, view.normals)
+    column, row = np.clip(np.floor(xy).astype(int), 0, portrait.matte.shape[0] - 1).T
+    trust = np.where(seen & (facing > SQUARE_ON), facing**2, 0.0) * portrait.matte[row, column] * portrait.inside[row, column]
+    soft = ndimage.uniform_filter(colors, (5, 5, 0))
+    return soft[row, column], trust.astype(np.float32)
+
+
+def continued(model: HeadModel, color: Array, trust: Array, part: NDArray[np.bool_]) -> Array:
+    """Colours (V, 3) of all vertices of `part` (V,), smoothly continued from those that are trusted, mirrored where the
+    other side is. Minimises sum trust (c - seen)^2 + |L c|^2-like roughness over the part's edges."""
+    trust = np.where(part, trust, 0.0).astype(np.float64)
+    if not (trust > 0).any():
+        return np.tile(color.mean(axis=0), (len(color), 1))
+    tree = cKDTree(model.template)
+    distance, twin = tree.query(model.template * np.array([-1, 1, 1], np.float32))
+    mirrored = np.where(distance < 0.004, trust[twin] * MIRRORED, 0.0) * (trust < 0.05)
+    f = model.faces[part[model.faces].all(axis=1)]
+    i = np.concatenate([f[:, 0], f[:, 1], f[:, 2], f[:, 1], f[:, 2], f[:, 0]])
+    j = np.concatenate([f[:, 1], f[:, 2], f[:, 0], f[:, 0], f[:, 1], f[:, 2]])
+    n = len(color)
+    edges = sparse.coo_matrix((np.ones(len(i)), (i, j)), (n, n)).tocsr()
+    laplacian = sparse.diags(np.asarray(edges.sum(axis=1)).ravel()) - edges
+    weight = 4.0 * (trust + mirrored)
+    mean = (trust[:, None] * color).sum(0) / trust.sum()
+    right = 4.0 * (trust[:, None] * color + mirrored[:, None] * color[twin]) + 1e-4 * mean
+    solved = spsolve((sparse.diags(weight + 1e-4) + 0.2 * laplacian).tocsc(), right)
+    return np.asarray(np.clip(solved, 0, 1), np.float32)
+
+
+class HairWrap:
+    """The visible hair as a band between face and outline, in polar coordinates about the middle of the head; the back of
+    the head is covered by the same band, stretched from the outline inwards."""
+
+    BINS = 256
+
+    def __init__(self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_]) -> None:
+        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3)."""
+        model, fragments = view.model, view.fragments
+        self.colors, self.camera = colors, view.camera
+        head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
+        self.middle = self._centre(view, head)
+        corner = model.faces[np.maximum(fragments.face, 0)]
+        is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
+        row, column = np.nonzero(is_hair)
+        angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
+        bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
+        self.outer = np.zeros(self.BINS)
+        np.maximum.at(self.outer, bin_, radius)
+        self.inner = np.full(self.BINS, np.inf)
+        order = np.argsort(-radius)
+        last = self.outer.copy()
+        for b, r in zip(bin_[order], radius[order], strict=True):  # inwards until the hair ends
+            if last[b] - r < 4.0:
+                last[b] = r
+                self.inner[b] = r
+        valid = (self.outer - self.inner) > 8.0
+        self.known = bool(valid.any())
+        if self.known:
+            index = np.arange(self.BINS)
+            tripled = np.concatenate([np.flatnonzero(valid) + k * self.BINS for k in (-1, 0, 1)])
+            nearest = tripled[np.abs(index[:, None] - tripled[None]).argmin(axis=1)] % self.BINS
+            self.source = nearest
+            skin_xy = view.camera.project(view.vertices[head | hair])
+            a, r = self._polar(skin_xy)
+            self.reach = np.full(self.BINS, 1.0)
+            np.maximum.at(self.reach, (a / (2 * np.pi) * self.BINS).astype(int) % self.BINS, r)
+            self.reach = ndimage.uniform_filter1d(ndimage.maximum_filter1d(self.reach, 9, mode="wrap"), 9, mode="wrap")
+
+    def _centre(self, view: View, head: NDArray[np.bool_]) -> Array:
+        xy = view.camera.project(view.vertices[head])
+        return np.asarray(0.5 * (xy.min(axis=0) + xy.max(axis=0)), np.float32)
+
+    def _polar(self, xy: NDArray[np.floating]) -> tuple[Array, Array]:
+        d = xy - self.middle
+        return np.arctan2(d[:, 1], d[:, 0]) % (2 * np.pi), np.linalg.norm(d, axis=1)
+
+    def at(self, points: Array) -> Array:
+        """Colours (N, 3) for surface points (N, 3) in the view's space."""
+        angle, radius = self._polar(self.camera.project(points))
+        exact = angle / (2 * np.pi) * self.BINS
+        bin_ = exact.astype(int) % self.BINS
+        source = self.source[bin_]
+        part = np.clip(radius / self.reach[bin_], 0, 1)
+        inner, outer = self.inner[source], self.outer[source]
+        r = inner + (0.08 + 0.84 * part) * (outer - inner)
+        turned = np.where(source == bin_, angle, (source + 0.5) / self.BINS * 2 * np.pi + (angle * 7.0 % 0.1))
+        x = self.middle[0] + r * np.cos(turned)
+        y = self.middle[1] + r * np.sin(turned)
+        side = self.colors.shape[0] - 1
+        soft = ndimage.map_coordinates
+        at = np.stack([np.clip(y, 0, side), np.clip(x, 0, side)])
+        return np.stack([soft(self.colors[..., k], at, order=1) for k in range(3)], axis=1).astype(np.float32)
+
+
+def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array) -> Array | None:
+    """Colours (N, 3) of the visible body nearest to each point's own place in the photo; `None` when no body is seen."""
+    face = view.fragments.face
+    cloth = (view.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
+    if cloth.sum() < 200:
+        return None
+    nearest = ndimage.distance_transform_edt(~cloth, return_distances=False, return_indices=True)
+    side = portrait.matte.shape[0] - 1
+    column, row = np.clip(view.camera.project(points).astype(int), 0, side).T
+    soft = ndimage.uniform_filter(colors, (5, 5, 0))
+    return np.asarray(soft[nearest[0][row, column], nearest[1][row, column]])
+
+
+def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[np.bool_], seen_colors: Array) -> Array:
+    """Colours (N, 3) of eyeball samples by their angle from the pupil, from the samples the photo shows.
+
+    gaze: (2, 2) radians in the photo. seen_colors: (N, 3), valid where `seen` (N,).
+    """
+    model = person.model
+    points = samples.at(model.faces, person.rest)
+    region = model.region[samples.face]
+    out = np.zeros((len(points), 3), np.float32)
+    for name, joint in (("left_eye", LEFT_EYE), ("right_eye", RIGHT_EYE)):
+        mine = region == REGION[name]
+        centre = person.rest[model.region_vertices(name)].mean(axis=0)
+        centre = np.array([centre[0], centre[1], min(centre[2], person.joints[joint][2] + 0.002)])
+        direction = points[mine] - centre
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        angle = np.arccos(np.clip(direction[:, 2], -1, 1))
+        known = seen[mine]
+        bins = np.clip((angle / IRIS_ANGLE * 6).astype(int), 0, 9)
+        profile = np.tile(np.array([0.75, 0.72, 0.7], np.float32), (10, 1))
+        for b in range(10):
+            pixels = seen_colors[mine][known & (bins == b)]
+            if len(pixels):
+                profile[b] = np.median(pixels, axis=0)
+        white = seen_colors[mine][known & (angle > 1.1 * IRIS_ANGLE)]
+        if len(white):
+            profile[7:] = np.percentile(white, 70, axis=0)
+        out[mine] = profile[bins]
+    return out
+
+
+def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: Array) -> Array:
+    """Colours (N, 3) of teeth, tongue and the mouth's inside, as bright as the person's skin (3,), darker further back."""
+    region = model.region[samples.face]
+    points = samples.at(model.faces, person.rest)
+    out = np.zeros((len(points), 3), np.float32)
+    light = float(np.clip(skin.mean() / SKIN_BRIGHTNESS, 0.45, 1.15))
+    front = float(person.rest[model.region_vertices("upper_teeth"), 2].max())
+    for names, color, fade in (
+        (("upper_teeth", "lower_teeth"), TEETH, 0.030),
+        (("mouth_inside",), MOUTH, 0.025),
+        (("tongue",), TONGUE, 0.035),
+    ):
+        mine = np.isin(region, [REGION[n] for n in names])
+        depth = np.clip((front - points[mine, 2]) / fade, 0, 2)
+        out[mine] = np.array(color) * light * np.exp(-0.7 * depth)[:, None]
+    grey = out.mean(axis=1, keepdims=True)
+    return grey + (out - grey) * saturation(skin)
+
+
+def saturation(skin: Array) -> float:
+    """How colourful the photo is: 0 for black and white, 1 for an ordinary colour photo."""
+    return float(np.clip((skin.max() - skin.min()) / 0.12, 0, 1))

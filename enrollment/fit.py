@@ -1,0 +1,230 @@
+"""Fit the head model to the landmarks of one or several photos of a person: Levenberg-Marquardt with priors.
+
+Shared: the identity. For each photo: head pose, focal length, 52 expression coefficients in [0, 1] (projected after each
+step). Residuals are robust (Geman-McClure, by reweighting), in units of the landmark noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.portrait import Portrait, face_height
+from models import arkit
+from models.heads.base import HeadModel, rotation_vector
+from models.types import Array, Array64, Camera
+
+ITERATIONS = 30
+NOISE = 0.004
+"""One standard deviation of a landmark, in face heights."""
+OUTLIER = 4.0
+"""Standard deviations at which a landmark begins to lose its say."""
+EXPRESSION_SPREAD = 0.3
+FOCAL, FOCAL_SPREAD = 1.2, 0.5
+"""Prior of the focal length: in photo sides, and its spread (natural logarithm)."""
+DISTANCE, DISTANCE_SPREAD = 0.75, 0.3
+"""Prior of the camera's distance: metres, and its spread (natural logarithm)."""
+CONTOUR_TRUST = 0.35
+"""Landmarks of the face's outline slide along the cheek as the head turns."""
+CONTOUR = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
+    172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+FREE = np.array([i for i in range(arkit.COUNT) if i not in arkit.GAZE and arkit.NAMES[i] not in ("tongueOut", "cheekPuff")])
+"""Coefficients that landmarks can tell; gaze comes from the irises."""
+
+
+@dataclass(frozen=True)
+class PhotoFit:
+    """How one photo was taken: head pose and expression.
+
+    rotation: (3, 3) and translation: (3,) metres: avatar space -> camera, OpenGL axes (as `DriveFrame`). focal: pixels.
+    coefficients: (52,) float32. gaze: (2, 2) radians. rms: pixels of the working picture, all landmarks but the irises.
+    """
+
+    rotation: Array64
+    translation: Array64
+    focal: float
+    coefficients: Array
+    gaze: Array
+    rms: float
+
+    def head_pose(self) -> Array64:
+        """(4, 4), avatar space -> camera in OpenGL axes."""
+        m = np.eye(4)
+        m[:3, :3], m[:3, 3] = self.rotation, self.translation
+        return m
+
+    def camera(self, portrait: Portrait) -> Camera:
+        """The photo's camera, in a world whose axes are the camera's OpenGL axes."""
+        side = portrait.image.shape[0]
+        return Camera(
+            side, side, self.focal, self.focal, *portrait.principal, world_to_camera=np.diag([1.0, -1.0, -1.0, 1.0])
+        )
+
+
+@dataclass(frozen=True)
+class Fit:
+    """identity: (K,) float32, shared; photos: one entry a portrait."""
+
+    identity: Array
+    photos: tuple[PhotoFit, ...]
+
+
+class _Photo:
+    """One photo's unknowns while fitting: rotation, translation, log focal, coefficients."""
+
+    def __init__(self, portrait: Portrait, head: HeadModel, mean: Array64, weight: Array64) -> None:
+        self.xy = portrait.landmarks.points[:468, :2].astype(np.float64) - np.asarray(portrait.principal)
+        self.height = face_height(portrait.landmarks)
+        self.weight = weight / (NOISE * self.height) ** 2
+        self.focal_prior = np.log(FOCAL * portrait.photo_side)
+        self.coefficients = np.zeros(arkit.COUNT)
+        seen = portrait.landmarks.points[:468].astype(np.float64) * np.array([1.0, -1.0, -1.0])
+        trusted = weight > 0.3 * weight.max()
+        self.rotation, size = _align(mean[trusted], seen[trusted])
+        self.log_focal = np.log(max(size * DISTANCE, 0.5 * np.exp(self.focal_prior)))
+        depth = np.exp(self.log_focal) / size
+        middle = np.average(self.xy, axis=0, weights=weight)
+        place = self.rotation @ np.average(mean, axis=0, weights=weight)
+        self.translation = np.array([middle[0] / size, -middle[1] / size, -depth]) - place
+
+    def project(self, points: Array64) -> tuple[Array64, Array64]:
+        """Pixels from the principal point (N, 2) and camera points (N, 3, OpenGL)."""
+        p = points @ self.rotation.T + self.translation
+        f = np.exp(self.log_focal)
+        return np.stack([f * p[:, 0] / -p[:, 2], f * p[:, 1] / p[:, 2]], axis=1), p
+
+
+def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATIONS) -> Fit:
+    """Fit `head` to every portrait at once. The first photo's numbers come first."""
+    corners, bary = head.landmark_corners[:468], head.landmark_barycentric[:468].astype(np.float64)
+    mean = np.einsum("nk,nkc->nc", bary, head.template[corners])
+    identity_basis = np.einsum("nk,dnkc->dnc", bary, head.identity_basis[:, corners])
+    expression_basis = np.einsum("nk,dnkc->dnc", bary, head.expression_basis[:, corners])
+    weight = head.landmark_weight[:468].astype(np.float64).copy()
+    weight[list(CONTOUR)] *= CONTOUR_TRUST
+    photos = [_Photo(p, head, mean, weight) for p in portraits]
+    identity = np.zeros(head.identity_count)
+    damping = 1.0
+    best = _energy(identity, photos, mean, identity_basis, expression_basis)
+    for _ in range(iterations):
+        step = _step(identity, photos, mean, identity_basis, expression_basis, damping)
+        saved = [(p.rotation, p.translation, p.log_focal, p.coefficients) for p in photos]
+        _apply(photos, step, len(identity))
+        energy = _energy(identity + step[: len(identity)], photos, mean, identity_basis, expression_basis)
+        if energy < best:
+            identity, improved, best, damping = identity + step[: len(identity)], best - energy, energy, damping * 0.4
+            if improved < 1e-4 * best:
+                break
+        else:
+            for p, (p.rotation, p.translation, p.log_focal, p.coefficients) in zip(photos, saved, strict=True):
+                pass
+            damping *= 6.0
+    return Fit(
+        identity.astype(np.float32),
+        tuple(_result(p, q, head, identity, mean, identity_basis, expression_basis) for p, q in zip(photos, portraits, strict=True)),
+    )
+
+
+def _points(identity: Array64, photo: _Photo, mean: Array64, by_identity: Array64, by_expression: Array64) -> Array64:
+    return mean + np.tensordot(identity, by_identity, 1) + np.tensordot(photo.coefficients, by_expression, 1)
+
+
+def _energy(identity: Array64, photos: list[_Photo], mean: Array64, by_identity: Array64, by_expression: Array64) -> float:
+    total = float(identity @ identity)
+    for p in photos:
+        error, camera_points = p.project(_points(identity, p, mean, by_identity, by_expression))
+        r2 = p.weight * np.sum((error - p.xy) ** 2, axis=1)
+        total += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
+        total += float(np.sum(p.coefficients**2)) / EXPRESSION_SPREAD**2
+        total += ((p.log_focal - p.focal_prior) / FOCAL_SPREAD) ** 2
+        total += (np.log(max(-p.translation[2], 1e-3) / DISTANCE) / DISTANCE_SPREAD) ** 2
+    return total
+
+
+def _step(
+    identity: Array64, photos: list[_Photo], mean: Array64, by_identity: Array64, by_expression: Array64, damping: float
+) -> Array64:
+    """One damped Gauss-Newton step: identity, then rotation 3, translation 3, log focal 1, coefficients for each photo."""
+    k, each = len(identity), 7 + len(FREE)
+    size = k + each * len(photos)
+    hessian, gradient = np.zeros((size, size)), np.zeros(size)
+    hessian[:k, :k] += np.eye(k)
+    gradient[:k] += identity
+    for i, p in enumerate(photos):
+        points = _points(identity, p, mean, by_identity, by_expression)
+        error, q = p.project(points)
+        f, z = np.exp(p.log_focal), -q[:, 2]
+        d_point = np.zeros((len(q), 2, 3))  # pixel by camera point
+        d_point[:, 0, 0], d_point[:, 0, 2] = f / z, f * q[:, 0] / z**2
+        d_point[:, 1, 1], d_point[:, 1, 2] = -f / z, -f * q[:, 1] / z**2
+        rotated = q - p.translation
+        turn = np.zeros((len(q), 3, 3))  # d(rotated) by a small rotation vector: -[rotated]x
+        turn[:, 0, 1], turn[:, 0, 2] = rotated[:, 2], -rotated[:, 1]
+        turn[:, 1, 0], turn[:, 1, 2] = -rotated[:, 2], rotated[:, 0]
+        turn[:, 2, 0], turn[:, 2, 1] = rotated[:, 1], -rotated[:, 0]
+        shape = d_point @ p.rotation
+        jacobian = np.empty((len(q), 2, k + each))
+        jacobian[:, :, :k] = np.einsum("nij,dnj->nid", shape, by_identity)
+        jacobian[:, :, k : k + 3] = d_point @ turn
+        jacobian[:, :, k + 3 : k + 6] = d_point
+        jacobian[:, :, k + 6] = error
+        jacobian[:, :, k + 7 :] = np.einsum("nij,dnj->nid", shape, by_expression[FREE])
+        residual = error - p.xy
+        r2 = p.weight * np.sum(residual**2, axis=1)
+        w = p.weight * (OUTLIER**2 / (OUTLIER**2 + r2)) ** 2
+        j = jacobian.reshape(-1, k + each)
+        weighted = j * np.repeat(w, 2)[:, None]
+        own = np.concatenate([np.arange(k), k + i * each + np.arange(each)])
+        hessian[np.ix_(own, own)] += weighted.T @ j
+        gradient[own] += weighted.T @ residual.reshape(-1)
+        at = k + i * each
+        place = at + 7 + np.arange(len(FREE))
+        hessian[place, place] += 1 / EXPRESSION_SPREAD**2
+        gradient[place] += p.coefficients[FREE] / EXPRESSION_SPREAD**2
+        hessian[at + 6, at + 6] += 1 / FOCAL_SPREAD**2
+        gradient[at + 6] += (p.log_focal - p.focal_prior) / FOCAL_SPREAD**2
+        depth = p.translation[2]
+        hessian[at + 5, at + 5] += 1 / (DISTANCE_SPREAD * depth) ** 2
+        gradient[at + 5] += np.log(max(-depth, 1e-3) / DISTANCE) / (DISTANCE_SPREAD**2 * depth)
+        # a coefficient that leans on its bound and would go further out takes no part in this step
+        stuck = place[((p.coefficients[FREE] <= 0) & (gradient[place] > 0)) | ((p.coefficients[FREE] >= 1) & (gradient[place] < 0))]
+        hessian[stuck, :], hessian[:, stuck], gradient[stuck] = 0.0, 0.0, 0.0
+        hessian[stuck, stuck] = 1.0
+    hessian[np.diag_indices(size)] *= 1 + 1e-3 * damping
+    hessian[np.diag_indices(size)] += 1e-6 + 1e-2 * damping * (np.arange(size) < k)
+    return np.asarray(-np.linalg.solve(hessian, gradient))
+
+
+def _apply(photos: list[_Photo], step: Array64, k: int) -> None:
+    each = 7 + len(FREE)
+    for i, p in enumerate(photos):
+        s = step[k + i * each : k + (i + 1) * each]
+        p.rotation = rotation_vector(s[:3]) @ p.rotation
+        p.translation = p.translation + s[3:6]
+        p.translation[2] = min(p.translation[2], -0.15)
+        p.log_focal += float(np.clip(s[6], -0.3, 0.3))
+        p.coefficients = p.coefficients.copy()
+        p.coefficients[FREE] = np.clip(p.coefficients[FREE] + s[7:], 0, 1)
+
+
+def _align(a: Array64, b: Array64) -> tuple[Array64, float]:
+    """Rotation and scale that take points `a` (N, 3) to `b` (N, 3) (Umeyama 1991)."""
+    a0, b0 = a - a.mean(0), b - b.mean(0)
+    u, s, vt = np.linalg.svd(b0.T @ a0)
+    d = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    return u @ np.diag(d) @ vt, float((s * d).sum() / (a0**2).sum())
+
+
+def _result(
+    photo: _Photo, portrait: Portrait, head: HeadModel, identity: Array64, mean: Array64, by_identity: Array64, by_expression: Array64
+) -> PhotoFit:
+    error, _ = photo.project(_points(identity, photo, mean, by_identity, by_expression))
+    rms = float(np.sqrt(np.mean(np.sum((error - photo.xy) ** 2, axis=1))))
+    coefficients = photo.coefficients.astype(np.float32)
+    return PhotoFit(
+        photo.rotation, photo.translation, float(np.exp(photo.log_focal)), coefficients, np.zeros((2, 2), np.float32), rms
+    )

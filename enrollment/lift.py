@@ -1,0 +1,119 @@
+"""What the photo shows, lifted: one Gaussian for each few pixels, a small disc on the fitted surface, coloured by them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from enrollment.portrait import Portrait
+from enrollment.surface import View
+from models import binding
+from models.binding import BoundGaussians
+from models.heads.base import REGION, HeadModel
+from models.types import Array, Gaussians
+
+STEP_FACE, STEP_HEAD, STEP_BODY = 2, 3, 5
+"""Pixels of the working picture between neighbours."""
+SIGMA = 0.55
+"""Standard deviation of a Gaussian in steps: neighbours overlap into a closed surface."""
+THICKNESS = 0.3
+STEEPEST = 0.35
+"""Cosine; a disc on a steeper surface is not stretched further."""
+OPACITY = 0.97
+
+
+def clean_colors(portrait: Portrait) -> Array:
+    """The photo with the background's colour taken out of the matte's soft edge, (S, S, 3) float32 in [0, 1].
+
+    An edge pixel takes the colour of the nearest pixel that is surely the person.
+    """
+    sure = (portrait.matte > 0.95) & ndimage.binary_erosion(portrait.matte > 0.5, iterations=3)
+    nearest = ndimage.distance_transform_edt(~sure, return_distances=False, return_indices=True)
+    return np.asarray(portrait.image[nearest[0], nearest[1]], np.float32) / 255
+
+
+def lift(view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_]) -> BoundGaussians:
+    """Gaussians for every pixel of the person, bound to the faces under them.
+
+    view: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
+    A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
+    """
+    model, fragments = view.model, view.fragments
+    shown = ndimage.distance_transform_edt(fragments.face < 0, return_distances=False, return_indices=True)
+    face = fragments.face[shown[0], shown[1]]
+    depth = fragments.depth[shown[0], shown[1]]
+    covered = fragments.face >= 0
+    row, column = _grid(face, model, portrait, face_area)
+    step = _step_of(model, face_area)[face[row, column]].astype(np.float32)
+    z = depth[row, column]
+    c = view.camera
+    points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
+    normal = fragments.interpolate(model.faces, view.normals)[row, column]
+    normal[~covered[row, column]] = (0, 0, 1)
+    sigma = SIGMA * step * z / c.fx
+    return discs(
+        view, points, normal, sigma, face[row, column], _average(colors, step, row, column),
+        (OPACITY * portrait.matte[row, column]).astype(np.float32), toward=-points,
+    )  # fmt: skip
+
+
+def discs(
+    view: View, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array, opacities: Array,
+    *, toward: Array | None = None,
+) -> BoundGaussians:  # fmt: skip
+    """Flat Gaussians (N,) on a surface, bound to `face`. With `toward`, the viewer's directions (N, 3), each is stretched
+    along its tilt so that it looks round from there."""
+    n = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    reference = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1)) if toward is None else toward
+    reference = reference / np.maximum(np.linalg.norm(reference, axis=1, keepdims=True), 1e-9)
+    across = np.cross(n, reference)
+    length = np.linalg.norm(across, axis=1, keepdims=True)
+    spare = np.where(np.abs(n[:, :1]) < 0.9, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
+    across = np.where(length > 1e-3, across / np.maximum(length, 1e-9), np.cross(n, spare))
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    along = np.cross(n, across)
+    stretch = 1.0 if toward is None else 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
+    scales = np.stack([sigma, sigma * stretch, sigma * THICKNESS], axis=1)
+    rotation = _quaternions(np.stack([across, along, n], axis=2))
+    world = Gaussians(
+        points.astype(np.float32), rotation, scales.astype(np.float32), opacities.astype(np.float32), colors.astype(np.float32)
+    )
+    return binding.bind(world, face, binding.frames(view.vertices, view.model.faces))
+
+
+def _step_of(model: HeadModel, face_area: NDArray[np.bool_]) -> NDArray[np.int64]:
+    step = np.full(len(model.faces), STEP_HEAD)
+    step[model.region == REGION["body"]] = STEP_BODY
+    step[face_area] = STEP_FACE
+    return step
+
+
+def _grid(
+    face: NDArray[np.int32], model: HeadModel, portrait: Portrait, face_area: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels (row, column) that get a Gaussian: a grid as fine as what lies there deserves."""
+    step = _step_of(model, face_area)[face]
+    side = face.shape[0]
+    i, j = np.mgrid[:side, :side]
+    chosen = np.zeros(face.shape, bool)
+    for s in (STEP_FACE, STEP_HEAD, STEP_BODY):
+        chosen |= (step == s) & (i % s == s // 2) & (j % s == s // 2)
+    return np.nonzero(chosen & (portrait.matte > 0.3) & portrait.inside)
+
+
+def _average(colors: Array, step: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
+    """The mean colour of each Gaussian's own square of pixels, (N, 3)."""
+    out = np.empty((len(row), 3), np.float32)
+    for s in (STEP_FACE, STEP_HEAD, STEP_BODY):
+        blurred = ndimage.uniform_filter(colors, (s, s, 0))
+        mine = step == s
+        out[mine] = blurred[row[mine], column[mine]]
+    return out
+
+
+def _quaternions(r: Array) -> Array:
+    """(N, 3, 3) rotations -> (N, 4) float32 wxyz."""
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_matrix(r).as_quat()[:, [3, 0, 1, 2]], np.float32)

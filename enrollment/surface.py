@@ -1,0 +1,92 @@
+"""Points spread evenly over the head's surface, and what of it a photo shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import arkit
+from models.heads.base import HeadModel, PersonHead
+from models.heads.raster import Fragments, rasterize, vertex_normals
+from models.types import Array, Camera
+
+STRETCHES = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthPucker", "mouthSmileLeft", "mouthSmileRight", "browInnerUp")
+"""Expressions in which folded skin (eyelids, lips) comes out; samples must be dense enough there too."""
+SEED = 20
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points on a mesh. face: (N,) int32. barycentric: (N, 3) float32. spacing: (N,) float32 metres to the neighbours."""
+
+    face: NDArray[np.int32]
+    barycentric: Array
+    spacing: Array
+
+    def at(self, faces: NDArray[np.int32], values: NDArray[np.floating]) -> Array:
+        """Per-vertex values (V, C) at the samples, (N, C)."""
+        return np.einsum("nk,nkc->nc", self.barycentric, values[faces[self.face]]).astype(np.float32)
+
+    def select(self, which: NDArray[np.generic]) -> Samples:
+        """The samples at a mask or positions."""
+        return Samples(self.face[which], self.barycentric[which], self.spacing[which])
+
+
+def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
+    """Cover every face so that neighbours are about `spacing` (F,) metres apart, also when it is stretched.
+
+    A face with spacing 0 gets none. Deterministic.
+    """
+    model = person.model
+    area = _areas(person.rest, model.faces)
+    for name in STRETCHES:
+        moved = person.rest + model.expression_basis[arkit.INDEX[name]]
+        area = np.maximum(area, _areas(moved, model.faces))
+    rng = np.random.default_rng(SEED)
+    wanted = np.where(spacing > 0, area / np.maximum(spacing, 1e-6) ** 2, 0.0)
+    count = np.floor(wanted + rng.random(len(wanted))).astype(int)
+    face = np.repeat(np.arange(len(count)), count).astype(np.int32)
+    order = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
+    # the R2 low-discrepancy sequence (Roberts 2018), folded into the triangle, keeps a face's samples apart
+    u = (0.5 + 0.7548776662466927 * (order + 1) + rng.random(len(count))[face]) % 1
+    v = (0.5 + 0.5698402909980532 * (order + 1) + rng.random(len(count))[face]) % 1
+    fold = u + v > 1
+    u, v = np.where(fold, 1 - u, u), np.where(fold, 1 - v, v)
+    return Samples(face, np.stack([1 - u - v, u, v], axis=1).astype(np.float32), spacing[face].astype(np.float32))
+
+
+def _areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
+    c = vertices[faces]
+    return np.asarray(0.5 * np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1))
+
+
+@dataclass(frozen=True)
+class View:
+    """The head as one photo sees it. vertices: (V, 3) posed, in the camera's OpenGL axes. normals: (V, 3).
+
+    fragments: the nearest outer surface at each pixel.
+    """
+
+    model: HeadModel
+    vertices: Array
+    normals: Array
+    camera: Camera
+    fragments: Fragments
+
+    @staticmethod
+    def of(model: HeadModel, vertices: Array, camera: Camera) -> View:
+        """Rasterize posed vertices."""
+        fragments = rasterize(vertices, model.faces, camera)
+        return View(model, vertices, vertex_normals(vertices, model.faces), camera, fragments)
+
+    def visible(self, points: Array, normals: Array, *, tolerance: float = 0.004) -> tuple[NDArray[np.bool_], Array, Array]:
+        """Which surface points (N, 3) the photo shows; their pixels (N, 2) and how squarely they face the camera (N,)."""
+        xy = self.camera.project(points)
+        toward = -points / np.linalg.norm(points, axis=1, keepdims=True)
+        facing = np.sum(toward * normals, axis=1)
+        column, row = np.floor(xy).astype(int).T
+        inside = (column >= 0) & (row >= 0) & (column < self.camera.width) & (row < self.camera.height)
+        depth = self.fragments.depth[np.where(inside, row, 0), np.where(inside, column, 0)]
+        return inside & (-points[:, 2] < depth + tolerance) & (facing > 0.05), xy, facing
