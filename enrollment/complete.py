@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from enrollment.portrait import Portrait
 from enrollment.surface import Samples, View
+from models import arkit
 from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, HeadModel, PersonHead
 from models.heads.embedding import IRIS_ANGLE
 from models.types import Array
@@ -20,12 +21,27 @@ HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -
 """(z, y) metres on the template, front to back: above this line a head is scalp."""
 HAIR_VOLUME = 0.012
 """Metres; where the outline stands out further than this, the surface is hair (or a hat, or a scarf)."""
+STRAND = 0.35
+"""Distance in sRGB from the hair's tone at which a pixel is no hair."""
+CALM = 0.3
+"""How much of the strands' contrast is left at the whorl."""
+RIM = 0.035
+"""Width of the shoulders' rim, picture sides."""
+LONG_HAIR = 0.4
+PLAIN = 0.4
+"""How much of the shoulders' contrast is carried to the back."""
+WHORL = 0.3
+"""Where the hair parts on the back of the head, between crown and chin."""
 SQUARE_ON = 0.3
 """Cosine between surface and view under which a photo's pixel is too stretched to trust."""
 TEETH, MOUTH, TONGUE = (0.88, 0.84, 0.78), (0.30, 0.13, 0.12), (0.66, 0.36, 0.35)
 """sRGB under an even light; scaled by how bright the person's skin came out."""
 SKIN_BRIGHTNESS = 0.62
-MIRRORED = 0.25
+LID = 0.25
+"""A vertex that a blink moves by this part of the most is eyelid."""
+ALIKE = 0.15
+"""Distance in sRGB under which hair and skin cannot be told apart by colour."""
+MIRRORED = 0.03
 """How much a colour seen on the other side counts against one seen on this side."""
 
 
@@ -46,6 +62,14 @@ def vertex_colors(view: View, portrait: Portrait, colors: Array) -> tuple[Array,
     trust = np.where(seen & (facing > SQUARE_ON), facing**2, 0.0) * portrait.matte[row, column] * portrait.inside[row, column]
     soft = ndimage.uniform_filter(colors, (5, 5, 0))
     return soft[row, column], trust.astype(np.float32)
+
+
+def unfolded(model: HeadModel) -> NDArray[np.bool_]:
+    """(V,) eyelid vertices: what the photo shows of them is lashes and shadow, not their skin."""
+    moved = np.zeros(model.vertex_count)
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        moved = np.maximum(moved, np.linalg.norm(model.expression_basis[arkit.INDEX[name]], axis=1))
+    return np.asarray(moved > LID * moved.max())
 
 
 def continued(model: HeadModel, color: Array, trust: Array, part: NDArray[np.bool_]) -> Array:
@@ -70,20 +94,55 @@ def continued(model: HeadModel, color: Array, trust: Array, part: NDArray[np.boo
     return np.asarray(np.clip(solved, 0, 1), np.float32)
 
 
+def not_hair(color: Array, skin: Array, hair: Array) -> Array:
+    """How far colours (N, 3) may stand for skin rather than hair, [0, 1]: a fringe says little about a cheek.
+
+    skin, hair: (3,) tones. Where the two are alike (bald, blond) everything counts.
+    """
+    apart = float(np.linalg.norm(skin - hair))
+    if apart < ALIKE:
+        return np.ones(len(color), np.float32)
+    to_skin, to_hair = (np.sum((color - t) ** 2, axis=1) for t in (skin, hair))
+    return np.asarray(to_hair / np.maximum(to_hair + to_skin, 1e-9), np.float32)
+
+
+def tone(color: Array, trust: Array, part: NDArray[np.bool_], default: Array) -> Array:
+    """The median colour (3,) of the vertices of `part` that the photo shows well."""
+    chosen = part & (trust > 0.3)
+    return np.asarray(np.median(color[chosen], axis=0) if chosen.sum() > 5 else default, np.float32)
+
+
+def lid_tones(model: HeadModel, person: PersonHead, color: Array, trust: Array, lids: NDArray[np.bool_]) -> Array:
+    """A colour for each eyelid vertex, (V, 3): the brighter skin within a few centimetres of its eye."""
+    out = np.zeros((model.vertex_count, 3), np.float32)
+    skin = np.zeros(model.vertex_count, bool)
+    skin[model.region_vertices("skin")] = True
+    side = model.template[:, 0] > 0
+    for joint, mine in ((LEFT_EYE, side), (RIGHT_EYE, ~side)):
+        near = np.linalg.norm(person.rest - person.joints[joint], axis=1) < 0.045
+        around = skin & near & ~lids & (trust > 0.2)
+        if around.sum() > 10:
+            bright = color[around].sum(axis=1)
+            out[mine] = np.median(color[around][bright >= np.median(bright)], axis=0)
+    return out
+
+
 class HairWrap:
     """The visible hair as a band between face and outline, in polar coordinates about the middle of the head; the back of
     the head is covered by the same band, stretched from the outline inwards."""
 
     BINS = 256
 
-    def __init__(self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_]) -> None:
-        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3)."""
+    def __init__(self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array) -> None:
+        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone: (3,) the hair's colour."""
+        self.tone = tone
         model, fragments = view.model, view.fragments
         self.colors, self.camera = colors, view.camera
         head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
         self.middle = self._centre(view, head)
         corner = model.faces[np.maximum(fragments.face, 0)]
         is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
+        is_hair[is_hair] = np.linalg.norm(colors[is_hair] - tone, axis=1) < STRAND
         row, column = np.nonzero(is_hair)
         angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
         bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
@@ -110,8 +169,8 @@ class HairWrap:
             self.reach = ndimage.uniform_filter1d(ndimage.maximum_filter1d(self.reach, 9, mode="wrap"), 9, mode="wrap")
 
     def _centre(self, view: View, head: NDArray[np.bool_]) -> Array:
-        xy = view.camera.project(view.vertices[head])
-        return np.asarray(0.5 * (xy.min(axis=0) + xy.max(axis=0)), np.float32)
+        low, high = (f(view.camera.project(view.vertices[head]), axis=0) for f in (np.min, np.max))
+        return np.array([0.5 * (low[0] + high[0]), low[1] + WHORL * (high[1] - low[1])], np.float32)
 
     def _polar(self, xy: NDArray[np.floating]) -> tuple[Array, Array]:
         d = xy - self.middle
@@ -132,20 +191,42 @@ class HairWrap:
         side = self.colors.shape[0] - 1
         soft = ndimage.map_coordinates
         at = np.stack([np.clip(y, 0, side), np.clip(x, 0, side)])
-        return np.stack([soft(self.colors[..., k], at, order=1) for k in range(3)], axis=1).astype(np.float32)
+        found = np.stack([soft(self.colors[..., k], at, order=1) for k in range(3)], axis=1)
+        clear = CALM + (1 - CALM) * part[:, None]  # towards the whorl all hair is alike
+        return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
 
 
-def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array) -> Array | None:
-    """Colours (N, 3) of the visible body nearest to each point's own place in the photo; `None` when no body is seen."""
+def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_]) -> Array | None:
+    """Colours (N, 3) of the visible body nearest to each point's own place in the photo; `None` when no body is seen.
+
+    hidden: (N,) points that face away from the camera. They look at the rim of the shoulders only: a back has no tie.
+    """
     face = view.fragments.face
     cloth = (view.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
     if cloth.sum() < 200:
         return None
-    nearest = ndimage.distance_transform_edt(~cloth, return_distances=False, return_indices=True)
+    person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
+    rim = cloth & (ndimage.distance_transform_edt(person) < RIM * face.shape[0])
     side = portrait.matte.shape[0] - 1
     column, row = np.clip(view.camera.project(points).astype(int), 0, side).T
     soft = ndimage.uniform_filter(colors, (5, 5, 0))
-    return np.asarray(soft[nearest[0][row, column], nearest[1][row, column]])
+    out = np.empty((len(points), 3), np.float32)
+    for which, source in ((~hidden, cloth), (hidden, rim if rim.sum() > 100 else cloth)):
+        nearest = ndimage.distance_transform_edt(~source, return_distances=False, return_indices=True)
+        out[which] = soft[nearest[0][row[which], column[which]], nearest[1][row[which], column[which]]]
+    middle = np.median(colors[source], axis=0)
+    out[hidden] = middle + PLAIN * (out[hidden] - middle)
+    return out
+
+
+def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(V,) the nape, when hair stands out on the sides of the neck: then it covers the nape too."""
+    v = model.template
+    neck = np.zeros(model.vertex_count, bool)
+    neck[model.region_vertices("skin")] = True
+    neck &= ~scalp(model) & (v[:, 1] < -0.03) & (v[:, 2] < 0.0)
+    sides = neck & (np.abs(v[:, 0]) > 0.04)
+    return neck if (hair & sides).sum() > LONG_HAIR * sides.sum() else np.zeros_like(neck)
 
 
 def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[np.bool_], seen_colors: Array) -> Array:

@@ -21,12 +21,14 @@ from models.types import Array, Array64
 
 SCALES = ((0.030, 0.3), (0.009, 0.5))
 """Radial basis widths, metres, coarse to fine, and the ridge that keeps the landmark noise out."""
-ROUNDS = 5
+ROUNDS = 7
 FURTHEST_OUT, FURTHEST_IN = 0.8, 0.15
 """How far the outline may be sought, face heights."""
-STIFFNESS = 30.0
+MARGIN = 8
+"""Pixels; this near the photo's edge the matte's edge is not the person's."""
+STIFFNESS = 0.5
 REST = 2e-3
-SMOOTHED = 40
+SMOOTHED = 12
 NORMAL_WIDTH = 0.35
 """A vertex belongs to the outline when its normal is this close to perpendicular to the view (cosine)."""
 
@@ -119,22 +121,26 @@ def _outline_distance(
     inside_picture = (ray >= 0).all(axis=2) & (ray < side - 1).all(axis=2)
     at = np.clip(ray.astype(int), 0, side - 1)
     person = (portrait.matte[at[..., 1], at[..., 0]] > 0.5) & inside_picture
-    known = inside_picture & portrait.inside[at[..., 1], at[..., 0]]
+    shown = ndimage.binary_erosion(portrait.inside, iterations=MARGIN)
+    known = inside_picture & shown[at[..., 1], at[..., 0]]
     zero = int(np.argmin(np.abs(steps)))
+    mesh = hit[at[..., 1], at[..., 0]] & inside_picture
     for i, vertex in enumerate(chosen):
-        if person[i, zero]:
-            stop = np.flatnonzero(~person[i, zero:])
-            if len(stop) == 0 or not known[i, zero + stop[0]]:
-                continue  # the person goes on beyond the picture
-            pixels = steps[zero + stop[0]]
-        else:
-            stop = np.flatnonzero(person[i, :zero])
-            if len(stop) == 0 or not known[i, zero]:
-                continue
-            pixels = steps[stop[-1]]
-        distance[vertex] = pixels * -vertices[vertex, 2] / photo.focal / length[i]
+        edge, surface = _exit(person[i], zero), _exit(mesh[i], zero)
+        if edge is None or surface is None or not known[i, edge]:
+            continue  # the person goes on beyond the picture
+        distance[vertex] = (edge - surface) * -vertices[vertex, 2] / photo.focal / length[i]
         weight[vertex] = 1.0
     return distance, weight
+
+
+def _exit(inside: NDArray[np.bool_], start: int) -> int | None:
+    """Where a ray leaves a shape: the first step outside from `start` on, or the last inside before it; None if neither."""
+    if inside[start]:
+        out = np.flatnonzero(~inside[start:])
+        return start + int(out[0]) if len(out) else None
+    before = np.flatnonzero(inside[:start])
+    return int(before[-1]) + 1 if len(before) else None
 
 
 def _near_landmarks(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:

@@ -6,26 +6,35 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from enrollment import complete
-from enrollment.conform import conform, landmark_offset, posed
+from enrollment.conform import landmark_offset, posed
 from enrollment.fit import Fit, PhotoFit
 from enrollment.lift import clean_colors, discs, lift
 from enrollment.portrait import Portrait
-from enrollment.surface import Samples, View, sample
+from enrollment.surface import Samples, View, sample, stretched
 from models.binding import BoundGaussians
-from models.heads.base import REGION, HeadModel, PersonHead
+from models.heads.base import REGION, REGIONS, HeadModel, PersonHead
 from models.types import Array
 
 SPACING = {
-    "skin": 0.0034, "body": 0.0075, "left_eye": 0.0012, "right_eye": 0.0012, "eye_socket": 0.0, "mouth_inside": 0.003,
+    "skin": 0.0034, "body": 0.009, "left_eye": 0.0012, "right_eye": 0.0012, "eye_socket": 0.0, "mouth_inside": 0.003,
     "tongue": 0.0025, "upper_teeth": 0.0012, "lower_teeth": 0.0012,
 }  # fmt: skip
 """Metres between the Gaussians of what the photo does not show."""
-SPREAD = 0.62
+LID_SPACING = 0.0016
+"""The same on the eyelids."""
+SPREAD = 0.7
 """Standard deviation in spacings."""
-FADE = (-0.29, -0.23)
-"""Metres below the ears between which an unseen bust fades out."""
+FADE = (-0.36, -0.27)
+"""Metres below the ears between which an unseen bust fades out, and the photo's own pixels with it."""
+LID_SHADE, LID_TRUST = 0.95, 2.0
+"""An eyelid is a little darker than the cheek, and leans on its surroundings."""
+MOST_STRETCH = 2.5
+"""A face that grows more than this takes no pixels of the photo: they would grow with it."""
+UNDERLAY = 0.0025
+"""Metres under the surface: a coarse second skin below the photo's pixels closes the cracks that open between them."""
 CUT = 0.15
 """An unseen part that would stand where the matte is under this is left out: the photo shows that nothing is there."""
 
@@ -40,20 +49,19 @@ class Seen:
     colors: Array
 
 
-def build(model: HeadModel, fit: Fit, portraits: list[Portrait]) -> tuple[Array, BoundGaussians]:
-    """Per-vertex offsets (V, 3) and the avatar's Gaussians. The first portrait leads, the others fill what it hides."""
-    offset = conform(model, fit.identity, fit.photos[0], portraits[0])
-    person = model.person(fit.identity, offset)
-    views = [_see(model, fit, person, offset, i, p) for i, p in enumerate(portraits)]
+def build(person: PersonHead, fit: Fit, portraits: list[Portrait], offset: Array) -> BoundGaussians:
+    """The avatar's Gaussians. person: with `offset` (V, 3) baked in. The first portrait leads, the others fill what it hides."""
+    model = person.model
+    views = [_see(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = views[0]
-    fine = _face_area(model, person)
-    shown = lift(lead.view, lead.portrait, lead.colors, fine)
-    hidden = _hidden(person, views, offset)
-    return offset, BoundGaussians.concatenate([shown, hidden])
+    folded = stretched(person, lead.photo.coefficients) > MOST_STRETCH
+    avoid = folded & (model.region == REGION["skin"])
+    shown = lift(lead.view, lead.portrait, lead.colors, _face_area(model, person), avoid)
+    return BoundGaussians.concatenate([_fade(shown, person), _hidden(person, views, offset)])
 
 
-def _see(model: HeadModel, fit: Fit, person: PersonHead, offset: Array, index: int, portrait: Portrait) -> Seen:
-    photo = fit.photos[index]
+def _see(person: PersonHead, fit: Fit, offset: Array, index: int, portrait: Portrait) -> Seen:
+    photo, model = fit.photos[index], person.model
     own = person
     if index > 0:  # each further photo is matched to its own landmarks before colours are read from it
         own = replace(person, rest=person.rest + landmark_offset(model, fit.identity, photo, portrait, base=offset))
@@ -71,7 +79,8 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 
 def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussians:
     model, lead = person.model, views[0]
-    spacing = np.array([SPACING[name] for name in _region_names(model)], np.float32)
+    spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
+    spacing[complete.unfolded(model)[model.faces].any(axis=1)] = LID_SPACING
     samples = sample(person, spacing)
     vertices, normals = lead.view.vertices, lead.view.normals
     points, n = samples.at(model.faces, vertices), samples.at(model.faces, normals)
@@ -81,22 +90,26 @@ def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussi
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > complete.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
     outside = inside & (lead.portrait.matte[row, column] < CUT)
+    soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     colors = _colors(person, views, samples, points, covered, lead.colors[row, column], offset)
-    keep = ~covered & ~outside
+    lid = complete.unfolded(model)[model.faces[samples.face]].any(axis=1)
+    shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & ~lid
+    skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
+    colors[shown & skin] = soft[shown & skin]
+    under = covered & (model.region[samples.face] == REGION["skin"]) & ~lid
+    points = np.where(under[:, None], points - UNDERLAY * n, points)
+    keep = (~covered | under | (lid & skin)) & ~outside
     samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
-    rest = samples.at(model.faces, person.rest)
-    opacity = np.clip((rest[:, 1] - FADE[0]) / (FADE[1] - FADE[0]), 0, 1) * 0.95
-    visible = opacity > 0.02
-    return discs(
-        lead.view, points[visible], n[visible], SPREAD * samples.spacing[visible], samples.face[visible],
-        colors[visible], opacity[visible],
-    )  # fmt: skip
+    opacity = np.full(len(points), 0.95, np.float32)
+    return _fade(discs(lead.view, points, n, SPREAD * samples.spacing, samples.face, colors, opacity), person)
 
 
-def _region_names(model: HeadModel) -> list[str]:
-    from models.heads.base import REGIONS
-
-    return [REGIONS[r] for r in model.region]
+def _fade(gaussians: BoundGaussians, person: PersonHead) -> BoundGaussians:
+    """The bust's lower end made transparent, so that it does not end in a saw's edge."""
+    height = person.rest[person.model.faces[gaussians.face], 1].mean(axis=1)
+    seen = np.clip((height - FADE[0]) / (FADE[1] - FADE[0]), 0, 1).astype(np.float32)
+    faded = replace(gaussians, opacities=gaussians.opacities * seen)
+    return faded.select(faded.opacities > 0.02)
 
 
 def _colors(
@@ -105,22 +118,28 @@ def _colors(
 ) -> Array:  # fmt: skip
     model, lead = person.model, views[0]
     color, trust = complete.vertex_colors(lead.view, lead.portrait, lead.colors)
-    hair = complete.scalp(model) | (np.linalg.norm(offset, axis=1) > complete.HAIR_VOLUME)
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
-    hair &= head
-    skin_color = complete.continued(model, color, trust, head & ~hair)
-    out = samples.at(model.faces, skin_color)
+    scalp, lids = complete.scalp(model), complete.unfolded(model)
+    hair = head & (scalp | (np.linalg.norm(offset, axis=1) > complete.HAIR_VOLUME))
+    hair |= complete.long_hair(model, hair)
+    skin = complete.tone(color, trust, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
+    hair_tone = complete.tone(color, trust, scalp, skin)
+    color = np.where(lids[:, None], LID_SHADE * complete.lid_tones(model, person, color, trust, lids), color)
+    sure = np.where(lids, LID_TRUST, trust * complete.not_hair(color, skin, hair_tone))
+    out = samples.at(model.faces, complete.continued(model, color, sure, head & ~hair))
     region = model.region[samples.face]
-    on_hair = hair[model.faces[samples.face]].sum(axis=1) >= 2
-    wrap = complete.HairWrap(lead.view, lead.portrait, lead.colors, hair)
+    share = samples.at(model.faces, hair[:, None].astype(np.float32))[:, 0]
+    on_hair = share > 0.35
+    wrap = complete.HairWrap(lead.view, lead.portrait, lead.colors, hair, hair_tone)
     if wrap.known and on_hair.any():
-        out[on_hair] = wrap.at(points[on_hair])
+        share = np.clip((share[on_hair, None] - 0.35) / 0.3, 0, 1)
+        out[on_hair] += share * (wrap.at(points[on_hair]) - out[on_hair])
     body = region == REGION["body"]
-    cloth = complete.nearest_cloth(lead.view, lead.portrait, lead.colors, points[body])
+    away = samples.at(model.faces, lead.view.normals)[:, 2] < 0.1
+    cloth = complete.nearest_cloth(lead.view, lead.portrait, lead.colors, points[body], away[body])
     if cloth is not None:
         out[body] = cloth
-    skin = _skin_tone(model, color, trust, head & ~hair)
     eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])
     out[eyes] = complete.eye_colors(person, samples, lead.photo.gaze, covered, photo_colors)[eyes]
     inner = np.isin(region, [REGION[r] for r in ("mouth_inside", "tongue", "upper_teeth", "lower_teeth")])
@@ -129,11 +148,6 @@ def _colors(
     for other in views[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)
     return out
-
-
-def _skin_tone(model: HeadModel, color: Array, trust: Array, skin: NDArray[np.bool_]) -> Array:
-    chosen = skin & (trust > 0.5)
-    return np.median(color[chosen], axis=0) if chosen.any() else np.array([0.62, 0.5, 0.44], np.float32)
 
 
 def _fill_from(other: Seen, lead: Seen, samples: Samples, out: Array, wanted: NDArray[np.bool_], color: Array, trust: Array) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -17,10 +18,22 @@ STEP_FACE, STEP_HEAD, STEP_BODY = 2, 3, 5
 """Pixels of the working picture between neighbours."""
 SIGMA = 0.55
 """Standard deviation of a Gaussian in steps: neighbours overlap into a closed surface."""
-THICKNESS = 0.3
+THICKNESS = 0.12
+"""Of a disc, in standard deviations of its width."""
+GRAZING = 0.12
+"""Cosine; surface steeper than this is left to the samples of `enrollment.surface`."""
 STEEPEST = 0.35
 """Cosine; a disc on a steeper surface is not stretched further."""
 OPACITY = 0.97
+
+
+OPENINGS = (
+    ((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
+     ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
+    ((33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7), ("right_eye",)),
+    ((362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382), ("left_eye",)),
+)  # fmt: skip
+"""Landmarks around the mouth's opening and the eyes, and what lies inside."""
 
 
 def clean_colors(portrait: Portrait) -> Array:
@@ -28,34 +41,58 @@ def clean_colors(portrait: Portrait) -> Array:
 
     An edge pixel takes the colour of the nearest pixel that is surely the person.
     """
-    sure = (portrait.matte > 0.95) & ndimage.binary_erosion(portrait.matte > 0.5, iterations=3)
+    sure = (portrait.matte > 0.95) & ndimage.binary_erosion(portrait.matte > 0.5, iterations=5)
     nearest = ndimage.distance_transform_edt(~sure, return_distances=False, return_indices=True)
     return np.asarray(portrait.image[nearest[0], nearest[1]], np.float32) / 255
 
 
-def lift(view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_]) -> BoundGaussians:
+def lift(
+    view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]
+) -> BoundGaussians:
     """Gaussians for every pixel of the person, bound to the faces under them.
 
     view: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
+    avoid: (F,) faces that get none.
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """
-    model, fragments = view.model, view.fragments
-    shown = ndimage.distance_transform_edt(fragments.face < 0, return_distances=False, return_indices=True)
-    face = fragments.face[shown[0], shown[1]]
-    depth = fragments.depth[shown[0], shown[1]]
-    covered = fragments.face >= 0
+    model = view.model
+    face, depth, covered = _surface(view, portrait)
     row, column = _grid(face, model, portrait, face_area)
     step = _step_of(model, face_area)[face[row, column]].astype(np.float32)
     z = depth[row, column]
     c = view.camera
     points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
-    normal = fragments.interpolate(model.faces, view.normals)[row, column]
+    normal = view.fragments.interpolate(model.faces, view.normals)[row, column]
     normal[~covered[row, column]] = (0, 0, 1)
+    facing = np.sum(normal * -points, axis=1) / np.linalg.norm(points, axis=1)
+    keep = (facing > GRAZING) & ~avoid[face[row, column]]
     sigma = SIGMA * step * z / c.fx
+    opacity = (OPACITY * portrait.matte[row, column]).astype(np.float32)
     return discs(
-        view, points, normal, sigma, face[row, column], _average(colors, step, row, column),
-        (OPACITY * portrait.matte[row, column]).astype(np.float32), toward=-points,
+        view, points[keep], normal[keep], sigma[keep], face[row, column][keep],
+        _average(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],
     )  # fmt: skip
+
+
+def _surface(view: View, portrait: Portrait) -> tuple[NDArray[np.int32], Array, NDArray[np.bool_]]:
+    """Face (S, S), depth (S, S) metres and whether the mesh lies there (S, S), once the landmarks had their say: inside
+    the lips is mouth and inside the lids is eye, whatever the fitted mesh believes."""
+    fragments, model = view.fragments, view.model
+    region = np.where(fragments.face >= 0, model.region[np.maximum(fragments.face, 0)], 255)
+    face, depth = fragments.face.copy(), fragments.depth.copy()
+    covered = fragments.face >= 0
+    points = portrait.landmarks.points[:, :2]
+    for outline, names in OPENINGS:
+        polygon = np.zeros(face.shape, np.uint8)
+        cv2.fillPoly(polygon, [np.round(points[list(outline)] * 16).astype(np.int32)], 1, shift=4)
+        within, belongs = polygon > 0, np.isin(region, [REGION[n] for n in names])
+        for wrong, right in ((within & ~belongs, belongs), (~within & belongs, (region == REGION["skin"]) & ~within)):
+            if wrong.any() and right.any():
+                near = ndimage.distance_transform_edt(~right, return_distances=False, return_indices=True)
+                at = near[0][wrong], near[1][wrong]
+                face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
+    near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
+    return face[near[0], near[1]], depth[near[0], near[1]], covered
 
 
 def discs(
@@ -74,7 +111,9 @@ def discs(
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     along = np.cross(n, across)
     stretch = 1.0 if toward is None else 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
-    scales = np.stack([sigma, sigma * stretch, sigma * THICKNESS], axis=1)
+    thickness = THICKNESS * sigma
+    points = points - 1.5 * thickness[:, None] * n  # the surface is where a disc begins, not its middle
+    scales = np.stack([sigma, sigma * stretch, thickness], axis=1)
     rotation = _quaternions(np.stack([across, along, n], axis=2))
     world = Gaussians(
         points.astype(np.float32), rotation, scales.astype(np.float32), opacities.astype(np.float32), colors.astype(np.float32)

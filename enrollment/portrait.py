@@ -180,10 +180,11 @@ def matte(image: NDArray[np.uint8]) -> Array:
 
     with mp.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter:
         coarse = segmenter.process(np.ascontiguousarray(image)).segmentation_mask.astype(np.float32)
-    radius = max(4, image.shape[0] // 64)
     guide = image.astype(np.float32) / 255
-    fine = cv2.ximgproc.guidedFilter(guide, coarse, radius, 1e-4)
-    alpha = np.clip((fine - 0.35) / 0.5, 0, 1).astype(np.float32)
+    radius = max(4, image.shape[0] // 64)
+    fine = np.clip((cv2.ximgproc.guidedFilter(guide, coarse, radius, 1e-3) - 0.4) / 0.2, 0, 1)
+    fine = cv2.ximgproc.guidedFilter(guide, fine, max(2, radius // 3), 1e-5)
+    alpha = np.clip((fine - 0.2) / 0.6, 0, 1).astype(np.float32)
     count, label = cv2.connectedComponents(np.uint8(alpha > 0.1))
     if count > 2:  # a bright spot in the background is nobody
         largest = 1 + int(np.argmax(np.bincount(label.ravel(), minlength=count)[1:]))

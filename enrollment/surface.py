@@ -57,6 +57,17 @@ def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
     return Samples(face, np.stack([1 - u - v, u, v], axis=1).astype(np.float32), spacing[face].astype(np.float32))
 
 
+def stretched(person: PersonHead, coefficients: Array) -> Array:
+    """(F,) how much larger each face can get than it is with the given coefficients (52,): folded eyelids, inner lips."""
+    faces = person.model.faces
+    now = np.maximum(_areas(person.expressed(coefficients), faces), 1e-9)
+    largest = now
+    for name in STRETCHES:
+        moved = person.rest + person.model.expression_basis[arkit.INDEX[name]]
+        largest = np.maximum(largest, _areas(moved, faces))
+    return np.asarray(largest / now)
+
+
 def _areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
     c = vertices[faces]
     return np.asarray(0.5 * np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1))

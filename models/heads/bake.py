@@ -28,7 +28,7 @@ LOCAL_SPREAD = 0.3
 """One standard deviation of a local change, as a part of its full range."""
 SMALLEST_CHANGE = 3e-4
 """Metres at one standard deviation; a local change that moves the head less is left out."""
-LOWEST, WIDEST = -0.30, 0.26
+LOWEST, WIDEST = -0.38, 0.32
 """Metres below the ears and to the sides where the bust is cut off."""
 UPPER_EDGE, LOWER_EDGE = (0.0, -0.0520, 0.0935), (0.0, -0.0535, 0.0912)
 """Middle of the biting edges on the average head: just behind the closed lips."""
