@@ -1,7 +1,7 @@
 """Write `client_web/src/protocol.ts` from `server/protocol.py`.
 
-`python -m server.generate_protocol` writes the file; with `--check` it writes nothing and exits with status 1 when the file
-on disk is not what would be written.
+`python -m server.generate_protocol` writes the file; with `--check` it writes nothing and exits with status 1 when the
+file on disk is not what would be written.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def render() -> str:
         *(f"const {_shape_name(cls)}: Shape = {_shape(cls, '')};\n" for cls in parts),
         "const MESSAGES = {\n"
         + "".join(f"  {name}: {_shape(cls, '  ')},\n" for name, cls in protocol.MESSAGES.items())
-        + "} satisfies Record<Message[\"type\"], Shape>;\n",
+        + '} satisfies Record<Message["type"], Shape>;\n',
     ]
     return "\n".join(blocks)
 

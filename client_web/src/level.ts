@@ -19,7 +19,7 @@ export class LevelMeter {
   /** 0 (silence) to 1 (loud speech), on a scale of decibels as ears have it. */
   level(): number {
     if (!this.source || !this.analyser) return 0;
-    void this.context?.resume();
+    if (this.context?.state === "suspended") void this.context.resume(); // until the page's first click
     this.analyser.getFloatTimeDomainData(this.samples);
     const power = this.samples.reduce((sum, x) => sum + x * x, 0) / this.samples.length;
     const decibels = 10 * Math.log10(power + 1e-12);

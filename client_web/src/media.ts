@@ -26,12 +26,24 @@ export class LocalMedia {
     return this.choices.on[kind] && this.tracks[kind] !== null;
   }
 
-  /** Asks for everything that is switched on, in one question where the browser can. */
+  /** One sentence for each thing that is wrong. */
+  troubles(): string[] {
+    const { video, audio } = this.trouble;
+    return [...new Set([video, audio].flatMap((trouble) => (trouble ? [trouble.sentence] : [])))];
+  }
+
+  /** Asks for everything that is switched on and was not refused, in one question where the browser can. */
   start(): Promise<void> {
     return this.inTurn(async () => {
-      const wanted = KINDS.filter((kind) => this.choices.on[kind] && !this.tracks[kind]);
+      const wanted = KINDS.filter((kind) => this.choices.on[kind] && !this.tracks[kind] && !this.trouble[kind]);
       if (wanted.length > 0) await this.acquire(wanted);
     });
+  }
+
+  /** Asks again for what was refused or missing. */
+  retry(): Promise<void> {
+    this.trouble = { audio: null, video: null };
+    return this.start();
   }
 
   /** A camera that is off is released, so that its light goes out; a microphone is only muted. */

@@ -55,7 +55,8 @@ export function turning(view: View, seconds: number): View {
 
 /** From `a` (t = 0) to `b` (t = 1), eased, yaw the short way round. */
 export function between(a: View, b: View, t: number): View {
-  const s = clamp(t, 0, 1);
+  if (t >= 1) return { ...b };
+  const s = Math.max(0, t);
   const ease = s * s * (3 - 2 * s);
   return limited({
     yaw: a.yaw + wrap(b.yaw - a.yaw) * ease,

@@ -181,17 +181,18 @@ export class Signalling {
   private lose(now: number, message = ""): void {
     if (this.phase !== "connecting" && this.phase !== "live") return;
     this.message = message;
-    this.close("waiting", false);
-    this.retryAt = now + reconnectDelay(this.attempt, this.random);
+    const delay = reconnectDelay(this.attempt, this.random);
     this.attempt += 1;
-    this.report();
+    this.close("waiting");
+    this.retryAt = now + delay;
   }
 
-  private close(phase: Phase, tell = true): void {
+  /** Tells first and closes then: the page may want to keep the last picture. */
+  private close(phase: Phase): void {
     this.quiet();
     this.phase = phase;
+    this.report();
     this.outputs.push({ kind: "close-peer" }, { kind: "close-socket" });
-    if (tell) this.report();
   }
 
   /** Forgets every deadline. */

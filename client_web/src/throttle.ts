@@ -15,7 +15,7 @@ export class LatestWins<T> {
     if (this.timer !== undefined) return;
     const wait = this.last + this.interval - this.now();
     if (wait <= 0) this.flush();
-    else this.timer = setTimeout(() => this.flush(), wait);
+    else this.timer = setTimeout(() => this.flush(), Math.ceil(wait));
   }
 
   private flush(): void {

@@ -7,6 +7,7 @@ export function openDialog(title: string, testId: string, ...content: Node[]): v
   const heading = h("h2", { id: `${testId}-title` }, title);
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": heading.id, "data-testid": testId });
   const cross = new IconButton({ id: `${testId}-close`, icon: "close", label: "Close", look: "round quiet", press: () => dialog.close() });
+  delete cross.element.dataset.tip; // the edge of the dialog would cut it
   dialog.append(h("div", { class: "dialog-head" }, heading, cross.element), ...content);
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();

@@ -3,6 +3,7 @@ import type { LocalMedia } from "../media";
 import { IconButton } from "./button";
 import { DevicePickers } from "./device_pickers";
 import { h, setText } from "./dom";
+import { brand } from "./header";
 import { icon } from "./icons";
 import { CameraPreview } from "./preview";
 
@@ -32,13 +33,13 @@ export class Lobby {
     this.element = h(
       "main",
       { class: "lobby" },
+      brand(),
       h(
         "section",
         { class: "mirror-card", "aria-label": "Preview" },
         this.preview.element,
         this.resting,
         h("div", { class: "mirror-controls" }, this.microphone.element, this.camera.element),
-        h("div", { class: "meter", "aria-hidden": "true", "data-testid": "meter" }, this.bar),
       ),
       h(
         "section",
@@ -47,6 +48,7 @@ export class Lobby {
         h("p", { class: "soft" }, "Others see your avatar, never your camera. They hear your microphone."),
         this.trouble,
         this.pickers.element,
+        h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
         joinButton,
         h("p", { class: "soft small" }, "Your camera picture goes to this server only, to move your avatar."),
       ),
@@ -60,7 +62,7 @@ export class Lobby {
     this.preview.show(this.media.tracks.video);
     this.preview.element.hidden = !cameraOn;
     this.resting.hidden = cameraOn;
-    setText(this.resting, "Camera off: your avatar will rest.");
+    setText(this.resting, this.whyNoPicture());
     this.camera.icon(cameraOn ? "camera" : "cameraOff");
     this.camera.label(cameraOn ? "Turn camera off" : "Turn camera on");
     this.camera.muted(!cameraOn);
@@ -93,13 +95,18 @@ export class Lobby {
     });
   }
 
+  private whyNoPicture(): string {
+    if (!this.media.choices.on.video) return "Your camera is off: your avatar will rest.";
+    return this.media.trouble.video ? "No camera: your avatar will rest." : "Allow your camera, and you see yourself here.";
+  }
+
   private showTrouble(): void {
     const { audio, video } = this.media.trouble;
-    const sentences = [...new Set([video, audio].flatMap((trouble) => (trouble ? [trouble.sentence] : [])))];
+    const sentences = this.media.troubles();
     this.trouble.hidden = sentences.length === 0;
     if (sentences.length === 0) return;
     const again = h("button", { type: "button", class: "button quiet", "data-testid": "ask-again" }, "Ask again");
-    again.addEventListener("click", () => void this.media.start());
+    again.addEventListener("click", () => void this.media.retry());
     const curable = [audio, video].some((trouble) => trouble && trouble.cause !== "insecure");
     this.trouble.replaceChildren(
       icon("warning"),

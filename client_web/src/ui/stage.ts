@@ -11,6 +11,8 @@ export class Stage {
   view: View = { ...FRONT };
   /** Pictures shown so far; null where the browser does not tell. */
   framesShown: number | null = null;
+  /** The last picture of a connection that was lost; browsers paint a closed stream black. */
+  private readonly still = h("canvas", { class: "avatar", "aria-hidden": "true", hidden: true });
   private readonly stream = new MediaStream();
   private isTurning = false;
   private held = false;
@@ -24,7 +26,7 @@ export class Stage {
     this.video = h("video", { class: "avatar", playsinline: true, "data-testid": "avatar", "aria-label": "The avatar, live" });
     this.video.disablePictureInPicture = true;
     this.video.muted = true;
-    this.element = h("div", { class: "stage", "data-testid": "stage" }, this.video);
+    this.element = h("div", { class: "stage", "data-testid": "stage" }, this.video, this.still);
     watchGestures(this.element, {
       drag: (dx, dy) => this.move(dragged(this.view, dx, dy, Math.min(this.element.clientWidth, this.element.clientHeight))),
       zoom: (factor) => this.zoom(factor),
@@ -36,7 +38,7 @@ export class Stage {
       },
     });
     this.countFrames();
-    this.move(this.view);
+    this.mark();
   }
 
   /** Shows a received track in place of the last one of its kind. */
@@ -45,8 +47,18 @@ export class Stage {
     this.stream.addTrack(track);
     if (track.kind === "video") {
       this.video.srcObject = this.stream;
-      this.video.addEventListener("playing", this.playing, { once: true });
+      this.video.addEventListener("playing", () => this.thaw(), { once: true });
     }
+  }
+
+  /** Keeps the picture that is shown now until another stream plays. */
+  freeze(): void {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (width === 0 || !this.still.hidden) return;
+    Object.assign(this.still, { width, height });
+    this.still.getContext("2d")?.drawImage(this.video, 0, 0);
+    this.still.hidden = false;
+    this.video.hidden = true;
   }
 
   orbit(yaw: number, pitch: number): void {
@@ -87,6 +99,12 @@ export class Stage {
     this.video.srcObject = null;
   }
 
+  private thaw(): void {
+    this.still.hidden = true;
+    this.video.hidden = false;
+    this.playing();
+  }
+
   private move(view: View): void {
     cancelAnimationFrame(this.frame);
     this.apply(view);
@@ -95,10 +113,13 @@ export class Stage {
 
   private apply(view: View): void {
     this.view = view;
-    this.element.dataset.yaw = view.yaw.toFixed(3);
-    this.element.dataset.pitch = view.pitch.toFixed(3);
-    this.element.dataset.distance = view.distance.toFixed(3);
+    this.mark();
     this.moved(view);
+  }
+
+  /** Writes the view on the element, where tests and style sheets can read it. */
+  private mark(): void {
+    for (const name of ["yaw", "pitch", "distance"] as const) this.element.dataset[name] = this.view[name].toFixed(3);
   }
 
   /** Goes on with the slow turn, if it is on; a hand on the stage halts it. */

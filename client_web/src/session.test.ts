@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { decode, encode, type Message } from "./protocol";
+import { type PeerEvents, type PeerLike, Session, type Socket } from "./session";
+import { Signalling, type Status } from "./signalling";
+
+class FakeSocket {
+  onopen: (() => void) | null = null;
+  onclose: (() => void) | null = null;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  sent: Message[] = [];
+  closed = false;
+  send(text: string): void {
+    this.sent.push(decode(text));
+  }
+  close(): void {
+    this.closed = true;
+  }
+  hear(message: Message): void {
+    this.onmessage?.({ data: encode(message) });
+  }
+}
+
+class FakePeer implements PeerLike {
+  sent: Message[] = [];
+  answered = "";
+  closed = false;
+  constructor(readonly events: PeerEvents) {}
+  answer(sdp: string): void {
+    this.answered = sdp;
+  }
+  control(text: string): void {
+    const message = decode(text);
+    this.sent.push(message);
+    if (message.type === "ping" && answering) this.events.controlText(encode({ type: "pong", sent: message.sent }));
+  }
+  close(): void {
+    this.closed = true;
+  }
+}
+
+let sockets: FakeSocket[];
+let peers: FakePeer[];
+let statuses: Status[];
+let answering: boolean;
+let session: Session<FakePeer>;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  [sockets, peers, statuses, answering] = [[], [], [], true];
+  session = new Session<FakePeer>(
+    new Signalling("viewer", "k", () => 0),
+    {
+      socket: () => {
+        const socket = new FakeSocket();
+        sockets.push(socket);
+        return socket as unknown as Socket;
+      },
+      peer: (_servers, events) => {
+        const peer = new FakePeer(events);
+        peers.push(peer);
+        return peer;
+      },
+      now: () => performance.now(),
+    },
+    { status: (s) => statuses.push(s), room: () => undefined, stats: () => undefined, roundTrip: () => undefined },
+  );
+});
+
+afterEach(() => {
+  session.leave();
+  vi.useRealTimers();
+});
+
+function last<T>(list: T[]): T {
+  const item = list.at(-1);
+  if (item === undefined) throw new Error("the list is empty");
+  return item;
+}
+
+function goLive(): void {
+  const socket = last(sockets);
+  socket.onopen?.();
+  socket.hear({ type: "welcome", resume: "r", viewer_url: "", ice_servers: [], heartbeat: 1 });
+  const peer = last(peers);
+  peer.events.offer("offer");
+  socket.hear({ type: "answer", sdp: "answer" });
+  peer.events.controlOpen();
+}
+
+it("reaches the call and keeps it while the other end answers", () => {
+  session.join();
+  goLive();
+  expect(last(sockets).sent.map((message) => message.type)).toEqual(["hello", "offer"]);
+  expect(last(peers).answered).toBe("answer");
+  vi.advanceTimersByTime(60_000);
+  expect(session.status.phase).toBe("live");
+  expect(last(peers).sent.length).toBeGreaterThan(55);
+});
+
+it("comes back by the schedule when the server is away", () => {
+  session.join();
+  goLive();
+  vi.advanceTimersByTime(6_000);
+  last(sockets).onclose?.();
+  const attempts: number[] = [];
+  const lost = performance.now();
+  for (let seen = sockets.length; attempts.length < 7; vi.advanceTimersByTime(10)) {
+    if (sockets.length === seen) continue;
+    seen = sockets.length;
+    attempts.push(Math.round((performance.now() - lost) / 100) / 10);
+    last(sockets).onclose?.();
+  }
+  expect(attempts).toEqual([0, 0.3, 1.5, 4.2, 9, 16, 23]);
+});
+
+it("notices a silent end and starts over with a new peer connection", () => {
+  session.join();
+  goLive();
+  answering = false;
+  vi.advanceTimersByTime(4_100);
+  expect(peers[0]?.closed).toBe(true);
+  expect(sockets[0]?.closed).toBe(true);
+  expect(sockets).toHaveLength(2);
+  answering = true;
+  goLive();
+  expect(session.status).toMatchObject({ phase: "live", again: true });
+});
+
+it("does not listen to connections of the past", () => {
+  session.join();
+  goLive();
+  const [old] = peers;
+  last(sockets).onclose?.();
+  vi.advanceTimersByTime(1);
+  goLive();
+  old?.events.state("failed");
+  expect(session.status.phase).toBe("live");
+});
+
+it("sends over the control channel only while there is one", () => {
+  session.join();
+  session.control({ type: "recalibrate" });
+  goLive();
+  session.control({ type: "recalibrate" });
+  expect(last(peers).sent.filter((message) => message.type === "recalibrate")).toHaveLength(1);
+});
+
+it("leaves no timer behind", () => {
+  session.join();
+  goLive();
+  session.leave();
+  expect(vi.getTimerCount()).toBe(0);
+  expect(last(statuses).phase).toBe("left");
+});

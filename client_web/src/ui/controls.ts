@@ -1,0 +1,69 @@
+import type { Role } from "../protocol";
+import { IconButton } from "./button";
+import { h } from "./dom";
+
+/** What the bar's buttons do; the call decides how. */
+export interface Actions {
+  microphone(): void;
+  camera(): void;
+  sound(): void;
+  faceFront(): void;
+  autoTurn(): void;
+  relax(): void;
+  stats(): void;
+  copyLink(): void;
+  devices(): void;
+  fullscreen(): void;
+  shortcuts(): void;
+  leave(): void;
+}
+
+/** The bar under the stage: views to the left, the call in the middle, tools to the right. */
+export class Controls {
+  readonly element: HTMLElement;
+  readonly microphone: IconButton;
+  readonly camera: IconButton;
+  readonly sound: IconButton;
+  readonly autoTurn: IconButton;
+  readonly relax: IconButton;
+  readonly stats: IconButton;
+  readonly copyLink: IconButton;
+  readonly fullscreen: IconButton;
+
+  constructor(role: Role, actions: Actions) {
+    const person = role === "person";
+    const tool = { look: "round quiet" };
+    const main = { look: "round main" };
+    this.microphone = new IconButton({ id: "mic", icon: "microphone", label: "Microphone", key: "M", ...main, press: actions.microphone });
+    this.camera = new IconButton({ id: "camera", icon: "camera", label: "Camera", key: "C", ...main, press: actions.camera });
+    this.sound = new IconButton({ id: "sound", icon: "sound", label: "Sound", key: "M", ...main, press: actions.sound });
+    const leave = new IconButton({ id: "leave", icon: "leave", label: "Leave the call", text: "Leave", look: "leave", press: actions.leave });
+
+    const front = new IconButton({ id: "front", icon: "front", label: "Face front", key: "F", ...tool, press: actions.faceFront });
+    this.autoTurn = new IconButton({ id: "turn", icon: "turn", label: "Turn slowly", key: "T", ...tool, press: actions.autoTurn });
+    this.relax = new IconButton({ id: "relax", icon: "relax", label: "Relax your face", key: "R", ...tool, press: actions.relax });
+
+    this.stats = new IconButton({ id: "stats", icon: "stats", label: "Statistics", key: "S", ...tool, press: actions.stats });
+    this.copyLink = new IconButton({ id: "copy-link", icon: "link", label: "Copy the viewers' link", ...tool, press: actions.copyLink });
+    const devices = new IconButton({ id: "devices", icon: "devices", label: "Camera and microphone", ...tool, press: actions.devices });
+    this.fullscreen = new IconButton({ id: "fullscreen", icon: "fullscreen", label: "Full screen", ...tool, press: actions.fullscreen });
+    const shortcuts = new IconButton({ id: "help", icon: "keyboard", label: "Keyboard shortcuts", key: "?", look: "round quiet tip-left", press: actions.shortcuts });
+    this.fullscreen.visible(document.fullscreenEnabled === true);
+
+    const group = (name: string, label: string, buttons: IconButton[]): HTMLElement =>
+      h("div", { class: `group ${name}`, role: "group", "aria-label": label }, ...buttons.map((button) => button.element));
+    const views = [front, this.autoTurn, ...(person ? [this.relax] : [])];
+    const call = person ? [this.microphone, this.camera, leave] : [this.sound, leave];
+    const tools = [this.stats, ...(person ? [this.copyLink, devices] : []), this.fullscreen, shortcuts];
+    this.element = h(
+      "footer",
+      { class: "controls" },
+      group("views", "View", views),
+      group("call-group", "Call", call),
+      group("tools", "Tools", tools),
+    );
+    this.autoTurn.pressed(false);
+    this.relax.enabled(false);
+    this.copyLink.enabled(false);
+  }
+}

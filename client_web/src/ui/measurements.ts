@@ -1,0 +1,43 @@
+import { FigureReader, type Figures, judge, type Quality } from "../figures";
+import type { Peer } from "../peer";
+import type { Stats } from "../protocol";
+import type { Readings } from "./stats_panel";
+
+/** Collects, once a second, what the statistics show. */
+export class Measurements {
+  server: Stats | null = null;
+  ping: number | null = null;
+  private figures: Figures | null = null;
+  private shown: number | null = null;
+  private reader = new FigureReader();
+  private frames: { count: number; at: number } | null = null;
+
+  /** A new connection counts from nothing. */
+  reset(): void {
+    this.reader = new FigureReader();
+    this.server = this.figures = this.frames = null;
+    this.ping = this.shown = null;
+  }
+
+  /** `framesShown`: pictures the browser has shown so far, or null where it does not count them. */
+  async measure(peer: Peer, framesShown: number | null): Promise<void> {
+    const now = performance.now();
+    const report = await peer.report();
+    this.figures = this.reader.read(report as unknown as Iterable<[string, unknown]>, now);
+    if (framesShown === null) this.shown = this.figures.fps;
+    else {
+      const before = this.frames;
+      this.shown = before ? ((framesShown - before.count) * 1000) / Math.max(1, now - before.at) : null;
+      this.frames = { count: framesShown, at: now };
+    }
+  }
+
+  get readings(): Readings {
+    const { shown, figures, server, ping } = this;
+    return { shown, figures, server, ping };
+  }
+
+  quality(live: boolean): Quality {
+    return judge(live, this.figures?.roundTrip ?? this.ping, this.figures?.loss ?? null);
+  }
+}

@@ -1,0 +1,68 @@
+"""The command line: `visavis VERB`. Each verb lives in a file of `server/commands`, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from models.errors import VisavisError
+from server.console import failed
+
+VERBS = {
+    "enroll": "Make an avatar from one or several photos of a person.",
+    "view": "Draw an avatar from all sides and with six expressions.",
+    "drive": "Puppet an avatar with a recorded clip.",
+    "serve": "Start the server: a live call with an avatar.",
+    "eval": "Measure quality against recorded truth.",
+    "bench": "Measure speed and accuracy on this machine.",
+    "doctor": "Say what is installed, which GPU there is, and how to get what is missing.",
+}
+
+
+class _Verbs(click.Group):
+    """Verbs by name, so that `visavis --help` imports nothing heavy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"server.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="visavis", prog_name="visavis")
+def cli() -> None:
+    """One portrait photo to a live 3D head avatar in the browser."""
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 2 something the person can mend (one sentence on stderr), 130 stopped."""
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        cli.main(standalone_mode=False)
+    except VisavisError as error:
+        sys.exit(failed(str(error), error.exit_code))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        sys.exit(failed(error.format_message(), 2))
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(failed("stopped; nothing half-written is left", 130))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nothing left to tell
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""`visavis doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+from server.console import json_option, report
+
+NEEDED = ("numpy", "mediapipe", "torch", "numba", "av", "aiortc", "websockets", "starlette", "uvicorn", "safetensors", "pillow")
+OPTIONAL = {
+    "gsplat": ("drawing on an NVIDIA GPU", "pip install 'visavis[cuda]' beside a CUDA build of torch"),
+    "pyfvvdp": ("the JOD column of `visavis eval` (non-commercial licence)", "pip install 'visavis[eval]'"),
+    "anny": ("baking the head asset again", "pip install 'visavis[bake]'"),
+    "tensorrt": ("networks on an NVIDIA GPU", "pip install tensorrt"),
+    "pytorch3d": ("nothing: our own rasterizers stand in for it", "not needed"),
+}
+
+
+@click.command()
+@json_option
+def command(as_json: bool) -> None:
+    """Say what is installed, which GPU there is, which optional parts are missing and how to get them."""
+    from server.config import WEB_DIR
+
+    found = {name: _version(name) for name in NEEDED}
+    optional = {name: _version(name) for name in OPTIONAL}
+    page = (WEB_DIR / "index.html").is_file()
+    gpu = _gpu()
+    chromium = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+    problems = [f"{name} is missing: run `make setup`" for name, v in found.items() if v is None]
+    if not page:
+        problems.append("the page is not built: run `make web`")
+    lines = [
+        f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}",
+        f"GPU: {gpu or 'none; everything runs on the processors'}",
+        *(f"{name} {v or 'MISSING'}" for name, v in found.items()),
+        f"web page: {'built' if page else 'not built, run `make web`'}",
+        f"browser for the tests: {chromium or 'none; `apt-get install chromium`, else those tests are skipped'}",
+    ]
+    for name, v in optional.items():
+        purpose, how = OPTIONAL[name]
+        lines.append(f"optional {name}: {v}" if v else f"optional {name}: not installed; for {purpose}; {how}")
+    lines.append("; ".join(problems) if problems else "everything that is needed is there")
+    result: dict[str, Any] = {
+        "python": platform.python_version(), "processors": os.cpu_count(), "gpu": gpu, "packages": found,
+        "optional": optional, "web_page": page, "browser": chromium, "problems": problems,
+    }  # fmt: skip
+    report(result, lines, as_json)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "present" if find_spec(name) else None
+
+
+def _gpu() -> str | None:
+    try:
+        import torch
+
+        return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+    except (ImportError, OSError, RuntimeError):
+        return None

@@ -1,0 +1,27 @@
+"""`visavis view`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from server.console import json_option, report
+
+
+@click.command()
+@click.argument("avatar", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The PNG to write.")
+@json_option
+def command(avatar: Path, out: Path, as_json: bool) -> None:
+    """Draw AVATAR from eight directions around, and neutral, smile, jaw open, pucker, blink, brows up."""
+    from enrollment.report import preview_sheet, write_png
+    from models import avatar_file
+    from models.heads.registry import by_name
+
+    loaded = avatar_file.load(avatar)
+    model = by_name(loaded.head)
+    avatar_file.check(loaded, model)
+    sheet = preview_sheet(loaded, model)
+    write_png(out, sheet)
+    report({"sheet": str(out), "gaussians": len(loaded.gaussians)}, [f"{out}: {len(loaded.gaussians)} Gaussians"], as_json)

@@ -1,0 +1,58 @@
+"""The built page, a mock server and a Chromium with a drawn webcam. Where one is missing, its tests are skipped."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CLIENT = Path(__file__).resolve().parents[2] / "client_web"
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+]
+
+
+@pytest.fixture(scope="session")
+def built_page() -> None:
+    """Builds client_web when its sources are newer than the last build."""
+    index = CLIENT / "dist" / "index.html"
+    sources = [CLIENT / "index.html", *(CLIENT / "src").rglob("*")]
+    if index.exists() and index.stat().st_mtime >= max(path.stat().st_mtime for path in sources):
+        return
+    if shutil.which("npm") is None or not (CLIENT / "node_modules").is_dir():
+        pytest.skip("the page is not built: run `npm ci && npm run build` in client_web")
+    subprocess.run(["npm", "run", "build"], cwd=CLIENT, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A Chromium that grants camera and microphone only to contexts with the permission."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def mock(built_page: None) -> Iterator[object]:
+    pytest.importorskip("aiortc")
+    from tests.client_web.mock_server import running
+
+    with running() as server:
+        yield server
