@@ -24,6 +24,8 @@ SCALES = ((0.030, 0.3), (0.009, 0.5))
 ROUNDS = 7
 FURTHEST_OUT, FURTHEST_IN = 0.8, 0.15
 """How far the outline may be sought, face heights."""
+SURE = 0.85
+"""Where the matte is above this the surface is opaque; its soft rim is left to the Gaussians of the photo."""
 MARGIN = 8
 """Pixels; this near the photo's edge the matte's edge is not the person's."""
 STIFFNESS = 0.5
@@ -120,7 +122,7 @@ def _outline_distance(
     ray = xy[chosen, None] + steps[None, :, None] * (flat / length[:, None])[:, None]
     inside_picture = (ray >= 0).all(axis=2) & (ray < side - 1).all(axis=2)
     at = np.clip(ray.astype(int), 0, side - 1)
-    person = (portrait.matte[at[..., 1], at[..., 0]] > 0.5) & inside_picture
+    person = (portrait.matte[at[..., 1], at[..., 0]] > SURE) & inside_picture
     shown = ndimage.binary_erosion(portrait.inside, iterations=MARGIN)
     known = inside_picture & shown[at[..., 1], at[..., 0]]
     zero = int(np.argmin(np.abs(steps)))

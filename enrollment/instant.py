@@ -11,16 +11,18 @@ from scipy import ndimage
 from enrollment import complete
 from enrollment.conform import landmark_offset, posed
 from enrollment.fit import Fit, PhotoFit
-from enrollment.lift import clean_colors, discs, lift
+from enrollment.lift import clean_colors, discs, lift, local_mean, step_map
 from enrollment.portrait import Portrait
 from enrollment.surface import Samples, View, sample, stretched
+from models import binding
 from models.binding import BoundGaussians
 from models.heads.base import REGION, REGIONS, HeadModel, PersonHead
+from models.splat.cpu import CpuRasterizer
 from models.types import Array
 
 SPACING = {
-    "skin": 0.0034, "body": 0.009, "left_eye": 0.0012, "right_eye": 0.0012, "eye_socket": 0.0, "mouth_inside": 0.003,
-    "tongue": 0.0025, "upper_teeth": 0.0012, "lower_teeth": 0.0012,
+    "skin": 0.0042, "body": 0.010, "left_eye": 0.0015, "right_eye": 0.0015, "eye_socket": 0.0, "mouth_inside": 0.0045,
+    "tongue": 0.0035, "upper_teeth": 0.0014, "lower_teeth": 0.0014,
 }  # fmt: skip
 """Metres between the Gaussians of what the photo does not show."""
 LID_SPACING = 0.0016
@@ -29,13 +31,15 @@ SPREAD = 0.7
 """Standard deviation in spacings."""
 FADE = (-0.36, -0.27)
 """Metres below the ears between which an unseen bust fades out, and the photo's own pixels with it."""
-LID_SHADE, LID_TRUST = 0.95, 2.0
+LID_SHADE, LID_TRUST = 0.95, 0.6
 """An eyelid is a little darker than the cheek, and leans on its surroundings."""
 MOST_STRETCH = 2.5
 """A face that grows more than this takes no pixels of the photo: they would grow with it."""
 UNDERLAY = 0.0025
 """Metres under the surface: a coarse second skin below the photo's pixels closes the cracks that open between them."""
-CUT = 0.15
+SHARPENING, GAIN = 6, 0.6
+"""Rounds in which colours are corrected against the photo, and how much of the error each takes."""
+CUT = 0.5
 """An unseen part that would stand where the matte is under this is left out: the photo shows that nothing is there."""
 
 
@@ -55,9 +59,32 @@ def build(person: PersonHead, fit: Fit, portraits: list[Portrait], offset: Array
     views = [_see(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = views[0]
     folded = stretched(person, lead.photo.coefficients) > MOST_STRETCH
+    folded |= complete.unfolded(model)[model.faces].any(axis=1)
     avoid = folded & (model.region == REGION["skin"])
-    shown = lift(lead.view, lead.portrait, lead.colors, _face_area(model, person), avoid)
-    return BoundGaussians.concatenate([_fade(shown, person), _hidden(person, views, offset)])
+    shown = _fade(lift(lead.view, lead.portrait, lead.colors, _face_area(model, person), avoid), person)
+    return _sharpen(BoundGaussians.concatenate([shown, _hidden(person, views, offset)]), len(shown), lead, person)
+
+
+def _sharpen(gaussians: BoundGaussians, shown: int, lead: Seen, person: PersonHead) -> BoundGaussians:
+    """Give the first `shown` Gaussians, the lifted ones, the colours with which the picture drawn comes nearest to the photo.
+
+    Overlapping Gaussians blur; adding back what is missing a few times undoes most of it (Van Cittert's iteration).
+    """
+    portrait, view = lead.portrait, lead.view
+    world = binding.to_world(gaussians, binding.frames(view.vertices, view.model.faces))
+    xy = view.camera.project(world.means[:shown])
+    column, row = np.clip(np.floor(xy).astype(int), 0, portrait.matte.shape[0] - 1).T
+    lid = complete.unfolded(view.model)[view.model.faces[gaussians.face[:shown]]].any(axis=1)
+    trusted = ((portrait.matte[row, column] > 0.9) & ~lid)[:, None]
+    steps = step_map(np.maximum(view.fragments.face, 0), view.model, _face_area(view.model, person), portrait)
+    step = steps[row, column]
+    colors = gaussians.colors.copy()
+    rasterizer = CpuRasterizer()
+    for _ in range(SHARPENING):
+        drawn = rasterizer.render(replace(world, colors=colors), view.camera).color
+        missing = local_mean(lead.colors - drawn, step + 1, row, column)
+        colors[:shown] = np.clip(colors[:shown] + GAIN * missing * trusted, 0, 1)
+    return replace(gaussians, colors=colors)
 
 
 def _see(person: PersonHead, fit: Fit, offset: Array, index: int, portrait: Portrait) -> Seen:
@@ -80,7 +107,8 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussians:
     model, lead = person.model, views[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
-    spacing[complete.unfolded(model)[model.faces].any(axis=1)] = LID_SPACING
+    spacing[complete.unfolded(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
+    spacing[_eye_backs(person)] = 0.0
     samples = sample(person, spacing)
     vertices, normals = lead.view.vertices, lead.view.normals
     points, n = samples.at(model.faces, vertices), samples.at(model.faces, normals)
@@ -102,6 +130,17 @@ def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussi
     samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
     opacity = np.full(len(points), 0.95, np.float32)
     return _fade(discs(lead.view, points, n, SPREAD * samples.spacing, samples.face, colors, opacity), person)
+
+
+def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
+    """(F,) the halves of the eyeballs that nobody ever sees."""
+    model = person.model
+    centre = person.rest[model.faces].mean(axis=1)
+    back = np.zeros(len(model.faces), bool)
+    for name in ("left_eye", "right_eye"):
+        mine = model.region_faces(name)
+        back |= mine & (centre[:, 2] < centre[mine, 2].mean())
+    return back
 
 
 def _fade(gaussians: BoundGaussians, person: PersonHead) -> BoundGaussians:

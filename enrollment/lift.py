@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.portrait import Portrait
+from enrollment.portrait import Portrait, face_height
 from enrollment.surface import View
 from models import binding
 from models.binding import BoundGaussians
@@ -15,11 +15,13 @@ from models.heads.base import REGION, HeadModel
 from models.types import Array, Gaussians
 
 STEP_FACE, STEP_HEAD, STEP_BODY = 2, 3, 5
-"""Pixels of the working picture between neighbours."""
+"""Pixels of the working picture between neighbours; no finer than the photo's own pixels."""
 SIGMA = 0.55
 """Standard deviation of a Gaussian in steps: neighbours overlap into a closed surface."""
 THICKNESS = 0.12
 """Of a disc, in standard deviations of its width."""
+LASHES = 0.008
+"""Width of the lashes, face heights."""
 GRAZING = 0.12
 """Cosine; surface steeper than this is left to the samples of `enrollment.surface`."""
 STEEPEST = 0.35
@@ -52,25 +54,26 @@ def lift(
     """Gaussians for every pixel of the person, bound to the faces under them.
 
     view: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
-    avoid: (F,) faces that get none.
+    avoid: (F,) faces that get none, but for the lashes along the eyes.
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """
     model = view.model
     face, depth, covered = _surface(view, portrait)
-    row, column = _grid(face, model, portrait, face_area)
-    step = _step_of(model, face_area)[face[row, column]].astype(np.float32)
+    steps = step_map(face, model, face_area, portrait)
+    row, column = _grid(steps, portrait)
+    step = steps[row, column]
     z = depth[row, column]
     c = view.camera
     points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
     normal = view.fragments.interpolate(model.faces, view.normals)[row, column]
     normal[~covered[row, column]] = (0, 0, 1)
     facing = np.sum(normal * -points, axis=1) / np.linalg.norm(points, axis=1)
-    keep = (facing > GRAZING) & ~avoid[face[row, column]]
+    keep = (facing > GRAZING) & (~avoid[face[row, column]] | _lashes(portrait)[row, column])
     sigma = SIGMA * step * z / c.fx
     opacity = (OPACITY * portrait.matte[row, column]).astype(np.float32)
     return discs(
         view, points[keep], normal[keep], sigma[keep], face[row, column][keep],
-        _average(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],
+        local_mean(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],
     )  # fmt: skip
 
 
@@ -121,33 +124,41 @@ def discs(
     return binding.bind(world, face, binding.frames(view.vertices, view.model.faces))
 
 
-def _step_of(model: HeadModel, face_area: NDArray[np.bool_]) -> NDArray[np.int64]:
+def step_map(
+    face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bool_], portrait: Portrait
+) -> NDArray[np.int64]:
+    """(S, S) pixels between neighbouring Gaussians: as fine as what lies there deserves; the soft rim is never coarse."""
     step = np.full(len(model.faces), STEP_HEAD)
     step[model.region == REGION["body"]] = STEP_BODY
-    step[face_area] = STEP_FACE
-    return step
+    step[face_area] = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
+    rim = (portrait.matte < 0.95) | (ndimage.minimum_filter(portrait.matte, 9) < 0.95)
+    return np.where(rim, np.minimum(step[face], STEP_HEAD), step[face])
 
 
-def _grid(
-    face: NDArray[np.int32], model: HeadModel, portrait: Portrait, face_area: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels (row, column) that get a Gaussian: a grid as fine as what lies there deserves."""
-    step = _step_of(model, face_area)[face]
-    side = face.shape[0]
+def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels (row, column) that get a Gaussian."""
+    side = steps.shape[0]
     i, j = np.mgrid[:side, :side]
-    chosen = np.zeros(face.shape, bool)
-    for s in (STEP_FACE, STEP_HEAD, STEP_BODY):
-        chosen |= (step == s) & (i % s == s // 2) & (j % s == s // 2)
-    return np.nonzero(chosen & (portrait.matte > 0.3) & portrait.inside)
+    chosen = (i % steps == steps // 2) & (j % steps == steps // 2)
+    return np.nonzero(chosen & (portrait.matte > 0.1) & portrait.inside)
 
 
-def _average(colors: Array, step: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
-    """The mean colour of each Gaussian's own square of pixels, (N, 3)."""
+def _lashes(portrait: Portrait) -> NDArray[np.bool_]:
+    """(S, S) the thin band around the eyes in which lashes and the edge of the lid lie."""
+    eyes = np.zeros(portrait.matte.shape, np.uint8)
+    for outline, names in OPENINGS:
+        if "left_eye" in names or "right_eye" in names:
+            cv2.fillPoly(eyes, [np.round(portrait.landmarks.points[list(outline), :2]).astype(np.int32)], 1)
+    width = LASHES * face_height(portrait.landmarks)
+    return np.asarray(ndimage.distance_transform_edt(eyes == 0) < width)
+
+
+def local_mean(picture: Array, size: NDArray[np.integer], row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
+    """The mean of a picture (H, W, 3) over squares of `size` (N,) pixels around N pixels, (N, 3) float32."""
     out = np.empty((len(row), 3), np.float32)
-    for s in (STEP_FACE, STEP_HEAD, STEP_BODY):
-        blurred = ndimage.uniform_filter(colors, (s, s, 0))
-        mine = step == s
-        out[mine] = blurred[row[mine], column[mine]]
+    for s in np.unique(size):
+        mine = size == s
+        out[mine] = ndimage.uniform_filter(picture, (int(s), int(s), 0))[row[mine], column[mine]]
     return out
 
 
