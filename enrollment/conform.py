@@ -146,9 +146,8 @@ def _exit(inside: NDArray[np.bool_], start: int) -> int | None:
 
 
 def _near_landmarks(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
-    """Vertices the landmarks hold in place: the face, but not its outline."""
-    keep = np.setdiff1d(np.arange(468), CONTOUR)
-    marks = person.landmarks(person.rest)[keep]
+    """Vertices that the landmarks hold in place: the face up to its own outline. Hair and neck begin beyond."""
+    marks = person.landmarks(person.rest)[:468]
     return np.asarray(_squared(person.rest, marks).min(axis=1) < 0.008**2)
 
 

@@ -30,13 +30,16 @@ LID_SPACING = 0.0016
 SPREAD = 0.7
 """Standard deviation in spacings."""
 FADE = (-0.36, -0.27)
-"""Metres below the ears between which an unseen bust fades out, and the photo's own pixels with it."""
+"""Metres below the ears between which an unseen bust fades out."""
+FADE_SHOWN = (-0.37, -0.33)
+"""The same for what the photo shows."""
 LID_SHADE, LID_TRUST = 0.95, 0.6
 """An eyelid is a little darker than the cheek, and leans on its surroundings."""
-MOST_STRETCH = 2.5
+MOST_STRETCH = 5.0
 """A face that grows more than this takes no pixels of the photo: they would grow with it."""
 UNDERLAY = 0.0025
 """Metres under the surface: a coarse second skin below the photo's pixels closes the cracks that open between them."""
+LID_UNDERLAY = 0.0008
 SHARPENING, GAIN = 6, 0.6
 """Rounds in which colours are corrected against the photo, and how much of the error each takes."""
 CUT = 0.5
@@ -59,9 +62,8 @@ def build(person: PersonHead, fit: Fit, portraits: list[Portrait], offset: Array
     views = [_see(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = views[0]
     folded = stretched(person, lead.photo.coefficients) > MOST_STRETCH
-    folded |= complete.unfolded(model)[model.faces].any(axis=1)
     avoid = folded & (model.region == REGION["skin"])
-    shown = _fade(lift(lead.view, lead.portrait, lead.colors, _face_area(model, person), avoid), person)
+    shown = _fade(lift(lead.view, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN)
     return _sharpen(BoundGaussians.concatenate([shown, _hidden(person, views, offset)]), len(shown), lead, person)
 
 
@@ -124,9 +126,9 @@ def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussi
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & ~lid
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     colors[shown & skin] = soft[shown & skin]
-    under = covered & (model.region[samples.face] == REGION["skin"]) & ~lid
-    points = np.where(under[:, None], points - UNDERLAY * n, points)
-    keep = (~covered | under | (lid & skin)) & ~outside
+    under = covered & (model.region[samples.face] == REGION["skin"])
+    points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
+    keep = (~covered | under) & ~outside
     samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
     opacity = np.full(len(points), 0.95, np.float32)
     return _fade(discs(lead.view, points, n, SPREAD * samples.spacing, samples.face, colors, opacity), person)
@@ -143,10 +145,10 @@ def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
     return back
 
 
-def _fade(gaussians: BoundGaussians, person: PersonHead) -> BoundGaussians:
+def _fade(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, float] = FADE) -> BoundGaussians:
     """The bust's lower end made transparent, so that it does not end in a saw's edge."""
     height = person.rest[person.model.faces[gaussians.face], 1].mean(axis=1)
-    seen = np.clip((height - FADE[0]) / (FADE[1] - FADE[0]), 0, 1).astype(np.float32)
+    seen = np.clip((height - span[0]) / (span[1] - span[0]), 0, 1).astype(np.float32)
     faded = replace(gaussians, opacities=gaussians.opacities * seen)
     return faded.select(faded.opacities > 0.02)
 

@@ -15,7 +15,8 @@ from enrollment import instant
 from enrollment.conform import conform
 from enrollment.fit import Fit, fit
 from enrollment.gaze import gaze
-from enrollment.portrait import Portrait, prepare, read_photo, turned_away
+from enrollment.photo import read_photo
+from enrollment.portrait import Portrait, prepare, turned_away
 from models.avatar import Avatar
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel

@@ -17,7 +17,7 @@ from models import arkit, tensor_file
 from models.atomic import atomic_write
 from models.errors import HeadModelError
 from models.heads.base import JOINTS, LANDMARKS, REGIONS, HeadModel
-from models.tensor_file import Header, Malformed
+from models.tensor_file import Header, MalformedError
 from models.types import Array
 
 FORMAT = "visavis-head-1"
@@ -63,8 +63,8 @@ def load(path: Path) -> HeadModel:
     try:
         with tensor_file.open_regular(path) as stream:
             header, views = tensor_file.read(stream, size, MAX_HEADER_BYTES, _check_header)
-        t = {name: view.copy() for name, view in views.items()}
-        bases = {name: _dense(t, name, len(t["template"])) for name in BASES}
+        t: dict[str, Any] = {name: view.copy() for name, view in views.items()}
+        bases: dict[str, Any] = {name: _dense(t, name, len(t["template"])) for name in BASES}
         head = HeadModel(name=json.loads(header.metadata["name"]), **{k: t[k] for k in DENSE}, **bases)
         check(head)
     except (OSError, KeyError, ValueError, IndexError) as error:
@@ -73,7 +73,7 @@ def load(path: Path) -> HeadModel:
 
 
 def check(head: HeadModel) -> None:
-    """Raises `Malformed` (a `ValueError`) unless all arrays have the shapes and ranges that `HeadModel` documents."""
+    """Raises `MalformedError` (a `ValueError`) unless all arrays have the shapes and ranges that `HeadModel` documents."""
     v, f, k, t = head.vertex_count, len(head.faces), head.identity_count, len(head.uv)
     shapes = {
         "template": (v, 3), "faces": (f, 3), "region": (f,), "uv": (t, 2), "face_uv": (f, 3),
@@ -85,30 +85,30 @@ def check(head: HeadModel) -> None:
     for name, shape in shapes.items():
         array = getattr(head, name)
         if array.shape != shape:
-            raise Malformed(f"its {name} has the shape {array.shape} where {shape} was expected")
-        if name in below and array.size and not (0 <= array.min() and array.max() < below[name]):
-            raise Malformed(f"its {name} points outside of what there is")
+            raise MalformedError(f"its {name} has the shape {array.shape} where {shape} was expected")
+        if name in below and array.size and (array.min() < 0 or array.max() >= below[name]):
+            raise MalformedError(f"its {name} points outside of what there is")
         if not np.isfinite(array).all():
-            raise Malformed(f"its {name} holds numbers that are not finite")
+            raise MalformedError(f"its {name} holds numbers that are not finite")
 
 
 def _check_header(header: Header) -> None:
     if header.metadata.get("format") != FORMAT:
-        raise Malformed(f"it is not a {FORMAT} file")
+        raise MalformedError(f"it is not a {FORMAT} file")
     for name, dtype in TYPES.items():
         if name not in header.entries or header.entries[name].dtype != dtype:
-            raise Malformed(f"it has no tensor {name!r} of type {dtype}")
+            raise MalformedError(f"it has no tensor {name!r} of type {dtype}")
     for name in BASES:
         count, vertices = header.entries[f"{name}.start"].shape[:1], header.entries["template"].shape[:1]
         if math.prod(count) * math.prod(vertices) > MAX_DENSE:
-            raise Malformed(f"its {name} is too large")
+            raise MalformedError(f"its {name} is too large")
 
 
 def _dense(t: dict[str, NDArray[Any]], name: str, vertices: int) -> Array:
     start, vertex, value = t[f"{name}.start"], t[f"{name}.vertex"], t[f"{name}.value"]
     count = len(start) - 1
     if count < 0 or start[0] != 0 or (np.diff(start) < 0).any() or not start[-1] == len(vertex) == len(value):
-        raise Malformed(f"the parts of its {name} do not fit together")
+        raise MalformedError(f"the parts of its {name} do not fit together")
     out = np.zeros((count, vertices, 3), np.float32)
     out[np.repeat(np.arange(count), np.diff(start)), vertex] = value
     return out

@@ -1,5 +1,5 @@
 """Where MediaPipe's 478 landmarks lie on any head mesh, found by looking: the mesh is shaded and drawn from several
-directions, the landmark tracker is run on the pictures, and what it finds is cast back on the surface and averaged."""
+directions, the landmark tracker is run on the pictures, and where the rays of a landmark meet, the nearest surface has it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from models.heads.raster import Fragments, rasterize, vertex_normals
 from models.types import Array, Camera
 
 SIZE = 640
-DIRECTIONS = [(yaw, pitch) for pitch in (-14, 0, 14) for yaw in (-32, -16, 0, 16, 32)]
-SKIN, WHITE_OF_EYE, IRIS, DARK, LIP = (
-    np.array(c, np.float32) for c in ((0.86, 0.66, 0.55), (0.93, 0.92, 0.9), (0.16, 0.1, 0.07), (0.25, 0.1, 0.1), (0.7, 0.4, 0.38))
+DIRECTIONS = [(yaw, pitch) for pitch in (-14, 0, 14) for yaw in (-44, -30, -15, 0, 15, 30, 44)]
+SKIN, WHITE_OF_EYE, IRIS, DARK = (
+    np.array(c, np.float32) for c in ((0.86, 0.66, 0.55), (0.93, 0.92, 0.9), (0.16, 0.1, 0.07), (0.25, 0.1, 0.1))
 )
 IRIS_ANGLE = 0.46
 """Radians from the front pole of the eyeball to the rim of the iris (a 5.9 mm radius on a 12 mm eyeball)."""
 
 
-AGREEMENT = 1.5e-3
-"""Metres; a view whose point is further than this from the mean of all views loses its say."""
+AGREEMENT = 3e-3
+"""Metres; a view whose ray passes a landmark at more than this loses its say, and the landmark trust."""
 
 
 def paint(vertices: Array, faces: NDArray[np.int32], region: NDArray[np.uint8], joints: Array) -> Array:
@@ -59,10 +59,9 @@ def embed(
     import mediapipe as mp
 
     color, normals = paint(vertices, faces, region, joints), vertex_normals(vertices, faces)
-    points = np.zeros((len(DIRECTIONS), LANDMARKS, 3))
-    weight = np.zeros((len(DIRECTIONS), LANDMARKS))
+    origins, rays = [], []
     with mp.solutions.face_mesh.FaceMesh(static_image_mode=True, refine_landmarks=True) as tracker:
-        for i, (yaw, pitch) in enumerate(DIRECTIONS):
+        for yaw, pitch in DIRECTIONS:
             camera = Camera.orbit(
                 np.deg2rad(yaw), np.deg2rad(pitch), 1.2, width=SIZE, height=SIZE, fov_y=np.deg2rad(18), target=(0, -0.01, 0.05)
             )
@@ -71,34 +70,44 @@ def embed(
             picture = shade(fragments, faces, color, normals, (light / np.linalg.norm(light)).astype(np.float32))
             found = tracker.process(picture).multi_face_landmarks
             if found:
-                xy = np.array([[p.x, p.y] for p in found[0].landmark]) * SIZE
-                points[i], weight[i] = _cast(xy, fragments, faces, vertices, normals, camera)
-    if (weight.max(axis=1) > 0).sum() < len(DIRECTIONS) / 2:
+                xy = np.array([[p.x, p.y] for p in found[0].landmark], np.float64) * SIZE
+                origins.append(camera.position)
+                rays.append(_rays(xy, camera))
+    if len(rays) < len(DIRECTIONS) / 2:
         raise HeadModelError("a face was expected in the pictures of the head model, the tracker saw none; check its axes")
-    for _ in range(4):  # robust mean: what disagrees with the rest by millimetres hit another surface
-        mean = np.einsum("dn,dnc->nc", weight, points) / np.maximum(weight.sum(0), 1e-9)[:, None]
-        far = np.linalg.norm(points - mean, axis=2)
-        weight = weight / (1 + (far / AGREEMENT) ** 2)
-    return _project(mean, vertices, faces, region, weight.sum(0))
+    points, spread = _meet(np.asarray(origins), np.asarray(rays))
+    return _project(points, vertices, faces, region, 1 / (1 + (spread / AGREEMENT) ** 2))
 
 
-def _cast(
-    xy: NDArray[np.floating], fragments: Fragments, faces: NDArray[np.int32], vertices: Array, normals: Array, camera: Camera
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Pixels (N, 2) -> surface points (N, 3) and how frontal the surface is there (N,), 0 for a miss."""
-    col, row = np.clip(xy.astype(int), 0, SIZE - 1).T
-    face = fragments.face[row, col]
-    bary = fragments.barycentric[row, col]
-    corners = faces[np.maximum(face, 0)]
-    point = np.einsum("nk,nkc->nc", bary, vertices[corners])
-    normal = np.einsum("nk,nkc->nc", bary, normals[corners])
-    toward = camera.position - point
-    facing = np.sum(normal * toward, axis=1) / np.maximum(np.linalg.norm(toward, axis=1), 1e-9)
-    return point, np.where(face >= 0, np.clip(facing, 0, 1) ** 2, 0.0)
+def _rays(xy: NDArray[np.floating], camera: Camera) -> NDArray[np.floating]:
+    """Unit directions (N, 3) in the world of the rays through pixels (N, 2)."""
+    local = np.stack([(xy[:, 0] - camera.cx) / camera.fx, (xy[:, 1] - camera.cy) / camera.fy, np.ones(len(xy))], axis=1)
+    world = local @ camera.world_to_camera[:3, :3]
+    return np.asarray(world / np.linalg.norm(world, axis=1, keepdims=True))
+
+
+def _meet(origins: NDArray[np.floating], rays: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Where rays (D, N, 3) from origins (D, 3) come nearest to each other, (N, 3), and by how much they miss, (N,) metres.
+
+    Least squares, reweighted so that views in which a landmark has slid along the outline lose their say.
+    """
+    across = np.eye(3) - rays[..., :, None] * rays[..., None, :]
+    weight = np.ones(rays.shape[:2])
+    for _ in range(8):
+        left = np.einsum("dn,dnij->nij", weight, across)
+        right = np.einsum("dn,dnij,dj->ni", weight, across, origins)
+        points = np.linalg.solve(left, right[..., None])[..., 0]
+        miss = np.linalg.norm(np.einsum("dnij,dnj->dni", across, points - origins[:, None]), axis=2)
+        weight = 1 / (1 + (miss / AGREEMENT) ** 2) ** 2
+    return points, np.sqrt(np.sum(weight * miss**2, axis=0) / np.sum(weight, axis=0))
 
 
 def _project(
-    points: NDArray[np.floating], vertices: Array, faces: NDArray[np.int32], region: NDArray[np.uint8], weight: NDArray[np.floating]
+    points: NDArray[np.floating],
+    vertices: Array,
+    faces: NDArray[np.int32],
+    region: NDArray[np.uint8],
+    weight: NDArray[np.floating],
 ) -> tuple[NDArray[np.int32], Array, Array]:
     """Nearest place on the skin (on the eyeballs for the irises) for each point."""
     out_face, out_bary = np.zeros(LANDMARKS, np.int32), np.zeros((LANDMARKS, 3), np.float32)
@@ -111,7 +120,7 @@ def _project(
         bary, distance = closest_on_triangles(p, vertices[faces[near]])
         best = int(np.argmin(distance))
         out_face[i], out_bary[i] = near[best], bary[best]
-    return out_face, out_bary, np.clip(weight / max(float(np.percentile(weight, 75)), 1e-9), 0, 1).astype(np.float32)
+    return out_face, out_bary, weight.astype(np.float32)
 
 
 def closest_on_triangles(

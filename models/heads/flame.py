@@ -134,9 +134,8 @@ def build(name: str, flame: FlameFile) -> HeadModel:
     region, weights = _regions(flame), _weights(flame.weights)
     landmarks = embed(template.astype(np.float32), flame.faces, region, joints.astype(np.float32))
     eyes = np.isin(np.arange(len(template)), flame.faces[np.isin(region, (REGION["left_eye"], REGION["right_eye"]))])
-    target = Target(
-        template, flame.faces, ~eyes, *landmarks, flame.shapes[SHAPES:], np.stack([_jaw(flame, JAW_OPEN, 0), _jaw(flame, JAW_SIDE, 1)])
-    )  # fmt: skip
+    jaw = np.stack([_jaw(flame, JAW_OPEN, 0), _jaw(flame, JAW_SIDE, 1)])
+    target = Target(template, flame.faces, ~eyes, *landmarks, flame.shapes[SHAPES:], jaw)
     uv, face_uv = cylinder(template, flame.faces, region)
     head = HeadModel(
         name, template.astype(np.float32), flame.faces, region, uv, face_uv, identity.astype(np.float32),

@@ -147,7 +147,10 @@ class _Sparse(metaclass=_Sealed):
         values, inner, start = (_array(self.state[name]) for name in ("data", "indices", "indptr"))
         if values is None or inner is None or start is None or len(shape) != 2 or math.prod(shape) > MAX_DENSE:
             raise pickle.UnpicklingError("it holds a sparse matrix that lacks a part or is too large")
-        outer = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        counts = np.diff(start)
+        if start.ndim != 1 or inner.ndim != 1 or (counts < 0).any() or counts.sum() != len(values) or len(inner) != len(values):
+            raise pickle.UnpicklingError("it holds a sparse matrix whose parts do not fit together")
+        outer = np.repeat(np.arange(len(counts)), counts)
         rows, columns = (outer, inner) if self.by_rows else (inner, outer)
         if (rows < 0).any() or (columns < 0).any():
             raise pickle.UnpicklingError("it holds a sparse matrix with negative positions")

@@ -55,7 +55,7 @@ def _fill(points, faces, fx, fy, cx, cy, cull, face, bary, depth):  # type: igno
                 px, py = x + 0.5, y + 0.5
                 wa = ((bx - px) * (qy - py) - (by - py) * (qx - px)) / area
                 wb = ((qx - px) * (ay - py) - (qy - py) * (ax - px)) / area
-                wc = 1.0 - wa - wb
+                wc = ((ax - px) * (by - py) - (ay - py) * (bx - px)) / area  # not 1 - wa - wb: that leaves holes on edges
                 if wa < 0.0 or wb < 0.0 or wc < 0.0:
                     continue
                 wa, wb, wc = wa / a[2], wb / b[2], wc / c[2]

@@ -38,8 +38,8 @@ class TorchPose:
     @staticmethod
     def rest(batch: int, **kind: Any) -> TorchPose:
         """Everything at the origin; `kind` is the tensors' dtype and device."""
-        vectors = [torch.zeros(batch, 3, **kind) for _ in range(4)]
-        return TorchPose(*vectors, gaze=torch.zeros(batch, 2, 2, **kind), jaw=torch.zeros(batch, **kind))
+        head, head_at, body, body_at = (torch.zeros(batch, 3, **kind) for _ in range(4))
+        return TorchPose(head, head_at, body, body_at, torch.zeros(batch, 2, 2, **kind), torch.zeros(batch, **kind))
 
 
 class TorchHead(nn.Module):
@@ -157,7 +157,7 @@ def matrix(q: Tensor) -> Tensor:
         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    return torch.stack(rows, dim=-1).reshape(*q.shape[:-1], 3, 3)
 
 
 def halfway(a: Tensor, b: Tensor) -> Tensor:
@@ -172,7 +172,7 @@ def _keep(module: nn.Module, name: str, value: Tensor) -> None:
 
 def _mix(coefficients: Tensor, basis: Tensor) -> Tensor:
     """(B, K) and (K, N, 3) -> (B, N, 3)."""
-    return (coefficients @ basis.flatten(1)).unflatten(-1, basis.shape[1:])
+    return (coefficients @ basis.flatten(1)).reshape(len(coefficients), *basis.shape[1:])
 
 
 def _apply(rotation: Tensor, points: Tensor) -> Tensor:

@@ -116,7 +116,10 @@ def _landmarks(head: HeadModel) -> Array64:
 def _match(
     points: Array64, point_faces: NDArray[np.int32], vertices: Array64, faces: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], Array64, Array64]:
-    """For each point the nearest place on a surface that faces the same way: corners (V, 3), barycentric (V, 3), distance (V,)."""
+    """For each point the nearest place on a surface that faces the same way.
+
+    Returns its triangle's corners (V, 3), where it lies in that, barycentric (V, 3), and how far it is (V,).
+    """
     normals = vertex_normals(points, point_faces)
     corners = vertices[faces]
     face_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

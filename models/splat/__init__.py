@@ -1,0 +1,1 @@
+"""Drawing Gaussians. Start from choose.py; base.py says what is drawn. Importing this loads neither numba nor torch."""

@@ -1,4 +1,4 @@
-"""The slow, plain rasterizer that the fast ones are held against: float64, no tiles, no tricks. See base.py for the maths."""
+"""The slow, plain rasterizer that the fast ones are held against: base.py in float64, no tiles, no tricks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class OracleRasterizer:
 
 
 class _Splat:
-    """One Gaussian on the picture: centre (2,) and covariance (2, 2) in pixels, z in metres, opacity, colour, normal."""
+    """One Gaussian on the picture: centre (2,) pixels, covariance (2, 2) pixels^2, z metres, and what it carries."""
 
     def __init__(self, center: Array64, covariance: Array64, z: float, opacity: float, color: Array64, normal: Array64):
         self.center, self.covariance, self.z = center, covariance, z
@@ -99,7 +99,7 @@ def _project(gaussians: Gaussians, camera: Camera) -> list[_Splat]:
         axis = rotation[:, np.argmin(np.abs(scales))]
         axis = -axis if axis @ (mean - camera.position) > 0.0 else axis
         splats.append(_Splat(center, covariance, z, opacity, color, axis))
-    return sorted(splats, key=lambda splat: splat.z)
+    return sorted(splats, key=lambda splat: np.float32(splat.z))
 
 
 def _clamped(slope: float, size: int, focal: float, principal: float) -> float:

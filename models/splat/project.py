@@ -1,8 +1,12 @@
-"""Gaussians to splats: steps 1 to 3 of base.py, for a range of Gaussians at a time, and the room each takes on the picture.
+"""Gaussians to splats: steps 1 to 3 of base.py, and the room that each takes on the picture.
 
-A splat is a row of 12 float32: centre u, v (pixels); the form of the exponent in base 2, A, B, C and L, so that
-log2(alpha) = L - A dx^2 - B dx dy - C dy^2 before the clamp; red, green, blue; z (metres); two spare.
+A splat is a row of 12 float32: centre u, v (pixels); the form of the exponent in base 2, A, SHEAR, C and L, so that
+log2(alpha) = L - A (dx + SHEAR dy)^2 - C dy^2 before the clamp; red, green, blue; z (metres); two spare. Written as a
+sum of squares, nothing cancels, and float32 is enough for long thin splats too.
 """
+
+# mypy: disable-error-code="no-untyped-def"
+# (numba infers the types of kernels)
 
 from __future__ import annotations
 
@@ -15,12 +19,13 @@ from models.splat import base
 from models.splat.jit import claim, kernel
 from models.types import Camera
 
-U, V, A, B, C, L, RED, GREEN, BLUE, Z = range(10)
+U, V, A, SHEAR, C, L, RED, GREEN, BLUE, Z = range(10)
 SPLAT = 12  # floats in a splat
 CHUNK = 512  # Gaussians claimed at a time
 UNSEEN = np.uint32(0xFFFFFFFF)  # the sort key of a Gaussian that is not drawn
 
 _NEAR, _DILATION, _ALPHA_MIN = base.NEAR, base.DILATION, base.ALPHA_MIN
+_LOG_ALPHA_MIN = math.log(base.ALPHA_MIN)
 _LOG2_E = math.log2(math.e)
 _FAR_AWAY = 1.0e6  # pixels; keeps the conversion to integers in range
 _SLACK = 1.0e-3  # pixels added to a splat's reach, for rounding
@@ -30,7 +35,7 @@ FX, FY, CX, CY, X_LOW, X_HIGH, Y_LOW, Y_HIGH, WIDTH, HEIGHT = range(12, 22)
 
 
 def camera_vector(camera: Camera) -> NDArray[np.float64]:
-    """The camera as the kernels read it, (22,) float64: world_to_camera, intrinsics, the limits of x/z and y/z, the size."""
+    """The camera as the kernels read it, (22,) float64: world_to_camera, intrinsics, limits of x/z and y/z, size."""
     margin_x = base.FOV_MARGIN * 0.5 * camera.width / camera.fx
     margin_y = base.FOV_MARGIN * 0.5 * camera.height / camera.fy
     return np.array(
@@ -49,23 +54,25 @@ def camera_vector(camera: Camera) -> NDArray[np.float64]:
 
 
 @kernel
-def project(counter, means, rotations, scales, opacities, colors, camera, splats, boxes, keys):  # type: ignore[no-untyped-def]
+def project(counter, gaussians, camera, splats, boxes, keys):
     """Write splats (N, 12), boxes (N, 4) int32 and keys (N,) uint32 for all Gaussians, a chunk at a time.
 
     A box is columns [x0, x1) and rows [y0, y1) of the pixels that the splat may touch, within the picture. A key is z's
-    bits, which sort as z does because z > 0, or UNSEEN. means .. colors as in types.Gaussians.
+    bits, which sort as z does because z > 0, or UNSEEN. gaussians: means, rotations, scales, opacities and colors of
+    types.Gaussians.
     """
-    n = means.shape[0]
+    n = gaussians[0].shape[0]
     while True:
         start = claim(counter) * CHUNK
         if start >= n:
             return
         for i in range(start, min(start + CHUNK, n)):
-            _project_one(i, means, rotations, scales, opacities, colors, camera, splats, boxes, keys)
+            _project_one(i, gaussians, camera, splats, boxes, keys)
 
 
 @kernel
-def _project_one(i, means, rotations, scales, opacities, colors, m, splats, boxes, keys):  # type: ignore[no-untyped-def]
+def _project_one(i, gaussians, m, splats, boxes, keys):
+    means, rotations, scales, opacities, colors = gaussians
     keys[i] = UNSEEN
     mx, my, mz = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
     x = m[0] * mx + m[1] * my + m[2] * mz + m[9]
@@ -83,7 +90,8 @@ def _project_one(i, means, rotations, scales, opacities, colors, m, splats, boxe
         return
 
     u, v = m[FX] * x / z + m[CX], m[FY] * y / z + m[CY]
-    reach = 2.0 * math.log(opacity / _ALPHA_MIN)  # squared, in standard deviations
+    log_opacity = math.log(opacity)
+    reach = max(2.0 * (log_opacity - _LOG_ALPHA_MIN), 0.0)  # squared, in standard deviations
     reach_x, reach_y = math.sqrt(reach * s_xx) + _SLACK, math.sqrt(reach * s_yy) + _SLACK
     x0, x1 = _pixels(u, reach_x, m[WIDTH])
     y0, y1 = _pixels(v, reach_y, m[HEIGHT])
@@ -93,16 +101,16 @@ def _project_one(i, means, rotations, scales, opacities, colors, m, splats, boxe
     boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = x0, x1, y0, y1
     splats[i, U], splats[i, V] = u, v
     splats[i, A] = 0.5 * _LOG2_E * s_yy / determinant
-    splats[i, B] = -_LOG2_E * s_xy / determinant
-    splats[i, C] = 0.5 * _LOG2_E * s_xx / determinant
-    splats[i, L] = math.log2(opacity)
+    splats[i, SHEAR] = -s_xy / s_yy
+    splats[i, C] = 0.5 * _LOG2_E / s_yy
+    splats[i, L] = _LOG2_E * log_opacity
     splats[i, RED], splats[i, GREEN], splats[i, BLUE] = colors[i, 0], colors[i, 1], colors[i, 2]
     splats[i, Z] = z
     keys[i] = np.float32(z).view(np.uint32)
 
 
 @kernel
-def _pixels(center, reach, size):  # type: ignore[no-untyped-def]
+def _pixels(center, reach, size):
     """First and one past the last pixel whose centre is within `reach` of `center`, of those in [0, size)."""
     first = math.ceil(min(max(center - reach - 0.5, 0.0), _FAR_AWAY))
     last = math.floor(min(max(center + reach - 0.5, -1.0), size - 1.0))
@@ -110,8 +118,8 @@ def _pixels(center, reach, size):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _covariance(i, rotations, scales, m, x, y, z):  # type: ignore[no-untyped-def]
-    """The dilated covariance (xx, xy, yy) on the picture, pixels^2; NaN where the quaternion or a scale is not usable."""
+def _covariance(i, rotations, scales, m, x, y, z):
+    """The dilated covariance (xx, xy, yy) on the picture, pixels^2; NaN where quaternion or scale are of no use."""
     qw, qx, qy, qz = (
         np.float64(rotations[i, 0]),
         np.float64(rotations[i, 1]),
