@@ -71,7 +71,5 @@ def _explained(error: OSError, target: Path) -> StorageError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return StorageError(f"{where} because there is no such folder; make it or choose another")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return StorageError(
-            f"{where} because that place is read-only for this user; choose another or change its permissions"
-        )
+        return StorageError(f"{where} because that place is read-only for this user; choose another or change its permissions")
     return StorageError(f"{where} ({error.strerror or error}); check the disk or choose another place")

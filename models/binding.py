@@ -85,7 +85,8 @@ def _frames(vertices, faces, origin, rotation, scale):  # type: ignore[no-untype
         else:
             s = 2.0 * np.sqrt(max(1.0 + z2 - x0 - y1, 1e-12))
             qw, qx, qy, qz = (x1 - y0) / s, (z0 + x2) / s, (z1 + y2) / s, 0.25 * s
-        rotation[f, 0], rotation[f, 1], rotation[f, 2], rotation[f, 3] = qw, qx, qy, qz
+        norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)  # 1, unless the triangle is flat and has no such frame
+        rotation[f, 0], rotation[f, 1], rotation[f, 2], rotation[f, 3] = qw / norm, qx / norm, qy / norm, qz / norm
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

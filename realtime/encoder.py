@@ -1,15 +1,16 @@
 """Our own encoders behind aiortc's packetizers: bitrates for 512x512 pictures, steady rate changes, one thread each.
 
 aiortc's limits are module constants far below what a 512x512 face needs, and every change of the target by more than a tenth
-makes a new VP8 encoder, with a keyframe and a hitch. Here the receiver's estimate (REMB,
-draft-alvestrand-rmcat-remb-03) moves the target along a ladder: down at once, up one rung at a time and not more often
-than every `CLIMB` seconds. H.264 changes its rate without a new encoder. Frames, not packets, go through the sender, so
-keyframe requests (PLI and FIR, RFC 4585 and 5104) work as in aiortc.
+makes a new VP8 encoder, with a keyframe and a hitch. Here the receiver's estimate (REMB, draft-alvestrand-rmcat-remb-03)
+moves the target along a ladder: down at once when less passes than is sent, up one rung at a time and not more often than
+every `CLIMB` seconds. H.264 changes its rate without a new encoder. Frames, not packets, go through the sender, so keyframe
+requests (PLI and FIR, RFC 4585 and 5104) work as in aiortc.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -30,31 +31,47 @@ LADDER = (200_000, 350_000, 600_000, 1_000_000, 1_600_000, 2_500_000, 4_000_000,
 DEFAULT_BITRATE = 2_500_000
 CLIMB = 2.0
 """Seconds between two steps up."""
+RATE_WINDOW = 2.0
+"""Seconds over which the bitrate that is sent is averaged."""
+NARROW, ROOM = 0.9, 1.2
+"""Estimates below and above these parts of what is sent mean: too much, and room for more."""
 FRAME_RATE = 30
 _ATTRIBUTE = "_RTCRtpSender__encoder"
 
 
 class BitrateLadder:
-    """The rung to encode at. Starts at the highest within `most`: a local network takes it, and any other soon says no."""
+    """The rung to encode at. Starts at the highest within `most`: a local network takes it, and any other soon says no.
+
+    A receiver never believes in much more than what it gets. So a low estimate is a sign of a narrow network only when it is
+    lower than what is being sent; while a still picture needs few bits, it says nothing.
+    """
 
     def __init__(self, most: int = DEFAULT_BITRATE) -> None:
         self._rungs = [rung for rung in LADDER if rung < most] + [most]
         self._index = len(self._rungs) - 1
         self._changed = 0.0
+        self._frames: deque[tuple[float, int]] = deque()
 
     @property
     def rung(self) -> int:
         """Bits a second to encode at."""
         return self._rungs[self._index]
 
+    def sent(self, size: int, now: float) -> None:
+        """A frame of `size` bytes was encoded."""
+        self._frames.append((now, size))
+        while self._frames[0][0] < now - RATE_WINDOW:
+            self._frames.popleft()
+
     def estimate(self, bitrate: int, now: float) -> None:
         """The receiver believes that `bitrate` bits a second can pass."""
-        while self._index > 0 and self.rung > bitrate:
-            self._index -= 1
-            self._changed = now
-        above = self._index + 1
-        if above < len(self._rungs) and self._rungs[above] <= bitrate and now - self._changed >= CLIMB:
-            self._index = above
+        sending = 8 * sum(size for when, size in self._frames if when >= now - RATE_WINDOW) / RATE_WINDOW
+        if bitrate < NARROW * sending:
+            while self._index > 0 and self.rung > bitrate:
+                self._index -= 1
+                self._changed = now
+        elif bitrate >= ROOM * sending and self._index + 1 < len(self._rungs) and now - self._changed >= CLIMB:
+            self._index += 1
             self._changed = now
 
 
@@ -94,6 +111,7 @@ class LiveVp8Encoder(_Live, Vp8Encoder):
             data = b"".join(bytes(packet) for packet in codec.encode(frame))
             payloads = self._packetize(data, self.picture_id)
             self.picture_id = (self.picture_id + 1) % (1 << 15)
+            self.ladder.sent(len(data), time.monotonic())
             return payloads, frame.pts
 
 
@@ -103,7 +121,9 @@ class LiveH264Encoder(_Live, H264Encoder):
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """A yuv420p frame with 90 kHz time stamps -> RTP payloads (RFC 6184) and the time stamp."""
         with self.times.measure("encode"):
-            return super().encode(frame, force_keyframe)
+            payloads, stamp = super().encode(frame, force_keyframe)
+            self.ladder.sent(sum(map(len, payloads)), time.monotonic())
+            return payloads, stamp
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
         codec: VideoCodecContext | None = self.codec
@@ -139,6 +159,7 @@ def _h264(width: int, height: int, bitrate: int) -> VideoCodecContext:
     codec.gop_size = 3000
     codec.profile = "Baseline"
     codec.options = {"level": "31", "preset": "superfast", "tune": "zerolatency", "forced-idr": "1"}
+    codec.options |= {"maxrate": str(bitrate), "bufsize": str(bitrate // 4)}  # or a keyframe takes a second to send
     return codec
 
 

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import MissingPartError
-from models.types import DriveFrame
+from models.types import DriveFrame, Gaussians
 from realtime.view import View
+
+if TYPE_CHECKING:
+    from models.splat.base import LiveRasterizer
 
 Pixels = NDArray[np.uint8]
 
@@ -47,53 +51,74 @@ def load_factory(where: str) -> Callable[..., Pipeline]:
     module, _, name = where.partition(":")
     try:
         return cast("Callable[..., Pipeline]", getattr(importlib.import_module(module), name))
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise MissingPartError(f"the pipeline {where!r} was expected, but cannot be loaded ({error})") from error
 
 
 class LivePipeline:
-    """Tracker, solver and smoothing for the webcam; the avatar renderer for the views."""
+    """Tracker, solver, calibration and smoothing for the webcam; poser and rasterizer for the views.
 
-    def __init__(self, avatar_path: str | Path, width: int = 512, height: int = 512) -> None:
+    The avatar is posed once for a drive frame, however many views look at it. Raises `AvatarFileError` for a file that
+    cannot be opened, `MissingPartError` for a rasterizer that is not installed.
+    """
+
+    def __init__(self, avatar_path: str | Path, width: int = 512, height: int = 512, rasterizer: str = "auto") -> None:
+        from models import avatar_file
+        from models.heads import registry
+        from models.splat import choose
         from realtime.renderer import AvatarRenderer
         from realtime.smoothing import DriveSmoother, NeutralCalibration
         from realtime.solver import Solver
         from realtime.tracker import FaceTracker
 
+        avatar = avatar_file.load(Path(avatar_path))
+        model = registry.by_name(avatar.head)
+        avatar_file.check(avatar, model)
         self.timings: dict[str, float] = {}
-        self._width, self._height = width, height
-        self._renderer = AvatarRenderer(avatar_path, width, height)
+        self._rasterizer = cast("LiveRasterizer", choose.by_name(rasterizer))
+        self._renderer = AvatarRenderer(avatar, model, self._rasterizer, width, height)
+        self._posed: tuple[DriveFrame, Gaussians] | None = None
         self._tracker = FaceTracker()
-        self._solver = Solver(self._renderer.head, self._renderer.identity)
-        self._smoother = DriveSmoother()
+        self._solver = Solver(self._renderer.person)
         self._neutral = NeutralCalibration()
-        self._last = DriveFrame(confidence=0.0)
-        self._warm_up()
+        self._smoother = DriveSmoother()
+        self._warm_up(width, height)
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, width: int, height: int) -> None:
         """Compile and allocate what the first frame would otherwise wait for."""
-        picture: Pixels = np.zeros((self._height, self._width, 3), np.uint8)
+        picture: Pixels = np.zeros((height, width, 3), np.uint8)
         self._tracker.track(picture)
         self.render(DriveFrame(), View(), picture)
 
     def step(self, rgb: Pixels, timestamp: float) -> DriveFrame:
         """See `Pipeline`. Without a face the last pose stays, with confidence 0."""
-        start = time.perf_counter()
-        landmarks: Any = self._tracker.track(rgb)
-        self.timings["track"] = (time.perf_counter() - start) * 1000
-        start = time.perf_counter()
-        self._last = self._solver.solve(landmarks, rgb.shape[1], rgb.shape[0], timestamp)
-        self.timings["solve"] = (time.perf_counter() - start) * 1000
-        return self._smoother(self._last)
+        with self._timed("track"):
+            landmarks = self._tracker.track(rgb)
+        with self._timed("solve"):
+            seen = landmarks is not None
+            drive = self._solver.solve(landmarks, timestamp) if seen else self._solver.hold(timestamp)
+            return self._smoother(self._neutral(drive))
 
     def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
         """See `Pipeline`."""
-        self._renderer.render_into(drive, view.camera(self._width, self._height), out)
+        if self._posed is None or self._posed[0] is not drive:
+            with self._timed("pose"):
+                self._posed = drive, self._renderer.gaussians(drive)
+        with self._timed("splat"):
+            camera = self._renderer.view_camera(view.yaw, view.pitch, view.distance)
+            self._rasterizer.render_into(self._posed[1], camera, out, self._renderer.background)
 
     def recalibrate(self) -> None:
         """See `Pipeline`."""
+        self._neutral.start()
 
     @property
     def calibrating(self) -> bool:
         """See `Pipeline`."""
-        return False
+        return bool(self._neutral.running)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings[stage] = (time.perf_counter() - start) * 1000

@@ -24,7 +24,10 @@ _ATTRIBUTE = "_RTCRtpReceiver__jitter_buffer"
 
 
 class PromptJitterBuffer(JitterBuffer):
-    """See the module. Drop-in for `aiortc.jitterbuffer.JitterBuffer(capacity, is_video=True)`."""
+    """See the module. Drop-in for `aiortc.jitterbuffer.JitterBuffer(capacity, is_video=True)`.
+
+    `add` gives one frame for each packet at most; several that a late packet completes leave with the packets after it.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(CAPACITY, is_video=True)
@@ -45,7 +48,7 @@ class PromptJitterBuffer(JitterBuffer):
         elif now - self._waiting_since > PATIENCE:
             self._skip_to_next_frame()
             self._waiting_since = None
-            lost = True
+            lost, frame = True, self._take_marked()
         return lost, frame
 
     def _at(self, offset: int) -> RtpPacket | None:
@@ -79,11 +82,10 @@ class PromptJitterBuffer(JitterBuffer):
         """Move on to the first frame after the gap of which the first packet is known to be there."""
         offsets = [offset for offset in range(self.capacity) if self._at(offset) is not None]
         gap = next((o for o in range(self.capacity) if self._at(o) is None), self.capacity)
-        broken = next((self._at(o) for o in offsets if o > gap), None)
         for offset in offsets:
             packet, before = self._at(offset), self._at(offset - 1) if offset else None
             assert packet is not None
-            if offset > gap and broken is not None and packet.timestamp != broken.timestamp and before is not None:
+            if offset > gap and before is not None and before.timestamp != packet.timestamp:
                 self.remove(offset)
                 return
         self.remove(offsets[-1] + 1)
@@ -94,5 +96,3 @@ def make_prompt(receiver: RTCRtpReceiver) -> None:
     if not hasattr(receiver, _ATTRIBUTE):
         raise MissingPartError("aiortc 1.14 to 1.16 was expected, another layout was found; install aiortc==1.16.*")
     setattr(receiver, _ATTRIBUTE, PromptJitterBuffer())
-
-

@@ -44,9 +44,12 @@ class Setup:
 
 @dataclass(frozen=True)
 class _Driven:
-    """A drive frame on its way to the renderer. arrival: the webcam frame's stamp. stages: milliseconds so far."""
+    """A drive frame on its way to the renderer. number: counts from 1. made: when, `time.monotonic`.
+    arrival: the webcam frame's stamp. stages: milliseconds so far."""
 
     drive: DriveFrame
+    number: int
+    made: float
     arrival: float
     stages: dict[str, float]
 
@@ -86,13 +89,15 @@ class _RenderLoop:
         tracking = threading.Thread(target=self._track, name="track", daemon=True)
         tracking.start()
         self._pipe.send(("ready",))
-        last = _Driven(DriveFrame(confidence=0.0), 0.0, {})
+        last = _Driven(DriveFrame(confidence=0.0), 0, 0.0, 0.0, {})
         while not self._stopping.is_set():
             self._beat()
             self._listen()
             driven = self._drives.get(IDLE)
             rows = self._block.views.open_rows()
-            for job in self._schedule.moved(rows) if driven is None else self._schedule.round(rows):
+            schedule = self._schedule
+            jobs = schedule.moved(rows) if driven is None else schedule.round(rows, driven.number, driven.made)
+            for job in jobs:
                 self._render(driven or last, job, fresh=driven is not None)
             last = driven or last
             if self._crash is not None:
@@ -100,7 +105,7 @@ class _RenderLoop:
         tracking.join(1.0)
 
     def _track(self) -> None:
-        sequence = 0
+        sequence = number = 0
         try:
             while not self._stopping.is_set():
                 if not self._frames.acquire(timeout=BEAT):
@@ -117,14 +122,14 @@ class _RenderLoop:
                 self._tracking_since = time.monotonic()
                 drive = self._pipeline.step(frame.pixels, frame.stamp)
                 self._tracking_since = None
-                self._drives.put(_Driven(drive, frame.stamp, dict(self._pipeline.timings)))
+                number += 1
+                self._drives.put(_Driven(drive, number, time.monotonic(), frame.stamp, dict(self._pipeline.timings)))
         except BaseException as error:  # the other thread raises it, and so ends the process
             self._crash = error
 
     def _render(self, driven: _Driven, job: Job, *, fresh: bool) -> None:
-        start = time.perf_counter()
         self._pipeline.render(driven.drive, job.view, self._canvas)
-        stages = {**driven.stages, **self._pipeline.timings, "render": (time.perf_counter() - start) * 1000}
+        stages = {**driven.stages, **self._pipeline.timings}
         height, width = self._canvas.shape[:2]
         for row in job.rows:
             self._block.pictures[row.slot].write(

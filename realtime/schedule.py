@@ -34,16 +34,19 @@ class ViewSchedule:
         self._starving = starving
         self._interval = interval
         self._cost = 0.0
-        self._last_drive: float | None = None
+        self._last: tuple[int, float] | None = None
         self._done: dict[tuple[int, int], tuple[float, View]] = {}
 
-    def round(self, rows: list[ViewRow]) -> Iterator[Job]:
-        """The jobs for a drive frame that has just come; the caller renders each one before it asks for the next."""
-        start = self._clock()
-        if self._last_drive is not None:
-            gap = min(start - self._last_drive, 0.2)
+    def round(self, rows: list[ViewRow], number: int, made: float) -> Iterator[Job]:
+        """The jobs for drive frame `number`, made at `made`; the caller renders each one before it asks for the next.
+
+        Some numbers may be left out: those drive frames were overtaken before they were rendered.
+        """
+        if self._last is not None and number > self._last[0]:
+            gap = min((made - self._last[1]) / (number - self._last[0]), 0.2)
             self._interval += _SMOOTHING * (gap - self._interval)
-        self._last_drive = start
+        self._last = number, made
+        next_due = made + self._interval * (1 + _OVERRUN)
         self._forget_closed(rows)
         jobs = _shared(rows)
         if not jobs:
@@ -52,7 +55,7 @@ class ViewSchedule:
         rescued = False
         for job in sorted(jobs[1:], key=self._last_time):
             now = self._clock()
-            fits = now - start + self._cost <= self._interval * (1 + _OVERRUN)
+            fits = now + self._cost <= next_due
             starves = not rescued and now - self._last_time(job) > self._starving
             if fits or starves:
                 rescued = rescued or not fits

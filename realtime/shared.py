@@ -21,8 +21,9 @@ from realtime.view import View
 T = TypeVar("T")
 
 _BUFFERS = 3
-_LATEST, _READING = 0, 1
-_HEADER = 2 + _BUFFERS * 3  # int64: latest buffer, buffer being read, then per buffer: sequence, height, width
+_LATEST, _READING, _COUNT = 0, 1, 2
+_FIRST = 3
+_HEADER = _FIRST + _BUFFERS * 3  # int64: newest buffer, buffer being read, pictures so far; per buffer: sequence, size
 _STAMPS = _BUFFERS  # float64: one stamp a buffer
 _HEADER_BYTES = (_HEADER + _STAMPS) * 8
 
@@ -45,9 +46,7 @@ class PictureSlot:
         self._head: NDArray[np.int64] = np.frombuffer(memory.buf, np.int64, _HEADER, offset)
         self._stamps: NDArray[np.float64] = np.frombuffer(memory.buf, np.float64, _STAMPS, offset + _HEADER * 8)
         first = offset + _HEADER_BYTES
-        self._data = [
-            np.frombuffer(memory.buf, np.uint8, capacity, first + i * capacity) for i in range(_BUFFERS)
-        ]
+        self._data = [np.frombuffer(memory.buf, np.uint8, capacity, first + i * capacity) for i in range(_BUFFERS)]
 
     @staticmethod
     def size(capacity: int) -> int:
@@ -59,20 +58,21 @@ class PictureSlot:
         self._head, self._stamps, self._data = np.zeros(0, np.int64), np.zeros(0), []
 
     def clear(self) -> None:
-        """Forget every picture; only while nobody uses the other end."""
-        self._head[:] = 0
+        """Forget every picture; only while nobody uses the other end. Sequence numbers go on, so none is ever seen twice."""
+        self._head[_FIRST:] = 0
         self._head[_LATEST] = self._head[_READING] = -1
 
     def write(self, height: int, width: int, stamp: float, fill: Callable[[NDArray[np.uint8]], None]) -> int:
         """Publish a picture: `fill` gets a (height, width, 3) uint8 array to write all of. Returns its sequence number."""
         latest, reading = int(self._head[_LATEST]), int(self._head[_READING])
         index = next(i for i in range(_BUFFERS) if i not in (latest, reading))
-        sequence = 1 + (int(self._head[2 + latest * 3]) if latest >= 0 else 0)
-        self._head[2 + index * 3] = 0
+        sequence = int(self._head[_COUNT]) + 1
+        entry = _FIRST + index * 3
+        self._head[entry] = 0
         fill(self._data[index][: height * width * 3].reshape(height, width, 3))
         self._stamps[index] = stamp
-        self._head[3 + index * 3 : 5 + index * 3] = height, width
-        self._head[2 + index * 3] = sequence
+        self._head[entry + 1 : entry + 3] = height, width
+        self._head[entry] = self._head[_COUNT] = sequence
         self._head[_LATEST] = index
         return sequence
 
@@ -86,14 +86,15 @@ class PictureSlot:
             if index < 0:
                 return None
             self._head[_READING] = index
-            sequence, height, width = (int(v) for v in self._head[2 + index * 3 : 5 + index * 3])
+            entry = _FIRST + index * 3
+            sequence, height, width = (int(v) for v in self._head[entry : entry + 3])
             if sequence == after:
                 return None
             if sequence == 0 or height * width * 3 > self.capacity:
                 continue
             pixels = self._data[index][: height * width * 3].reshape(height, width, 3)
             result = use(Snapshot(sequence, float(self._stamps[index]), pixels))
-            if int(self._head[2 + index * 3]) == sequence:
+            if int(self._head[entry]) == sequence:
                 return result
         return None
 
@@ -124,9 +125,9 @@ class ViewTable:
 
     def __init__(self, memory: SharedMemory, offset: int, rows: int) -> None:
         assert memory.buf is not None
-        self._rows: NDArray[np.float64] = np.frombuffer(
-            memory.buf, np.float64, rows * self.COLUMNS, offset
-        ).reshape(rows, self.COLUMNS)
+        self._rows: NDArray[np.float64] = np.frombuffer(memory.buf, np.float64, rows * self.COLUMNS, offset).reshape(
+            rows, self.COLUMNS
+        )
 
     @classmethod
     def size(cls, rows: int) -> int:
@@ -208,8 +209,9 @@ class SharedBlock:
 
     def close(self) -> None:
         """Let go of the memory; the creator also removes it."""
-        for part in (self.webcam, self.views, *self.pictures):
-            part.release()
+        for slot in (self.webcam, *self.pictures):
+            slot.release()
+        self.views.release()
         try:
             self._memory.close()
         finally:

@@ -17,6 +17,7 @@ import av
 import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
+from numpy.typing import NDArray
 
 RATE = 48_000
 """Samples a second, of Opus in RTP (RFC 7587, 4.1)."""
@@ -26,17 +27,17 @@ JITTER_BUFFER = 0.08
 ENCODE = 0.005
 """Seconds from a picture ready to encode to its first packet."""
 _SLIP = 0.06
-_SMOOTHING = 0.05
+_SMOOTHING = 0.3
 
 
 class PictureDelay:
-    """The delay that sound needs to meet the picture, from the measured delays of pictures."""
+    """The delay that sound needs to meet the picture, from the measured delays (their median, a few times a second)."""
 
     def __init__(self) -> None:
         self._latency: float | None = None
 
     def add(self, latency: float) -> None:
-        """A picture was ready `latency` seconds after its webcam frame was decoded."""
+        """Pictures are ready `latency` seconds after their webcam frame was decoded."""
         self._latency = latency if self._latency is None else self._latency + _SMOOTHING * (latency - self._latency)
 
     @property
@@ -72,6 +73,11 @@ class SoundTrack(MediaStreamTrack):
     def _held(self) -> float:
         return sum(frame.samples / frame.sample_rate for _, frame in self._line)
 
+    def stop(self) -> None:
+        """End the track, and with it whoever waits for its sound."""
+        super().stop()
+        self._more.set()
+
     async def recv(self) -> av.AudioFrame:
         """The next sound when it is due (aiortc calls this). Raises `MediaStreamError` once stopped."""
         while True:
@@ -90,14 +96,13 @@ class SoundTrack(MediaStreamTrack):
     def _stamped(self, frame: av.AudioFrame) -> av.AudioFrame:
         now = self._clock()
         self._start = now if self._start is None else self._start
-        by_wall = int((now - self._start) * frame.sample_rate)
-        if by_wall - self._pts > _SLIP * frame.sample_rate:
+        by_wall = int((now - self._start) * RATE)
+        if by_wall - self._pts > _SLIP * RATE:
             self._pts = by_wall  # there was a gap; the stamps skip it as the clock did
-        copy = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(frame.to_ndarray()), format=frame.format.name, layout=frame.layout.name
-        )
-        copy.sample_rate, copy.pts, copy.time_base = frame.sample_rate, self._pts, Fraction(1, frame.sample_rate)
-        self._pts += frame.samples
+        samples: NDArray[np.int16] = np.ascontiguousarray(frame.to_ndarray(), np.int16)  # what aiortc's decoders give
+        copy = av.AudioFrame.from_ndarray(samples, format="s16", layout=frame.layout.name)
+        copy.sample_rate, copy.pts, copy.time_base = frame.sample_rate, self._pts, Fraction(1, RATE)
+        self._pts += frame.samples * RATE // frame.sample_rate
         return copy
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from models.types import Camera
-
 MAX_PITCH = math.radians(80)
 MIN_DISTANCE, MAX_DISTANCE = 0.35, 3.0
 
@@ -31,7 +29,3 @@ class View:
     def rounded(self) -> View:
         """The view to a thousandth: pages whose views round to the same one share a picture."""
         return View(round(self.yaw, 3), round(self.pitch, 3), round(self.distance, 3))
-
-    def camera(self, width: int, height: int) -> Camera:
-        """The pinhole camera of this view."""
-        return Camera.orbit(self.yaw, self.pitch, self.distance, width=width, height=height)

@@ -33,13 +33,16 @@ log = logging.getLogger(__name__)
 MAX_SIDE = 960
 """Pixels; a webcam frame with a longer side is scaled down on the way to the tracker."""
 
+STOP_TIMEOUT = 2.0
+"""Seconds that the process has to stop by itself."""
+
 Deliver = Callable[[av.VideoFrame], None]
 
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. start: for the process to be ready (it may compile). silent: between signs of life. backoff: longest pause
-    before another start; the first is a tenth of a second, and it doubles while the process dies before it is ready."""
+    """Seconds. start: for the process to be ready (it may compile). silent: between signs of life.
+    backoff: longest pause before another start; the first is 0.1, and it doubles while the process dies before it is ready."""
 
     start: float = 180.0
     silent: float = 5.0
@@ -49,9 +52,9 @@ class Patience:
 class RenderWorker:
     """A supervised render process.
 
-    `times` holds milliseconds by stage: track, solve, pose, splat and render from the process; convert (webcam frame to
-    RGB); total (webcam frame decoded to picture ready to encode). `ready` tells whether the avatar is loaded; `failure`
-    is one sentence once the process has said that it can never work.
+    `times` holds milliseconds by stage: track, solve, pose and splat from the process; decode (webcam frame to the tracker's
+    RGB); total (webcam frame decoded to picture ready to encode). `ready` tells whether the avatar is loaded; `failure` is
+    one sentence once the process has said that it can never work.
     """
 
     def __init__(self, setup: Setup, *, views: int, patience: Patience | None = None) -> None:
@@ -122,13 +125,13 @@ class RenderWorker:
         width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
         rgb = self._to_rgb.reformat(frame, width=width, height=height, format="rgb24")
         plane = rgb.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(height, plane.line_size)[:, : width * 3]  # type: ignore[arg-type]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, : width * 3]
         with self._lock:
             if not self.ready or self._stopping.is_set():
                 return
             self._block.webcam.write(height, width, arrival, lambda out: np.copyto(out, rows.reshape(out.shape)))
             self._frames.release()
-        self.times.add("convert", (time.perf_counter() - start) * 1000)
+        self.times.add("decode", (time.perf_counter() - start) * 1000)
 
     def recalibrate(self) -> None:
         """Take the face of the next second as neutral."""
@@ -155,6 +158,14 @@ class RenderWorker:
     # The supervisor's thread
 
     def _supervise(self) -> None:
+        try:
+            self._keep_running()
+        except Exception:
+            log.exception("the supervisor of the render process failed")
+            self.failure = "the render process cannot be started or heard; look at the log and start the server again"
+            self._changed()
+
+    def _keep_running(self) -> None:
         pause = 0.1
         while not self._stopping.is_set():
             self._spawn()
@@ -203,10 +214,10 @@ class RenderWorker:
         return was_ready
 
     def _reap(self) -> None:
-        self._set_ready(False)
         process, pipe = self._process, self._pipe
-        if self._stopping.is_set():
-            process.join(2.0)
+        if self._stopping.is_set() and self.ready:
+            process.join(STOP_TIMEOUT)  # it has been told to; one that still loads does not listen yet
+        self._set_ready(False)
         with self._lock:
             self._pipe = None
         if process.is_alive():

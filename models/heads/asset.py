@@ -52,14 +52,10 @@ def save(head: HeadModel, path: Path) -> None:
 def load(path: Path) -> HeadModel:
     """Read a head model. Raises `HeadModelError` when the file is missing, too large, or not one of ours."""
     if not path.is_file():
-        raise HeadModelError(
-            f"a head asset was expected at {path}, which does not exist; run `python -m models.heads.bake`"
-        )
+        raise HeadModelError(f"a head asset was expected at {path}, which does not exist; run `python -m models.heads.bake`")
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise HeadModelError(
-            f"{path.name} is larger than the {MAX_BYTES >> 20} MB a head asset may have; bake it again"
-        )
+        raise HeadModelError(f"{path.name} is larger than the {MAX_BYTES >> 20} MB a head asset may have; bake it again")
     try:
         with tensor_file.open_regular(path) as stream:
             header, views = tensor_file.read(stream, size, MAX_HEADER_BYTES, _check_header)

@@ -96,9 +96,7 @@ def read_flame(path: Path) -> FlameFile:
     found = read_arrays(path)
     missing = {"v_template", "f", "shapedirs", "posedirs", "J_regressor", "weights"} - set(found)
     if missing:
-        raise HeadModelError(
-            f"{path.name} lacks {min(missing)}, so it is not a FLAME model; fetch it from flame.is.tue.mpg.de"
-        )
+        raise HeadModelError(f"{path.name} lacks {min(missing)}, so it is not a FLAME model; fetch it from flame.is.tue.mpg.de")
     v, f = len(found["v_template"]), len(found["f"])
     shapes = {
         "v_template": (v, 3), "f": (f, 3), "shapedirs": (v, 3, SHAPES + EXPRESSIONS), "posedirs": (v, 3, 36),
@@ -255,9 +253,7 @@ def _with_teeth(head: HeadModel, default: HeadModel) -> HeadModel:
                 [head.identity_basis, teeth.follow(points, head.template[soft], head.identity_basis[:, soft])], axis=1
             ),
             expression_basis=np.concatenate([head.expression_basis, expression], axis=1),
-            weights=np.concatenate(
-                [head.weights, np.tile(np.eye(len(JOINTS), dtype=np.float32)[joint], (len(used), 1))]
-            ),
+            weights=np.concatenate([head.weights, np.tile(np.eye(len(JOINTS), dtype=np.float32)[joint], (len(used), 1))]),
         )
     return head
 

@@ -37,9 +37,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise HeadModelError(
-                f"{path.name} is larger than the {MAX_BYTES >> 20} MB a head model may have; check the file"
-            )
+            raise HeadModelError(f"{path.name} is larger than the {MAX_BYTES >> 20} MB a head model may have; check the file")
         data = path.read_bytes()
     except OSError as error:
         raise HeadModelError(
@@ -50,9 +48,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         top = _Unpickler(io.BytesIO(data), encoding="latin1").load()
         if not isinstance(top, dict):
             raise pickle.UnpicklingError("it does not hold a dict")
-        return {
-            name: array for name, value in top.items() if isinstance(name, str) and (array := _array(value)) is not None
-        }
+        return {name: array for name, value in top.items() if isinstance(name, str) and (array := _array(value)) is not None}
     except (  # what the documentation of `pickle` and `pickletools` names, and what broken arguments raise
         pickle.UnpicklingError, ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError,
         RecursionError, TypeError, ValueError,
@@ -110,9 +106,7 @@ class _Array(metaclass=_Sealed):
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, columns, raw = state
         # Python 2 wrote bytes as text
-        self.data = _numbers(
-            raw.encode("latin1") if isinstance(raw, str) else raw, kind, shape, "F" if columns else "C"
-        )
+        self.data = _numbers(raw.encode("latin1") if isinstance(raw, str) else raw, kind, shape, "F" if columns else "C")
 
 
 class _Reconstruct(metaclass=_Sealed):

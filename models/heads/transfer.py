@@ -81,9 +81,7 @@ def arkit_basis(source: HeadModel, target: Target) -> Array:
 
 def displacements(source: HeadModel, target: Target) -> tuple[Array64, Array64]:
     """How each target vertex would move if it were the source's skin: (52, V, 3) metres, and how sure that is, (V,) in [0, 1]."""
-    scale, rotation, shift = similarity(
-        _landmarks(source), target.landmarks, source.landmark_weight * target.landmark_weight
-    )
+    scale, rotation, shift = similarity(_landmarks(source), target.landmarks, source.landmark_weight * target.landmark_weight)
     aligned = scale * source.template @ rotation.T + shift
     anchors = scale * _landmarks(source) @ rotation.T + shift
     good = source.landmark_weight * target.landmark_weight > 0.05
@@ -95,9 +93,7 @@ def displacements(source: HeadModel, target: Target) -> tuple[Array64, Array64]:
     return scale * moved @ rotation.T, trust
 
 
-def similarity(
-    a: NDArray[np.floating], b: NDArray[np.floating], weight: NDArray[np.floating]
-) -> tuple[float, Array64, Array64]:
+def similarity(a: NDArray[np.floating], b: NDArray[np.floating], weight: NDArray[np.floating]) -> tuple[float, Array64, Array64]:
     """Scale, rotation (3, 3) and shift (3,) that take points `a` (N, 3) closest to `b` (Umeyama 1991)."""
     w = weight / weight.sum()
     mean_a, mean_b = w @ a, w @ b

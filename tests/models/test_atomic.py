@@ -108,9 +108,7 @@ def test_a_full_disk_for_real(tmp_path: Path, blocks: int) -> None:
     """A process that may write 100 kB a file: the system refuses as it does on a full disk, with EFBIG."""
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, path, str(blocks)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", LIMITED, path, str(blocks)], capture_output=True, text=True, check=True)
     assert "no room is left" in done.stdout
     assert done.stdout.count("\n") == 1
     assert path.read_bytes() == b"old"
@@ -121,9 +119,7 @@ def test_a_full_file_system_for_real(tmp_path: Path) -> None:
     mount = tmp_path / "small"
     mount.mkdir()
     try:
-        made = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=64k", "none", mount], capture_output=True, check=False
-        )
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", mount], capture_output=True, check=False)
     except FileNotFoundError:
         pytest.skip("no mount command on this system")
     if made.returncode:

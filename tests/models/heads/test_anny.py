@@ -110,9 +110,7 @@ def test_a_blink_closes_its_eye_and_no_other(side: str) -> None:
 
 @pytest.mark.parametrize(("side", "lids"), [("Left", (386, 374)), ("Right", (159, 145))])
 def test_a_blink_shrinks_the_gap_of_the_lids(side: str, lids: tuple[int, int]) -> None:
-    gap = [
-        landmark(lids[0], **{f"eyeBlink{side}": v})[1] - landmark(lids[1], **{f"eyeBlink{side}": v})[1] for v in (0, 1)
-    ]
+    gap = [landmark(lids[0], **{f"eyeBlink{side}": v})[1] - landmark(lids[1], **{f"eyeBlink{side}": v})[1] for v in (0, 1)]
     assert gap[1] < 0.2 * gap[0]
 
 

@@ -174,5 +174,3 @@ def test_a_garbled_pickle_is_read_or_refused(scratch: Path, place: int, new: byt
     except HeadModelError:
         return
     assert all(isinstance(a, np.ndarray) for a in arrays.values())
-
-

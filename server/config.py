@@ -1,0 +1,94 @@
+"""How the server is set up; checked once, when it is made."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.errors import VisavisError
+from realtime.encoder import DEFAULT_BITRATE
+from server.protocol import IceServer
+
+WEB_DIR = Path(__file__).resolve().parent.parent / "client_web" / "dist"
+
+
+def new_key() -> str:
+    """A secret for an address: 128 random bits, safe in a URL."""
+    return secrets.token_urlsafe(16)
+
+
+@dataclass(frozen=True)
+class ServerConfig:
+    """Settings of one server with one avatar. Raises `VisavisError` for a value that cannot work.
+
+    avatar: the avatar file. host, port: where to listen; port 0 takes a free one. public_url: how others reach the server
+    ('https://call.example.org'), when that is not host and port. person_key, viewer_key: the secrets in the two addresses.
+    max_viewers: besides the person. width, height: of the avatar's picture, pixels, even. max_bitrate: bits a second for
+    each page's picture. heartbeat: seconds between a page's pings; dead_after: seconds without one after which it is gone;
+    media_timeout: seconds from an offer to the first ping. ice_servers: given to the pages and used by the server; none
+    unless set. ice_addresses: offer only these addresses of the machine (all but loopback when empty; loopback when it has
+    no other). ice_ports: first and last UDP port for media; any free one when `None`. factory: what makes the pipeline in
+    the render process, with `factory_options` as its arguments (`avatar_path` when left out).
+    """
+
+    avatar: Path | str = ""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str = ""
+    web_dir: Path = WEB_DIR
+    person_key: str = field(default_factory=new_key, repr=False)
+    viewer_key: str = field(default_factory=new_key, repr=False)
+    max_viewers: int = 8
+    width: int = 512
+    height: int = 512
+    max_bitrate: int = DEFAULT_BITRATE
+    heartbeat: float = 1.0
+    dead_after: float = 3.0
+    media_timeout: float = 15.0
+    ice_servers: tuple[IceServer, ...] = ()
+    ice_addresses: tuple[str, ...] = ()
+    ice_ports: tuple[int, int] | None = None
+    factory: str = "realtime.pipeline:LivePipeline"
+    factory_options: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.port <= 65535, f"a port from 0 to 65535 was expected, {self.port} came")
+        _check(1 <= self.max_viewers <= 64, f"1 to 64 viewers were expected, {self.max_viewers} came")
+        for name, value in (("width", self.width), ("height", self.height)):
+            _check(64 <= value <= 2048 and value % 2 == 0, f"an even {name} from 64 to 2048 was expected, {value} came")
+        _check(self.max_bitrate >= 200_000, f"at least 200000 bits a second were expected, {self.max_bitrate} came")
+        _check(0 < self.heartbeat < self.dead_after, "dead_after must be longer than heartbeat, and both above 0")
+        for key in (self.person_key, self.viewer_key):
+            _check(len(key) >= 16 and key.isascii(), "keys of at least 16 plain characters were expected; a shorter one came")
+        _check(self.person_key != self.viewer_key, "the person's key and the viewers' key are the same; they must differ")
+        for address in self.ice_addresses:
+            _check(_is_address(address), f"an IP address was expected in ice_addresses, {address!r} came")
+        for url in [url for server in self.ice_servers for url in server.urls]:
+            _check(re.match(r"(stun|turn)s?:[^?:/]+", url) is not None, "ICE URLs such as stun:host:3478 were expected")
+        if self.ice_ports is not None:
+            first, last = self.ice_ports
+            _check(0 < first <= last <= 65535, f"a port range such as 50000-50100 was expected, {first}-{last} came")
+
+    @property
+    def pipeline_options(self) -> dict[str, Any]:
+        """The arguments of the pipeline's factory, besides width and height."""
+        if self.factory_options is not None:
+            return self.factory_options
+        return {"avatar_path": str(self.avatar)}
+
+
+def _check(ok: bool, sentence: str) -> None:
+    if not ok:
+        raise VisavisError(f"{sentence}; change the setting and start again")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""The square around a clip's face that is compared, the same for every picture of the clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.portrait import matte
+from models.errors import ClipError
+from models.landmarks import detect_faces
+
+Pixels = NDArray[np.uint8]
+
+SIDE = 512
+"""Of the scaled square, pixels."""
+DIAGONALS = 1.67
+"""Side of the square in diagonals of the box around the landmarks."""
+WHITE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class FaceCrop:
+    """left, top, side: the square in pixels of the clip, which it may overhang. width, height: of the clip."""
+
+    left: int
+    top: int
+    side: int
+    width: int
+    height: int
+
+    @staticmethod
+    def around_face(rgb: Pixels) -> FaceCrop:
+        """Around the largest face of a picture (H, W, 3). Raises `ClipError` when there is none."""
+        faces = detect_faces(rgb, max_faces=1)
+        if not faces:
+            raise ClipError("a clip that begins with a face was expected, none was found in its first picture; cut its start off")
+        left, top, right, bottom = faces[0].box
+        side = max(2, round(DIAGONALS * float(np.hypot(right - left, bottom - top))))
+        height, width = rgb.shape[:2]
+        return FaceCrop(round((left + right - side) / 2), round((top + bottom - side) / 2), side, width, height)
+
+    def cut(self, rgb: Pixels) -> Pixels:
+        """The square of a picture of the clip's size, (SIDE, SIDE, 3); white beyond the border."""
+        x0, y0, x1, y1 = max(self.left, 0), max(self.top, 0), self.left + self.side, self.top + self.side
+        pads = (max(-self.top, 0), max(y1 - self.height, 0), max(-self.left, 0), max(x1 - self.width, 0))
+        square = cv2.copyMakeBorder(rgb[y0:y1, x0:x1], *pads, cv2.BORDER_CONSTANT, value=WHITE)
+        shrinks = self.side > SIDE
+        return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8)
+
+    def matted(self, rgb: Pixels) -> Pixels:
+        """The square with the person on white."""
+        square = self.cut(rgb)
+        return self.clipped(over_white(square, matte(square)))
+
+    def clipped(self, square: Pixels) -> Pixels:
+        """A cut picture with white where the clip shows nothing."""
+        black = np.zeros((self.height, self.width, 3), np.uint8)
+        return np.maximum(square, self.cut(black))
+
+
+def over_white(rgb: Pixels, alpha: NDArray[np.floating]) -> Pixels:
+    """(H, W, 3) uint8 with alpha (H, W) in [0, 1] on white."""
+    a = alpha[..., None].astype(np.float32)
+    return np.asarray(rgb * a + 255 * (1 - a) + 0.5, np.float32).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,129 @@
+"""The work behind `visavis eval reenact CLIP`: an avatar of the clip's first picture is driven by the rest and compared
+with it, next to two tricks that know nothing of heads.
+
+Protocol. Picture 0 is the portrait; 39 later pictures, 4 apart, are compared. Each is cut to a square around the face of
+picture 0, scaled to 512x512, matted as enrollment does it, and put on white. `copy` and `warp` work on the portrait that
+was cut and matted the same way. The avatar is drawn in the clip's own camera, as `visavis drive` does, and then cut the same
+way. Where the square overhangs the clip nothing is known, so all rows are white there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.avatar import Avatar
+from models.errors import ClipError, MissingPartError
+from models.heads.registry import by_name
+from realtime.clip import Clip, open_clip
+from server.drive import Progress, pictures
+from server.evaluation import metrics, sheet, tricks
+from server.evaluation.crop import FaceCrop, over_white
+from server.evaluation.metrics import Scores
+from server.motion import motion_of
+
+Pixels = NDArray[np.uint8]
+
+APART, MOST = 4, 39
+"""Pictures from one that is compared to the next, and how many are compared."""
+SHOWN = 8
+"""Pictures in a row of the contact sheet."""
+
+
+@dataclass(frozen=True)
+class ReenactResult:
+    """clip: its file name. frames: pictures compared. scores: of "avatar", "copy" and "warp". notes: sentences about what
+    was left out."""
+
+    clip: str
+    frames: int
+    scores: dict[str, Scores]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; a figure that could not be measured is None."""
+        plain = dataclasses.asdict(self)
+        for scores in plain["scores"].values():
+            scores.update({k: None for k, v in scores.items() if isinstance(v, float) and not math.isfinite(v)})
+        return plain
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each entry of `scores`, for a table."""
+        return [{"": name, **scores} for name, scores in self.as_dict()["scores"].items()]
+
+
+def reenact(
+    clip_path: Path,
+    *,
+    enroll: Callable[[Pixels], Avatar],
+    out_sheet: Path | None = None,
+    progress: Progress | None = None,
+    with_jod: bool = True,
+) -> ReenactResult:
+    """Measure on one clip. enroll: a portrait (H, W, 3) uint8 sRGB -> its avatar. out_sheet: where to write a PNG of truth,
+    avatar and warp side by side.
+
+    Raises `ClipError` when the clip cannot be read, does not begin with a face, or has no second picture to compare.
+    """
+    tell = progress or (lambda stage, part: None)
+    tell("enrolling", 0.0)
+    clip = open_clip(clip_path)
+    first, _ = next(clip.frames())
+    crop = FaceCrop.around_face(first)
+    avatar = enroll(first)
+    tell("driving", 0.3)
+    truth, driven = _truth_and_avatar(clip, crop, avatar)
+    if len(truth) < 2:
+        raise ClipError(f"a clip of at least {APART + 1} pictures was expected, {clip.path.name} has fewer; record a longer one")
+    photo, truth = truth[0], truth[1:]
+    there, *faces = metrics.landmarks([photo, *truth])
+    bent = [photo if there is None or here is None else tricks.warp(photo, there, here) for here in faces]
+    rows = {"avatar": driven[1:], "copy": tricks.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in bent]}
+    if out_sheet is not None:
+        sheet.save(sheet.contact_sheet({"truth": truth, "avatar": rows["avatar"], "warp": rows["warp"]}, SHOWN), out_sheet)
+    fps, notes = _limits(clip, len(truth), with_jod)
+    scores = {}
+    for name, row in rows.items():
+        tell(f"measuring {name}", 0.6 + 0.13 * len(scores))
+        scores[name] = metrics.measure(truth, row, faces, fps)
+    tell("done", 1.0)
+    return ReenactResult(clip.path.name, len(truth), scores, notes)
+
+
+def _truth_and_avatar(clip: Clip, crop: FaceCrop, avatar: Avatar) -> tuple[list[Pixels], list[Pixels]]:
+    """Every `APART`-th picture of the clip and of the avatar, on white, cut."""
+    truth: list[Pixels] = []
+
+    def watched() -> Iterator[tuple[Pixels, float]]:
+        for i, (rgb, seconds) in enumerate(islice(clip.frames(), MOST * APART + 1)):
+            if i % APART == 0:
+                truth.append(crop.matted(rgb))
+            yield rgb, seconds
+
+    model = by_name(avatar.head)
+    motion = motion_of(watched(), avatar.person(model))
+    compared = replace(motion, drives=motion.drives[::APART])
+    drawn = pictures(avatar, model, compared, clip.width, clip.height)
+    return truth, [crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255)) for rgba in drawn]
+
+
+def _limits(clip: Clip, count: int, with_jod: bool) -> tuple[float | None, tuple[str, ...]]:
+    """The rate for JOD, None when that cannot be measured, and what there is to say."""
+    notes, fps = [], clip.fps / APART if with_jod else None
+    if count < MOST:
+        notes.append(f"the clip is short: {count} pictures were compared instead of {MOST}")
+    if with_jod:
+        try:
+            metrics.fvvdp()
+        except MissingPartError as missing:
+            notes.append(str(missing))
+            fps = None
+    return fps, tuple(notes)

@@ -1,0 +1,157 @@
+"""The face's motion in a recorded clip: one drive frame for each picture, solved offline and so without lag.
+
+A recording says more than a webcam: the solver is run over it several times. The camera's focal length is the one that
+makes the person's head fit best. A head that fits badly even so is another person's than the avatar's: then the calmest
+pictures show the driver's resting face, and expressions are counted from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from models.errors import ClipError
+from models.heads.base import PersonHead
+from models.landmarks import Landmarks
+from models.types import Array64, DriveFrame
+from realtime.solver import Solver
+from realtime.tracker import FaceTracker
+
+Pixels = NDArray[np.uint8]
+Look = tuple[Landmarks | None, float]
+"""What the tracker saw in one picture, and the picture's time in seconds."""
+
+FOCALS = (1.1, 1.5, 2.0, 2.8, 4.0)
+"""Focal lengths that are tried, in larger sides of the picture; the first is a webcam's."""
+TRIED = 16
+"""Pictures that each of them is tried on."""
+OWN_MISFIT = 2.45e-3
+"""Metres RMS between landmarks and head; above, the driver is taken for another person. Measured (median over a clip): own
+avatars 2.0 and 2.3 mm, other people's 2.6 to 3.8 mm."""
+CALM = 0.1
+"""Part of the pictures that is taken to show the driver's resting face."""
+SMOOTHING = 0.03
+"""Seconds, one standard deviation, of `Motion.smoothed`."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """drives: one for each picture, confidence 0 where no face was found. focal: of the clip's camera, pixels.
+    transferred: the driver was taken for another person than the head's."""
+
+    drives: tuple[DriveFrame, ...]
+    focal: float
+    transferred: bool
+
+    @property
+    def faceless(self) -> int:
+        """How many pictures show no face."""
+        return sum(drive.confidence <= 0 for drive in self.drives)
+
+    def smoothed(self, fps: float) -> Motion:
+        """Calmer, by a Gaussian over the neighbours in time: nothing lags. What was held through lost faces stays held."""
+        out: list[DriveFrame] = []
+        for lost, run in groupby(self.drives, key=lambda drive: drive.confidence <= 0):
+            frames = list(run)
+            if lost and out:
+                out += [replace(out[-1], timestamp=frame.timestamp, confidence=0.0) for frame in frames]
+            else:
+                out += _smoothed(frames, SMOOTHING * fps)
+        return replace(self, drives=tuple(out))
+
+
+def motion_of(frames: Iterable[tuple[Pixels, float]], person: PersonHead) -> Motion:
+    """Follow the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on `person`'s head.
+
+    Where no face is found the last pose is held, before the first face that one's. Raises `ClipError` when there is none
+    in any picture.
+    """
+    with FaceTracker() as tracker:
+        looks = [(tracker.track(rgb), seconds) for rgb, seconds in frames]
+    seen = [(face, seconds) for face, seconds in looks if face is not None]
+    if not seen:
+        raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
+    solver = fitted_solver(person, [face for face, _ in seen])
+    drives, misfit = _solved(solver, looks)
+    transferred = misfit > OWN_MISFIT
+    if transferred:
+        calm = _calmest(drives)
+        rest = [face for (face, _), chosen in zip(looks, calm, strict=True) if chosen and face is not None]
+        solver.offset = _resting_offset(solver, rest)
+        drives, _ = _solved(solver, looks)
+    return Motion(_filled(drives), solver.focal(seen[0][0].width, seen[0][0].height), transferred)
+
+
+def fitted_solver(person: PersonHead, faces: list[Landmarks]) -> Solver:
+    """A solver with the focal length, among `FOCALS`, under which the head fits the faces of one camera best."""
+    some = faces[:: max(1, len(faces) // TRIED)]
+
+    def misfit(solver: Solver) -> float:
+        still = [_still(solver, face) for face in some]
+        return float(np.median(still))
+
+    side = max(faces[0].width, faces[0].height)
+    return min((Solver(person, focal=part * side) for part in FOCALS), key=misfit)
+
+
+def _still(solver: Solver, face: Landmarks) -> float:
+    """Metres RMS that are left after solving a face without regard to others."""
+    solver.reset()
+    solver.solve(face, 0.0)
+    return solver.fit.rms if solver.fit is not None else np.inf
+
+
+def _solved(solver: Solver, looks: list[Look]) -> tuple[list[DriveFrame], float]:
+    """A drive frame for each look, held where there is no face, and the median misfit, metres."""
+    solver.reset()
+    drives, misfits = [], []
+    for face, seconds in looks:
+        if face is None:
+            drives.append(solver.hold(seconds))
+            continue
+        drives.append(solver.solve(face, seconds))
+        if solver.fit is not None:
+            misfits.append(solver.fit.rms)
+    return drives, float(np.median(misfits)) if misfits else np.inf
+
+
+def _calmest(drives: list[DriveFrame]) -> NDArray[np.bool_]:
+    """Which drives are nearest to the face at its lowest: the 10th percentile of each coefficient."""
+    coefficients = np.stack([drive.coefficients for drive in drives])
+    seen = np.array([drive.confidence > 0 for drive in drives])
+    if not seen.any():
+        return seen
+    excess = np.abs(coefficients - np.percentile(coefficients[seen], 10, axis=0)).sum(axis=1)
+    return seen & (excess <= np.quantile(excess[seen], CALM))
+
+
+def _resting_offset(solver: Solver, faces: list[Landmarks]) -> Array64:
+    """(2, 468) metres: what resting faces differ from the head's, the median over `faces`."""
+    fits = [fit for face in faces if (fit := solver.solve_pose(face)) is not None]
+    return np.median([fit.misfit for fit in fits], axis=0) if fits else solver.offset
+
+
+def _filled(drives: list[DriveFrame]) -> tuple[DriveFrame, ...]:
+    """The frames before the first face take that one's pose."""
+    first = next((drive for drive in drives if drive.confidence > 0), drives[0])
+    start = drives.index(first)
+    return (*(replace(first, timestamp=drive.timestamp, confidence=0.0) for drive in drives[:start]), *drives[start:])
+
+
+def _smoothed(drives: list[DriveFrame], sigma: float) -> list[DriveFrame]:
+    def calm(values: list[NDArray[np.floating]]) -> NDArray[np.floating]:
+        return np.asarray(gaussian_filter1d(np.stack(values), sigma, axis=0, mode="nearest"))
+
+    turns = np.stack([drive.rotation for drive in drives])
+    turns = turns * np.where(turns @ turns[0] < 0, -1.0, 1.0)[:, None]  # q and -q are one rotation
+    rotation = calm(list(turns))
+    rows = zip(
+        drives, rotation / np.linalg.norm(rotation, axis=1, keepdims=True), calm([d.translation for d in drives]),
+        calm([d.coefficients for d in drives]), calm([d.gaze for d in drives]), strict=True,
+    )  # fmt: skip
+    return [replace(d, rotation=r, translation=t, coefficients=c, gaze=g) for d, r, t, c, g in rows]

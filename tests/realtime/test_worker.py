@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from models.errors import VisavisError
+from realtime.render_process import Setup
+from realtime.view import View
+from realtime.worker import Patience, RenderWorker
+from tests.fakes import flat_color
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@asynccontextmanager
+async def running(
+    views: int = 2, patience: Patience | None = None, factory: str = "tests.fakes:FakePipeline", **options: Any
+) -> AsyncIterator[RenderWorker]:
+    worker = RenderWorker(Setup(factory, options, 64, 64), views=views, patience=patience)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        await worker.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def webcam(brightness: int, width: int = 64, height: int = 48) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(np.full((height, width, 3), brightness, np.uint8)).reformat(format="yuv420p")
+
+
+class Screen:
+    """Keeps the newest picture of a view."""
+
+    def __init__(self) -> None:
+        self.frame: av.VideoFrame | None = None
+        self.count = 0
+
+    def __call__(self, frame: av.VideoFrame) -> None:
+        self.frame, self.count = frame, self.count + 1
+
+    def shows(self, brightness: float, yaw: float = 0.0) -> bool:
+        if self.frame is None:
+            return False
+        middle = self.frame.to_ndarray(format="rgb24")[32, 32].astype(int)
+        return bool(np.abs(middle - flat_color(brightness, yaw)).max() <= 8)
+
+
+async def test_a_view_has_a_picture_before_any_webcam_frame() -> None:
+    async with running() as worker:
+        screen = Screen()
+        worker.open_view(screen)
+        await until(lambda: screen.shows(0))
+        assert screen.frame.format.name == "yuv420p" and (screen.frame.width, screen.frame.height) == (64, 64)
+
+
+async def test_pictures_follow_the_webcam_and_the_camera() -> None:
+    async with running() as worker:
+        left, right = Screen(), Screen()
+        worker.open_view(left)
+        moved = worker.open_view(right)
+        moved.look(View(yaw=1.5))
+        await until(lambda: worker.ready)
+        for brightness in (200, 90):
+            worker.submit(webcam(brightness), 1.0)
+            await until(lambda b=brightness: left.shows(b) and right.shows(b, 1.5))
+        moved.look(View(yaw=-1.5))
+        await until(lambda: right.shows(90, -1.5))
+        assert set(worker.times.medians()) == {"decode", "track", "splat", "total"}
+        assert worker.face
+
+
+async def test_webcams_of_any_size_are_taken() -> None:
+    async with running() as worker:
+        screen = Screen()
+        worker.open_view(screen)
+        await until(lambda: worker.ready)
+        for index, size in enumerate([(16, 16), (1280, 720), (720, 1280), (2000, 100), (333, 217)]):
+            brightness = 60 + 40 * index
+            worker.submit(webcam(brightness, *size), 1.0)
+            await until(lambda wanted=brightness: screen.shows(wanted))
+
+
+async def test_frames_that_come_too_fast_are_skipped_not_queued() -> None:
+    async with running(track_seconds=0.05) as worker:
+        screen = Screen()
+        worker.open_view(screen)
+        await until(lambda: worker.ready)
+        for brightness in range(50, 250, 2):
+            worker.submit(webcam(brightness), 1.0)
+        await until(lambda: screen.shows(248))
+        assert screen.count < 50
+
+
+async def test_a_killed_process_comes_back_and_the_views_go_on() -> None:
+    async with running() as worker:
+        screen = Screen()
+        worker.open_view(screen).look(View(yaw=1.0))
+        await until(lambda: worker.ready)
+        worker.submit(webcam(220), 1.0)
+        await until(lambda: screen.shows(220, 1.0))
+        first = worker.pid
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: not worker.ready)
+        await until(lambda: worker.ready)
+        assert worker.pid != first and worker.starts == 2
+        worker.submit(webcam(120), 1.0)
+        await until(lambda: screen.shows(120, 1.0))
+
+
+async def test_a_process_that_hangs_is_replaced() -> None:
+    async with running(patience=Patience(silent=1.0)) as worker:
+        screen = Screen()
+        worker.open_view(screen)
+        await until(lambda: worker.ready)
+        first = worker.pid
+        os.kill(first, signal.SIGSTOP)
+        await until(lambda: worker.starts == 2 and worker.ready)
+        worker.submit(webcam(140), 1.0)
+        await until(lambda: screen.shows(140))
+        assert worker.pid != first
+
+
+async def test_a_frame_that_kills_the_process_does_not_stop_the_next_ones() -> None:
+    async with running(crash_on_black=True) as worker:
+        screen = Screen()
+        worker.open_view(screen)
+        await until(lambda: worker.ready)
+        worker.submit(webcam(0), 1.0)
+        await until(lambda: worker.starts == 2 and worker.ready)
+        worker.submit(webcam(160), 1.0)
+        await until(lambda: screen.shows(160))
+
+
+async def test_a_sentence_from_the_factory_is_final() -> None:
+    async with running(fail="an avatar file was expected, this is none; make one first") as worker:
+        await until(lambda: worker.failure != "")
+        assert worker.failure == "an avatar file was expected, this is none; make one first"
+        assert not worker.ready and worker.starts == 1
+
+
+async def test_a_process_that_dies_while_loading_is_tried_again() -> None:
+    async with running(factory="tests.fakes:never_ready", patience=Patience(backoff=0.1)) as worker:
+        await until(lambda: worker.starts >= 3)
+        assert not worker.ready
+
+
+async def test_views_are_limited_and_free_again_when_closed() -> None:
+    async with running(views=1) as worker:
+        first, second = Screen(), Screen()
+        view = worker.open_view(first)
+        with pytest.raises(VisavisError, match="at most 1 views"):
+            worker.open_view(second)
+        await until(lambda: first.count > 0)
+        view.close()
+        view.close()
+        view.look(View(yaw=1.0))
+        count = first.count
+        worker.open_view(second)
+        await until(lambda: second.count > 0)
+        assert first.count == count and second.shows(0, 0.0)
+
+
+async def test_recalibration_reaches_the_pipeline() -> None:
+    async with running() as worker:
+        worker.open_view(Screen())
+        await until(lambda: worker.ready)
+        worker.recalibrate()
+        while not worker.calibrating:
+            worker.submit(webcam(100), 1.0)
+            await asyncio.sleep(0.02)
+
+
+async def test_stopping_before_it_is_ready_and_words_after_it_are_harmless() -> None:
+    async with running() as worker:
+        view = worker.open_view(Screen())
+    worker.submit(webcam(10), 1.0)
+    worker.recalibrate()
+    view.look(View())
+    view.close()
