@@ -28,6 +28,8 @@ CALM = 0.3
 RIM = 0.035
 """Width of the shoulders' rim, picture sides."""
 LONG_HAIR = 0.4
+CLOTHED = 0.4
+"""Part of the visible body that must not look like skin for it to count as clothed."""
 PLAIN = 0.4
 """How much of the shoulders' contrast is carried to the back."""
 WHORL = 0.3
@@ -196,7 +198,7 @@ class HairWrap:
         return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
 
 
-def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_]) -> Array | None:
+def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_], skin: Array) -> Array | None:
     """Colours (N, 3) of the visible body nearest to each point's own place in the photo; `None` when no body is seen.
 
     hidden: (N,) points that face away from the camera. They look at the rim of the shoulders only: a back has no tie.
@@ -205,6 +207,9 @@ def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array, 
     cloth = (view.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
     if cloth.sum() < 200:
         return None
+    clothed = cloth & (np.linalg.norm(colors - skin, axis=-1) > ALIKE)
+    if clothed.sum() > CLOTHED * cloth.sum():
+        cloth = clothed  # a neckline does not go on down the chest
     person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
     rim = cloth & (ndimage.distance_transform_edt(person) < RIM * face.shape[0])
     side = portrait.matte.shape[0] - 1

@@ -7,15 +7,17 @@ step). Residuals are robust (Geman-McClure, by reweighting), in units of the lan
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from enrollment.portrait import Portrait, face_height
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
 from models.types import Array, Array64, Camera
 
+MARKS = 468
+"""Landmarks of the face without the irises."""
 ITERATIONS = 30
 NOISE = 0.004
 """One standard deviation of a landmark, in face heights."""
@@ -26,6 +28,8 @@ FOCAL, FOCAL_SPREAD = 1.2, 0.5
 """Prior of the focal length: in photo sides, and its spread (natural logarithm)."""
 DISTANCE, DISTANCE_SPREAD = 0.75, 0.3
 """Prior of the camera's distance: metres, and its spread (natural logarithm)."""
+SIZE_SPREAD = 0.02
+"""Prior of the face's size, one standard deviation relative to the mean head; a single photo cannot tell it from distance."""
 CONTOUR_TRUST = 0.35
 """Landmarks of the face's outline slide along the cheek as the head turns."""
 CONTOUR = (
@@ -76,13 +80,13 @@ class Fit:
 class _Photo:
     """One photo's unknowns while fitting: rotation, translation, log focal, coefficients."""
 
-    def __init__(self, portrait: Portrait, head: HeadModel, mean: Array64, weight: Array64) -> None:
-        self.xy = portrait.landmarks.points[:468, :2].astype(np.float64) - np.asarray(portrait.principal)
+    def __init__(self, portrait: Portrait, mean: Array64, weight: Array64) -> None:
+        self.xy = portrait.landmarks.points[:MARKS, :2].astype(np.float64) - np.asarray(portrait.principal)
         self.height = face_height(portrait.landmarks)
         self.weight = weight / (NOISE * self.height) ** 2
         self.focal_prior = np.log(FOCAL * portrait.photo_side)
         self.coefficients = np.zeros(arkit.COUNT)
-        seen = portrait.landmarks.points[:468].astype(np.float64) * np.array([1.0, -1.0, -1.0])
+        seen = portrait.landmarks.points[:MARKS].astype(np.float64) * np.array([1.0, -1.0, -1.0])
         trusted = weight > 0.3 * weight.max()
         self.rotation, size = _align(mean[trusted], seen[trusted])
         self.log_focal = np.log(max(size * DISTANCE, 0.5 * np.exp(self.focal_prior)))
@@ -98,46 +102,65 @@ class _Photo:
         return np.stack([f * p[:, 0] / -p[:, 2], f * p[:, 1] / p[:, 2]], axis=1), p
 
 
+@dataclass(frozen=True)
+class _Basis:
+    """What the landmarks of a head model are linear in. mean: (N, 3), identity: (K, N, 3), expression: (52, N, 3), metres."""
+
+    mean: Array64
+    identity: Array64
+    expression: Array64
+
+    @staticmethod
+    def of(head: HeadModel) -> _Basis:
+        corners, bary = head.landmark_corners[:MARKS], head.landmark_barycentric[:MARKS].astype(np.float64)
+        return _Basis(
+            np.einsum("nk,nkc->nc", bary, head.template[corners]),
+            np.einsum("nk,dnkc->dnc", bary, head.identity_basis[:, corners]),
+            np.einsum("nk,dnkc->dnc", bary, head.expression_basis[:, corners]),
+        )
+
+    def points(self, identity: Array64, coefficients: Array64) -> Array64:
+        """Landmarks in avatar space, (N, 3)."""
+        return self.mean + np.tensordot(identity, self.identity, 1) + np.tensordot(coefficients, self.expression, 1)
+
+    @cached_property
+    def size(self) -> Array64:
+        """(K,) how much larger the face becomes by each identity direction, relative to the mean face."""
+        around = self.mean - self.mean.mean(axis=0)
+        return np.asarray(np.tensordot(self.identity, around, 2) / np.sum(around**2))
+
+
 def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATIONS) -> Fit:
     """Fit `head` to every portrait at once. The first photo's numbers come first."""
-    corners, bary = head.landmark_corners[:468], head.landmark_barycentric[:468].astype(np.float64)
-    mean = np.einsum("nk,nkc->nc", bary, head.template[corners])
-    identity_basis = np.einsum("nk,dnkc->dnc", bary, head.identity_basis[:, corners])
-    expression_basis = np.einsum("nk,dnkc->dnc", bary, head.expression_basis[:, corners])
-    weight = head.landmark_weight[:468].astype(np.float64).copy()
+    basis = _Basis.of(head)
+    weight = head.landmark_weight[:MARKS].astype(np.float64).copy()
     weight[list(CONTOUR)] *= CONTOUR_TRUST
-    photos = [_Photo(p, head, mean, weight) for p in portraits]
+    photos = [_Photo(p, basis.mean, weight) for p in portraits]
     identity = np.zeros(head.identity_count)
     damping = 1.0
-    best = _energy(identity, photos, mean, identity_basis, expression_basis)
+    best = _energy(identity, photos, basis)
     for _ in range(iterations):
-        step = _step(identity, photos, mean, identity_basis, expression_basis, damping)
+        step = _step(identity, photos, basis, damping)
         saved = [(p.rotation, p.translation, p.log_focal, p.coefficients) for p in photos]
         _apply(photos, step, len(identity))
-        energy = _energy(identity + step[: len(identity)], photos, mean, identity_basis, expression_basis)
+        energy = _energy(identity + step[: len(identity)], photos, basis)
         if energy < best:
             identity, improved, best, damping = identity + step[: len(identity)], best - energy, energy, damping * 0.4
             if improved < 1e-4 * best:
                 break
         else:
-            for p, (p.rotation, p.translation, p.log_focal, p.coefficients) in zip(photos, saved, strict=True):
-                pass
+            for p, before in zip(photos, saved, strict=True):
+                p.rotation, p.translation, p.log_focal, p.coefficients = before
             damping *= 6.0
-    return Fit(
-        identity.astype(np.float32),
-        tuple(_result(p, q, head, identity, mean, identity_basis, expression_basis) for p, q in zip(photos, portraits, strict=True)),
-    )
+    return Fit(identity.astype(np.float32), tuple(_result(p, basis.points(identity, p.coefficients)) for p in photos))
 
 
-def _points(identity: Array64, photo: _Photo, mean: Array64, by_identity: Array64, by_expression: Array64) -> Array64:
-    return mean + np.tensordot(identity, by_identity, 1) + np.tensordot(photo.coefficients, by_expression, 1)
-
-
-def _energy(identity: Array64, photos: list[_Photo], mean: Array64, by_identity: Array64, by_expression: Array64) -> float:
-    total = float(identity @ identity)
+def _energy(identity: Array64, photos: list[_Photo], basis: _Basis) -> float:
+    """Twice the negative logarithm of the posterior, up to a constant."""
+    total = float(identity @ identity + (basis.size @ identity / SIZE_SPREAD) ** 2)
     for p in photos:
-        error, camera_points = p.project(_points(identity, p, mean, by_identity, by_expression))
-        r2 = p.weight * np.sum((error - p.xy) ** 2, axis=1)
+        seen, _ = p.project(basis.points(identity, p.coefficients))
+        r2 = p.weight * np.sum((seen - p.xy) ** 2, axis=1)
         total += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
         total += float(np.sum(p.coefficients**2)) / EXPRESSION_SPREAD**2
         total += ((p.log_focal - p.focal_prior) / FOCAL_SPREAD) ** 2
@@ -145,43 +168,24 @@ def _energy(identity: Array64, photos: list[_Photo], mean: Array64, by_identity:
     return total
 
 
-def _step(
-    identity: Array64, photos: list[_Photo], mean: Array64, by_identity: Array64, by_expression: Array64, damping: float
-) -> Array64:
-    """One damped Gauss-Newton step: identity, then rotation 3, translation 3, log focal 1, coefficients for each photo."""
+def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[Array64, Array64]:
+    """Half of the energy's Gauss-Newton hessian (D, D) and gradient (D,). The unknowns: identity; then for each photo
+    rotation 3 (a rotation vector in the camera's axes), translation 3, log focal 1, the free coefficients."""
     k, each = len(identity), 7 + len(FREE)
     size = k + each * len(photos)
     hessian, gradient = np.zeros((size, size)), np.zeros(size)
-    hessian[:k, :k] += np.eye(k)
-    gradient[:k] += identity
+    hessian[:k, :k] += np.eye(k) + np.outer(basis.size, basis.size) / SIZE_SPREAD**2
+    gradient[:k] += identity + basis.size * (basis.size @ identity) / SIZE_SPREAD**2
     for i, p in enumerate(photos):
-        points = _points(identity, p, mean, by_identity, by_expression)
-        error, q = p.project(points)
-        f, z = np.exp(p.log_focal), -q[:, 2]
-        d_point = np.zeros((len(q), 2, 3))  # pixel by camera point
-        d_point[:, 0, 0], d_point[:, 0, 2] = f / z, f * q[:, 0] / z**2
-        d_point[:, 1, 1], d_point[:, 1, 2] = -f / z, -f * q[:, 1] / z**2
-        rotated = q - p.translation
-        turn = np.zeros((len(q), 3, 3))  # d(rotated) by a small rotation vector: -[rotated]x
-        turn[:, 0, 1], turn[:, 0, 2] = rotated[:, 2], -rotated[:, 1]
-        turn[:, 1, 0], turn[:, 1, 2] = -rotated[:, 2], rotated[:, 0]
-        turn[:, 2, 0], turn[:, 2, 1] = rotated[:, 1], -rotated[:, 0]
-        shape = d_point @ p.rotation
-        jacobian = np.empty((len(q), 2, k + each))
-        jacobian[:, :, :k] = np.einsum("nij,dnj->nid", shape, by_identity)
-        jacobian[:, :, k : k + 3] = d_point @ turn
-        jacobian[:, :, k + 3 : k + 6] = d_point
-        jacobian[:, :, k + 6] = error
-        jacobian[:, :, k + 7 :] = np.einsum("nij,dnj->nid", shape, by_expression[FREE])
-        residual = error - p.xy
-        r2 = p.weight * np.sum(residual**2, axis=1)
-        w = p.weight * (OUTLIER**2 / (OUTLIER**2 + r2)) ** 2
-        j = jacobian.reshape(-1, k + each)
+        seen, q = p.project(basis.points(identity, p.coefficients))
+        residual = seen - p.xy
+        w = p.weight * (OUTLIER**2 / (OUTLIER**2 + p.weight * np.sum(residual**2, axis=1))) ** 2
+        j = _jacobian(p, seen, q, basis).reshape(-1, k + each)
         weighted = j * np.repeat(w, 2)[:, None]
-        own = np.concatenate([np.arange(k), k + i * each + np.arange(each)])
+        at = k + i * each
+        own = np.concatenate([np.arange(k), at + np.arange(each)])
         hessian[np.ix_(own, own)] += weighted.T @ j
         gradient[own] += weighted.T @ residual.reshape(-1)
-        at = k + i * each
         place = at + 7 + np.arange(len(FREE))
         hessian[place, place] += 1 / EXPRESSION_SPREAD**2
         gradient[place] += p.coefficients[FREE] / EXPRESSION_SPREAD**2
@@ -190,13 +194,51 @@ def _step(
         depth = p.translation[2]
         hessian[at + 5, at + 5] += 1 / (DISTANCE_SPREAD * depth) ** 2
         gradient[at + 5] += np.log(max(-depth, 1e-3) / DISTANCE) / (DISTANCE_SPREAD**2 * depth)
-        # a coefficient that leans on its bound and would go further out takes no part in this step
-        stuck = place[((p.coefficients[FREE] <= 0) & (gradient[place] > 0)) | ((p.coefficients[FREE] >= 1) & (gradient[place] < 0))]
-        hessian[stuck, :], hessian[:, stuck], gradient[stuck] = 0.0, 0.0, 0.0
-        hessian[stuck, stuck] = 1.0
+    return hessian, gradient
+
+
+def _jacobian(p: _Photo, seen: Array64, q: Array64, basis: _Basis) -> Array64:
+    """Pixels by identity and one photo's unknowns, (N, 2, K + 7 + free). seen: (N, 2) pixels, q: (N, 3) camera points."""
+    k, z = len(basis.identity), -q[:, 2]
+    f = np.exp(p.log_focal)
+    d_point = np.zeros((len(q), 2, 3))  # pixel by camera point
+    d_point[:, 0, 0], d_point[:, 0, 2] = f / z, f * q[:, 0] / z**2
+    d_point[:, 1, 1], d_point[:, 1, 2] = -f / z, -f * q[:, 1] / z**2
+    rotated = q - p.translation
+    turn = np.zeros((len(q), 3, 3))  # d(rotated) by a small rotation vector: -[rotated]x
+    turn[:, 0, 1], turn[:, 0, 2] = rotated[:, 2], -rotated[:, 1]
+    turn[:, 1, 0], turn[:, 1, 2] = -rotated[:, 2], rotated[:, 0]
+    turn[:, 2, 0], turn[:, 2, 1] = rotated[:, 1], -rotated[:, 0]
+    shape = d_point @ p.rotation
+    jacobian = np.empty((len(q), 2, k + 7 + len(FREE)))
+    jacobian[:, :, :k] = np.einsum("nij,dnj->nid", shape, basis.identity)
+    jacobian[:, :, k : k + 3] = d_point @ turn
+    jacobian[:, :, k + 3 : k + 6] = d_point
+    jacobian[:, :, k + 6] = seen
+    jacobian[:, :, k + 7 :] = np.einsum("nij,dnj->nid", shape, basis.expression[FREE])
+    return jacobian
+
+
+def _step(identity: Array64, photos: list[_Photo], basis: _Basis, damping: float) -> Array64:
+    """One damped Gauss-Newton step (D,), see `_equations`, that keeps all coefficients in [0, 1]: those it would take
+    further are put on their bound, and the others solved for again."""
+    hessian, gradient = _equations(identity, photos, basis)
+    k, size = len(identity), len(gradient)
     hessian[np.diag_indices(size)] *= 1 + 1e-3 * damping
     hessian[np.diag_indices(size)] += 1e-6 + 1e-2 * damping * (np.arange(size) < k)
-    return np.asarray(-np.linalg.solve(hessian, gradient))
+    low, high = np.full(size, -np.inf), np.full(size, np.inf)
+    for i, p in enumerate(photos):
+        place = k + i * (7 + len(FREE)) + 7 + np.arange(len(FREE))
+        low[place], high[place] = -p.coefficients[FREE], 1 - p.coefficients[FREE]
+    step, free = np.zeros(size), np.ones(size, bool)
+    while True:
+        right = gradient[free] + hessian[np.ix_(free, ~free)] @ step[~free]
+        step[free] = -np.linalg.solve(hessian[np.ix_(free, free)], right)
+        beyond = free & ((step < low) | (step > high))
+        if not beyond.any():
+            return step
+        step[beyond] = np.clip(step[beyond], low[beyond], high[beyond])
+        free &= ~beyond
 
 
 def _apply(photos: list[_Photo], step: Array64, k: int) -> None:
@@ -219,12 +261,11 @@ def _align(a: Array64, b: Array64) -> tuple[Array64, float]:
     return u @ np.diag(d) @ vt, float((s * d).sum() / (a0**2).sum())
 
 
-def _result(
-    photo: _Photo, portrait: Portrait, head: HeadModel, identity: Array64, mean: Array64, by_identity: Array64, by_expression: Array64
-) -> PhotoFit:
-    error, _ = photo.project(_points(identity, photo, mean, by_identity, by_expression))
+def _result(photo: _Photo, points: Array64) -> PhotoFit:
+    """points: (468, 3), the fitted landmarks in avatar space."""
+    error, _ = photo.project(points)
     rms = float(np.sqrt(np.mean(np.sum((error - photo.xy) ** 2, axis=1))))
-    coefficients = photo.coefficients.astype(np.float32)
+    no_gaze = np.zeros((2, 2), np.float32)
     return PhotoFit(
-        photo.rotation, photo.translation, float(np.exp(photo.log_focal)), coefficients, np.zeros((2, 2), np.float32), rms
+        photo.rotation, photo.translation, float(np.exp(photo.log_focal)), photo.coefficients.astype(np.float32), no_gaze, rms
     )

@@ -35,15 +35,16 @@ FADE_SHOWN = (-0.37, -0.33)
 """The same for what the photo shows."""
 LID_SHADE, LID_TRUST = 0.95, 0.6
 """An eyelid is a little darker than the cheek, and leans on its surroundings."""
-MOST_STRETCH = 5.0
+MOST_STRETCH = 2.5
 """A face that grows more than this takes no pixels of the photo: they would grow with it."""
 UNDERLAY = 0.0025
 """Metres under the surface: a coarse second skin below the photo's pixels closes the cracks that open between them."""
-LID_UNDERLAY = 0.0008
+LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
+"""How far under the lashes the lid's own colour lies, and how much of the photo it takes on."""
 SHARPENING, GAIN = 6, 0.6
 """Rounds in which colours are corrected against the photo, and how much of the error each takes."""
-CUT = 0.5
-"""An unseen part that would stand where the matte is under this is left out: the photo shows that nothing is there."""
+CUT = 0.015
+"""An unseen part that would stand this far outside the matte (picture sides) is left out: the photo shows nothing there."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,15 @@ def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussi
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > complete.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
-    outside = inside & (lead.portrait.matte[row, column] < CUT)
+    away = ndimage.distance_transform_edt(lead.portrait.matte < 0.5)[row, column]
+    outside = inside & (away > CUT * side)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     colors = _colors(person, views, samples, points, covered, lead.colors[row, column], offset)
     lid = complete.unfolded(model)[model.faces[samples.face]].any(axis=1)
-    shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & ~lid
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
-    colors[shown & skin] = soft[shown & skin]
+    shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
+    share = np.where(lid, LID_PHOTO, 1.0)[shown, None]
+    colors[shown] += share * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
     points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
     keep = (~covered | under) & ~outside
@@ -178,7 +181,7 @@ def _colors(
         out[on_hair] += share * (wrap.at(points[on_hair]) - out[on_hair])
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.view.normals)[:, 2] < 0.1
-    cloth = complete.nearest_cloth(lead.view, lead.portrait, lead.colors, points[body], away[body])
+    cloth = complete.nearest_cloth(lead.view, lead.portrait, lead.colors, points[body], away[body], skin)
     if cloth is not None:
         out[body] = cloth
     eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])

@@ -6,6 +6,7 @@ Everything after this stage works on a `Portrait`, a square picture of at most `
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.errors import PhotoError
 from models.landmarks import Landmarks, detect_faces, quiet
-from models.types import Array
+from models.types import Array, Array64
 
 SIZE = 768
 """Side of the working picture, pixels."""
@@ -28,11 +29,13 @@ CROWN = 1.3
 LOOKS, LOOK_SIZE = (1.6, 2.0, 2.6, 3.5), 256
 """Sides, in face heights, of the upright views in which a face is judged once more; and in pixels."""
 LEAST_HUMAN = 0.45
-"""Mean score of the face detectors over those views. People (also painted ones) get 0.55 to 0.93, cats at most 0.37."""
+"""Mean score of the face detectors over those views. People (also painted and drawn ones) get 0.56 to 0.93, cats at most 0.37."""
 MOST_MISSING = 0.08
 """Part of the landmarks that may lie beyond the photo's edge, where they are guesses."""
 LEAST_MATTED = 0.5
 """Part of the face that the matte must take for the person, or it has mistaken who that is."""
+SHRUNK = 0.7
+"""Scale under which a picture is blurred before it is sampled."""
 FOREHEAD, CHIN, LEFT_CHEEK, RIGHT_CHEEK = 10, 152, 454, 234
 LEFT_EYE, RIGHT_EYE = 263, 33
 """Landmarks; left is the person's."""
@@ -68,7 +71,7 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "") -> Portrait:
     """
     found = detect_faces(photo)
     if not found:
-        raise PhotoError("a photo of a person's face was expected, no face was found in it; use one that shows the whole face")
+        raise PhotoError("a photo of a person's face was expected, no face was found in it; use one that faces the camera")
     faces = [face for face in found if humanity(photo, face) > LEAST_HUMAN]
     if not faces:
         raise PhotoError(
@@ -86,9 +89,9 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "") -> Portrait:
     if turned_away(face) > MOST_TURN:
         raise PhotoError(f"a face turned less than {MOST_TURN:.0f} degrees was expected, this one is in profile; face the camera")
     if missing(photo, face) > MOST_MISSING:
-        raise PhotoError("a whole face was expected, this one is cut off by the photo's edge; use a photo with air around the head")
+        raise PhotoError("a whole face was expected, this one is cut off by the photo's edge; use one with air around the head")
     image, inside, face, scale, (left, top) = _crop(photo, face, height)
-    alpha = matte(image, face) * inside
+    alpha = _matte_shown(image, inside, face)
     rows, columns = photo.shape[:2]
     principal = ((columns / 2 - left) * scale, (rows / 2 - top) * scale)
     side = scale * max(rows, columns)
@@ -131,21 +134,41 @@ def _upright(photo: NDArray[np.uint8], face: Landmarks, side: float) -> NDArray[
     p = face.points[:, :2]
     eyes, middle = p[LEFT_EYE] - p[RIGHT_EYE], 0.5 * (p[FOREHEAD] + p[CHIN])
     scale = LOOK_SIZE / (side * face_height(face))
-    matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), float(np.degrees(np.arctan2(eyes[1], eyes[0]))), scale)
+    level = float(np.degrees(np.arctan2(eyes[1], eyes[0])))
+    matrix = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), level, scale)
     matrix[:, 2] += LOOK_SIZE / 2 - middle
-    return _warp(photo, matrix, scale, LOOK_SIZE, 128)
+    return _square(photo, matrix, LOOK_SIZE, 128)[0]
 
 
 def _score(detections: list[Any]) -> float:
     """The best score of a face in the middle half of the view, 0 for none."""
-    boxes = ((d.location_data.relative_bounding_box, float(d.score[0])) for d in detections)
-    return max((s for b, s in boxes if max(abs(b.xmin + b.width / 2 - 0.5), abs(b.ymin + b.height / 2 - 0.5)) < 0.25), default=0.0)
+    best = 0.0
+    for hit in detections:
+        box = hit.location_data.relative_bounding_box
+        if max(abs(box.xmin + box.width / 2 - 0.5), abs(box.ymin + box.height / 2 - 0.5)) < 0.25:
+            best = max(best, float(hit.score[0]))
+    return best
 
 
-def _warp(photo: NDArray[np.uint8], matrix: Array64, scale: float, side: int, beyond: int) -> NDArray[np.uint8]:
-    """A square of the photo, shrunk without aliasing. matrix: (2, 3), pixel corners; scale: what it scales by."""
-    corner = np.array([[0], [0]]) + [[0, 0, 0]]
-    return np.asarray(corner, np.uint8)
+def _square(
+    photo: NDArray[np.uint8], matrix: Array64, side: int, beyond: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """A square of `side` pixels out of the photo, shrunk without aliasing, grey value `beyond` where the photo ended; and
+    where it did not, (side, side) bool. matrix: (2, 3), photo -> square, (0, 0) is the corner of both."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    corners = cv2.invertAffineTransform(matrix) @ np.array([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]])
+    margin, end = 4 + 4 / scale, [photo.shape[1], photo.shape[0]]
+    low = np.clip(np.floor(corners.min(axis=1) - margin), 0, end).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=1) + margin), 0, end).astype(int)
+    part = photo[low[1] : high[1], low[0] : high[0]]
+    if scale < SHRUNK:
+        part = cv2.GaussianBlur(part, (0, 0), 0.5 / scale)
+    matrix = matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (low + 0.5) - 0.5  # warpAffine counts from pixel centres
+    square = cv2.warpAffine(part, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.full(part.shape[:2], 255, np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST) > 0
+    square[~inside] = beyond
+    return np.asarray(square, np.uint8), inside
 
 
 def _crop(
@@ -160,36 +183,48 @@ def _crop(
     side = CROP * height
     left, top = middle[0] - side / 2, middle[1] - 0.5 * side
     scale = SIZE / side
-    matrix = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
-    if scale < 0.7:  # shrink without aliasing
-        photo = cv2.GaussianBlur(photo, (0, 0), 0.5 / scale)
-    matrix[:, 2] += 0.5 * scale - 0.5  # warpAffine counts from pixel centres
-    image = cv2.warpAffine(photo, matrix, (SIZE, SIZE), flags=cv2.INTER_CUBIC, borderValue=(255, 255, 255))
-    ones = np.full(photo.shape[:2], 255, np.uint8)
-    inside = cv2.warpAffine(ones, matrix, (SIZE, SIZE), flags=cv2.INTER_NEAREST, borderValue=0) > 0
+    image, inside = _square(photo, np.array([[scale, 0, -left * scale], [0, scale, -top * scale]]), SIZE, 255)
     points = p.copy()
     points[:, :2] = (p[:, :2] - [left, top]) * scale
     points[:, 2] *= scale
     face = replace(face, points=points.astype(np.float32), width=SIZE, height=SIZE)
-    return np.asarray(image, np.uint8), inside, face, float(scale), (float(left), float(top))
+    return image, inside, face, float(scale), (float(left), float(top))
 
 
-def matte(image: NDArray[np.uint8]) -> Array:
+def _matte_shown(image: NDArray[np.uint8], inside: NDArray[np.bool_], face: Landmarks) -> Array:
+    """`matte` of the part that the photo shows: white padding would mislead the segmentation."""
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    shifted = replace(face, points=face.points - np.array([columns[0], rows[0], 0], np.float32))
+    alpha = np.zeros(inside.shape, np.float32)
+    alpha[window] = matte(image[window], shifted)
+    return alpha * inside
+
+
+def matte(image: NDArray[np.uint8], face: Landmarks | None = None) -> Array:
     """How much of each pixel is the person: (H, W, 3) uint8 -> (H, W) float32 in [0, 1].
 
     MediaPipe's selfie segmentation, its soft edge drawn onto the picture's own edges by a guided filter (He et al. 2013).
+    face: whose face it is, in pixels of `image`; without it the largest person is taken. Raises `PhotoError` when the
+    segmentation does not see a person where the face is.
     """
     import mediapipe as mp
 
-    with mp.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter:
+    with quiet(), mp.solutions.selfie_segmentation.SelfieSegmentation(model_selection=0) as segmenter:
         coarse = segmenter.process(np.ascontiguousarray(image)).segmentation_mask.astype(np.float32)
     guide = image.astype(np.float32) / 255
     radius = max(4, image.shape[0] // 64)
     fine = np.clip((cv2.ximgproc.guidedFilter(guide, coarse, radius, 1e-3) - 0.4) / 0.2, 0, 1)
     fine = cv2.ximgproc.guidedFilter(guide, fine, max(2, radius // 3), 1e-5)
     alpha = np.clip((fine - 0.2) / 0.6, 0, 1).astype(np.float32)
+    head = np.zeros(alpha.shape, np.uint8)
+    if face is not None:
+        cv2.fillConvexPoly(head, cv2.convexHull(np.round(face.points[:468, :2]).astype(np.int32)), 1)
+        if alpha[head > 0].mean() < LEAST_MATTED:
+            raise PhotoError("a person before a background was expected, the two cannot be told apart; use a plainer background")
+        alpha = np.maximum(alpha, head)
     count, label = cv2.connectedComponents(np.uint8(alpha > 0.1))
-    if count > 2:  # a bright spot in the background is nobody
-        largest = 1 + int(np.argmax(np.bincount(label.ravel(), minlength=count)[1:]))
-        alpha[label != largest] = 0.0
+    if count > 2:  # a bright spot in the background, or somebody else
+        size = np.bincount(label[head > 0] if face is not None else label.ravel(), minlength=count)
+        alpha[label != 1 + int(np.argmax(size[1:]))] = 0.0
     return alpha

@@ -100,4 +100,5 @@ class View:
         column, row = np.floor(xy).astype(int).T
         inside = (column >= 0) & (row >= 0) & (column < self.camera.width) & (row < self.camera.height)
         depth = self.fragments.depth[np.where(inside, row, 0), np.where(inside, column, 0)]
-        return inside & (-points[:, 2] < depth + tolerance) & (facing > 0.05), xy, facing
+        seen = inside & (-points[:, 2] < depth + tolerance) & (facing > 0.05)
+        return np.asarray(seen), np.asarray(xy, np.float32), np.asarray(facing, np.float32)

@@ -1,0 +1,241 @@
+"""A capture: everything that is known about a person's look, as frames with camera, pose and expression. All that the
+optimiser (`enrollment.reconstruct`) sees.
+
+It comes from the portraits of an instant enrollment, from a tracked clip, from a folder in the nerfstudio / VHAP layout
+(`enrollment.reconstruction.folder`), or from anything that yields frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.lift import clean_colors
+from enrollment.pipeline import Enrollment
+from enrollment.portrait import matte
+from models import arkit
+from models.errors import VisavisError
+from models.heads.base import PersonHead, Pose
+from models.posture import body_under, pose_of
+from models.types import Array, Camera, DriveFrame
+
+Pixels = NDArray[np.uint8]
+
+LEAST_SHOWN = 0.01
+"""Part of a picture that the matte must take for the person."""
+LEAST_COVERED = 0.5
+"""Part of the posed head that must lie on the matte, or camera and picture disagree."""
+MOST_OF_CLIP = 64
+"""Pictures of a clip that are used."""
+AROUND = 0.45
+"""How much is kept around the posed head's box, part of its larger side: hair and shoulders."""
+OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+"""World-to-camera of a camera whose OpenGL axes are the world's, as for the poses of photos and drive frames."""
+
+
+class CaptureError(VisavisError):
+    """Frames from which no avatar can be made: none usable, cameras that do not fit the pictures, too much for the memory."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of the person. H, W: the camera's height and width.
+
+    image: (H, W, 3) uint8 sRGB. matte: (H, W) float32 in [0, 1], how much of a pixel is the person.
+    camera and pose: in one world, metres; worlds of different frames need not agree.
+    coefficients: (52,) float32 in [0, 1], ARKit order. normals: (H, W, 3) float32 in the frame's world, unit length, zero
+    where unknown; None where there are none. known: (H, W) bool, what the picture shows (beyond a photo's edge it shows
+    nothing); None: all. weight: how often it is looked at, relative to the others. name: for messages.
+    """
+
+    image: Pixels
+    matte: Array
+    camera: Camera
+    pose: Pose
+    coefficients: Array
+    normals: Array | None = None
+    known: NDArray[np.bool_] | None = None
+    weight: float = 1.0
+    name: str = ""
+
+    def resized(self, width: int, height: int) -> Frame:
+        """The same frame in another picture size."""
+
+        def scaled(picture: NDArray[np.generic], how: int = cv2.INTER_AREA) -> NDArray[np.generic]:
+            return np.asarray(cv2.resize(picture, (width, height), interpolation=how))
+
+        normals = None
+        if self.normals is not None:
+            mean = scaled(self.normals)
+            length = np.linalg.norm(mean, axis=2, keepdims=True)
+            normals = np.divide(mean, length, out=np.zeros_like(mean), where=length > 0.5)
+        known = None if self.known is None else scaled(self.known.astype(np.float32)) > 0.999
+        return replace(
+            self, image=scaled(self.image), matte=scaled(self.matte), camera=self.camera.resized(width, height), normals=normals,
+            known=known,
+        )  # fmt: skip
+
+    def mirrored(self) -> Frame:
+        """The picture in a mirror: what a person with an even face would look like from the other side."""
+        flip = np.diag([-1.0, 1.0, 1.0, 1.0])
+        pose = replace(
+            self.pose, head=flip @ self.pose.head @ flip, body=flip @ self.pose.body @ flip,
+            gaze=self.pose.gaze[::-1] * np.array([-1, 1], np.float32),
+        )  # fmt: skip
+        camera = replace(
+            self.camera, cx=self.camera.width - self.camera.cx, world_to_camera=flip @ self.camera.world_to_camera @ flip
+        )
+        normals = None if self.normals is None else self.normals[:, ::-1] * np.array([-1, 1, 1], np.float32)
+        return replace(
+            self, image=self.image[:, ::-1].copy(), matte=self.matte[:, ::-1].copy(), camera=camera, pose=pose,
+            coefficients=self.coefficients[MIRROR], normals=normals, name=f"{self.name} mirrored",
+            known=None if self.known is None else self.known[:, ::-1].copy(),
+        )  # fmt: skip
+
+    def cropped(self, left: int, top: int, right: int, bottom: int) -> Frame:
+        """Columns left to right and rows top to bottom of the picture, which they must not overhang."""
+        window = np.s_[top:bottom, left:right]
+        c = self.camera
+        return replace(
+            self, image=self.image[window].copy(), matte=self.matte[window].copy(),
+            camera=replace(c, width=right - left, height=bottom - top, cx=c.cx - left, cy=c.cy - top),
+            normals=None if self.normals is None else self.normals[window].copy(),
+            known=None if self.known is None else self.known[window].copy(),
+        )  # fmt: skip
+
+    def around(self, person: PersonHead) -> Frame:
+        """The part of the picture around the posed head; all of it when the head is nowhere in it."""
+        vertices = person.vertices(self.coefficients, self.pose)[person.model.region_vertices("skin")]
+        xy, size = self.camera.project(vertices), np.array([self.camera.width, self.camera.height])
+        margin = AROUND * (xy.max(axis=0) - xy.min(axis=0)).max()
+        left, top = np.clip(np.floor(xy.min(axis=0) - margin), 0, size).astype(int)
+        right, bottom = np.clip(np.ceil(xy.max(axis=0) + margin), 0, size).astype(int)
+        return self.cropped(left, top, right, bottom) if right - left > 8 and bottom - top > 8 else self
+
+    def problem(self) -> str | None:
+        """Why the frame cannot be used, as a clause with the frame as its subject; None when it can."""
+        c, size = self.camera, (self.camera.height, self.camera.width)
+        if self.image.shape != (*size, 3) or self.image.dtype != np.uint8:
+            height, width = self.image.shape[:2]
+            return f"is {width}x{height} pixels where its camera says {c.width}x{c.height}"
+        shapes = [(self.matte, size), (self.normals, (*size, 3)), (self.known, size)]
+        if any(a is not None and a.shape != shape for a, shape in shapes):
+            return "has a matte, normals or mask of another size than its picture"
+        numbers = (self.matte, c.world_to_camera, self.pose.head, self.pose.body, self.pose.gaze, self.coefficients)
+        intrinsics = np.array([c.fx, c.fy, c.cx, c.cy, self.weight])
+        if not all(np.isfinite(a).all() for a in (*numbers, intrinsics)):
+            return "has numbers that are not finite"
+        if self.coefficients.shape != (arkit.COUNT,):
+            return f"has {self.coefficients.size} expression coefficients where {arkit.COUNT} were expected"
+        if min(c.fx, c.fy) <= 0 or not _rigid(c.world_to_camera):
+            return "has a camera that is no pinhole camera (focal length above 0, a rotation and a translation)"
+        if not (_rigid(self.pose.head) and _rigid(self.pose.body)):
+            return "has a head pose that is not a rotation and a translation"
+        if self.weight <= 0:
+            return "has no weight"
+        if self.matte.mean() < LEAST_SHOWN:
+            return "shows nobody (its matte is empty)"
+        return None
+
+    def covered(self, person: PersonHead) -> float:
+        """Which part of the posed head's skin before the camera and in its picture lies on the matte, [0, 1]."""
+        vertices = person.vertices(self.coefficients, self.pose)[person.model.region_vertices("skin")]
+        m = self.camera.world_to_camera
+        if ((vertices @ m[2, :3] + m[2, 3]) < 0.05).any():
+            return 0.0
+        column, row = np.floor(self.camera.project(vertices)).astype(int).T
+        inside = (column >= 0) & (row >= 0) & (column < self.camera.width) & (row < self.camera.height)
+        if inside.mean() < LEAST_COVERED:
+            return 0.0
+        return float(self.matte[row[inside], column[inside]].mean())
+
+
+MIRROR = np.array([arkit.INDEX[arkit.mirror(name)] for name in arkit.NAMES])
+"""(52,) for each coefficient the position of its mirror image."""
+
+
+def _rigid(m: NDArray[np.floating]) -> bool:
+    r = m[:3, :3]
+    return m.shape == (4, 4) and bool(np.abs(r @ r.T - np.eye(3)).max() < 1e-3 and np.linalg.det(r) > 0)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Usable frames, at least one. warnings: one sentence for each frame that was left out."""
+
+    frames: tuple[Frame, ...]
+    warnings: tuple[str, ...] = ()
+
+    @staticmethod
+    def of_frames(frames: Iterable[Frame], person: PersonHead | None = None) -> Capture:
+        """The usable ones of `frames`. With `person`, also frames in which that head does not lie on the matte are left out.
+
+        Raises `CaptureError` when none is left.
+        """
+        good: list[Frame] = []
+        warnings: list[str] = []
+        for index, frame in enumerate(frames):
+            problem = frame.problem()
+            if problem is None and person is not None and frame.covered(person) < LEAST_COVERED:
+                problem = "does not show the head where its camera and pose put it"
+            if problem is None:
+                good.append(frame)
+            else:
+                warnings.append(f"{frame.name or f'frame {index + 1}'} was left out because it {problem}")
+        if not good:
+            why = f" ({warnings[0]})" if warnings else ""
+            raise CaptureError(f"at least one usable frame was expected, none came{why}; check pictures, mattes and cameras")
+        return Capture(tuple(good), tuple(warnings))
+
+    @staticmethod
+    def of_portraits(enrollment: Enrollment, person: PersonHead) -> Capture:
+        """The photos of an instant enrollment, in the poses it found. The leading one is looked at as often as all others.
+
+        person: the enrolled one, with the avatar's offset. The background's colour is taken out of the mattes' soft edges.
+        """
+        frames = []
+        for index, (portrait, photo) in enumerate(zip(enrollment.portraits, enrollment.fit.photos, strict=True)):
+            head = photo.head_pose()
+            pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
+            frames.append(
+                Frame(
+                    np.round(clean_colors(portrait) * 255).astype(np.uint8), portrait.matte, photo.camera(portrait), pose,
+                    photo.coefficients, known=portrait.inside, name=f"photo {index + 1}",
+                    weight=max(1.0, len(enrollment.portraits) - 1.0) if index == 0 else 1.0,
+                )  # fmt: skip
+            )
+        return Capture.of_frames(frames)
+
+    @staticmethod
+    def of_clip(
+        pictures: Iterable[Pixels], drives: Sequence[DriveFrame], focal: float, person: PersonHead, *, most: int = MOST_OF_CLIP
+    ) -> Capture:
+        """At most `most` pictures of a clip, evenly spread over those in which a face was tracked, cut to the head.
+
+        pictures: all of them, (H, W, 3) uint8 sRGB, one for each of `drives`. focal: pixels, principal point in the middle.
+        """
+        tracked = [i for i, drive in enumerate(drives) if drive.confidence > 0]
+        chosen = {tracked[i] for i in np.linspace(0, len(tracked) - 1, min(most, len(tracked))).round().astype(int)}
+
+        def frames() -> Iterator[Frame]:
+            for i, (image, drive) in enumerate(zip(pictures, drives, strict=False)):
+                if i in chosen:
+                    height, width = image.shape[:2]
+                    camera = Camera(width, height, focal, focal, width / 2, height / 2, OPENGL)
+                    frame = Frame(
+                        image, matte(image), camera, pose_of(drive, person.joints), np.asarray(drive.coefficients, np.float32),
+                        name=f"picture {i + 1}",
+                    )  # fmt: skip
+                    yield frame.around(person)
+
+        return Capture.of_frames(frames(), person)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the frames take."""
+        arrays = ((f.image, f.matte, f.normals, f.known) for f in self.frames)
+        return sum(a.nbytes for four in arrays for a in four if a is not None)

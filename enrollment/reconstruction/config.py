@@ -1,0 +1,89 @@
+"""What the optimiser does, every mechanism with its switch. Numbers in front of mechanisms are those of the two papers'
+checklist: G for GeoDiff4D, F for FaceCraft4D."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Adam's learning rates, a step. Lengths in units of the triangle; logarithm of scales, logit of opacities."""
+
+    means: float = 2e-3
+    rotations: float = 2e-3
+    log_scales: float = 5e-3
+    logits: float = 2e-2
+    colors: float = 4e-3
+    expression: float = 4e-3
+    """Residuals of coefficients and gaze (radians), the fast group of G10."""
+    pose: float = 4e-4
+    """Residuals of head and body, radians and metres, the slow group."""
+    identity: float = 2e-3
+    """Residuals of identity, standard deviations."""
+    offset: float = 2e-5
+    """Residuals of the static offset, metres."""
+    networks: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Of the parts of the loss."""
+
+    ssim: float = 0.2
+    """Of 1 - SSIM against 1 - this of L1 (Kerbl et al. 2023, eq. 7)."""
+    gradient: float = 0.5
+    """Of the multi-scale gradient term, which stands for a perceptual one where no network for it is at hand."""
+    alpha: float = 0.5
+    position: float = 1e-2
+    scale: float = 1.0
+    """GaussianAvatars (Qian et al. 2024, sec. 3.3): means longer than 1.0, scales larger than 0.6 triangles."""
+    normal: float = 0.05
+    smooth: float = 0.05
+    """Of the offset's roughness, (mm / edge)^2."""
+    rig: float = 1e-3
+    """Of the squares of expression residuals and identity residuals."""
+    view_offset: float = 1.0
+    """Of COIN's absolute offsets (FaceCraft4D eq. 4)."""
+    consistent: float = 0.5
+    """Of the multi-scale gradient term on the consistent colours alone, in LPIPS's place (FaceCraft4D eq. 3)."""
+
+
+@dataclass(frozen=True)
+class ReconstructConfig:
+    """steps: in all. size: larger side of a training picture, pixels. crops: part of the steps that look at a window of the
+    full picture instead of all of it shrunk; a frame that is no larger than `size` is always seen whole.
+    """
+
+    steps: int = 600
+    size: int = 320
+    crops: float = 0.5
+    seed: int = 0
+    rates: Rates = field(default_factory=Rates)
+    weights: Weights = field(default_factory=Weights)
+    rig: bool = False
+    """G10: residuals on the rig's parameters. Without, poses stay as the capture has them, and posing costs nothing."""
+    normals: bool = True
+    """G14: the shortest axes follow the frame's normals, or the mesh's where it has none."""
+    regularise: bool = True
+    densify: bool = False
+    densify_every: int = 150
+    grow: float = 0.02
+    """Part of the Gaussians that is split each time, those whose place on the picture the loss pulls at most."""
+    most: int = 80_000
+    """Gaussians; splitting stops there."""
+    prune: bool = True
+    transparent: float = 0.02
+    """Opacity under which a Gaussian is removed."""
+    pull: float = 0.05
+    """Part of the way back to the instant avatar that a Gaussian goes each step when no frame sees it."""
+    pull_seen: float = 0.0
+    """The same for those that are seen."""
+    coin: bool = False
+    """F8, F9: a small network takes what only single frames say about colours; the first frame's is baked in at the end."""
+    dynamics: bool = False
+    """G13: a small network changes all attributes with the expression."""
+    deformation: bool = False
+    """G12: a UNet on the position map moves vertices with the expression."""
+    check_every: int = 50
+    """Steps between two looks at the loss, checkpoints and progress."""

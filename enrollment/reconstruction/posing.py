@@ -1,0 +1,155 @@
+"""Posing in torch, differentiable: triangle frames, Gaussians into the world, and a rig whose parameters may be refined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from enrollment.capture import Frame
+from models import binding
+from models.heads.base import PersonHead, Pose, rotation_log, rotation_vector
+from models.heads.torch_head import TorchHead, TorchPose
+from models.types import Array
+
+Frames = tuple[Tensor, Tensor, Tensor]
+"""One frame a triangle as in `models.binding.Frames`: origins (F, 3), quaternions wxyz (F, 4), scales (F,)."""
+RAMP, HOLD = 0.2, 0.8
+"""Parts of all steps at which the rig's learning rate is full, and begins to fall (GeoDiff4D A.2: 20K and 80K of 100K)."""
+START, END = 0.01, 0.01
+"""Parts of the full rate that it begins with and ends at."""
+FAST = ("coefficients", "gaze")
+SLOW = ("head", "head_translation", "body", "body_translation")
+
+
+def rig_rate(step: int, steps: int) -> float:
+    """Part of the full learning rate of the rig's residuals: linear warm-up, hold, exponential decay (G10)."""
+    at = step / max(steps, 1)
+    if at < RAMP:
+        return START + (1 - START) * at / RAMP
+    return 1.0 if at < HOLD else float(END ** ((at - HOLD) / (1 - HOLD)))
+
+
+def fixed_frames(person: PersonHead, frame: Frame) -> Frames:
+    """The triangles' frames under one frame's own pose, without gradients."""
+    at = binding.frames(person.vertices(frame.coefficients, frame.pose), person.model.faces)
+    return torch.from_numpy(at.origin), torch.from_numpy(at.rotation), torch.from_numpy(at.scale)
+
+
+def triangle_frames(vertices: Tensor, faces: Tensor) -> Frames:
+    """`models.binding.frames` with gradients: vertices (V, 3), faces (F, 3)."""
+    a, b, c = vertices[faces].unbind(dim=1)
+    u, w = b - a, c - a
+    normal = torch.linalg.cross(u, w)
+    length = u.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    x = u / length
+    y = normal / normal.norm(dim=1, keepdim=True).clamp(min=1e-15)
+    z = torch.linalg.cross(x, y)
+    scale = 0.5 * (length[:, 0] + (z * w).sum(dim=1).abs())
+    return (a + b + c) / 3, quaternions(torch.stack([x, y, z], dim=2)), scale
+
+
+def quaternions(r: Tensor) -> Tensor:
+    """Rotations (N, 3, 3) -> wxyz (N, 4), unit: of the four ways to write it (Shepperd 1978) the one with the largest divisor."""
+    d = r.diagonal(dim1=1, dim2=2)
+    t = d.sum(dim=1)
+    squares = torch.stack([1 + t, 1 + 2 * d[:, 0] - t, 1 + 2 * d[:, 1] - t, 1 + 2 * d[:, 2] - t], dim=1)  # (2 w)^2, (2 x)^2 ...
+    wx, wy, wz = r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1]
+    xy, xz, yz = r[:, 1, 0] + r[:, 0, 1], r[:, 0, 2] + r[:, 2, 0], r[:, 2, 1] + r[:, 1, 2]
+    w, x, y, z = squares.unbind(dim=1)
+    ways = torch.stack([w, wx, wy, wz, wx, x, xy, xz, wy, xy, y, yz, wz, xz, yz, z], dim=1).reshape(-1, 4, 4)
+    best = squares.argmax(dim=1)
+    return nn.functional.normalize(ways[torch.arange(len(r)), best], dim=1)
+
+
+def to_world(face: Tensor, means: Tensor, rotations: Tensor, scales: Tensor, at: Frames) -> tuple[Tensor, Tensor, Tensor]:
+    """`models.binding.to_world` with gradients: means (N, 3) metres, rotations (N, 4), scales (N, 3) metres."""
+    origin, q, size = at[0][face], at[1][face], at[2][face][:, None]
+    v = means * size
+    w, axis = q[:, :1], q[:, 1:]
+    t = 2 * torch.linalg.cross(axis, v)
+    moved = origin + v + w * t + torch.linalg.cross(axis, t)
+    a, b = rotations[:, :1], rotations[:, 1:]
+    real = w * a - (axis * b).sum(dim=1, keepdim=True)
+    return moved, torch.cat([real, w * b + a * axis + torch.linalg.cross(axis, b)], dim=1), scales * size
+
+
+class Rig(nn.Module):
+    """A person in the poses of T frames, with learnable residuals on everything (GeoDiff4D sec. 3.3, A.2).
+
+    coefficients (T, 52), gaze (T, 2, 2); head, body (T, 3) rotation vectors and their translations (T, 3);
+    identity (K,) and offset (V, 3), shared. All begin at zero.
+    """
+
+    def __init__(self, person: PersonHead, identity: Array, offset: Array, frames: Sequence[Frame]) -> None:
+        super().__init__()
+        model = person.model
+        self.model = TorchHead(model)
+        edges = np.concatenate([model.faces[:, [0, 1]], model.faces[:, [1, 2]], model.faces[:, [2, 0]]])
+        self.edges = torch.from_numpy(np.unique(np.sort(edges, axis=1), axis=0)).long()
+        self.faces = torch.from_numpy(model.faces).long()
+        count = len(frames)
+        poses = [frame.pose for frame in frames]
+        self.base = {
+            "coefficients": _stack([f.coefficients for f in frames]), "gaze": _stack([p.gaze for p in poses]),
+            "head": _stack([rotation_log(p.head[:3, :3]) for p in poses]), "head_translation": _stack([p.head[:3, 3] for p in poses]),
+            "body": _stack([rotation_log(p.body[:3, :3]) for p in poses]), "body_translation": _stack([p.body[:3, 3] for p in poses]),
+            "identity": _stack([identity])[0], "offset": torch.from_numpy(np.asarray(offset, np.float32)),
+        }  # fmt: skip
+        self.jaw = _stack([np.array(p.jaw) for p in poses])
+        shapes = {name: self.base[name].shape[1:] for name in (*FAST, *SLOW)}
+        self.residuals = nn.ParameterDict({name: torch.zeros(count, *shape) for name, shape in shapes.items()})
+        self.residuals["identity"] = nn.Parameter(torch.zeros_like(self.base["identity"]))
+        self.residuals["offset"] = nn.Parameter(torch.zeros_like(self.base["offset"]))
+
+    def forward(self, index: int, deformation: Tensor | None = None) -> Tensor:
+        """Vertices of frame `index` in its world, (V, 3) metres. deformation: (V, 3) metres, before the skinning."""
+        now = {name: (self.base[name][index] + self.residuals[name][index])[None] for name in (*FAST, *SLOW)}
+        offset = self.base["offset"] + self.residuals["offset"]
+        pose = TorchPose(
+            now["head"], now["head_translation"], now["body"], now["body_translation"], now["gaze"], self.jaw[index : index + 1]
+        )
+        identity = self.base["identity"] + self.residuals["identity"]
+        moved = offset if deformation is None else offset + deformation
+        return torch.as_tensor(self.model(identity[None], now["coefficients"], pose, moved)[0])
+
+    @torch.no_grad()
+    def project(self) -> None:
+        """Keep the coefficients in [0, 1]."""
+        base, residual = self.base["coefficients"], self.residuals["coefficients"]
+        residual.copy_((base + residual).clamp(0, 1) - base)
+
+    def roughness(self) -> Tensor:
+        """Mean square of the offset residual's differences along the mesh's edges, square millimetres."""
+        o = 1e3 * self.residuals["offset"]
+        return (o[self.edges[:, 0]] - o[self.edges[:, 1]]).square().sum(dim=1).mean()
+
+    def size(self) -> Tensor:
+        """Mean squares of the expression and identity residuals, in units of 0.1 and 1."""
+        return (10 * self.residuals["coefficients"]).square().mean() + self.residuals["identity"].square().mean()
+
+    @torch.no_grad()
+    def refined(self, frames: Sequence[Frame]) -> tuple[Frame, ...]:
+        """The frames with their poses and expressions as they are now."""
+        now = {name: (self.base[name] + self.residuals[name]).double().numpy() for name in (*FAST, *SLOW)}
+        out = []
+        for i, frame in enumerate(frames):
+            head, body = np.eye(4), np.eye(4)
+            head[:3, :3], head[:3, 3] = rotation_vector(now["head"][i]), now["head_translation"][i]
+            body[:3, :3], body[:3, 3] = rotation_vector(now["body"][i]), now["body_translation"][i]
+            pose = Pose(head, body, now["gaze"][i].astype(np.float32), frame.pose.jaw)
+            out.append(replace(frame, pose=pose, coefficients=now["coefficients"][i].astype(np.float32)))
+        return tuple(out)
+
+    def shape(self) -> tuple[Array, Array]:
+        """Identity (K,) and offset (V, 3) as they are now."""
+        both = (self.base[name] + self.residuals[name].detach() for name in ("identity", "offset"))
+        identity, offset = (tensor.numpy().copy() for tensor in both)
+        return identity, offset
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack([np.asarray(a, np.float32) for a in arrays]))
