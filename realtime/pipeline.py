@@ -66,8 +66,9 @@ class LivePipeline:
         from models import avatar_file
         from models.heads import registry
         from models.splat import choose
+        from realtime.neutral import NeutralCalibration
         from realtime.renderer import AvatarRenderer
-        from realtime.smoothing import DriveSmoother, NeutralCalibration
+        from realtime.smoothing import DriveSmoother
         from realtime.solver import Solver
         from realtime.tracker import FaceTracker
 
@@ -80,7 +81,7 @@ class LivePipeline:
         self._posed: tuple[DriveFrame, Gaussians] | None = None
         self._tracker = FaceTracker()
         self._solver = Solver(self._renderer.person)
-        self._neutral = NeutralCalibration()
+        self._neutral = NeutralCalibration(self._solver)
         self._smoother = DriveSmoother()
         self._warm_up(width, height)
 
@@ -95,9 +96,12 @@ class LivePipeline:
         with self._timed("track"):
             landmarks = self._tracker.track(rgb)
         with self._timed("solve"):
-            seen = landmarks is not None
-            drive = self._solver.solve(landmarks, timestamp) if seen else self._solver.hold(timestamp)
-            return self._smoother(self._neutral(drive))
+            if landmarks is None:
+                return self._solver.hold(timestamp)
+            if self._neutral.see(landmarks, timestamp) and self._neutral.pose is not None:
+                self._renderer.neutral = self._neutral.pose
+                self._smoother.reset()
+            return self._smoother(self._solver.solve(landmarks, timestamp))
 
     def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
         """See `Pipeline`."""

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.avatar import Avatar, AvatarPoser
-from models.heads.base import HeadModel, PersonHead, rotation_matrix
+from models.heads.base import HeadModel, PersonHead, Pose, rotation_matrix
 from models.posture import body_under
-from models.heads.base import Pose
 from models.splat.base import WHITE, LiveRasterizer
 from models.types import Array64, Camera, DriveFrame, Gaussians
 

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -21,27 +22,27 @@ from models.types import Array64
 
 PATH = Path(__file__).parent / "assets" / "response.safetensors"
 TURNS = 5
-MESH = 468
-"""Landmarks before the irises."""
+RIGHT_IRIS, LEFT_IRIS = 468, 473
+"""The middles of the irises among the 478 landmarks."""
 EYEBALL = 0.012
 """Metres from an eyeball's centre to its iris, roughly."""
 
 
 @dataclass(frozen=True)
 class TrackerResponse:
-    """Answers of the tracker beyond the truth; float64, metres. The two components of a vector: the person's left, up.
+    """Answers of the tracker beyond the truth; float64, metres. In the truth the irises rest.
 
-    coefficients: (52, 2, 468) in head space for a coefficient at 1. turns: (5, 2, 468) in head space, see `turn_features`.
-    modes: (M, 2, 468) patterns of error and noise: (2, 468) what is left, standard deviations, in the picture's plane turned
-    with the head's roll (x to the picture's right, y up, at the landmark's distance).
-    gaze: (2, 7) yaw and pitch, radians, of the left eye from its iris's shift (2, metres in head space) and the turns.
+    landmarks: (N,) int64, increasing, which of the 478 are worth looking at; the middles of both irises are among them.
+    coefficients: (52, 2, N) for a coefficient at 1, and turns: (5, 2, N) for `turn_features`: in head space, to the person's
+    left and up. modes: (M, 2, N) patterns of error and noise: (2, N) what is left, standard deviations, in the picture's
+    plane turned with the head's roll (x to the picture's right, y up), at the landmark's distance.
     """
 
+    landmarks: NDArray[np.int64]
     coefficients: Array64
     turns: Array64
     modes: Array64
     noise: Array64
-    gaze: Array64
 
 
 def turn_features(rotation: Array64) -> Array64:
@@ -61,19 +62,28 @@ def tracker_response() -> TrackerResponse:
     """The learned response that ships with Visavis. Raises `HeadModelError` when its file is missing or damaged."""
     try:
         read = {name: array.astype(np.float64) for name, array in load_file(PATH).items()}
-        response = TrackerResponse(read["coefficients"], read["turns"], read["modes"], read["noise"], read["gaze"])
-    except (OSError, SafetensorError, KeyError) as error:
+        response = TrackerResponse(read.pop("landmarks").astype(np.int64), **read)
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
         raise HeadModelError(f"the tracker's response was expected at {PATH} ({error}); install Visavis again") from error
-    shapes = [a.shape for a in (response.coefficients, response.turns, response.noise, response.gaze)]
-    if shapes != [(arkit.COUNT, 2, MESH), (TURNS, 2, MESH), (2, MESH), (2, 2 + TURNS)] or response.modes.shape[1:] != (2, MESH):
+    n = len(response.landmarks)
+    shapes = [a.shape for a in (response.coefficients, response.turns, response.noise)]
+    if shapes != [(arkit.COUNT, 2, n), (TURNS, 2, n), (2, n)] or response.modes.shape[1:] != (2, n):
         raise HeadModelError(f"the tracker's response at {PATH} has the wrong shapes {shapes}; install Visavis again")
     return response
 
 
-def no_response() -> TrackerResponse:
-    """A tracker that reports the truth with a millimetre of noise: for tests, and for landmarks from elsewhere."""
-    gaze = np.zeros((2, 2 + TURNS))
-    gaze[0, 0] = gaze[1, 1] = 1.0 / EYEBALL
-    return TrackerResponse(
-        np.zeros((arkit.COUNT, 2, MESH)), np.zeros((TURNS, 2, MESH)), np.zeros((1, 2, MESH)), np.full((2, MESH), 1e-3), gaze
-    )
+def exact_response(gaze_range: Array64) -> TrackerResponse:
+    """A tracker that reports the truth with a millimetre of noise: for tests, and for landmarks from elsewhere.
+
+    gaze_range: (4,) as in `HeadModel`; the irises move by the eyeball's turn.
+    """
+    landmarks = np.array([*range(468), RIGHT_IRIS, LEFT_IRIS])
+    n = len(landmarks)
+    coefficients = np.zeros((arkit.COUNT, 2, n))
+    inwards, outwards, up, down = EYEBALL * np.sin(gaze_range)
+    for iris, side, left in ((n - 2, "Right", -1), (n - 1, "Left", 1)):
+        coefficients[arkit.INDEX[f"eyeLookOut{side}"], 0, iris] = left * outwards
+        coefficients[arkit.INDEX[f"eyeLookIn{side}"], 0, iris] = -left * inwards
+        coefficients[arkit.INDEX[f"eyeLookUp{side}"], 1, iris] = up
+        coefficients[arkit.INDEX[f"eyeLookDown{side}"], 1, iris] = -down
+    return TrackerResponse(landmarks, coefficients, np.zeros((TURNS, 2, n)), np.zeros((1, 2, n)), np.full((2, n), 1e-3))

@@ -18,10 +18,10 @@ from models.heads.anny import AnnyHead
 from models.heads.base import HeadModel
 from models.landmarks import FaceMesh
 from models.types import Array, Array64
-from realtime.eyes import BLINK, IRISES, gaze_features, iris_shift
+from realtime import eyes
 from realtime.face_basis import MAIN, FaceBasis, face_basis
-from realtime.landmark_fit import project
-from realtime.response import MESH, PATH, TURNS, TrackerResponse, no_response, roll_of, turn_features
+from realtime.landmark_fit import POSE, jacobian, project
+from realtime.response import LEFT_IRIS, PATH, RIGHT_IRIS, TURNS, TrackerResponse, roll_of, turn_features
 from realtime.synthetic import SyntheticPerson, gaze_coefficients, head_pose, look, random_expression
 
 PICTURES = 22
@@ -33,21 +33,28 @@ MISTRACKED = 3.5e-3
 FLOOR = 0.35e-3
 """Metres; no landmark is trusted more than this."""
 ROUNDS = 6
-GAZE_GAIN = 1.1
-"""The mean of both eyes is calmer than each, so it need not be damped as much as the regression on one eye does."""
+KEEP = 220
+"""Landmarks."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture's truth and answer. person: number. beyond: (2, 468) metres in head space, what the tracker reported beyond
-    the truth. coefficients: (52,). rotation: (3, 3). gaze: (2,) of both eyes; eyes: (2, 7) `gaze_features` of what was seen."""
+    """One picture's truth and answer. person: number. beyond: (2, N) metres in head space, what the tracker reported beyond
+    the truth. coefficients: (52,). rotation: (3, 3)."""
 
     person: int
     beyond: Array64
     coefficients: Array
     rotation: Array64
-    gaze: Array
-    eyes: Array64
+
+
+def nothing_beyond() -> TrackerResponse:
+    """The response before anything is learned: all of the face, and the middles of the irises."""
+    landmarks = np.array([*range(468), RIGHT_IRIS, LEFT_IRIS])
+    n = len(landmarks)
+    return TrackerResponse(
+        landmarks, np.zeros((arkit.COUNT, 2, n)), np.zeros((TURNS, 2, n)), np.zeros((0, 2, n)), np.ones((2, n))
+    )
 
 
 def draw_samples(model: HeadModel, people: int, rng: np.random.Generator) -> list[Sample]:
@@ -56,7 +63,7 @@ def draw_samples(model: HeadModel, people: int, rng: np.random.Generator) -> lis
     with FaceMesh(static=False) as mesh:
         for number in range(people):
             someone = SyntheticPerson(model, rng)
-            basis = face_basis(someone.person, no_response())
+            basis = face_basis(someone.person, nothing_beyond())
             for picture in range(PICTURES):
                 rest = picture < 3
                 yaw, pitch, roll = np.deg2rad([14, 10, 8]) * np.clip(rng.normal(0, 1, 3), -3, 3) * (0.2 if rest else 1)
@@ -72,23 +79,18 @@ def draw_samples(model: HeadModel, people: int, rng: np.random.Generator) -> lis
                 points = look(mesh, someone.draw(coefficients, head, gaze))
                 if points is None:
                     continue
-                sample = compare(number, basis, points[:, :2] - 0.5 * someone.size, coefficients, head, gaze[0], someone.focal)
+                sample = compare(number, basis, points[basis.response.landmarks, :2] - 0.5 * someone.size, coefficients, head, someone.focal)
                 if np.median(np.abs(sample.beyond)) < MISTRACKED:
                     samples.append(sample)
     return samples
 
 
-def compare(
-    person: int, basis: FaceBasis, pixels: Array64, coefficients: Array, head: Array64, gaze: Array, focal: float
-) -> Sample:
-    """What the tracker saw, (478, 2) pixels from the picture's middle, against the truth."""
-    rotation, translation = head[:3, :3], head[:3, 3]
-    truth = basis.points[:MESH] + np.tensordot(coefficients, basis.every, 1).T
-    seen = project(truth, rotation, translation, focal)
-    off = (pixels[:MESH] - seen.pixels).T * (-seen.points[:, 2] / focal)
-    beyond = np.linalg.solve(head[:2, :2], off * np.array([[1.0], [-1.0]]))
-    shift = iris_shift(pixels[IRISES], basis.points[IRISES], rotation, translation, focal)
-    return Sample(person, beyond, coefficients, rotation, gaze, gaze_features(shift, rotation))
+def compare(person: int, basis: FaceBasis, pixels: Array64, coefficients: Array, head: Array64, focal: float) -> Sample:
+    """What the tracker saw, (N, 2) pixels from the picture's middle, against the truth."""
+    truth = basis.points + np.tensordot(coefficients, basis.every, 1).T
+    seen = project(truth, head[:3, :3], head[:3, 3], focal)
+    off = (pixels - seen.pixels).T * (-seen.points[:, 2] / focal)
+    return Sample(person, np.linalg.solve(head[:2, :2], off * np.array([[1.0], [-1.0]])), coefficients, head[:3, :3])
 
 
 def learn(samples: list[Sample]) -> TrackerResponse:
@@ -111,36 +113,56 @@ def learn(samples: list[Sample]) -> TrackerResponse:
     values, vectors = np.linalg.eigh(covariance)
     modes = (vectors[:, -MODES:] * np.sqrt(values[-MODES:])).T[::-1]
     rest = np.maximum(covariance.diagonal() - (modes**2).sum(axis=0), 0)
+    n = rest.size // 2
     return TrackerResponse(
-        answer[: arkit.COUNT].reshape(arkit.COUNT, 2, MESH), answer[arkit.COUNT :].reshape(TURNS, 2, MESH),
-        modes.reshape(MODES, 2, MESH), np.sqrt(rest + FLOOR**2).reshape(2, MESH), learn_gaze(samples),
+        nothing_beyond().landmarks, answer[: arkit.COUNT].reshape(-1, 2, n), answer[arkit.COUNT :].reshape(TURNS, 2, n),
+        modes.reshape(MODES, 2, n), np.sqrt(rest + FLOOR**2).reshape(2, n),
     )  # fmt: skip
 
 
-def learn_gaze(samples: list[Sample]) -> Array64:
-    """(2, 7): see `TrackerResponse.gaze`. Both eyes together, the right one as in a mirror, each person's constant aside."""
-    who = np.array([s.person for s in samples])
-    seen, truth = np.array([s.eyes for s in samples]), np.array([s.gaze for s in samples])
-    opened = np.array([s.coefficients[BLINK].max() < 0.4 for s in samples])
-    for person in np.unique(who):
-        seen[who == person] -= np.median(seen[(who == person) & opened], axis=0)
-    rows = np.concatenate([seen[opened, 0], seen[opened, 1]])
-    answers = np.concatenate([truth[opened], truth[opened] * (-1.0, 1.0)])
-    return np.asarray(np.linalg.lstsq(rows, answers, rcond=None)[0].T) * GAZE_GAIN
+def thin(response: TrackerResponse, model: HeadModel, keep: int = KEEP) -> TrackerResponse:
+    """The same for the `keep` landmarks that tell most together of pose and coefficients (greedy, D-optimal), and the lids."""
+    basis = face_basis(model.person(np.zeros(model.identity_count)), response)
+    seen = project(basis.points, np.eye(3), np.array([0.0, 0.0, -0.6]), 1.0)
+    slopes = jacobian(seen, np.eye(3), 1.0, basis.directions) * 0.6
+    modes = response.modes.transpose(1, 2, 0)
+    rows = (np.concatenate([slopes, modes], axis=2) / response.noise[:, :, None]).transpose(1, 0, 2)
+    prior = np.concatenate([np.full(POSE, 1e-3), basis.spread**-2, np.ones(len(response.modes))])
+    chosen = {int(i) for i in np.searchsorted(response.landmarks, [*eyes.LANDMARKS, RIGHT_IRIS, LEFT_IRIS])}
+    inverse = np.linalg.inv(np.diag(prior) + sum(rows[i].T @ rows[i] for i in chosen))
+    while len(chosen) < keep:
+        gain = np.linalg.slogdet(np.eye(2) + rows @ inverse @ rows.transpose(0, 2, 1))[1]
+        gain[list(chosen)] = -np.inf
+        best = int(np.argmax(gain))
+        chosen.add(best)
+        across = inverse @ rows[best].T
+        inverse = inverse - across @ np.linalg.solve(np.eye(2) + rows[best] @ across, across.T)
+    kept = sorted(chosen)
+    return TrackerResponse(
+        response.landmarks[kept], response.coefficients[..., kept], response.turns[..., kept], response.modes[..., kept],
+        response.noise[..., kept],
+    )  # fmt: skip
 
 
 def _in_picture(beyond: Array64, rotation: Array64) -> Array64:
-    """Head-space errors (936,) as errors in the picture's plane, turned with the head's roll."""
+    """Head-space errors (2 N,) as errors in the picture's plane, turned with the head's roll."""
     c, s = np.cos(roll_of(rotation)), np.sin(roll_of(rotation))
-    return np.asarray(np.array([[c, s], [-s, c]]) @ rotation[:2, :2] @ beyond.reshape(2, MESH)).reshape(-1)
+    return np.asarray(np.array([[c, s], [-s, c]]) @ rotation[:2, :2] @ beyond.reshape(2, -1)).reshape(-1)
+
+
+def save(response: TrackerResponse) -> None:
+    """Write the file that `tracker_response` reads."""
+    PATH.parent.mkdir(exist_ok=True)
+    tensors = {name: np.ascontiguousarray(a, np.float16) for name, a in vars(response).items()}
+    save_file(tensors | {"landmarks": response.landmarks.astype(np.int16)}, PATH)
+    PATH.chmod(0o644)
 
 
 def main(people: int = 140) -> None:
     """Learn and write the file."""
     samples = draw_samples(AnnyHead(), people, np.random.default_rng(20))
-    response = learn(samples)
-    PATH.parent.mkdir(exist_ok=True)
-    save_file({name: np.ascontiguousarray(a, np.float16) for name, a in vars(response).items()}, PATH)
+    response = thin(learn(samples), AnnyHead())
+    save(response)
     print(f"{len(samples)} pictures of {people} people; noise {np.median(response.noise) * 1e3:.2f} mm beside the patterns")
 
 

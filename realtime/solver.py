@@ -18,7 +18,7 @@ from models.types import Array64, DriveFrame
 from realtime.eyes import Eyes
 from realtime.face_basis import face_basis
 from realtime.landmark_fit import POSE, align, bounded_step, jacobian, project
-from realtime.response import MESH, TrackerResponse, roll_of, tracker_response
+from realtime.response import TrackerResponse, roll_of, tracker_response
 
 FOCAL = 1.1
 """Focal length that is taken for granted, in larger sides of the picture: a webcam's 49 degrees."""
@@ -28,7 +28,6 @@ OUTLIER = 6.0
 """Standard deviations at which a landmark begins to lose its say."""
 CAUTION = 2.0
 """The error patterns were learned on drawn faces; real ones are given this many times the deviation."""
-SPARSITY = 1.0
 TEMPORAL = 0.35
 """Standard deviation of a coefficient's change in a thirtieth of a second."""
 LOST = 0.5
@@ -44,7 +43,7 @@ GOOD_FIT, BAD_FIT = 3.0e-3, 12.0e-3
 @dataclass(frozen=True)
 class Fit:
     """A solved frame's geometry. rotation: (3, 3), translation: (3,) metres: head -> camera, OpenGL axes. coefficients:
-    (K,) of the solved ones. misfit: (2, 468) metres at the face's distance, what is left between landmarks and model, the
+    (K,) of the unknowns. misfit: (2, N) metres at the face's distance, what is left between landmarks and model, the
     picture's x and y (up). rms: metres, its size over the trusted landmarks."""
 
     rotation: Array64
@@ -56,20 +55,19 @@ class Fit:
 
 @dataclass(frozen=True)
 class Rest:
-    """What one frame says of the resting face. rotation: (3, 3) and translation: (3,) as in `Fit`; misfit: (2, 468) metres in
-    head space (to the person's left, up); gaze: (2, 2) radians as measured, left and right."""
+    """What one frame says of the resting face. rotation: (3, 3) and translation: (3,) as in `Fit`; misfit: (2, N) metres in
+    head space (to the person's left, up)."""
 
     rotation: Array64
     translation: Array64
     misfit: Array64
-    gaze: Array64
 
 
 class Solver:
     """Solves one person's frames one after the other; one thread at a time.
 
-    offset: (2, 468) metres in head space (to the person's left, up), how the resting face's landmarks differ from the fitted
-    head's; eyes.rest: the same for the gaze. The neutral calibration sets both (realtime/neutral.py).
+    offset: (2, N) metres in head space (to the person's left, up), how the resting face's landmarks differ from the fitted
+    head's, the irises among them; the neutral calibration sets it (realtime/neutral.py).
     """
 
     def __init__(
@@ -87,7 +85,7 @@ class Solver:
         modes = self._basis.response.modes.reshape(len(self._basis.response.modes), -1).T * CAUTION
         self._modes = np.ascontiguousarray(modes)
         self._information = 1.0 / (self._basis.response.noise * CAUTION) ** 2
-        self.offset: Array64 = np.zeros((2, MESH))
+        self.offset: Array64 = np.zeros_like(self._basis.response.noise)
         self.fit: Fit | None = None
         self._last = DriveFrame(confidence=0.0)
         self._seen = -np.inf
@@ -117,13 +115,13 @@ class Solver:
         elapsed = timestamp - self._seen
         warm = self.fit is not None and 0.0 <= elapsed < LOST
         with np.errstate(all="ignore"):
-            fit = self._solve(pixels[:MESH], np.asarray(landmarks.points[:MESH, 2], np.float64), focal, self.fit if warm else None, elapsed)
+            fit = self._solve(pixels, landmarks.points[self._basis.response.landmarks, 2], focal, self.fit if warm else None, elapsed)
         if fit is None:
             self.reset()
             return self.hold(timestamp)
         self.fit, self._seen = fit, timestamp
         confidence = landmarks.confidence * float(np.clip((BAD_FIT - fit.rms) / (BAD_FIT - GOOD_FIT), 0.0, 1.0))
-        self._last = self._frame(fit, pixels, focal, timestamp, float(np.clip(confidence, 0.0, 1.0)), elapsed if warm else None)
+        self._last = self._frame(fit, pixels, focal, timestamp, float(np.clip(confidence, 0.0, 1.0)))
         return self._last
 
     def rest(self, landmarks: Landmarks) -> Rest | None:
@@ -136,28 +134,26 @@ class Solver:
             return None
         focal = self.focal(landmarks.width, landmarks.height)
         with np.errstate(all="ignore"):
-            fit = self._solve(pixels[:MESH], np.asarray(landmarks.points[:MESH, 2], np.float64), focal, None, 0.0, rest=True)
+            fit = self._solve(pixels, landmarks.points[self._basis.response.landmarks, 2], focal, None, 0.0, rest=True)
         flat = np.eye(2) if fit is None else fit.rotation[:2, :2]
         if fit is None or np.linalg.det(flat) < 0.5:
             return None
-        gaze = self.eyes.measured(pixels, fit.rotation, fit.translation, focal)
-        return Rest(fit.rotation, fit.translation, np.linalg.solve(flat, fit.misfit), gaze)
+        return Rest(fit.rotation, fit.translation, np.linalg.solve(flat, fit.misfit))
 
     def _pixels(self, landmarks: Landmarks) -> Array64 | None:
-        """(478, 2) from the picture's middle, or None for what cannot be a face."""
-        points = np.asarray(landmarks.points, np.float64)
+        """(N, 2) from the picture's middle, or None for what cannot be a face."""
+        points = np.asarray(landmarks.points, np.float64)[self._basis.response.landmarks]
         if not np.isfinite(points).all() or not np.isfinite(landmarks.confidence) or np.abs(points).max() > MOST:
             return None
         pixels = points[:, :2] - 0.5 * np.array([landmarks.width, landmarks.height])
-        return pixels if min(np.ptp(pixels[:MESH], axis=0)) >= LEAST_SIZE else None
+        return pixels if min(np.ptp(pixels, axis=0)) >= LEAST_SIZE else None
 
     def _frame(
-        self, fit: Fit, pixels: Array64, focal: float, timestamp: float, confidence: float, elapsed: float | None
+        self, fit: Fit, pixels: Array64, focal: float, timestamp: float, confidence: float
     ) -> DriveFrame:
-        full = np.zeros(len(self._basis.every))
-        full[self._basis.solved] = fit.coefficients
+        full = fit.coefficients @ self._basis.unknowns
         resting = self._basis.resting(fit.rotation, self.offset)
-        gaze = self.eyes(full, pixels, resting, fit.rotation, fit.translation, focal, elapsed)
+        gaze = self.eyes.settle(full, pixels, resting, fit.rotation, fit.translation, focal)
         return DriveFrame(
             timestamp,
             confidence,
@@ -170,10 +166,10 @@ class Solver:
     def _start(self, pixels: Array64, depth: Array64, focal: float) -> Fit:
         """A first guess from the tracker's own relative depth, as if seen from afar."""
         seen = np.stack([pixels[:, 0], -pixels[:, 1], -depth], axis=1)
-        rotation, scale, shift = align(self._basis.points[:MESH], seen, self._basis.trust + 1e-6)
+        rotation, scale, shift = align(self._basis.points, seen, self._basis.trust + 1e-6)
         scale = max(scale, focal / FARTHEST)
         translation = np.array([shift[0] / scale, shift[1] / scale, -focal / scale])
-        return Fit(rotation, translation, np.zeros(len(self._basis.solved)), np.zeros((2, MESH)), 0.0)
+        return Fit(rotation, translation, np.zeros(len(self._basis.unknowns)), np.zeros_like(self._basis.response.noise), 0.0)
 
     def _solve(
         self, pixels: Array64, depth: Array64, focal: float, warm: Fit | None, elapsed: float, *, rest: bool = False
@@ -183,7 +179,7 @@ class Solver:
         rotation, translation, coefficients = start.rotation, start.translation, start.coefficients
         before = coefficients
         memory = 0.0 if warm is None else 1.0 / (TEMPORAL**2 * max(30.0 * elapsed, 0.1))
-        ceiling = np.full(len(basis.solved), 0.0 if rest else 1.0)
+        ceiling = np.full(len(basis.unknowns), 0.0 if rest else 1.0)
         for _ in range(STEPS if warm else FIRST_STEPS):
             points = basis.resting(rotation, self.offset) + (basis.directions @ coefficients).T
             seen = project(points, rotation, translation, focal)
@@ -192,7 +188,7 @@ class Solver:
             residual, rows = _level((seen.pixels - pixels).T * metres, slopes * metres, roll_of(rotation))
             hessian, gradient = self._normal_equations(residual, rows)
             hessian.flat[POSE * (len(hessian) + 1) :: len(hessian) + 1] += 1.0 / basis.spread**2 + memory
-            gradient[POSE:] += coefficients / basis.spread**2 + SPARSITY / basis.spread + memory * (coefficients - before)
+            gradient[POSE:] += coefficients / basis.spread**2 + basis.pull + memory * (coefficients - before)
             if not np.isfinite(hessian).all() or not np.isfinite(gradient).all():
                 return None
             step = bounded_step(hessian, gradient, -coefficients, ceiling - coefficients)
@@ -204,7 +200,7 @@ class Solver:
         return self._finish(pixels, rotation_matrix(quaternion(rotation)), translation, coefficients, focal)
 
     def _normal_equations(self, residual: Array64, rows: Array64) -> tuple[Array64, Array64]:
-        """Hessian and gradient of the whitened, robust residual; residual (2, 468) metres, rows (2, 468, 6 + K)."""
+        """Hessian and gradient of the whitened, robust residual; residual (2, N) metres, rows (2, N, 6 + K)."""
         information = self._information
         away = np.sum(residual**2 * information, axis=0)
         weight = (information * (OUTLIER**2 / (OUTLIER**2 + away)) ** 2).reshape(-1, 1)
