@@ -31,6 +31,8 @@ SPREAD = 0.7
 """Standard deviation in spacings."""
 FADE = (-0.36, -0.27)
 """Metres below the ears between which an unseen bust fades out."""
+ARMS = (0.235, 0.275)
+"""Metres to the side between which the arms fade out."""
 FADE_SHOWN = (-0.37, -0.33)
 """The same for what the photo shows."""
 LID_SHADE, LID_TRUST = 0.95, 0.6
@@ -150,9 +152,10 @@ def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
 
 def _fade(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, float] = FADE) -> BoundGaussians:
     """The bust's lower end made transparent, so that it does not end in a saw's edge."""
-    height = person.rest[person.model.faces[gaussians.face], 1].mean(axis=1)
-    seen = np.clip((height - span[0]) / (span[1] - span[0]), 0, 1).astype(np.float32)
-    faded = replace(gaussians, opacities=gaussians.opacities * seen)
+    centre = person.rest[person.model.faces[gaussians.face]].mean(axis=1)
+    seen = np.clip((centre[:, 1] - span[0]) / (span[1] - span[0]), 0, 1)
+    seen *= np.clip((ARMS[1] - np.abs(centre[:, 0])) / (ARMS[1] - ARMS[0]), 0, 1)
+    faded = replace(gaussians, opacities=(gaussians.opacities * seen).astype(np.float32))
     return faded.select(faded.opacities > 0.02)
 
 

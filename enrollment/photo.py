@@ -17,7 +17,8 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from models.errors import PhotoError
 from models.tensor_file import open_regular
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""Pillow's names; its JPEG reader also opens the pairs of pictures (MPO) that some phones write."""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 128 * 1024 * 1024
 DEEP = ("I", "I;16", "I;16B", "I;16L", "F")

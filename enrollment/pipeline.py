@@ -26,7 +26,6 @@ Progress = Callable[[str, float], None]
 """Called with the stage's name and the part of all work done, 0 to 1."""
 
 MAX_PHOTOS = 16
-REFINED_PROMISE = "The sides and the back are a guess from the photo; more photos make them true."
 
 
 @dataclass(frozen=True)

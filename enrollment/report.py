@@ -30,7 +30,7 @@ BUST, CHIN = -0.25, -0.17
 """Metres above the ears down to which a picture shows head and shoulders (they fade out under that), or the head alone."""
 HEAD_WIDTH = 0.13
 """Metres to either side that belong to the head."""
-AIR = 1.06
+AIR = 1.08
 """Side of a picture by height of what it shows."""
 VISIBLE = 0.5
 """Opacity from which a Gaussian counts for the framing."""
@@ -73,7 +73,7 @@ EXPRESSIONS = (
     Look("blink", coefficients={"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}),
     Look("brows up", coefficients={"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0}),
     Look("looks aside", gaze=(0.4, 0.0)),
-    Look("head turned and tilted", turn=(0.1, 0.35, 0.2)),
+    Look("tilted", turn=(0.1, 0.35, 0.2)),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
 
@@ -15,6 +16,8 @@ VERBS = {
     "enroll": "Make an avatar from one or several photos of a person.",
     "view": "Draw an avatar from all sides and with six expressions.",
     "drive": "Puppet an avatar with a recorded clip.",
+    "export": "Write an avatar for other programs: PLY, SPZ, GaussianAvatars, LAM.",
+    "import": "Make an avatar file of what GaussianAvatars trained.",
     "serve": "Start the server: a live call with an avatar.",
     "eval": "Measure quality against recorded truth.",
     "bench": "Measure speed and accuracy on this machine.",
@@ -31,7 +34,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"server.commands.{cmd_name}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = importlib.import_module(f"server.commands.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

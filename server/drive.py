@@ -6,19 +6,23 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.portrait import matte
 from models import avatar_file
-from models.avatar import Avatar
+from models.avatar import Avatar, AvatarPoser
 from models.errors import Cancelled, VisavisError
-from models.heads.base import HeadModel
+from models.heads.base import HeadModel, Pose
 from models.heads.registry import by_name
+from models.posture import pose_of
 from models.splat.choose import best
-from models.types import Array64, Camera, DriveFrame, Picture
+from models.types import Array, Array64, Camera, DriveFrame, Picture
+from realtime.align import Aligner
 from realtime.clip import Clip, open_clip
 from realtime.clip_sink import open_sink
 from realtime.renderer import AvatarRenderer, head_matrix, tracked_camera
@@ -76,10 +80,11 @@ def drive(
     clip = open_clip(clip_path)
     with open_sink(out, clip) as sink:
         times: list[float] = []
-        motion = motion_of(_timed(clip, times, step), avatar.person(model))
+        motion = motion_of(_timed(clip, times, step), avatar, model)
         if camera != "tracked":
             motion = motion.smoothed(clip.fps)
-        shown = pictures(avatar, model, motion, clip.width, clip.height, camera)
+        film = (rgb for rgb, _ in clip.frames()) if camera == "tracked" else ()
+        shown = pictures(avatar, model, motion, clip.width, clip.height, camera, film)
         for i, (rgba, seconds) in enumerate(zip(shown, times, strict=True)):
             step("drawing", 0.4 + 0.6 * i / len(times))
             sink.write(rgba, seconds)
@@ -89,15 +94,43 @@ def drive(
 
 
 def pictures(
-    avatar: Avatar, model: HeadModel, motion: Motion, width: int, height: int, camera: View = "tracked"
+    avatar: Avatar,
+    model: HeadModel,
+    motion: Motion,
+    width: int,
+    height: int,
+    camera: View = "tracked",
+    film: Iterable[Pixels] = (),
 ) -> Iterator[Pixels]:
-    """The avatar in each moment of `motion`, (height, width, 4) uint8 sRGB with straight alpha."""
+    """The avatar in each moment of `motion`, (height, width, 4) uint8 sRGB with straight alpha.
+
+    film: the clip's own pictures of these moments, (height, width, 3); with "tracked", and when the clip shows the avatar's
+    own person, head and shoulders are aligned to them (realtime/align.py).
+    """
     rasterizer = best()
+    if camera == "tracked" and not motion.transferred:
+        yield from _aligned(avatar, model, motion, width, height, film)
+        return
     renderer = AvatarRenderer(avatar, model, rasterizer, width, height, BLACK, tracked=camera == "tracked")
     renderer.neutral = resting_pose(motion.drives)
     for i, moment in enumerate(motion.drives):
         view = _view(renderer, motion, camera, i / len(motion.drives))
         yield straight(rasterizer.render(renderer.gaussians(moment), view, background=BLACK))
+
+
+def _aligned(
+    avatar: Avatar, model: HeadModel, motion: Motion, width: int, height: int, film: Iterable[Pixels]
+) -> Iterator[Pixels]:
+    """`pictures` over the film of the avatar's own person. A moment without a face keeps the pose before it."""
+    rasterizer, poser = best(), AvatarPoser(avatar, model)
+    aligner, view = Aligner(poser, rasterizer), tracked_camera(width, height, motion.focal)
+    held: tuple[Array, Pose] | None = None
+    for moment, face, rgb in zip_longest(motion.drives, motion.faces, film):
+        pose = pose_of(moment, poser.person.joints)
+        if face is not None and rgb is not None:
+            held = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, moment.coefficients, pose)
+        coefficients, pose = held if held is not None else (moment.coefficients, pose)
+        yield straight(rasterizer.render(poser.pose(coefficients, pose), view, background=BLACK))
 
 
 def _view(renderer: AvatarRenderer, motion: Motion, camera: View, part: float) -> Camera:

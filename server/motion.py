@@ -15,22 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from models.avatar import Avatar
 from models.errors import ClipError
-from models.heads.base import PersonHead
+from models.heads.base import HeadModel, PersonHead
 from models.landmarks import Landmarks
 from models.types import Array64, DriveFrame
 from realtime.solver import Solver
 from realtime.tracker import FaceTracker
+from server import mirror
 
 Pixels = NDArray[np.uint8]
 Look = tuple[Landmarks | None, float]
 """What the tracker saw in one picture, and the picture's time in seconds."""
 
-FOCALS = (1.1, 1.5, 2.0, 2.8, 4.0)
+FOCALS = (1.1, 1.4, 1.8, 2.3, 3.0, 4.0, 5.5)
 """Focal lengths that are tried, in larger sides of the picture; the first is a webcam's."""
 TRIED = 16
 """Pictures that each of them is tried on."""
-OWN_MISFIT = 2.45e-3
+OWN_MISFIT = 1.8e-3
 """Metres RMS between landmarks and head; above, the driver is taken for another person. Measured (median over a clip): own
 avatars 2.0 and 2.3 mm, other people's 2.6 to 3.8 mm."""
 CALM = 0.1
@@ -41,12 +43,17 @@ SMOOTHING = 0.03
 
 @dataclass(frozen=True)
 class Motion:
-    """drives: one for each picture, confidence 0 where no face was found. focal: of the clip's camera, pixels.
-    transferred: the driver was taken for another person than the head's."""
+    """drives: one for each picture, confidence 0 where no face was found. faces: what the tracker saw in each, or None.
+    focal: of the clip's camera, pixels. transferred: the driver was taken for another person than the head's."""
 
     drives: tuple[DriveFrame, ...]
+    faces: tuple[Landmarks | None, ...]
     focal: float
     transferred: bool
+
+    def every(self, n: int) -> Motion:
+        """Each n-th moment."""
+        return replace(self, drives=self.drives[::n], faces=self.faces[::n])
 
     @property
     def faceless(self) -> int:
@@ -65,8 +72,10 @@ class Motion:
         return replace(self, drives=tuple(out))
 
 
-def motion_of(frames: Iterable[tuple[Pixels, float]], person: PersonHead) -> Motion:
-    """Follow the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on `person`'s head.
+def motion_of(
+    frames: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel, *, own: bool | None = None
+) -> Motion:
+    """Follow the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on the avatar's head.
 
     Where no face is found the last pose is held, before the first face that one's. Raises `ClipError` when there is none
     in any picture.
@@ -76,27 +85,27 @@ def motion_of(frames: Iterable[tuple[Pixels, float]], person: PersonHead) -> Mot
     seen = [(face, seconds) for face, seconds in looks if face is not None]
     if not seen:
         raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
-    solver = fitted_solver(person, [face for face, _ in seen])
+    solver = fitted_solver(avatar.person(model), mirror.offset(avatar, model), [face for face, _ in seen])
     drives, misfit = _solved(solver, looks)
-    transferred = misfit > OWN_MISFIT
+    transferred = misfit > OWN_MISFIT if own is None else not own
     if transferred:
         calm = _calmest(drives)
         rest = [face for (face, _), chosen in zip(looks, calm, strict=True) if chosen and face is not None]
-        solver.offset = _resting_offset(solver, rest)
+        _count_from(solver, rest)
         drives, _ = _solved(solver, looks)
-    return Motion(_filled(drives), solver.focal(seen[0][0].width, seen[0][0].height), transferred)
+    faces = tuple(face for face, _ in looks)
+    return Motion(_filled(drives), faces, solver.focal(seen[0][0].width, seen[0][0].height), transferred)
 
 
-def fitted_solver(person: PersonHead, faces: list[Landmarks]) -> Solver:
-    """A solver with the focal length, among `FOCALS`, under which the head fits the faces of one camera best."""
-    some = faces[:: max(1, len(faces) // TRIED)]
-
-    def misfit(solver: Solver) -> float:
-        still = [_still(solver, face) for face in some]
-        return float(np.median(still))
-
+def fitted_solver(person: PersonHead, offset: Array64, faces: list[Landmarks]) -> Solver:
+    """A solver with the focal length, among `FOCALS`, under which the head fits the faces of one camera best. offset: as
+    `Solver.offset`."""
     side = max(faces[0].width, faces[0].height)
-    return min((Solver(person, focal=part * side) for part in FOCALS), key=misfit)
+    some = faces[:: max(1, len(faces) // TRIED)]
+    solvers = [Solver(person, focal=part * side) for part in FOCALS]
+    for solver in solvers:
+        solver.offset = offset
+    return min(solvers, key=lambda solver: float(np.median([_still(solver, face) for face in some])))
 
 
 def _still(solver: Solver, face: Landmarks) -> float:
@@ -130,10 +139,11 @@ def _calmest(drives: list[DriveFrame]) -> NDArray[np.bool_]:
     return seen & (excess <= np.quantile(excess[seen], CALM))
 
 
-def _resting_offset(solver: Solver, faces: list[Landmarks]) -> Array64:
-    """(2, 468) metres: what resting faces differ from the head's, the median over `faces`."""
-    fits = [fit for face in faces if (fit := solver.solve_pose(face)) is not None]
-    return np.median([fit.misfit for fit in fits], axis=0) if fits else solver.offset
+def _count_from(solver: Solver, faces: list[Landmarks]) -> None:
+    """Expressions and gaze of `solver` are counted from these resting faces from now on."""
+    rests = [rest for face in faces if (rest := solver.rest(face)) is not None]
+    if rests:
+        solver.offset = solver.offset + np.median([rest.misfit for rest in rests], axis=0)
 
 
 def _filled(drives: list[DriveFrame]) -> tuple[DriveFrame, ...]:

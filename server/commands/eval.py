@@ -27,5 +27,5 @@ def reenact(clip: Path, sheet: Path | None, as_json: bool) -> None:
     from server.evaluation.reenact import reenact as run
 
     with progress() as tell:
-        result = run(clip, enroll=lambda rgb: enroll([rgb]), out_sheet=sheet, progress=tell)
+        result = run(clip, enroll=lambda rgb: enroll([rgb]).avatar, out_sheet=sheet, progress=tell)
     report(result.as_dict(), [*table(result.rows()), *result.notes], as_json)

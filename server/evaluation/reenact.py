@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -100,19 +100,16 @@ def reenact(
 
 def _truth_and_avatar(clip: Clip, crop: FaceCrop, avatar: Avatar) -> tuple[list[Pixels], list[Pixels]]:
     """Every `APART`-th picture of the clip and of the avatar, on white, cut."""
-    truth: list[Pixels] = []
-
-    def watched() -> Iterator[tuple[Pixels, float]]:
-        for i, (rgb, seconds) in enumerate(islice(clip.frames(), MOST * APART + 1)):
-            if i % APART == 0:
-                truth.append(crop.matted(rgb))
-            yield rgb, seconds
-
     model = by_name(avatar.head)
-    motion = motion_of(watched(), avatar.person(model))
-    compared = replace(motion, drives=motion.drives[::APART])
-    drawn = pictures(avatar, model, compared, clip.width, clip.height)
-    return truth, [crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255)) for rgba in drawn]
+    motion = motion_of(islice(clip.frames(), MOST * APART + 1), avatar, model)
+    drawn = pictures(avatar, model, motion.every(APART), clip.width, clip.height, film=_compared(clip))
+    shown = [crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255)) for rgba in drawn]
+    return [crop.matted(rgb) for rgb in _compared(clip)], shown
+
+
+def _compared(clip: Clip) -> Iterator[Pixels]:
+    """The pictures that are compared, read anew so that a large clip need not be kept."""
+    return (rgb for rgb, _ in islice(clip.frames(), 0, MOST * APART + 1, APART))
 
 
 def _limits(clip: Clip, count: int, with_jod: bool) -> tuple[float | None, tuple[str, ...]]:

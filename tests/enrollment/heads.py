@@ -67,13 +67,12 @@ def portrait_of(model: HeadModel, truth: Known, *, noise: float = 0.0, seed: int
     )  # fmt: skip
 
 
-def picture_of(person: PersonHead, *, yaw: float = 0.0, side: int = 512, coefficients: Array64 | None = None) -> NDArray[np.uint8]:
-    """A shaded picture of a head, (side, side, 3) uint8, seen from `yaw` degrees around it, 90 is its left."""
+def picture_of(person: PersonHead, *, yaw: float = 0.0, side: int = 512) -> NDArray[np.uint8]:
+    """A shaded picture of a neutral head, (side, side, 3) uint8, seen from `yaw` degrees around it, 90 is its left."""
     model = person.model
-    still = np.zeros(arkit.COUNT) if coefficients is None else coefficients
-    vertices = person.vertices(still, Pose())
+    vertices = person.vertices(np.zeros(arkit.COUNT), Pose())
     camera = Camera.orbit(np.deg2rad(yaw), 0.0, 1.1, width=side, height=side, fov_y=np.deg2rad(24), target=(0.0, -0.02, 0.0))
-    color = paint(person.rest, model.faces, model.region, person.joints)
+    color = paint(person.rest, model.faces, model.region, person.joints.astype(np.float32))
     light = camera.position / np.linalg.norm(camera.position)
     fragments = rasterize(vertices, model.faces, camera)
     return shade(fragments, model.faces, color, vertex_normals(vertices, model.faces), light.astype(np.float32))

@@ -17,6 +17,7 @@ from models.heads.raster import rasterize, vertex_normals
 from models.posture import pose_of
 from models.types import Array, Camera, DriveFrame
 from realtime.renderer import tracked_camera
+from realtime.synthetic import BROWS
 from tests.realtime import clips
 
 SIDE = 288
@@ -33,6 +34,9 @@ class Actor:
         self.identity = np.random.default_rng(seed).normal(0, spread, self.model.identity_count).astype(np.float32)
         self.person: PersonHead = self.model.person(self.identity)
         self.color = paint(self.person.rest, self.model.faces, self.model.region, self.person.joints.astype(np.float32))
+        brows = self.person.landmarks(self.person.rest)[np.concatenate(BROWS)]
+        near = np.linalg.norm(self.person.rest[:, None] - brows, axis=2).min(axis=1) < 0.005
+        self.color[near] = (0.3, 0.2, 0.15)
         self.camera: Camera = tracked_camera(SIDE, SIDE, FOCAL)
 
     def picture(self, moment: DriveFrame) -> NDArray[np.uint8]:

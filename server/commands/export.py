@@ -1,0 +1,52 @@
+"""`visavis export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from models.exchange import FORMATS
+from server.console import json_option, report
+
+BY_ENDING = {".ply": "ply", ".spz": "spz", "": "gaussian-avatars"}
+"""Ending of the file to write -> format; none is a folder. Two formats are zips."""
+
+
+@click.command()
+@click.argument("avatar", type=click.Path(path_type=Path))
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="What to write: .ply, .spz, .zip, or a folder.")
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: by the ending of OUT; say which for a .zip.")
+@json_option
+def command(avatar: Path, out: Path, kind: str | None, as_json: bool) -> None:
+    """Write AVATAR for other programs.
+
+    ply and spz are a still head at rest. gaussian-avatars keeps the triangles, lam the expressions (for LAM's browser viewer).
+    """
+    import numpy as np
+
+    from models import arkit, avatar_file
+    from models.avatar import AvatarPoser
+    from models.exchange import gaussian_avatars, lam, ply, spz
+    from models.heads.registry import by_name
+
+    kind = kind or BY_ENDING.get(out.suffix.lower())
+    if kind is None:
+        raise click.UsageError(f"a name ending in .ply or .spz was expected, not {out.name}; or say which with --format")
+    loaded = avatar_file.load(avatar)
+    model = by_name(loaded.head)
+    avatar_file.check(loaded, model)
+    count, lines = len(loaded.gaussians), []
+    if kind == "gaussian-avatars":
+        left_out = gaussian_avatars.save(loaded, model, out)
+        count -= left_out
+        if left_out:
+            lines.append(f"{left_out} Gaussians on the teeth were left out: GaussianAvatars has other teeth")
+        if not loaded.head.startswith("flame"):
+            lines.append(f"its triangles are those of the head {loaded.head!r}, so GaussianAvatars itself cannot open it")
+    elif kind == "lam":
+        count = lam.save(loaded, model, out)
+    else:
+        rest = AvatarPoser(loaded, model).pose(np.zeros(arkit.COUNT, np.float32))
+        (ply if kind == "ply" else spz).save(rest, out)
+    report({"out": str(out), "format": kind, "gaussians": count}, [f"{out}: {count} Gaussians as {kind}", *lines], as_json)

@@ -1,0 +1,108 @@
+"""The sheet, the previews and the summary."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from enrollment import report
+from enrollment.pipeline import Enrollment
+from enrollment.report import guessed, preview_sheet, previews, summary, write_png
+from models import avatar_file
+from models.errors import StorageError
+from models.heads.base import HeadModel, rotation_vector
+
+SIZE = 128
+
+
+@pytest.fixture(scope="module")
+def sheet(enrolled: Enrollment, model: HeadModel) -> np.ndarray:
+    return preview_sheet(enrolled.avatar, model, size=SIZE)
+
+
+def tiles(sheet: np.ndarray) -> list[np.ndarray]:
+    return [sheet[y : y + SIZE, x : x + SIZE] for y in range(0, 4 * SIZE, SIZE) for x in range(0, 4 * SIZE, SIZE)]
+
+
+def test_a_sheet_has_a_head_in_every_tile(sheet: np.ndarray) -> None:
+    assert sheet.shape == (4 * SIZE, 4 * SIZE, 3) and sheet.dtype == np.uint8
+    for tile in tiles(sheet):
+        person = (tile < 240).any(axis=2)
+        assert 0.2 < person.mean() < 0.9
+        assert person[SIZE // 2, SIZE // 2]
+        assert (tile[2:6, -6:-2] == 255).all(), "a white corner: the head is not cut off there"
+
+
+def test_the_tiles_differ(sheet: np.ndarray) -> None:
+    """Eight directions, and every expression against the neutral face."""
+    drawn = [t.astype(float) for t in tiles(sheet)]
+    for i in range(1, 8):
+        assert np.abs(drawn[i] - drawn[0]).mean() > 5
+    for i in range(9, 16):
+        changed = np.abs(drawn[i] - drawn[8])[SIZE // 8 :]
+        assert changed.max() > 25, report.EXPRESSIONS[i - 8].label
+
+
+def test_the_looks_are_the_ones_that_are_asked_for() -> None:
+    assert [look.yaw for look in report.AROUND] == [0, 45, 90, 135, 180, 225, 270, 315]
+    assert [look.label for look in report.EXPRESSIONS][:6] == ["neutral", "smile", "jaw open", "pucker", "blink", "brows up"]
+
+
+def test_previews_are_small_pictures_that_fit_into_the_file(enrolled: Enrollment, model: HeadModel, tmp_path: Path) -> None:
+    made = previews(enrolled.avatar, model)
+    assert set(made) == {"front", "three_quarter"}
+    for png in made.values():
+        with Image.open(io.BytesIO(png)) as picture:
+            assert picture.size == (report.PREVIEW, report.PREVIEW) and picture.format == "PNG"
+    path = tmp_path / "a.avatar"
+    avatar_file.save(replace(enrolled.avatar, previews=made), path)
+    assert avatar_file.load(path, model).previews == made
+
+
+def test_a_png_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    path = tmp_path / "sheet.png"
+    write_png(path, rgb)
+    with Image.open(path) as picture:
+        assert np.array_equal(np.asarray(picture), rgb)
+    with pytest.raises(StorageError):
+        write_png(tmp_path / "nowhere" / "sheet.png", rgb)
+    assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
+
+
+def test_a_summary_is_plain_json(enrolled: Enrollment) -> None:
+    said = summary(enrolled)
+    assert json.loads(json.dumps(said)) == said
+    assert said["gaussians"] == len(enrolled.avatar.gaussians) and said["photos"] == 1 and said["head"] == "anny"
+    assert said["fit_px_at_512"] == pytest.approx(enrolled.fit_rms, abs=0.01)
+    assert 0 < enrolled.fit_rms < 5
+    assert said["warnings"] == []
+
+
+def test_what_one_frontal_photo_does_not_show_is_called_a_guess(enrolled: Enrollment) -> None:
+    assert {"the left side of the head", "the right side of the head", "the back of the head"} <= set(guessed(enrolled))
+    assert "the top of the hair" not in guessed(enrolled)
+
+
+def test_further_photos_make_sides_true(enrolled: Enrollment) -> None:
+    """A photo taken from the person's left shows the left side."""
+    photo, portrait = enrolled.fit.photos[0], enrolled.portraits[0]
+    aside = replace(photo, rotation=rotation_vector(np.array([0.0, -np.deg2rad(50), 0.0])) @ photo.rotation)
+    both = replace(enrolled, fit=replace(enrolled.fit, photos=(photo, aside)), portraits=(portrait, portrait))
+    assert "the left side of the head" not in guessed(both)
+    assert "the right side of the head" in guessed(both)
+
+
+def test_hair_beyond_the_photo_is_called_a_guess(enrolled: Enrollment) -> None:
+    portrait = enrolled.portraits[0]
+    row = int(np.flatnonzero((portrait.matte > 0.5).any(axis=1))[0]) + 30
+    inside = portrait.inside.copy()
+    inside[:row] = False
+    cut = replace(portrait, inside=inside, matte=portrait.matte * inside)
+    assert "the top of the hair" in guessed(replace(enrolled, portraits=(cut,)))
