@@ -157,7 +157,7 @@ def read_bound(columns: ply.Columns, faces: int) -> BoundGaussians:
     if "binding_0" not in columns:
         raise MalformedError(f"{POINTS} in it has no binding_0")
     g = ply.gaussians_of(columns)
-    face = columns["binding_0"].astype(np.float64)
+    face = ply.stacked(columns, "binding_0")[:, 0]
     if not ((face >= 0) & (face < faces) & (face == np.floor(face))).all():
         raise MalformedError(f"a Gaussian hangs on a triangle that is not one of {faces}")
     if max(float(np.abs(g.means).max()), float(g.scales.max())) > MAX_LOCAL:

@@ -109,9 +109,9 @@ def gaussians_of(columns: Columns) -> Gaussians:
         raise MalformedError(f"it lacks the property {missing[0]!r} of 3D Gaussians{packed}")
     means, f_dc = stacked(columns, "x", "y", "z"), stacked(columns, "f_dc_0", "f_dc_1", "f_dc_2")
     rotations = stacked(columns, "rot_0", "rot_1", "rot_2", "rot_3")
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         scales = np.exp(stacked(columns, "scale_0", "scale_1", "scale_2")).astype(np.float32)
-        opacities = (1 / (1 + np.exp(-columns["opacity"].astype(np.float64)))).astype(np.float32)
+        opacities = (1 / (1 + np.exp(-stacked(columns, "opacity")[:, 0]))).astype(np.float32)
         means = means.astype(np.float32)
     # an opacity of 1 has an infinite logit, a scale of 0 an infinite logarithm: some programs write those
     for name, values in (("means", means), ("colours", f_dc), ("scales", scales), ("opacities", opacities)):
@@ -126,7 +126,8 @@ def gaussians_of(columns: Columns) -> Gaussians:
 
 def stacked(columns: Columns, *names: str) -> NDArray[np.float64]:
     """Columns beside each other, (N, len(names)) float64."""
-    return np.stack([columns[name].astype(np.float64) for name in names], axis=1)
+    with np.errstate(invalid="ignore"):  # what is not a number is found later
+        return np.stack([columns[name].astype(np.float64) for name in names], axis=1)
 
 
 def write_columns(columns: Columns, comments: tuple[str, ...] = ()) -> bytes:

@@ -12,7 +12,10 @@ from server.console import json_option, note, report
 @click.command("import")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The avatar file to write.")
-@click.option("--head", default="flame2023", show_default=True, help="FLAME's release that it was trained with.")
+@click.option(
+    "--head", type=click.Choice(["flame2023", "flame2020"]), default="flame2023", show_default=True,
+    help="FLAME's release that it was trained with.",
+)  # fmt: skip
 @click.option("--consent", default="", help="Who agreed to the avatar, for its provenance record.")
 @json_option
 def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> None:

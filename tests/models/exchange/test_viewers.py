@@ -1,4 +1,4 @@
-"""What we write, opened by public viewers' own parsers under node. Nothing is fetched here; where they are missing, it is skipped.
+"""What we write, opened by public viewers' own parsers under node. Nothing is fetched: where they are missing, it is skipped.
 
 To run it: mkdir -p /tmp/visavis-viewers && cd /tmp/visavis-viewers && npm init -y && npm install --legacy-peer-deps
 three@0.180 @sparkjsdev/spark@0.1.10 @mkkellogg/gaussian-splats-3d@0.4.7 gltf-validator@2.0.0-dev.3.10
