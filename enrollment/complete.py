@@ -21,8 +21,8 @@ HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -
 """(z, y) metres on the template, front to back: above this line a head is scalp."""
 HAIR_VOLUME = 0.012
 """Metres; where the outline stands out further than this, the surface is hair (or a hat, or a scarf)."""
-STRAND = 0.35
-"""Distance in sRGB from the hair's tone at which a pixel is no hair."""
+STRAND = 0.6
+"""A pixel is hair when it is this many times nearer to the hair's tone than to the skin's."""
 CALM = 0.3
 """How much of the strands' contrast is left at the whorl."""
 RIM = 0.035
@@ -43,6 +43,8 @@ LID = 0.25
 """A vertex that a blink moves by this part of the most is eyelid."""
 ALIKE = 0.15
 """Distance in sRGB under which hair and skin cannot be told apart by colour."""
+CHROMA = 0.1
+"""Distance in r, g, b shares under which a colour is skin, in light or in shadow."""
 MIRRORED = 0.03
 """How much a colour seen on the other side counts against one seen on this side."""
 
@@ -135,8 +137,10 @@ class HairWrap:
 
     BINS = 256
 
-    def __init__(self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array) -> None:
-        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone: (3,) the hair's colour."""
+    def __init__(
+        self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array
+    ) -> None:
+        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone, skin: (3,) the hair's colour and the skin's."""
         self.tone = tone
         model, fragments = view.model, view.fragments
         self.colors, self.camera = colors, view.camera
@@ -144,7 +148,8 @@ class HairWrap:
         self.middle = self._centre(view, head)
         corner = model.faces[np.maximum(fragments.face, 0)]
         is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
-        is_hair[is_hair] = np.linalg.norm(colors[is_hair] - tone, axis=1) < STRAND
+        from_hair, from_skin = (np.linalg.norm(colors[is_hair] - t, axis=1) for t in (tone, skin))
+        is_hair[is_hair] = from_hair < np.maximum(STRAND * from_skin, ALIKE)
         row, column = np.nonzero(is_hair)
         angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
         bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
@@ -198,7 +203,9 @@ class HairWrap:
         return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
 
 
-def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_], skin: Array) -> Array | None:
+def nearest_cloth(
+    view: View, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_], skin: Array
+) -> Array | None:
     """Colours (N, 3) of the visible body nearest to each point's own place in the photo; `None` when no body is seen.
 
     hidden: (N,) points that face away from the camera. They look at the rim of the shoulders only: a back has no tie.
@@ -207,7 +214,8 @@ def nearest_cloth(view: View, portrait: Portrait, colors: Array, points: Array, 
     cloth = (view.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
     if cloth.sum() < 200:
         return None
-    clothed = cloth & (np.linalg.norm(colors - skin, axis=-1) > ALIKE)
+    chroma, own = (c / np.maximum(c.sum(axis=-1, keepdims=True), 1e-3) for c in (colors, skin))
+    clothed = cloth & ((np.linalg.norm(chroma - own, axis=-1) > CHROMA) | (colors.mean(axis=-1) < 0.4 * skin.mean()))
     if clothed.sum() > CLOTHED * cloth.sum():
         cloth = clothed  # a neckline does not go on down the chest
     person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)

@@ -31,6 +31,8 @@ SPREAD = 0.7
 """Standard deviation in spacings."""
 FADE = (-0.36, -0.27)
 """Metres below the ears between which an unseen bust fades out."""
+GAINS = (0.5, 1.8)
+"""Least and most by which the light of a further photo is corrected."""
 ARMS = (0.235, 0.275)
 """Metres to the side between which the arms fade out."""
 FADE_SHOWN = (-0.37, -0.33)
@@ -178,7 +180,7 @@ def _colors(
     region = model.region[samples.face]
     share = samples.at(model.faces, hair[:, None].astype(np.float32))[:, 0]
     on_hair = share > 0.35
-    wrap = complete.HairWrap(lead.view, lead.portrait, lead.colors, hair, hair_tone)
+    wrap = complete.HairWrap(lead.view, lead.portrait, lead.colors, hair, hair_tone, skin)
     if wrap.known and on_hair.any():
         share = np.clip((share[on_hair, None] - 0.35) / 0.3, 0, 1)
         out[on_hair] += share * (wrap.at(points[on_hair]) - out[on_hair])
@@ -197,19 +199,23 @@ def _colors(
     return out
 
 
-def _fill_from(other: Seen, lead: Seen, samples: Samples, out: Array, wanted: NDArray[np.bool_], color: Array, trust: Array) -> None:
+def _fill_from(
+    other: Seen, lead: Seen, samples: Samples, out: Array, wanted: NDArray[np.bool_], color: Array, trust: Array
+) -> None:
     """Colours of samples the lead photo hides and `other` shows, matched in brightness; written into `out`."""
     model = other.view.model
     theirs, seen = complete.vertex_colors(other.view, other.portrait, other.colors)
     both = (seen > 0.1) & (trust > 0.1)
-    gain = np.ones(3)
-    if both.sum() > 50:
-        gain = np.clip(np.median(color[both] / np.maximum(theirs[both], 0.02), axis=0), 0.6, 1.6)
+    gain = np.ones((len(samples.face), 3), np.float32)
+    if both.sum() > 50:  # the other photo's light is not the first one's, and not equally so everywhere
+        ratio = np.clip(color / np.maximum(theirs, 0.02), *GAINS) / GAINS[1]
+        smooth = complete.continued(model, ratio, np.where(both, 0.3, 0.0), np.ones(model.vertex_count, bool))
+        gain = samples.at(model.faces, smooth * GAINS[1])
     points, normals = samples.at(model.faces, other.view.vertices), samples.at(model.faces, other.view.normals)
     visible, xy, facing = other.view.visible(points, normals)
     side = other.portrait.matte.shape[0]
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     use = wanted & visible & (facing > complete.SQUARE_ON) & (other.portrait.matte[row, column] > 0.9)
     use &= other.portrait.inside[row, column]
-    out[use] = np.clip(other.colors[row, column][use] * gain, 0, 1)
+    out[use] = np.clip(other.colors[row, column][use] * gain[use], 0, 1)
     wanted &= ~use

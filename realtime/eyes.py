@@ -24,6 +24,8 @@ BLINK, WIDE = ([arkit.INDEX[f"{name}{side}"] for side in ("Left", "Right")] for 
 LOOK_LEFT, LOOK_RIGHT, LOOK_UP, LOOK_DOWN = ([arkit.INDEX[name] for name in pair] for pair in LOOKS)
 OPEN, CLOSED = 0.08, 0.88
 """Measured closing under which an eye counts as open, and above which as closed."""
+GAIN = 1.3
+"""The prior holds gaze back; this gives it its range again (measured on drawn faces)."""
 UNSEEN = 0.7
 """Closing of the more open eye from which the irises are not seen."""
 
@@ -33,7 +35,6 @@ class Eyes:
 
     def __init__(self, basis: FaceBasis) -> None:
         self._basis = basis
-        self._every = basis.every.reshape(len(basis.every), -1)
         where = basis.response.landmarks
         self._upper, self._lower = np.searchsorted(where, _LIDS).transpose(2, 0, 1)
         self._corners = np.searchsorted(where, _CORNERS)
@@ -49,8 +50,8 @@ class Eyes:
         """
         self.closing = self._closing(coefficients, pixels, resting, rotation, translation, focal)
         inwards, outwards, up, down = self._basis.gaze_range
-        aside = coefficients[LOOK_LEFT[0]] - coefficients[LOOK_RIGHT[0]]
-        above = coefficients[LOOK_UP[0]] - coefficients[LOOK_DOWN[0]]
+        aside = np.clip(GAIN * (coefficients[LOOK_LEFT[0]] - coefficients[LOOK_RIGHT[0]]), -1.0, 1.0)
+        above = np.clip(GAIN * (coefficients[LOOK_UP[0]] - coefficients[LOOK_DOWN[0]]), -1.0, 1.0)
         if self.closing.min() < UNSEEN:
             self._gaze = np.array([aside * 0.5 * (inwards + outwards), above * (up if above > 0 else down)])
         else:
@@ -67,7 +68,7 @@ class Eyes:
     ) -> Array64:
         """(2,) how far each eye is closed: 0 as at rest, 1 as a blink at 1 does it, below 0 when wider than at rest."""
         opened, closed = (
-            self._gap(project(resting + (c @ self._every).reshape(3, -1).T, rotation, translation, focal).pixels)
+            self._gap(project(resting + np.einsum("j,jcn->nc", c, self._basis.every), rotation, translation, focal).pixels)
             for c in (_with_lids(coefficients, 0.0), _with_lids(coefficients, 1.0))
         )
         least = 2e-3 * focal / -translation[2]

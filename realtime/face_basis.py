@@ -34,7 +34,7 @@ class FaceBasis:
     """One person's landmarks in head space, float64, metres; N landmarks (`response.landmarks`), K unknown
     coefficients.
 
-    points: (N, 3) at rest. every: (52, 3, N) how the coefficients move what the tracker sees; directions: (3, N, K) the same
+    points: (N, 3) at rest. every: (52, 3, N) how the coefficients move what the tracker sees; directions: (K, 3, N) the same
     for the unknowns. unknowns: (K, 52) what each of them stands for: the four looks of both eyes, then `ALONE`.
     spread: (K,) standard deviation of the unknowns' prior, pull: (K,) its slope at 0. trust: (N,) in [0, 1].
     gaze_range: (4,) radians at coefficient 1: inwards, outwards, up, down.
@@ -50,10 +50,14 @@ class FaceBasis:
     gaze_range: Array64
     response: TrackerResponse
 
+    def moved(self, coefficients: Array64) -> Array64:
+        """(N, 3) metres, how far the unknowns (K,) move the landmarks."""
+        return np.einsum("k,kcn->nc", coefficients, self.directions)
+
     def resting(self, rotation: Array64, offset: Array64) -> Array64:
         """(N, 3) the resting face as the tracker sees it in this turn; offset: (2, N) metres, the person's own."""
         out = self.points.copy()
-        out[:, :2] += (offset + np.tensordot(turn_features(rotation), self.response.turns, 1)).T
+        out[:, :2] += (offset + np.einsum("t,tcn->cn", turn_features(rotation), self.response.turns)).T
         return out
 
 
@@ -72,6 +76,6 @@ def face_basis(person: PersonHead, response: TrackerResponse) -> FaceBasis:
     spread = np.array([SPREAD_MAIN if group[0] in MAIN or len(group) > 1 else SPREAD_SIDE for group in groups])
     pull = np.where([len(group) > 1 for group in groups], 0.0, SPARSITY) / spread
     return FaceBasis(
-        points, every, np.ascontiguousarray(np.tensordot(unknowns, every, 1).transpose(1, 2, 0)), unknowns, spread, pull,
+        points, every, np.tensordot(unknowns, every, 1), unknowns, spread, pull,
         model.landmark_weight[seen].astype(np.float64), model.gaze_range.astype(np.float64), response,
     )  # fmt: skip

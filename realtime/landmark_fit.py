@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from models.types import Array64
 
@@ -36,31 +35,63 @@ def project(head_points: Array64, rotation: Array64, translation: Array64, focal
     return Projected(points, turned, np.stack([points[:, 0] * scale, -points[:, 1] * scale], axis=1))
 
 
-def jacobian(seen: Projected, rotation: Array64, focal: float, directions: Array64, out: Array64 | None = None) -> Array64:
-    """Change of the pixels with the unknowns, (2, N, 6 + K): x rows, then y rows. directions: (3, N, K) metres, head space."""
-    count, k = directions.shape[1:]
-    j = np.empty((2, count, POSE + k)) if out is None else out
-    x, y, depth = seen.points[:, 0], seen.points[:, 1], -seen.points[:, 2]
-    by_xy, by_zx, by_zy = focal / depth, focal * x / depth**2, -focal * y / depth**2
-    tx, ty, tz = seen.turned.T
-    # a small turn w moves a point by w x turned
-    j[0, :, 0], j[0, :, 1], j[0, :, 2] = by_zx * ty, by_xy * tz - by_zx * tx, -by_xy * ty
-    j[1, :, 0], j[1, :, 1], j[1, :, 2] = by_xy * tz + by_zy * ty, -by_zy * tx, -by_xy * tx
-    j[0, :, 3], j[0, :, 4], j[0, :, 5] = by_xy, 0.0, by_zx
-    j[1, :, 3], j[1, :, 4], j[1, :, 5] = 0.0, -by_xy, by_zy
-    for row, (first, along, sign) in enumerate(((by_zx, rotation[0], 1.0), (by_zy, rotation[1], -1.0))):
-        weights = sign * by_xy[:, None] * along + first[:, None] * rotation[2]
-        block = j[row, :, POSE:]
-        np.multiply(directions[0], weights[:, 0, None], out=block)
-        block += directions[1] * weights[:, 1, None]
-        block += directions[2] * weights[:, 2, None]
-    return j
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _jacobian(points, turned, rotation, focal, directions, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    for n in range(points.shape[0]):
+        x, y, depth = points[n, 0], points[n, 1], -points[n, 2]
+        tx, ty, tz = turned[n, 0], turned[n, 1], turned[n, 2]
+        straight, x_by_z, y_by_z = focal / depth, focal * x / depth**2, -focal * y / depth**2
+        # a small turn w moves a point by w x turned
+        out[0, 0, n], out[1, 0, n], out[2, 0, n] = x_by_z * ty, straight * tz - x_by_z * tx, -straight * ty
+        out[0, 1, n], out[1, 1, n], out[2, 1, n] = straight * tz + y_by_z * ty, -y_by_z * tx, -straight * tx
+        out[3, 0, n], out[4, 0, n], out[5, 0, n] = straight, 0.0, x_by_z
+        out[3, 1, n], out[4, 1, n], out[5, 1, n] = 0.0, -straight, y_by_z
+    for k in range(directions.shape[0]):
+        for n in range(points.shape[0]):
+            x, y, depth = points[n, 0], points[n, 1], -points[n, 2]
+            dx, dy, dz = directions[k, 0, n], directions[k, 1, n], directions[k, 2, n]
+            right = rotation[0, 0] * dx + rotation[0, 1] * dy + rotation[0, 2] * dz
+            up = rotation[1, 0] * dx + rotation[1, 1] * dy + rotation[1, 2] * dz
+            near = (rotation[2, 0] * dx + rotation[2, 1] * dy + rotation[2, 2] * dz) / depth
+            out[6 + k, 0, n] = focal / depth * (right + x * near)
+            out[6 + k, 1, n] = -focal / depth * (up + y * near)
 
 
-@numba.njit(cache=True, nogil=True)
+def jacobian(seen: Projected, rotation: Array64, focal: float, directions: Array64) -> Array64:
+    """Change of the pixels with the unknowns, (6 + K, 2, N). directions: (K, 3, N) metres, head space."""
+    out = np.empty((POSE + len(directions), 2, len(seen.points)))
+    _jacobian(seen.points, seen.turned, rotation, focal, directions, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _products(columns, weight, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    weighted = np.empty(columns.shape[1])
+    for i in range(columns.shape[0]):
+        for r in range(columns.shape[1]):
+            weighted[r] = columns[i, r] * weight[r]
+        for k in range(i + 1):
+            total = 0.0
+            for r in range(columns.shape[1]):
+                total += weighted[r] * columns[k, r]
+            out[i, k] = total
+            out[k, i] = total
+
+
+def weighted_products(columns: Array64, weight: Array64) -> Array64:
+    """columns . diag(weight) . columns^T, (C, C), of columns (C, R). In one thread: BLAS would wait for busy cores."""
+    out = np.empty((len(columns), len(columns)))
+    _products(columns, weight, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _descend(h, g, x, low, high, sweeps):  # type: ignore[no-untyped-def]  # pragma: no cover
     n = len(x)
-    slope = g + h @ x
+    slope = g.copy()
+    for i in range(n):
+        for k in range(n):
+            slope[i] += h[i, k] * x[k]
     for _ in range(sweeps):
         moved = 0.0
         for i in range(n):
@@ -76,21 +107,59 @@ def _descend(h, g, x, low, high, sweeps):  # type: ignore[no-untyped-def]  # pra
     return x
 
 
-def bounded_step(
-    hessian: Array64, gradient: Array64, low: NDArray[np.floating], high: NDArray[np.floating], sweeps: int = 60
-) -> Array64:
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _eliminate(m, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n = m.shape[0]
+    for p in range(first, last):
+        for i in range(n):
+            if i >= first and i <= p:
+                continue
+            factor = m[i, p] / m[p, p]
+            for k in range(n):
+                m[i, k] -= factor * m[p, k]
+
+
+def eliminate(matrix: Array64, first: int, last: int) -> Array64:
+    """The Schur complement of rows and columns first..last of a symmetric, positive definite (C, C), without them.
+
+    Plain elimination in one thread: these matrices are too small for LAPACK's threads.
+    """
+    m = matrix.copy()
+    _eliminate(m, first, last)
+    keep = np.r_[0:first, last : len(m)]
+    return m[np.ix_(keep, keep)]
+
+
+def bounded_step(hessian: Array64, gradient: Array64, low: Array64, high: Array64, sweeps: int = 60) -> Array64:
     """The step s (6 + K,) that makes gradient.s + s.hessian.s / 2 least with low <= s[6:] <= high (K,); the pose is free.
 
-    The pose is eliminated (Schur complement); the rest is a small box-constrained quadratic, solved by coordinate descent.
+    The pose is eliminated; the rest is a small box-constrained quadratic, solved by coordinate descent.
     """
-    pose, cross, own = hessian[:POSE, :POSE], hessian[:POSE, POSE:], hessian[POSE:, POSE:]
-    both = np.linalg.solve(pose, np.concatenate([cross, gradient[:POSE, None]], axis=1))
-    reduced = own - cross.T @ both[:, :-1]
-    slope = gradient[POSE:] - cross.T @ both[:, -1]
-    reduced.flat[:: len(reduced) + 1] = np.maximum(reduced.diagonal(), 1e-12)
-    start = np.clip(np.zeros(len(slope)), low, high)
-    coefficients = _descend(reduced, slope, start, low, high, sweeps)
-    return np.concatenate([-both[:, -1] - both[:, :-1] @ coefficients, coefficients])
+    size = len(hessian)
+    bordered = np.zeros((size + 1, size + 1))
+    bordered[:size, :size], bordered[:size, size], bordered[size, :size] = hessian, gradient, gradient
+    reduced = eliminate(bordered, 0, POSE)
+    own, slope = reduced[:-1, :-1].copy(), reduced[:-1, -1].copy()
+    own.flat[:: len(own) + 1] = np.maximum(own.diagonal(), 1e-12)
+    coefficients = _descend(own, slope, np.clip(np.zeros(len(slope)), low, high), low, high, sweeps)
+    right = gradient[:POSE] + np.einsum("pk,k->p", hessian[:POSE, POSE:], coefficients)
+    return np.concatenate([-_solve(hessian[:POSE, :POSE].copy(), right), coefficients])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _solve(m, b):  # type: ignore[no-untyped-def]  # pragma: no cover
+    n = len(b)
+    for p in range(n):
+        for i in range(p + 1, n):
+            factor = m[i, p] / m[p, p]
+            for k in range(p, n):
+                m[i, k] -= factor * m[p, k]
+            b[i] -= factor * b[p]
+    for p in range(n - 1, -1, -1):
+        for k in range(p + 1, n):
+            b[p] -= m[p, k] * b[k]
+        b[p] /= m[p, p]
+    return b
 
 
 def align(points: Array64, onto: Array64, weight: Array64) -> tuple[Array64, float, Array64]:

@@ -96,12 +96,12 @@ class LivePipeline:
         with self._timed("track"):
             landmarks = self._tracker.track(rgb)
         with self._timed("solve"):
-            if landmarks is None:
-                return self._solver.hold(timestamp)
-            if self._neutral.see(landmarks, timestamp) and self._neutral.pose is not None:
-                self._renderer.neutral = self._neutral.pose
-                self._smoother.reset()
-            return self._smoother(self._solver.solve(landmarks, timestamp))
+            was_running = self._neutral.running
+            drive = self._neutral.solve(landmarks, timestamp)
+            self._renderer.neutral = self._neutral.pose
+            if was_running and not self._neutral.running:
+                self._smoother.reset()  # the frames until now were told from another rest
+            return self._smoother(drive) if drive.confidence > 0 else drive
 
     def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
         """See `Pipeline`."""
@@ -114,7 +114,7 @@ class LivePipeline:
 
     def recalibrate(self) -> None:
         """See `Pipeline`."""
-        self._neutral.start()
+        self._neutral.restart()
 
     @property
     def calibrating(self) -> bool:

@@ -8,7 +8,7 @@ an answer to the head's turn, and noise (its largest patterns, and the rest for 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -22,7 +22,7 @@ from realtime import eyes
 from realtime.face_basis import MAIN, FaceBasis, face_basis
 from realtime.landmark_fit import POSE, jacobian, project
 from realtime.response import LEFT_IRIS, PATH, RIGHT_IRIS, TURNS, TrackerResponse, roll_of, turn_features
-from realtime.synthetic import SyntheticPerson, gaze_coefficients, head_pose, look, random_expression
+from realtime.synthetic import SyntheticPerson, gaze_coefficients, head_pose, look, random_expression, random_person
 
 PICTURES = 22
 """Of each person; the first three are nearly frontal and at rest."""
@@ -33,7 +33,9 @@ MISTRACKED = 3.5e-3
 FLOOR = 0.35e-3
 """Metres; no landmark is trusted more than this."""
 ROUNDS = 6
-KEEP = 220
+EYE_REGION = 0.03
+"""Metres."""
+KEEP = 170
 """Landmarks."""
 
 
@@ -62,7 +64,7 @@ def draw_samples(model: HeadModel, people: int, rng: np.random.Generator) -> lis
     samples = []
     with FaceMesh(static=False) as mesh:
         for number in range(people):
-            someone = SyntheticPerson(model, rng)
+            someone = SyntheticPerson(random_person(model, rng), rng)
             basis = face_basis(someone.person, nothing_beyond())
             for picture in range(PICTURES):
                 rest = picture < 3
@@ -79,7 +81,8 @@ def draw_samples(model: HeadModel, people: int, rng: np.random.Generator) -> lis
                 points = look(mesh, someone.draw(coefficients, head, gaze))
                 if points is None:
                     continue
-                sample = compare(number, basis, points[basis.response.landmarks, :2] - 0.5 * someone.size, coefficients, head, someone.focal)
+                pixels = points[basis.response.landmarks, :2].astype(np.float64) - 0.5 * someone.size
+                sample = compare(number, basis, pixels, coefficients, head, someone.focal)
                 if np.median(np.abs(sample.beyond)) < MISTRACKED:
                     samples.append(sample)
     return samples
@@ -120,13 +123,21 @@ def learn(samples: list[Sample]) -> TrackerResponse:
     )  # fmt: skip
 
 
+def gaze_at_the_eyes(response: TrackerResponse, model: HeadModel) -> TrackerResponse:
+    """The answers to the looks faded out away from the eyes: there they are chance, and would explain what is none of theirs."""
+    points = face_basis(model.person(np.zeros(model.identity_count)), response).points
+    apart = np.linalg.norm(points[:, None] - points[np.isin(response.landmarks, (RIGHT_IRIS, LEFT_IRIS))], axis=2).min(axis=1)
+    faded = response.coefficients.copy()
+    faded[list(arkit.GAZE)] *= np.exp(-((apart / EYE_REGION) ** 2))
+    return replace(response, coefficients=faded)
+
+
 def thin(response: TrackerResponse, model: HeadModel, keep: int = KEEP) -> TrackerResponse:
     """The same for the `keep` landmarks that tell most together of pose and coefficients (greedy, D-optimal), and the lids."""
     basis = face_basis(model.person(np.zeros(model.identity_count)), response)
     seen = project(basis.points, np.eye(3), np.array([0.0, 0.0, -0.6]), 1.0)
     slopes = jacobian(seen, np.eye(3), 1.0, basis.directions) * 0.6
-    modes = response.modes.transpose(1, 2, 0)
-    rows = (np.concatenate([slopes, modes], axis=2) / response.noise[:, :, None]).transpose(1, 0, 2)
+    rows = (np.concatenate([slopes, response.modes]) / response.noise).transpose(2, 1, 0)
     prior = np.concatenate([np.full(POSE, 1e-3), basis.spread**-2, np.ones(len(response.modes))])
     chosen = {int(i) for i in np.searchsorted(response.landmarks, [*eyes.LANDMARKS, RIGHT_IRIS, LEFT_IRIS])}
     inverse = np.linalg.inv(np.diag(prior) + sum(rows[i].T @ rows[i] for i in chosen))
@@ -160,8 +171,9 @@ def save(response: TrackerResponse) -> None:
 
 def main(people: int = 140) -> None:
     """Learn and write the file."""
-    samples = draw_samples(AnnyHead(), people, np.random.default_rng(20))
-    response = thin(learn(samples), AnnyHead())
+    model = AnnyHead()
+    samples = draw_samples(model, people, np.random.default_rng(20))
+    response = thin(gaze_at_the_eyes(learn(samples), model), model)
     save(response)
     print(f"{len(samples)} pictures of {people} people; noise {np.median(response.noise) * 1e3:.2f} mm beside the patterns")
 

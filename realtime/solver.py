@@ -17,7 +17,7 @@ from models.landmarks import Landmarks
 from models.types import Array64, DriveFrame
 from realtime.eyes import Eyes
 from realtime.face_basis import face_basis
-from realtime.landmark_fit import POSE, align, bounded_step, jacobian, project
+from realtime.landmark_fit import POSE, align, bounded_step, eliminate, jacobian, project, weighted_products
 from realtime.response import TrackerResponse, roll_of, tracker_response
 
 FOCAL = 1.1
@@ -38,6 +38,8 @@ LEAST_SIZE, MOST = 12.0, 1e6
 """Pixels that a face must have, and that no landmark can be away."""
 GOOD_FIT, BAD_FIT = 3.0e-3, 12.0e-3
 """Metres RMS at which confidence begins to fall, and at which it is gone."""
+DOUBTFUL = 6.0e-3
+"""Metres RMS from which a face is solved once more, without what the last frame says."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,9 @@ class Solver:
         self._basis = face_basis(person, response or tracker_response())
         self.eyes = Eyes(self._basis)
         self._focal, self._fov_y = focal, fov_y
-        modes = self._basis.response.modes.reshape(len(self._basis.response.modes), -1).T * CAUTION
-        self._modes = np.ascontiguousarray(modes)
-        self._information = 1.0 / (self._basis.response.noise * CAUTION) ** 2
+        learned = self._basis.response
+        self._modes = learned.modes.reshape(len(learned.modes), -1) * CAUTION
+        self._information = 1.0 / (learned.noise * CAUTION) ** 2
         self.offset: Array64 = np.zeros_like(self._basis.response.noise)
         self.fit: Fit | None = None
         self._last = DriveFrame(confidence=0.0)
@@ -114,14 +116,18 @@ class Solver:
         focal = self.focal(landmarks.width, landmarks.height)
         elapsed = timestamp - self._seen
         warm = self.fit is not None and 0.0 <= elapsed < LOST
+        depth = self._depth(landmarks)
         with np.errstate(all="ignore"):
-            fit = self._solve(pixels, landmarks.points[self._basis.response.landmarks, 2], focal, self.fit if warm else None, elapsed)
-        if fit is None:
+            fit = self._solve(pixels, depth, focal, self.fit if warm else None, elapsed)
+            if warm and (fit is None or fit.rms > DOUBTFUL):  # another face, or a jump
+                fit = self._solve(pixels, depth, focal, None, elapsed)
+        trust = 0.0 if fit is None else float(np.clip((BAD_FIT - fit.rms) / (BAD_FIT - GOOD_FIT), 0.0, 1.0))
+        confidence = min(landmarks.confidence * trust, 1.0)
+        if fit is None or confidence <= 0.0:
             self.reset()
             return self.hold(timestamp)
         self.fit, self._seen = fit, timestamp
-        confidence = landmarks.confidence * float(np.clip((BAD_FIT - fit.rms) / (BAD_FIT - GOOD_FIT), 0.0, 1.0))
-        self._last = self._frame(fit, pixels, focal, timestamp, float(np.clip(confidence, 0.0, 1.0)))
+        self._last = self._frame(fit, pixels, focal, timestamp, confidence)
         return self._last
 
     def rest(self, landmarks: Landmarks) -> Rest | None:
@@ -134,7 +140,7 @@ class Solver:
             return None
         focal = self.focal(landmarks.width, landmarks.height)
         with np.errstate(all="ignore"):
-            fit = self._solve(pixels, landmarks.points[self._basis.response.landmarks, 2], focal, None, 0.0, rest=True)
+            fit = self._solve(pixels, self._depth(landmarks), focal, None, 0.0, rest=True)
         flat = np.eye(2) if fit is None else fit.rotation[:2, :2]
         if fit is None or np.linalg.det(flat) < 0.5:
             return None
@@ -143,15 +149,20 @@ class Solver:
     def _pixels(self, landmarks: Landmarks) -> Array64 | None:
         """(N, 2) from the picture's middle, or None for what cannot be a face."""
         points = np.asarray(landmarks.points, np.float64)[self._basis.response.landmarks]
-        if not np.isfinite(points).all() or not np.isfinite(landmarks.confidence) or np.abs(points).max() > MOST:
+        sane = np.isfinite(points).all() and np.isfinite(landmarks.confidence) and np.abs(points).max() < MOST
+        if not sane or min(landmarks.width, landmarks.height) < LEAST_SIZE:
             return None
         pixels = points[:, :2] - 0.5 * np.array([landmarks.width, landmarks.height])
         return pixels if min(np.ptp(pixels, axis=0)) >= LEAST_SIZE else None
 
+    def _depth(self, landmarks: Landmarks) -> Array64:
+        """(N,) the tracker's own relative depth, pixels."""
+        return landmarks.points[self._basis.response.landmarks, 2].astype(np.float64)
+
     def _frame(
         self, fit: Fit, pixels: Array64, focal: float, timestamp: float, confidence: float
     ) -> DriveFrame:
-        full = fit.coefficients @ self._basis.unknowns
+        full = np.einsum("k,kj->j", fit.coefficients, self._basis.unknowns)
         resting = self._basis.resting(fit.rotation, self.offset)
         gaze = self.eyes.settle(full, pixels, resting, fit.rotation, fit.translation, focal)
         return DriveFrame(
@@ -181,7 +192,7 @@ class Solver:
         memory = 0.0 if warm is None else 1.0 / (TEMPORAL**2 * max(30.0 * elapsed, 0.1))
         ceiling = np.full(len(basis.unknowns), 0.0 if rest else 1.0)
         for _ in range(STEPS if warm else FIRST_STEPS):
-            points = basis.resting(rotation, self.offset) + (basis.directions @ coefficients).T
+            points = basis.resting(rotation, self.offset) + basis.moved(coefficients)
             seen = project(points, rotation, translation, focal)
             metres = -translation[2] / focal
             slopes = jacobian(seen, rotation, focal, basis.directions)
@@ -189,9 +200,9 @@ class Solver:
             hessian, gradient = self._normal_equations(residual, rows)
             hessian.flat[POSE * (len(hessian) + 1) :: len(hessian) + 1] += 1.0 / basis.spread**2 + memory
             gradient[POSE:] += coefficients / basis.spread**2 + basis.pull + memory * (coefficients - before)
-            if not np.isfinite(hessian).all() or not np.isfinite(gradient).all():
-                return None
             step = bounded_step(hessian, gradient, -coefficients, ceiling - coefficients)
+            if not np.isfinite(step).all():
+                return None
             turn, move = step[:3], step[3:POSE]
             rotation = rotation_vector(turn * min(1.0, 0.4 / max(float(np.linalg.norm(turn)), 1e-9))) @ rotation
             translation = translation + np.clip(move, -0.3 * -translation[2], 0.3 * -translation[2])
@@ -200,19 +211,16 @@ class Solver:
         return self._finish(pixels, rotation_matrix(quaternion(rotation)), translation, coefficients, focal)
 
     def _normal_equations(self, residual: Array64, rows: Array64) -> tuple[Array64, Array64]:
-        """Hessian and gradient of the whitened, robust residual; residual (2, N) metres, rows (2, N, 6 + K)."""
-        information = self._information
-        away = np.sum(residual**2 * information, axis=0)
-        weight = (information * (OUTLIER**2 / (OUTLIER**2 + away)) ** 2).reshape(-1, 1)
-        a, r, u = rows.reshape(len(weight), -1), residual.reshape(-1), self._modes
-        weighted = np.concatenate([a, r[:, None], u], axis=1)
-        k = a.shape[1]
-        products = (weighted * weight).T @ weighted
+        """Hessian and gradient of the whitened, robust residual; residual (2, N) metres, rows (6 + K, 2, N)."""
+        away = np.sum(residual**2 * self._information, axis=0)
+        weight = self._information * (OUTLIER**2 / (OUTLIER**2 + away)) ** 2
+        k = len(rows)
+        columns = np.concatenate([rows.reshape(k, -1), residual.reshape(1, -1), self._modes])
+        products = weighted_products(columns, weight.ravel())
         middle = products[k + 1 :, k + 1 :]
         middle.flat[:: len(middle) + 1] += 1.0
-        explained = products[: k + 1, k + 1 :] @ np.linalg.solve(middle, products[k + 1 :, : k + 1])
-        products = products[: k + 1, : k + 1] - explained
-        hessian, gradient = products[:k, :k], products[:k, k]
+        products = eliminate(products, k + 1, len(products))
+        hessian, gradient = products[:k, :k].copy(), products[:k, k].copy()
         hessian.flat[: POSE * (k + 1) : k + 1] *= 1.0 + 1e-6
         return hessian, gradient
 
@@ -220,7 +228,7 @@ class Solver:
         self, pixels: Array64, rotation: Array64, translation: Array64, coefficients: Array64, focal: float
     ) -> Fit | None:
         basis = self._basis
-        points = basis.resting(rotation, self.offset) + (basis.directions @ coefficients).T
+        points = basis.resting(rotation, self.offset) + basis.moved(coefficients)
         seen = project(points, rotation, translation, focal)
         left = (pixels - seen.pixels).T * (-seen.points[:, 2] / focal) * np.array([[1.0], [-1.0]])
         rms = float(np.sqrt(np.sum(basis.trust * np.sum(left**2, axis=0)) / basis.trust.sum()))
@@ -233,4 +241,4 @@ def _level(residual: Array64, rows: Array64, roll: float) -> tuple[Array64, Arra
     """Picture rows (x right, y down) turned by the head's roll, y up: the frame of the tracker's error patterns."""
     c, s = np.cos(roll), np.sin(roll)
     turn = np.array([[c, -s], [-s, -c]])
-    return turn @ residual, np.tensordot(turn, rows, 1)
+    return turn @ residual, turn @ rows

@@ -23,11 +23,11 @@ LOOKS = 3
 class SyntheticPerson:
     """One person with skin, brows, lips, hair, in one light and before one background, all drawn from `rng`.
 
-    person: the head. Pictures are square, `size` pixels, `focal` pixels.
+    person: the head. Pictures are square, `size` pixels, taken with a focal length of `focal` pixels at about `distance` metres.
     """
 
-    def __init__(self, model: HeadModel, rng: np.random.Generator, *, spread: float = 0.7, size: int = 512) -> None:
-        self.person = model.person(rng.normal(0.0, spread, model.identity_count))
+    def __init__(self, person: PersonHead, rng: np.random.Generator, *, size: int = 512) -> None:
+        self.person = person
         self.size = size
         self.distance = float(rng.uniform(0.45, 0.85))
         self.focal = self.distance * float(rng.uniform(1.75, 2.6)) * size
@@ -49,6 +49,11 @@ class SyntheticPerson:
         picture = fragments.interpolate(faces, self._color) * shading[..., None]
         picture[fragments.face < 0] = self._background
         return np.asarray(np.clip(picture, 0, 1) * 255, np.uint8)
+
+
+def random_person(model: HeadModel, rng: np.random.Generator, spread: float = 0.7) -> PersonHead:
+    """Somebody; spread: standard deviations of the population."""
+    return model.person(rng.normal(0.0, spread, model.identity_count))
 
 
 def head_pose(yaw: float, pitch: float, roll: float, translation: tuple[float, float, float]) -> Array64:

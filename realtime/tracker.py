@@ -1,4 +1,4 @@
-"""The webcam's face, frame after frame: MediaPipe's 478 landmarks, searched where the last frame had them."""
+"""The face in a webcam's pictures, one after the other: whose it is, where its landmarks are, how far they can be trusted."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.landmarks import FaceMesh, Landmarks
+from models.types import Array
 
-FIRST_CONFIDENCE, GAIN = 0.5, 0.25
-"""Confidence of a face that has just appeared, and by how much of the rest it grows with each further frame."""
+FACES = 2
+"""Faces that are looked at, so that somebody who walks by behind does not take over."""
+TAKE_OVER = 1.6
+"""How much larger than the followed face another must be to be followed instead."""
+SMALL, TINY = 60.0, 20.0
+"""Pixels across at which a face is fully trusted, and not at all."""
 
 
 class FaceTracker:
-    """Follows the most prominent face of a stream. One thread at a time; `close` it or use it in a `with` statement.
+    """Finds and follows one face: at first the largest, then the same until it is gone or another is much larger.
 
-    static: every picture stands alone.
+    static: the pictures have nothing to do with each other; otherwise each is searched where the last had its faces.
+    Make it where it is used: one thread or process. `close` it or use it in a `with` statement.
     """
 
     def __init__(self, static: bool = False) -> None:
-        self._mesh = FaceMesh(static=static)
+        self._mesh = FaceMesh(static=static, faces=FACES)
         self._static = static
-        self._confidence = 0.0
+        self._last: Landmarks | None = None
 
     def track(self, rgb: NDArray[np.uint8]) -> Landmarks | None:
-        """The face in (H, W, 3) uint8 RGB, or None where there is none."""
-        faces = self._mesh(rgb)
-        if not faces:
-            self._confidence = 0.0
-            return None
-        points = max(faces, key=lambda p: float(np.ptp(p[:, 0]) * np.ptp(p[:, 1])))
-        new = self._confidence == 0.0 or self._static
-        self._confidence = FIRST_CONFIDENCE if new else self._confidence + GAIN * (1.0 - self._confidence)
-        confidence = 1.0 if self._static else self._confidence
-        return Landmarks(points, confidence, rgb.shape[1], rgb.shape[0])
+        """The followed face in (H, W, 3) uint8 RGB, or None."""
+        height, width = rgb.shape[:2]
+        faces = [Landmarks(points, _trust(points, width, height), width, height) for points in self._mesh(rgb)]
+        face = max(faces, key=lambda f: f.size, default=None)
+        if face is not None and self._last is not None and not self._static:
+            last = self._last
+            followed = min(faces, key=lambda f: _apart(f, last))
+            if _apart(followed, last) < 1.0 and face.size < TAKE_OVER * followed.size:
+                face = followed
+        self._last = face
+        return face
 
     def close(self) -> None:
         """Free the networks."""
@@ -45,3 +52,16 @@ class FaceTracker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _trust(points: Array, width: int, height: int) -> float:
+    """Less for small faces, and for what is cut by the picture's border (the tracker makes that part up)."""
+    x, y = points[:, 0], points[:, 1]
+    inside = float(np.mean((x >= 0) & (x < width) & (y >= 0) & (y < height)))
+    across = float(min(np.ptp(x), np.ptp(y)))
+    return inside**2 * float(np.clip((across - TINY) / (SMALL - TINY), 0.0, 1.0))
+
+
+def _apart(a: Landmarks, b: Landmarks) -> float:
+    """Distance of two faces in sizes of the second."""
+    return float(np.linalg.norm((a.points - b.points)[:, :2].mean(axis=0))) / max(b.size, 1.0)
