@@ -18,9 +18,11 @@ from enrollment.lift import clean_colors
 from enrollment.pipeline import Enrollment
 from enrollment.portrait import matte
 from models import arkit
+from models.avatar import Avatar, AvatarPoser
 from models.errors import VisavisError
-from models.heads.base import PersonHead, Pose
+from models.heads.base import HeadModel, PersonHead, Pose
 from models.posture import body_under, pose_of
+from models.splat.cpu import CpuRasterizer
 from models.types import Array, Camera, DriveFrame
 
 Pixels = NDArray[np.uint8]
@@ -33,6 +35,14 @@ MOST_OF_CLIP = 64
 """Pictures of a clip that are used."""
 AROUND = 0.45
 """How much is kept around the posed head's box, part of its larger side: hair and shoulders."""
+COARSE: tuple[tuple[float, float, dict[str, float]], ...] = (
+    (-20, 0, {}), (20, 0, {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}), (-40, 5, {"jawOpen": 0.5}), (40, 5, {}),
+    (0, 20, {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}), (0, -15, {"jawOpen": 0.2, "mouthPucker": 0.6}),
+    (-75, 0, {}), (75, 0, {}), (0, 5, {"eyeBlinkLeft": 0.6, "eyeBlinkRight": 0.6, "browInnerUp": 0.8}), (180, 10, {}),
+)  # fmt: skip
+"""Views of the instant avatar, degrees around and above, and the expression in each."""
+COARSE_SIDE, COARSE_SHARE = 320, 0.5
+"""Pixels, and which part of all looks they get."""
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 """World-to-camera of a camera whose OpenGL axes are the world's, as for the poses of photos and drive frames."""
 
@@ -233,6 +243,25 @@ class Capture:
                     yield frame.around(person)
 
         return Capture.of_frames(frames(), person)
+
+    def beside(self, avatar: Avatar, model: HeadModel, share: float = COARSE_SHARE) -> Capture:
+        """With pictures of `avatar` from the sides and in other expressions, together `share` of all looks.
+
+        They hold an avatar together that one photo would pull apart where it does not look; a diffusion prior's views take
+        their place.
+        """
+        poser, rasterizer = AvatarPoser(avatar, model), CpuRasterizer()
+        weight = sum(f.weight for f in self.frames) * share / (1 - share) / len(COARSE)
+        frames = list(self.frames)
+        for yaw, pitch, expression in COARSE:
+            view = Camera.orbit(np.deg2rad(yaw), np.deg2rad(pitch), width=COARSE_SIDE, height=COARSE_SIDE)
+            coefficients = np.asarray(arkit.vector(**expression), np.float32)
+            drawn = rasterizer.render(poser.pose(coefficients), view)
+            alpha = drawn.alpha[..., None]
+            color = np.where(alpha > 0.02, (drawn.color - 1 + alpha) / np.maximum(alpha, 0.02), 1.0)
+            image = np.round(255 * color.clip(0, 1)).astype(np.uint8)
+            frames.append(Frame(image, drawn.alpha, view, Pose(), coefficients, weight=weight, name=f"coarse view at {yaw}"))
+        return Capture(tuple(frames), self.warnings)
 
     @property
     def nbytes(self) -> int:

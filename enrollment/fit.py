@@ -23,7 +23,7 @@ NOISE = 0.004
 """One standard deviation of a landmark, in face heights."""
 OUTLIER = 4.0
 """Standard deviations at which a landmark begins to lose its say."""
-EXPRESSION_SPREAD = 0.2
+EXPRESSION_SPREAD = 0.25
 FOCAL, FOCAL_SPREAD = 1.2, 0.5
 """Prior of the focal length: in photo sides, and its spread (natural logarithm)."""
 DISTANCE, DISTANCE_SPREAD = 0.75, 0.3

@@ -124,7 +124,7 @@ class FaceMesh:
 def detect_faces(rgb: Pixels, max_faces: int = 4) -> list[Landmarks]:
     """All faces of a photo, (H, W, 3) uint8 sRGB, largest first; an empty list where there is none.
 
-    Small faces, faces close to the camera, and faces cut by the border are found too; each is measured in a square of its
+    Where the whole photo shows none, small faces are searched for in parts of it. Each face is measured in a square of its
     own, so the precision does not depend on its size in the photo.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 8:

@@ -100,7 +100,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
         raise ClipError(f"a video was expected, {path.name} has no picture track; choose a recording of a face")
     width, height = stream.codec_context.width, stream.codec_context.height
     if max(width, height) > MAX_SIDE:
-        raise ClipError(f"a clip of at most {MAX_SIDE}x{MAX_SIDE} pixels was expected, {path.name} has {width}x{height}; scale it down")
+        most = f"{MAX_SIDE}x{MAX_SIDE}"
+        raise ClipError(f"a clip of at most {most} pixels was expected, {path.name} has {width}x{height}; scale it down")
     return stream
 
 
@@ -114,7 +115,9 @@ def opened(path: Path) -> Iterator[InputContainer]:
     except PermissionError:
         raise ClipError(f"a video file was expected at {path}, which may not be read; check its permissions") from None
     except (av.FFmpegError, OSError, ValueError):
-        raise ClipError(f"a video was expected, {path.name} is none or is damaged; choose an MP4, MOV, MKV, WebM or AVI file") from None
+        raise ClipError(
+            f"a video was expected, {path.name} is none or is damaged; choose an MP4, MOV, MKV, WebM or AVI file"
+        ) from None
     with container:
         yield container
 

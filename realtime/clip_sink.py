@@ -220,4 +220,5 @@ def _is_numbered(path: Path) -> bool:
 
 
 def _refused(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"{path.name} could not be written to {path.parent} ({error.strerror or error}); make room or choose another place")
+    why = error.strerror or error
+    return StorageError(f"{path.name} could not be written to {path.parent} ({why}); make room or choose another place")

@@ -18,7 +18,7 @@ from models.types import Array64, Camera, DriveFrame, Gaussians
 
 DISTANCE = 0.9
 """Metres from the camera of `view_camera` to the middle of the view."""
-TARGET = (0.0, -0.035, 0.0)
+TARGET = (0.0, -0.01, 0.0)
 """Middle of the view in avatar space: a little under the ears, so that crown and shoulders are both in."""
 FOV_Y = np.deg2rad(24.0)
 ROAM = np.array([0.12, 0.10, 0.20])

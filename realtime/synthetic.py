@@ -12,6 +12,7 @@ from models.heads.embedding import SKIN, paint
 from models.heads.raster import rasterize, vertex_normals
 from models.landmarks import FaceMesh
 from models.types import Array, Array64
+from realtime.renderer import tracked_camera
 
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
@@ -38,8 +39,6 @@ class SyntheticPerson:
 
     def draw(self, coefficients: NDArray[np.floating], head: Array64, gaze: Array | None = None) -> NDArray[np.uint8]:
         """(size, size, 3) uint8 RGB. head: (4, 4), avatar space -> camera (OpenGL axes). gaze: as `DriveFrame.gaze`."""
-        from realtime.renderer import tracked_camera
-
         faces = self.person.model.faces
         pose = Pose(head=head, body=head, gaze=np.zeros((2, 2), np.float32) if gaze is None else gaze)
         vertices = self.person.vertices(coefficients, pose)

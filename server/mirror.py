@@ -23,8 +23,8 @@ LOOKS = 3
 
 
 def offset(avatar: Avatar, model: HeadModel) -> Array64:
-    """(2, N) metres in head space, to the person's left and up, for the landmarks of
-    `TrackerResponse`: those of the avatar's pictures less those of its head, at rest, the mean over some turns. For `Solver.offset`. Zero where no face is seen in any picture."""
+    """(2, N) metres in head space, to the person's left and up, for `Solver.offset`: landmarks of the avatar's pictures less
+    those of its head, at rest, the mean over some turns. Zero where no face is seen in any picture."""
     renderer = AvatarRenderer(avatar, model, best(), SIDE, SIDE, tracked=True)
     camera = tracked_camera(SIDE, SIDE, FOCAL)
     response = tracker_response()

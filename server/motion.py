@@ -1,8 +1,8 @@
 """The face's motion in a recorded clip: one drive frame for each picture, solved offline and so without lag.
 
 A recording says more than a webcam: the solver is run over it several times. The camera's focal length is the one that
-makes the person's head fit best. A head that fits badly even so is another person's than the avatar's: then the calmest
-pictures show the driver's resting face, and expressions are counted from there.
+makes the person's head fit best. Where the avatar does not look like the face in the clip it is another person's: then
+the calmest pictures show the driver's resting face, and expressions are counted from there.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from models.avatar import Avatar
+from models.avatar import Avatar, AvatarPoser
 from models.errors import ClipError
 from models.heads.base import HeadModel, PersonHead
 from models.landmarks import Landmarks
 from models.types import Array64, DriveFrame
 from realtime.solver import Solver
 from realtime.tracker import FaceTracker
-from server import mirror
+from server import likeness, mirror
 
 Pixels = NDArray[np.uint8]
 Look = tuple[Landmarks | None, float]
@@ -32,9 +32,8 @@ FOCALS = (1.1, 1.4, 1.8, 2.3, 3.0, 4.0, 5.5)
 """Focal lengths that are tried, in larger sides of the picture; the first is a webcam's."""
 TRIED = 16
 """Pictures that each of them is tried on."""
-OWN_MISFIT = 1.8e-3
-"""Metres RMS between landmarks and head; above, the driver is taken for another person. Measured (median over a clip): own
-avatars 2.0 and 2.3 mm, other people's 2.6 to 3.8 mm."""
+COMPARED = 6
+"""Most pictures on which the avatar and the clip's face are compared."""
 CALM = 0.1
 """Part of the pictures that is taken to show the driver's resting face."""
 SMOOTHING = 0.03
@@ -77,24 +76,27 @@ def motion_of(
 ) -> Motion:
     """Follow the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on the avatar's head.
 
-    Where no face is found the last pose is held, before the first face that one's. Raises `ClipError` when there is none
-    in any picture.
+    Where no face is found the last pose is held, before the first face that one's. own: whether the clip shows the avatar's
+    own person, where that is known. Raises `ClipError` when there is no face in any picture.
     """
+    kept: dict[int, Pixels] = {}
     with FaceTracker() as tracker:
-        looks = [(tracker.track(rgb), seconds) for rgb, seconds in frames]
+        looks = [(tracker.track(rgb), seconds) for rgb, seconds in likeness.evenly(frames, kept, COMPARED)]
     seen = [(face, seconds) for face, seconds in looks if face is not None]
     if not seen:
         raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
     solver = fitted_solver(avatar.person(model), mirror.offset(avatar, model), [face for face, _ in seen])
-    drives, misfit = _solved(solver, looks)
-    transferred = misfit > OWN_MISFIT if own is None else not own
-    if transferred:
+    focal = solver.focal(seen[0][0].width, seen[0][0].height)
+    drives = _solved(solver, looks)
+    if own is None:
+        shown = [(rgb, face, drives[i]) for i, rgb in kept.items() if (face := looks[i][0]) is not None]
+        own = likeness.same_person(AvatarPoser(avatar, model), shown, focal)
+    if not own:
         calm = _calmest(drives)
         rest = [face for (face, _), chosen in zip(looks, calm, strict=True) if chosen and face is not None]
         _count_from(solver, rest)
-        drives, _ = _solved(solver, looks)
-    faces = tuple(face for face, _ in looks)
-    return Motion(_filled(drives), faces, solver.focal(seen[0][0].width, seen[0][0].height), transferred)
+        drives = _solved(solver, looks)
+    return Motion(_filled(drives), tuple(face for face, _ in looks), focal, transferred=not own)
 
 
 def fitted_solver(person: PersonHead, offset: Array64, faces: list[Landmarks]) -> Solver:
@@ -115,18 +117,10 @@ def _still(solver: Solver, face: Landmarks) -> float:
     return solver.fit.rms if solver.fit is not None else np.inf
 
 
-def _solved(solver: Solver, looks: list[Look]) -> tuple[list[DriveFrame], float]:
-    """A drive frame for each look, held where there is no face, and the median misfit, metres."""
+def _solved(solver: Solver, looks: list[Look]) -> list[DriveFrame]:
+    """A drive frame for each look, held where there is no face."""
     solver.reset()
-    drives, misfits = [], []
-    for face, seconds in looks:
-        if face is None:
-            drives.append(solver.hold(seconds))
-            continue
-        drives.append(solver.solve(face, seconds))
-        if solver.fit is not None:
-            misfits.append(solver.fit.rms)
-    return drives, float(np.median(misfits)) if misfits else np.inf
+    return [solver.hold(seconds) if face is None else solver.solve(face, seconds) for face, seconds in looks]
 
 
 def _calmest(drives: list[DriveFrame]) -> NDArray[np.bool_]:

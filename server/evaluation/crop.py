@@ -47,8 +47,8 @@ class FaceCrop:
         x0, y0, x1, y1 = max(self.left, 0), max(self.top, 0), self.left + self.side, self.top + self.side
         pads = (max(-self.top, 0), max(y1 - self.height, 0), max(-self.left, 0), max(x1 - self.width, 0))
         square = cv2.copyMakeBorder(rgb[y0:y1, x0:x1], *pads, cv2.BORDER_CONSTANT, value=WHITE)
-        shrinks = self.side > SIDE
-        return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8)
+        way = cv2.INTER_AREA if self.side > SIDE else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=way), np.uint8)
 
     def matted(self, rgb: Pixels) -> Pixels:
         """The square with the person on white."""

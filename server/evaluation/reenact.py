@@ -90,7 +90,7 @@ def reenact(
     if out_sheet is not None:
         sheet.save(sheet.contact_sheet({"truth": truth, "avatar": rows["avatar"], "warp": rows["warp"]}, SHOWN), out_sheet)
     fps, notes = _limits(clip, len(truth), with_jod)
-    scores = {}
+    scores: dict[str, Scores] = {}
     for name, row in rows.items():
         tell(f"measuring {name}", 0.6 + 0.13 * len(scores))
         scores[name] = metrics.measure(truth, row, faces, fps)
@@ -101,7 +101,7 @@ def reenact(
 def _truth_and_avatar(clip: Clip, crop: FaceCrop, avatar: Avatar) -> tuple[list[Pixels], list[Pixels]]:
     """Every `APART`-th picture of the clip and of the avatar, on white, cut."""
     model = by_name(avatar.head)
-    motion = motion_of(islice(clip.frames(), MOST * APART + 1), avatar, model)
+    motion = motion_of(islice(clip.frames(), MOST * APART + 1), avatar, model, own=True)
     drawn = pictures(avatar, model, motion.every(APART), clip.width, clip.height, film=_compared(clip))
     shown = [crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255)) for rgba in drawn]
     return [crop.matted(rgb) for rgb in _compared(clip)], shown

@@ -37,7 +37,7 @@ def built_page() -> None:
     subprocess.run(["npm", "run", "build"], cwd=CLIENT, check=True, capture_output=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # playwright keeps an event loop running, which tests with loops of their own cannot have
 def chromium() -> Iterator[object]:
     """A Chromium that grants camera and microphone only to contexts with the permission."""
     sync_api = pytest.importorskip("playwright.sync_api")

@@ -121,7 +121,7 @@ def test_viewer_sees_the_picture_without_a_click_and_hears_after_one(
     assert page.evaluate(muted) is True
     page.click("[data-testid=unmute]")
     assert page.evaluate(muted) is False
-    assert not page.is_visible("[data-testid=unmute]")
+    page.wait_for_selector("[data-testid=unmute]", state="hidden")
     assert not page.is_visible("[data-testid=camera]")
     page.goto("about:blank")
     page.wait_for_timeout(300)

@@ -34,10 +34,11 @@ def write(
     codec: str = "libx264",
     seconds: float | None = None,
     rate: int = RATE,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Record `pictures` (may be none), at `times` (default: evenly), with a 440 Hz sine in the codec `tone`."""
     length = seconds if seconds is not None else len(pictures) / fps
-    with av.open(path, "w") as container:
+    with av.open(path, "w", container_options=options or {}) as container:
         video = sound = None
         if pictures:
             video = container.add_stream(codec, rate=fps, options={"crf": "10", "g": "10"} if codec == "libx264" else {})

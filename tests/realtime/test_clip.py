@@ -19,7 +19,7 @@ CLOSE = 6
 
 def corners(picture: np.ndarray) -> list[tuple[int, ...]]:
     h, w = picture.shape[:2]
-    return [tuple(int(v) for v in picture[y, x]) for y, x in ((h // 4, w // 4), (h // 4, 3 * w // 4), (3 * h // 4, w // 4), (3 * h // 4, 3 * w // 4))]
+    return [tuple(int(v) for v in picture[y, x]) for y in (h // 4, 3 * h // 4) for x in (w // 4, 3 * w // 4)]
 
 
 def test_pictures_and_times(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_first_picture_is_time_zero(tmp_path: Path) -> None:
 def test_size_is_checked_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = clips.write(tmp_path / "a.mp4", [np.zeros((32, 64, 3), np.uint8)] * 2)
     monkeypatch.setattr(clip, "MAX_SIDE", 48)
-    with pytest.raises(ClipError, match="at most 48x48 pixels was expected, a.mp4 has 64x32"):
+    with pytest.raises(ClipError, match=r"at most 48x48 pixels was expected, a\.mp4 has 64x32"):
         open_clip(path)
 
 
@@ -79,7 +79,7 @@ def test_sound_alone_is_no_clip(tmp_path: Path) -> None:
 def test_not_a_video(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(content)
-    with pytest.raises(ClipError, match="a.mp4 is none or is damaged"):
+    with pytest.raises(ClipError, match=r"a\.mp4 is none or is damaged"):
         open_clip(path)
 
 
@@ -119,21 +119,12 @@ def test_truncated(tmp_path: Path, part: float) -> None:
 
 def test_truncated_with_the_index_in_front(tmp_path: Path) -> None:
     """The index lists pictures that are not there: what is there is read, then it is said how many."""
-    import av
-
-    with av.open(clips.write(tmp_path / "a.mp4", noise(20))) as source, av.open(tmp_path / "b.mp4", "w", container_options={"movflags": "faststart"}) as out:
-        stream = out.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                out.mux(packet)
-    data = (tmp_path / "b.mp4").read_bytes()
+    whole = clips.write(tmp_path / "a.mp4", noise(20), options={"movflags": "faststart"})
+    data = whole.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
-    opened = open_clip(tmp_path / "cut.mp4")
-    read = []
-    with pytest.raises(ClipError, match=r"cut.mp4 is damaged"):
-        for _, seconds in opened.frames():
-            read.append(seconds)
+    read: list[float] = []
+    with pytest.raises(ClipError, match=r"cut\.mp4 is damaged"):
+        read.extend(seconds for _, seconds in open_clip(tmp_path / "cut.mp4").frames())
     assert 3 <= len(read) < 20
 
 
