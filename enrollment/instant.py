@@ -47,6 +47,8 @@ LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """How far under the lashes the lid's own colour lies, and how much of the photo it takes on."""
 SHARPENING, GAIN = 6, 0.6
 """Rounds in which colours are corrected against the photo, and how much of the error each takes."""
+MOST_SHARPENED = 0.12
+"""How far a colour may go from the photo's own: one that is hardly seen must not run away."""
 CUT = 0.015
 """An unseen part that would stand this far outside the matte (picture sides) is left out: the photo shows nothing there."""
 
@@ -86,11 +88,12 @@ def _sharpen(gaussians: BoundGaussians, shown: int, lead: Seen, person: PersonHe
     steps = step_map(np.maximum(view.fragments.face, 0), view.model, _face_area(view.model, person), portrait)
     step = steps[row, column]
     colors = gaussians.colors.copy()
+    low, high = np.clip(colors[:shown] - MOST_SHARPENED, 0, 1), np.clip(colors[:shown] + MOST_SHARPENED, 0, 1)
     rasterizer = CpuRasterizer()
     for _ in range(SHARPENING):
         drawn = rasterizer.render(replace(world, colors=colors), view.camera).color
         missing = local_mean(lead.colors - drawn, step + 1, row, column)
-        colors[:shown] = np.clip(colors[:shown] + GAIN * missing * trusted, 0, 1)
+        colors[:shown] = np.clip(colors[:shown] + GAIN * missing * trusted, low, high)
     return replace(gaussians, colors=colors)
 
 

@@ -92,6 +92,8 @@ class FaceMesh:
     One thread at a time; `close` it or use it in a `with` statement.
     """
 
+    _greeted = False
+
     def __init__(self, *, static: bool, faces: int = 1, detection: float = 0.5, tracking: float = 0.5) -> None:
         import mediapipe as mp
 
@@ -104,9 +106,18 @@ class FaceMesh:
 
     def __call__(self, rgb: Pixels) -> list[Array]:
         """(478, 3) float32 pixels for each face: see `Landmarks.points`."""
-        found = self._mesh.process(np.ascontiguousarray(rgb)).multi_face_landmarks or []
+        found = self._process(np.ascontiguousarray(rgb)).multi_face_landmarks or []
         size = np.array([rgb.shape[1], rgb.shape[0], rgb.shape[1]], np.float32)
         return [np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32) * size for face in found]
+
+    def _process(self, rgb: Pixels) -> Any:
+        """The graph's answer; what it has to say about the first face of a process is not for people."""
+        if FaceMesh._greeted:
+            return self._mesh.process(rgb)
+        with quiet():
+            answer = self._mesh.process(rgb)
+        FaceMesh._greeted = bool(answer.multi_face_landmarks)
+        return answer
 
     def close(self) -> None:
         """Free the networks; the object is of no more use."""

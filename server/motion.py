@@ -1,7 +1,7 @@
 """The face's motion in a recorded clip: one drive frame for each picture, solved offline and so without lag.
 
-A recording says more than a webcam: the solver is run over it several times. The camera's focal length is the one that
-makes the person's head fit best. Where the avatar does not look like the face in the clip it is another person's: then
+A recording says more than a webcam: the solver is run over it several times, and the camera's focal length is found (focal.py).
+Where the avatar does not look like the face in the clip it is another person's: then
 the calmest pictures show the driver's resting face, and expressions are counted from there.
 """
 
@@ -17,21 +17,17 @@ from scipy.ndimage import gaussian_filter1d
 
 from models.avatar import Avatar, AvatarPoser
 from models.errors import ClipError
-from models.heads.base import HeadModel, PersonHead
+from models.heads.base import HeadModel
 from models.landmarks import Landmarks
-from models.types import Array64, DriveFrame
+from models.types import DriveFrame
 from realtime.solver import Solver
 from realtime.tracker import FaceTracker
-from server import likeness, mirror
+from server import focal, likeness, mirror
 
 Pixels = NDArray[np.uint8]
 Look = tuple[Landmarks | None, float]
 """What the tracker saw in one picture, and the picture's time in seconds."""
 
-FOCALS = (1.1, 1.4, 1.8, 2.3, 3.0, 4.0, 5.5)
-"""Focal lengths that are tried, in larger sides of the picture; the first is a webcam's."""
-TRIED = 16
-"""Pictures that each of them is tried on."""
 COMPARED = 6
 """Most pictures on which the avatar and the clip's face are compared."""
 CALM = 0.1
@@ -85,36 +81,21 @@ def motion_of(
     seen = [(face, seconds) for face, seconds in looks if face is not None]
     if not seen:
         raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
-    solver = fitted_solver(avatar.person(model), mirror.offset(avatar, model), [face for face, _ in seen])
-    focal = solver.focal(seen[0][0].width, seen[0][0].height)
+    poser, size = AvatarPoser(avatar, model), (seen[0][0].width, seen[0][0].height)
+    solver = focal.by_landmarks(poser.person, mirror.offset(avatar, model), [face for face, _ in seen])
     drives = _solved(solver, looks)
+    shown = [(rgb, face, drives[i]) for i, rgb in kept.items() if (face := looks[i][0]) is not None]
     if own is None:
-        shown = [(rgb, face, drives[i]) for i, rgb in kept.items() if (face := looks[i][0]) is not None]
-        own = likeness.same_person(AvatarPoser(avatar, model), shown, focal)
+        own = likeness.same_person(poser, shown, solver.focal(*size))
+    if own and shown:
+        solver = focal.by_pictures(poser, solver, [(rgb, face) for rgb, face, _ in shown])
+        drives = _solved(solver, looks)
     if not own:
         calm = _calmest(drives)
         rest = [face for (face, _), chosen in zip(looks, calm, strict=True) if chosen and face is not None]
         _count_from(solver, rest)
         drives = _solved(solver, looks)
-    return Motion(_filled(drives), tuple(face for face, _ in looks), focal, transferred=not own)
-
-
-def fitted_solver(person: PersonHead, offset: Array64, faces: list[Landmarks]) -> Solver:
-    """A solver with the focal length, among `FOCALS`, under which the head fits the faces of one camera best. offset: as
-    `Solver.offset`."""
-    side = max(faces[0].width, faces[0].height)
-    some = faces[:: max(1, len(faces) // TRIED)]
-    solvers = [Solver(person, focal=part * side) for part in FOCALS]
-    for solver in solvers:
-        solver.offset = offset
-    return min(solvers, key=lambda solver: float(np.median([_still(solver, face) for face in some])))
-
-
-def _still(solver: Solver, face: Landmarks) -> float:
-    """Metres RMS that are left after solving a face without regard to others."""
-    solver.reset()
-    solver.solve(face, 0.0)
-    return solver.fit.rms if solver.fit is not None else np.inf
+    return Motion(_filled(drives), tuple(face for face, _ in looks), solver.focal(*size), transferred=not own)
 
 
 def _solved(solver: Solver, looks: list[Look]) -> list[DriveFrame]:

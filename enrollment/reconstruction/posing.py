@@ -21,6 +21,8 @@ RAMP, HOLD = 0.2, 0.8
 """Parts of all steps at which the rig's learning rate is full, and begins to fall (GeoDiff4D A.2: 20K and 80K of 100K)."""
 START, END = 0.01, 0.01
 """Parts of the full rate that it begins with and ends at."""
+HALF = 0.1
+"""Metres, half a head."""
 FAST = ("coefficients", "gaze")
 SLOW = ("head", "head_translation", "body", "body_translation")
 
@@ -81,7 +83,8 @@ class Rig(nn.Module):
     """A person in the poses of T frames, with learnable residuals on everything (GeoDiff4D sec. 3.3, A.2).
 
     coefficients (T, 52), gaze (T, 2, 2); head, body (T, 3) rotation vectors and their translations (T, 3);
-    identity (K,) and offset (V, 3), shared. All begin at zero.
+    identity (K,) and offset (V, 3), shared. All begin at zero. Translations are counted in what they change on the picture:
+    along the line of sight they reach as much further as it takes to move the head's outline by a metre.
     """
 
     def __init__(self, person: PersonHead, identity: Array, offset: Array, frames: Sequence[Frame]) -> None:
@@ -99,6 +102,7 @@ class Rig(nn.Module):
             "body": _stack([rotation_log(p.body[:3, :3]) for p in poses]), "body_translation": _stack([p.body[:3, 3] for p in poses]),
             "identity": _stack([identity])[0], "offset": torch.from_numpy(np.asarray(offset, np.float32)),
         }  # fmt: skip
+        self.leverage = _stack([_leverage(f) for f in frames])
         self.jaw = _stack([np.array(p.jaw) for p in poses])
         shapes = {name: self.base[name].shape[1:] for name in (*FAST, *SLOW)}
         self.residuals = nn.ParameterDict({name: torch.zeros(count, *shape) for name, shape in shapes.items()})
@@ -107,7 +111,7 @@ class Rig(nn.Module):
 
     def forward(self, index: int, deformation: Tensor | None = None) -> Tensor:
         """Vertices of frame `index` in its world, (V, 3) metres. deformation: (V, 3) metres, before the skinning."""
-        now = {name: (self.base[name][index] + self.residuals[name][index])[None] for name in (*FAST, *SLOW)}
+        now = {name: (self.base[name][index] + self._change(name)[index])[None] for name in (*FAST, *SLOW)}
         offset = self.base["offset"] + self.residuals["offset"]
         pose = TorchPose(
             now["head"], now["head_translation"], now["body"], now["body_translation"], now["gaze"], self.jaw[index : index + 1]
@@ -115,6 +119,11 @@ class Rig(nn.Module):
         identity = self.base["identity"] + self.residuals["identity"]
         moved = offset if deformation is None else offset + deformation
         return torch.as_tensor(self.model(identity[None], now["coefficients"], pose, moved)[0])
+
+    def _change(self, name: str) -> Tensor:
+        """What is added to the poses of all frames, (T, ...)."""
+        residual = self.residuals[name]
+        return torch.einsum("trc,tc->tr", self.leverage, residual) if name.endswith("translation") else residual
 
     @torch.no_grad()
     def project(self) -> None:
@@ -134,7 +143,7 @@ class Rig(nn.Module):
     @torch.no_grad()
     def refined(self, frames: Sequence[Frame]) -> tuple[Frame, ...]:
         """The frames with their poses and expressions as they are now."""
-        now = {name: (self.base[name] + self.residuals[name]).double().numpy() for name in (*FAST, *SLOW)}
+        now = {name: (self.base[name] + self._change(name)).double().numpy() for name in (*FAST, *SLOW)}
         out = []
         for i, frame in enumerate(frames):
             head, body = np.eye(4), np.eye(4)
@@ -149,6 +158,14 @@ class Rig(nn.Module):
         both = (self.base[name] + self.residuals[name].detach() for name in ("identity", "offset"))
         identity, offset = (tensor.numpy().copy() for tensor in both)
         return identity, offset
+
+
+def _leverage(frame: Frame) -> np.ndarray:
+    """(3, 3) what a translation residual does in the world: itself across the line of sight, distance over HALF times along."""
+    sight = frame.pose.head[:3, 3] - frame.camera.position
+    distance = float(np.linalg.norm(sight))
+    direction = sight / max(distance, 1e-6)
+    return np.eye(3) + (max(distance / HALF, 1.0) - 1.0) * np.outer(direction, direction)
 
 
 def _stack(arrays: Sequence[np.ndarray]) -> Tensor:
