@@ -6,7 +6,6 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,11 +16,11 @@ from enrollment.portrait import matte
 from models import avatar_file
 from models.avatar import Avatar, AvatarPoser
 from models.errors import Cancelled, VisavisError
-from models.heads.base import HeadModel, Pose
+from models.heads.base import HeadModel
 from models.heads.registry import by_name
 from models.posture import pose_of
 from models.splat.choose import best
-from models.types import Array, Array64, Camera, DriveFrame, Picture
+from models.types import Array64, Camera, DriveFrame, Picture
 from realtime.align import Aligner
 from realtime.clip import Clip, open_clip
 from realtime.clip_sink import open_sink
@@ -108,7 +107,7 @@ def pictures(
     own person, head and shoulders are aligned to them (realtime/align.py).
     """
     rasterizer = best()
-    if camera == "tracked" and not motion.transferred:
+    if camera == "tracked" and not motion.transferred and any(face is not None for face in motion.faces):
         yield from _aligned(avatar, model, motion, width, height, film)
         return
     renderer = AvatarRenderer(avatar, model, rasterizer, width, height, BLACK, tracked=camera == "tracked")
@@ -121,16 +120,21 @@ def pictures(
 def _aligned(
     avatar: Avatar, model: HeadModel, motion: Motion, width: int, height: int, film: Iterable[Pixels]
 ) -> Iterator[Pixels]:
-    """`pictures` over the film of the avatar's own person. A moment without a face keeps the pose before it."""
+    """`pictures` over the film of the avatar's own person. A moment without a face keeps the pose before it, and those before
+    the first face have that one's."""
     rasterizer, poser = best(), AvatarPoser(avatar, model)
     aligner, view = Aligner(poser, rasterizer), tracked_camera(width, height, motion.focal)
-    held: tuple[Array, Pose] | None = None
-    for moment, face, rgb in zip_longest(motion.drives, motion.faces, film):
-        pose = pose_of(moment, poser.person.joints)
-        if face is not None and rgb is not None:
-            held = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, moment.coefficients, pose)
-        coefficients, pose = held if held is not None else (moment.coefficients, pose)
-        yield straight(rasterizer.render(poser.pose(coefficients, pose), view, background=BLACK))
+    waiting = 0
+    held: Pixels | None = None
+    for moment, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
+        waiting += 1
+        if face is not None:
+            pose = pose_of(moment, poser.person.joints)
+            better = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, moment.coefficients, pose)
+            held = straight(rasterizer.render(poser.pose(*better), view, background=BLACK))
+        if held is not None:
+            yield from [held] * waiting
+            waiting = 0
 
 
 def _view(renderer: AvatarRenderer, motion: Motion, camera: View, part: float) -> Camera:

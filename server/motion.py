@@ -1,8 +1,8 @@
 """The face's motion in a recorded clip: one drive frame for each picture, solved offline and so without lag.
 
-A recording says more than a webcam: the solver is run over it several times, and the camera's focal length is found (focal.py).
-Where the avatar does not look like the face in the clip it is another person's: then
-the calmest pictures show the driver's resting face, and expressions are counted from there.
+A recording says more than a webcam: the solver is run over it several times. The camera's focal length is found
+(focal.py). Where the avatar does not look like the face in the clip (likeness.py) it is another person's: then the calmest
+pictures show the driver's resting face, and expressions are counted from there.
 """
 
 from __future__ import annotations
