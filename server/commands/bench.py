@@ -41,12 +41,15 @@ def drive(avatar: Path | None, as_json: bool) -> None:
 @command.command()
 @click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @click.option("--seconds", default=20.0, show_default=True, help="How long to measure.")
+@click.option("--clip", type=click.Path(path_type=Path), help="A face clip as webcam; the avatar's own faces when left out.")
+@click.option("--browser", is_flag=True, help="With headless Chromium as the page, on the same cores: pictures shown a second.")
 @json_option
-def live(avatar: Path | None, seconds: float, as_json: bool) -> None:
+def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, as_json: bool) -> None:
     """A whole call on this machine: camera frame in to rendered frame out, through the real server."""
+    from server.bench_browser import bench_browser
     from server.bench_live import bench_live
 
-    result = bench_live(_avatar(avatar), seconds=seconds)
+    result = (bench_browser if browser else bench_live)(_avatar(avatar), clip, seconds)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
 
 
