@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,8 +76,8 @@ class Frame:
     def resized(self, width: int, height: int) -> Frame:
         """The same frame in another picture size."""
 
-        def scaled(picture: NDArray[np.generic], how: int = cv2.INTER_AREA) -> NDArray[np.generic]:
-            return np.asarray(cv2.resize(picture, (width, height), interpolation=how))
+        def scaled(picture: NDArray[Any]) -> NDArray[Any]:
+            return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
 
         normals = None
         if self.normals is not None:
@@ -211,13 +212,14 @@ class Capture:
         for index, (portrait, photo) in enumerate(zip(enrollment.portraits, enrollment.fit.photos, strict=True)):
             head = photo.head_pose()
             pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
+            image = np.round(clean_colors(portrait) * 255).astype(np.uint8)
+            weight = max(1.0, len(enrollment.portraits) - 1.0) if index == 0 else 1.0
             frames.append(
                 Frame(
-                    np.round(clean_colors(portrait) * 255).astype(np.uint8), portrait.matte, photo.camera(portrait), pose,
-                    photo.coefficients, known=portrait.inside, name=f"photo {index + 1}",
-                    weight=max(1.0, len(enrollment.portraits) - 1.0) if index == 0 else 1.0,
-                )  # fmt: skip
-            )
+                    image, portrait.matte, photo.camera(portrait), pose, photo.coefficients, None, portrait.inside, weight,
+                    f"photo {index + 1}",
+                )
+            )  # fmt: skip
         return Capture.of_frames(frames)
 
     @staticmethod

@@ -104,7 +104,13 @@ def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: Phot
 
 
 def _outline_distance(
-    vertices: Array, normals: Array, hit: NDArray[np.bool_], outer: NDArray[np.bool_], xy: Array64, photo: PhotoFit, portrait: Portrait
+    vertices: Array,
+    normals: Array,
+    hit: NDArray[np.bool_],
+    outer: NDArray[np.bool_],
+    xy: Array64,
+    photo: PhotoFit,
+    portrait: Portrait,
 ) -> tuple[Array64, Array64]:
     """How far each outline vertex is from the matte's edge along its normal, metres; and its weight, 0 for no outline."""
     side = portrait.image.shape[0]

@@ -140,7 +140,8 @@ def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int6
     side = steps.shape[0]
     i, j = np.mgrid[:side, :side]
     chosen = (i % steps == steps // 2) & (j % steps == steps // 2)
-    return np.nonzero(chosen & (portrait.matte > 0.1) & portrait.inside)
+    row, column = np.nonzero(chosen & (portrait.matte > 0.1) & portrait.inside)
+    return row, column
 
 
 def _lashes(portrait: Portrait) -> NDArray[np.bool_]:

@@ -41,7 +41,7 @@ class ProtocolError(VisavisError):
     """A message from a peer that does not follow the protocol."""
 
 
-class Cancelled(VisavisError):
+class Cancelled(VisavisError):  # noqa: N818 - what happened, not an error
     """The person asked to stop; nothing half-written is left behind."""
 
     exit_code = 130

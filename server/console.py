@@ -47,7 +47,9 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
     cells = [heads] + [[_cell(row[h]) for h in heads] for row in rows]
     width = [max(len(line[i]) for line in cells) for i in range(len(heads))]
     right = [all(isinstance(row[h], int | float) for row in rows) for h in heads]
-    return ["  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, width, right, strict=True)).rstrip() for line in cells]
+    return [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, width, right, strict=True)).rstrip() for line in cells
+    ]
 
 
 def _cell(value: Any) -> str:

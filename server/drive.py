@@ -79,7 +79,7 @@ def drive(
     clip = open_clip(clip_path)
     with open_sink(out, clip) as sink:
         times: list[float] = []
-        motion = motion_of(_timed(clip, times, step), avatar, model)
+        motion = motion_of(_timed(clip, times, step), avatar, model, exact=camera == "tracked")
         if camera != "tracked":
             motion = motion.smoothed(clip.fps)
         film = (rgb for rgb, _ in clip.frames()) if camera == "tracked" else ()

@@ -68,12 +68,13 @@ class Motion:
 
 
 def motion_of(
-    frames: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel, *, own: bool | None = None
+    frames: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel, *, own: bool | None = None, exact: bool = True
 ) -> Motion:
     """Follow the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on the avatar's head.
 
     Where no face is found the last pose is held, before the first face that one's. own: whether the clip shows the avatar's
-    own person, where that is known. Raises `ClipError` when there is no face in any picture.
+    own person, where that is known. exact: find the focal length from the pictures too, which takes seconds.
+    Raises `ClipError` when there is no face in any picture.
     """
     kept: dict[int, Pixels] = {}
     with FaceTracker() as tracker:
@@ -87,7 +88,7 @@ def motion_of(
     shown = [(rgb, face, drives[i]) for i, rgb in kept.items() if (face := looks[i][0]) is not None]
     if own is None:
         own = likeness.same_person(poser, shown, solver.focal(*size))
-    if own and shown:
+    if own and exact and shown:
         solver = focal.by_pictures(poser, solver, [(rgb, face) for rgb, face, _ in shown])
         drives = _solved(solver, looks)
     if not own:

@@ -87,3 +87,15 @@ class ReconstructConfig:
     """G12: a UNet on the position map moves vertices with the expression."""
     check_every: int = 50
     """Steps between two looks at the loss, checkpoints and progress."""
+
+    @staticmethod
+    def for_photos(count: int) -> ReconstructConfig:
+        """What suits `count` photos: one cannot tell pose from shape, so the rig stays and Gaussians stay near their start."""
+        return (
+            ReconstructConfig(steps=500, pull_seen=0.01) if count == 1 else ReconstructConfig(steps=800, rig=True, pull_seen=0.01)
+        )
+
+    @staticmethod
+    def for_clip() -> ReconstructConfig:
+        """What suits a clip, whose poses are tracked and not exact."""
+        return ReconstructConfig(steps=900, rig=True)

@@ -45,7 +45,10 @@ def read_folder(folder: Path, person: PersonHead) -> Capture:
     """
     document = _document(folder)
     entries = document["frames"]
-    views = [(entry, _camera(entry, document, index), _inside(folder, entry, "file_path", index)) for index, entry in enumerate(entries)]
+    views = [
+        (entry, _camera(entry, document, index), _inside(folder, entry, "file_path", index))
+        for index, entry in enumerate(entries)
+    ]
     warnings: list[str] = []
 
     def frames() -> Iterator[Frame]:
@@ -70,7 +73,9 @@ def _document(folder: Path) -> dict[str, Any]:
             raise CaptureError(f"a {NAME} of at most {MAX_BYTES >> 20} MB was expected in {folder}; split the capture")
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise CaptureError(f"a {NAME} was expected in {folder}, which cannot be read ({error.strerror}); check the folder") from None
+        raise CaptureError(
+            f"a {NAME} was expected in {folder}, which cannot be read ({error.strerror}); check the folder"
+        ) from None
     except (ValueError, RecursionError):
         raise CaptureError(f"{path} is not readable JSON; export the capture again") from None
     entries = document.get("frames") if isinstance(document, dict) else None
@@ -98,17 +103,13 @@ def _camera(entry: dict[str, Any], document: dict[str, Any], index: int) -> Came
         return float(value)
 
     width, height = int(number("w")), int(number("h"))
-    if "fl_x" in entry or "fl_x" in document:
-        fx = number("fl_x")
-    else:
-        fx = 0.5 * width / np.tan(0.5 * number("camera_angle_x"))
+    given = "fl_x" in entry or "fl_x" in document
+    fx = number("fl_x") if given else 0.5 * width / np.tan(0.5 * number("camera_angle_x"))
     to_world = _matrix(entry.get("transform_matrix"), f"frame {index + 1} in {NAME} has no 4x4 'transform_matrix'")
     if not abs(np.linalg.det(to_world[:3, :3])) > 1e-9:
         raise CaptureError(f"frame {index + 1} in {NAME} has a 'transform_matrix' without an inverse; export the capture again")
     world_to_camera = OPENGL @ np.linalg.inv(to_world)
-    return Camera(
-        width, height, fx, number("fl_y", fx), number("cx", width / 2), number("cy", height / 2), world_to_camera
-    )
+    return Camera(width, height, fx, number("fl_y", fx), number("cx", width / 2), number("cy", height / 2), world_to_camera)
 
 
 def _matrix(value: Any, otherwise: str) -> Array64:
@@ -142,7 +143,8 @@ def _frames_of(folder: Path, views: list[View], person: PersonHead, warnings: li
     first = seen[0][0][0]
     if "head_to_world" in first:
         head = _matrix(first["head_to_world"], "a frame's 'head_to_world' is no 4x4 matrix")
-        coefficients, gaze = _coefficients(first.get("coefficients", {})), np.asarray(first.get("gaze", np.zeros((2, 2))), np.float32)
+        coefficients = _coefficients(first.get("coefficients", {}))
+        gaze = np.asarray(first.get("gaze", np.zeros((2, 2))), np.float32)
         if gaze.shape != (2, 2):
             raise CaptureError(f"a frame's 'gaze' in {NAME} should be two rows of yaw and pitch; export the capture again")
     else:
@@ -155,7 +157,9 @@ def _frames_of(folder: Path, views: list[View], person: PersonHead, warnings: li
     pose = Pose(head=head, body=body_under(head, person.joints), gaze=gaze)
     for (entry, camera, path), image in seen:
         weight = float(entry.get("weight", 1.0))
-        yield Frame(image, _matte(folder, entry, image), camera, pose, coefficients, _normals(folder, entry), None, weight, path.name)
+        yield Frame(
+            image, _matte(folder, entry, image), camera, pose, coefficients, _normals(folder, entry), None, weight, path.name
+        )
 
 
 def _fitting_face(image: Pixels, camera: Camera) -> list[Landmarks]:
@@ -166,7 +170,9 @@ def _coefficients(value: Any) -> Array:
     try:
         return np.clip(np.asarray(arkit.vector(**value), np.float32), 0, 1)
     except (KeyError, TypeError, ValueError):
-        raise CaptureError(f"a frame's 'coefficients' in {NAME} should map ARKit names to numbers; export the capture again") from None
+        raise CaptureError(
+            f"a frame's 'coefficients' in {NAME} should map ARKit names to numbers; export the capture again"
+        ) from None
 
 
 def _matte(folder: Path, entry: dict[str, Any], image: Pixels) -> Array:

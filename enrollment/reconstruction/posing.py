@@ -37,7 +37,11 @@ def rig_rate(step: int, steps: int) -> float:
 
 def fixed_frames(person: PersonHead, frame: Frame) -> Frames:
     """The triangles' frames under one frame's own pose, without gradients."""
-    at = binding.frames(person.vertices(frame.coefficients, frame.pose), person.model.faces)
+    return as_tensors(binding.frames(person.vertices(frame.coefficients, frame.pose), person.model.faces))
+
+
+def as_tensors(at: binding.Frames) -> Frames:
+    """The same numbers for torch."""
     return torch.from_numpy(at.origin), torch.from_numpy(at.rotation), torch.from_numpy(at.scale)
 
 
@@ -96,10 +100,11 @@ class Rig(nn.Module):
         self.faces = torch.from_numpy(model.faces).long()
         count = len(frames)
         poses = [frame.pose for frame in frames]
+        heads, bodies = [p.head for p in poses], [p.body for p in poses]
         self.base = {
             "coefficients": _stack([f.coefficients for f in frames]), "gaze": _stack([p.gaze for p in poses]),
-            "head": _stack([rotation_log(p.head[:3, :3]) for p in poses]), "head_translation": _stack([p.head[:3, 3] for p in poses]),
-            "body": _stack([rotation_log(p.body[:3, :3]) for p in poses]), "body_translation": _stack([p.body[:3, 3] for p in poses]),
+            "head": _stack([rotation_log(m[:3, :3]) for m in heads]), "head_translation": _stack([m[:3, 3] for m in heads]),
+            "body": _stack([rotation_log(m[:3, :3]) for m in bodies]), "body_translation": _stack([m[:3, 3] for m in bodies]),
             "identity": _stack([identity])[0], "offset": torch.from_numpy(np.asarray(offset, np.float32)),
         }  # fmt: skip
         self.leverage = _stack([_leverage(f) for f in frames])

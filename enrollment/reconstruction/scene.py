@@ -11,7 +11,17 @@ from torch import Tensor, nn
 
 from enrollment.capture import Frame
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.reconstruction.posing import FAST, SLOW, Frames, Rig, fixed_frames, rig_rate, to_world, triangle_frames
+from enrollment.reconstruction.posing import (
+    FAST,
+    SLOW,
+    Frames,
+    Rig,
+    as_tensors,
+    fixed_frames,
+    rig_rate,
+    to_world,
+    triangle_frames,
+)
 from enrollment.reconstruction.splats import NAMES, Splats
 from enrollment.reconstruction.targets import WHITE
 from models import binding
@@ -19,7 +29,7 @@ from models.avatar import Avatar
 from models.heads.base import PersonHead
 from models.nets.coin import Coin
 from models.nets.deformation import Deformation
-from models.nets.dynamics import Dynamics
+from models.nets.dynamics import Dynamics, Residuals
 from models.splat.autograd import rasterize, shortest_axes
 from models.types import Camera
 
@@ -56,8 +66,7 @@ class Scene:
         self.faces = torch.from_numpy(person.model.faces).long()
         self.rig = Rig(person, avatar.identity, avatar.offset, frames) if config.rig or config.deformation else None
         self.fixed = [fixed_frames(person, frame) for frame in frames] if self.rig is None else []
-        at_rest = binding.frames(person.rest, person.model.faces)
-        self.rest: Frames = (torch.from_numpy(at_rest.origin), torch.from_numpy(at_rest.rotation), torch.from_numpy(at_rest.scale))
+        self.rest = as_tensors(binding.frames(person.rest, person.model.faces))
         self.expressions = torch.from_numpy(np.stack([np.asarray(frame.coefficients, np.float32) for frame in frames]))
         self.coin = Coin(len(frames)) if config.coin else None
         self.dynamics = Dynamics() if config.dynamics else None
@@ -92,11 +101,12 @@ class Scene:
         base = self.expressions[index]
         return base if self.rig is None else (base + self.rig.residuals["coefficients"][index]).detach()
 
-    def triangles(self, index: int) -> Frames:
-        """The triangles' frames of a frame."""
+    def triangles(self, index: int, moved: Tensor | None = None) -> Frames:
+        """The triangles' frames of a frame. moved: (V, 3) in place of what the UNet says."""
         if self.rig is None:
             return self.fixed[index]
-        moved = None if self.deformation is None else self.deformation(self.expression(index))
+        if moved is None and self.deformation is not None:
+            moved = self.deformation(self.expression(index))
         return triangle_frames(self.rig(index, moved), self.faces)
 
     def places(self) -> Tensor:
@@ -105,15 +115,20 @@ class Scene:
         with torch.no_grad():
             return to_world(self.splats.face, now["means"], now["rotations"], now["log_scales"], self.rest)[0] / REACH
 
-    def draw(self, index: int, camera: Camera, *, normals: bool = False) -> Drawn:
-        """One frame from a camera in its world."""
+    def draw(self, index: int, camera: Camera, *, normals: bool = False, instead: dict[str, Tensor] | None = None) -> Drawn:
+        """One frame from a camera in its world.
+
+        instead: of what "dynamics" (N, 14) and "deformation" (V, 3) would say, their baked forms.
+        """
+        instead = instead or {}
         p: dict[str, Tensor] = dict(self.splats.now)
         places = self.places() if self.coin is not None or self.dynamics is not None else None
         if self.dynamics is not None and places is not None:
-            change = self.dynamics(places, self.expression(index))
+            flat = instead["dynamics"] if "dynamics" in instead else self.dynamics.flat(places, self.expression(index))
+            change = Residuals.split(flat)
             p = {name: tensor + getattr(change, name) for name, tensor in p.items()}
         means, rotations, scales = to_world(
-            self.splats.face, p["means"], p["rotations"], p["log_scales"].exp(), self.triangles(index)
+            self.splats.face, p["means"], p["rotations"], p["log_scales"].exp(), self.triangles(index, instead.get("deformation"))
         )
         features, offsets = [p["colors"]], None
         if self.coin is not None and places is not None:

@@ -19,6 +19,8 @@ RANK = 24
 RIDGE = 1e-3
 """Of the regression of weights on expressions, relative to the expressions' mean square."""
 SEED = 5
+MADE_UP = 0.2
+"""Say of the made-up expressions together, next to the person's own together."""
 ACTIVE = 0.15
 """Part of the coefficients that a made-up expression uses."""
 
@@ -54,8 +56,11 @@ def bake(
         table = np.stack([residuals(torch.from_numpy(row)).numpy() for row in samples]).astype(np.float32)
     count, n, c = table.shape
     weight = np.ones(c, np.float32) if scale is None else np.asarray(scale, np.float32)
-    mean = table.mean(axis=0)
-    flat = ((table - mean) * weight).reshape(count, n * c)
+    say = np.ones(count)
+    say[len(expressions) :] = MADE_UP * len(expressions) / max(made_up, 1)
+    mean, centre = np.average(table, axis=0, weights=say), np.average(samples, axis=0, weights=say)
+    root = np.sqrt(say)[:, None]
+    flat = root * ((table - mean) * weight).reshape(count, n * c)
     # principal components from the small Gram matrix: there are far fewer expressions than numbers
     values, vectors = np.linalg.eigh(flat @ flat.T)
     order = np.argsort(-values)[: min(rank, count)]
@@ -64,15 +69,14 @@ def bake(
     left, strength = vectors[:, order][:, used], strength[used]
     directions = (left / strength).T @ flat
     amounts = left * strength
-    centre = samples.mean(axis=0)
-    x = samples - centre
+    x = root * (samples - centre)
     gram = x.T @ x
     mixing = np.linalg.solve(gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), x.T @ amounts)
     total = max(float((flat**2).sum()), 1e-20)
     left_over = float(((amounts - x @ mixing) ** 2).sum()) + total - float((amounts**2).sum())
     shaped = directions.reshape(-1, n, c) / weight
     return Baked(
-        mean, shaped.astype(np.float32), mixing.astype(np.float32), (-centre @ mixing).astype(np.float32),
+        mean.astype(np.float32), shaped.astype(np.float32), mixing.astype(np.float32), (-centre @ mixing).astype(np.float32),
         float((amounts**2).sum() / total), 1.0 - left_over / total,
     )  # fmt: skip
 

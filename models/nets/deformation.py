@@ -67,7 +67,8 @@ class Deformation(nn.Module):
         self.up = nn.ModuleList([nn.Conv2d(c + b, b, 3, padding=1), nn.Conv2d(b + a, a, 3, padding=1)])
         self.out = nn.Conv2d(a, 3, 3, padding=1)
         nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        if self.out.bias is not None:
+            nn.init.zeros_(self.out.bias)
 
     def position_map(self, coefficients: Tensor) -> Tensor:
         """(4, side, side): where the skin is, over REACH, and 1 where the texel shows any. coefficients: (52,)."""

@@ -47,7 +47,7 @@ class Remesh:
         first = np.full(len(template), -1, np.int64)
         first[self.faces.ravel()[::-1]] = np.arange(self.faces.size)[::-1]
         used = np.flatnonzero(first >= 0)
-        apart = ((landmarks**2).sum(1)[:, None] + (template[used] ** 2).sum(1) - 2 * landmarks @ template[used].T)
+        apart = (landmarks**2).sum(1)[:, None] + (template[used] ** 2).sum(1) - 2 * landmarks @ template[used].T
         corner = first[used[apart.argmin(axis=1)]]
         uv = np.stack([self.texel[:, 1] + 0.5, self.texel[:, 0] + 0.5], axis=1) / (1 + self.texel.max())
         return replace(
@@ -94,9 +94,7 @@ def neighbourhood(faces: NDArray[np.int32], hops: int) -> sparse.csr_matrix:
     return reached
 
 
-def _turned_alike(
-    model: HeadModel, on: NDArray[np.int32], barycentric: Array, triangles: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _turned_alike(model: HeadModel, on: NDArray[np.int32], barycentric: Array, triangles: NDArray[np.int64]) -> NDArray[np.int64]:
     """The triangles with two corners swapped where they would show their back outwards."""
     corners = model.template[model.faces]
     points = np.einsum("mk,mkc->mc", barycentric, corners[on])

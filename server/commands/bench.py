@@ -30,9 +30,8 @@ def splat(as_json: bool) -> None:
 @json_option
 def drive(avatar: Path | None, as_json: bool) -> None:
     """The face solver against known truth: the avatar is drawn with known coefficients, tracked, and compared."""
-    from realtime.bench_solver import bench_solver
-
     from models import avatar_file
+    from realtime.bench_solver import bench_solver
 
     result: dict[str, Any] = bench_solver(avatar_file.load(_avatar(avatar)), quiet=True)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)

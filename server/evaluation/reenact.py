@@ -3,8 +3,9 @@ with it, next to two tricks that know nothing of heads.
 
 Protocol. Picture 0 is the portrait; 39 later pictures, 4 apart, are compared. Each is cut to a square around the face of
 picture 0, scaled to 512x512, matted as enrollment does it, and put on white. `copy` and `warp` work on the portrait that
-was cut and matted the same way. The avatar is drawn in the clip's own camera, as `visavis drive` does, and then cut the same
-way. Where the square overhangs the clip nothing is known, so all rows are white there.
+was cut and matted the same way; `warp` knows the landmarks of the compared picture. The avatar is drawn in the clip's own
+camera by `server.drive.pictures`, which takes pose and expression from the compared pictures and all before them, and is then
+cut the same way. Where the square overhangs the clip nothing is known, so all rows are white there.
 """
 
 from __future__ import annotations
@@ -76,13 +77,14 @@ def reenact(
     tell = progress or (lambda stage, part: None)
     tell("enrolling", 0.0)
     clip = open_clip(clip_path)
-    first, _ = next(clip.frames())
+    beginning = [rgb for rgb, _ in islice(clip.frames(), 0, APART + 1, APART)]
+    if len(beginning) < 2:
+        raise ClipError(f"a clip of at least {APART + 1} pictures was expected, {clip.path.name} has fewer; record a longer one")
+    first = beginning[0]
     crop = FaceCrop.around_face(first)
     avatar = enroll(first)
     tell("driving", 0.3)
     truth, driven = _truth_and_avatar(clip, crop, avatar)
-    if len(truth) < 2:
-        raise ClipError(f"a clip of at least {APART + 1} pictures was expected, {clip.path.name} has fewer; record a longer one")
     photo, truth = truth[0], truth[1:]
     there, *faces = metrics.landmarks([photo, *truth])
     bent = [photo if there is None or here is None else tricks.warp(photo, there, here) for here in faces]

@@ -102,10 +102,10 @@ def page(webcam: Path, addresses: dict[str, str]) -> Iterator[object]:
         pytest.skip(f"{CHROMIUM} is not installed")
     with sync_api.sync_playwright() as playwright:
         film = f"--use-file-for-fake-video-capture={webcam}"
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=[*FLAGS, film, "--use-fake-ui-for-media-stream"]
-        )
-        page = browser.new_context(permissions=["camera", "microphone"], bypass_csp=True, viewport={"width": 900, "height": 700}).new_page()
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film, "--use-fake-ui-for-media-stream"])
+        page = browser.new_context(
+            permissions=["camera", "microphone"], bypass_csp=True, viewport={"width": 900, "height": 700}
+        ).new_page()
         page.goto(addresses["person"] + "?autojoin=1")
         page.wait_for_function(PLAYING, timeout=60_000)
         yield page

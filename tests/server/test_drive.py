@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -49,7 +48,7 @@ def clip(actor: Actor, moments: list[DriveFrame], folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tracked(avatar: Path, clip: Path, folder: Path) -> Iterator[Path]:
+def tracked(avatar: Path, clip: Path, folder: Path) -> Path:
     said: list[tuple[str, float]] = []
     summary = drive(avatar, clip, folder / "tracked", "tracked", progress=lambda stage, part: said.append((stage, part)))
     assert (summary.frames, summary.frames_without_face, summary.transferred) == (12, len(LOST), False)
@@ -59,7 +58,7 @@ def tracked(avatar: Path, clip: Path, folder: Path) -> Iterator[Path]:
     parts = [part for _, part in said]
     assert parts == sorted(parts)
     assert said[-1] == ("done", 1.0)
-    yield folder / "tracked"
+    return folder / "tracked"
 
 
 def read(path: Path) -> NDArray[np.uint8]:
