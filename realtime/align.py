@@ -67,8 +67,11 @@ class Aligner:
         coefficients: Array,
         pose: Pose,
     ) -> tuple[Array, Pose]:
-        """Better coefficients (52,) and a better pose for this frame. frame: (H, W, 3) uint8; matte: (H, W) in [0, 1]; landmarks: (478, 2) pixels of the
-        frame; camera: of the same picture; pose: the landmarks' own answer."""
+        """Better coefficients (52,) and a better pose for this frame.
+
+        frame: (H, W, 3) uint8; matte: (H, W) in [0, 1]; landmarks: (478, 2) pixels of the frame; camera: of the same picture;
+        coefficients, pose: the landmarks' own answer.
+        """
         small = camera.resized(SIDE, max(16, round(SIDE * camera.height / camera.width)))
         truth = matte[..., None] * (frame.astype(np.float32) / 255) + (1 - matte[..., None])
         wanted = _smooth(cv2.resize(truth, (small.width, small.height), interpolation=cv2.INTER_AREA))
