@@ -7,6 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 
+# mediapipe brings the OpenCV that needs a desktop's libGL; where that is missing, the same release without windows stands in.
+define mend_opencv
+$(BIN)/python -c 'import cv2' 2>/dev/null \
+	|| $(BIN)/python -m pip install --quiet --no-deps --force-reinstall opencv-contrib-python-headless==4.11.0.86
+endef
+
 .PHONY: run test bench setup setup-dev web lint types clean
 
 run: setup web
@@ -23,11 +29,13 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@echo "installing packages (about 2 GB; some minutes the first time) ..."
 	$(BIN)/python -m pip install --quiet -e .
+	@$(call mend_opencv)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@echo "installing packages for the tests ..."
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@$(call mend_opencv)
 	@touch $@ $(VENV)/.installed
 
 web: client_web/dist/index.html
