@@ -12,6 +12,7 @@ import math
 import pickle
 import pickletools
 import re
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,13 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
             f"a head model was expected at {path} but it cannot be read ({error.strerror or error}); check the path"
         ) from None
     try:
-        _check_operations(data)
-        top = _Unpickler(io.BytesIO(data), encoding="latin1").load()
-        if not isinstance(top, dict):
-            raise pickle.UnpicklingError("it does not hold a dict")
-        return {name: array for name, value in top.items() if isinstance(name, str) and (array := _array(value)) is not None}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of odd escapes in a damaged file
+            _check_operations(data)
+            top = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+            if not isinstance(top, dict):
+                raise pickle.UnpicklingError("it does not hold a dict")
+            return {name: array for name, value in top.items() if isinstance(name, str) and (array := _array(value)) is not None}
     except (  # what the documentation of `pickle` and `pickletools` names, and what broken arguments raise
         pickle.UnpicklingError, ArithmeticError, AttributeError, EOFError, ImportError, LookupError, MemoryError,
         RecursionError, TypeError, ValueError,
