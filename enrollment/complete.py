@@ -137,9 +137,7 @@ class HairWrap:
 
     BINS = 256
 
-    def __init__(
-        self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array
-    ) -> None:
+    def __init__(self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array) -> None:
         """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone, skin: (3,) the hair's colour and the skin's."""
         self.tone = tone
         model, fragments = view.model, view.fragments

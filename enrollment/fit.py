@@ -64,9 +64,7 @@ class PhotoFit:
     def camera(self, portrait: Portrait) -> Camera:
         """The photo's camera, in a world whose axes are the camera's OpenGL axes."""
         side = portrait.image.shape[0]
-        return Camera(
-            side, side, self.focal, self.focal, *portrait.principal, world_to_camera=np.diag([1.0, -1.0, -1.0, 1.0])
-        )
+        return Camera(side, side, self.focal, self.focal, *portrait.principal, world_to_camera=np.diag([1.0, -1.0, -1.0, 1.0]))
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,7 @@ def clean_colors(portrait: Portrait) -> Array:
     return np.asarray(portrait.image[nearest[0], nearest[1]], np.float32) / 255
 
 
-def lift(
-    view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]
-) -> BoundGaussians:
+def lift(view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]) -> BoundGaussians:
     """Gaussians for every pixel of the person, bound to the faces under them.
 
     view: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
@@ -124,9 +122,7 @@ def discs(
     return binding.bind(world, face, binding.frames(view.vertices, view.model.faces))
 
 
-def step_map(
-    face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bool_], portrait: Portrait
-) -> NDArray[np.int64]:
+def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bool_], portrait: Portrait) -> NDArray[np.int64]:
     """(S, S) pixels between neighbouring Gaussians: as fine as what lies there deserves; the soft rim is never coarse."""
     step = np.full(len(model.faces), STEP_HEAD)
     step[model.region == REGION["body"]] = STEP_BODY

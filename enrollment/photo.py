@@ -67,9 +67,7 @@ def decode_photo(data: bytes, name: str = "the photo") -> NDArray[np.uint8]:
 
 
 def _too_large(name: str, has: str) -> PhotoError:
-    return PhotoError(
-        f"a photo of at most {MAX_PIXELS // 1_000_000} megapixels was expected, {name} has {has}; scale it down"
-    )
+    return PhotoError(f"a photo of at most {MAX_PIXELS // 1_000_000} megapixels was expected, {name} has {has}; scale it down")
 
 
 def _to_rgb(picture: Image.Image) -> NDArray[np.uint8]:

@@ -150,9 +150,7 @@ def _score(detections: list[Any]) -> float:
     return best
 
 
-def _square(
-    photo: NDArray[np.uint8], matrix: Array64, side: int, beyond: int
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def _square(photo: NDArray[np.uint8], matrix: Array64, side: int, beyond: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """A square of `side` pixels out of the photo, shrunk without aliasing, grey value `beyond` where the photo ended; and
     where it did not, (side, side) bool. matrix: (2, 3), photo -> square, (0, 0) is the corner of both."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))

@@ -109,9 +109,7 @@ def _framing(gaussians: Gaussians, lowest: float) -> tuple[float, float]:
     return 0.5 * (top + lowest), max(top - lowest, across)
 
 
-def preview_sheet(
-    avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None, size: int = 384
-) -> NDArray[np.uint8]:
+def preview_sheet(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None, size: int = 384) -> NDArray[np.uint8]:
     """Two rows of eight directions around and two rows of expressions and poses, labelled, (4 size, 4 size, 3) uint8 sRGB."""
     studio = _Studio(avatar, model, rasterizer)
     looks = (*AROUND, *EXPRESSIONS)

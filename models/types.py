@@ -43,9 +43,7 @@ class Camera:
     def resized(self, width: int, height: int) -> Camera:
         """The same view in another picture size; a change of aspect stretches."""
         sx, sy = width / self.width, height / self.height
-        return replace(
-            self, width=width, height=height, fx=self.fx * sx, fy=self.fy * sy, cx=self.cx * sx, cy=self.cy * sy
-        )
+        return replace(self, width=width, height=height, fx=self.fx * sx, fy=self.fy * sy, cx=self.cx * sx, cy=self.cy * sy)
 
     def project(self, points: NDArray[np.floating]) -> Array64:
         """World points (..., 3) -> pixels (..., 2). Points at or behind the camera give nonsense; check z before."""

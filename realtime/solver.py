@@ -159,9 +159,7 @@ class Solver:
         """(N,) the tracker's own relative depth, pixels."""
         return landmarks.points[self._basis.response.landmarks, 2].astype(np.float64)
 
-    def _frame(
-        self, fit: Fit, pixels: Array64, focal: float, timestamp: float, confidence: float
-    ) -> DriveFrame:
+    def _frame(self, fit: Fit, pixels: Array64, focal: float, timestamp: float, confidence: float) -> DriveFrame:
         full = np.einsum("k,kj->j", fit.coefficients, self._basis.unknowns)
         resting = self._basis.resting(fit.rotation, self.offset)
         gaze = self.eyes.settle(full, pixels, resting, fit.rotation, fit.translation, focal)

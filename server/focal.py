@@ -66,9 +66,7 @@ def _misfit(solver: Solver, face: Landmarks) -> float:
     return solver.fit.rms if solver.fit is not None else np.inf
 
 
-def _difference(
-    poser: AvatarPoser, solver: Solver, looks: list[tuple[Pixels, Landmarks]], people: list[np.ndarray]
-) -> float:
+def _difference(poser: AvatarPoser, solver: Solver, looks: list[tuple[Pixels, Landmarks]], people: list[np.ndarray]) -> float:
     """Mean squared difference of colours between the aligned avatar and the matted pictures, both on white."""
     rasterizer = best()
     aligner, errors = Aligner(poser, rasterizer), []

@@ -147,9 +147,7 @@ class Stats:
     calibrating: bool = False
 
 
-Message = (
-    Hello | Offer | Bye | Welcome | Answer | Failure | RoomState | Camera | Ping | Recalibrate | Pong | Stats
-)
+Message = Hello | Offer | Bye | Welcome | Answer | Failure | RoomState | Camera | Ping | Recalibrate | Pong | Stats
 MESSAGES: dict[str, type] = {cls.TYPE: cls for cls in typing.get_args(Message)}
 
 

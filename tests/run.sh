@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make test` runs: formatter, linter and types, the page's own tests, then pytest. One argument: the venv's bin folder.
+# What `make test` runs: linter and types, the page's own tests, then pytest. One argument: the venv's bin folder.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="$1"

@@ -66,9 +66,7 @@ def _fill(points, faces, fx, fy, cx, cy, cull, face, bary, depth):  # type: igno
                     bary[y, x, 0], bary[y, x, 1], bary[y, x, 2] = wa * z, wb * z, wc * z
 
 
-def rasterize(
-    vertices: NDArray[np.floating], faces: NDArray[np.int32], camera: Camera, *, cull: bool = True
-) -> Fragments:
+def rasterize(vertices: NDArray[np.floating], faces: NDArray[np.int32], camera: Camera, *, cull: bool = True) -> Fragments:
     """Draw a triangle mesh. vertices: (V, 3) metres, world. faces: (F, 3), counter-clockwise seen from outside.
 
     `cull` leaves out faces that show their back. Faces that reach behind the near plane (1 cm) are left out whole.

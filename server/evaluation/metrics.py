@@ -63,9 +63,7 @@ def ssim(truth: Pixels, picture: Pixels) -> float:
     """Structural similarity (Wang et al. 2004, Gaussian window of sigma 1.5), mean over the channels."""
     a, b = truth.astype(np.float32) / 255, picture.astype(np.float32) / 255
     return float(
-        structural_similarity(
-            a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
-        )
+        structural_similarity(a, b, channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
     )
 
 
