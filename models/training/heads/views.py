@@ -1,0 +1,143 @@
+"""Cameras and expressions to draw heads with."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import arkit
+from models.heads.base import HeadModel
+from models.types import Array, Camera
+
+MIDDLE = (0.0, 0.005, 0.0)
+"""What cameras look at, avatar space."""
+SHOWN = 0.36
+"""Metres of the middle of the head that a picture is high."""
+
+
+def orbit_camera(yaw: float, pitch: float = 0.0, *, fov: float = 20.0, size: int = 256, shown: float = SHOWN) -> Camera:
+    """A square camera around the head: yaw, pitch and fov in degrees, yaw positive towards the person's left; far enough away
+    to see `shown` metres at the middle of the head."""
+    angle = np.deg2rad(fov)
+    distance = 0.5 * shown / np.tan(0.5 * angle)
+    return Camera.orbit(
+        np.deg2rad(yaw), np.deg2rad(pitch), float(distance), width=size, height=size, fov_y=float(angle), target=MIDDLE
+    )
+
+
+def frontal_arc(count: int = 12, *, width: float = 120.0, pitch: float = 0.0, size: int = 256, fov: float = 20.0) -> list[Camera]:
+    """`count` cameras evenly over `width` degrees about the front, from the person's right to the left."""
+    return [orbit_camera(yaw, pitch, size=size, fov=fov) for yaw in np.linspace(-0.5 * width, 0.5 * width, count)]
+
+
+def ring(count: int = 24, *, pitch: float = 0.0, size: int = 256, fov: float = 20.0) -> list[Camera]:
+    """`count` cameras all round on one level, from the front by the person's left."""
+    return [orbit_camera(360.0 * i / count, pitch, size=size, fov=fov) for i in range(count)]
+
+
+def random_camera(rng: np.random.Generator, *, size: int = 256, frontal: float = 0.6) -> Camera:
+    """Mostly from in front, the rest all round; pitch -25 to 35 degrees; portrait to wide lenses; not quite centred."""
+    yaw = rng.normal(0, 35) if rng.random() < frontal else rng.uniform(-180, 180)
+    pitch = float(np.clip(rng.normal(3, 11), -25, 35))
+    return orbit_camera(
+        float(yaw), pitch, fov=float(rng.uniform(12, 32)), size=size, shown=SHOWN * float(rng.uniform(0.88, 1.12))
+    )
+
+
+def gaze_of(model: HeadModel, coefficients: NDArray[np.floating]) -> Array:
+    """The gaze (2, 2) radians that the eyeLook coefficients (52,) say."""
+    c, i = np.asarray(coefficients, np.float32), arkit.INDEX
+    inward, outward, up, down = (float(g) for g in model.gaze_range)
+    rows = []
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        yaw = sign * (outward * c[i[f"eyeLookOut{side}"]] - inward * c[i[f"eyeLookIn{side}"]])
+        rows.append((yaw, up * c[i[f"eyeLookUp{side}"]] - down * c[i[f"eyeLookDown{side}"]]))
+    return np.asarray(rows, np.float32)
+
+
+def look(model: HeadModel, yaw: float, pitch: float) -> dict[str, float]:
+    """The eyeLook coefficients of both eyes for a gaze in radians (positive: to the person's left, up)."""
+    inward, outward, up, down = (float(g) for g in model.gaze_range)
+    out = {}
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        turn = yaw * sign
+        out[f"eyeLookOut{side}"], out[f"eyeLookIn{side}"] = max(turn, 0) / outward, max(-turn, 0) / inward
+        out[f"eyeLookUp{side}"], out[f"eyeLookDown{side}"] = max(pitch, 0) / up, max(-pitch, 0) / down
+    return {k: min(v, 1.0) for k, v in out.items()}
+
+
+def _both(**values: float) -> dict[str, float]:
+    return {f"{name}{side}": v for name, v in values.items() for side in ("Left", "Right")}
+
+
+EMOTIONS: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "smile": _both(mouthSmile=0.7, cheekSquint=0.5, eyeSquint=0.3, mouthDimple=0.2),
+    "grin": _both(mouthSmile=0.85, cheekSquint=0.7, eyeSquint=0.45, mouthUpperUp=0.45, mouthLowerDown=0.35) | {"jawOpen": 0.16},
+    "laugh": _both(mouthSmile=0.9, cheekSquint=0.8, eyeSquint=0.6, mouthUpperUp=0.5, mouthLowerDown=0.4) | {"jawOpen": 0.5},
+    "surprise": _both(eyeWide=0.75, browOuterUp=0.8) | {"browInnerUp": 0.8, "jawOpen": 0.4},
+    "anger": _both(browDown=0.85, eyeSquint=0.35, noseSneer=0.35, mouthPress=0.4) | {"jawForward": 0.1},
+    "sadness": _both(mouthFrown=0.6, browDown=0.1) | {"browInnerUp": 0.7, "mouthShrugLower": 0.3},
+    "disgust": _both(noseSneer=0.8, mouthUpperUp=0.5, browDown=0.5, eyeSquint=0.4),
+    "fear": _both(eyeWide=0.7, mouthStretch=0.5, browOuterUp=0.4) | {"browInnerUp": 0.9, "jawOpen": 0.2},
+    "kiss": {"mouthPucker": 0.85, "mouthFunnel": 0.2},
+    "puff": {"cheekPuff": 0.85, "mouthPucker": 0.2} | _both(mouthPress=0.3),
+    "doubt": {"mouthLeft": 0.5, "mouthShrugUpper": 0.3, "browOuterUpLeft": 0.7, "browDownRight": 0.5},
+    "shout": {"jawOpen": 0.85} | _both(mouthStretch=0.35, mouthLowerDown=0.35, browDown=0.3),
+    "sleepy": _both(eyeBlink=0.55, browDown=0.1),
+}
+"""Whole faces, as people make them."""
+OFTEN = {"smile": 4, "grin": 3, "laugh": 2, "neutral": 2}
+"""How much likelier than others some of them are."""
+SPEECH: tuple[dict[str, float], ...] = (
+    {"jawOpen": 0.35}, {"mouthFunnel": 0.6, "jawOpen": 0.2}, {"mouthPucker": 0.6, "jawOpen": 0.1},
+    _both(mouthStretch=0.4, mouthLowerDown=0.2) | {"jawOpen": 0.12},
+    _both(mouthPress=0.5) | {"mouthRollLower": 0.4, "mouthRollUpper": 0.3},
+    _both(mouthUpperUp=0.2) | {"mouthRollLower": 0.6, "jawOpen": 0.08},
+    _both(mouthLowerDown=0.35, mouthUpperUp=0.2) | {"jawOpen": 0.12},
+)  # fmt: skip
+
+
+def random_expression(rng: np.random.Generator, model: HeadModel | None = None, *, strength: float = 1.0) -> Array:
+    """(52,) float32 in [0, 1]: one or two emotions, a mouth that speaks, lids, brows and a gaze, a little uneven.
+
+    model: whose gaze range the eyes use; without it the default model's.
+    """
+    named: dict[str, float] = {}
+
+    def add(part: dict[str, float], amount: float) -> None:
+        for name, value in part.items():
+            named[name] = named.get(name, 0.0) + value * amount
+
+    emotions = [e for name, e in EMOTIONS.items() for _ in range(OFTEN.get(name, 1))]
+    if rng.random() < 0.75:
+        add(emotions[rng.integers(len(emotions))], strength * rng.uniform(0.3, 1.1))
+    if rng.random() < 0.25:
+        add(emotions[rng.integers(len(emotions))], strength * rng.uniform(0.1, 0.5))
+    if rng.random() < 0.5:
+        add(SPEECH[rng.integers(len(SPEECH))], strength * rng.uniform(0.3, 1.2))
+    if rng.random() < 0.12:
+        add(_both(eyeBlink=1.0), rng.uniform(0.5, 1.0))
+    elif rng.random() < 0.05:
+        side = "Left" if rng.random() < 0.5 else "Right"
+        add({f"eyeBlink{side}": 1.0, f"cheekSquint{side}": 0.6, f"mouthSmile{side}": 0.3}, 1.0)
+    add({"browInnerUp": 1.0} if rng.random() < 0.5 else _both(browDown=1.0), strength * rng.beta(1, 6))
+    if rng.random() < 0.1:
+        add({rng.choice(["jawLeft", "jawRight", "mouthLeft", "mouthRight", "jawForward"]): 1.0}, strength * rng.uniform(0.1, 0.6))
+    yaw, pitch = float(rng.normal(0, 0.13)), float(rng.normal(0, 0.08))
+    if model is not None:
+        gaze = look(model, yaw, pitch)
+    else:
+        gaze = {
+            "eyeLookOutLeft": max(yaw, 0) * 3, "eyeLookInRight": max(yaw, 0) * 3, "eyeLookOutRight": max(-yaw, 0) * 3,
+            "eyeLookInLeft": max(-yaw, 0) * 3, "eyeLookUpLeft": max(pitch, 0) * 5, "eyeLookUpRight": max(pitch, 0) * 5,
+            "eyeLookDownLeft": max(-pitch, 0) * 4, "eyeLookDownRight": max(-pitch, 0) * 4,
+        }  # fmt: skip
+    add(gaze, 1.0)
+    out = np.zeros(arkit.COUNT, np.float32)
+    for name, value in named.items():
+        uneven = 1.0 if name in arkit.NAMES and "eyeLook" in name else float(np.exp(rng.normal(0, 0.12)))
+        out[arkit.INDEX[name]] = np.clip(value * uneven, 0, 1)
+    closed, jaw = arkit.INDEX["mouthClose"], arkit.INDEX["jawOpen"]
+    out[closed] = min(out[closed], out[jaw])
+    return out
