@@ -10,23 +10,23 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
 
-from enrollment.capture import Capture, CaptureError, Frame
+from enrollment.capture import Capture, Frame
 from enrollment.reconstruction import checkpoint, losses
 from enrollment.reconstruction.adam import Adam
-from enrollment.reconstruction.baking import bake_networks
+from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.scene import Drawn, Scene
 from enrollment.reconstruction.targets import Target, Targets
 from models.avatar import Avatar
+from models.errors import CaptureError
 from models.heads.base import HeadModel
-from models.nets.bake import Baked
 
 BAD_STEPS = 3
 """Steps in a row without a finite loss after which the run ends."""
@@ -53,8 +53,8 @@ class Progress:
 class Reconstruction:
     """avatar: the optimised one. frames: of the capture, in refined poses when the rig was refined. steps: done.
     losses: mean of each `check_every` steps. stopped: why it ended early, one sentence; empty when it did not.
-    warnings: the capture's. skipped: steps that had no finite loss. baked: the networks that were switched on, as linear bases
-    over the expression; baking_loss: decibels that the frames lose when drawn with them in the networks' place."""
+    warnings: the capture's. skipped: steps that had no finite loss. baking_loss: decibels that the frames lose when drawn with
+    the avatar's corrections in place of the networks that were switched on; 0 without any."""
 
     avatar: Avatar
     frames: tuple[Frame, ...]
@@ -63,7 +63,6 @@ class Reconstruction:
     stopped: str
     warnings: tuple[str, ...]
     skipped: int
-    baked: dict[str, Baked]
     baking_loss: float
 
 
@@ -83,6 +82,7 @@ def reconstruct(
     says so, or on KeyboardInterrupt, the best so far is returned. Raises `CaptureError` when the memory would not do.
     """
     config = config or ReconstructConfig()
+    avatar = replace(avatar, corrections=None)  # they are of networks that are trained anew, or not at all
     require_memory(len(avatar.gaussians), capture, config)
     with _alone():
         run = _Run(avatar, model, capture, config, checkpoint_path)
@@ -134,6 +134,7 @@ class _Run:
         self, avatar: Avatar, model: HeadModel, capture: Capture, config: ReconstructConfig, checkpoint_path: Path | None
     ) -> None:
         self.avatar, self.capture, self.config, self.path = avatar, capture, config, checkpoint_path
+        self.model = model
         person = avatar.person(model)
         self.targets = Targets(capture.frames, person, config.size, normals=config.normals, rng_seed=config.seed)
         self.scene = Scene(avatar, person, capture.frames, config)
@@ -181,15 +182,16 @@ class _Run:
         frames = self.capture.frames
         if self.scene.rig is not None:
             frames = self.scene.rig.refined(frames)
-        baked, lost = bake_networks(self.scene, self.targets.whole)
+        made = with_corrections(self.scene.avatar(self.avatar), self.model, self.scene, frames, self.targets.whole)
         return Reconstruction(
-            self.scene.avatar(self.avatar), frames, self.done, tuple(self.losses), stopped, self.capture.warnings, self.skipped,
-            baked, lost,
+            made, frames, self.done, tuple(self.losses), stopped, self.capture.warnings, self.skipped,
+            made.corrections.loss_db if made.corrections is not None else 0.0,
         )  # fmt: skip
 
     def _step(self) -> float | None:
         """One step of Adam; its loss, or None when that or a gradient was not finite and nothing was changed."""
         index, target = self.targets.draw(self.done, self.config.crops)
+        target = target.to(self.config.device)
         parameters = self.scene.parameters()
         for p in parameters.values():
             p.grad = None

@@ -10,6 +10,16 @@ Tensors, N Gaussians on a head of V vertices with K identity directions:
     opacities (N,) F16, colors (N, 3) F16        off by at most 1/4096
     preview.NAME (bytes,) U8                     a PNG picture
 
+Version "2" has besides, R directions for A of the Gaussians, or S directions for the vertices, or both (`models.corrections`):
+
+    active (A,) I32                              which Gaussians, ascending
+    gaussian_directions (R, A, 14) F16           off by at most 1/2048 of each
+    gaussian_mixing (52, R) F32
+    vertex_directions (S, V, 3) F16, vertex_mixing (52, S) F32
+    loss_db (1,) F32                             measured with just these numbers
+
+An avatar without corrections is written as version "1", which knows none of them and is read by every release.
+
 Metadata: `format`, `version`, `head`, `provenance` (JSON), and `sha256` over all of the above, so that a file that was
 damaged or altered by hand is noticed. The hash is no signature: who can write files can write a fitting hash.
 """
@@ -27,21 +37,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import tensor_file
+from models import arkit, tensor_file
 from models.atomic import atomic_write
 from models.avatar import Avatar
 from models.binding import BoundGaussians
+from models.corrections import WIDTH, Basis, Corrections
 from models.errors import AvatarFileError
 from models.heads.base import HeadModel
-from models.tensor_file import Header, MalformedError
+from models.tensor_file import Entry, Header, MalformedError
 
 FORMAT = "visavis-avatar"
-VERSION = "1"
+VERSION, CORRECTED = "1", "2"
+"""Without and with corrections."""
 MAX_BYTES = 64 << 20
 MAX_HEADER_BYTES = 256 << 10
 MAX_GAUSSIANS = 500_000
 MAX_VERTICES = 1 << 16
 MAX_IDENTITY = 1024
+MAX_ACTIVE = 1 << 15
+MAX_RANK = 32
+MAX_CORRECTION = 1000.0
+"""Of any number in the directions and the mixing: keeps all sums of theirs finite."""
 MAX_PROVENANCE_BYTES = 64 << 10
 MAX_PREVIEWS = 16
 MAX_PREVIEW_BYTES = 4 << 20
@@ -58,7 +74,19 @@ SHAPES: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "colors": ("F16", ("N", 3)),
 }  # fmt: skip
 """Tensor -> dtype and shape; a letter stands for the same number everywhere."""
-LARGEST = {"K": MAX_IDENTITY, "V": MAX_VERTICES, "N": MAX_GAUSSIANS}
+OF_GAUSSIANS: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "active": ("I32", ("A",)), "gaussian_directions": ("F16", ("R", "A", WIDTH)), "gaussian_mixing": ("F32", (arkit.COUNT, "R")),
+}  # fmt: skip
+OF_VERTICES: dict[str, tuple[str, tuple[str | int, ...]]] = {
+    "vertex_directions": ("F16", ("S", "V", 3)), "vertex_mixing": ("F32", (arkit.COUNT, "S")),
+}  # fmt: skip
+OF_BOTH: dict[str, tuple[str, tuple[str | int, ...]]] = {"loss_db": ("F32", (1,))}
+LARGEST = {
+    "N": (MAX_GAUSSIANS, "Gaussians"), "V": (MAX_VERTICES, "vertices"), "K": (MAX_IDENTITY, "identity numbers"),
+    "A": (MAX_ACTIVE, "Gaussians with corrections"), "R": (MAX_RANK, "directions of corrections"),
+    "S": (MAX_RANK, "directions of vertex corrections"),
+}  # fmt: skip
+"""Letter -> the largest number it may stand for, and what of."""
 Tensors = dict[str, NDArray[Any]]
 
 
@@ -134,9 +162,12 @@ def encode(avatar: Avatar) -> bytes:
             "log_scales": np.log(np.maximum(g.scales, np.exp(LOG_SCALE[0]))).astype(np.float16),
             "opacities": g.opacities.astype(np.float16), "colors": g.colors.astype(np.float16),
         }  # fmt: skip
+        if avatar.corrections is not None:
+            tensors |= _of_corrections(avatar.corrections)
     for name, png in avatar.previews.items():
         tensors[PREVIEW + name] = np.frombuffer(png, np.uint8)
-    metadata = {"format": FORMAT, "version": VERSION, "head": avatar.head, "provenance": provenance}
+    number = VERSION if avatar.corrections is None else CORRECTED
+    metadata = {"format": FORMAT, "version": number, "head": avatar.head, "provenance": provenance}
     metadata["sha256"] = _hash(metadata, tensors)
     return tensor_file.write(tensors, metadata)
 
@@ -144,6 +175,37 @@ def encode(avatar: Avatar) -> bytes:
 def decode(data: bytes) -> Avatar:
     """The inverse of `encode`, with all checks of `load`. Raises `MalformedError`."""
     return _read(io.BytesIO(data), len(data))
+
+
+def _of_corrections(corrections: Corrections) -> Tensors:
+    gaussians, vertices = corrections.gaussians, corrections.vertices
+    tensors: Tensors = {"loss_db": np.array([corrections.loss_db], np.float32)}
+    if gaussians is not None:
+        if int(corrections.active.min(initial=0)) < 0 or int(corrections.active.max(initial=0)) >= 1 << 31:
+            raise MalformedError("its corrections are of Gaussians that it does not have")
+        tensors |= {
+            "active": corrections.active.astype(np.int32), "gaussian_directions": gaussians.directions.astype(np.float16),
+            "gaussian_mixing": np.asarray(gaussians.mixing, np.float32),
+        }  # fmt: skip
+    if vertices is not None:
+        tensors |= {
+            "vertex_directions": vertices.directions.astype(np.float16),
+            "vertex_mixing": np.asarray(vertices.mixing, np.float32),
+        }
+    return tensors
+
+
+def _corrections(t: Tensors) -> Corrections | None:
+    """The inverse, of tensors that were checked."""
+    if "loss_db" not in t:
+        return None
+    active, gaussians, vertices = np.zeros(0, np.int32), None, None
+    if "active" in t:
+        active = t["active"].astype(np.int32)
+        gaussians = Basis(t["gaussian_directions"].astype(np.float32), t["gaussian_mixing"].astype(np.float32))
+    if "vertex_directions" in t:
+        vertices = Basis(t["vertex_directions"].astype(np.float32), t["vertex_mixing"].astype(np.float32))
+    return Corrections(active, gaussians, vertices, float(t["loss_db"][0]))
 
 
 def _read(stream: Any, size: int) -> Avatar:
@@ -164,7 +226,7 @@ def _read(stream: Any, size: int) -> Avatar:
         tensors["face"].astype(np.int32), wide["means"], rotations, np.exp(wide["log_scales"]), wide["opacities"],
         wide["colors"],
     )  # fmt: skip
-    return Avatar(meta["head"], wide["identity"], wide["offset"], bound, provenance, previews)
+    return Avatar(meta["head"], wide["identity"], wide["offset"], bound, provenance, previews, _corrections(tensors))
 
 
 def _check_header(header: Header) -> None:
@@ -172,8 +234,10 @@ def _check_header(header: Header) -> None:
     meta = header.metadata
     if meta.get("format") != FORMAT:
         raise MalformedError("it is not a Visavis avatar")
-    if meta.get("version") != VERSION:
-        raise MalformedError(f"it has version {meta.get('version', '')[:20]!r} where this Visavis reads version {VERSION!r}")
+    if meta.get("version") not in (VERSION, CORRECTED):
+        raise MalformedError(
+            f"it has version {meta.get('version', '')[:20]!r} where this Visavis reads versions {VERSION!r} and {CORRECTED!r}"
+        )
     if set(meta) != {"format", "version", "head", "provenance", "sha256"}:
         raise MalformedError("its metadata does not have the entries of an avatar")
     if not 0 < len(meta["head"]) <= 64 or not meta["head"].isprintable():
@@ -181,19 +245,7 @@ def _check_header(header: Header) -> None:
     if len(meta["provenance"]) > MAX_PROVENANCE_BYTES:
         raise MalformedError(f"its provenance record is longer than {MAX_PROVENANCE_BYTES} bytes")
     previews = [name for name in header.entries if name.startswith(PREVIEW)]
-    if set(header.entries) - set(previews) != set(SHAPES):
-        odd = min(set(SHAPES) ^ (set(header.entries) - set(previews)))
-        raise MalformedError(f"it lacks or should not have the tensor {odd[:40]!r}")
-    sizes: dict[str, int] = {}
-    for name, (dtype, shape) in SHAPES.items():
-        entry = header.entries[name]
-        expected = tuple(sizes.setdefault(n, entry.shape[i] if i < len(entry.shape) else 0) if isinstance(n, str) else n
-                         for i, n in enumerate(shape))  # fmt: skip
-        if entry.dtype != dtype or entry.shape != expected:
-            raise MalformedError(f"its tensor {name!r} is {entry.dtype} {entry.shape} where {dtype} {expected} was expected")
-    for letter, what in (("N", "Gaussians"), ("V", "vertices"), ("K", "identity numbers")):
-        if not 0 < sizes[letter] <= LARGEST[letter]:
-            raise MalformedError(f"it has {sizes[letter]} {what} where 1 to {LARGEST[letter]} are allowed")
+    _check_shapes({name: e for name, e in header.entries.items() if not name.startswith(PREVIEW)}, meta["version"])
     if len(previews) > MAX_PREVIEWS:
         raise MalformedError(f"it has {len(previews)} previews where at most {MAX_PREVIEWS} are allowed")
     for name in previews:
@@ -204,9 +256,32 @@ def _check_header(header: Header) -> None:
             raise MalformedError(f"its preview {name[:40]!r} is not a picture of at most {MAX_PREVIEW_BYTES} bytes")
 
 
+def _check_shapes(entries: dict[str, Entry], version: str) -> None:
+    wanted = dict(SHAPES)
+    if version == CORRECTED:
+        groups = [group for group in (OF_GAUSSIANS, OF_VERTICES) if set(group) & set(entries)]
+        for group in groups or [OF_GAUSSIANS]:
+            wanted |= group
+        wanted |= OF_BOTH
+    if set(entries) != set(wanted):
+        odd = min(set(wanted) ^ set(entries))
+        raise MalformedError(f"it lacks or should not have the tensor {odd[:40]!r}")
+    sizes: dict[str, int] = {}
+    for name, (dtype, shape) in wanted.items():
+        entry = entries[name]
+        expected = tuple(sizes.setdefault(n, entry.shape[i] if i < len(entry.shape) else 0) if isinstance(n, str) else n
+                         for i, n in enumerate(shape))  # fmt: skip
+        if entry.dtype != dtype or entry.shape != expected:
+            raise MalformedError(f"its tensor {name!r} is {entry.dtype} {entry.shape} where {dtype} {expected} was expected")
+    for letter, size in sizes.items():
+        largest, what = LARGEST[letter]
+        if not 0 < size <= largest:
+            raise MalformedError(f"it has {size} {what} where 1 to {largest} are allowed")
+
+
 def _check_values(t: Tensors) -> None:
-    for name in SHAPES:
-        if name != "face" and not np.isfinite(t[name]).all():
+    for name, tensor in t.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
             raise MalformedError(f"its tensor {name!r} holds numbers that are not finite")
     if not (np.linalg.norm(t["rotations"].astype(np.float32), axis=1) > 0.1).all():
         raise MalformedError("a rotation is a quaternion without length")
@@ -215,6 +290,15 @@ def _check_values(t: Tensors) -> None:
     for name in ("opacities", "colors"):
         if t[name].min() < 0 or t[name].max() > 1:
             raise MalformedError(f"its {name} are not all in [0, 1]")
+    for name in ("gaussian_directions", "gaussian_mixing", "vertex_directions", "vertex_mixing"):
+        if name in t and np.abs(t[name]).max() > MAX_CORRECTION:
+            raise MalformedError(f"its {name} are not all in -{MAX_CORRECTION:.0f} to {MAX_CORRECTION:.0f}")
+    if "active" in t:
+        active = t["active"].astype(np.int64)
+        if active[0] < 0 or active[-1] >= len(t["face"]) or (np.diff(active) <= 0).any():
+            raise MalformedError(f"its corrections are not of different ones of its {len(t['face'])} Gaussians in their order")
+    if "loss_db" in t and t["loss_db"][0] < 0:
+        raise MalformedError("the loss of its corrections is negative")
 
 
 def _check_preview(name: str, png: bytes) -> None:

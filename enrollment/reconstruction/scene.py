@@ -29,8 +29,9 @@ from models.avatar import Avatar
 from models.heads.base import PersonHead
 from models.nets.coin import Coin
 from models.nets.deformation import Deformation
-from models.nets.dynamics import Dynamics, Residuals
-from models.splat.autograd import rasterize, shortest_axes
+from models.nets.dynamics import Dynamics
+from models.splat.choose import differentiable
+from models.splat.reference import shortest_axes
 from models.types import Camera
 
 REACH = 0.25
@@ -62,6 +63,7 @@ class Scene:
     def __init__(self, avatar: Avatar, person: PersonHead, frames: Sequence[Frame], config: ReconstructConfig) -> None:
         torch.manual_seed(config.seed)
         self.config, self.person, self.frames = config, person, frames
+        self.rasterize = differentiable(config.device)
         self.splats = Splats.of(avatar.gaussians)
         self.faces = torch.from_numpy(person.model.faces).long()
         self.rig = Rig(person, avatar.identity, avatar.offset, frames) if config.rig or config.deformation else None
@@ -101,12 +103,11 @@ class Scene:
         base = self.expressions[index]
         return base if self.rig is None else (base + self.rig.residuals["coefficients"][index]).detach()
 
-    def triangles(self, index: int, moved: Tensor | None = None) -> Frames:
-        """The triangles' frames of a frame. moved: (V, 3) in place of what the UNet says."""
+    def triangles(self, index: int) -> Frames:
+        """The triangles' frames of a frame."""
         if self.rig is None:
             return self.fixed[index]
-        if moved is None and self.deformation is not None:
-            moved = self.deformation(self.expression(index))
+        moved = None if self.deformation is None else self.deformation(self.expression(index))
         return triangle_frames(self.rig(index, moved), self.faces)
 
     def places(self) -> Tensor:
@@ -115,20 +116,15 @@ class Scene:
         with torch.no_grad():
             return to_world(self.splats.face, now["means"], now["rotations"], now["log_scales"], self.rest)[0] / REACH
 
-    def draw(self, index: int, camera: Camera, *, normals: bool = False, instead: dict[str, Tensor] | None = None) -> Drawn:
-        """One frame from a camera in its world.
-
-        instead: of what "dynamics" (N, 14) and "deformation" (V, 3) would say, their baked forms.
-        """
-        instead = instead or {}
+    def draw(self, index: int, camera: Camera, *, normals: bool = False) -> Drawn:
+        """One frame from a camera in its world."""
         p: dict[str, Tensor] = dict(self.splats.now)
         places = self.places() if self.coin is not None or self.dynamics is not None else None
         if self.dynamics is not None and places is not None:
-            flat = instead["dynamics"] if "dynamics" in instead else self.dynamics.flat(places, self.expression(index))
-            change = Residuals.split(flat)
+            change = self.dynamics(places, self.expression(index))
             p = {name: tensor + getattr(change, name) for name, tensor in p.items()}
         means, rotations, scales = to_world(
-            self.splats.face, p["means"], p["rotations"], p["log_scales"].exp(), self.triangles(index, instead.get("deformation"))
+            self.splats.face, p["means"], p["rotations"], p["log_scales"].exp(), self.triangles(index)
         )
         features, offsets = [p["colors"]], None
         if self.coin is not None and places is not None:
@@ -140,7 +136,8 @@ class Scene:
         behind = torch.full((stacked.shape[1],), WHITE)
         if normals:
             behind[-3:] = 0.0
-        out, alpha, _ = rasterize(means, rotations, scales, p["logits"].sigmoid(), stacked, camera, behind)
+        tensors = [t.to(self.config.device) for t in (means, rotations, scales, p["logits"].sigmoid(), stacked)]
+        out, alpha, _ = self.rasterize(*tensors, camera, behind.to(self.config.device))
         return Drawn(
             out[..., 3:6] if offsets is not None else out[..., :3], out[..., :3], alpha, out[..., -3:] if normals else None,
             None if offsets is None else offsets.abs().mean(),
@@ -160,7 +157,8 @@ class Scene:
                 z = (world[0] @ m[:3] + m[3]).clamp(min=0.01)
                 area = world[2].sort(dim=1).values[:, 1:].prod(dim=1) * camera.fx * camera.fy / z**2
             ones = torch.ones(len(best), 1, requires_grad=True)
-            out, _, _ = rasterize(*world, now["logits"].detach().sigmoid(), ones, camera, torch.zeros(1))
+            tensors = [t.to(self.config.device) for t in (*world, now["logits"].detach().sigmoid(), ones)]
+            out, _, _ = self.rasterize(*tensors, camera, torch.zeros(1, device=self.config.device))
             out.sum().backward()
             assert ones.grad is not None
             best = torch.maximum(best, ones.grad[:, 0] / area.clamp(min=1e-9))

@@ -14,7 +14,8 @@ March 2024 multiply the two the other way around (their issue 23) and cannot be 
 
 Its FLAME has 5023 vertices and 9976 triangles as the licensed file numbers them, then 120 vertices and 168 triangles of teeth
 of its own. Ours has other teeth, so Gaussians on teeth are left out both ways, and their number is told. The frames of the
-video are not kept; colours lose what changes with the direction of view.
+video are not kept; colours lose what changes with the direction of view. An avatar's corrections are left out, for which
+the layout has no place: they change nothing at rest.
 
 An avatar on another head model is written as the same pair with that model's own triangle numbers, which GaussianAvatars
 itself cannot open, and with `head.npz` (head's name, identity, offset, rest vertices, faces), with which anyone can pose it

@@ -14,9 +14,10 @@ a vertex of its subdivided FLAME; the viewer counts the vertices of skin.glb and
 51 morph targets to fit a texture: at most 161,319 Gaussians. LAM's Python tools do ask for it, and for FLAME: they will not
 take this file. Programs that read the zip in another way may not either.
 
-What gets lost: Gaussians move with an expression but neither turn nor grow; several coefficients add up straight; shoulders
-turn with the head; there is no tongueOut. What does not: the eyes follow the eyeLook coefficients, teeth the jaw. The clips
-hold still. Triangles of skin.glb join vertices in no order that means anything; the viewer does not draw them.
+What gets lost: Gaussians move with an expression but neither turn, grow nor change colour, also where the avatar's corrections
+would; several coefficients add up straight; shoulders turn with the head; there is no tongueOut. What does not: the eyes follow
+the eyeLook coefficients, teeth the jaw. The clips hold still. Triangles of skin.glb join vertices in no order that means
+anything; the viewer does not draw them.
 """
 
 from __future__ import annotations
@@ -65,13 +66,14 @@ def save(avatar: Avatar, model: HeadModel, path: Path) -> int:
 
 def encode(avatar: Avatar, model: HeadModel) -> dict[str, bytes]:
     """The four files and a README by name. Raises `AvatarFileError` when there are too many Gaussians, or none."""
-    bound = avatar.gaussians.select(avatar.gaussians.opacities >= MIN_OPACITY)
+    shown = avatar.select(avatar.gaussians.opacities >= MIN_OPACITY)
+    bound = shown.gaussians
     if not 0 < len(bound) <= MAX_GAUSSIANS:
         raise AvatarFileError(
             f"1 to {MAX_GAUSSIANS} visible Gaussians were expected for LAM's viewer, the avatar has {len(bound)}; "
             "enroll again with another photo"
         )
-    poser = AvatarPoser(Avatar(avatar.head, avatar.identity, avatar.offset, bound), model)
+    poser = AvatarPoser(shown, model)
     rest = poser.pose(np.zeros(arkit.COUNT, np.float32))
     centres = rest.means.copy()
     vertices = binding.frames(poser.person.rest, model.faces).origin[bound.face]

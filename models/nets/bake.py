@@ -1,7 +1,8 @@
 """Networks baked into a low-rank linear basis, which a CPU, a browser and a file can carry (design.md, Live path).
 
-What a network adds to N Gaussians of C numbers each under an expression becomes  mean + weights(expression) @ directions,  with
-16 to 32 directions from the residuals' principal components over sampled expressions, and weights linear in the expression.
+What a network changes about M things of C numbers each under an expression becomes  (expression @ mixing) @ directions,  with
+some directions from the changes' principal components over sampled expressions, and weights linear in the expression.
+Neither has a constant: at rest nothing changes, which the networks are asked for too (see `models.corrections`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.corrections import Basis
 from models.types import Array
 
-RANK = 24
+RANK = 16
+ENOUGH = 0.995
+"""Part of the variance with which no further directions are taken."""
 RIDGE = 1e-3
 """Of the regression of weights on expressions, relative to the expressions' mean square."""
 SEED = 5
@@ -27,58 +31,58 @@ ACTIVE = 0.15
 
 @dataclass(frozen=True)
 class Baked:
-    """mean: (N, C) float32, what is always added. directions: (R, N, C) float32. mixing: (E, R) float32 and bias: (R,) float32:
-    the directions' weights are expression @ mixing + bias. explained: part of the sampled residuals' variance that the
-    directions can express, [0, 1]; kept: the part that is left when the weights are linear in the expression."""
+    """basis: what a file carries. explained: part of the sampled changes' squares that the directions can express, [0, 1];
+    kept: the part that is left when the weights are linear in the expression."""
 
-    mean: Array
-    directions: Array
-    mixing: Array
-    bias: Array
+    basis: Basis
     explained: float
     kept: float
 
-    def __call__(self, expression: Array) -> Array:
-        """The residuals (N, C) under an expression (E,)."""
-        weights = expression @ self.mixing + self.bias
-        return np.asarray(self.mean + np.tensordot(weights, self.directions, 1), np.float32)
-
 
 def bake(
-    residuals: Callable[[Tensor], Tensor], expressions: Array, *, rank: int = RANK, scale: Array | None = None, made_up: int = 64
+    changes: Callable[[Tensor], Tensor], expressions: Array, *, rank: int = RANK, scale: Array | None = None, made_up: int = 64
 ) -> Baked:
-    """Distil `residuals`, expression (E,) -> (N, C), over `expressions` (M, E) and as many `made_up` ones besides.
+    """Distil `changes`, expression (E,) -> (M, C), over `expressions` (M', E) and as many `made_up` ones besides.
 
-    scale: (C,) how much a unit of each number matters; residuals are compared times this. Deterministic.
+    scale: (C,) how much a unit of each number matters; changes are compared times this. The made-up expressions stay within
+    what `expressions` reach: a network says nothing sensible about a coefficient that it never saw, so that gets no weight.
+    Deterministic.
     """
-    samples = np.concatenate([expressions, sampled(made_up, expressions.shape[1])]).astype(np.float32)
+    others = sampled(made_up, expressions.shape[1]) * expressions.max(axis=0, initial=0)
+    samples = np.concatenate([expressions, others]).astype(np.float32)
+    table = np.empty((0, 0, 0), np.float32)
     with torch.no_grad():
-        table = np.stack([residuals(torch.from_numpy(row)).numpy() for row in samples]).astype(np.float32)
-    count, n, c = table.shape
+        for i, row in enumerate(samples):
+            change = changes(torch.from_numpy(row)).numpy()
+            if i == 0:  # it may take hundreds of megabytes, so not twice
+                table = np.empty((len(samples), *change.shape), np.float32)
+            table[i] = change
+    count, m, c = table.shape
     weight = np.ones(c, np.float32) if scale is None else np.asarray(scale, np.float32)
     say = np.ones(count)
     say[len(expressions) :] = MADE_UP * len(expressions) / max(made_up, 1)
-    mean, centre = np.average(table, axis=0, weights=say), np.average(samples, axis=0, weights=say)
-    root = np.sqrt(say)[:, None]
-    flat = root * ((table - mean) * weight).reshape(count, n * c)
-    # principal components from the small Gram matrix: there are far fewer expressions than numbers
-    values, vectors = np.linalg.eigh(flat @ flat.T)
-    order = np.argsort(-values)[: min(rank, count)]
-    strength = np.sqrt(np.maximum(values[order], 0))
-    used = strength > 1e-6 * max(float(strength[0]), 1e-12)
-    left, strength = vectors[:, order][:, used], strength[used]
-    directions = (left / strength).T @ flat
-    amounts = left * strength
-    x = root * (samples - centre)
+    root = np.sqrt(say)[:, None].astype(np.float32)
+    table *= root[..., None]
+    table *= weight
+    flat = table.reshape(count, m * c)
+    # principal components (about no change) from the small Gram matrix: there are far fewer expressions than numbers
+    values, vectors = np.linalg.eigh((flat @ flat.T).astype(np.float64))
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    total = max(float(values.sum()), 1e-20)
+    enough = 1 + int(np.searchsorted(np.cumsum(values), ENOUGH * total))
+    strength = np.sqrt(values[: min(rank, enough, count)])
+    strength = strength[strength > 1e-6 * max(float(strength[0]), 1e-12)]
+    left = vectors[:, : len(strength)]
+    directions, amounts = (left / strength).T.astype(np.float32) @ flat, left * strength
+    x = root * samples.astype(np.float64)
     gram = x.T @ x
-    mixing = np.linalg.solve(gram + RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)), x.T @ amounts)
-    total = max(float((flat**2).sum()), 1e-20)
+    mixing = np.linalg.solve(gram + max(RIDGE * np.trace(gram) / len(gram), 1e-12) * np.eye(len(gram)), x.T @ amounts)
     left_over = float(((amounts - x @ mixing) ** 2).sum()) + total - float((amounts**2).sum())
-    shaped = directions.reshape(-1, n, c) / weight
-    return Baked(
-        mean.astype(np.float32), shaped.astype(np.float32), mixing.astype(np.float32), (-centre @ mixing).astype(np.float32),
-        float((amounts**2).sum() / total), 1.0 - left_over / total,
-    )  # fmt: skip
+    # a weight of 1 is the most that an expression asks for, so that directions are changes as large as they get
+    most = np.maximum(np.abs(samples @ mixing).max(axis=0, initial=0), 1e-9)
+    shaped = (directions * most[:, None].astype(np.float32)).reshape(-1, m, c) / weight
+    basis = Basis(shaped.astype(np.float32), (mixing / most).astype(np.float32))
+    return Baked(basis, float((amounts**2).sum() / total), 1.0 - left_over / total)
 
 
 def sampled(count: int, size: int) -> Array:

@@ -22,14 +22,19 @@ CHANNELS = (16, 32, 48)
 TOKENS, WIDTH, HEADS = 8, 32, 4
 REACH = 0.25
 """Metres from the middle of the head that the network sees as 1."""
+TEETH = ("upper_teeth", "lower_teeth")
 UNIT = 2e-3
 """Metres that an output of 1 means."""
 
 
 def uv_fragments(model: HeadModel, side: int = SIDE) -> tuple[np.ndarray, Array]:
-    """Which face each texel shows, (side, side) int32 with -1 for none, and where on it, (side, side, 3) barycentric."""
+    """Which face each texel shows, (side, side) int32 with -1 for none, and where on it, (side, side, 3) barycentric.
+
+    Teeth are in none: they have a layout of their own, which lies across everybody else's.
+    """
     flat = np.concatenate([model.uv, np.ones((len(model.uv), 1), np.float32)], axis=1)
-    found = rasterize(flat, model.face_uv, Camera(side, side, side, side, 0.0, 0.0), cull=False)
+    corners = np.where(model.region_faces(*TEETH)[:, None], 0, model.face_uv)  # a face of no area
+    found = rasterize(flat, corners, Camera(side, side, side, side, 0.0, 0.0), cull=False)
     return found.face, found.barycentric
 
 
@@ -42,6 +47,7 @@ class Deformation(nn.Module):
     weights: Tensor
     covered: Tensor
     places: Tensor
+    bendable: Tensor
 
     def __init__(self, person: PersonHead, latent: int = arkit.COUNT, side: int = SIDE) -> None:
         super().__init__()
@@ -51,10 +57,12 @@ class Deformation(nn.Module):
         texels = np.nonzero(face.ravel() >= 0)[0]
         uv = np.zeros((model.vertex_count, 2), np.float32)
         uv[model.faces.ravel()] = model.uv[model.face_uv.ravel()]  # at a seam one of the vertex's places
+        bendable = np.ones((model.vertex_count, 1), np.float32)
+        bendable[model.region_vertices(*TEETH)] = 0
         arrays = {
             "rest": person.rest, "basis": model.expression_basis.reshape(arkit.COUNT, -1), "covered": texels,
             "corners": model.faces[face.ravel()[texels]].astype(np.int64), "weights": barycentric.reshape(-1, 3)[texels],
-            "places": 2 * uv - 1,
+            "places": 2 * uv - 1, "bendable": bendable,
         }  # fmt: skip
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)), persistent=False)
@@ -92,4 +100,4 @@ class Deformation(nn.Module):
         for layer, skipped in zip(self.up, reversed(levels), strict=True):
             x = functional.silu(layer(torch.cat([functional.interpolate(x, scale_factor=2.0), skipped], dim=1)))
         moved = UNIT * self.out(x)
-        return functional.grid_sample(moved, self.places[None, None], align_corners=False)[0, :, 0].T
+        return self.bendable * functional.grid_sample(moved, self.places[None, None], align_corners=False)[0, :, 0].T

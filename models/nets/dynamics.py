@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.corrections import CHANNELS
 from models.nets.coin import position_embedding
 
 CODE, HIDDEN, OCTAVES = 16, 48, 4
-CHANNELS = {"means": 3, "rotations": 4, "log_scales": 3, "logits": 1, "colors": 3}
-"""What is predicted, in order: the parameters of a bound Gaussian as the optimiser keeps them."""
 SIZE = {"means": 0.5, "rotations": 0.2, "log_scales": 0.3, "logits": 1.0, "colors": 0.2}
 """A raw output of 1 means this much."""
 

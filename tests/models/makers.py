@@ -9,6 +9,7 @@ import numpy as np
 from models import arkit
 from models.avatar import Avatar
 from models.binding import BoundGaussians
+from models.corrections import WIDTH, Basis, Corrections
 from models.heads.base import JOINTS, LANDMARKS, HeadModel
 
 
@@ -80,3 +81,15 @@ def avatar(head: HeadModel, count: int = 50, seed: int = 0) -> Avatar:
         provenance={"consent": {"by": "Zoë", "at": "2024-05-01T10:00:00Z"}, "photo": "ab" * 32, "version": "0.1.0"},
         previews={"front": png(), "side": png(3, 1)},
     )
+
+
+def corrections(head: HeadModel, count: int = 50, active: int = 20, rank: int = 4, seed: int = 0) -> Corrections:
+    """Random corrections of `active` of `count` Gaussians and of all vertices, as a file keeps them."""
+    rng = np.random.default_rng(seed)
+
+    def basis(size: float, *shape: int) -> Basis:
+        mixing = rng.normal(0, 0.3, (arkit.COUNT, rank)).astype(np.float32)
+        return Basis(rng.normal(0, size, (rank, *shape)).astype(np.float32), mixing).rounded()
+
+    which = np.sort(rng.choice(count, active, replace=False)).astype(np.int32)
+    return Corrections(which, basis(0.1, active, WIDTH), basis(0.005, head.vertex_count, 3), 0.125)

@@ -201,7 +201,8 @@ ENTRY = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
     ("change", "reason"),
     [
         (_set("__metadata__:format", "visavis-head-1"), "not a Visavis avatar"),
-        (_set("__metadata__:version", "2"), "version '2'"),
+        (_set("__metadata__:version", "3"), "version '3'"),
+        (_set("__metadata__:version", "2"), "lacks"),
         (_set("__metadata__:head", "other"), "altered"),
         (_set("__metadata__:provenance", '{"by": "somebody else"}'), "altered"),
         (_set("__metadata__:more", "x"), "entries"),
@@ -253,6 +254,7 @@ def test_deeply_nested_headers(tmp_path: Path) -> None:
         ({"opacities": np.full(50, 2, np.float16)}, "opacities"),
         ({"preview.front": np.zeros(9, np.uint8)}, "PNG"),
         ({"extra": np.zeros(9, np.uint8)}, "extra"),
+        ({"loss_db": np.zeros(1, np.float32)}, "loss_db"),
         ({"drop": "means"}, "means"),
     ],
 )

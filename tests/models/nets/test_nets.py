@@ -105,20 +105,39 @@ def test_a_linear_network_bakes_without_loss_and_a_bent_one_nearly() -> None:
     expressions = sampled(40, 10)
 
     def linear(e: torch.Tensor) -> torch.Tensor:
-        return torch.tensordot(e, directions, 1) + 0.3
+        return torch.tensordot(e, directions, 1)
 
     exact = bake(linear, expressions, rank=10)
     other = sampled(90, 10)[80:]
-    got = np.stack([exact(e) for e in other])
+    got = np.stack([exact.basis(e) for e in other])
     want = np.stack([linear(torch.from_numpy(e)).numpy() for e in other])
-    assert exact.directions.shape == (10, 40, 3)
+    assert exact.basis.directions.shape == (10, 40, 3)
     assert np.abs(got - want).max() < 0.05 and exact.kept > 0.999
     few = bake(linear, expressions, rank=3)
     assert 0.3 < few.kept <= few.explained + 1e-6 < 0.95
     bent = bake(lambda e: torch.tanh(linear(e)), expressions, rank=10)
     assert 0.7 < bent.kept < exact.kept
     nothing = bake(lambda e: torch.zeros(4, 2), expressions)
-    assert not nothing(expressions[0]).any()
+    assert len(nothing.basis.directions) == 0 and not nothing.basis(expressions[0]).any()
+
+
+def test_nothing_changes_at_rest_nor_by_a_coefficient_that_was_never_seen() -> None:
+    rng = np.random.default_rng(2)
+    directions = torch.from_numpy(rng.normal(size=(8, 20, 3)).astype(np.float32))
+    expressions = sampled(30, 8)
+    expressions[:, 5] = 0
+    basis = bake(lambda e: torch.sin(torch.tensordot(e, directions, 1)), expressions, rank=8).basis
+    assert not basis(np.zeros(8)).any()
+    assert np.abs(basis(np.eye(8)[5])).max() < 1e-6 < 0.1 < np.abs(basis(np.eye(8)[4])).max()
+
+
+def test_no_more_directions_than_it_takes() -> None:
+    rng = np.random.default_rng(3)
+    two = torch.from_numpy(rng.normal(size=(2, 20, 3)).astype(np.float32))
+    made = bake(lambda e: torch.tensordot(e[:2], two, 1), sampled(40, 10), rank=10)
+    assert made.basis.directions.shape == (2, 20, 3)
+    weights = sampled(40, 10) @ made.basis.mixing
+    assert 0.5 < np.abs(weights).max() <= 1 + 1e-5  # directions are as large as changes get: small numbers suffice
 
 
 def test_numbers_that_matter_more_are_kept_better() -> None:
@@ -130,7 +149,7 @@ def test_numbers_that_matter_more_are_kept_better() -> None:
         return torch.tensordot(e, directions, 1)
 
     def error(scale: list[float]) -> float:
-        baked = bake(residuals, expressions, rank=4, scale=np.array(scale, np.float32))
+        baked = bake(residuals, expressions, rank=4, scale=np.array(scale, np.float32)).basis
         return float(np.mean([np.abs(baked(e) - residuals(torch.from_numpy(e)).numpy())[:, 0].mean() for e in expressions]))
 
     assert error([10, 0.1]) < 0.8 * error([0.1, 10])
