@@ -1,13 +1,13 @@
 """A capture: everything that is known about a person's look, as frames with camera, pose and expression. All that the
 optimiser (`enrollment.reconstruct`) sees.
 
-It comes from the portraits of an instant enrollment, from a tracked clip, from a folder in the nerfstudio / VHAP layout
-(`enrollment.reconstruction.folder`), or from anything that yields frames.
+It comes from the portraits of an instant enrollment, from a clip that was tracked (`server.filming`), from a folder in the
+nerfstudio / VHAP layout (`enrollment.reconstruction.folder`), or from anything that yields frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from enrollment.lift import clean_colors
 from enrollment.pipeline import Enrollment
-from enrollment.portrait import matte
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
-from models.errors import VisavisError
+from models.errors import CaptureError
 from models.heads.base import HeadModel, PersonHead, Pose
-from models.posture import body_under, pose_of
+from models.posture import body_under
 from models.splat.cpu import CpuRasterizer
-from models.types import Array, Camera, DriveFrame
+from models.types import Array, Camera
 
 Pixels = NDArray[np.uint8]
 
@@ -32,8 +31,6 @@ LEAST_SHOWN = 0.01
 """Part of a picture that the matte must take for the person."""
 LEAST_COVERED = 0.5
 """Part of the posed head that must lie on the matte, or camera and picture disagree."""
-MOST_OF_CLIP = 64
-"""Pictures of a clip that are used."""
 AROUND = 0.45
 """How much is kept around the posed head's box, part of its larger side: hair and shoulders."""
 COARSE: tuple[tuple[float, float, dict[str, float]], ...] = (
@@ -46,10 +43,6 @@ COARSE_SIDE, COARSE_SHARE = 320, 0.5
 """Pixels, and which part of all looks they get."""
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 """World-to-camera of a camera whose OpenGL axes are the world's, as for the poses of photos and drive frames."""
-
-
-class CaptureError(VisavisError):
-    """Frames from which no avatar can be made: none usable, cameras that do not fit the pictures, too much for the memory."""
 
 
 @dataclass(frozen=True)
@@ -221,30 +214,6 @@ class Capture:
                 )
             )  # fmt: skip
         return Capture.of_frames(frames)
-
-    @staticmethod
-    def of_clip(
-        pictures: Iterable[Pixels], drives: Sequence[DriveFrame], focal: float, person: PersonHead, *, most: int = MOST_OF_CLIP
-    ) -> Capture:
-        """At most `most` pictures of a clip, evenly spread over those in which a face was tracked, cut to the head.
-
-        pictures: all of them, (H, W, 3) uint8 sRGB, one for each of `drives`. focal: pixels, principal point in the middle.
-        """
-        tracked = [i for i, drive in enumerate(drives) if drive.confidence > 0]
-        chosen = {tracked[i] for i in np.linspace(0, len(tracked) - 1, min(most, len(tracked))).round().astype(int)}
-
-        def frames() -> Iterator[Frame]:
-            for i, (image, drive) in enumerate(zip(pictures, drives, strict=False)):
-                if i in chosen:
-                    height, width = image.shape[:2]
-                    camera = Camera(width, height, focal, focal, width / 2, height / 2, OPENGL)
-                    frame = Frame(
-                        image, matte(image), camera, pose_of(drive, person.joints), np.asarray(drive.coefficients, np.float32),
-                        name=f"picture {i + 1}",
-                    )  # fmt: skip
-                    yield frame.around(person)
-
-        return Capture.of_frames(frames(), person)
 
     def beside(self, avatar: Avatar, model: HeadModel, share: float = COARSE_SHARE) -> Capture:
         """With pictures of `avatar` from the sides and in other expressions, together `share` of all looks.

@@ -25,6 +25,10 @@ class AvatarFileError(VisavisError):
     """An `.avatar` file that is truncated, altered, of another version, or beyond its limits."""
 
 
+class CaptureError(VisavisError):
+    """Frames from which no avatar can be made: none usable, cameras that do not fit the pictures, too much for the memory."""
+
+
 class HeadModelError(VisavisError):
     """A head model or its asset file that is missing or malformed."""
 

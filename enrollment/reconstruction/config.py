@@ -59,6 +59,8 @@ class ReconstructConfig:
     size: int = 320
     crops: float = 0.5
     seed: int = 0
+    device: str = "cpu"
+    """Where pictures are drawn and compared; posing and Adam stay on the CPU."""
     rates: Rates = field(default_factory=Rates)
     weights: Weights = field(default_factory=Weights)
     rig: bool = False

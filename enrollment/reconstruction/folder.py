@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.capture import OPENGL, Capture, CaptureError, Frame, Pixels
+from enrollment.capture import OPENGL, Capture, Frame, Pixels
 from enrollment.photo import read_photo
 from enrollment.portrait import matte
 from enrollment.reconstruction.moment import moment_of
 from models import arkit
-from models.errors import PhotoError
+from models.errors import CaptureError, PhotoError
 from models.heads.base import PersonHead, Pose
 from models.landmarks import Landmarks, detect_faces
 from models.posture import body_under

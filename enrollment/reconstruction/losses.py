@@ -39,7 +39,8 @@ def dissimilarity(drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     drawn = torch.where(mask[..., None] > 0, drawn, truth)
     x, y = (picture.permute(2, 0, 1) for picture in (drawn, truth))
     stack = torch.cat([x, y, x * x, y * y, x * y])
-    stack = _windows(stack.shape[1], drawn.dtype) @ stack @ _windows(stack.shape[2], drawn.dtype).T
+    rows, columns = (_windows(length, drawn.dtype, drawn.device) for length in stack.shape[1:])
+    stack = rows @ stack @ columns.T
     mx, my, xx, yy, xy = stack.chunk(5)
     similar = (2 * mx * my + C1) * (2 * (xy - mx * my) + C2)
     similar = similar / ((mx * mx + my * my + C1) * (xx - mx * mx + yy - my * my + C2))
@@ -49,12 +50,12 @@ def dissimilarity(drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _windows(length: int, kind: torch.dtype) -> Tensor:
+def _windows(length: int, kind: torch.dtype, device: torch.device) -> Tensor:
     """(windows, length) Gaussian weights of each window; as a product with a matrix three times faster than a convolution."""
     start = torch.arange(0, length - WINDOW + 1, STRIDE)
     away = torch.arange(length)[None] - start[:, None] - WINDOW // 2
     weight = torch.exp(-(away**2) / (2 * SIGMA**2)) * (away.abs() <= WINDOW // 2)
-    return (weight / weight.sum(dim=1, keepdim=True)).to(kind)
+    return (weight / weight.sum(dim=1, keepdim=True)).to(device, kind)
 
 
 def gradients(drawn: Tensor, truth: Tensor, mask: Tensor) -> Tensor:

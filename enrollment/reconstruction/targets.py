@@ -32,6 +32,13 @@ class Target:
     known: Tensor
     normals: Tensor | None
 
+    def to(self, device: str) -> Target:
+        """The same where pictures are compared."""
+        if device == "cpu":
+            return self
+        normals = None if self.normals is None else self.normals.to(device)
+        return Target(self.camera, self.image.to(device), self.matte.to(device), self.known.to(device), normals)
+
 
 class Targets:
     """The targets of all frames. Whole pictures are shrunk once and kept."""

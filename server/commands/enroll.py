@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -11,40 +11,50 @@ from server.console import json_option, note, progress, report
 
 
 @click.command()
-@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The avatar file to write.")
+@click.option("--video", type=click.Path(path_type=Path), help="A clip of the person, alone or besides PHOTOS; always standard.")
+@click.option(
+    "--quality", type=click.Choice(["instant", "standard"]), help="instant: seconds (default). standard: minutes, optimised."
+)
+@click.option("--steps", type=click.IntRange(1, 1_000_000), help="Steps of the optimisation; what suits the input by default.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to optimise.")
 @click.option("--consent", default="", help="Who agreed to the avatar, for its provenance record.")
 @click.option("--head", default="anny", show_default=True, help="Head model: anny, or flame2020/flame2023 with your own file.")
 @json_option
-def command(photos: tuple[Path, ...], out: Path, consent: str, head: str, as_json: bool) -> None:
-    """Make an instant avatar from PHOTOS of one person, and a preview sheet beside it.
+def command(
+    photos: tuple[Path, ...],
+    out: Path,
+    video: Path | None,
+    quality: str | None,
+    steps: int | None,
+    device: str,
+    consent: str,
+    head: str,
+    as_json: bool,
+) -> None:
+    """Make an avatar from PHOTOS of one person, or from a clip, and a preview sheet beside it.
 
-    The most frontal photo leads; further ones fill what it hides.
+    The most frontal photo leads; further ones fill what it hides. Standard quality writes the instant avatar first and then
+    improves it; Ctrl-C keeps the best so far, and the same command goes on where it stopped.
     """
-    from dataclasses import replace
+    from server.enrolling import Quality, checkpoint_of, enroll_to_file
 
-    from enrollment.pipeline import enroll
-    from enrollment.report import preview_sheet, previews, write_png
-    from models import avatar_file
-    from models.heads.registry import by_name
-
-    start = time.perf_counter()
+    if video is not None and quality == "instant":
+        raise click.UsageError("a clip is only of use with --quality standard; leave --quality away")
+    wanted = cast("Quality", quality or ("standard" if video is not None else "instant"))
     with progress() as tell:
-        result = enroll(list(photos), head=head, consent=consent, progress=tell)
-        model = by_name(head)
-        avatar = replace(result.avatar, previews=previews(result.avatar, model))
-        avatar_file.save(avatar, out)
-        sheet = out.with_suffix(".png")
-        write_png(sheet, preview_sheet(avatar, model))
-    for warning in result.warnings:
+        made = enroll_to_file(
+            list(photos), video, out, quality=wanted, head=head, consent=consent, steps=steps, device=device, tell=tell,
+            ready=note,
+        )  # fmt: skip
+    for warning in made.warnings:
         note(f"note: {warning}")
-    seconds = time.perf_counter() - start
-    summary = {
-        "avatar": str(out), "sheet": str(sheet), "gaussians": len(avatar.gaussians), "fit_rms_px_at_512": result.fit_rms,
-        "seconds": seconds, "warnings": list(result.warnings),
-    }  # fmt: skip
     lines = [
-        f"{out}: {len(avatar.gaussians)} Gaussians in {seconds:.1f} s, landmarks fitted to {result.fit_rms:.1f} px at 512x512",
-        f"{sheet}: look at it; what the photo does not show is a guess",
+        f"{made.avatar}: {made.gaussians} Gaussians in {made.seconds:.1f} s, "
+        f"landmarks fitted to {made.fit_rms_px_at_512:.1f} px at 512x512",
+        f"{made.sheet}: look at it; what the photo does not show is a guess",
     ]
-    report(summary, lines, as_json)
+    if made.stopped:
+        lines.append(f"after {made.steps} steps {made.stopped}; the same command goes on from {checkpoint_of(out).name}")
+    report(made.as_dict(), lines, as_json)

@@ -3,9 +3,12 @@ with it, next to two tricks that know nothing of heads.
 
 Protocol. Picture 0 is the portrait; 39 later pictures, 4 apart, are compared. Each is cut to a square around the face of
 picture 0, scaled to 512x512, matted as enrollment does it, and put on white. `copy` and `warp` work on the portrait that
-was cut and matted the same way; `warp` knows the landmarks of the compared picture. The avatar is drawn in the clip's own
-camera by `server.drive.pictures`, which takes pose and expression from the compared pictures and all before them, and is then
+was cut and matted the same way; `warp` knows the landmarks of the compared picture. Avatars are drawn in the clip's own
+camera by `server.drive.pictures`, which takes pose and expression from the compared pictures and all before them, and are then
 cut the same way. Where the square overhangs the clip nothing is known, so all rows are white there.
+
+With `half`, the avatar learns from the first half of the clip and only pictures of the second half are compared; the one-photo
+avatar of picture 0 is a row of its own.
 """
 
 from __future__ import annotations
@@ -65,12 +68,14 @@ def reenact(
     clip_path: Path,
     *,
     enroll: Callable[[Pixels], Avatar],
+    learn: Callable[[Clip, int], Avatar] | None = None,
     out_sheet: Path | None = None,
     progress: Progress | None = None,
     with_jod: bool = True,
 ) -> ReenactResult:
-    """Measure on one clip. enroll: a portrait (H, W, 3) uint8 sRGB -> its avatar. out_sheet: where to write a PNG of truth,
-    avatar and warp side by side.
+    """Measure on one clip. enroll: a portrait (H, W, 3) uint8 sRGB -> its avatar. learn: the clip and how many of its first
+    pictures may be looked at -> an avatar that learned from them; its row is called "clip". out_sheet: where to write a PNG of
+    truth, avatars and warp side by side.
 
     Raises `ClipError` when the clip cannot be read, does not begin with a face, or has no second picture to compare.
     """
@@ -82,31 +87,38 @@ def reenact(
         raise ClipError(f"a clip of at least {APART + 1} pictures was expected, {clip.path.name} has fewer; record a longer one")
     first = beginning[0]
     crop = FaceCrop.around_face(first)
-    avatar = enroll(first)
-    tell("driving", 0.3)
-    truth, driven = _truth_and_avatar(clip, crop, avatar)
-    photo, truth = truth[0], truth[1:]
+    avatars = {"avatar": enroll(first)}
+    truth = [crop.matted(rgb) for rgb in _compared(clip)]
+    from_ = 1
+    if learn is not None:
+        from_ = (len(truth) + 1) // 2
+        avatars["clip"] = learn(clip, (from_ - 1) * APART + 1)
+    rows: dict[str, list[Pixels]] = {}
+    for name, avatar in avatars.items():
+        tell(f"driving {name}", 0.3 + 0.1 * len(rows))
+        rows[name] = _driven(clip, crop, avatar)[from_:]
+    photo, truth = truth[0], truth[from_:]
     there, *faces = metrics.landmarks([photo, *truth])
     bent = [photo if there is None or here is None else tricks.warp(photo, there, here) for here in faces]
-    rows = {"avatar": driven[1:], "copy": tricks.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in bent]}
+    rows |= {"copy": tricks.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in bent]}
     if out_sheet is not None:
-        sheet.save(sheet.contact_sheet({"truth": truth, "avatar": rows["avatar"], "warp": rows["warp"]}, SHOWN), out_sheet)
-    fps, notes = _limits(clip, len(truth), with_jod)
+        shown = {name: row for name, row in rows.items() if name != "copy"}
+        sheet.save(sheet.contact_sheet({"truth": truth, **shown}, SHOWN), out_sheet)
+    fps, notes = _limits(clip, len(truth), MOST if learn is None else MOST // 2, with_jod)
     scores: dict[str, Scores] = {}
     for name, row in rows.items():
-        tell(f"measuring {name}", 0.6 + 0.13 * len(scores))
+        tell(f"measuring {name}", 0.6 + 0.1 * len(scores))
         scores[name] = metrics.measure(truth, row, faces, fps)
     tell("done", 1.0)
     return ReenactResult(clip.path.name, len(truth), scores, notes)
 
 
-def _truth_and_avatar(clip: Clip, crop: FaceCrop, avatar: Avatar) -> tuple[list[Pixels], list[Pixels]]:
-    """Every `APART`-th picture of the clip and of the avatar, on white, cut."""
+def _driven(clip: Clip, crop: FaceCrop, avatar: Avatar) -> list[Pixels]:
+    """Every `APART`-th picture of the avatar driven by the clip, on white, cut."""
     model = by_name(avatar.head)
     motion = motion_of(islice(clip.frames(), MOST * APART + 1), avatar, model, own=True)
     drawn = pictures(avatar, model, motion.every(APART), clip.width, clip.height, film=_compared(clip))
-    shown = [crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255)) for rgba in drawn]
-    return [crop.matted(rgb) for rgb in _compared(clip)], shown
+    return [crop.clipped(crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255))) for rgba in drawn]
 
 
 def _compared(clip: Clip) -> Iterator[Pixels]:
@@ -114,11 +126,11 @@ def _compared(clip: Clip) -> Iterator[Pixels]:
     return (rgb for rgb, _ in islice(clip.frames(), 0, MOST * APART + 1, APART))
 
 
-def _limits(clip: Clip, count: int, with_jod: bool) -> tuple[float | None, tuple[str, ...]]:
+def _limits(clip: Clip, count: int, wanted: int, with_jod: bool) -> tuple[float | None, tuple[str, ...]]:
     """The rate for JOD, None when that cannot be measured, and what there is to say."""
     notes, fps = [], clip.fps / APART if with_jod else None
-    if count < MOST:
-        notes.append(f"the clip is short: {count} pictures were compared instead of {MOST}")
+    if count < wanted:
+        notes.append(f"the clip is short: {count} pictures were compared instead of {wanted}")
     if with_jod:
         try:
             metrics.fvvdp()

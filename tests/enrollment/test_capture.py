@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from enrollment.capture import OPENGL, Capture, CaptureError, Frame
+from enrollment.capture import OPENGL, Capture, Frame
 from enrollment.pipeline import Enrollment
 from enrollment.reconstruction.folder import read_folder
 from enrollment.reconstruction.moment import moment_of
-from models.heads.base import HeadModel, quaternion
+from models.errors import CaptureError
+from models.heads.base import HeadModel
 from models.landmarks import Landmarks
-from models.types import Camera, DriveFrame
+from models.types import Camera
 from tests.enrollment import scenes
 from tests.enrollment.heads import known, landmarks_of
 
@@ -94,20 +95,6 @@ def test_cutting_and_shrinking_keep_the_camera_in_step(frame: Frame, model: Head
     assert small.problem() is None
     person = model.person(np.zeros(model.identity_count))
     assert frame.around(person).covered(person) > 0.9
-
-
-def test_a_clip_gives_the_tracked_pictures_spread_over_it(model: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    avatar, person = scenes.colourful(model), model.person(np.zeros(model.identity_count))
-    head = np.eye(4)
-    head[:3, 3] = (0, 0, -1)
-    drive = DriveFrame(rotation=quaternion(head[:3, :3]), translation=head[:3, 3])
-    focal = 72 * 2.8
-    view = Camera(72, 72, focal, focal, 36, 36, OPENGL)
-    picture = scenes.frame(avatar, model, view, scenes.turned(model, 0, 0, 0, at=(0, 0, -1)))
-    monkeypatch.setattr("enrollment.capture.matte", lambda image: picture.matte)
-    drives = [replace(drive, confidence=float(i % 2)) for i in range(12)]
-    capture = Capture.of_clip([picture.image] * 12, drives, focal, person, most=3)
-    assert [f.name for f in capture.frames] == ["picture 2", "picture 6", "picture 12"]
 
 
 def test_pose_and_expression_are_found_in_two_cameras(model: HeadModel) -> None:

@@ -1,0 +1,139 @@
+"""The work behind `visavis enroll`: an instant avatar first, usable at once; then, where asked for, a better one in its place."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from enrollment.capture import Capture
+from enrollment.pipeline import Enrollment, enroll
+from enrollment.reconstruct import Reconstruction
+from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.report import preview_sheet, previews, write_png
+from enrollment.standard import refine
+from models import avatar_file
+from models.avatar import Avatar
+from models.errors import VisavisError
+from models.heads.base import HeadModel
+from models.heads.registry import by_name
+from realtime.clip import Clip, open_clip
+from server import filming
+
+Quality = Literal["instant", "standard"]
+Tell = Callable[[str, float], None]
+"""Called with the stage's name and the part of its work done, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """What was made. avatar, sheet: files. fit_rms_px_at_512: of the instant avatar's landmarks. steps: of the refinement,
+    0 without. stopped: why that ended early, one sentence; empty when it did not. seconds: of work, in all."""
+
+    avatar: str
+    sheet: str
+    quality: str
+    gaussians: int
+    fit_rms_px_at_512: float
+    steps: int
+    stopped: str
+    seconds: float
+    warnings: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+def enroll_to_file(
+    photos: list[Path],
+    video: Path | None,
+    out: Path,
+    *,
+    quality: Quality = "instant",
+    head: str = "anny",
+    consent: str = "",
+    steps: int | None = None,
+    device: str = "cpu",
+    tell: Tell = lambda stage, part: None,
+    ready: Callable[[str], None] = lambda sentence: None,
+) -> Enrolled:
+    """Enroll from photos, from a clip, or both, and write the avatar to `out` and its preview sheet beside it.
+
+    Without photos the clip's best picture is the portrait. steps: of the refinement, what suits the input when None.
+    ready: told when something can be used already. While "standard" works its state is kept in `checkpoint_of(out)`; the same
+    call goes on there after it was stopped or killed. Raises `VisavisError`s; `out` is then as it was, or holds the instant
+    avatar.
+    """
+    if not photos and video is None:
+        raise VisavisError("a photo or a clip (--video) of the person was expected, neither came; name one")
+    start, model, state = time.monotonic(), by_name(head), checkpoint_of(out)
+    clip = None if video is None else open_clip(video)
+    if clip is not None and not photos:
+        tell("choosing a picture of the clip", 0.0)
+    first = enroll(
+        [*photos] or [filming.portrait_of(clip)] if clip is not None else [*photos], head=model, consent=consent, progress=tell
+    )
+    avatar, done = first.avatar, None
+    if quality == "instant":
+        sheet = _save(avatar, model, out)
+    else:
+        if not (out.exists() and state.exists()):  # an interrupted run has left something better there
+            sheet = _save(avatar, model, out)
+            ready(f"{out} is an instant avatar now and can be used; it gets better")
+        done = improved(first, model, clip, own=not photos, steps=steps, device=device, tell=tell, state=state)
+        avatar = done.avatar
+        sheet = _save(avatar, model, out)
+        if not done.stopped:
+            state.unlink(missing_ok=True)
+    return Enrolled(
+        str(out), str(sheet), quality, len(avatar.gaussians), first.fit_rms, done.steps if done else 0,
+        done.stopped if done else "", time.monotonic() - start, [*first.warnings, *(done.warnings if done else ())],
+    )  # fmt: skip
+
+
+def improved(
+    first: Enrollment,
+    model: HeadModel,
+    clip: Clip | None = None,
+    *,
+    own: bool = True,
+    until: int = filming.LONGEST,
+    steps: int | None = None,
+    device: str = "cpu",
+    tell: Tell = lambda stage, part: None,
+    state: Path | None = None,
+) -> Reconstruction:
+    """The instant enrollment made better with its photos, and with the first `until` pictures of a clip.
+
+    own: whether the clip is known to show the same person.
+    """
+    capture: Capture | None = None
+    if clip is not None:
+        tell("following the face", 0.0)
+        film, again = (islice(clip.frames(), until) for _ in range(2))
+        capture = filming.capture_of(film, again, first.avatar, model, own=own)
+    config = ReconstructConfig.for_photos(len(first.portraits)) if capture is None else ReconstructConfig.for_clip()
+    config = replace(config, device=device, steps=config.steps if steps is None else steps)
+    tell("refining", 0.0)
+    return refine(
+        first, model, clip=capture, config=config, checkpoint_path=state,
+        progress=lambda p: tell(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", p.step / p.steps),
+    )  # fmt: skip
+
+
+def checkpoint_of(out: Path) -> Path:
+    """Where the state of an unfinished refinement of `out` is kept."""
+    return out.with_name(f"{out.name}.unfinished")
+
+
+def _save(avatar: Avatar, model: HeadModel, out: Path) -> Path:
+    """Write avatar and sheet; returns the sheet's path."""
+    avatar_file.save(replace(avatar, previews=previews(avatar, model)), out)
+    sheet = out.with_suffix(".png")
+    write_png(sheet, preview_sheet(avatar, model))
+    return sheet
