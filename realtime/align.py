@@ -16,7 +16,7 @@ from scipy.optimize import lsq_linear
 
 from models import arkit
 from models.avatar import AvatarPoser
-from models.heads.base import Pose, rotation_vector
+from models.heads.base import JOINTS, Pose, rotation_vector
 from models.splat.base import Rasterizer
 from models.types import Array, Array64, Camera
 
@@ -29,9 +29,10 @@ BLUR = 1.5
 """Pixels; smooths both pictures so that a step sees further than one pixel."""
 NOISE = 0.06
 """One standard deviation of a pixel's colour where the avatar is right; larger errors lose their say."""
-SPREAD = np.array([0.06, 0.06, 0.06, 0.012, 0.012, 0.03, 0.03, 0.03, 0.03])
-"""Prior: how far head turn (radians), head place and shoulders' place (metres) may be from the landmarks' answer."""
-DELTA = np.array([0.01, 0.01, 0.01, 0.002, 0.002, 0.008, 0.004, 0.004, 0.012])
+SPREAD = np.array([0.06, 0.06, 0.06, 0.012, 0.012, 0.03, 0.03, 0.03, 0.03, 0.05, 0.15, 0.08])
+"""Prior: how far head turn (radians), head place, shoulders' place (metres) and shoulders' turn may be from the landmarks'
+answer."""
+DELTA = np.array([0.01, 0.01, 0.01, 0.002, 0.002, 0.008, 0.004, 0.004, 0.012, 0.02, 0.02, 0.02])
 """Finite differences, the same units."""
 CORRELATION = 30.0
 """Neighbouring pixels err together: this many count as one observation."""
@@ -49,6 +50,7 @@ class Aligner:
     def __init__(self, poser: AvatarPoser, rasterizer: Rasterizer) -> None:
         self.poser, self.rasterizer = poser, rasterizer
         self.last = np.zeros(len(SPREAD))
+        self._neck = poser.person.joints[JOINTS.index("neck")]
         model = poser.person.model
         moved = np.einsum("nk,dnkc->dnc", model.landmark_barycentric, model.expression_basis[:, model.landmark_corners])
         reach = np.linalg.norm(moved, axis=2).max(axis=0)
@@ -94,13 +96,13 @@ class Aligner:
                 right = right + weighted.T @ residual
             x = np.clip(x + np.linalg.solve(left, right), -3 * SPREAD, 3 * SPREAD)
         self.last = x
-        better = corrected(pose, x)
+        better = corrected(pose, x, self._neck)
         return self._expression(landmarks, camera, coefficients, better), better
 
     def _jacobians(
         self, x: Array64, drawn: Array, shown: Array64, coefficients: Array, pose: Pose, camera: Camera
     ) -> tuple[Array64, Array64]:
-        """What each of the nine unknowns does to the picture (P, 9) and to the landmarks (956, 9), by finite differences.
+        """What each of the twelve unknowns does to the picture (P, 12) and to the landmarks (956, 12), by finite differences.
 
         They are the dear part, and kept for as long as the steps are short.
         """
@@ -136,19 +138,23 @@ class Aligner:
 
     def _look(self, x: Array64, coefficients: Array, pose: Pose, camera: Camera) -> tuple[Array, Array64]:
         """The avatar drawn and smoothed, (h, w, 3); and where its landmarks are, (478 * 2,) in picture widths."""
-        tried = corrected(pose, x)
+        tried = corrected(pose, x, self._neck)
         gaussians = self.poser.pose(coefficients, tried)
         person = self.poser.person
         marks = person.landmarks(person.expressed(coefficients)) @ tried.head[:3, :3].T + tried.head[:3, 3]
         return _smooth(self.rasterizer.render(gaussians, camera).color), camera.project(marks).ravel() / camera.width
 
 
-def corrected(pose: Pose, x: Array64) -> Pose:
-    """The pose with head turn x[0:3] (radians), head shift x[3:6] and shoulder shift x[6:9] (metres, on top of the head's)."""
+def corrected(pose: Pose, x: Array64, neck: Array64) -> Pose:
+    """The pose with head turn x[0:3] (radians), head shift x[3:6], and on top of the head's shift that of the shoulders x[6:9]
+    (metres) and their turn x[9:12] about the base of the neck, (3,) in avatar space."""
     head, body = pose.head.copy(), pose.body.copy()
     head[:3, :3] = rotation_vector(x[:3]) @ head[:3, :3]
     head[:3, 3] += x[3:6]
-    body[:3, 3] += x[3:6] + x[6:9]
+    turn = rotation_vector(x[9:12])
+    base = body[:3, :3] @ neck + body[:3, 3]
+    body[:3, :3] = turn @ body[:3, :3]
+    body[:3, 3] = base - body[:3, :3] @ neck + x[3:6] + x[6:9]
     return replace(pose, head=head, body=body)
 
 
