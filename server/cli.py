@@ -20,6 +20,8 @@ VERBS = {
     "import": "Make an avatar file of what GaussianAvatars trained.",
     "serve": "Start the server: a live call with an avatar.",
     "eval": "Measure quality against recorded truth.",
+    "synth-heads": "Draw people who do not exist, as truth to train and measure with.",
+    "train": "Train the diffusion prior on people who do not exist.",
     "bench": "Measure speed and accuracy on this machine.",
     "doctor": "Say what is installed, which GPU there is, and how to get what is missing.",
 }
@@ -34,7 +36,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
         command: click.Command = importlib.import_module(f"server.commands.{module}").command
         return command
 

@@ -10,21 +10,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from enrollment.capture import Capture
+from enrollment.high import config_for, refine_high
 from enrollment.pipeline import Enrollment, enroll
-from enrollment.reconstruct import Reconstruction
+from enrollment.reconstruct import Progress, Reconstruction
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.report import preview_sheet, previews, write_png
 from enrollment.standard import refine
 from models import avatar_file
 from models.avatar import Avatar
+from models.diffusion import weights
+from models.diffusion.prior import Prior
 from models.errors import VisavisError
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
 from realtime.clip import Clip, open_clip
 from server import filming
 
-Quality = Literal["instant", "standard"]
+Quality = Literal["instant", "standard", "high"]
 Tell = Callable[[str, float], None]
 """Called with the stage's name and the part of its work done, 0 to 1."""
 
@@ -32,7 +38,8 @@ Tell = Callable[[str, float], None]
 @dataclass(frozen=True)
 class Enrolled:
     """What was made. avatar, sheet: files. fit_rms_px_at_512: of the instant avatar's landmarks. steps: of the refinement,
-    0 without. stopped: why that ended early, one sentence; empty when it did not. seconds: of work, in all."""
+    0 without. stopped: why that ended early, one sentence; empty when it did not. views: a sheet of the synthesised views and
+    their normals, of "high" only. seconds: of work, in all."""
 
     avatar: str
     sheet: str
@@ -41,6 +48,7 @@ class Enrolled:
     fit_rms_px_at_512: float
     steps: int
     stopped: str
+    views: str | None
     seconds: float
     warnings: list[str]
 
@@ -59,18 +67,22 @@ def enroll_to_file(
     consent: str = "",
     steps: int | None = None,
     device: str = "cpu",
+    prior: Path | None = None,
     tell: Tell = lambda stage, part: None,
     ready: Callable[[str], None] = lambda sentence: None,
 ) -> Enrolled:
     """Enroll from photos, from a clip, or both, and write the avatar to `out` and its preview sheet beside it.
 
     Without photos the clip's best picture is the portrait. steps: of the refinement, what suits the input when None.
-    ready: told when something can be used already. While "standard" works its state is kept in `checkpoint_of(out)`; the same
-    call goes on there after it was stopped or killed. Raises `VisavisError`s; `out` is then as it was, or holds the instant
-    avatar.
+    prior: weights for "high", the shipped ones when None. ready: told when something can be used already. While "standard" and
+    "high" work their state is kept in `checkpoint_of(out)`; the same call goes on there after it was stopped or killed.
+    Raises `VisavisError`s; `out` is then as it was, or holds the instant avatar.
     """
     if not photos and video is None:
         raise VisavisError("a photo or a clip (--video) of the person was expected, neither came; name one")
+    if quality == "high" and video is not None:
+        raise VisavisError("high quality is for photos, and a clip came; leave --quality away to learn from the clip")
+    network = weights.load(prior or weights.SHIPPED) if quality == "high" else None
     start, model, state = time.monotonic(), by_name(head), checkpoint_of(out)
     clip = None if video is None else open_clip(video)
     if clip is not None and not photos:
@@ -78,21 +90,26 @@ def enroll_to_file(
     first = enroll(
         [*photos] or [filming.portrait_of(clip)] if clip is not None else [*photos], head=model, consent=consent, progress=tell
     )
-    avatar, done = first.avatar, None
+    avatar, done, views = first.avatar, None, None
     if quality == "instant":
         sheet = _save(avatar, model, out)
     else:
         if not (out.exists() and state.exists()):  # an interrupted run has left something better there
             sheet = _save(avatar, model, out)
             ready(f"{out} is an instant avatar now and can be used; it gets better")
-        done = improved(first, model, clip, own=not photos, steps=steps, device=device, tell=tell, state=state)
+        if network is None:
+            done = improved(first, model, clip, own=not photos, steps=steps, device=device, tell=tell, state=state)
+        else:
+            done, picture = imagined(first, model, network, steps=steps, device=device, tell=tell, state=state)
+            views = str(out.with_suffix(".views.png"))
+            write_png(Path(views), picture)
         avatar = done.avatar
         sheet = _save(avatar, model, out)
         if not done.stopped:
             state.unlink(missing_ok=True)
     return Enrolled(
         str(out), str(sheet), quality, len(avatar.gaussians), first.fit_rms, done.steps if done else 0,
-        done.stopped if done else "", time.monotonic() - start, [*first.warnings, *(done.warnings if done else ())],
+        done.stopped if done else "", views, time.monotonic() - start, [*first.warnings, *(done.warnings if done else ())],
     )  # fmt: skip
 
 
@@ -120,10 +137,32 @@ def improved(
     config = ReconstructConfig.for_photos(len(first.portraits)) if capture is None else ReconstructConfig.for_clip()
     config = replace(config, device=device, steps=config.steps if steps is None else steps)
     tell("refining", 0.0)
-    return refine(
-        first, model, clip=capture, config=config, checkpoint_path=state,
-        progress=lambda p: tell(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", p.step / p.steps),
+    return refine(first, model, clip=capture, config=config, checkpoint_path=state, progress=_refining(tell))
+
+
+def imagined(
+    first: Enrollment,
+    model: HeadModel,
+    prior: Prior,
+    *,
+    steps: int | None = None,
+    device: str = "cpu",
+    tell: Tell = lambda stage, part: None,
+    state: Path | None = None,
+) -> tuple[Reconstruction, NDArray[np.uint8]]:
+    """The instant enrollment made better with its photos and with views that the diffusion prior makes of it; and these views."""
+    config = config_for(len(first.portraits))
+    config = replace(config, device=device, steps=config.steps if steps is None else steps)
+    made = refine_high(
+        first, model, prior, config=config, checkpoint_path=state, progress=_refining(tell),
+        synthesising=lambda part: tell("imagining other views", part),
     )  # fmt: skip
+    warnings = (*made.reconstruction.warnings, made.guard.sentence())
+    return replace(made.reconstruction, warnings=tuple(dict.fromkeys(warnings))), made.sheet
+
+
+def _refining(tell: Tell) -> Callable[[Progress], None]:
+    return lambda p: tell(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", p.step / p.steps)
 
 
 def checkpoint_of(out: Path) -> Path:

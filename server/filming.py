@@ -58,13 +58,14 @@ def portrait_of(clip: Clip) -> Pixels:
 
 def _unsuitable(face: Landmarks) -> float:
     """How bad a portrait this would be: turned away, lids lowered, mouth open; each 1 where it is plain to see."""
-    shut = [max(0.0, OPEN_EYES - _opening(face, *lids)) / OPEN_EYES for lids in LIDS]
+    shut = [max(0.0, 1 - _opening(face, a, b, c, d) / OPEN_EYES) for a, b, c, d in LIDS]
     return turned_away(face) / TURNED + sum(shut) + _opening(face, *LIPS) / OPEN_MOUTH
 
 
 def _opening(face: Landmarks, upper: int, lower: int, left: int, right: int) -> float:
     p = face.points[:, :2]
-    return float(np.linalg.norm(p[upper] - p[lower]) / max(np.linalg.norm(p[left] - p[right]), 1e-6))
+    height, width = np.linalg.norm(p[upper] - p[lower]), np.linalg.norm(p[left] - p[right])
+    return float(height / (width + 1e-6))
 
 
 def capture_of(

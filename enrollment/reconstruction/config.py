@@ -23,7 +23,7 @@ class Rates:
     """Residuals of identity, standard deviations."""
     offset: float = 2e-5
     """Residuals of the static offset, metres."""
-    networks: float = 1e-3
+    networks: float = 5e-3
 
 
 @dataclass(frozen=True)
@@ -99,5 +99,5 @@ class ReconstructConfig:
 
     @staticmethod
     def for_clip() -> ReconstructConfig:
-        """What suits a clip, whose poses are tracked and not exact."""
-        return ReconstructConfig(steps=900, rig=True)
+        """What suits a clip, whose poses are tracked and not exact and whose expressions say more than blendshapes do."""
+        return ReconstructConfig(steps=900, rig=True, dynamics=True)

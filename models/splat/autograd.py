@@ -13,9 +13,11 @@ from models.splat import blend_backward, workers
 from models.splat.cpu import draw_features
 from models.splat.project import camera_vector
 from models.splat.project_backward import project_backward
-from models.splat.reference import rotation_matrices
+from models.splat.reference import shortest_axes
 from models.splat.workspace import Lease, as_floats
 from models.types import Camera, Gaussians
+
+__all__ = ["rasterize", "shortest_axes"]
 
 
 def rasterize(
@@ -35,18 +37,6 @@ def rasterize(
     where alpha is 0. Gradients flow to the five tensors; Gaussians that are not drawn get zeros.
     """
     return _Rasterize.apply(means, rotations, scales, opacities, features, camera, background)
-
-
-def shortest_axes(means: Tensor, rotations: Tensor, scales: Tensor, camera: Camera) -> Tensor:
-    """The Gaussians' normals (N, 3), world frame, to be drawn as features: the shortest axis turned to the camera.
-
-    Differentiable in `rotations` (N, 4); which axis, and its sign, are taken as they are.
-    """
-    index = scales.detach().abs().argmin(dim=1)
-    axes = rotation_matrices(rotations).gather(2, index[:, None, None].expand(-1, 3, 1))[..., 0]
-    outward = means.detach() - torch.as_tensor(camera.position, dtype=means.dtype)
-    away = (axes.detach() * outward).sum(dim=1, keepdim=True) > 0
-    return torch.where(away, -axes, axes)
 
 
 class _Rasterize(torch.autograd.Function):

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.splat import autograd, reference
+from models.splat import choose, reference, workers
+from models.splat.base import LiveRasterizer
 from models.splat.cpu import CpuRasterizer
+from models.splat.cuda import CudaRasterizer
 from models.types import Camera, Gaussians
 
 HEIGHT, WIDTH, LENGTH = 0.20, 0.15, 0.18  # of the head, metres
@@ -48,29 +50,33 @@ def bench(
     repeats: int = 50,
     *,
     baseline: bool = True,
+    device: str = "cpu",
 ) -> list[dict[str, Any]]:
     """Time every task on every scene; one row each.
 
-    what: "live" (render_into), "full" (render with depth and normal) or "gradients" (autograd.rasterize and its
-    backward pass from given gradients of the picture). gaussians, size (px), threads. median_ms and p95_ms over
-    `repeats`. baseline_ms: the same task and scene once with reference.py; times_faster: baseline_ms / median_ms; both
-    None without `baseline`.
+    what: "live" (render_into), "full" (render with depth and normal) or "gradients" (the differentiable rasterizer and its
+    backward pass from given gradients of the picture). device: "cpu" or "cuda", where the work is done; arrays come from the
+    host and pictures go back there in the first two, in "gradients" everything stays on the device. gaussians, size (px),
+    threads (of the CPU). median_ms and p95_ms over `repeats`. baseline_ms: the same task and scene once with reference.py on
+    that device; times_faster: baseline_ms / median_ms; both None without `baseline`. Raises MissingPartError where CUDA cannot
+    be had.
     """
     rows: list[dict[str, Any]] = []
-    rasterizer = CpuRasterizer()
+    rasterizer: LiveRasterizer = CpuRasterizer() if device == "cpu" else CudaRasterizer(device)
     for count in counts:
         for size in sizes:
             gaussians, camera = head_scene(count), head_camera(size)
-            for what, task, plain in _tasks(rasterizer, gaussians, camera):
+            for what, task, plain in _tasks(rasterizer, gaussians, camera, device):
                 times = _milliseconds(task, repeats, warm=2)
                 median = float(np.median(times))
                 slow = _milliseconds(plain, 1, warm=0)[0] if baseline else None
                 rows.append(
                     {
                         "what": what,
+                        "device": device,
                         "gaussians": count,
                         "size": size,
-                        "threads": rasterizer.threads,
+                        "threads": workers.available(),
                         "median_ms": median,
                         "p95_ms": float(np.percentile(times, 95)),
                         "baseline_ms": slow,
@@ -81,14 +87,15 @@ def bench(
 
 
 def _tasks(
-    rasterizer: CpuRasterizer, gaussians: Gaussians, camera: Camera
+    rasterizer: LiveRasterizer, gaussians: Gaussians, camera: Camera, device: str
 ) -> list[tuple[str, Callable[[], object], Callable[[], object]]]:
     """Name, the task, and the same in plain torch."""
     out = np.empty((camera.height, camera.width, 3), np.uint8)
     arrays = (gaussians.means, gaussians.rotations, gaussians.scales, gaussians.opacities, gaussians.colors)
-    leaves = [torch.from_numpy(array).requires_grad_() for array in arrays]
+    leaves = [torch.from_numpy(array).to(device).requires_grad_() for array in arrays]
     means, rotations, scales, opacities, colors = leaves
-    white = torch.ones(3)
+    white = torch.ones(3, device=device)
+    drawing = choose.differentiable(device)
 
     def plain_picture() -> object:
         with torch.no_grad():
@@ -96,22 +103,24 @@ def _tasks(
 
     def plain_normals() -> object:
         with torch.no_grad():
-            features = torch.cat([colors, autograd.shortest_axes(means, rotations, scales, camera)], dim=1)
-            behind = torch.cat([white, torch.zeros(3)])
+            features = torch.cat([colors, reference.shortest_axes(means, rotations, scales, camera)], dim=1)
+            behind = torch.cat([white, torch.zeros_like(white)])
             return reference.rasterize(means, rotations, scales, opacities, features, camera, behind)
 
     size = (camera.height, camera.width)
-    above = (torch.rand(*size, 3), torch.rand(size), torch.rand(size))
+    above = tuple(torch.rand(*shape, device=device) for shape in ((*size, 3), size, size))
 
     def gradients(draw: Callable[..., tuple[torch.Tensor, ...]]) -> None:
         for leaf in leaves:
             leaf.grad = None
         torch.autograd.backward(draw(*leaves, camera, white), above)
+        if device != "cpu":
+            torch.cuda.synchronize(device)
 
     return [
         ("live", lambda: rasterizer.render_into(gaussians, camera, out), plain_picture),
         ("full", lambda: rasterizer.render(gaussians, camera, depth=True, normal=True), plain_normals),
-        ("gradients", lambda: gradients(autograd.rasterize), lambda: gradients(reference.rasterize)),
+        ("gradients", lambda: gradients(drawing), lambda: gradients(reference.rasterize)),
     ]
 
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from models.errors import MissingPartError, VisavisError
 from models.splat.base import LiveRasterizer, Rasterizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Rasterize = Callable[..., tuple[Tensor, Tensor, Tensor]]
 
 NAMES = ("auto", "cpu", "cuda", "oracle")
 
@@ -41,3 +49,23 @@ def by_name(name: str) -> Rasterizer:
 
         return OracleRasterizer()
     raise VisavisError(f"There is no rasterizer called {name!r}; choose one of {', '.join(NAMES)}.")
+
+
+def differentiable(device: str = "cpu") -> Rasterize:
+    """The differentiable rasterizer for tensors on a torch device: "cpu", "cuda" or "cuda:1".
+
+    Called with (means, rotations, scales, opacities, features, camera, background) it returns features (H, W, F), alpha and
+    depth (H, W), as models.splat.autograd.rasterize says. Normals to go with it come from models.splat.reference.shortest_axes
+    on either device. Raises MissingPartError where CUDA cannot be had.
+    """
+    if device == "cpu":
+        from models.splat.autograd import rasterize as on_cpu
+
+        return on_cpu
+    if re.fullmatch(r"cuda(:\d+)?", device):
+        from models.splat import cuda
+        from models.splat.autograd_cuda import rasterize as on_cuda
+
+        cuda.require()
+        return on_cuda
+    raise VisavisError(f"A device called {device!r} is not known; choose cpu, cuda, or cuda:1 and so on.")

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 
 @cache
-def _problem() -> str | None:
-    """Why gsplat cannot be used here, in words that fit into a sentence; None where it can. Looked for once."""
+def problem() -> str | None:
+    """Why gsplat cannot be used here, in words that fit into a sentence; None where it can. Looked for once.
+
+    Where gsplat came without compiled kernels this compiles them, which takes minutes the first time.
+    """
     try:
         import torch
     except ImportError as error:
@@ -30,7 +33,33 @@ def _problem() -> str | None:
         import gsplat  # noqa: F401
     except ImportError as error:
         return f"gsplat cannot be imported ({error})"
-    return None
+    return _kernels_problem()
+
+
+def _kernels_problem() -> str | None:
+    """gsplat imports without its kernels too, and fails at the first picture only: so they are asked for here."""
+    try:
+        from gsplat.cuda import _backend
+    except Exception as error:  # whatever the compiler or the loader has to say
+        if isinstance(error, ImportError) and (error.name or "").startswith("gsplat"):
+            return None  # a gsplat that keeps them elsewhere; the first picture will tell
+        return f"gsplat's kernels cannot be built or loaded ({_first_line(error)})"
+    missing = getattr(_backend, "_C", "elsewhere") is None
+    return "gsplat has no compiled kernels and finds no CUDA toolkit (nvcc) to build them" if missing else None
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, short enough for a sentence."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def require() -> None:
+    """Raises `MissingPartError`, which says how to get what is missing, where gsplat cannot be used."""
+    if (found := problem()) is not None:
+        raise MissingPartError(
+            f"The CUDA rasterizer needs gsplat and an NVIDIA GPU, but {found}; "
+            "get it with `pip install visavis[cuda]`, or use the CPU rasterizer."
+        )
 
 
 class CudaRasterizer:
@@ -39,11 +68,7 @@ class CudaRasterizer:
     name = "cuda"
 
     def __init__(self, device: str = "cuda") -> None:
-        if (problem := _problem()) is not None:
-            raise MissingPartError(
-                f"The CUDA rasterizer needs gsplat and an NVIDIA GPU, but {problem}; "
-                "get it with `pip install visavis[cuda]`, or use the CPU rasterizer."
-            )
+        require()
         self._device = device
 
     def render(
@@ -89,40 +114,17 @@ class CudaRasterizer:
     ) -> tuple[Tensor, Tensor]:
         """features (N, F), and expected depth where asked for -> (H, W, F or F + 1) and alpha (H, W), on the device."""
         import torch
-        from gsplat import rasterization
 
-        rows = np.concatenate(
-            [gaussians.means, gaussians.rotations, gaussians.scales, gaussians.opacities[:, None], features], axis=1
-        ).astype(np.float32)
-        rows = rows[np.isfinite(rows).all(axis=1) & (np.abs(rows[:, 3:7]).sum(axis=1) > 0)]
+        from models.splat.autograd_cuda import draw
+
+        g = gaussians
+        # one table: one copy to the device
+        table = self._tensor(np.concatenate([g.means, g.rotations, g.scales, g.opacities[:, None], features], axis=1))
         behind = np.zeros(features.shape[1], np.float32)
         behind[:3] = background
-        size = (camera.height, camera.width)
-        if len(rows) == 0:
-            empty = self._tensor(np.concatenate([behind, [0.0] * depth]))
-            return empty.expand(*size, -1), torch.zeros(size, device=self._device)
-
-        table = self._tensor(rows)
-        intrinsics = np.array([[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]])
         with torch.inference_mode():
-            drawn, alpha, _ = rasterization(
-                means=table[:, 0:3].contiguous(),
-                quats=table[:, 3:7].contiguous(),
-                scales=table[:, 7:10].contiguous(),
-                opacities=table[:, 10].contiguous(),
-                colors=table[:, 11:].contiguous(),
-                viewmats=self._tensor(camera.world_to_camera)[None],
-                Ks=self._tensor(intrinsics)[None],
-                width=camera.width,
-                height=camera.height,
-                near_plane=base.NEAR,
-                eps2d=base.DILATION,
-                backgrounds=self._tensor(behind)[None],
-                render_mode="RGB+ED" if depth else "RGB",
-                rasterize_mode="classic",
-                packed=False,
-            )
-        return drawn[0], alpha[0, ..., 0]
+            columns = (table[:, 0:3], table[:, 3:7], table[:, 7:10], table[:, 10], table[:, 11:])
+            return draw(*columns, camera, self._tensor(behind), depth=depth)
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         import torch

@@ -1,6 +1,7 @@
-"""The picture of base.py once more, in plain vectorised torch: differentiable by autograd, in any float type.
+"""The picture of base.py once more, in plain vectorised torch: differentiable by autograd, in any float type, on any device.
 
-It is what the gradients of autograd.py are held against (float64), and the slow baseline of bench.py (float32).
+It is what the gradients of autograd.py and autograd_cuda.py are held against (float64), and the slow baseline of bench.py
+(float32). It needs neither numba nor gsplat.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def rasterize(
             near_x = (u + reach[:, 0] >= left) & (u - reach[:, 0] <= left + width)
             near = near_x & (v + reach[:, 1] >= top) & (v - reach[:, 1] <= top + height)
             y, x = torch.meshgrid(
-                torch.arange(height, dtype=u.dtype) + (top + 0.5),
-                torch.arange(width, dtype=u.dtype) + (left + 0.5),
+                torch.arange(height, dtype=u.dtype, device=u.device) + (top + 0.5),
+                torch.arange(width, dtype=u.dtype, device=u.device) + (left + 0.5),
                 indexing="ij",
             )
             row.append(_blend(x, y, u[near], v[near], conic[near], opacities[near], features[near]))
@@ -54,7 +55,7 @@ def rasterize(
 
 def _project(means: Tensor, rotations: Tensor, scales: Tensor, camera: Camera) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Steps 2 and 3 of base.py: u, v (N,) pixels, z (N,) metres, dilated covariances (N, 2, 2) pixels^2."""
-    view = torch.as_tensor(camera.world_to_camera, dtype=means.dtype)
+    view = torch.as_tensor(camera.world_to_camera, dtype=means.dtype, device=means.device)
     x, y, z = (means @ view[:3, :3].T + view[:3, 3]).unbind(1)
     margin_x, margin_y = (
         base.FOV_MARGIN * 0.5 * camera.width / camera.fx,
@@ -67,8 +68,20 @@ def _project(means: Tensor, rotations: Tensor, scales: Tensor, camera: Camera) -
         [camera.fx / z, zero, -camera.fx * slope_x / z, zero, camera.fy / z, -camera.fy * slope_y / z], dim=1
     ).reshape(-1, 2, 3)
     half = jacobian @ view[:3, :3] @ rotation_matrices(rotations) * scales[:, None, :]
-    covariance = half @ half.transpose(1, 2) + base.DILATION * torch.eye(2, dtype=means.dtype)
+    covariance = half @ half.transpose(1, 2) + base.DILATION * torch.eye(2, dtype=means.dtype, device=means.device)
     return camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy, z, covariance
+
+
+def shortest_axes(means: Tensor, rotations: Tensor, scales: Tensor, camera: Camera) -> Tensor:
+    """The Gaussians' normals (N, 3), world frame, to be drawn as features: the shortest axis turned to the camera.
+
+    Differentiable in `rotations` (N, 4); which axis, and its sign, are taken as they are. On any device.
+    """
+    index = scales.detach().abs().argmin(dim=1)
+    axes = rotation_matrices(rotations).gather(2, index[:, None, None].expand(-1, 3, 1))[..., 0]
+    outward = means.detach() - torch.as_tensor(camera.position, dtype=means.dtype, device=means.device)
+    away = (axes.detach() * outward).sum(dim=1, keepdim=True) > 0
+    return torch.where(away, -axes, axes)
 
 
 def rotation_matrices(quaternions: Tensor) -> Tensor:

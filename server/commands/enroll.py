@@ -15,10 +15,13 @@ from server.console import json_option, note, progress, report
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The avatar file to write.")
 @click.option("--video", type=click.Path(path_type=Path), help="A clip of the person, alone or besides PHOTOS; always standard.")
 @click.option(
-    "--quality", type=click.Choice(["instant", "standard"]), help="instant: seconds (default). standard: minutes, optimised."
+    "--quality",
+    type=click.Choice(["instant", "standard", "high"]),
+    help="instant: seconds (default). standard: optimised, minutes. high: with imagined views.",
 )
 @click.option("--steps", type=click.IntRange(1, 1_000_000), help="Steps of the optimisation; what suits the input by default.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to optimise.")
+@click.option("--prior", type=click.Path(path_type=Path), help="Weights for --quality high; those that ship by default.")
 @click.option("--consent", default="", help="Who agreed to the avatar, for its provenance record.")
 @click.option("--head", default="anny", show_default=True, help="Head model: anny, or flame2020/flame2023 with your own file.")
 @json_option
@@ -29,14 +32,16 @@ def command(
     quality: str | None,
     steps: int | None,
     device: str,
+    prior: Path | None,
     consent: str,
     head: str,
     as_json: bool,
 ) -> None:
     """Make an avatar from PHOTOS of one person, or from a clip, and a preview sheet beside it.
 
-    The most frontal photo leads; further ones fill what it hides. Standard quality writes the instant avatar first and then
-    improves it; Ctrl-C keeps the best so far, and the same command goes on where it stopped.
+    The most frontal photo leads; further ones fill what it hides. Standard and high quality write the instant avatar first and
+    then improve it, high also with views of the sides, the back and other expressions that a diffusion prior imagines. Ctrl-C
+    keeps the best so far, and the same command goes on where it stopped.
     """
     from server.enrolling import Quality, checkpoint_of, enroll_to_file
 
@@ -45,8 +50,8 @@ def command(
     wanted = cast("Quality", quality or ("standard" if video is not None else "instant"))
     with progress() as tell:
         made = enroll_to_file(
-            list(photos), video, out, quality=wanted, head=head, consent=consent, steps=steps, device=device, tell=tell,
-            ready=note,
+            list(photos), video, out, quality=wanted, head=head, consent=consent, steps=steps, device=device,
+            prior=prior, tell=tell, ready=note,
         )  # fmt: skip
     for warning in made.warnings:
         note(f"note: {warning}")
@@ -55,6 +60,8 @@ def command(
         f"landmarks fitted to {made.fit_rms_px_at_512:.1f} px at 512x512",
         f"{made.sheet}: look at it; what the photo does not show is a guess",
     ]
+    if made.views:
+        lines.append(f"{made.views}: the views that were imagined, and their normals")
     if made.stopped:
         lines.append(f"after {made.steps} steps {made.stopped}; the same command goes on from {checkpoint_of(out).name}")
     report(made.as_dict(), lines, as_json)

@@ -9,7 +9,7 @@ import click
 from server.console import json_option, progress, report, table
 
 quality_option = click.option(
-    "--quality", type=click.Choice(["instant", "standard"]), default="instant", show_default=True, help="Of the avatar."
+    "--quality", type=click.Choice(["instant", "standard", "high"]), default="instant", show_default=True, help="Of the avatar."
 )
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from enrollment.pipeline import enroll
 from models.avatar import Avatar
+from models.diffusion import weights
 from models.heads.registry import by_name
 from realtime.clip import Clip
-from server.enrolling import Tell, improved
+from server.enrolling import Tell, imagined, improved
 
 Pixels = NDArray[np.uint8]
 
@@ -22,7 +23,11 @@ def from_photos(photos: Sequence[Path | Pixels], quality: str, tell: Tell) -> Av
     """Enrolled as `visavis enroll PHOTOS --quality` does it."""
     model = by_name("anny")
     first = enroll(list(photos), head=model)
-    return first.avatar if quality == "instant" else improved(first, model, tell=tell).avatar
+    if quality == "instant":
+        return first.avatar
+    if quality == "standard":
+        return improved(first, model, tell=tell).avatar
+    return imagined(first, model, weights.load(weights.SHIPPED), tell=tell)[0].avatar
 
 
 def from_clip(clip: Clip, until: int, tell: Tell) -> Avatar:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from server import cli
 
-VERBS = ["enroll", "view", "drive", "serve", "eval", "bench", "doctor", "export", "import"]
+VERBS = ["enroll", "view", "drive", "serve", "eval", "bench", "doctor", "export", "import", "synth-heads", "train"]
 
 
 @pytest.fixture

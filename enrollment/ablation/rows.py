@@ -1,0 +1,174 @@
+"""The ablation itself: one capture, fitted with everything on, then with each mechanism off in turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from enrollment.ablation.scoring import Scores, World, drawn, mean_pose, score
+from enrollment.ablation.spoiling import Spoiling, spoiled
+from enrollment.ablation.truth import Shot, Truth
+from enrollment.ablation.uv import on_uv_mesh
+from enrollment.capture import Capture, Frame
+from enrollment.pipeline import enroll
+from enrollment.reconstruct import Progress, reconstruct
+from enrollment.reconstruction.config import Rates, ReconstructConfig
+from models.avatar import Avatar
+from models.heads.base import HeadModel, Pose
+from models.types import Array
+
+TRUSTED = 0.2
+"""Weight of a landmark from which its place on the mesh counts when the two heads are laid on each other."""
+PHOTO_SHARE = 0.1
+"""Part of all looks that the photo gets."""
+UV_SIDE = 256
+"""Texels of the UV mesh."""
+HOPS = 5
+RATES = Rates(means=2e-2, rotations=1e-2, log_scales=1.5e-2, colors=1e-2, offset=2e-4)
+"""Many pictures from all sides say much: the hair of the instant avatar may be centimetres away from where it should be."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table. without: what is off. config: of the fit. uv: whether the Gaussians are carried to the UV mesh first,
+    with at most `hops` between the corners of its triangles (None: no limit)."""
+
+    without: str
+    config: ReconstructConfig
+    uv: bool = False
+    hops: int | None = HOPS
+
+
+@dataclass(frozen=True)
+class Row:
+    """name: what was fitted. scores: held out. gaussians: in the end. seconds: of the fit. baking: decibels lost by it."""
+
+    name: str
+    scores: Scores
+    gaussians: int = 0
+    seconds: float = 0.0
+    baking: float = 0.0
+
+
+@dataclass(frozen=True)
+class Start:
+    """What all rows share: the instant avatar of the truth's portrait, the capture in that avatar's world, where `world` is in
+    the truth's, and the held-out shots."""
+
+    model: HeadModel
+    avatar: Avatar
+    world: World
+    capture: Capture
+    held: tuple[Shot, ...]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An avatar, the model that it is bound to, and the pose of its head that stands for the truth's."""
+
+    avatar: Avatar
+    model: HeadModel
+    pose: Pose
+
+
+def begin(model: HeadModel, seed: int, size: int, how: Spoiling | None = None) -> Start:
+    """Make the head, enroll its portrait, photograph it at `size` pixels and spoil the pictures.
+
+    The capture's world is the avatar's: its camera poses went through the similarity that lays the avatar's landmarks on the
+    true ones, as a tracker would, for which the scale of the world is free. Raises `PhotoError` when the portrait shows no face.
+    """
+    truth = Truth.random(model, seed, size)
+    avatar = enroll([truth.portrait()], head=model).avatar
+    marks = np.unique(model.landmark_corners[model.landmark_weight > TRUSTED])
+    world = World.between(avatar.person(model).rest[marks], truth.person.rest[marks])
+    rng = np.random.default_rng([seed, 1])
+    shots = truth.training()
+    frames = [spoiled(frame(shot, world), how or Spoiling(), rng, photo=i == 0) for i, shot in enumerate(shots)]
+    frames[0] = replace(frames[0], weight=PHOTO_SHARE / (1 - PHOTO_SHARE) * (len(frames) - 1), name="photo")
+    return Start(model, avatar, world, Capture.of_frames(frames), tuple(truth.held_out()))
+
+
+def frame(shot: Shot, world: World) -> Frame:
+    """A shot as the fit's world has it, nothing spoiled."""
+    matte = np.maximum(shot.matte, 0.05)[..., None]
+    image = ((shot.image - (1 - matte)) / matte).clip(0, 1)
+    return Frame(
+        np.round(255 * image).astype(np.uint8), shot.matte.astype(np.float32), world.camera(shot.camera), Pose(),
+        shot.coefficients, world.normals(shot.normals),
+    )  # fmt: skip
+
+
+def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
+    """Everything on; with `ablate` each mechanism off in turn. The UV mesh is worth two rows: with and without its limit."""
+    full = ReconstructConfig(
+        steps=steps, size=size, crops=0.0, rates=RATES, rig=True, coin=True, dynamics=True, deformation=True, densify=True
+    )
+    out = [Case("nothing", full)]
+    if ablate:
+        out += [Case("coin", replace(full, coin=False)), Case("rig refinement", replace(full, rig=False))]
+        out += [Case("normal loss", replace(full, normals=False)), Case("dynamics", replace(full, dynamics=False))]
+        out += [Case("deformation", replace(full, deformation=False))]
+        out += [
+            Case("triangle binding: UV mesh", full, uv=True),
+            Case("triangle binding: UV mesh, no hop limit", full, True, None),
+        ]
+    return out
+
+
+def run(
+    start: Start, chosen: Sequence[Case], progress: Callable[[str, Progress], None] | None = None
+) -> tuple[list[Row], list[Fitted]]:
+    """A row for the instant avatar and one for each case, and what was fitted."""
+    first = Fitted(start.avatar, start.model, Pose())
+    rows, made = [Row("instant avatar", scored(first, start), len(start.avatar.gaussians))], [first]
+    for case in chosen:
+        avatar, model = (start.avatar, start.model)
+        if case.uv:
+            avatar, model = on_uv_mesh(avatar, model, UV_SIDE, case.hops)
+        began = time.perf_counter()
+        name = case.without
+        told = None if progress is None else (lambda p, name=name: progress(name, p))
+        result = reconstruct(avatar, model, start.capture, case.config, progress=told)
+        seconds = time.perf_counter() - began
+        pose = mean_pose([f.pose for f in result.frames]) if case.config.rig else Pose()
+        fitted = Fitted(result.avatar, model, pose)
+        title = "everything on" if name == "nothing" else f"without {name}"
+        rows.append(Row(title, scored(fitted, start), len(result.avatar.gaussians), seconds, result.baking_loss))
+        made.append(fitted)
+    return rows, made
+
+
+def scored(fitted: Fitted, start: Start) -> Scores:
+    """Held out."""
+    return score(fitted.avatar, fitted.model, start.held, start.world, fitted.pose)
+
+
+def records(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """The table as plain values."""
+    return [
+        {
+            "fit": row.name, "psnr": round(row.scores.psnr, 2), "psnr_head": round(row.scores.psnr_head, 2),
+            "ssim": round(row.scores.ssim, 4), "normals_deg": round(row.scores.normals, 2), "gaussians": row.gaussians,
+            "baking_db": round(row.baking, 2), "seconds": round(row.seconds, 1),
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
+def sheet(start: Start, fitted: Fitted, shown: Sequence[int]) -> Array:
+    """Held-out shots, a row each: truth, instant avatar, fit, four times their difference, true and drawn normals."""
+    rows = []
+    for i in shown:
+        shot = start.held[i]
+        before = drawn(start.avatar, start.model, shot, start.world, Pose())
+        now = drawn(fitted.avatar, fitted.model, shot, start.world, fitted.pose)
+        assert now.normal is not None
+        length = np.linalg.norm(now.normal, axis=2, keepdims=True)
+        ours = np.where(length > 0.3, now.normal / np.maximum(length, 1e-3), 0)
+        difference = 4 * np.abs(now.color - shot.image)
+        parts = [shot.image, before.color, now.color, difference, 0.5 + 0.5 * start.world.normals(shot.normals), 0.5 + 0.5 * ours]
+        rows.append(np.concatenate([part.clip(0, 1) for part in parts], axis=1))
+    return np.asarray(np.concatenate(rows), np.float32)

@@ -1,0 +1,110 @@
+"""How near a fitted avatar comes to the truth in cameras and expressions of which the fit saw neither."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from skimage.metrics import structural_similarity
+
+from enrollment.ablation.truth import Shot
+from models.avatar import Avatar, AvatarPoser
+from models.heads.base import HeadModel, Pose, rotation_log, rotation_vector
+from models.splat.cpu import CpuRasterizer
+from models.types import Array, Array64, Camera, Picture
+
+AROUND = 0.02
+"""Part of the picture's width that counts with the head around its matte."""
+LEAST_FACE = 0.01
+"""Part of the picture that must be face for its normals to count."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over the held-out shots. psnr: decibels over the whole picture on white. psnr_head: the same where the person is in
+    truth. ssim: whole picture. normals: degrees between true and drawn normals on the bare skin of the face."""
+
+    psnr: float
+    psnr_head: float
+    ssim: float
+    normals: float
+
+
+@dataclass(frozen=True)
+class World:
+    """A similarity that takes the fit's avatar space to the truth's: x -> scale rotation x + translation."""
+
+    scale: float
+    rotation: Array64
+    translation: Array64
+
+    @staticmethod
+    def between(fitted: Array, true: Array) -> World:
+        """The one that brings `fitted` (N, 3) nearest to `true` (N, 3) (Umeyama 1991)."""
+        a, b = fitted.astype(np.float64), true.astype(np.float64)
+        ca, cb = a.mean(axis=0), b.mean(axis=0)
+        u, s, vt = np.linalg.svd((b - cb).T @ (a - ca) / len(a))
+        sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+        rotation = u @ sign @ vt
+        scale = float(np.trace(np.diag(s) @ sign) / ((a - ca) ** 2).sum(axis=1).mean())
+        return World(scale, rotation, cb - scale * rotation @ ca)
+
+    def camera(self, view: Camera) -> Camera:
+        """The same camera in the fit's space: it sees there what it saw in truth."""
+        m = np.eye(4)
+        m[:3, :3] = view.world_to_camera[:3, :3] @ self.rotation
+        m[:3, 3] = (view.world_to_camera[:3, :3] @ self.translation + view.world_to_camera[:3, 3]) / self.scale
+        return replace(view, world_to_camera=m)
+
+    def normals(self, true: Array) -> Array:
+        """True normals (H, W, 3) in the fit's space."""
+        return np.asarray(true @ self.rotation, np.float32)
+
+
+def mean_pose(poses: Sequence[Pose]) -> Pose:
+    """The pose in the middle of poses that all lie near the origin."""
+
+    def middle(matrices: Sequence[Array64]) -> Array64:
+        out = np.eye(4)
+        out[:3, :3] = rotation_vector(np.mean([rotation_log(m[:3, :3]) for m in matrices], axis=0))
+        out[:3, 3] = np.mean([m[:3, 3] for m in matrices], axis=0)
+        return out
+
+    return Pose(middle([p.head for p in poses]), middle([p.body for p in poses]))
+
+
+def drawn(avatar: Avatar, model: HeadModel, shot: Shot, world: World, pose: Pose) -> Picture:
+    """The avatar as the shot's camera sees it, with normals."""
+    posed = AvatarPoser(avatar, model).pose(shot.coefficients, pose)
+    return CpuRasterizer().render(posed, world.camera(shot.camera), normal=True)
+
+
+def score(avatar: Avatar, model: HeadModel, shots: Sequence[Shot], world: World, pose: Pose) -> Scores:
+    """Against true pictures, true cameras and true expressions; `pose` is the head's in all of them."""
+    rows = []
+    for shot in shots:
+        picture = drawn(avatar, model, shot, world, pose)
+        color = np.round(255 * picture.color.clip(0, 1)) / 255
+        wrong = ((color - shot.image) ** 2).mean(axis=2)
+        head = shot.matte > 0.5
+        ssim = structural_similarity(
+            shot.image, color.astype(np.float32), channel_axis=2, data_range=1.0, gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False,
+        )  # fmt: skip
+        rows.append((_decibels(wrong.mean()), _decibels(wrong[head].mean()), float(ssim), angle(picture, shot, world)))
+    return Scores(*(float(np.nanmean([row[k] for row in rows])) for k in range(4)))
+
+
+def angle(picture: Picture, shot: Shot, world: World) -> float:
+    """Mean degrees between drawn and true normals on the face; NaN where hardly any face shows."""
+    if shot.face.mean() < LEAST_FACE or picture.normal is None:
+        return float("nan")
+    ours, true = picture.normal[shot.face], world.normals(shot.normals[shot.face])
+    length = np.linalg.norm(ours, axis=1) * np.linalg.norm(true, axis=1)
+    cosine = np.sum(ours * true, axis=1) / np.maximum(length, 1e-6)
+    return float(np.degrees(np.arccos(cosine.clip(-1, 1))).mean())
+
+
+def _decibels(error: float) -> float:
+    return float(-10 * np.log10(max(error, 1e-10)))

@@ -1,0 +1,168 @@
+"""A folder of training pairs: one file a synthetic head, made by worker processes, read row by row.
+
+A head costs seconds to make and enroll but milliseconds to read, and training comes back to it many times.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from enrollment.practice import pairs
+from models.atomic import atomic_write
+from models.errors import StorageError
+from models.training.batch import Batch, BatchSource
+
+TRAINING, HELD_OUT = 1_000_000, 9_000_000
+"""Seeds of the first training head and the first held-out one; a run never uses a million."""
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+FRESH = 100
+"""Steps after which heads that were made meanwhile are taken in."""
+Tell = Callable[[int, int], None]
+"""Called with the number of heads done and wanted."""
+
+
+@dataclass(frozen=True)
+class Cache:
+    """folder: where the files are, `<seed>.npy`, each with (views,) rows of `pairs.row_type(size)`. size: pixels."""
+
+    folder: Path
+    size: int = 64
+    views: int = 12
+
+    def path(self, seed: int) -> Path:
+        return self.folder / f"{seed}.npy"
+
+    def there(self, seeds: Iterable[int]) -> list[int]:
+        """Those of the seeds that are there, in order. Raises `StorageError` when one of them is of another kind of cache."""
+        have = {int(p.stem) for p in self.folder.glob("*.npy") if re.fullmatch(r"\d+", p.stem)}
+        found = [s for s in seeds if s in have]
+        if found:
+            self.rows(found[0])
+        return found
+
+    def rows(self, seed: int) -> NDArray[np.void]:
+        """The pairs of a head, on disk until they are read."""
+        try:
+            rows = np.load(self.path(seed), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise StorageError(
+                f"training pairs were expected in {self.path(seed).name}; delete that file, it is made again"
+            ) from None
+        if rows.dtype != pairs.row_type(self.size) or rows.ndim != 1:
+            raise StorageError(
+                f"the folder {self.folder.name} holds training pairs of another kind than {self.size} pixels of this version; "
+                "delete it or choose another folder"
+            )
+        return np.asarray(rows)
+
+    def make(
+        self, seeds: Iterable[int], *, workers: int = 2, tell: Tell | None = None, cancelled: Callable[[], bool] = lambda: False
+    ) -> list[int]:
+        """Make what is missing, in worker processes that give way to everything else; the seeds that are there afterwards.
+
+        A head whose enrollment fails is left out. Without workers nothing is made. Raises `StorageError`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        seeds = list(seeds)
+        missing = sorted(set(seeds) - set(self.there(seeds)))
+        if not missing or not workers:
+            return self.there(seeds)
+        before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # what the workers are born with
+        try:
+            with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
+                pending: set[Future[None]] = {pool.submit(_make, self, seed) for seed in missing}
+                while pending and not cancelled():
+                    done, pending = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                    if tell is not None:
+                        tell(len(seeds) - len(pending), len(seeds))
+                for future in pending:
+                    future.cancel()
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
+        return self.there(seeds)
+
+    def batches(self, heads: int, count: int, *, seed: int = 0, cross_view: bool = True) -> BatchSource:
+        """Batches of `count` pairs, of different heads as far as possible, among the first `heads` training heads.
+
+        Heads that are made meanwhile are taken in every `FRESH` steps; from a complete folder a step's batch depends on the step
+        only.
+        """
+        wanted = range(TRAINING, TRAINING + heads)
+        known: dict[int, list[int]] = {}
+
+        def batch(step: int) -> Batch:
+            if step // FRESH not in known:
+                known.clear()
+                known[step // FRESH] = self.there(wanted)
+            available = known[step // FRESH]
+            if not available:
+                raise StorageError(f"training pairs were expected in {self.folder.name}, there are none; make some first")
+            rng = np.random.default_rng([seed, step])
+            chosen = rng.choice(available, count, replace=count > len(available))
+            picked = [rows[rng.integers(len(rows))] for rows in map(self.rows, chosen)]
+            return to_batch(np.stack(picked), cross_view=cross_view)
+
+        return batch
+
+    def held(self, heads: int, *, views: int | None = None, cross_view: bool = True) -> Batch:
+        """Pairs of the first `heads` held-out heads, the same few views of each."""
+        seeds = self.there(range(HELD_OUT, HELD_OUT + heads))
+        if not seeds:
+            raise StorageError(f"held-out training pairs were expected in {self.folder.name}, there are none; make some first")
+        return to_batch(np.concatenate([self.rows(s)[:views] for s in seeds]), cross_view=cross_view)
+
+
+def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:
+    """(B,) rows of `pairs.row_type` -> a batch. cross_view off: the driving crop is taken from the target's own camera (G2)."""
+
+    def picture(name: str) -> Tensor:
+        values = torch.from_numpy(np.ascontiguousarray(rows[name]))
+        values = values[:, None] if values.ndim == 3 else values.permute(0, 3, 1, 2)
+        return values.to(torch.float32) / (127 if values.dtype == torch.int8 else 255)
+
+    names = [*pairs.COLORS, *pairs.NORMALS, *pairs.MASKS]
+    return Batch(
+        **{name: picture(name).contiguous() for name in names},
+        driving=picture("driving" if cross_view else "driving_same").contiguous(),
+        coefficients=torch.from_numpy(rows["coefficients"].astype(np.float32)),
+    )
+
+
+def _begin() -> None:
+    if hasattr(os, "nice"):
+        os.nice(19)
+
+
+def _make(cache: Cache, seed: int) -> None:
+    """In a worker: one head's file. A head that cannot be enrolled gets none."""
+    from models.errors import VisavisError
+    from models.heads.registry import by_name
+
+    try:
+        rows = pairs.rows(by_name("anny"), seed, size=cache.size, views=cache.views)
+    except (VisavisError, ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError):
+        return
+    with atomic_write(cache.path(seed)) as stream:
+        np.save(stream, rows, allow_pickle=False)
+
+
+def throughput(source: BatchSource, steps: int = 20) -> float:
+    """Pairs a second that `source` delivers."""
+    began = time.perf_counter()
+    return sum(len(source(step)) for step in range(steps)) / (time.perf_counter() - began)

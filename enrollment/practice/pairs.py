@@ -1,0 +1,192 @@
+"""Training pairs for the diffusion prior: a synthetic head goes through instant enrollment, and is put beside the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment import instant
+from enrollment.conditions import SHOWN, Conditioner, wanted_camera
+from enrollment.conform import conform
+from enrollment.fit import Fit, fit
+from enrollment.gaze import gaze
+from enrollment.portrait import SIZE
+from enrollment.practice.photograph import Shot, photograph
+from models import arkit
+from models.avatar import Avatar
+from models.heads.base import HeadModel, Pose
+from models.training.heads.head import SyntheticHead
+from models.training.heads.views import gaze_of, random_expression
+from models.types import Array, Array64, Camera
+
+PORTRAIT = 384
+"""Pixels of the practice portraits: half of enrollment's own, enough for views of 64 and 128 pixels; larger ones get more."""
+CROP = 64
+"""Pixels of a driving crop."""
+CROP_MARGIN = 1.5
+"""Side of a driving crop in sides of the landmarks' box."""
+TRACKED = 0.12
+"""How far tracked coefficients are off, one standard deviation."""
+FRONT, SIDES = 0.65, 0.2
+"""Parts of the views on the frontal arc (within 60 degrees) and to the sides (60 to 120); the rest look at the back."""
+COLORS = ("reference", "warp", "coarse_color", "target_color")
+NORMALS = ("reference_pose", "coarse_normals", "pose", "target_normals")
+MASKS = ("coarse_alpha", "visibility", "target_matte")
+
+
+def row_type(size: int) -> np.dtype[np.void]:
+    """One training pair as bytes: colours and masks as uint8 (255 is 1), normals as int8 (127 is 1), named as in `Batch`.
+
+    driving: the face crop from another camera than the target's; driving_same: from the target's own (G2 switched off).
+    """
+    fields: list[tuple[str, str, tuple[int, ...]]] = [(name, "u1", (size, size, 3)) for name in COLORS]
+    fields += [(name, "i1", (size, size, 3)) for name in NORMALS]
+    fields += [(name, "u1", (size, size)) for name in MASKS]
+    fields += [(name, "u1", (CROP, CROP, 3)) for name in ("driving", "driving_same")]
+    return np.dtype([*fields, ("coefficients", "f2", (arkit.COUNT,)), ("yaw", "f2", ()), ("moment", "u1", ())])
+
+
+@dataclass(frozen=True)
+class Practiced:
+    """A synthetic head, enrolled from one photo. similarity: (4, 4), true avatar space -> the fitted head's, with scale."""
+
+    head: SyntheticHead
+    shot: Shot
+    avatar: Avatar
+    fitted: Fit
+    similarity: Array64
+
+    def true_camera(self, camera: Camera) -> Camera:
+        """A camera of the fitted head's avatar space in the world in which the true head was photographed, and lit."""
+        m = camera.world_to_camera @ self.similarity
+        scale = float(np.cbrt(np.linalg.det(m[:3, :3])))
+        m = m / scale
+        m[3] = (0, 0, 0, 1)
+        return replace(camera, world_to_camera=m @ np.linalg.inv(self.shot.pose.head))
+
+    def true_pose(self, coefficients: NDArray[np.floating]) -> Pose:
+        """The head where it was photographed, so that the light is the photo's; the shoulders straight under it."""
+        head = self.shot.pose.head
+        return Pose(head, head, gaze_of(self.head.person.model, np.asarray(coefficients, np.float32)))
+
+
+def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTRAIT) -> Practiced:
+    """Photograph a head and enroll it: the stages of `enrollment.pipeline`, without looking for a face."""
+    model = head.person.model
+    shot = photograph(head, rng, side=side)
+    portraits = [shot.portrait]
+    fitted = fit(portraits, model)
+    offset = conform(model, fitted.identity, fitted.photos[0], shot.portrait)
+    person = model.person(fitted.identity, offset)
+    photo = replace(fitted.photos[0], gaze=gaze(person, fitted.photos[0], shot.portrait))
+    fitted = replace(fitted, photos=(photo,))
+    avatar = Avatar(model.name, fitted.identity, offset, instant.build(person, fitted, portraits, offset))
+    trusted = model.landmark_weight > 0.3
+    ours, theirs = (
+        p.landmarks(p.expressed(c))[trusted].astype(np.float64)
+        for p, c in ((person, photo.coefficients), (head.person, shot.coefficients))
+    )
+    return Practiced(head, shot, avatar, fitted, similarity(theirs, ours))
+
+
+def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12) -> NDArray[np.void]:
+    """(views,) training pairs (`row_type`) of the synthetic head with number `seed`; two views of each moment."""
+    rng = np.random.default_rng([seed, 0x9A1])
+    made = enrolled(SyntheticHead.random(model, seed), rng, side=min(SIZE, max(PORTRAIT, 3 * size)))
+    photo = made.fitted.photos[0]
+    conditioner = Conditioner(made.avatar, model, photo, made.shot.portrait, threads=1)
+    reference, reference_pose = conditioner.reference(size)
+    out = np.zeros(views, row_type(size))
+    out["reference"], out["reference_pose"] = _bytes(reference), _signed(reference_pose)
+    truth = np.zeros(arkit.COUNT, np.float32)
+    for i, row in enumerate(out):
+        if i % 2 == 0:
+            truth = random_expression(rng, model)
+        yaw, camera = random_view(rng, size)
+        known = conditioner.wanted(camera, believed(truth, rng))
+        pose, true_camera = made.true_pose(truth), made.true_camera(camera)
+        seen = made.head.render(true_camera, truth, pose, supersample=4, background=1.0)
+        normals = seen.normals @ true_camera.world_to_camera[:3, :3].T * np.array([1, -1, -1]) * seen.matte[..., None]
+        row["coarse_color"], row["coarse_normals"], row["coarse_alpha"] = (
+            _bytes(known.color),
+            _signed(known.normals),
+            _bytes(known.alpha),
+        )
+        row["warp"], row["visibility"], row["pose"] = _bytes(known.warp), _bytes(known.visibility), _signed(known.pose)
+        row["target_color"], row["target_normals"], row["target_matte"] = _bytes(seen.color), _signed(normals), _bytes(seen.matte)
+        row["driving"] = _crop(made, truth, wanted_camera(*_elsewhere(yaw, rng), size=CROP), rng)
+        row["driving_same"] = _crop(made, truth, camera, rng)
+        row["coefficients"], row["yaw"], row["moment"] = truth, yaw, i // 2
+    return out
+
+
+def random_view(rng: np.random.Generator, size: int) -> tuple[float, Camera]:
+    """Yaw in degrees, and a camera of the kind that synthesis asks for."""
+    kind, sign = rng.random(), rng.choice([-1.0, 1.0])
+    if kind < FRONT:
+        yaw = rng.uniform(-60, 60)
+    else:
+        yaw = sign * (rng.uniform(60, 120) if kind < FRONT + SIDES else rng.uniform(120, 180))
+    pitch = float(np.clip(rng.normal(2, 8), -20, 25))
+    return float(yaw), wanted_camera(yaw, pitch, size=size, shown=SHOWN * float(rng.uniform(0.95, 1.05)))
+
+
+def believed(truth: Array, rng: np.random.Generator) -> Array:
+    """The coefficients (52,) that the coarse view is drawn with: a third of them true, a third as a tracker has them, a third
+    none, or the expression latent would have nothing to tell (G1)."""
+    kind = rng.integers(3)
+    if kind == 0:
+        return truth
+    if kind == 1:
+        off = rng.normal(0, TRACKED, truth.shape) * ((truth > 0) | (rng.random(truth.shape) < 0.2))
+        return np.clip(truth * rng.uniform(0.6, 1.2) + off, 0, 1).astype(np.float32)
+    return np.zeros_like(truth)
+
+
+def similarity(a: Array64, b: Array64) -> Array64:
+    """(4, 4) scale, rotation and shift that take points a (N, 3) nearest to b (N, 3) (Umeyama 1991)."""
+    a0, b0 = a - a.mean(axis=0), b - b.mean(axis=0)
+    u, s, vt = np.linalg.svd(b0.T @ a0)
+    d = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    out = np.eye(4)
+    out[:3, :3] = (s * d).sum() / (a0**2).sum() * (u * d) @ vt
+    out[:3, 3] = b.mean(axis=0) - out[:3, :3] @ a.mean(axis=0)
+    return out
+
+
+def _elsewhere(yaw: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Yaw and pitch of a webcam that sees the face, at least 15 degrees from `yaw`."""
+    while True:
+        other = float(np.clip(rng.normal(0, 20), -45, 45))
+        if abs(other - yaw) > 15:
+            return other, float(np.clip(rng.normal(0, 8), -15, 20))
+
+
+def _crop(made: Practiced, coefficients: Array, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The face of a moment cut out around its landmarks, (CROP, CROP, 3)."""
+    pose, camera = made.true_pose(coefficients), made.true_camera(camera)
+    person = made.head.person
+    return np.asarray(
+        _bytes(
+            made.head.render(face_camera(person.landmarks(person.vertices(coefficients, pose)), camera), coefficients, pose).color
+        )
+    )
+
+
+def face_camera(landmarks: Array, camera: Camera) -> Camera:
+    """The part of a camera's picture that a driving crop shows: a square around the landmarks (478, 3), world; `CROP` pixels."""
+    xy = camera.project(landmarks)
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    scale = CROP / (CROP_MARGIN * float((high - low).max()))
+    cx, cy = CROP / 2 + scale * (np.array([camera.cx, camera.cy]) - (low + high) / 2)
+    return Camera(CROP, CROP, camera.fx * scale, camera.fy * scale, float(cx), float(cy), camera.world_to_camera)
+
+
+def _bytes(picture: Array) -> NDArray[np.uint8]:
+    return np.round(255 * picture.clip(0, 1)).astype(np.uint8)
+
+
+def _signed(normals: NDArray[np.floating]) -> NDArray[np.int8]:
+    return np.round(127 * normals.clip(-1, 1)).astype(np.int8)

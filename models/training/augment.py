@@ -1,0 +1,41 @@
+"""Changes of the driving crop (G1): the latent must not depend on light, camera, or where exactly the face was cut out."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+
+def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """Crops (B, 3, S, S) in [0, 1] -> the same. All randomness comes from `generator`, on the CPU; strength 0 changes nothing.
+
+    Brightness, contrast, saturation, noise, blur; scale, rotation, translation; each crop its own.
+    """
+    if strength == 0:
+        return crops
+    b = len(crops)
+
+    def uniform(low: float, high: float) -> Tensor:
+        return (low + (high - low) * torch.rand(b, 1, 1, 1, generator=generator)).to(crops)
+
+    s = strength
+    zoom, turn = uniform(-0.15 * s, 0.15 * s), uniform(-0.3 * s, 0.3 * s)
+    x = _moved(crops, zoom, turn, uniform(-0.1 * s, 0.1 * s), uniform(-0.1 * s, 0.1 * s))
+    grey = x.mean(dim=1, keepdim=True)
+    x = torch.lerp(grey.expand_as(x), x, uniform(1 - 0.6 * s, 1 + 0.4 * s))
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = mean + (x - mean) * uniform(1 - 0.3 * s, 1 + 0.3 * s) + uniform(-0.15 * s, 0.15 * s)
+    blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    x = torch.lerp(x, blurred, uniform(-1.0, 1.0).clamp(min=0) * min(s, 1.0))
+    noise = torch.randn(x.shape, generator=generator).to(x)
+    return (x + noise * uniform(0.0, 0.04 * s)).clamp(0, 1)
+
+
+def _moved(x: Tensor, zoom: Tensor, turn: Tensor, right: Tensor, down: Tensor) -> Tensor:
+    """Each (B, 1, 1, 1). zoom: of the logarithm of the scale; turn: radians; right, down: half widths."""
+    scale, angle = torch.exp(zoom.flatten()), turn.flatten()
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    matrix = torch.stack([torch.stack([cos, -sin, right.flatten()], 1), torch.stack([sin, cos, down.flatten()], 1)], 1)
+    grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -1,0 +1,41 @@
+"""Figures that tell how good pictures are, where a mask says they count."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def psnr(picture: Tensor, truth: Tensor, where: Tensor) -> float:
+    """Decibels; pictures (B, 3, H, W) in [0, 1], where: (B, 1, H, W) weights. Infinite when equal, nan when nothing counts."""
+    error = (where * (picture - truth).square()).sum() / (3 * where.sum())
+    return float(-10 * torch.log10(error))
+
+
+def angle_deg(normals: Tensor, truth: Tensor, where: Tensor) -> float:
+    """Mean angle in degrees between normals (B, 3, H, W) of any length; where: (B, 1, H, W) weights."""
+    cosine = torch.nn.functional.cosine_similarity(normals, truth, dim=1, eps=1e-6).clamp(-1, 1)
+    return float((where[:, 0] * torch.rad2deg(cosine.acos())).sum() / where.sum())
+
+
+def explained(predicted: Tensor, truth: Tensor) -> float:
+    """R²: the part of the variance of truth (B, K) over its rows that `predicted` explains, all columns pooled."""
+    spread = (truth - truth.mean(dim=0)).square().sum()
+    return float(1 - (predicted - truth).square().sum() / spread.clamp(min=1e-12))
+
+
+def linear_readout(latents: Tensor, coefficients: Tensor, *, held: float = 0.25, ridge: float = 1e-2) -> float:
+    """R² of coefficients (N, 52) read linearly from latents (N, L), fitted by ridge regression on the first rows, measured on the
+    last part `held`. Neighbouring rows should be of different people.
+    """
+    n = len(latents) - round(held * len(latents))
+    x = torch.cat([latents, torch.ones(len(latents), 1)], dim=1).double()
+    y = coefficients.double()
+    gram = x[:n].T @ x[:n] + ridge * n * torch.eye(x.shape[1], dtype=torch.float64)
+    solution = torch.linalg.solve(gram, x[:n].T @ y[:n])
+    return explained(x[n:] @ solution, y[n:])
+
+
+def closer_across_views(latents: Tensor, other_view: Tensor, other_moment: Tensor) -> float:
+    """Part of the triples (N, L) in which the same moment from another view is closer than another moment from the same view."""
+    return float(((latents - other_view).norm(dim=1) < (latents - other_moment).norm(dim=1)).float().mean())

@@ -1,0 +1,138 @@
+"""Training the diffusion prior: first the pairs, then the loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from enrollment.practice.cache import HELD_OUT, TRAINING, Cache, throughput
+from models.diffusion.config import PriorConfigError, load_config
+from models.errors import MissingPartError
+
+HELD_VIEWS = 2
+"""Of each held-out person in the batch that the loop looks at."""
+
+
+@dataclass(frozen=True)
+class PriorRun:
+    """weights: the file. steps: done in all, each of `batch` pairs. heads, pairs: there at the end. seconds: of the loop."""
+
+    weights: str
+    steps: int
+    batch: int
+    loss: float
+    heads: int
+    pairs: int
+    pairs_per_second: float
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def train_prior(
+    config_name: str,
+    out: Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    device: str = "cpu",
+    threads: int | None = None,
+    seed: int = 0,
+    resume: bool = True,
+    start: Path | None = None,
+    heads: int = 400,
+    begin: int | None = None,
+    held: int = 16,
+    views: int = 12,
+    cache: Path | None = None,
+    workers: int = 2,
+    tell: Callable[[str, float], None] = lambda stage, part: None,
+    note: Callable[[str], None] = lambda text: None,
+) -> PriorRun:
+    """Make the pairs that are missing and train on them; Ctrl-C ends either early and cleanly.
+
+    begin: heads that must be there before training begins; the others are made while it runs, and such a run cannot be repeated
+    exactly. The others are those of `visavis train prior`. Raises `PriorConfigError`, `MissingPartError`, `StorageError`.
+    """
+    import torch
+
+    from models.diffusion import weights
+    from models.training.loop import Progress, train
+
+    config = load_config(config_name)
+    if config.space.kind != "pixel" or config.training.frames > 1:
+        raise PriorConfigError(
+            f"training on synthetic heads needs space.kind pixel and training.frames 1, {config.name} has others; "
+            "train that one on your own data with models.training.loop.train"
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise MissingPartError("a CUDA device was expected, torch finds none; train with --device cpu or install torch for CUDA")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    pairs = Cache(cache or out / "cache", config.size, views)
+    cross_view = config.mechanisms.cross_view
+    wanted = range(TRAINING, TRAINING + heads)
+    with _interrupted() as stop:
+        for what, seeds in (
+            ("held-out people", range(HELD_OUT, HELD_OUT + held)),
+            ("people to train on", wanted[: begin or heads]),
+        ):
+            pairs.make(seeds, workers=workers, cancelled=stop.is_set, tell=partial(_drawn, tell, what))
+        maker = threading.Thread(target=lambda: pairs.make(wanted, workers=(workers + 1) // 2, cancelled=stop.is_set))
+        maker.start()
+
+        def say(now: Progress) -> None:
+            part = now.step / now.steps if now.steps else now.seconds / (60 * minutes) if minutes else 0.0
+            tell(f"step {now.step}, loss {now.loss:.4f}, {now.samples_per_second:.1f} samples/s", min(part, 1.0))
+
+        try:
+            source = pairs.batches(heads, config.training.batch, seed=seed, cross_view=cross_view)
+            speed = throughput(source, 5)
+            if not stop.is_set():
+                note(f"{len(pairs.there(wanted))} people to train on, {speed:.0f} pairs a second")
+            done = train(
+                config, source, out, steps=steps, minutes=minutes, device=device, seed=seed, resume=resume,
+                held=pairs.held(held, views=HELD_VIEWS, cross_view=cross_view),
+                start=None if start is None else weights.load(start), report=say, cancelled=stop.is_set,
+            )  # fmt: skip
+        finally:
+            stop.set()
+            maker.join()
+    there = len(pairs.there(wanted))
+    return PriorRun(str(done.weights), done.steps, config.training.batch, done.loss, there, there * views, speed, done.seconds)
+
+
+def _drawn(tell: Callable[[str, float], None], what: str, done: int, of: int) -> None:
+    tell(f"drawing {what}", done / of)
+
+
+@contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """An event that Ctrl-C, or a request to end, sets instead of ending the program at once; a second one ends it."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(kind) for kind in kinds]
+
+    def handle(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for kind in kinds:
+        signal.signal(kind, handle)
+    try:
+        yield stop
+    finally:
+        for kind, old in zip(kinds, before, strict=True):
+            signal.signal(kind, old)

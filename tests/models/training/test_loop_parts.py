@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+
+from models.diffusion.prior import Prior
+from models.training.augment import augmented
+from models.training.batch import Batch
+from models.training.figures import angle_deg, closer_across_views, explained, linear_readout, psnr
+from models.training.losses import denoising_loss, importance
+from tests.models.diffusion.tiny import batch, config, trained
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def loss(prior: Prior, b: Batch, seed: int = 0) -> torch.Tensor:
+    torch.manual_seed(0)
+    return denoising_loss(prior, torch.nn.Linear(16, 52), b, torch.Generator().manual_seed(seed)).total
+
+
+def test_both_domains_get_the_same_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior, b = trained(), batch()
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(prior.schedule, "add_noise", lambda clean, noise, t: seen.append(noise) or clean)
+    loss(prior, b)
+    assert torch.equal(seen[0][:, 0], seen[0][:, 1]) and not torch.equal(seen[0][0], seen[0][1])
+
+
+def test_the_denoising_loss_alone_teaches_the_expression_encoder() -> None:
+    prior = trained(config(training={"dropout": 0.0}))
+    loss(prior, batch()).backward()
+    assert prior.expression.head.weight.grad.any() and prior.reference.conv_in.weight.grad.any()
+    off = trained(config(mechanisms={"expression": False}))
+    loss(off, batch()).backward()
+    assert off.expression.head.weight.grad is None, "the readout only watches"
+    taught = trained(config(mechanisms={"expression": True}, training={"readout": 1.0, "dropout": 1.0}))
+    loss(taught, batch()).backward()
+    assert taught.expression.head.weight.grad.any()
+
+
+def test_dropout_hides_expression_and_photo() -> None:
+    b = batch()
+    other = replace(b, driving=1 - b.driving, reference=1 - b.reference)
+    hidden, shown = (trained(config(training={"dropout": p})) for p in (1.0, 0.0))
+
+    def denoised(prior: Prior, x: Batch) -> torch.Tensor:
+        g = torch.Generator().manual_seed(0)
+        return denoising_loss(prior, torch.nn.Linear(16, 52), x, g).color
+
+    assert denoised(hidden, b) == denoised(hidden, other)
+    assert denoised(shown, b) != denoised(shown, other)
+
+
+def test_what_the_photo_does_not_show_counts_most_and_empty_pixels_least() -> None:
+    b = batch()
+    weight = importance(b, config().training)
+    there = torch.maximum(b.target_matte, b.coarse_alpha).bool()
+    unseen, seen = there & (b.visibility == 0), there & (b.visibility == 1)
+    assert weight[unseen].min() > weight[seen].max() > weight[~there].max() > 0
+
+
+def test_crops_change_by_the_generator_only() -> None:
+    crops = batch().driving
+    first, again, other = (augmented(crops, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert first.min() >= 0 and first.max() <= 1 and first.shape == crops.shape
+    assert torch.equal(augmented(crops, torch.Generator(), 0.0), crops)
+
+
+def test_crops_are_moved_by_little() -> None:
+    dot = torch.zeros(64, 3, 64, 64)
+    dot[:, :, 30:34, 30:34] = 1
+    x = augmented(dot, torch.Generator().manual_seed(0)).mean(dim=1)
+    x = (x - x.amin(dim=(1, 2), keepdim=True)).square()
+    place = torch.arange(64.0)
+    rows = (x.sum(2) * place).sum(1) / x.sum((1, 2))
+    assert 0.5 < rows.std() < 4 and (rows - 31.5).abs().max() < 10
+
+
+def test_figures_are_what_their_names_say() -> None:
+    where = torch.ones(1, 1, 4, 4)
+    where[..., 0] = 0
+    truth = torch.zeros(1, 3, 4, 4)
+    wrong = truth + 0.1
+    wrong[..., 0] = 1
+    assert psnr(wrong, truth, where) == pytest.approx(20, abs=1e-3)
+    up, right = torch.tensor([0.0, 1, 0]), torch.tensor([0.5, 0.5, 0])
+    a, b = (v.reshape(1, 3, 1, 1).expand(1, 3, 4, 4) for v in (up, right))
+    assert angle_deg(a, b, where) == pytest.approx(45, abs=1e-2)
+    x = torch.rand(50, 3)
+    assert explained(x, x) == 1 and explained(x.mean(0).expand(50, 3), x) == pytest.approx(0, abs=1e-5)
+
+
+def test_a_linear_readout_finds_what_is_linear_in_the_latent() -> None:
+    torch.manual_seed(0)
+    coefficients = torch.rand(400, 52)
+    latents = (coefficients - 0.5) @ torch.randn(52, 128)
+    assert linear_readout(latents, coefficients, ridge=1e-4) > 0.95
+    assert linear_readout(torch.randn(400, 128), coefficients) < 0.1
+
+
+def test_triples_count_the_nearer_view() -> None:
+    x = torch.zeros(4, 2)
+    near, far = x + 0.1, x + 1
+    assert closer_across_views(x, near, far) == 1 and closer_across_views(x, far, near) == 0
+
+
+def test_frames_of_a_clip_share_their_noise_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    prior = trained(config(mechanisms={"temporal": True}, training={"frames": 2}))
+    seen: list[torch.Tensor] = []
+    real = prior.schedule.add_noise
+    monkeypatch.setattr(prior.schedule, "add_noise", lambda clean, noise, t: seen.append(t) or real(clean, noise, t))
+    assert torch.isfinite(loss(prior, batch(6)))
+    assert torch.equal(seen[0][::2], seen[0][1::2]) and len(seen[0].unique()) > 1
