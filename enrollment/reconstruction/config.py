@@ -92,12 +92,14 @@ class ReconstructConfig:
 
     @staticmethod
     def for_photos(count: int) -> ReconstructConfig:
-        """What suits `count` photos: one cannot tell pose from shape, so the rig stays and Gaussians stay near their start."""
-        return (
-            ReconstructConfig(steps=500, pull_seen=0.01) if count == 1 else ReconstructConfig(steps=800, rig=True, pull_seen=0.01)
-        )
+        """What suits `count` photos: one cannot tell pose from shape, so the rig stays and Gaussians stay near their start; more
+        show outlines from other sides, each in its own light."""
+        if count == 1:
+            return ReconstructConfig(steps=500, pull_seen=0.01)
+        return ReconstructConfig(steps=800, rig=True, coin=True, pull_seen=0.001, rates=Rates(offset=1e-4))
 
     @staticmethod
     def for_clip() -> ReconstructConfig:
         """What suits a clip, whose poses are tracked and not exact and whose expressions say more than blendshapes do."""
-        return ReconstructConfig(steps=900, rig=True, dynamics=True)
+        rates = Rates(means=1e-2, rotations=5e-3, log_scales=1e-2, colors=6e-3, offset=1e-4)
+        return ReconstructConfig(steps=900, rig=True, dynamics=True, rates=rates)

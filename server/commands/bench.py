@@ -57,7 +57,7 @@ def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, 
 @click.option("--ablate", is_flag=True, help="A row for each mechanism left out, besides the one with everything on.")
 @click.option("--steps", default=600, show_default=True, help="Of each fit.")
 @click.option("--size", default=160, show_default=True, help="Pixels of the pictures, fitted and held out.")
-@click.option("--seed", default=5, show_default=True, help="Which synthetic head.")
+@click.option("--seed", default=8, show_default=True, help="Which synthetic head.")
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="A PNG of held-out views: truth, instant, fit, difference, normals."
 )

@@ -117,7 +117,9 @@ def test_held_out_views_and_expressions_are_seen_in_no_picture_of_the_capture(
     model: HeadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = truth.Truth.random(model, 5, 16)
-    monkeypatch.setattr(truth.Truth, "shot", lambda self, view, expression: (view.world_to_camera.tobytes(), expression.tobytes()))
+    monkeypatch.setattr(
+        truth.Truth, "shot", lambda self, view, expression: (view.world_to_camera.tobytes(), expression.tobytes())
+    )
     seen, held = known.training(), known.held_out()
     assert len(seen) == 16 * 7 and len(held) == len(HELD_VIEWS) * len(HELD_FACES) == 24
     for part in (0, 1):

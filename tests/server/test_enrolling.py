@@ -10,14 +10,21 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
+from enrollment import synthesize
+from enrollment.synthesize import View
 from models import arkit, avatar_file
+from models.diffusion import weights
+from models.diffusion.prior import Prior
 from models.errors import ClipError, VisavisError
 from realtime.clip import open_clip
 from server import filming
 from server.enrolling import checkpoint_of, enroll_to_file
 from server.evaluation.photos import compare
+from tests.models.diffusion import tiny
 from tests.realtime import clips
 from tests.server.actors import Actor, act, record
+
+REST = np.zeros(arkit.COUNT, np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +121,19 @@ def test_avatars_of_photos_are_compared_in_the_poses_of_the_others(photo_file: P
     assert taken == [1, 2] and result.compared == 1
     assert result.scores["one photo"].psnr == result.scores["all photos"].psnr > 20
     assert (tmp_path / "s.png").exists() and "jod" not in result.rows()[0]
+
+
+def test_high_quality_imagines_views_and_shows_them(photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthesize, "planned", lambda: (View(180.0, REST, "back"), View(25.0, REST, "side")))
+    weights.save(Prior(tiny.config()), tmp_path / "tiny.safetensors")
+    out = tmp_path / "a.avatar"
+    done = enroll_to_file([photo_file], None, out, quality="high", prior=tmp_path / "tiny.safetensors", steps=2)
+    assert done.views == str(tmp_path / "a.views.png") and Path(done.views).exists()
+    assert avatar_file.load(out).provenance["quality"] == "high"
+    assert any("of 2 synthesised views" in warning for warning in done.warnings)
+
+
+def test_high_quality_without_weights_says_so_before_any_work(photo_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(VisavisError, match="weights"):
+        enroll_to_file([photo_file], None, tmp_path / "a.avatar", quality="high", prior=tmp_path / "none.safetensors")
+    assert not (tmp_path / "a.avatar").exists()
