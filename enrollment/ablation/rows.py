@@ -33,10 +33,10 @@ RATES = Rates(means=2e-2, rotations=1e-2, log_scales=1.5e-2, colors=1e-2, offset
 
 @dataclass(frozen=True)
 class Case:
-    """A row of the table. without: what is off. config: of the fit. uv: whether the Gaussians are carried to the UV mesh first,
-    with at most `hops` between the corners of its triangles (None: no limit)."""
+    """A row of the table. config: of the fit. uv: whether the Gaussians are carried to the UV mesh first, with at most `hops`
+    between the corners of its triangles (None: no limit)."""
 
-    without: str
+    name: str
     config: ReconstructConfig
     uv: bool = False
     hops: int | None = HOPS
@@ -106,11 +106,14 @@ def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
     full = ReconstructConfig(
         steps=steps, size=size, crops=0.0, rates=RATES, rig=True, coin=True, dynamics=True, deformation=True, densify=True
     )
-    out = [Case("nothing", full)]
+    out = [Case("everything on", full)]
     if ablate:
-        out += [Case("coin", replace(full, coin=False)), Case("rig refinement", replace(full, rig=False))]
-        out += [Case("normal loss", replace(full, normals=False)), Case("dynamics", replace(full, dynamics=False))]
-        out += [Case("deformation", replace(full, deformation=False))]
+        out += [Case("without COIN", replace(full, coin=False)), Case("without rig refinement", replace(full, rig=False))]
+        out += [
+            Case("without normal loss", replace(full, normals=False)),
+            Case("without dynamics", replace(full, dynamics=False)),
+        ]
+        out += [Case("without deformation", replace(full, deformation=False))]
         out += [
             Case("triangle binding: UV mesh", full, uv=True),
             Case("triangle binding: UV mesh, no hop limit", full, True, None),
@@ -129,14 +132,13 @@ def run(
         if case.uv:
             avatar, model = on_uv_mesh(avatar, model, UV_SIDE, case.hops)
         began = time.perf_counter()
-        name = case.without
+        name = case.name
         told = None if progress is None else (lambda p, name=name: progress(name, p))
         result = reconstruct(avatar, model, start.capture, case.config, progress=told)
         seconds = time.perf_counter() - began
         pose = mean_pose([f.pose for f in result.frames]) if case.config.rig else Pose()
         fitted = Fitted(result.avatar, model, pose)
-        title = "everything on" if name == "nothing" else f"without {name}"
-        rows.append(Row(title, scored(fitted, start), len(result.avatar.gaussians), seconds, result.baking_loss))
+        rows.append(Row(name, scored(fitted, start), len(result.avatar.gaussians), seconds, result.baking_loss))
         made.append(fitted)
     return rows, made
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import time
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tests.gpu.scenes import PosedHead, camera
-from tests.gpu.table import NotRun
 
 SIDE, COUNT = 256, 20_000
 
 
 def steps(device: str, count: int) -> tuple[float, float, float]:
-    """Seconds for `count` steps, and the PSNR in decibels of a frame before and after them.
-
-    Raises NotRun where the optimiser cannot be told a device yet.
-    """
+    """Seconds for `count` steps, and the PSNR in decibels of a frame before and after them."""
     from enrollment.capture import Capture, Frame
     from enrollment.reconstruct import reconstruct
     from enrollment.reconstruction.config import ReconstructConfig
@@ -27,16 +22,7 @@ def steps(device: str, count: int) -> tuple[float, float, float]:
     from models.heads.base import Pose
     from models.splat.cpu import CpuRasterizer
 
-    named: dict[str, Any] = {}
-    there: dict[str, Any] = {"device": device}
-    config = ReconstructConfig(steps=count, size=SIDE, crops=0.0, rig=True, dynamics=True)
-    if "device" in inspect.signature(reconstruct).parameters:
-        named = there
-    elif "device" in {field.name for field in fields(ReconstructConfig)}:
-        config = replace(config, **there)
-    elif device != "cpu":
-        raise NotRun("enrollment.reconstruct takes no device yet")
-
+    config = ReconstructConfig(steps=count, size=SIDE, crops=0.0, rig=True, dynamics=True, device=device)
     bust = PosedHead(COUNT)
     truth = bust.avatar()
     frames = []
@@ -58,7 +44,7 @@ def steps(device: str, count: int) -> tuple[float, float, float]:
         return float(-10 * np.log10(max(np.mean((drawn[0] - drawn[1]) ** 2), 1e-10)))
 
     began = time.perf_counter()
-    result = reconstruct(start, bust.model, Capture(tuple(frames)), config, **named)
+    result = reconstruct(start, bust.model, Capture(tuple(frames)), config)
     seconds = time.perf_counter() - began
     if result.stopped:
         raise ValueError(result.stopped)
