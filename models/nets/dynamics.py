@@ -1,7 +1,6 @@
 """The Gaussian dynamics field (GeoDiff4D sec. 3.3): a light MLP that changes every Gaussian's attributes with the expression.
 
-Wrinkles, blushing, lips that part: what one set of attributes cannot show for all expressions. It is nonlinear in the place and
-linear in the expression, of low rank, so that what an avatar file can carry (`models.corrections`) is all that it can learn.
+Wrinkles, blushing, lips that part: what one set of attributes cannot show for all expressions.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from models.corrections import CHANNELS
 from models.nets.coin import position_embedding
 
-CODE, HIDDEN, OCTAVES = 8, 48, 4
+CODE, HIDDEN, OCTAVES = 16, 48, 4
 SIZE = {"means": 0.5, "rotations": 0.2, "log_scales": 0.3, "logits": 1.0, "colors": 0.2}
 """A raw output of 1 means this much."""
 
@@ -39,7 +38,8 @@ class Residuals:
 class Dynamics(nn.Module):
     """Residuals for N Gaussians from their resting places and an expression, 52 coefficients or a latent of any length.
 
-    The last layer starts at zero: untrained, it changes nothing. An expression of all zeros changes nothing ever.
+    The last layer starts at zero: untrained, it changes nothing. Without bias on its way in, the expression of all zeros is
+    the reference: its own residuals are subtracted, so that the resting face stays what the Gaussians say.
     """
 
     def __init__(self, expression: int = 52, *, code: int = CODE, hidden: int = HIDDEN, octaves: int = OCTAVES) -> None:
@@ -47,15 +47,18 @@ class Dynamics(nn.Module):
         self.octaves = octaves
         self.code = nn.Linear(expression, code, bias=False)
         self.place = nn.Linear(6 * octaves, hidden)
-        self.last = nn.Parameter(torch.zeros(code, sum(CHANNELS.values()), hidden))
+        self.mixed = nn.Linear(code, hidden, bias=False)
+        self.last = nn.Linear(hidden, sum(CHANNELS.values()), bias=False)
+        nn.init.zeros_(self.last.weight)
         self.register_buffer("size", torch.cat([torch.full((n,), SIZE[name]) for name, n in CHANNELS.items()]), persistent=False)
 
     size: Tensor
 
     def flat(self, points: Tensor, expression: Tensor) -> Tensor:
         """(N, 14) residuals. points: (N, 3), scaled to about [-1, 1]. expression: (E,)."""
-        place = torch.relu(self.place(position_embedding(points, self.octaves)))
-        return torch.as_tensor(self.size * (place @ torch.einsum("r,rch->hc", self.code(expression), self.last)))
+        place = self.place(position_embedding(points, self.octaves))
+        moved = torch.relu(place + self.mixed(torch.tanh(self.code(expression))))
+        return torch.as_tensor(self.size * self.last(moved - torch.relu(place)))
 
     def forward(self, points: Tensor, expression: Tensor) -> Residuals:
         """The residuals by name."""

@@ -47,7 +47,7 @@ def trained(truth: Avatar, model: HeadModel, views: list[Frame], **on: bool) -> 
     scene = Scene(truth, truth.person(model), views, ReconstructConfig(size=scenes.SIDE, normals=False, **on))
     with torch.no_grad():
         if scene.dynamics is not None:
-            torch.nn.init.normal_(scene.dynamics.last, std=0.2)
+            torch.nn.init.normal_(scene.dynamics.last.weight, std=0.2)
         if scene.deformation is not None:
             torch.nn.init.normal_(scene.deformation.out.weight, std=10)  # and moves the resting face too
         if scene.coin is not None:

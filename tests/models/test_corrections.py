@@ -143,7 +143,7 @@ def test_exported_expressions_have_the_corrections() -> None:
 def test_baked_dynamics_do_what_the_network_does() -> None:
     torch.manual_seed(0)
     net = Dynamics()
-    torch.nn.init.normal_(net.last, std=0.1)
+    torch.nn.init.normal_(net.last.weight, std=0.1)
     g = PLAIN.gaussians
     places = torch.from_numpy(RNG.uniform(-1, 1, (300, 3)).astype(np.float32))
     expressions = (0.5 * RNG.uniform(size=(40, 52)) * (RNG.random((40, 52)) < 0.1)).astype(np.float32)
