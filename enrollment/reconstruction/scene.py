@@ -11,17 +11,7 @@ from torch import Tensor, nn
 
 from enrollment.capture import Frame
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.reconstruction.posing import (
-    FAST,
-    SLOW,
-    Frames,
-    Rig,
-    as_tensors,
-    fixed_frames,
-    rig_rate,
-    to_world,
-    triangle_frames,
-)
+from enrollment.reconstruction.posing import FAST, SLOW, Rig, as_tensors, fixed_frames, rig_rate
 from enrollment.reconstruction.splats import NAMES, Splats
 from enrollment.reconstruction.targets import WHITE
 from models import binding
@@ -32,6 +22,7 @@ from models.nets.deformation import Deformation
 from models.nets.dynamics import Dynamics
 from models.splat.choose import differentiable
 from models.splat.reference import shortest_axes
+from models.torch_binding import Frames, to_world, triangle_frames
 from models.types import Camera
 
 REACH = 0.25
