@@ -14,6 +14,7 @@ import numpy as np
 from enrollment.portrait import Portrait, face_height
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
+from models.similarity import similarity
 from models.types import Array, Array64, Camera
 
 MARKS = 468
@@ -86,7 +87,7 @@ class _Photo:
         self.coefficients = np.zeros(arkit.COUNT)
         seen = portrait.landmarks.points[:MARKS].astype(np.float64) * np.array([1.0, -1.0, -1.0])
         trusted = weight > 0.3 * weight.max()
-        self.rotation, size = _align(mean[trusted], seen[trusted])
+        size, self.rotation, _ = similarity(mean[trusted], seen[trusted])
         self.log_focal = np.log(max(size * DISTANCE, 0.5 * np.exp(self.focal_prior)))
         depth = np.exp(self.log_focal) / size
         middle = np.average(self.xy, axis=0, weights=weight)
@@ -249,14 +250,6 @@ def _apply(photos: list[_Photo], step: Array64, k: int) -> None:
         p.log_focal += float(np.clip(s[6], -0.3, 0.3))
         p.coefficients = p.coefficients.copy()
         p.coefficients[FREE] = np.clip(p.coefficients[FREE] + s[7:], 0, 1)
-
-
-def _align(a: Array64, b: Array64) -> tuple[Array64, float]:
-    """Rotation and scale that take points `a` (N, 3) to `b` (N, 3) (Umeyama 1991)."""
-    a0, b0 = a - a.mean(0), b - b.mean(0)
-    u, s, vt = np.linalg.svd(b0.T @ a0)
-    d = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
-    return u @ np.diag(d) @ vt, float((s * d).sum() / (a0**2).sum())
 
 
 def _result(photo: _Photo, points: Array64) -> PhotoFit:

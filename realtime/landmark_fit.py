@@ -160,15 +160,3 @@ def _solve(m, b):  # type: ignore[no-untyped-def]  # pragma: no cover
             b[p] -= m[p, k] * b[k]
         b[p] /= m[p, p]
     return b
-
-
-def align(points: Array64, onto: Array64, weight: Array64) -> tuple[Array64, float, Array64]:
-    """Rotation (3, 3), scale and shift (3,) that take `points` (N, 3) nearest to `onto` (N, 3) (Umeyama 1991)."""
-    w = weight / weight.sum()
-    a0, b0 = w @ points, w @ onto
-    a, b = points - a0, onto - b0
-    u, s, vt = np.linalg.svd((b * w[:, None]).T @ a)
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
-    rotation = (u * sign) @ vt
-    scale = float((s * sign).sum() / max(float((w[:, None] * a * a).sum()), 1e-12))
-    return rotation, scale, b0 - scale * rotation @ a0

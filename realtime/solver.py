@@ -14,10 +14,11 @@ import numpy as np
 
 from models.heads.base import PersonHead, quaternion, rotation_matrix, rotation_vector
 from models.landmarks import Landmarks
+from models.similarity import similarity
 from models.types import Array64, DriveFrame
 from realtime.eyes import Eyes
 from realtime.face_basis import face_basis
-from realtime.landmark_fit import POSE, align, bounded_step, eliminate, jacobian, project, weighted_products
+from realtime.landmark_fit import POSE, bounded_step, eliminate, jacobian, project, weighted_products
 from realtime.response import TrackerResponse, roll_of, tracker_response
 
 FOCAL = 1.1
@@ -175,7 +176,7 @@ class Solver:
     def _start(self, pixels: Array64, depth: Array64, focal: float) -> Fit:
         """A first guess from the tracker's own relative depth, as if seen from afar."""
         seen = np.stack([pixels[:, 0], -pixels[:, 1], -depth], axis=1)
-        rotation, scale, shift = align(self._basis.points, seen, self._basis.trust + 1e-6)
+        scale, rotation, shift = similarity(self._basis.points, seen, self._basis.trust + 1e-6)
         scale = max(scale, focal / FARTHEST)
         translation = np.array([shift[0] / scale, shift[1] / scale, -focal / scale])
         return Fit(rotation, translation, np.zeros(len(self._basis.unknowns)), np.zeros_like(self._basis.response.noise), 0.0)

@@ -6,29 +6,21 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from enrollment.capture import Capture
-from enrollment.high import config_for, refine_high
-from enrollment.pipeline import Enrollment, enroll
-from enrollment.reconstruct import Progress, Reconstruction
-from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.pipeline import enroll
 from enrollment.report import preview_sheet, previews, write_png
-from enrollment.standard import refine
 from models import avatar_file
 from models.avatar import Avatar
-from models.diffusion import weights
-from models.diffusion.prior import Prior
 from models.errors import VisavisError
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
-from realtime.clip import Clip, open_clip
+from realtime.clip import open_clip
 from server import filming
+
+if TYPE_CHECKING:
+    from models.diffusion.prior import Prior
 
 Quality = Literal["instant", "standard", "high"]
 Tell = Callable[[str, float], None]
@@ -82,7 +74,7 @@ def enroll_to_file(
         raise VisavisError("a photo or a clip (--video) of the person was expected, neither came; name one")
     if quality == "high" and video is not None:
         raise VisavisError("high quality is for photos, and a clip came; leave --quality away to learn from the clip")
-    network = weights.load(prior or weights.SHIPPED) if quality == "high" else None
+    network = _prior(prior) if quality == "high" else None
     start, model, state = time.monotonic(), by_name(head), checkpoint_of(out)
     clip = None if video is None else open_clip(video)
     if clip is not None and not photos:
@@ -97,6 +89,8 @@ def enroll_to_file(
         if not (out.exists() and state.exists()):  # an interrupted run has left something better there
             sheet = _save(avatar, model, out)
             ready(f"{out} is an instant avatar now and can be used; it gets better")
+        from server.refining import imagined, improved  # torch takes seconds to come, and instant does without
+
         if network is None:
             done = improved(first, model, clip, own=not photos, steps=steps, device=device, tell=tell, state=state)
         else:
@@ -113,56 +107,10 @@ def enroll_to_file(
     )  # fmt: skip
 
 
-def improved(
-    first: Enrollment,
-    model: HeadModel,
-    clip: Clip | None = None,
-    *,
-    own: bool = True,
-    until: int = filming.LONGEST,
-    steps: int | None = None,
-    device: str = "cpu",
-    tell: Tell = lambda stage, part: None,
-    state: Path | None = None,
-) -> Reconstruction:
-    """The instant enrollment made better with its photos, and with the first `until` pictures of a clip.
+def _prior(path: Path | None) -> Prior:
+    from models.diffusion import weights
 
-    own: whether the clip is known to show the same person.
-    """
-    capture: Capture | None = None
-    if clip is not None:
-        tell("following the face", 0.0)
-        film, again = (islice(clip.frames(), until) for _ in range(2))
-        capture = filming.capture_of(film, again, first.avatar, model, own=own)
-    config = ReconstructConfig.for_photos(len(first.portraits)) if capture is None else ReconstructConfig.for_clip()
-    config = replace(config, device=device, steps=config.steps if steps is None else steps)
-    tell("refining", 0.0)
-    return refine(first, model, clip=capture, config=config, checkpoint_path=state, progress=_refining(tell))
-
-
-def imagined(
-    first: Enrollment,
-    model: HeadModel,
-    prior: Prior,
-    *,
-    steps: int | None = None,
-    device: str = "cpu",
-    tell: Tell = lambda stage, part: None,
-    state: Path | None = None,
-) -> tuple[Reconstruction, NDArray[np.uint8]]:
-    """The instant enrollment made better with its photos and with views that the diffusion prior makes of it; and these views."""
-    config = config_for(len(first.portraits))
-    config = replace(config, device=device, steps=config.steps if steps is None else steps)
-    made = refine_high(
-        first, model, prior, config=config, checkpoint_path=state, progress=_refining(tell),
-        synthesising=lambda part: tell("imagining other views", part),
-    )  # fmt: skip
-    warnings = (*made.reconstruction.warnings, made.guard.sentence())
-    return replace(made.reconstruction, warnings=tuple(dict.fromkeys(warnings))), made.sheet
-
-
-def _refining(tell: Tell) -> Callable[[Progress], None]:
-    return lambda p: tell(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", p.step / p.steps)
+    return weights.load(path or weights.SHIPPED)
 
 
 def checkpoint_of(out: Path) -> Path:

@@ -11,6 +11,7 @@ from skimage.metrics import structural_similarity
 from enrollment.ablation.truth import Shot
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, Pose, rotation_log, rotation_vector
+from models.similarity import similarity
 from models.splat.cpu import CpuRasterizer
 from models.types import Array, Array64, Camera, Picture
 
@@ -41,14 +42,8 @@ class World:
 
     @staticmethod
     def between(fitted: Array, true: Array) -> World:
-        """The one that brings `fitted` (N, 3) nearest to `true` (N, 3) (Umeyama 1991)."""
-        a, b = fitted.astype(np.float64), true.astype(np.float64)
-        ca, cb = a.mean(axis=0), b.mean(axis=0)
-        u, s, vt = np.linalg.svd((b - cb).T @ (a - ca) / len(a))
-        sign = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-        rotation = u @ sign @ vt
-        scale = float(np.trace(np.diag(s) @ sign) / ((a - ca) ** 2).sum(axis=1).mean())
-        return World(scale, rotation, cb - scale * rotation @ ca)
+        """The one that brings `fitted` (N, 3) nearest to `true` (N, 3)."""
+        return World(*similarity(fitted, true))
 
     def camera(self, view: Camera) -> Camera:
         """The same camera in the fit's space: it sees there what it saw in truth."""

@@ -17,6 +17,7 @@ from models import arkit
 from models.heads.base import HeadModel
 from models.heads.embedding import closest_on_triangles
 from models.heads.raster import vertex_normals
+from models.similarity import similarity
 from models.types import Array, Array64
 
 STIFFNESS = 1e-6
@@ -91,17 +92,6 @@ def displacements(source: HeadModel, target: Target) -> tuple[Array64, Array64]:
     moved = np.einsum("vk,dvkc->dvc", barycentric, source.expression_basis[:, face])
     trust = np.exp(-((distance / REACH) ** 2)) * target.skin
     return scale * moved @ rotation.T, trust
-
-
-def similarity(a: NDArray[np.floating], b: NDArray[np.floating], weight: NDArray[np.floating]) -> tuple[float, Array64, Array64]:
-    """Scale, rotation (3, 3) and shift (3,) that take points `a` (N, 3) closest to `b` (Umeyama 1991)."""
-    w = weight / weight.sum()
-    mean_a, mean_b = w @ a, w @ b
-    u, s, vt = np.linalg.svd((b - mean_b).T @ ((a - mean_a) * w[:, None]))
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = np.asarray((u * sign) @ vt)
-    scale = float((s * sign).sum() / (w @ np.sum((a - mean_a) ** 2, axis=1)))
-    return scale, rotation, mean_b - scale * rotation @ mean_a
 
 
 def _landmarks(head: HeadModel) -> Array64:

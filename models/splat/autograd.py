@@ -13,11 +13,8 @@ from models.splat import blend_backward, workers
 from models.splat.cpu import draw_features
 from models.splat.project import camera_vector
 from models.splat.project_backward import project_backward
-from models.splat.reference import shortest_axes
 from models.splat.workspace import Lease, as_floats
 from models.types import Camera, Gaussians
-
-__all__ = ["rasterize", "shortest_axes"]
 
 
 def rasterize(

@@ -14,7 +14,7 @@ from models.avatar import Avatar
 from models.diffusion import weights
 from models.heads.registry import by_name
 from realtime.clip import Clip
-from server.enrolling import Tell, imagined, improved
+from server.refining import Tell, imagined, improved
 
 Pixels = NDArray[np.uint8]
 

@@ -10,6 +10,7 @@ from enrollment.fit import FREE, MARKS, PhotoFit, fit
 from enrollment.pipeline import Enrollment
 from models import arkit
 from models.heads.base import LEFT_EYE, RIGHT_EYE, HeadModel, PersonHead, rotation_log, rotation_vector
+from models.similarity import similarity
 from models.types import Array64
 from tests.enrollment.heads import Known, known, landmarks_of, portrait_of
 
@@ -32,8 +33,8 @@ def marks(person: PersonHead) -> Array64:
 def shape_error(a: PersonHead, b: PersonHead) -> float:
     """Metres (root mean square) between the neutral faces once the best rotation, size and place are taken out."""
     p, q = marks(a), marks(b)
-    rotation, size = fitting._align(p, q)
-    return float(np.sqrt(np.mean(np.sum(((p - p.mean(0)) @ rotation.T * size - (q - q.mean(0))) ** 2, axis=1))))
+    size, rotation, shift = similarity(p, q)
+    return float(np.sqrt(np.mean(np.sum((size * p @ rotation.T + shift - q) ** 2, axis=1))))
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -72,7 +73,7 @@ def test_the_prior_keeps_a_noisy_fit_sane(model: HeadModel) -> None:
     person, photo = model.person(found.identity), found.photos[0]
     assert degrees_apart(photo, truth) < 6.0
     assert np.abs(found.identity).max() < 5.0
-    assert fitting._align(model.template.astype(np.float64), person.rest.astype(np.float64))[1] == pytest.approx(1.0, abs=0.15)
+    assert similarity(model.template, person.rest)[0] == pytest.approx(1.0, abs=0.15)
     assert 0.05 < np.linalg.norm(person.joints[LEFT_EYE] - person.joints[RIGHT_EYE]) < 0.075
     assert 0.4 < -photo.translation[2] < 1.6
 

@@ -17,7 +17,7 @@ from models.types import Array64
 from realtime import response as response_module
 from realtime.bench_solver import bench_solver
 from realtime.face_basis import face_basis
-from realtime.landmark_fit import POSE, align, bounded_step, eliminate, jacobian, project, weighted_products
+from realtime.landmark_fit import POSE, bounded_step, eliminate, jacobian, project, weighted_products
 from realtime.neutral import NeutralCalibration
 from realtime.response import exact_response, tracker_response
 from realtime.solver import Solver
@@ -98,15 +98,6 @@ def test_the_bounded_step_is_the_best_within_its_bounds() -> None:
     inside = (step[POSE:] > low) & (step[POSE:] < high)
     np.testing.assert_allclose(slope[POSE:][inside], 0, atol=1e-3)
     assert (slope[POSE:][step[POSE:] == low] >= 0).all() and (slope[POSE:][step[POSE:] == high] <= 0).all()
-
-
-def test_align_undoes_a_similarity() -> None:
-    points = RNG.normal(size=(30, 3))
-    rotation = rotation_vector(np.array([0.2, 1.0, -0.4]))
-    found, scale, shift = align(points, 2.5 * points @ rotation.T + (1.0, 2.0, 3.0), np.ones(30))
-    np.testing.assert_allclose(found, rotation, atol=1e-9)
-    assert scale == pytest.approx(2.5)
-    np.testing.assert_allclose(shift, (1, 2, 3), atol=1e-9)
 
 
 # Recovery from landmarks that are known
