@@ -83,23 +83,6 @@ class Frame:
             known=known,
         )  # fmt: skip
 
-    def mirrored(self) -> Frame:
-        """The picture in a mirror: what a person with an even face would look like from the other side."""
-        flip = np.diag([-1.0, 1.0, 1.0, 1.0])
-        pose = replace(
-            self.pose, head=flip @ self.pose.head @ flip, body=flip @ self.pose.body @ flip,
-            gaze=self.pose.gaze[::-1] * np.array([-1, 1], np.float32),
-        )  # fmt: skip
-        camera = replace(
-            self.camera, cx=self.camera.width - self.camera.cx, world_to_camera=flip @ self.camera.world_to_camera @ flip
-        )
-        normals = None if self.normals is None else self.normals[:, ::-1] * np.array([-1, 1, 1], np.float32)
-        return replace(
-            self, image=self.image[:, ::-1].copy(), matte=self.matte[:, ::-1].copy(), camera=camera, pose=pose,
-            coefficients=self.coefficients[MIRROR], normals=normals, name=f"{self.name} mirrored",
-            known=None if self.known is None else self.known[:, ::-1].copy(),
-        )  # fmt: skip
-
     def cropped(self, left: int, top: int, right: int, bottom: int) -> Frame:
         """Columns left to right and rows top to bottom of the picture, which they must not overhang."""
         window = np.s_[top:bottom, left:right]
@@ -156,10 +139,6 @@ class Frame:
         if inside.mean() < LEAST_COVERED:
             return 0.0
         return float(self.matte[row[inside], column[inside]].mean())
-
-
-MIRROR = np.array([arkit.INDEX[arkit.mirror(name)] for name in arkit.NAMES])
-"""(52,) for each coefficient the position of its mirror image."""
 
 
 def _rigid(m: NDArray[np.floating]) -> bool:

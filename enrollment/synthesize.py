@@ -17,7 +17,7 @@ from torch import Tensor
 from enrollment.capture import Frame
 from enrollment.conditions import OPENGL, Conditioner, Source, Wanted, wanted_camera
 from enrollment.pipeline import Enrollment
-from enrollment.practice.pairs import CROP, face_camera
+from enrollment.practice.faces import CROP, face_camera
 from models import arkit
 from models.diffusion.conditions import Conditions
 from models.diffusion.prior import Prior

@@ -36,6 +36,10 @@ def mirror(name: str) -> str:
     return name
 
 
+MIRROR: Final[tuple[int, ...]] = tuple(INDEX[mirror(name)] for name in NAMES)
+"""For each coefficient the position of its mirror image."""
+
+
 def vector(**values: float) -> list[float]:
     """A 52-long list with the named coefficients set and the others 0. Raises `KeyError` for a name Apple does not have."""
     out = [0.0] * COUNT

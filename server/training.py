@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from enrollment.practice.cache import HELD_OUT, TRAINING, Cache, throughput
+from enrollment.practice.cache import HELD_OUT, TRAINING, Cache, FaceCache, throughput
 from models.diffusion.config import PriorConfigError, load_config
 from models.errors import MissingPartError
 
@@ -77,7 +77,9 @@ def train_prior(
         raise MissingPartError("a CUDA device was expected, torch finds none; train with --device cpu or install torch for CUDA")
     if threads is not None:
         torch.set_num_threads(threads)
-    pairs = Cache(cache or out / "cache", config.size, views)
+    folder = cache or out / "cache"
+    pairs, faces = Cache(folder, config.size, views), FaceCache(folder / "faces")
+    groups = config.training.faces
     cross_view = config.mechanisms.cross_view
     wanted = range(TRAINING, TRAINING + heads)
     with _interrupted() as stop:
@@ -86,7 +88,14 @@ def train_prior(
             ("people to train on", wanted[: begin or heads]),
         ):
             pairs.make(seeds, workers=workers, cancelled=stop.is_set, tell=partial(_drawn, tell, what))
-        maker = threading.Thread(target=lambda: pairs.make(wanted, workers=(workers + 1) // 2, cancelled=stop.is_set))
+            if groups:
+                faces.make(seeds, workers=workers, cancelled=stop.is_set, tell=partial(_drawn, tell, f"faces of {what}"))
+
+        def make_the_others() -> None:
+            for files in (pairs, faces) if groups else (pairs,):
+                files.make(wanted, workers=(workers + 1) // 2, cancelled=stop.is_set)
+
+        maker = threading.Thread(target=make_the_others)
         maker.start()
 
         def say(now: Progress) -> None:
@@ -101,6 +110,8 @@ def train_prior(
             done = train(
                 config, source, out, steps=steps, minutes=minutes, device=device, seed=seed, resume=resume,
                 held=pairs.held(held, views=HELD_VIEWS, cross_view=cross_view),
+                faces=faces.batches(heads, groups, seed=seed) if groups else None,
+                held_faces=faces.held(held) if groups else None,
                 start=None if start is None else weights.load(start), report=say, cancelled=stop.is_set,
             )  # fmt: skip
         finally:

@@ -1,4 +1,4 @@
-"""A folder of training pairs: one file a synthetic head, made by worker processes, read row by row.
+"""Folders of training data: one file a synthetic head, made by worker processes, read row by row.
 
 A head costs seconds to make and enroll but milliseconds to read, and training comes back to it many times.
 """
@@ -19,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enrollment.practice import pairs
+from enrollment.practice import faces, pairs
 from models.atomic import atomic_write
 from models.errors import StorageError
-from models.training.batch import Batch, BatchSource
+from models.heads.base import HeadModel
+from models.training.batch import Batch, BatchSource, Faces, FaceSource
 
 TRAINING, HELD_OUT = 1_000_000, 9_000_000
 """Seeds of the first training head and the first held-out one; a run never uses a million."""
@@ -34,18 +35,24 @@ Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Cache:
-    """folder: where the files are, `<seed>.npy`, each with (views,) rows of `pairs.row_type(size)`. size: pixels."""
+class _Files:
+    """A folder of `<seed>.npy`, one a synthetic head, each with some rows of `kind`."""
 
     folder: Path
-    size: int = 64
-    views: int = 12
+
+    @property
+    def kind(self) -> np.dtype[np.void]:
+        raise NotImplementedError
+
+    def draw(self, model: HeadModel, seed: int) -> NDArray[np.void]:
+        """The rows of a head. Any error of geometry means that there are none."""
+        raise NotImplementedError
 
     def path(self, seed: int) -> Path:
         return self.folder / f"{seed}.npy"
 
     def there(self, seeds: Iterable[int]) -> list[int]:
-        """Those of the seeds that are there, in order. Raises `StorageError` when one of them is of another kind of cache."""
+        """Those of the seeds that are there, in order. Raises `StorageError` when one of them is of another kind."""
         have = {int(p.stem) for p in self.folder.glob("*.npy") if re.fullmatch(r"\d+", p.stem)}
         found = [s for s in seeds if s in have]
         if found:
@@ -53,16 +60,16 @@ class Cache:
         return found
 
     def rows(self, seed: int) -> NDArray[np.void]:
-        """The pairs of a head, on disk until they are read."""
+        """Those of a head, on disk until they are read."""
         try:
             rows = np.load(self.path(seed), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             raise StorageError(
-                f"training pairs were expected in {self.path(seed).name}; delete that file, it is made again"
+                f"training data were expected in {self.path(seed).name}; delete that file, it is made again"
             ) from None
-        if rows.dtype != pairs.row_type(self.size) or rows.ndim != 1:
+        if rows.dtype != self.kind or rows.ndim != 1 or not len(rows):
             raise StorageError(
-                f"the folder {self.folder.name} holds training pairs of another kind than {self.size} pixels of this version; "
+                f"the folder {self.folder.name} holds training data of another kind than this version and configuration make; "
                 "delete it or choose another folder"
             )
         return np.asarray(rows)
@@ -72,7 +79,7 @@ class Cache:
     ) -> list[int]:
         """Make what is missing, in worker processes that give way to everything else; the seeds that are there afterwards.
 
-        A head whose enrollment fails is left out. Without workers nothing is made. Raises `StorageError`.
+        A head that fails is left out. Without workers nothing is made. Raises `StorageError`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         seeds = list(seeds)
@@ -97,35 +104,85 @@ class Cache:
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
         return self.there(seeds)
 
-    def batches(self, heads: int, count: int, *, seed: int = 0, cross_view: bool = True) -> BatchSource:
-        """Batches of `count` pairs, of different heads as far as possible, among the first `heads` training heads.
-
-        Heads that are made meanwhile are taken in every `FRESH` steps; from a complete folder a step's batch depends on the step
-        only.
-        """
+    def _picked(self, heads: int, count: int, seed: int) -> Callable[[int], NDArray[np.void]]:
+        """For each step `count` rows, of different heads as far as possible, among the first `heads` training heads."""
         wanted = range(TRAINING, TRAINING + heads)
         known: dict[int, list[int]] = {}
 
-        def batch(step: int) -> Batch:
+        def picked(step: int) -> NDArray[np.void]:
             if step // FRESH not in known:
                 known.clear()
                 known[step // FRESH] = self.there(wanted)
             available = known[step // FRESH]
             if not available:
-                raise StorageError(f"training pairs were expected in {self.folder.name}, there are none; make some first")
+                raise StorageError(f"training data were expected in {self.folder.name}, there are none; make some first")
             rng = np.random.default_rng([seed, step])
             chosen = rng.choice(available, count, replace=count > len(available))
-            picked = [rows[rng.integers(len(rows))] for rows in map(self.rows, chosen)]
-            return to_batch(np.stack(picked), cross_view=cross_view)
+            return np.stack([rows[rng.integers(len(rows))] for rows in map(self.rows, chosen)])
 
-        return batch
+        return picked
+
+    def _held(self, heads: int, each: int | None) -> NDArray[np.void]:
+        """The first `each` rows of each of the first `heads` held-out heads."""
+        seeds = self.there(range(HELD_OUT, HELD_OUT + heads))
+        if not seeds:
+            raise StorageError(f"held-out data were expected in {self.folder.name}, there are none; make some first")
+        return np.concatenate([self.rows(s)[:each] for s in seeds])
+
+
+@dataclass(frozen=True)
+class Cache(_Files):
+    """Training pairs, `enrollment.practice.pairs`. size: pixels. views: of each head."""
+
+    size: int = 64
+    views: int = 12
+
+    @property
+    def kind(self) -> np.dtype[np.void]:
+        return pairs.row_type(self.size)
+
+    def draw(self, model: HeadModel, seed: int) -> NDArray[np.void]:
+        return pairs.rows(model, seed, size=self.size, views=self.views)
+
+    def batches(self, heads: int, count: int, *, seed: int = 0, cross_view: bool = True) -> BatchSource:
+        """Batches of `count` pairs of the first `heads` training heads.
+
+        Heads that are made meanwhile are taken in every `FRESH` steps; from a complete folder a step's batch depends on the step
+        only.
+        """
+        picked = self._picked(heads, count, seed)
+        return lambda step: to_batch(picked(step), cross_view=cross_view)
 
     def held(self, heads: int, *, views: int | None = None, cross_view: bool = True) -> Batch:
         """Pairs of the first `heads` held-out heads, the same few views of each."""
-        seeds = self.there(range(HELD_OUT, HELD_OUT + heads))
-        if not seeds:
-            raise StorageError(f"held-out training pairs were expected in {self.folder.name}, there are none; make some first")
-        return to_batch(np.concatenate([self.rows(s)[:views] for s in seeds]), cross_view=cross_view)
+        return to_batch(self._held(heads, views), cross_view=cross_view)
+
+
+@dataclass(frozen=True)
+class FaceCache(_Files):
+    """Face crops, `enrollment.practice.faces`."""
+
+    @property
+    def kind(self) -> np.dtype[np.void]:
+        return faces.ROW
+
+    def draw(self, model: HeadModel, seed: int) -> NDArray[np.void]:
+        return faces.rows(model, seed)
+
+    def batches(self, heads: int, count: int, *, seed: int = 0) -> FaceSource:
+        """`count` groups of the first `heads` training heads, as `Cache.batches`."""
+        picked = self._picked(heads, count, seed)
+        return lambda step: to_faces(picked(step))
+
+    def held(self, heads: int) -> Faces:
+        """All groups of the first `heads` held-out heads."""
+        return to_faces(self._held(heads, None))
+
+
+def to_faces(rows: NDArray[np.void]) -> Faces:
+    """(G,) rows of `faces.ROW` -> as training takes them."""
+    crops = torch.from_numpy(rows["crops"]).movedim(-1, -3).float() / 255
+    return Faces(crops.contiguous(), torch.from_numpy(rows["coefficients"].astype(np.float32)))
 
 
 def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:
@@ -149,16 +206,16 @@ def _begin() -> None:
         os.nice(19)
 
 
-def _make(cache: Cache, seed: int) -> None:
-    """In a worker: one head's file. A head that cannot be enrolled gets none."""
+def _make(files: _Files, seed: int) -> None:
+    """In a worker: one head's file. A head that fails gets none."""
     from models.errors import VisavisError
     from models.heads.registry import by_name
 
     try:
-        rows = pairs.rows(by_name("anny"), seed, size=cache.size, views=cache.views)
+        rows = files.draw(by_name("anny"), seed)
     except (VisavisError, ArithmeticError, np.linalg.LinAlgError, ValueError, IndexError):
         return
-    with atomic_write(cache.path(seed)) as stream:
+    with atomic_write(files.path(seed)) as stream:
         np.save(stream, rows, allow_pickle=False)
 
 

@@ -13,20 +13,18 @@ from enrollment.conform import conform
 from enrollment.fit import Fit, fit
 from enrollment.gaze import gaze
 from enrollment.portrait import SIZE
+from enrollment.practice.faces import APART, CROP, crop, webcam
 from enrollment.practice.photograph import Shot, photograph
 from models import arkit
 from models.avatar import Avatar
 from models.heads.base import HeadModel, Pose
+from models.similarity import similarity
 from models.training.heads.head import SyntheticHead
 from models.training.heads.views import gaze_of, random_expression
 from models.types import Array, Array64, Camera
 
 PORTRAIT = 384
 """Pixels of the practice portraits: half of enrollment's own, enough for views of 64 and 128 pixels; larger ones get more."""
-CROP = 64
-"""Pixels of a driving crop."""
-CROP_MARGIN = 1.5
-"""Side of a driving crop in sides of the landmarks' box."""
 TRACKED = 0.12
 """How far tracked coefficients are off, one standard deviation."""
 FRONT, SIDES = 0.65, 0.2
@@ -88,7 +86,7 @@ def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTR
         p.landmarks(p.expressed(c))[trusted].astype(np.float64)
         for p, c in ((person, photo.coefficients), (head.person, shot.coefficients))
     )
-    return Practiced(head, shot, avatar, fitted, similarity(theirs, ours))
+    return Practiced(head, shot, avatar, fitted, _laid_on(theirs, ours))
 
 
 def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12) -> NDArray[np.void]:
@@ -116,8 +114,8 @@ def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12) -> NDA
         )
         row["warp"], row["visibility"], row["pose"] = _bytes(known.warp), _bytes(known.visibility), _signed(known.pose)
         row["target_color"], row["target_normals"], row["target_matte"] = _bytes(seen.color), _signed(normals), _bytes(seen.matte)
-        row["driving"] = _crop(made, truth, wanted_camera(*_elsewhere(yaw, rng), size=CROP), rng)
-        row["driving_same"] = _crop(made, truth, camera, rng)
+        row["driving"] = _crop(made, truth, wanted_camera(*_elsewhere(yaw, rng), size=CROP))
+        row["driving_same"] = _crop(made, truth, camera)
         row["coefficients"], row["yaw"], row["moment"] = truth, yaw, i // 2
     return out
 
@@ -145,43 +143,24 @@ def believed(truth: Array, rng: np.random.Generator) -> Array:
     return np.zeros_like(truth)
 
 
-def similarity(a: Array64, b: Array64) -> Array64:
-    """(4, 4) scale, rotation and shift that take points a (N, 3) nearest to b (N, 3) (Umeyama 1991)."""
-    a0, b0 = a - a.mean(axis=0), b - b.mean(axis=0)
-    u, s, vt = np.linalg.svd(b0.T @ a0)
-    d = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+def _laid_on(a: Array64, b: Array64) -> Array64:
+    """(4, 4) scale, rotation and shift that take points a (N, 3) nearest to b (N, 3)."""
+    scale, rotation, shift = similarity(a, b)
     out = np.eye(4)
-    out[:3, :3] = (s * d).sum() / (a0**2).sum() * (u * d) @ vt
-    out[:3, 3] = b.mean(axis=0) - out[:3, :3] @ a.mean(axis=0)
+    out[:3, :3], out[:3, 3] = scale * rotation, shift
     return out
 
 
 def _elsewhere(yaw: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Yaw and pitch of a webcam that sees the face, at least 15 degrees from `yaw`."""
-    while True:
-        other = float(np.clip(rng.normal(0, 20), -45, 45))
-        if abs(other - yaw) > 15:
-            return other, float(np.clip(rng.normal(0, 8), -15, 20))
+    """A webcam at least `APART` degrees from `yaw`."""
+    other = webcam(rng)
+    while abs(other[0] - yaw) < APART:
+        other = webcam(rng)
+    return other
 
 
-def _crop(made: Practiced, coefficients: Array, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The face of a moment cut out around its landmarks, (CROP, CROP, 3)."""
-    pose, camera = made.true_pose(coefficients), made.true_camera(camera)
-    person = made.head.person
-    return np.asarray(
-        _bytes(
-            made.head.render(face_camera(person.landmarks(person.vertices(coefficients, pose)), camera), coefficients, pose).color
-        )
-    )
-
-
-def face_camera(landmarks: Array, camera: Camera) -> Camera:
-    """The part of a camera's picture that a driving crop shows: a square around the landmarks (478, 3), world; `CROP` pixels."""
-    xy = camera.project(landmarks)
-    low, high = xy.min(axis=0), xy.max(axis=0)
-    scale = CROP / (CROP_MARGIN * float((high - low).max()))
-    cx, cy = CROP / 2 + scale * (np.array([camera.cx, camera.cy]) - (low + high) / 2)
-    return Camera(CROP, CROP, camera.fx * scale, camera.fy * scale, float(cx), float(cy), camera.world_to_camera)
+def _crop(made: Practiced, coefficients: Array, camera: Camera) -> NDArray[np.uint8]:
+    return crop(made.head, made.true_camera(camera), coefficients, made.true_pose(coefficients))
 
 
 def _bytes(picture: Array) -> NDArray[np.uint8]:

@@ -116,7 +116,7 @@ class TrainingConfig:
     dropout: float = 0.1
     """Of expression latent and reference together (G1), for guidance."""
     augment: float = 1.0
-    """Strength of the changes of the driving crop (G1)."""
+    """Strength of the changes of the driving crop (G1); 0 also leaves the pairs as they are, see `models.training.augment`."""
     snr_limit: float = 5.0
     """Hang et al. 2023: a noise level counts by its signal-to-noise ratio, at most this ..."""
     snr_floor: float = 1.0
@@ -127,9 +127,17 @@ class TrainingConfig:
     """Weight that foreground pixels have on top of 1 where the photo does not show them."""
     gradient: float = 0.2
     """Weight of the error's gradient, which keeps edges."""
+    noisy: float = 1.0
+    """Timesteps are T u^noisy of an even u in [0, 1]: below 1, more of the noisy ones, where pictures are decided."""
     readout: float = 0.0
     """Weight with which a linear readout of the coefficients trains the latent. 0, as in the papers: the denoising loss alone
     does, and the readout only watches."""
+    faces: int = 0
+    """Groups of face crops beside each batch, for the latent alone (`models.training.losses.expression_loss`)."""
+    contrast: float = 0.0
+    """Weight with which, in these groups, a moment's latents from two webcams are pulled together ..."""
+    temperature: float = 0.2
+    """... measured against this squared distance a component."""
     frames: int = 1
     """Of a clip (G6); the batches then hold whole clips, frames beside each other."""
     precision: str = "auto"

@@ -1,10 +1,52 @@
-"""Changes of the driving crop (G1): the latent must not depend on light, camera, or where exactly the face was cut out."""
+"""Changes of what is trained on. Whole pairs: mirrored, in other colours, so that fewer people are seen twice. The driving crop
+(G1): the latent must not depend on light, camera, or where exactly the face was cut out."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+
+from models import arkit
+from models.training.batch import Batch, Faces
+
+PAINT = 0.3
+"""Logarithm of the largest exponent that a colour is raised to."""
+NORMALS = ("reference_pose", "coarse_normals", "pose", "target_normals")
+PAINTED = ("reference", "coarse_color", "warp", "target_color", "driving")
+
+
+def varied(batch: Batch, generator: torch.Generator, clips: int | None = None) -> Batch:
+    """Half of the clips (default: of the rows) in a mirror, each with its own tone curve.
+
+    The curves keep black and white where they are, and are the same for photo, coarse view and truth, so that these still belong
+    together. All randomness comes from `generator`, on the CPU.
+    """
+    rows = len(batch)
+    clips = clips or rows
+    flip = (torch.rand(clips, generator=generator) < 0.5).repeat_interleave(rows // clips).to(batch.pose.device)
+    power = torch.exp(PAINT * (2 * torch.rand(clips, 2, 3, 1, 1, generator=generator) - 1).mean(dim=1))
+    power = power.repeat_interleave(rows // clips, dim=0).to(batch.pose)
+    changed = {}
+    for name, tensor in batch.__dict__.items():
+        if name == "coefficients":
+            changed[name] = torch.where(flip[:, None], tensor[:, list(arkit.MIRROR)], tensor)
+            continue
+        if name in PAINTED:
+            tensor = tensor.clamp(min=0) ** power
+        turned = tensor.flip(-1)
+        if name in NORMALS:
+            turned = turned * turned.new_tensor([-1, 1, 1])[:, None, None]
+        changed[name] = torch.where(flip[:, None, None, None], turned, tensor)
+    return Batch(**changed)
+
+
+def varied_faces(faces: Faces, generator: torch.Generator, strength: float = 1.0) -> Faces:
+    """Half of the groups in a mirror; every crop changed in its own way, see `augmented`."""
+    flip = (torch.rand(len(faces.crops), generator=generator) < 0.5).to(faces.crops.device)
+    crops = torch.where(flip[:, None, None, None, None, None], faces.crops.flip(-1), faces.crops)
+    coefficients = torch.where(flip[:, None, None], faces.coefficients[..., list(arkit.MIRROR)], faces.coefficients)
+    return Faces(augmented(crops.flatten(0, 2), generator, strength).reshape(crops.shape), coefficients)
 
 
 def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:

@@ -37,3 +37,19 @@ class Batch(Conditions):
 
 BatchSource = Callable[[int], Batch]
 """The batch of a step. It must depend on nothing but the step: that makes a resumed run equal to an uninterrupted one."""
+
+
+@dataclass(frozen=True)
+class Faces:
+    """For the expression encoder alone. crops: (G, M, 2, 3, S, S) sRGB in [0, 1], M moments of a person from the same two
+    webcams. coefficients: (G, M, 52)."""
+
+    crops: Tensor
+    coefficients: Tensor
+
+    def to(self, device: str | torch.device) -> Faces:
+        return Faces(self.crops.to(device), self.coefficients.to(device))
+
+
+FaceSource = Callable[[int], Faces]
+"""Like `BatchSource`."""

@@ -39,3 +39,16 @@ def linear_readout(latents: Tensor, coefficients: Tensor, *, held: float = 0.25,
 def closer_across_views(latents: Tensor, other_view: Tensor, other_moment: Tensor) -> float:
     """Part of the triples (N, L) in which the same moment from another view is closer than another moment from the same view."""
     return float(((latents - other_view).norm(dim=1) < (latents - other_moment).norm(dim=1)).float().mean())
+
+
+def triples(latents: Tensor) -> float:
+    """The same of all triples in groups of latents (G, M, 2, L), M moments of a person from two views."""
+    moments = latents.shape[1]
+    ones, others = zip(*[(i, j) for i in range(moments) for j in range(moments) if i != j], strict=True)
+    parts = [
+        closer_across_views(
+            latents[:, ones, view].flatten(0, 1), latents[:, ones, 1 - view].flatten(0, 1), latents[:, others, view].flatten(0, 1)
+        )
+        for view in (0, 1)
+    ]
+    return sum(parts) / 2

@@ -22,7 +22,7 @@ from models.diffusion.precision import autocast
 from models.diffusion.prior import Prior
 from models.diffusion.space import LatentSpace
 from models.training import checkpoint, curves
-from models.training.batch import Batch, BatchSource
+from models.training.batch import Batch, BatchSource, Faces, FaceSource
 from models.training.losses import denoising_loss
 from models.training.sheet import look
 
@@ -64,6 +64,8 @@ def train(
     held: Batch | None = None,
     start: Prior | None = None,
     space: LatentSpace | None = None,
+    faces: FaceSource | None = None,
+    held_faces: Faces | None = None,
     report: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Trained:
@@ -72,7 +74,8 @@ def train(
     Writes into `out`: prior.safetensors (averaged weights, half precision), checkpoint.safetensors, log.jsonl, curves.png, and
     samples_*.png of the held-out batch. A run with the same configuration and seed in the same folder goes on where it stopped;
     what happens in a step depends on configuration, seed and step only. start: weights to begin with; those that do not fit are
-    new. space: the autoencoder of a latent configuration. Raises `CheckpointError`, `StorageError`.
+    new. space: the autoencoder of a latent configuration. faces, held_faces: crops for the latent alone, to learn from and to
+    measure with. Raises `CheckpointError`, `StorageError`.
     """
     out.mkdir(parents=True, exist_ok=True)
     how = config.training
@@ -104,7 +107,7 @@ def train(
 
     while (steps is None or step < steps) and (minutes is None or time.monotonic() - began < 60 * minutes) and not cancelled():
         batch = batches(step)
-        row = _step(prior, readout, optimizer, batch, seed, step, device)
+        row = _step(prior, readout, optimizer, batch, None if faces is None else faces(step), seed, step, device)
         step += 1
         _average(averages, prior, how, step)
         recent = [*recent, row][-how.log_every :]
@@ -116,7 +119,7 @@ def train(
             if report is not None:
                 report(Progress(step, steps or 0, mean["loss"], speed, seconds))
         if held is not None and step % how.sample_every == 0:
-            figures = _look(prior, averages, readout, held, out / f"samples_{step:06d}.png", device)
+            figures = _look(prior, averages, readout, held, held_faces, out / f"samples_{step:06d}.png", device)
             _log(out, rows, {"step": step, **figures})
             curves.draw(rows, out / CURVES)
         if time.monotonic() - saved > 60 * how.checkpoint_minutes:
@@ -139,6 +142,7 @@ def _step(
     readout: torch.nn.Linear,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
+    faces: Faces | None,
     seed: int,
     step: int,
     device: str,
@@ -150,7 +154,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = now
     with autocast(how.precision, device):
-        losses = denoising_loss(prior, readout, batch.to(device), generator)
+        losses = denoising_loss(prior, readout, batch.to(device), generator, None if faces is None else faces.to(device))
     optimizer.zero_grad(set_to_none=True)
     losses.total.backward()
     norm = torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], how.clip)
@@ -161,6 +165,7 @@ def _step(
         "color": float(losses.color),
         "normals": float(losses.normals),
         "readout": float(losses.readout),
+        "triples": float(losses.triples),
         "gradient": float(norm),
         "rate": now,
     }
@@ -175,13 +180,19 @@ def _average(averages: dict[str, Tensor], prior: Prior, how: TrainingConfig, ste
 
 
 def _look(
-    prior: Prior, averages: dict[str, Tensor], readout: torch.nn.Linear, held: Batch, path: Path, device: str
+    prior: Prior,
+    averages: dict[str, Tensor],
+    readout: torch.nn.Linear,
+    held: Batch,
+    faces: Faces | None,
+    path: Path,
+    device: str,
 ) -> dict[str, float]:
     """Samples with the averaged weights, which are put in for a moment."""
     own = {name: p.detach().clone() for name, p in prior.named_parameters() if name in averages}
     prior.load_state_dict(averages, strict=False)
     try:
-        return look(prior.eval(), readout, held.to(device), path)
+        return look(prior.eval(), readout, held.to(device), path, faces=None if faces is None else faces.to(device))
     finally:
         prior.load_state_dict(own, strict=False)
         prior.train()

@@ -10,32 +10,40 @@ from torch import Tensor
 
 from models.diffusion.config import TrainingConfig
 from models.diffusion.prior import Prior
-from models.training.augment import augmented
-from models.training.batch import Batch
+from models.training.augment import augmented, varied, varied_faces
+from models.training.batch import Batch, Faces
 
 
 @dataclass(frozen=True)
 class Losses:
     """Scalars. total has the gradient; color and normals are plain mean squares in units of the scaled residual;
-    readout is that of the coefficients."""
+    readout is that of the coefficients; triples, the part of moments whose other view is not the nearest."""
 
     total: Tensor
     color: Tensor
     normals: Tensor
     readout: Tensor
+    triples: Tensor
 
 
-def denoising_loss(prior: Prior, readout: torch.nn.Linear, batch: Batch, generator: torch.Generator) -> Losses:
+def denoising_loss(
+    prior: Prior, readout: torch.nn.Linear, batch: Batch, generator: torch.Generator, faces: Faces | None = None
+) -> Losses:
     """One random noise level for each clip; the same noise for both domains (G3). All randomness comes from `generator`.
 
     readout: latent -> coefficients. Unless `training.readout` says otherwise it learns without teaching the latent anything.
+    faces: further crops, for the latent alone.
     """
     how = prior.config.training
     frames = how.frames
-    batch = _with_changed_crops(batch, augmented(batch.driving, generator, how.augment))
     b = len(batch)
     clips = b // frames
-    t = torch.randint(0, prior.config.timesteps, (clips,), generator=generator).repeat_interleave(frames).to(batch.pose.device)
+    if how.augment:
+        batch = varied(batch, generator, clips)
+    batch = _with_changed_crops(batch, augmented(batch.driving, generator, how.augment))
+    level = torch.rand(clips, generator=generator) ** how.noisy
+    t = (level * prior.config.timesteps).long().clamp(max=prior.config.timesteps - 1)
+    t = t.repeat_interleave(frames).to(batch.pose.device)
     kept = (torch.rand(clips, generator=generator) >= how.dropout).repeat_interleave(frames).to(batch.pose.device)
     known = prior.known(batch)
     latent = known.latent
@@ -54,7 +62,32 @@ def denoising_loss(prior: Prior, readout: torch.nn.Linear, batch: Batch, generat
     plain = squares.mean(dim=(0, 2, 3, 4)).detach()
     read = F.mse_loss(readout(latent.float() if how.readout else latent.detach().float()), batch.coefficients)
     total = total + (how.readout or 1.0) * read
-    return Losses(total, plain[0], plain[1] if len(plain) > 1 else torch.zeros(()), read.detach())
+    missed = torch.zeros(())
+    if faces is not None:
+        expressions, missed = expression_loss(prior, readout, varied_faces(faces, generator, how.augment))
+        total = total + expressions
+    return Losses(total, plain[0], plain[1] if len(plain) > 1 else torch.zeros(()), read.detach(), missed)
+
+
+def expression_loss(prior: Prior, readout: torch.nn.Linear, faces: Faces) -> tuple[Tensor, Tensor]:
+    """What the expression encoder learns from crops alone: (loss, part of the moments that it takes for another one).
+
+    The coefficients must be readable from the latent, and of the latents of a group (the same person, two webcams, M moments)
+    the nearest to each must be its own moment's from the other webcam: the cross-entropy of that choice (van den Oord et al.
+    2018), by squared distances. Both are ours; the papers leave the encoder to the denoising loss.
+    """
+    how = prior.config.training
+    g, m = faces.crops.shape[:2]
+    latent = prior.expression(faces.crops.flatten(0, 2)).float()
+    wanted = faces.coefficients.flatten(0, 1).repeat_interleave(2, dim=0)
+    loss = how.readout * F.mse_loss(readout(latent), wanted)
+    z = latent.reshape(g, 2 * m, -1)
+    nearness = -torch.cdist(z, z).square() / (how.temperature * z.shape[-1])
+    nearness = nearness - 1e9 * torch.eye(2 * m, device=z.device)
+    own = torch.arange(2 * m, device=z.device) ^ 1
+    chosen = nearness.flatten(0, 1)
+    loss = loss + how.contrast * F.cross_entropy(chosen, own.repeat(g))
+    return loss, (chosen.argmax(dim=1) != own.repeat(g)).float().mean().detach()
 
 
 def importance(batch: Batch, how: TrainingConfig) -> Tensor:

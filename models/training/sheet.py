@@ -10,28 +10,29 @@ from torch import Tensor
 
 from models.diffusion.prior import Prior
 from models.diffusion.sampler import Sampled, sample
-from models.training.batch import Batch
+from models.training.batch import Batch, Faces
 from models.training.curves import write_png
-from models.training.figures import angle_deg, explained, psnr
+from models.training.figures import angle_deg, explained, psnr, triples
 
 STEPS, MOST, TILE = 10, 8, 128
 """DDIM steps of a look, rows that are shown, smallest side of a tile in pixels."""
 
 
-def look(prior: Prior, readout: torch.nn.Linear, held: Batch, path: Path | None = None) -> dict[str, float]:
+def look(
+    prior: Prior, readout: torch.nn.Linear, held: Batch, path: Path | None = None, *, faces: Faces | None = None
+) -> dict[str, float]:
     """Samples the held-out batch, writes the sheet and returns its figures.
 
     unseen_db, coarse_unseen_db: PSNR of the foreground that the photo does not show; gain_db: their difference.
-    normals_deg, coarse_normals_deg: mean angle over the true foreground. readout_r2: of the coefficients from the latent.
+    normals_deg, coarse_normals_deg: mean angle over the true foreground. readout_r2: of the coefficients from the latent,
+    of `faces` when there are some. triples: see `models.training.figures.triples`.
     """
     parts = [sample(prior, held.take(slice(i, i + 16)).conditions(), steps=STEPS) for i in range(0, len(held), 16)]
     color, normals = torch.cat([p.color for p in parts]), torch.cat([p.normals for p in parts])
     there = torch.maximum(held.target_matte, held.coarse_alpha)
     unseen = there * (1 - held.visibility)
     ours, coarse = psnr(color, held.target_color, unseen), psnr(held.coarse_color, held.target_color, unseen)
-    with torch.no_grad():
-        latent = prior.expression(held.driving)
-        r2 = explained(readout(latent), held.coefficients)
+    expressions = expression_figures(prior, readout, held, faces)
     if path is not None:
         write_png(path, sheet(held, Sampled(color, normals, normals.norm(dim=1, keepdim=True))))
     return {
@@ -40,8 +41,17 @@ def look(prior: Prior, readout: torch.nn.Linear, held: Batch, path: Path | None 
         "gain_db": ours - coarse,
         "normals_deg": angle_deg(normals, held.target_normals, held.target_matte),
         "coarse_normals_deg": angle_deg(held.coarse_normals, held.target_normals, held.target_matte),
-        "readout_r2": r2,
+        **expressions,
     }
+
+
+@torch.no_grad()
+def expression_figures(prior: Prior, readout: torch.nn.Linear, held: Batch, faces: Faces | None) -> dict[str, float]:
+    if faces is None:
+        return {"readout_r2": explained(readout(prior.expression(held.driving)), held.coefficients)}
+    latent = prior.expression(faces.crops.flatten(0, 2)).reshape(*faces.crops.shape[:3], -1)
+    coefficients = faces.coefficients.flatten(0, 1)
+    return {"readout_r2": explained(readout(latent[:, :, 0]).flatten(0, 1), coefficients), "triples": triples(latent)}
 
 
 def sheet(batch: Batch, sampled: Sampled) -> np.ndarray:

@@ -73,9 +73,7 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
 
     start = ablation.begin(by_name("anny"), seed, size)
     chosen = ablation.cases(steps, size, ablate=ablate)
-    rows, made = ablation.run(
-        start, chosen, lambda name, p: note(f"{name}: step {p.step} of {p.steps}, loss {p.loss:.4f}")
-    )
+    rows, made = ablation.run(start, chosen, lambda name, p: note(f"{name}: step {p.step} of {p.steps}, loss {p.loss:.4f}"))
     if sheet is not None:
         picture = ablation.sheet(start, made[1], range(0, len(start.held), 3))
         save(np.round(255 * picture).astype(np.uint8), sheet)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +20,7 @@ from tests.enrollment import scenes
 EXPRESSIONS = ({}, {"jawOpen": 0.7}, {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.8}, {"jawOpen": 0.4, "browInnerUp": 1.0})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # its threads spin, also while the rasterizer's work
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture(scope="module")

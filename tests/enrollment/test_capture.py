@@ -72,18 +72,6 @@ def test_a_camera_that_does_not_see_the_head_is_noticed(frame: Frame, model: Hea
         Capture.of_frames([replace(frame, camera=wrong)], person)
 
 
-def test_a_mirrored_frame_is_what_a_mirrored_camera_would_see(model: HeadModel) -> None:
-    avatar = scenes.colourful(model)
-    pose = scenes.turned(model, 0.1, 0.3, 0.05, at=(0.01, 0.0, 0.0))
-    view = replace(scenes.camera(0.2), cx=30.0)
-    mirrored = scenes.frame(avatar, model, view, pose, mouthSmileLeft=1.0).mirrored()
-    again = scenes.frame(avatar, model, mirrored.camera, mirrored.pose, mouthSmileRight=1.0)
-    assert mirrored.problem() is None
-    np.testing.assert_array_equal(mirrored.coefficients, again.coefficients)
-    assert np.abs(mirrored.matte - again.matte).mean() < 0.02  # the head is even, its colours are not
-    assert np.abs(mirrored.matte[:, ::-1] - again.matte).mean() > 0.04
-
-
 def test_cutting_and_shrinking_keep_the_camera_in_step(frame: Frame, model: HeadModel) -> None:
     point = np.array([[0.02, 0.03, 0.05]])
     before = frame.camera.project(point)[0]

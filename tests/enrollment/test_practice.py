@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from enrollment.conditions import OPENGL, Conditioner, in_camera, pose_map, wanted_camera
-from enrollment.practice import cache, pairs
-from enrollment.practice.cache import HELD_OUT, TRAINING, Cache, to_batch
-from enrollment.practice.pairs import Practiced, enrolled, similarity
+from enrollment.practice import cache, faces, pairs
+from enrollment.practice.cache import HELD_OUT, TRAINING, Cache, FaceCache, to_batch
+from enrollment.practice.pairs import Practiced, enrolled
 from enrollment.practice.photograph import photograph
 from models import arkit
 from models.errors import StorageError
-from models.heads.base import HeadModel, rotation_vector
+from models.heads.base import HeadModel
 from models.training.heads.head import SyntheticHead
 
 SEED, SIZE = 11, 64
@@ -105,15 +105,6 @@ def test_a_practice_photo_is_framed_and_imperfect(head: SyntheticHead) -> None:
     assert p.matte.min() == 0.0 and p.matte.max() == 1.0 and p.matte[:5].mean() < 0.2
     again = photograph(head, np.random.default_rng(0), side=256)
     np.testing.assert_array_equal(again.portrait.image, p.image)
-
-
-def test_similarity_finds_scale_turn_and_shift() -> None:
-    rng = np.random.default_rng(0)
-    a = rng.normal(size=(30, 3))
-    turn, shift = rotation_vector(np.array([0.2, -0.3, 0.1])), np.array([0.1, 0.2, -0.3])
-    found = similarity(a, 1.07 * a @ turn.T + shift)
-    np.testing.assert_allclose(found[:3, :3], 1.07 * turn, atol=1e-9)
-    np.testing.assert_allclose(found[:3, 3], shift, atol=1e-9)
 
 
 def test_pose_map_looks_at_the_viewer(model: HeadModel) -> None:
@@ -218,3 +209,27 @@ def test_a_whole_head(model: HeadModel) -> None:
     assert rows.tobytes() == again.tobytes()
     assert (rows["moment"] == 0).all() and (rows["coefficients"][0] == rows["coefficients"][1]).all()
     assert rows["driving"].std() > 10 and rows["target_matte"].mean() > 30
+
+
+def test_faces_of_a_person_are_the_same_moments_from_two_webcams(model: HeadModel) -> None:
+    rows = faces.rows(model, 5, groups=2)
+    assert rows.dtype == faces.ROW and len(rows) == 2
+    crops, c = rows["crops"].astype(float), rows["coefficients"]
+    assert np.abs(c[:, 0] - c[:, 1]).max() > 0.1
+    assert np.abs(crops[:, :, 0] - crops[:, :, 1]).mean() > 3, "two webcams"
+    assert np.abs(crops[:, 0] - crops[:, 1]).mean() > 0.3, "two moments"
+    np.testing.assert_array_equal(faces.rows(model, 5, groups=1), rows[:1])
+
+
+def test_faces_are_cached_like_pairs(tmp_path: Path) -> None:
+    rows = np.zeros(3, faces.ROW)
+    rows["crops"] = 51
+    rows["coefficients"][..., 3] = 0.5
+    for seed in (TRAINING, TRAINING + 1, HELD_OUT):
+        np.save(tmp_path / f"{seed}.npy", rows)
+    cache = FaceCache(tmp_path)
+    batch = cache.batches(2, 4)(0)
+    assert batch.crops.shape == (4, 4, 2, 3, 64, 64) and float(batch.crops.mean()) == pytest.approx(0.2)
+    assert batch.coefficients[..., 3].unique().tolist() == [0.5] and len(cache.held(1).crops) == 3
+    with pytest.raises(StorageError, match="another kind"):
+        Cache(tmp_path, 16, 4).rows(TRAINING)

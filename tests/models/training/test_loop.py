@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,13 +16,7 @@ from models.training.checkpoint import CheckpointError
 from models.training.loop import CHECKPOINT, Progress, rate, train
 from tests.models.diffusion.tiny import batch, config
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def source(step: int) -> Batch:

@@ -1,25 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import torch
 
+from models import arkit
 from models.diffusion.prior import Prior
-from models.training.augment import augmented
-from models.training.batch import Batch
-from models.training.figures import angle_deg, closer_across_views, explained, linear_readout, psnr
-from models.training.losses import denoising_loss, importance
+from models.training.augment import augmented, varied, varied_faces
+from models.training.batch import Batch, Faces
+from models.training.figures import angle_deg, closer_across_views, explained, linear_readout, psnr, triples
+from models.training.losses import denoising_loss, expression_loss, importance
 from tests.models.diffusion.tiny import batch, config, trained
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 def loss(prior: Prior, b: Batch, seed: int = 0) -> torch.Tensor:
@@ -86,6 +80,67 @@ def test_crops_are_moved_by_little() -> None:
     assert 0.5 < rows.std() < 4 and (rows - 31.5).abs().max() < 10
 
 
+def test_a_varied_pair_is_still_a_pair() -> None:
+    """Normals of a mirrored picture point the mirrored way; what was white or black still is; what agreed still agrees."""
+    b = batch(64)
+    agreeing = replace(b, target_color=b.coarse_color, warp=b.coarse_color)
+    out = varied(agreeing, torch.Generator().manual_seed(0))
+    assert torch.equal(out.target_color, out.coarse_color) and torch.equal(out.warp, out.coarse_color)
+    flipped = torch.tensor([not torch.equal(a, b) for a, b in zip(out.pose, b.pose)])
+    assert 16 < flipped.sum() < 48
+    mirror = torch.tensor([-1.0, 1, 1])[:, None, None]
+    assert torch.equal(out.pose[flipped], b.pose[flipped].flip(-1) * mirror)
+    assert torch.equal(out.visibility[flipped], b.visibility[flipped].flip(-1))
+    assert torch.equal(out.coefficients[flipped], b.coefficients[flipped][:, list(arkit.MIRROR)])
+    assert torch.equal(out.coefficients[~flipped], b.coefficients[~flipped])
+    ends = replace(b, reference=(b.reference > 0.5).float())
+    assert varied(ends, torch.Generator().manual_seed(1)).reference.unique().tolist() == [0, 1]
+    assert (out.reference[~flipped] - b.reference[~flipped]).abs().mean() > 0.01
+
+
+def test_frames_of_a_clip_vary_together() -> None:
+    b = batch(1)
+    twice = Batch.stack([b, b] * 8)
+    out = varied(twice, torch.Generator().manual_seed(0), clips=8)
+    assert torch.equal(out.target_color[::2], out.target_color[1::2])
+    assert len({float(x.sum()) for x in out.target_color}) > 4
+
+
+def some_faces(groups: int = 3, moments: int = 4) -> Faces:
+    g = torch.Generator().manual_seed(3)
+    own = torch.rand(groups, moments, 1, 3, 8, 8, generator=g).repeat_interleave(8, -1).repeat_interleave(8, -2)
+    crops = (own + 0.05 * torch.randn(groups, moments, 2, 3, 64, 64, generator=g)).clamp(0, 1)
+    return Faces(crops, torch.rand(groups, moments, 52, generator=g))
+
+
+def test_a_mirrored_face_winks_with_the_other_eye() -> None:
+    faces = some_faces(32)
+    out = varied_faces(faces, torch.Generator().manual_seed(0), 0.0)
+    flipped = torch.tensor([not torch.equal(a, b) for a, b in zip(out.crops, faces.crops)])
+    assert 8 < flipped.sum() < 24
+    assert torch.equal(out.coefficients[flipped], faces.coefficients[flipped][..., list(arkit.MIRROR)])
+
+
+def test_faces_teach_the_latent_what_the_face_does_and_not_where_the_webcam_is() -> None:
+    torch.manual_seed(0)
+    prior = Prior(config(training={"readout": 1.0, "contrast": 1.0}))
+    readout, faces = torch.nn.Linear(16, 52), some_faces()
+    optimizer = torch.optim.Adam([*prior.expression.parameters(), *readout.parameters()], 3e-3)
+    before = expression_loss(prior, readout, faces)[0].item()
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss, missed = expression_loss(prior, readout, faces)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.5 * before and missed == 0
+    latent = prior.expression(faces.crops.flatten(0, 2)).reshape(3, 4, 2, -1)
+    assert triples(latent) == 1
+    without = trained(config())
+    g = torch.Generator().manual_seed(0)
+    plain, more = (denoising_loss(without, readout, batch(), g.manual_seed(0), f).total.item() for f in (None, faces))
+    assert more == pytest.approx(plain), "weights of 0 teach nothing"
+
+
 def test_figures_are_what_their_names_say() -> None:
     where = torch.ones(1, 1, 4, 4)
     where[..., 0] = 0
@@ -112,6 +167,9 @@ def test_triples_count_the_nearer_view() -> None:
     x = torch.zeros(4, 2)
     near, far = x + 0.1, x + 1
     assert closer_across_views(x, near, far) == 1 and closer_across_views(x, far, near) == 0
+    moments = torch.arange(3.0)[None, :, None, None].expand(2, 3, 2, 1)
+    assert triples(moments + 0.2 * torch.arange(2.0)[:, None]) == 1
+    assert triples(moments + 3.0 * torch.arange(2.0)[:, None]) == 0
 
 
 def test_frames_of_a_clip_share_their_noise_level(monkeypatch: pytest.MonkeyPatch) -> None:

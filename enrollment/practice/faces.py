@@ -1,0 +1,70 @@
+"""Crops of synthetic faces for the expression encoder alone: moments of a person, each from the same two webcams.
+
+A pair of `enrollment.practice.pairs` costs an enrollment; a crop costs one small picture, so expressions come by the dozen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.conditions import wanted_camera
+from models import arkit
+from models.heads.base import HeadModel, Pose
+from models.training.heads.head import SyntheticHead
+from models.training.heads.views import gaze_of, random_expression
+from models.types import Array, Camera
+
+CROP = 64
+"""Pixels of a crop."""
+CROP_MARGIN = 1.2
+"""Side of a crop in sides of the landmarks' box."""
+MOMENTS, GROUPS = 4, 5
+"""Moments that share two webcams, and how often a person sits down before two others."""
+APART = 15.0
+"""Degrees between the two webcams at least."""
+
+ROW = np.dtype([("crops", "u1", (MOMENTS, 2, CROP, CROP, 3)), ("coefficients", "f2", (MOMENTS, arkit.COUNT))])
+"""One group: sRGB crops of each moment from both webcams, and what the face did."""
+
+
+def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.void]:
+    """(groups,) of `ROW`, of the synthetic head with number `seed`."""
+    rng = np.random.default_rng([seed, 0xFACE])
+    head = SyntheticHead.random(model, seed)
+    out = np.zeros(groups, ROW)
+    for row in out:
+        webcams = _two_webcams(rng)
+        for moment in range(MOMENTS):
+            c = row["coefficients"][moment] = random_expression(rng, model)
+            for view, camera in enumerate(webcams):
+                row["crops"][moment, view] = crop(head, camera, c, Pose(gaze=gaze_of(model, c)))
+    return out
+
+
+def webcam(rng: np.random.Generator) -> tuple[float, float]:
+    """Yaw and pitch in degrees from which a webcam sees a face."""
+    return float(np.clip(rng.normal(0, 20), -45, 45)), float(np.clip(rng.normal(0, 8), -15, 20))
+
+
+def _two_webcams(rng: np.random.Generator) -> tuple[Camera, Camera]:
+    one, other = webcam(rng), webcam(rng)
+    while abs(one[0] - other[0]) < APART:
+        other = webcam(rng)
+    return wanted_camera(*one, size=CROP), wanted_camera(*other, size=CROP)
+
+
+def crop(head: SyntheticHead, camera: Camera, coefficients: Array, pose: Pose) -> NDArray[np.uint8]:
+    """The face of a moment cut out of a camera's picture, (CROP, CROP, 3)."""
+    marks = head.person.landmarks(head.person.vertices(coefficients, pose))
+    color = head.render(face_camera(marks, camera), coefficients, pose).color
+    return np.asarray(np.round(255 * color.clip(0, 1)), np.uint8)
+
+
+def face_camera(landmarks: Array, camera: Camera) -> Camera:
+    """The part of a camera's picture that a driving crop shows: a square around the landmarks (478, 3), world; `CROP` pixels."""
+    xy = camera.project(landmarks)
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    scale = CROP / (CROP_MARGIN * float((high - low).max()))
+    cx, cy = CROP / 2 + scale * (np.array([camera.cx, camera.cy]) - (low + high) / 2)
+    return Camera(CROP, CROP, camera.fx * scale, camera.fy * scale, float(cx), float(cy), camera.world_to_camera)
