@@ -205,7 +205,7 @@ class _Run:
         if self.config.densify:
             self._watch(target)
         self.adam.step(parameters, self.scene.rates(self.done))
-        self.scene.splats.pull(self.config.pull, self.config.pull_seen)
+        self.scene.splats.pull(self.config.pull, self.config.pull_seen, self.config.enough)
         if self.scene.rig is not None:
             self.scene.rig.project()
         return float(loss.detach())

@@ -27,6 +27,8 @@ PHOTO_SHARE = 0.1
 UV_SIDE = 256
 """Texels of the UV mesh."""
 HOPS = 5
+ENOUGH = 0.1
+"""With cameras all round, what no picture shows at all is all that needs to stay as the instant avatar has it."""
 RATES = Rates(means=2e-2, rotations=1e-2, log_scales=1.5e-2, colors=1e-2, offset=2e-4)
 """Many pictures from all sides say much: the hair of the instant avatar may be centimetres away from where it should be."""
 
@@ -67,10 +69,11 @@ class Start:
 
 @dataclass(frozen=True)
 class Fitted:
-    """An avatar, the model that it is bound to, and the pose of its head that stands for the truth's."""
+    """An avatar, the model that it is bound to, and how it lies in the truth's world: where its own is, and its head's pose."""
 
     avatar: Avatar
     model: HeadModel
+    world: World
     pose: Pose
 
 
@@ -104,8 +107,9 @@ def frame(shot: Shot, world: World) -> Frame:
 def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
     """Everything on; with `ablate` each mechanism off in turn. The UV mesh is worth two rows: with and without its limit."""
     full = ReconstructConfig(
-        steps=steps, size=size, crops=0.0, rates=RATES, rig=True, coin=True, dynamics=True, deformation=True, densify=True
-    )
+        steps=steps, size=size, crops=0.0, rates=RATES, rig=True, coin=True, dynamics=True, deformation=True, densify=True,
+        enough=ENOUGH, oversampled=2,
+    )  # fmt: skip
     out = [Case("everything on", full)]
     if ablate:
         out += [Case("without COIN", replace(full, coin=False)), Case("without rig refinement", replace(full, rig=False))]
@@ -125,7 +129,7 @@ def run(
     start: Start, chosen: Sequence[Case], progress: Callable[[str, Progress], None] | None = None
 ) -> tuple[list[Row], list[Fitted]]:
     """A row for the instant avatar and one for each case, and what was fitted."""
-    first = Fitted(start.avatar, start.model, Pose())
+    first = Fitted(start.avatar, start.model, start.world, Pose())
     rows, made = [Row("instant avatar", scored(first, start), len(start.avatar.gaussians))], [first]
     for case in chosen:
         avatar, model = (start.avatar, start.model)
@@ -136,8 +140,8 @@ def run(
         told = None if progress is None else (lambda p, name=name: progress(name, p))
         result = reconstruct(avatar, model, start.capture, case.config, progress=told)
         seconds = time.perf_counter() - began
-        pose = mean_pose([f.pose for f in result.frames]) if case.config.rig else Pose()
-        fitted = Fitted(result.avatar, model, pose)
+        world = start.world.grown(start.capture.frames, result.frames)
+        fitted = Fitted(result.avatar, model, world, mean_pose(result.frames) if case.config.rig else Pose())
         rows.append(Row(name, scored(fitted, start), len(result.avatar.gaussians), seconds, result.baking_loss))
         made.append(fitted)
     return rows, made
@@ -145,7 +149,7 @@ def run(
 
 def scored(fitted: Fitted, start: Start) -> Scores:
     """Held out."""
-    return score(fitted.avatar, fitted.model, start.held, start.world, fitted.pose)
+    return score(fitted.avatar, fitted.model, start.held, fitted.world, fitted.pose)
 
 
 def records(rows: Sequence[Row]) -> list[dict[str, object]]:
@@ -166,7 +170,7 @@ def sheet(start: Start, fitted: Fitted, shown: Sequence[int]) -> Array:
     for i in shown:
         shot = start.held[i]
         before = drawn(start.avatar, start.model, shot, start.world, Pose())
-        now = drawn(fitted.avatar, fitted.model, shot, start.world, fitted.pose)
+        now = drawn(fitted.avatar, fitted.model, shot, fitted.world, fitted.pose)
         assert now.normal is not None
         length = np.linalg.norm(now.normal, axis=2, keepdims=True)
         ours = np.where(length > 0.3, now.normal / np.maximum(length, 1e-3), 0)

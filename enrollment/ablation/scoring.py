@@ -9,14 +9,16 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from enrollment.ablation.truth import Shot
+from enrollment.capture import Frame
+from enrollment.conditions import shrunk
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, Pose, rotation_log, rotation_vector
 from models.similarity import similarity
 from models.splat.cpu import CpuRasterizer
 from models.types import Array, Array64, Camera, Picture
 
-AROUND = 0.02
-"""Part of the picture's width that counts with the head around its matte."""
+OVERSAMPLED = 2
+"""Pictures are drawn this many times larger, then averaged, as the truth is."""
 LEAST_FACE = 0.01
 """Part of the picture that must be face for its normals to count."""
 
@@ -45,6 +47,12 @@ class World:
         """The one that brings `fitted` (N, 3) nearest to `true` (N, 3)."""
         return World(*similarity(fitted, true))
 
+    def grown(self, before: Sequence[Frame], after: Sequence[Frame]) -> World:
+        """The one that `after` lies in, a fit's refined frames of `before`: pictures do not tell a larger head that is further
+        away from a smaller one, so a fit is free to grow, and it grew as the heads' mean distance did."""
+        ratios = [_distance(a) / _distance(b) for a, b in zip(after, before, strict=True)]
+        return replace(self, scale=self.scale / float(np.mean(ratios)))
+
     def camera(self, view: Camera) -> Camera:
         """The same camera in the fit's space: it sees there what it saw in truth."""
         m = np.eye(4)
@@ -57,22 +65,45 @@ class World:
         return np.asarray(true @ self.rotation, np.float32)
 
 
-def mean_pose(poses: Sequence[Pose]) -> Pose:
-    """The pose in the middle of poses that all lie near the origin."""
+def mean_pose(frames: Sequence[Frame]) -> Pose:
+    """The pose in the middle of frames that all have the head near the origin.
 
-    def middle(matrices: Sequence[Array64]) -> Array64:
+    How far a head is from its camera a picture hardly says, so a frame's place counts across its line of sight only: the place
+    nearest to all the lines through camera and head (least squares).
+    """
+
+    def middle(which: str) -> Array64:
+        matrices = [getattr(f.pose, which) for f in frames]
+        across, wanted = np.zeros((3, 3)), np.zeros(3)
+        for matrix, f in zip(matrices, frames, strict=True):
+            sight = matrix[:3, 3] - f.camera.position
+            flat = np.eye(3) - np.outer(sight, sight) / (sight @ sight)
+            across += flat
+            wanted += flat @ matrix[:3, 3]
         out = np.eye(4)
         out[:3, :3] = rotation_vector(np.mean([rotation_log(m[:3, :3]) for m in matrices], axis=0))
-        out[:3, 3] = np.mean([m[:3, 3] for m in matrices], axis=0)
+        out[:3, 3] = np.linalg.lstsq(across, wanted, rcond=1e-6)[0]
         return out
 
-    return Pose(middle([p.head for p in poses]), middle([p.body for p in poses]))
+    return Pose(middle("head"), middle("body"))
+
+
+def _distance(frame: Frame) -> float:
+    return float(np.linalg.norm(frame.pose.head[:3, 3] - frame.camera.position))
 
 
 def drawn(avatar: Avatar, model: HeadModel, shot: Shot, world: World, pose: Pose) -> Picture:
     """The avatar as the shot's camera sees it, with normals."""
-    posed = AvatarPoser(avatar, model).pose(shot.coefficients, pose)
-    return CpuRasterizer().render(posed, world.camera(shot.camera), normal=True)
+    return smoothly(avatar, model, world.camera(shot.camera), shot.coefficients, pose)
+
+
+def smoothly(avatar: Avatar, model: HeadModel, camera: Camera, coefficients: Array, pose: Pose) -> Picture:
+    """The avatar in one expression and pose, with normals, without jagged edges."""
+    posed = AvatarPoser(avatar, model).pose(coefficients, pose)
+    fine = CpuRasterizer().render(posed, camera.resized(camera.width * OVERSAMPLED, camera.height * OVERSAMPLED), normal=True)
+    assert fine.normal is not None
+    color, alpha, normal = (shrunk(picture, OVERSAMPLED) for picture in (fine.color, fine.alpha, fine.normal))
+    return Picture(color, alpha, None, normal)
 
 
 def score(avatar: Avatar, model: HeadModel, shots: Sequence[Shot], world: World, pose: Pose) -> Scores:

@@ -19,7 +19,7 @@ from models import arkit
 from models.avatar import Avatar
 from models.heads.base import HeadModel, Pose
 from models.similarity import similarity
-from models.training.heads.head import SyntheticHead
+from models.training.heads.head import HeadSample, SyntheticHead
 from models.training.heads.views import gaze_of, random_expression
 from models.types import Array, Array64, Camera
 
@@ -92,32 +92,49 @@ def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTR
 def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12) -> NDArray[np.void]:
     """(views,) training pairs (`row_type`) of the synthetic head with number `seed`; two views of each moment."""
     rng = np.random.default_rng([seed, 0x9A1])
-    made = enrolled(SyntheticHead.random(model, seed), rng, side=min(SIZE, max(PORTRAIT, 3 * size)))
-    photo = made.fitted.photos[0]
-    conditioner = Conditioner(made.avatar, model, photo, made.shot.portrait, threads=1)
-    reference, reference_pose = conditioner.reference(size)
+    desk = Desk.of(SyntheticHead.random(model, seed), rng, size)
     out = np.zeros(views, row_type(size))
-    out["reference"], out["reference_pose"] = _bytes(reference), _signed(reference_pose)
     truth = np.zeros(arkit.COUNT, np.float32)
-    for i, row in enumerate(out):
+    for i in range(views):
         if i % 2 == 0:
             truth = random_expression(rng, model)
-        yaw, camera = random_view(rng, size)
-        known = conditioner.wanted(camera, believed(truth, rng))
-        pose, true_camera = made.true_pose(truth), made.true_camera(camera)
-        seen = made.head.render(true_camera, truth, pose, supersample=4, background=1.0)
-        normals = seen.normals @ true_camera.world_to_camera[:3, :3].T * np.array([1, -1, -1]) * seen.matte[..., None]
-        row["coarse_color"], row["coarse_normals"], row["coarse_alpha"] = (
-            _bytes(known.color),
-            _signed(known.normals),
-            _bytes(known.alpha),
-        )
-        row["warp"], row["visibility"], row["pose"] = _bytes(known.warp), _bytes(known.visibility), _signed(known.pose)
-        row["target_color"], row["target_normals"], row["target_matte"] = _bytes(seen.color), _signed(normals), _bytes(seen.matte)
-        row["driving"] = _crop(made, truth, wanted_camera(*_elsewhere(yaw, rng), size=CROP))
-        row["driving_same"] = _crop(made, truth, camera)
-        row["coefficients"], row["yaw"], row["moment"] = truth, yaw, i // 2
+        out[i], _ = desk.pair(*random_view(rng, size), truth, rng)
+        out[i]["moment"] = i // 2
     return out
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where pairs of one synthetic head of `size` pixels are made."""
+
+    made: Practiced
+    conditioner: Conditioner
+    size: int
+
+    @staticmethod
+    def of(head: SyntheticHead, rng: np.random.Generator, size: int) -> Desk:
+        """Photograph the head and enroll it."""
+        made = enrolled(head, rng, side=min(SIZE, max(PORTRAIT, 3 * size)))
+        photo = made.fitted.photos[0]
+        return Desk(made, Conditioner(made.avatar, head.person.model, photo, made.shot.portrait, threads=1), size)
+
+    def pair(self, yaw: float, camera: Camera, truth: Array, rng: np.random.Generator) -> tuple[NDArray[np.void], HeadSample]:
+        """One row of `row_type`, (), its moment left open, and the truth of the wanted view. truth: coefficients (52,)."""
+        row = np.zeros((), row_type(self.size))
+        reference, reference_pose = self.conditioner.reference(self.size)
+        row["reference"], row["reference_pose"] = _bytes(reference), _signed(reference_pose)
+        known = self.conditioner.wanted(camera, believed(truth, rng))
+        pose, true_camera = self.made.true_pose(truth), self.made.true_camera(camera)
+        seen = self.made.head.render(true_camera, truth, pose, supersample=4, background=1.0)
+        normals = seen.normals @ true_camera.world_to_camera[:3, :3].T * np.array([1, -1, -1]) * seen.matte[..., None]
+        row["coarse_color"], row["coarse_alpha"] = _bytes(known.color), _bytes(known.alpha)
+        row["coarse_normals"], row["pose"] = _signed(known.normals), _signed(known.pose)
+        row["warp"], row["visibility"] = _bytes(known.warp), _bytes(known.visibility)
+        row["target_color"], row["target_normals"], row["target_matte"] = _bytes(seen.color), _signed(normals), _bytes(seen.matte)
+        row["driving"] = _crop(self.made, truth, wanted_camera(*_elsewhere(yaw, rng), size=CROP))
+        row["driving_same"] = _crop(self.made, truth, camera)
+        row["coefficients"], row["yaw"] = truth, yaw
+        return row, seen
 
 
 def random_view(rng: np.random.Generator, size: int) -> tuple[float, Camera]:

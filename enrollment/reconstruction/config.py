@@ -58,6 +58,9 @@ class ReconstructConfig:
     steps: int = 600
     size: int = 320
     crops: float = 0.5
+    oversampled: int = 1
+    """Pictures are drawn this many times larger, then averaged: the rasterizer's blur of half a pixel adds up along outlines,
+    where many Gaussians lie behind each other."""
     seed: int = 0
     device: str = "cpu"
     """Where pictures are drawn and compared; posing and Adam stay on the CPU."""
@@ -81,6 +84,8 @@ class ReconstructConfig:
     """Part of the way back to the instant avatar that a Gaussian goes each step when no frame sees it."""
     pull_seen: float = 0.0
     """The same for those that are seen."""
+    enough: float = 1.0
+    """How well a Gaussian must be seen to count as seen here; less frees those that lie half behind others."""
     coin: bool = False
     """F8, F9: a small network takes what only single frames say about colours; the first frame's is baked in at the end."""
     dynamics: bool = False

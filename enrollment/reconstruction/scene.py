@@ -48,6 +48,12 @@ class Drawn:
     view_offset: Tensor | None
 
 
+def shrunk(picture: Tensor, by: int) -> Tensor:
+    """Means over blocks of `by` x `by` pixels of (H, W, C)."""
+    h, w, c = picture.shape
+    return picture.reshape(h // by, by, w // by, by, c).mean(dim=(1, 3))
+
+
 class Scene:
     """Everything that the optimiser changes, over one set of frames."""
 
@@ -128,7 +134,10 @@ class Scene:
         if normals:
             behind[-3:] = 0.0
         tensors = [t.to(self.config.device) for t in (means, rotations, scales, p["logits"].sigmoid(), stacked)]
-        out, alpha, _ = self.rasterize(*tensors, camera, behind.to(self.config.device))
+        fine = camera.resized(camera.width * self.config.oversampled, camera.height * self.config.oversampled)
+        out, alpha, _ = self.rasterize(*tensors, fine, behind.to(self.config.device))
+        if self.config.oversampled > 1:
+            out, alpha = shrunk(out, self.config.oversampled), shrunk(alpha[..., None], self.config.oversampled)[..., 0]
         return Drawn(
             out[..., 3:6] if offsets is not None else out[..., :3], out[..., :3], alpha, out[..., -3:] if normals else None,
             None if offsets is None else offsets.abs().mean(),

@@ -68,9 +68,10 @@ class Splats:
         return (self.seen * long).mean(), (self.seen[:, None] * torch.relu(scales - largest)).sum(dim=1).mean()
 
     @torch.no_grad()
-    def pull(self, unseen: float, seen: float) -> None:
-        """Take each a part of the way back to where it came from: `unseen` of it when no frame shows it, `seen` when all do."""
-        part = unseen + (seen - unseen) * self.seen
+    def pull(self, unseen: float, seen: float, enough: float) -> None:
+        """Take each a part of the way back to where it came from: `unseen` of it when no frame shows it, `seen` when they show it
+        `enough` or better."""
+        part = unseen + (seen - unseen) * (self.seen / enough).clamp(max=1)
         for name, tensor in self.now.items():
             tensor.lerp_(self.first[name], part.reshape(-1, *[1] * (tensor.dim() - 1)))
         self.now["logits"].clamp_(-MOST_LOGIT, MOST_LOGIT)

@@ -14,8 +14,8 @@ from models.training.batch import Batch, Faces
 from models.training.curves import write_png
 from models.training.figures import angle_deg, explained, psnr, triples
 
-STEPS, MOST, TILE = 10, 8, 128
-"""DDIM steps of a look, rows that are shown, smallest side of a tile in pixels."""
+MOST, TILE = 8, 128
+"""Rows that are shown, smallest side of a tile in pixels."""
 
 
 def look(
@@ -27,7 +27,7 @@ def look(
     normals_deg, coarse_normals_deg: mean angle over the true foreground. readout_r2: of the coefficients from the latent,
     of `faces` when there are some. triples: see `models.training.figures.triples`.
     """
-    parts = [sample(prior, held.take(slice(i, i + 16)).conditions(), steps=STEPS) for i in range(0, len(held), 16)]
+    parts = [sample(prior, held.take(slice(i, i + 16)).conditions()) for i in range(0, len(held), 16)]
     color, normals = torch.cat([p.color for p in parts]), torch.cat([p.normals for p in parts])
     there = torch.maximum(held.target_matte, held.coarse_alpha)
     unseen = there * (1 - held.visibility)

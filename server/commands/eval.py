@@ -54,3 +54,30 @@ def photos(photos: tuple[Path, ...], sheet: Path | None, quality: str, as_json: 
     with progress() as tell:
         result = compare(list(photos), enroll=lambda some: from_photos(some, quality, tell), out_sheet=sheet, progress=tell)
     report(result.as_dict(), table(result.rows()), as_json)
+
+
+@command.command()
+@click.argument("weights", required=False, type=click.Path(path_type=Path))
+@click.option("--people", type=click.IntRange(1, 1000), default=16, show_default=True, help="Synthetic people to measure on.")
+@click.option(
+    "--steps", "steps", type=click.IntRange(1, 1000), multiple=True, help="Sampling steps; may be repeated; 10, 25, 50."
+)
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads of the network; what torch takes by default.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Write a picture of coarse view, prior and truth.")
+@json_option
+def prior(
+    weights: Path | None, people: int, steps: tuple[int, ...], threads: int | None, sheet: Path | None, as_json: bool
+) -> None:
+    """Measure a diffusion prior (the shipped one, or WEIGHTS) on synthetic people that no training run has seen."""
+    import torch
+
+    from models.diffusion import weights as files
+    from server.evaluation.prior import examine
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    network = files.load(weights or files.SHIPPED)
+    with progress() as tell:
+        result = examine(network, people=people, steps=steps or (1, 10, 25, 50), out_sheet=sheet, tell=tell)
+    lines = [f"expression latent: R² {result.readout_r2:.2f}, triples {result.triples:.3f}"]
+    report(result.as_dict(), [*table(result.rows()), *lines], as_json)

@@ -10,11 +10,11 @@ import pytest
 
 from enrollment.ablation import rows, truth
 from enrollment.ablation.rows import Fitted, Row, Start
-from enrollment.ablation.scoring import Scores, World, mean_pose, score
+from enrollment.ablation.scoring import Scores, World, mean_pose, score, smoothly
 from enrollment.ablation.spoiling import Spoiling, spoiled
 from enrollment.ablation.truth import HELD_FACES, HELD_VIEWS, Shot, camera, coefficients
 from enrollment.ablation.uv import on_uv_mesh
-from enrollment.capture import Capture
+from enrollment.capture import Capture, Frame
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, Pose, rotation_vector
 from models.splat.cpu import CpuRasterizer
@@ -27,7 +27,7 @@ STILL = World(1.0, np.eye(3), np.zeros(3))
 
 def shot(avatar: Avatar, model: HeadModel, view: Camera, expression: np.ndarray) -> Shot:
     """A shot of an avatar, so that the truth is quick and its fit may be perfect."""
-    picture = CpuRasterizer(1).render(AvatarPoser(avatar, model).pose(expression), view, normal=True)
+    picture = smoothly(avatar, model, view, expression, Pose())
     assert picture.normal is not None
     length = np.linalg.norm(picture.normal, axis=2, keepdims=True)
     normals = np.divide(picture.normal, length, out=np.zeros_like(picture.normal), where=length > 0.5)
@@ -64,10 +64,25 @@ def test_the_similarity_is_found_and_a_camera_sees_the_same_through_it() -> None
 def test_the_pose_in_the_middle_of_the_tracked_ones_is_the_true_one(start: Start) -> None:
     rng = np.random.default_rng(1)
     how = Spoiling(turn=2.0, move=0.002)
-    poses = [spoiled(start.capture.frames[0], how, rng).pose for _ in range(200)]
-    assert np.abs(np.array([p.head[:3, 3] for p in poses])).max() > 0.004
-    middle = mean_pose(poses)
+    frames = [spoiled(f, how, rng) for f in start.capture.frames for _ in range(50)]
+    away = np.array([f.pose.head[:3, 3] for f in frames])
+    assert np.abs(away).max() > 0.004
+    middle = mean_pose(frames)
     assert np.abs(middle.head - np.eye(4)).max() < 5e-3
+    plain = np.linalg.norm(away.mean(axis=0))
+    assert np.linalg.norm(middle.head[:3, 3]) < plain, "along their lines of sight they say nothing"
+
+
+def test_a_fit_that_grew_further_away_is_measured_as_large_as_it_looks(start: Start) -> None:
+    frames = start.capture.frames
+
+    def further(frame: Frame) -> Frame:
+        head = frame.pose.head.copy()
+        head[:3, 3] += 0.02 * (head[:3, 3] - frame.camera.position)
+        return replace(frame, pose=replace(frame.pose, head=head))
+
+    assert start.world.grown(frames, [further(f) for f in frames]).scale == pytest.approx(start.world.scale / 1.02)
+    assert start.world.grown(frames, frames).scale == pytest.approx(start.world.scale)
 
 
 def test_spoiling_changes_what_it_says_and_the_photos_pixels_not(start: Start) -> None:
@@ -148,6 +163,6 @@ def test_on_the_uv_mesh_the_avatar_looks_the_same_at_rest(known: Avatar, model: 
 
 
 def test_a_fit_keeps_what_is_needed_to_draw_it(start: Start) -> None:
-    fitted = Fitted(start.avatar, start.model, Pose())
+    fitted = Fitted(start.avatar, start.model, start.world, Pose())
     assert rows.records([Row("x", rows.scored(fitted, start))])[0]["psnr"] == round(rows.scored(fitted, start).psnr, 2)
     assert isinstance(rows.scored(fitted, start), Scores)

@@ -12,7 +12,9 @@ from skimage.metrics import structural_similarity
 
 from enrollment.reconstruction import checkpoint, losses
 from enrollment.reconstruction.adam import Adam
+from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.posing import Rig, rig_rate
+from enrollment.reconstruction.scene import Scene
 from enrollment.reconstruction.splats import Splats
 from models.heads.base import HeadModel
 from tests.enrollment import scenes
@@ -138,3 +140,29 @@ def test_a_state_is_read_back_for_its_own_task_only(tmp_path: Path) -> None:
     assert checkpoint.load(path, "other") is None and checkpoint.load(tmp_path / "none", "task") is None
     a = np.zeros(3)
     assert checkpoint.fingerprint(a, 1) == checkpoint.fingerprint(a.copy(), 1) != checkpoint.fingerprint(a + 1, 1)
+
+
+def test_what_is_seen_well_enough_is_not_pulled_back(model: HeadModel) -> None:
+    splats = Splats.of(scenes.colourful(model).gaussians)
+    splats.seen = torch.linspace(0, 1, len(splats))
+    with torch.no_grad():
+        splats.now["colors"] += 1
+    splats.pull(0.5, 0.0, 0.25)
+    left = (splats.now["colors"] - splats.first["colors"]).mean(dim=1).detach()
+    assert left[0] == pytest.approx(0.5) and (left[splats.seen >= 0.25] > 0.999).all()
+    assert ((left > 0.51) & (left < 0.99))[(splats.seen > 0.02) & (splats.seen < 0.24)].all()
+
+
+def test_an_oversampled_picture_is_a_larger_one_shrunk(model: HeadModel) -> None:
+    avatar = scenes.colourful(model)
+    frame = scenes.frame(avatar, model, scenes.camera())
+    person = avatar.person(model)
+    twice = Scene(avatar, person, [frame], ReconstructConfig(oversampled=2)).draw(0, frame.camera, normals=True)
+    large = frame.camera.resized(2 * frame.camera.width, 2 * frame.camera.height)
+    plain = Scene(avatar, person, [frame], ReconstructConfig())
+    fine, coarse = plain.draw(0, large), plain.draw(0, frame.camera)
+    height, width = frame.matte.shape
+    block = fine.color.detach().numpy().reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(twice.color.detach(), block, atol=1e-5)
+    assert twice.normals is not None and twice.alpha.shape == (height, width)
+    assert float((twice.alpha - coarse.alpha).detach().abs().max()) > 0.02

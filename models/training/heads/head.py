@@ -37,7 +37,7 @@ class HeadSample:
     color: sRGB over the background. foreground: sRGB multiplied by the matte, so that `over` puts it on any background.
     matte: [0, 1]. normals: unit, world frame, of the visible surface with its hair; 0 outside. depth: metres along the camera's
     z, 0 outside. pose_map: unit normals of the head in this pose with no expression, world frame; 0 outside. face: (H, W)
-    bool, where bare skin of the face shows.
+    bool, where bare skin of the face shows. hair: (H, W) bool, where strands (hair, beard, brows) do.
     """
 
     color: Array
@@ -47,6 +47,7 @@ class HeadSample:
     depth: Array
     pose_map: Array
     face: NDArray[np.bool_]
+    hair: NDArray[np.bool_]
     camera: Camera
     coefficients: Array
     pose: Pose
@@ -135,7 +136,8 @@ class SyntheticHead:
         )  # fmt: skip
         neutral = skin(self.person.rest, model.weights, transforms)
         pose_map = normal_map(neutral, p.head_faces, camera)
-        sample = HeadSample(color, color, matte, normals, depth, pose_map, bare, camera, c, pose)
+        strands = (seen.segment >= 0).reshape(camera.height, supersample, camera.width, supersample).mean(axis=(1, 3)) > 0.5
+        sample = HeadSample(color, color, matte, normals, depth, pose_map, bare, strands, camera, c, pose)
         return replace(sample, color=sample.over(behind(self.scene, camera) if background is None else background))
 
     def _lighting(self, pose: Pose) -> tuple[Array, Array]:

@@ -1,0 +1,177 @@
+"""The work behind `visavis eval prior`: people that the prior has never seen, photographed, enrolled, and seen from elsewhere.
+
+Each synthetic person is enrolled from one practice photo. The prior is told what enrollment would tell it about cameras all
+round, and its pictures and the coarse view's (the instant avatar, unseen parts painted in from the nearest known colour) are
+held against the truth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from enrollment.conditions import wanted_camera
+from enrollment.practice import faces
+from enrollment.practice.cache import HELD_OUT, TRAINING, to_batch, to_faces
+from enrollment.practice.pairs import Desk
+from models.diffusion.prior import Prior
+from models.diffusion.sampler import Sampled, sample
+from models.heads.base import HeadModel
+from models.heads.registry import by_name
+from models.training.batch import Batch
+from models.training.curves import write_png
+from models.training.figures import angle_deg, linear_readout, psnr, triples
+from models.training.heads.head import SyntheticHead
+from models.training.heads.views import random_expression
+from models.training.sheet import sheet
+
+TURNED = (-55.0, -40.0, 40.0, 55.0)
+"""Degrees from the front, within the 30 to 60 from the photo where colours are compared."""
+ELSEWHERE = (0.0, 90.0, -120.0, 180.0)
+"""Further views: their normals count too."""
+TAUGHT = 60
+"""People whose faces the linear readout is fitted on; it is measured on the held-out ones."""
+PITCH = 2.0
+AT_ONCE = 16
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of `steps` looks of the network. unseen_db: PSNR of the colours that the photo does not show, views 40 and 55 degrees to
+    the sides. normals_deg: mean angle over the foreground of all views. hair_deg: the same on hair over the fitted head.
+    seconds: a view, on one thread as torch has it."""
+
+    steps: int
+    unseen_db: float
+    normals_deg: float
+    hair_deg: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PriorResult:
+    """people, views: measured. painted_db: of the coarse view, where `Figures.unseen_db` is. coarse_deg: of its normals.
+    fitted_hair_deg: of the fitted head's own normals, where `Figures.hair_deg` is. readout_r2, triples: of the expression
+    latent, see `models.training.figures`."""
+
+    people: int
+    views: int
+    painted_db: float
+    coarse_deg: float
+    fitted_hair_deg: float
+    readout_r2: float
+    triples: float
+    figures: list[Figures]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """For a table."""
+        first = {
+            "steps": "coarse view", "unseen_db": self.painted_db, "gain_db": 0.0, "normals_deg": self.coarse_deg,
+            "hair_deg": self.fitted_hair_deg, "seconds": 0.0,
+        }  # fmt: skip
+        return [first, *({**dataclasses.asdict(f), "gain_db": f.unseen_db - self.painted_db} for f in self.figures)]
+
+
+@dataclass(frozen=True)
+class _Exam:
+    """batch: all views. turned: (B,) those whose colours count. hair: (B, 1, H, W) float, strands over the fitted head."""
+
+    batch: Batch
+    turned: Tensor
+    hair: Tensor
+
+
+def examine(
+    prior: Prior, *, people: int = 16, steps: tuple[int, ...] = (1, 10, 25, 50), out_sheet: Path | None = None,
+    tell: Tell = lambda stage, part: None,
+) -> PriorResult:  # fmt: skip
+    """Measure. The same people and views each time."""
+    model = by_name("anny")
+    exam = _exam(model, people, prior.config.size, tell)
+    batch, where = exam.batch, _unseen(exam)
+    figures, shown = [], None
+    for k, count in enumerate(steps):
+        tell(f"sampling, {count} steps", k / len(steps))
+        began = time.perf_counter()
+        parts = [sample(prior, batch.take(rows).conditions(), steps=count) for rows in _slices(len(batch))]
+        seconds = (time.perf_counter() - began) / len(batch)
+        color, normals = torch.cat([p.color for p in parts]), torch.cat([p.normals for p in parts])
+        shown = shown or Sampled(color, normals, normals.norm(dim=1, keepdim=True))
+        figures.append(
+            Figures(
+                count,
+                psnr(color, batch.target_color, where),
+                angle_deg(normals, batch.target_normals, batch.target_matte),
+                angle_deg(normals, batch.target_normals, exam.hair),
+                seconds,
+            )
+        )
+    if out_sheet is not None and shown is not None:
+        write_png(out_sheet, sheet(batch, shown))
+    r2, nearer = _latent(prior, model, people, tell)
+    return PriorResult(
+        people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
+        angle_deg(batch.coarse_normals, batch.target_normals, batch.target_matte),
+        angle_deg(batch.pose, batch.target_normals, exam.hair), r2, nearer, figures,
+    )  # fmt: skip
+
+
+def _exam(model: HeadModel, people: int, size: int, tell: Tell) -> _Exam:
+    rows, hair = [], []
+    for k in range(people):
+        tell("enrolling people it has not seen", k / people)
+        rng = np.random.default_rng([HELD_OUT + k, 0xE8A])
+        desk = Desk.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
+        for yaw in (*TURNED, *ELSEWHERE):
+            camera = wanted_camera(yaw, PITCH, size=size)
+            row, seen = desk.pair(yaw, camera, random_expression(rng, model), rng)
+            rows.append(row)
+            hair.append(seen.hair & (seen.matte > 0.9) & (np.linalg.norm(row["pose"] / 127.0, axis=2) > 0.9))
+    stacked = np.stack(rows)
+    turned = torch.from_numpy(np.isin(stacked["yaw"].astype(np.float64), TURNED))
+    return _Exam(to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float())
+
+
+def _unseen(exam: _Exam) -> Tensor:
+    """(B, 1, H, W) weights of colours: what belongs to the person, in truth or in the coarse view, and is not in the photo."""
+    there = torch.maximum(exam.batch.target_matte, exam.batch.coarse_alpha) * (1 - exam.batch.visibility)
+    return there * exam.turned[:, None, None, None]
+
+
+@torch.no_grad()
+def _latent(prior: Prior, model: HeadModel, people: int, tell: Tell) -> tuple[float, float]:
+    """R² of the readout and the triples."""
+
+    def latents(first: int, count: int, stage: str) -> tuple[Tensor, Tensor]:
+        drawn: list[NDArray[np.void]] = []
+        for k in range(count):
+            tell(stage, k / count)
+            drawn.append(faces.rows(model, first + k))
+        some = to_faces(np.concatenate(drawn))
+        crops = some.crops.flatten(0, 2)
+        z = torch.cat([prior.expression(crops[rows]) for rows in _slices(len(crops))])
+        return z.reshape(*some.crops.shape[:3], -1), some.coefficients
+
+    taught, known = latents(TRAINING, TAUGHT, "drawing faces to read from")
+    held, true = latents(HELD_OUT, people, "drawing faces it has not seen")
+    z = torch.cat([taught.flatten(0, 2), held.flatten(0, 2)])
+    c = torch.cat([known, true])[:, :, None].expand(-1, -1, 2, -1).flatten(0, 2)
+    return linear_readout(z, c, held=held.flatten(0, 2).shape[0] / len(z), ridge=1e-3), triples(held)
+
+
+def _slices(count: int) -> list[slice]:
+    return [slice(i, i + AT_ONCE) for i in range(0, count, AT_ONCE)]

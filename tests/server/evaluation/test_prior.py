@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.diffusion import weights
+from server import cli
+from server.evaluation import prior as evaluation
+from tests.models.diffusion.tiny import config, trained
+
+
+@pytest.mark.usefixtures("one_torch_thread")
+def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
+    monkeypatch.setattr(evaluation, "TAUGHT", 3)
+    nothing = weights.Prior(config()).eval()
+    result = evaluation.examine(nothing, people=1, steps=(1, 3), out_sheet=tmp_path / "s.png")
+    assert [f.steps for f in result.figures] == [1, 3] and result.views == 8
+    for f in result.figures:
+        assert f.unseen_db == pytest.approx(result.painted_db, abs=1e-4) and f.seconds > 0
+        assert f.normals_deg == pytest.approx(result.coarse_deg, abs=0.01)
+    assert 5 < result.painted_db < 30 and 3 < result.coarse_deg < 60 and 3 < result.fitted_hair_deg < 90
+    assert result.readout_r2 < 0.9 and 0 <= result.triples <= 1
+    assert (tmp_path / "s.png").stat().st_size > 1000
+    again = evaluation.examine(trained(), people=1, steps=(1,))
+    assert again.painted_db == pytest.approx(result.painted_db) and again.figures[0].unseen_db < again.painted_db
+    assert again.rows()[0]["gain_db"] == 0.0 and len(again.rows()) == 2
+
+
+def test_the_verb_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    threads = torch.get_num_threads()
+    monkeypatch.setattr("sys.argv", ["visavis", "eval", "prior", str(tmp_path / "none.safetensors")])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code != 0 and "weights none.safetensors are missing" in capsys.readouterr().err
+    assert torch.get_num_threads() == threads
