@@ -46,6 +46,9 @@ DRIVING_BACKGROUND = 0.6
 """Grey behind the face whose expression is wanted."""
 HARD = 0.5
 """Matte from which a pixel has a normal."""
+CHANGED, EMPTY, FULL = 0.08, 0.1, 0.9
+"""A pixel whose matte the prior changed by so much, and which is then neither empty nor full, is one that it does not know:
+hair may be there. Nothing is learned from it."""
 Progress = Callable[[float], None]
 
 
@@ -189,9 +192,11 @@ class _Maker:
         image = np.where(alpha > 0.02, image, 1.0)
         image += seen * (full.warp - image)
         world = self._world(full.normals + self._enlarged(normals), alpha, camera)
+        outline = np.abs(self._enlarged(matte)[..., 0]) > CHANGED
+        known = ~(outline & (alpha[..., 0] > EMPTY) & (alpha[..., 0] < FULL))
         return Frame(
             np.round(255 * image.clip(0, 1)).astype(np.uint8), alpha[..., 0].astype(np.float32), camera,
-            self.conditioner.pose(view.coefficients), view.coefficients, world, name=view.name,
+            self.conditioner.pose(view.coefficients), view.coefficients, world, known=known, name=view.name,
         )  # fmt: skip
 
     def _enlarged(self, change: Array) -> Array:

@@ -134,6 +134,8 @@ class TrainingConfig:
     does, and the readout only watches."""
     faces: int = 0
     """Groups of face crops beside each batch, for the latent alone (`models.training.losses.expression_loss`)."""
+    encoder_steps: int = 0
+    """The first steps, in which the expression encoder learns from these crops alone: they cost a tenth of a whole one."""
     contrast: float = 0.0
     """Weight with which, in these groups, a moment's latents from two webcams are pulled together ..."""
     temperature: float = 0.2
@@ -173,6 +175,10 @@ class PriorConfig:
         if self.training.precision not in ("auto", "float32", "bfloat16"):
             raise PriorConfigError(
                 f'training.precision must be "auto", "float32" or "bfloat16", not {self.training.precision!r}; choose one of them'
+            )
+        if self.training.encoder_steps and not self.training.faces:
+            raise PriorConfigError(
+                "training.encoder_steps needs face crops to learn from, but training.faces is 0; set training.faces to 4, say"
             )
         odd = [c for c in self.network.channels if c % self.network.groups or c % self.network.head_channels]
         if odd and not self.network.heads:

@@ -23,7 +23,7 @@ from models.diffusion.prior import Prior
 from models.diffusion.space import LatentSpace
 from models.training import checkpoint, curves
 from models.training.batch import Batch, BatchSource, Faces, FaceSource
-from models.training.losses import denoising_loss
+from models.training.losses import denoising_loss, faces_loss
 from models.training.sheet import look
 
 WEIGHTS, CHECKPOINT, LOG, CURVES = "prior.safetensors", "checkpoint.safetensors", "log.jsonl", "curves.png"
@@ -106,14 +106,14 @@ def train(
         curves.draw(rows, out / CURVES)
 
     while (steps is None or step < steps) and (minutes is None or time.monotonic() - began < 60 * minutes) and not cancelled():
-        batch = batches(step)
+        batch = None if faces is not None and step < how.encoder_steps else batches(step)
         row = _step(prior, readout, optimizer, batch, None if faces is None else faces(step), seed, step, device)
         step += 1
         _average(averages, prior, how, step)
         recent = [*recent, row][-how.log_every :]
         seconds = time.monotonic() - began
         if step % how.log_every == 0:
-            speed = (step - first) * len(batch) / seconds
+            speed = (step - first) * how.batch / seconds
             mean = _mean(recent)
             _log(out, rows, {"step": step, **mean, "samples_per_second": round(speed, 3), "seconds": round(seconds, 1)})
             if report is not None:
@@ -141,20 +141,25 @@ def _step(
     prior: Prior,
     readout: torch.nn.Linear,
     optimizer: torch.optim.Optimizer,
-    batch: Batch,
+    batch: Batch | None,
     faces: Faces | None,
     seed: int,
     step: int,
     device: str,
 ) -> dict[str, float]:
-    """One update. A loss that is not finite changes nothing and shows in the log."""
+    """One update; without a batch, of the expression encoder. A loss that is not finite changes nothing and shows in the log."""
     how = prior.config.training
     generator = torch.Generator().manual_seed((seed << 32) + step)
     now = rate(how, step)
     for group in optimizer.param_groups:
         group["lr"] = now
     with autocast(how.precision, device):
-        losses = denoising_loss(prior, readout, batch.to(device), generator, None if faces is None else faces.to(device))
+        crops = None if faces is None else faces.to(device)
+        if batch is not None:
+            losses = denoising_loss(prior, readout, batch.to(device), generator, crops)
+        else:
+            assert crops is not None
+            losses = faces_loss(prior, readout, crops, generator)
     optimizer.zero_grad(set_to_none=True)
     losses.total.backward()
     norm = torch.nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], how.clip)

@@ -69,6 +69,14 @@ def denoising_loss(
     return Losses(total, plain[0], plain[1] if len(plain) > 1 else torch.zeros(()), read.detach(), missed)
 
 
+def faces_loss(prior: Prior, readout: torch.nn.Linear, faces: Faces, generator: torch.Generator) -> Losses:
+    """`expression_loss` alone, of varied faces."""
+    faces = varied_faces(faces, generator, prior.config.training.augment)
+    loss, missed = expression_loss(prior, readout, faces)
+    nothing = torch.zeros(())
+    return Losses(loss, nothing, nothing, nothing, missed)
+
+
 def expression_loss(prior: Prior, readout: torch.nn.Linear, faces: Faces) -> tuple[Tensor, Tensor]:
     """What the expression encoder learns from crops alone: (loss, part of the moments that it takes for another one).
 

@@ -76,6 +76,17 @@ def test_the_photos_pixels_win(plain: tuple[Frame, ...], changed: tuple[Frame, .
     assert shown > 0.1 * SIDE**2
 
 
+def test_nothing_is_learned_where_the_prior_cannot_tell_hair_from_air(
+    plain: tuple[Frame, ...], changed: tuple[Frame, ...]
+) -> None:
+    assert all(f.known is not None and f.known.all() for f in plain), "what the avatar says is all known"
+    for before, after in zip(plain, changed, strict=True):
+        assert after.known is not None
+        certain = (after.matte < 0.1) | (after.matte > 0.9) | (np.abs(after.matte - before.matte) < 0.05)
+        assert after.known[certain].all()
+    assert not all(f.known.all() for f in changed if f.known is not None)
+
+
 def test_frames_can_be_learned_from(changed: tuple[Frame, ...], enrolled: Enrollment, model: HeadModel) -> None:
     person = enrolled.avatar.person(model)
     assert [f.problem() for f in changed] == [None] * 3

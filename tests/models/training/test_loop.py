@@ -9,9 +9,11 @@ import torch
 
 from models import tensor_file
 from models.diffusion import weights
+from models.diffusion.config import PriorConfigError
+from models.diffusion.prior import Prior
 from models.diffusion.sampler import sample
 from models.training import curves
-from models.training.batch import Batch
+from models.training.batch import Batch, Faces
 from models.training.checkpoint import CheckpointError
 from models.training.loop import CHECKPOINT, Progress, rate, train
 from tests.models.diffusion.tiny import batch, config
@@ -126,3 +128,27 @@ def test_the_rate_warms_up_and_comes_down() -> None:
     how = config(training={"rate": 1.0, "last_rate": 0.1, "warmup": 10, "schedule_steps": 110}).training
     assert rate(how, 0) == pytest.approx(0.1) and rate(how, 9) == rate(how, 10) == 1.0
     assert rate(how, 60) == pytest.approx(0.55) and rate(how, 110) == rate(how, 10_000) == pytest.approx(0.1)
+
+
+def test_the_encoder_learns_first_and_alone(tmp_path: Path) -> None:
+    c = config(training={"faces": 2, "encoder_steps": 3, "readout": 1.0, "contrast": 1.0})
+    drawn: list[int] = []
+
+    def watched(step: int) -> Batch:
+        drawn.append(step)
+        return source(step)
+
+    start = Prior(c)
+    torch.manual_seed(0)
+    faces = Faces(torch.rand(2, 3, 2, 3, 64, 64), torch.rand(2, 3, 52))
+    train(c, watched, tmp_path / "a", steps=3, start=start, faces=lambda step: faces)
+    assert not drawn
+    early = weights.load(tmp_path / "a" / "prior.safetensors")
+    assert not torch.equal(early.expression.head.weight, start.expression.head.weight.half().float())
+    assert torch.equal(early.denoiser.unet.conv_in.weight, start.denoiser.unet.conv_in.weight.half().float())
+    train(c, watched, tmp_path / "a", steps=5, start=start, faces=lambda step: faces)
+    assert drawn == [3, 4]
+    train(c, watched, tmp_path / "b", steps=1)
+    assert drawn == [3, 4, 0], "without faces there is nothing to learn alone"
+    with pytest.raises(PriorConfigError, match=r"training\.faces is 0"):
+        config(training={"encoder_steps": 3})
