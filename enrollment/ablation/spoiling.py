@@ -12,6 +12,9 @@ from enrollment.capture import Frame
 from models.heads.base import rotation_vector
 from models.types import Array
 
+LEAST_MATTE = 0.02
+"""Under which a pixel's own colour is not looked for."""
+
 
 @dataclass(frozen=True)
 class Spoiling:
@@ -55,7 +58,10 @@ def _warped(frame: Frame, how: Spoiling, rng: np.random.Generator) -> Frame:
         normals = moved(frame.normals)
         length = np.linalg.norm(normals, axis=2, keepdims=True)
         normals = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0.5)
-    return replace(frame, image=moved(frame.image), matte=moved(frame.matte), normals=normals)
+    matte = moved(frame.matte)
+    # times its matte, or the nothing around the head would be mixed into its outline and thin it
+    shown = moved(frame.image * frame.matte[..., None]) / np.maximum(matte, LEAST_MATTE)[..., None]
+    return replace(frame, image=shown.round().clip(0, 255).astype(np.uint8), matte=matte, normals=normals)
 
 
 def _smooth(rng: np.random.Generator, height: int, width: int) -> Array:

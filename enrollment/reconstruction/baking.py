@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enrollment.capture import Frame
-from enrollment.reconstruction.scene import Scene
+from enrollment.reconstruction.scene import Scene, shrunk
 from enrollment.reconstruction.targets import Target
 from models.avatar import Avatar, AvatarPoser
 from models.corrections import Basis, Corrections
@@ -113,6 +113,7 @@ def _useful(basis: Basis) -> Basis | None:
 def _loss(avatar: Avatar, model: HeadModel, scene: Scene, frames: Sequence[Frame], targets: Sequence[Target]) -> float:
     """Decibels: the networks' pictures against those of `avatar`. COIN, which no avatar has, draws in both."""
     poser, rasterizer = AvatarPoser(replace(avatar, gaussians=scene.splats.bound()), model), CpuRasterizer()
+    by = scene.config.oversampled
     truth, network, linear = [], [], []
     with torch.no_grad():
         places = scene.places()
@@ -123,5 +124,6 @@ def _loss(avatar: Avatar, model: HeadModel, scene: Scene, frames: Sequence[Frame
                 posed = replace(posed, colors=(colors + scene.coin(index, colors, places)).numpy())
             truth.append(target.image.numpy())
             network.append(scene.draw(index, target.camera).color.cpu().numpy())
-            linear.append(rasterizer.render(posed, target.camera).color)
+            fine = target.camera.resized(target.camera.width * by, target.camera.height * by)
+            linear.append(shrunk(torch.from_numpy(rasterizer.render(posed, fine).color), by).numpy())
     return loss_in_decibels(truth, network, linear)

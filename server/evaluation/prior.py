@@ -32,7 +32,7 @@ from models.training.curves import write_png
 from models.training.figures import angle_deg, linear_readout, psnr, triples
 from models.training.heads.head import SyntheticHead
 from models.training.heads.views import random_expression
-from models.training.sheet import sheet
+from models.training.sheet import MOST, sheet
 
 TURNED = (-55.0, -40.0, 40.0, 55.0)
 """Degrees from the front, within the 30 to 60 from the photo where colours are compared."""
@@ -121,7 +121,8 @@ def examine(
             )
         )
     if out_sheet is not None and shown is not None:
-        write_png(out_sheet, sheet(batch, shown))
+        some = torch.linspace(0, len(batch) - 1, min(MOST, len(batch))).long()  # of different people, from different sides
+        write_png(out_sheet, sheet(batch.take(some), Sampled(shown.color[some], shown.normals[some], shown.matte[some])))
     r2, nearer = _latent(prior, model, people, tell)
     return PriorResult(
         people, len(batch), psnr(batch.coarse_color, batch.target_color, where),

@@ -29,6 +29,16 @@ def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tm
     assert again.rows()[0]["gain_db"] == 0.0 and len(again.rows()) == 2
 
 
+@pytest.mark.usefixtures("one_torch_thread")
+def test_the_prior_that_ships_knows_more_than_the_coarse_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "TAUGHT", 3)
+    assert weights.SHIPPED.stat().st_size < 40e6 and weights.notes(weights.SHIPPED)["steps"]
+    result = evaluation.examine(weights.load(weights.SHIPPED), people=2, steps=(1,))
+    (ours,) = result.figures
+    assert ours.unseen_db > result.painted_db + 1 and ours.normals_deg < result.coarse_deg - 2
+    assert ours.hair_deg < result.fitted_hair_deg - 2 and result.triples > 0.8
+
+
 def test_the_verb_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
