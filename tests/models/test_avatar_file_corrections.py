@@ -18,14 +18,13 @@ from models.avatar import Avatar, AvatarPoser
 from models.corrections import WIDTH, Basis, Corrections
 from models.errors import AvatarFileError
 from tests.models import makers
+from tests.models.test_avatar_file import refused
 
 HEAD = makers.random_head()
 PLAIN = makers.avatar(HEAD)
 CORRECTIONS = makers.corrections(HEAD)
 AVATAR = replace(PLAIN, corrections=CORRECTIONS)
 DATA = avatar_file.encode(AVATAR)
-AGAIN = avatar_file.encode(avatar_file.decode(DATA))
-HEADER = int.from_bytes(DATA[:8], "little")
 GAUSSIANS, VERTICES = CORRECTIONS.gaussians, CORRECTIONS.vertices
 assert GAUSSIANS is not None and VERTICES is not None
 
@@ -58,13 +57,6 @@ def hashed(drop: tuple[str, ...] = (), version: str = "2", **changed: np.ndarray
     meta, tensors = parts(DATA)
     tensors = {name: tensor for name, tensor in (tensors | changed).items() if name not in drop}
     return with_hash(meta | {"version": version}, tensors)
-
-
-def refused(path: Path, data: bytes, reason: str = "cannot be opened because") -> None:
-    path.write_bytes(data)
-    with pytest.raises(AvatarFileError, match=reason) as error:
-        avatar_file.load(path)
-    assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
 def same(a: Corrections | None, b: Corrections | None) -> None:
@@ -217,39 +209,6 @@ def test_nothing_is_allocated_for_corrections_that_ask_for_much(tmp_path: Path, 
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz") / "a.avatar"
-
-
-def _refused_or_the_same(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-    try:
-        back = avatar_file.load(path)
-    except AvatarFileError:
-        return
-    assert avatar_file.encode(back) == AGAIN
-
-
-@settings(max_examples=150, deadline=None)
-@given(place=st.integers(0, len(DATA) - 1), value=st.integers(1, 255))
-def test_any_changed_byte_is_noticed(scratch: Path, place: int, value: int) -> None:
-    data = bytearray(DATA)
-    data[place] ^= value
-    if place < 8 + HEADER:
-        _refused_or_the_same(scratch, bytes(data))
-    else:
-        refused(scratch, bytes(data), "altered")
-
-
-@settings(max_examples=100, deadline=None)
-@given(place=st.integers(8, 8 + HEADER - 1), new=st.binary(max_size=6), removed=st.integers(0, 6))
-def test_a_garbled_header_never_crashes(scratch: Path, place: int, new: bytes, removed: int) -> None:
-    text = DATA[8:place] + new + DATA[place + removed : 8 + HEADER]
-    _refused_or_the_same(scratch, len(text).to_bytes(8, "little") + text + DATA[8 + HEADER :])
-
-
-@settings(max_examples=60, deadline=None)
-@given(length=st.integers(0, len(DATA) - 1))
-def test_a_truncated_file_is_noticed(scratch: Path, length: int) -> None:
-    refused(scratch, DATA[:length])
 
 
 @settings(max_examples=100, deadline=None)
