@@ -107,4 +107,4 @@ class ReconstructConfig:
     def for_clip() -> ReconstructConfig:
         """What suits a clip, whose poses are tracked and not exact and whose expressions say more than blendshapes do."""
         rates = Rates(means=1e-2, rotations=5e-3, log_scales=1e-2, colors=6e-3, offset=1e-4)
-        return ReconstructConfig(steps=900, rig=True, dynamics=True, rates=rates)
+        return ReconstructConfig(steps=900, rig=True, dynamics=True, enough=0.2, rates=rates)
