@@ -60,8 +60,10 @@ def _warped(frame: Frame, how: Spoiling, rng: np.random.Generator) -> Frame:
         normals = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0.5)
     matte = moved(frame.matte)
     # times its matte, or the nothing around the head would be mixed into its outline and thin it
-    shown = moved(frame.image * frame.matte[..., None]) / np.maximum(matte, LEAST_MATTE)[..., None]
-    return replace(frame, image=shown.round().clip(0, 255).astype(np.uint8), matte=matte, normals=normals)
+    wide = matte[..., None]
+    shown = moved(frame.image * frame.matte[..., None]) / np.maximum(wide, LEAST_MATTE)
+    image = np.where(wide > LEAST_MATTE, shown, moved(frame.image))
+    return replace(frame, image=image.round().clip(0, 255).astype(np.uint8), matte=matte, normals=normals)
 
 
 def _smooth(rng: np.random.Generator, height: int, width: int) -> Array:

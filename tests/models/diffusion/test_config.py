@@ -12,7 +12,7 @@ def test_small_and_full_are_files_of_the_same_classes() -> None:
     assert type(small) is type(full) is PriorConfig
     assert (small.size, small.space.kind) == (64, "pixel")
     assert (full.size, full.space.kind) == (512, "latent")
-    assert small.sampling.steps == full.sampling.steps == 25 and full.sampling.guidance == 2.5
+    assert small.sampling.steps == 1 and full.sampling.steps == 25 and full.sampling.guidance == 2.5
     assert small.training.dropout == full.training.dropout == 0.1
 
 
