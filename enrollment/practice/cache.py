@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from enrollment.practice import faces, pairs
 from models.atomic import atomic_write
 from models.errors import StorageError
 from models.heads.base import HeadModel
-from models.training.batch import Batch, BatchSource, Faces, FaceSource
+from models.training.batch import COLORS, MASKS, NORMALS, Batch, BatchSource, Faces, FaceSource
 
 TRAINING, HELD_OUT = 1_000_000, 9_000_000
 """Seeds of the first training head and the first held-out one; a run never uses a million."""
@@ -35,18 +36,19 @@ Tell = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class _Files:
+class _Files(ABC):
     """A folder of `<seed>.npy`, one a synthetic head, each with some rows of `kind`."""
 
     folder: Path
 
     @property
+    @abstractmethod
     def kind(self) -> np.dtype[np.void]:
-        raise NotImplementedError
+        """Of one row."""
 
+    @abstractmethod
     def draw(self, model: HeadModel, seed: int) -> NDArray[np.void]:
         """The rows of a head. Any error of geometry means that there are none."""
-        raise NotImplementedError
 
     def path(self, seed: int) -> Path:
         return self.folder / f"{seed}.npy"
@@ -193,7 +195,7 @@ def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:
         values = values[:, None] if values.ndim == 3 else values.permute(0, 3, 1, 2)
         return values.to(torch.float32) / (127 if values.dtype == torch.int8 else 255)
 
-    names = [*pairs.COLORS, *pairs.NORMALS, *pairs.MASKS]
+    names = [*COLORS, *NORMALS, *MASKS]
     return Batch(
         **{name: picture(name).contiguous() for name in names},
         driving=picture("driving" if cross_view else "driving_same").contiguous(),

@@ -34,7 +34,8 @@ def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.voi
     head = SyntheticHead.random(model, seed)
     out = np.zeros(groups, ROW)
     for row in out:
-        webcams = _two_webcams(rng)
+        one = webcam(rng)
+        webcams = [wanted_camera(*place, size=CROP) for place in (one, webcam(rng, away=one[0]))]
         for moment in range(MOMENTS):
             c = row["coefficients"][moment] = random_expression(rng, model)
             for view, camera in enumerate(webcams):
@@ -42,16 +43,12 @@ def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.voi
     return out
 
 
-def webcam(rng: np.random.Generator) -> tuple[float, float]:
-    """Yaw and pitch in degrees from which a webcam sees a face."""
-    return float(np.clip(rng.normal(0, 20), -45, 45)), float(np.clip(rng.normal(0, 8), -15, 20))
-
-
-def _two_webcams(rng: np.random.Generator) -> tuple[Camera, Camera]:
-    one, other = webcam(rng), webcam(rng)
-    while abs(one[0] - other[0]) < APART:
-        other = webcam(rng)
-    return wanted_camera(*one, size=CROP), wanted_camera(*other, size=CROP)
+def webcam(rng: np.random.Generator, away: float | None = None) -> tuple[float, float]:
+    """Yaw and pitch in degrees from which a webcam sees a face, at least `APART` degrees to the side of the yaw `away`."""
+    while True:
+        yaw = float(np.clip(rng.normal(0, 20), -45, 45))
+        if away is None or abs(yaw - away) >= APART:
+            return yaw, float(np.clip(rng.normal(0, 8), -15, 20))
 
 
 def crop(head: SyntheticHead, camera: Camera, coefficients: Array, pose: Pose) -> NDArray[np.uint8]:

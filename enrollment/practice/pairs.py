@@ -13,12 +13,13 @@ from enrollment.conform import conform
 from enrollment.fit import Fit, fit
 from enrollment.gaze import gaze
 from enrollment.portrait import SIZE
-from enrollment.practice.faces import APART, CROP, crop, webcam
+from enrollment.practice.faces import CROP, crop, webcam
 from enrollment.practice.photograph import Shot, photograph
 from models import arkit
 from models.avatar import Avatar
 from models.heads.base import HeadModel, Pose
 from models.similarity import similarity
+from models.training.batch import COLORS, MASKS, NORMALS
 from models.training.heads.head import HeadSample, SyntheticHead
 from models.training.heads.views import gaze_of, random_expression
 from models.types import Array, Array64, Camera
@@ -29,9 +30,6 @@ TRACKED = 0.12
 """How far tracked coefficients are off, one standard deviation."""
 FRONT, SIDES = 0.65, 0.2
 """Parts of the views on the frontal arc (within 60 degrees) and to the sides (60 to 120); the rest look at the back."""
-COLORS = ("reference", "warp", "coarse_color", "target_color")
-NORMALS = ("reference_pose", "coarse_normals", "pose", "target_normals")
-MASKS = ("coarse_alpha", "visibility", "target_matte")
 
 
 def row_type(size: int) -> np.dtype[np.void]:
@@ -110,19 +108,21 @@ class Desk:
     made: Practiced
     conditioner: Conditioner
     size: int
+    reference: tuple[Array, Array]
+    """The photo and its pose map, the same in all pairs."""
 
     @staticmethod
     def of(head: SyntheticHead, rng: np.random.Generator, size: int) -> Desk:
         """Photograph the head and enroll it."""
         made = enrolled(head, rng, side=min(SIZE, max(PORTRAIT, 3 * size)))
         photo = made.fitted.photos[0]
-        return Desk(made, Conditioner(made.avatar, head.person.model, photo, made.shot.portrait, threads=1), size)
+        conditioner = Conditioner(made.avatar, head.person.model, photo, made.shot.portrait, threads=1)
+        return Desk(made, conditioner, size, conditioner.reference(size))
 
     def pair(self, yaw: float, camera: Camera, truth: Array, rng: np.random.Generator) -> tuple[NDArray[np.void], HeadSample]:
         """One row of `row_type`, (), its moment left open, and the truth of the wanted view. truth: coefficients (52,)."""
         row = np.zeros((), row_type(self.size))
-        reference, reference_pose = self.conditioner.reference(self.size)
-        row["reference"], row["reference_pose"] = _bytes(reference), _signed(reference_pose)
+        row["reference"], row["reference_pose"] = _bytes(self.reference[0]), _signed(self.reference[1])
         known = self.conditioner.wanted(camera, believed(truth, rng))
         pose, true_camera = self.made.true_pose(truth), self.made.true_camera(camera)
         seen = self.made.head.render(true_camera, truth, pose, supersample=4, background=1.0)
@@ -131,7 +131,7 @@ class Desk:
         row["coarse_normals"], row["pose"] = _signed(known.normals), _signed(known.pose)
         row["warp"], row["visibility"] = _bytes(known.warp), _bytes(known.visibility)
         row["target_color"], row["target_normals"], row["target_matte"] = _bytes(seen.color), _signed(normals), _bytes(seen.matte)
-        row["driving"] = _crop(self.made, truth, wanted_camera(*_elsewhere(yaw, rng), size=CROP))
+        row["driving"] = _crop(self.made, truth, wanted_camera(*webcam(rng, away=yaw), size=CROP))
         row["driving_same"] = _crop(self.made, truth, camera)
         row["coefficients"], row["yaw"] = truth, yaw
         return row, seen
@@ -166,14 +166,6 @@ def _laid_on(a: Array64, b: Array64) -> Array64:
     out = np.eye(4)
     out[:3, :3], out[:3, 3] = scale * rotation, shift
     return out
-
-
-def _elsewhere(yaw: float, rng: np.random.Generator) -> tuple[float, float]:
-    """A webcam at least `APART` degrees from `yaw`."""
-    other = webcam(rng)
-    while abs(other[0] - yaw) < APART:
-        other = webcam(rng)
-    return other
 
 
 def _crop(made: Practiced, coefficients: Array, camera: Camera) -> NDArray[np.uint8]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enrollment.capture import Frame
-from enrollment.reconstruction.scene import Scene, shrunk
+from enrollment.conditions import shrunk
+from enrollment.reconstruction.scene import Scene
 from enrollment.reconstruction.targets import Target
 from models.avatar import Avatar, AvatarPoser
 from models.corrections import Basis, Corrections
@@ -125,5 +126,5 @@ def _loss(avatar: Avatar, model: HeadModel, scene: Scene, frames: Sequence[Frame
             truth.append(target.image.numpy())
             network.append(scene.draw(index, target.camera).color.cpu().numpy())
             fine = target.camera.resized(target.camera.width * by, target.camera.height * by)
-            linear.append(shrunk(torch.from_numpy(rasterizer.render(posed, fine).color), by).numpy())
+            linear.append(shrunk(rasterizer.render(posed, fine).color, by))
     return loss_in_decibels(truth, network, linear)

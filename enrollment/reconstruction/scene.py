@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from enrollment.capture import Frame
 from enrollment.reconstruction.config import ReconstructConfig
@@ -46,12 +47,6 @@ class Drawn:
     alpha: Tensor
     normals: Tensor | None
     view_offset: Tensor | None
-
-
-def shrunk(picture: Tensor, by: int) -> Tensor:
-    """Means over blocks of `by` x `by` pixels of (H, W, C)."""
-    h, w, c = picture.shape
-    return picture.reshape(h // by, by, w // by, by, c).mean(dim=(1, 3))
 
 
 class Scene:
@@ -134,10 +129,11 @@ class Scene:
         if normals:
             behind[-3:] = 0.0
         tensors = [t.to(self.config.device) for t in (means, rotations, scales, p["logits"].sigmoid(), stacked)]
-        fine = camera.resized(camera.width * self.config.oversampled, camera.height * self.config.oversampled)
+        by = self.config.oversampled
+        fine = camera.resized(camera.width * by, camera.height * by)
         out, alpha, _ = self.rasterize(*tensors, fine, behind.to(self.config.device))
-        if self.config.oversampled > 1:
-            out, alpha = shrunk(out, self.config.oversampled), shrunk(alpha[..., None], self.config.oversampled)[..., 0]
+        if by > 1:
+            out, alpha = avg_pool2d(out.movedim(-1, 0), by).movedim(0, -1), avg_pool2d(alpha[None], by)[0]
         return Drawn(
             out[..., 3:6] if offsets is not None else out[..., :3], out[..., :3], alpha, out[..., -3:] if normals else None,
             None if offsets is None else offsets.abs().mean(),

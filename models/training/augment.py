@@ -8,12 +8,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from models import arkit
-from models.training.batch import Batch, Faces
+from models.training.batch import COLORS, NORMALS, Batch, Faces
 
 PAINT = 0.3
 """Logarithm of the largest exponent that a colour is raised to."""
-NORMALS = ("reference_pose", "coarse_normals", "pose", "target_normals")
-PAINTED = ("reference", "coarse_color", "warp", "target_color", "driving")
 
 
 def varied(batch: Batch, generator: torch.Generator, clips: int | None = None) -> Batch:
@@ -32,7 +30,7 @@ def varied(batch: Batch, generator: torch.Generator, clips: int | None = None) -
         if name == "coefficients":
             changed[name] = torch.where(flip[:, None], tensor[:, list(arkit.MIRROR)], tensor)
             continue
-        if name in PAINTED:
+        if name in (*COLORS, "driving"):
             tensor = tensor.clamp(min=0) ** power
         turned = tensor.flip(-1)
         if name in NORMALS:

@@ -10,6 +10,11 @@ from torch import Tensor
 
 from models.diffusion.conditions import Conditions
 
+COLORS = ("reference", "warp", "coarse_color", "target_color")
+NORMALS = ("reference_pose", "coarse_normals", "pose", "target_normals")
+MASKS = ("coarse_alpha", "visibility", "target_matte")
+"""Which of a batch's pictures are what; the driving crop, of another size, is a colour too."""
+
 
 @dataclass(frozen=True)
 class Batch(Conditions):

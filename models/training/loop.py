@@ -95,12 +95,13 @@ def train(
     (out / LOG).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
     began = saved = time.monotonic()
-    first = step
+    seen = 0
     recent: list[dict[str, float]] = []
 
     def finish(step: int) -> None:
         checkpoint.save(out / CHECKPOINT, step, task, state)
-        notes = {"steps": str(step), "samples": str(step * how.batch), "seed": str(seed)}
+        views = how.batch * max(0, step - (0 if faces is None else how.encoder_steps))
+        notes = {"steps": str(step), "samples": str(views), "seed": str(seed)}
         whole = weights.trained_state(prior)
         weights.save(prior, out / WEIGHTS, notes, {name: averages.get(name, tensor) for name, tensor in whole.items()})
         curves.draw(rows, out / CURVES)
@@ -109,11 +110,12 @@ def train(
         batch = None if faces is not None and step < how.encoder_steps else batches(step)
         row = _step(prior, readout, optimizer, batch, None if faces is None else faces(step), seed, step, device)
         step += 1
+        seen += how.batch if batch is None else len(batch)
         _average(averages, prior, how, step)
         recent = [*recent, row][-how.log_every :]
         seconds = time.monotonic() - began
         if step % how.log_every == 0:
-            speed = (step - first) * how.batch / seconds
+            speed = seen / seconds
             mean = _mean(recent)
             _log(out, rows, {"step": step, **mean, "samples_per_second": round(speed, 3), "seconds": round(seconds, 1)})
             if report is not None:
