@@ -20,6 +20,7 @@ from torch import Tensor
 from enrollment.capture import Capture, Frame
 from enrollment.reconstruction import checkpoint, losses
 from enrollment.reconstruction.adam import Adam
+from enrollment.reconstruction.aligning import Aligner
 from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.scene import Drawn, Scene
@@ -139,6 +140,7 @@ class _Run:
         self.targets = Targets(capture.frames, person, config.size, normals=config.normals, rng_seed=config.seed)
         self.scene = Scene(avatar, person, capture.frames, config)
         self.adam = Adam()
+        self.aligner = Aligner(config.bend) if config.bend else None
         self.losses: list[float] = []
         self.done, self.bad, self.skipped = 0, 0, 0
         self.pulls = torch.zeros(len(self.scene.splats))  # of the loss on each Gaussian's place on the picture
@@ -196,7 +198,10 @@ class _Run:
         for p in parameters.values():
             p.grad = None
         wants_normals = target.normals is not None
-        loss = self._loss(self.scene.draw(index, target.camera, normals=wants_normals), target)
+        drawn = self.scene.draw(index, target.camera, normals=wants_normals)
+        if self.aligner is not None and index and self.done >= self.config.bend_from * self.config.steps:
+            target = self.aligner(target, drawn.color.detach(), drawn.alpha.detach())
+        loss = self._loss(drawn, target)
         if not torch.isfinite(loss):
             return None
         loss.backward()
@@ -259,6 +264,8 @@ class _Run:
             best = {f"best.{name}": tensor for name, tensor in self.best[1].items()}
             numbers = {"done": self.done, "losses": self.losses, "skipped": self.skipped, "best": self.best[0]}
             state = {**self.scene.tensors(), **moments, **best, "pulls": self.pulls}
+            if self.aligner is not None:
+                state["bend"] = self.aligner.shared
             checkpoint.save(self.path, self.task, numbers, state)
 
     def _keep(self, loss: float) -> None:
@@ -275,6 +282,8 @@ class _Run:
         self.scene.restore(tensors)
         self.done, self.losses, self.skipped = numbers["done"], numbers["losses"], numbers["skipped"]
         self.pulls = tensors["pulls"]
+        if self.aligner is not None:
+            self.aligner.shared = tensors["bend"]
         self.best = (numbers["best"], {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")})
         for name in self.scene.parameters():
             if f"adam.{name}.0" in tensors:

@@ -108,7 +108,7 @@ def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
     """Everything on; with `ablate` each mechanism off in turn. The UV mesh is worth two rows: with and without its limit."""
     full = ReconstructConfig(
         steps=steps, size=size, crops=0.0, rates=RATES, rig=True, coin=True, dynamics=True, deformation=True, densify=True,
-        enough=ENOUGH, oversampled=2,
+        enough=ENOUGH, oversampled=2, bend=1.0,
     )  # fmt: skip
     out = [Case("everything on", full)]
     if ablate:
@@ -117,7 +117,7 @@ def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
             Case("without normal loss", replace(full, normals=False)),
             Case("without dynamics", replace(full, dynamics=False)),
         ]
-        out += [Case("without deformation", replace(full, deformation=False))]
+        out += [Case("without deformation", replace(full, deformation=False)), Case("without bending", replace(full, bend=0.0))]
         out += [
             Case("triangle binding: UV mesh", full, uv=True),
             Case("triangle binding: UV mesh, no hop limit", full, True, None),

@@ -50,15 +50,15 @@ def _warped(frame: Frame, how: Spoiling, rng: np.random.Generator) -> Frame:
     x += _smooth(rng, height, width) * how.warp * width / 256
     y += _smooth(rng, height, width) * how.warp * width / 256
 
-    def moved(picture: np.ndarray) -> np.ndarray:
-        return np.asarray(cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    def moved(picture: np.ndarray) -> np.ndarray:  # bent, not blurred, as a smaller kernel would
+        return np.asarray(cv2.remap(picture.astype(np.float32), x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REPLICATE))
 
     normals = None
     if frame.normals is not None:
         normals = moved(frame.normals)
         length = np.linalg.norm(normals, axis=2, keepdims=True)
         normals = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0.5)
-    matte = moved(frame.matte)
+    matte = moved(frame.matte).clip(0, 1)
     # times its matte, or the nothing around the head would be mixed into its outline and thin it
     wide = matte[..., None]
     shown = moved(frame.image * frame.matte[..., None]) / np.maximum(wide, LEAST_MATTE)

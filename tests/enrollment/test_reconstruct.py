@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from enrollment import reconstruct as module
 from enrollment.capture import Capture, Frame
 from enrollment.reconstruct import Reconstruction, reconstruct
-from enrollment.reconstruction import losses
+from enrollment.reconstruction import aligning, losses
 from enrollment.reconstruction.config import Rates, ReconstructConfig, Weights
+from enrollment.reconstruction.targets import Target
 from models import avatar_file, binding
 from models.avatar import Avatar, AvatarPoser
 from models.errors import CaptureError
@@ -166,7 +168,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     truth: Avatar, views: tuple[Frame, ...], model: HeadModel, tmp_path: Path
 ) -> None:
     start, capture = scenes.spoiled(truth), Capture(views)
-    config = replace(PLAIN, steps=20, check_every=5, rig=True)
+    config = replace(PLAIN, steps=20, check_every=5, rig=True, bend=1.0)
     whole = reconstruct(start, model, capture, config)
     path = tmp_path / "state"
     steps: list[int] = []
@@ -225,6 +227,26 @@ def test_coin_takes_what_single_frames_say_and_bakes_in_the_photo(
         for on in (True, False)
     )
     assert with_ > without + 2
+
+
+def test_pictures_that_are_bent_differently_are_bent_onto_each_other(truth: Avatar, model: HeadModel) -> None:
+    rng = torch.Generator().manual_seed(0)
+    straight = scenes.frame(truth, model, scenes.camera(0.2))
+
+    def bent(frame: Frame) -> Frame:
+        still = Target(
+            frame.camera, torch.from_numpy(frame.image / np.float32(255)), torch.from_numpy(frame.matte),
+            torch.ones(frame.matte.shape), None,
+        )  # fmt: skip
+        moved = aligning.bent(still, 1.5 / scenes.SIDE * torch.randn(2, aligning.NODES, aligning.NODES, generator=rng))
+        return replace(frame, image=(255 * moved.image).round().byte().numpy(), matte=moved.matte.numpy())
+
+    frames = tuple(bent(scenes.frame(truth, model, scenes.camera(yaw))) for yaw in np.linspace(-0.4, 0.4, 24))
+    start, found = scenes.spoiled(truth), []
+    for spread in (0.0, 5.0):
+        config = replace(PLAIN, steps=150, bend=spread, rates=replace(STILL, colors=0.02, logits=0.05))
+        found.append(scenes.likeness(reconstruct(start, model, Capture(frames), config).avatar, truth, model, straight))
+    assert found[1] > found[0] + 1
 
 
 def test_dynamics_and_deformation_show_what_one_set_of_attributes_cannot(truth: Avatar, model: HeadModel) -> None:
