@@ -22,7 +22,10 @@ SHARE = 0.5
 """Part of all looks that the synthesised frames get; the photos get the rest."""
 FEWEST = 6
 """Good frames under which views of the instant avatar hold it together as well."""
-STEPS = 700
+STEPS = 1000
+"""So many that the photo is looked at as often as without synthesised frames."""
+BEND = 1.0
+"""Pixels of a picture 256 wide by which synthesised frames may be bent."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class High:
 
 
 def config_for(photos: int) -> ReconstructConfig:
-    """With normals (G14), and COIN (F8) for what the synthesised views do not agree on."""
+    """With normals (G14), and COIN (F8) and bends for what the synthesised views do not agree on."""
     base = ReconstructConfig.for_photos(photos)
-    return replace(base, steps=max(base.steps, STEPS), normals=True, coin=True)
+    return replace(base, steps=max(base.steps, STEPS), normals=True, coin=True, bend=BEND)
 
 
 def refine_high(

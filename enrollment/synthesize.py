@@ -17,7 +17,7 @@ from torch import Tensor
 from enrollment.capture import Frame
 from enrollment.conditions import OPENGL, Conditioner, Source, Wanted, wanted_camera
 from enrollment.pipeline import Enrollment
-from enrollment.practice.faces import CROP, face_camera
+from enrollment.practice.faces import face_camera
 from models import arkit
 from models.diffusion.conditions import Conditions
 from models.diffusion.prior import Prior
@@ -154,10 +154,11 @@ class _Maker:
         )  # fmt: skip
 
     def _driving(self, coefficients: Array) -> Array:
-        """The avatar's own face in the wanted expression, as a webcam from the front sees it: (CROP, CROP, 3)."""
-        c, person = self.conditioner, self.conditioner.person
+        """The avatar's own face in the wanted expression, as a webcam from the front sees it: (crop, crop, 3)."""
+        c, person, side = self.conditioner, self.conditioner.person, self.prior.config.expression.crop
         marks = person.landmarks(person.vertices(coefficients, c.pose(coefficients)))
-        return c.draw(face_camera(marks, wanted_camera(0.0, size=CROP)), coefficients, DRIVING_BACKGROUND).clip(0, 1)
+        camera = face_camera(marks, wanted_camera(0.0, size=side), side)
+        return c.draw(camera, coefficients, DRIVING_BACKGROUND).clip(0, 1)
 
     def _paste(self, views: Sequence[View], cameras: Sequence[Camera], small: Sequence[Wanted], anchor: Source | None) -> Paste:
         """What is known: the photo, and where it is blind the view that was made first."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from enrollment.practice.cache import HELD_OUT, TRAINING, Cache, FaceCache, throughput
-from models.diffusion.config import PriorConfigError, load_config
+from enrollment.practice.faces import CROP
+from models.diffusion.config import PriorConfig, PriorConfigError
 from models.errors import MissingPartError
 
 HELD_VIEWS = 2
@@ -38,7 +39,7 @@ class PriorRun:
 
 
 def train_prior(
-    config_name: str,
+    config: PriorConfig,
     out: Path,
     *,
     steps: int | None = None,
@@ -67,11 +68,14 @@ def train_prior(
     from models.diffusion import weights
     from models.training.loop import Progress, train
 
-    config = load_config(config_name)
     if config.space.kind != "pixel" or config.training.frames > 1:
         raise PriorConfigError(
             f"training on synthetic heads needs space.kind pixel and training.frames 1, {config.name} has others; "
             "train that one on your own data with models.training.loop.train"
+        )
+    if config.expression.crop != CROP:
+        raise PriorConfigError(
+            f"training on synthetic heads needs expression.crop {CROP}, {config.name} has {config.expression.crop}; change it"
         )
     if device == "cuda" and not torch.cuda.is_available():
         raise MissingPartError("a CUDA device was expected, torch finds none; train with --device cpu or install torch for CUDA")
@@ -110,7 +114,7 @@ def train_prior(
             done = train(
                 config, source, out, steps=steps, minutes=minutes, device=device, seed=seed, resume=resume,
                 held=pairs.held(held, views=HELD_VIEWS, cross_view=cross_view),
-                faces=faces.batches(heads, groups, seed=seed) if groups else None,
+                faces=faces.batches(heads, groups, seed=seed, cross_view=cross_view) if groups else None,
                 held_faces=faces.held(held) if groups else None,
                 start=None if start is None else weights.load(start), report=say, cancelled=stop.is_set,
             )  # fmt: skip

@@ -171,19 +171,21 @@ class FaceCache(_Files):
     def draw(self, model: HeadModel, seed: int) -> NDArray[np.void]:
         return faces.rows(model, seed)
 
-    def batches(self, heads: int, count: int, *, seed: int = 0) -> FaceSource:
+    def batches(self, heads: int, count: int, *, seed: int = 0, cross_view: bool = True) -> FaceSource:
         """`count` groups of the first `heads` training heads, as `Cache.batches`."""
         picked = self._picked(heads, count, seed)
-        return lambda step: to_faces(picked(step))
+        return lambda step: to_faces(picked(step), cross_view=cross_view)
 
     def held(self, heads: int) -> Faces:
         """All groups of the first `heads` held-out heads."""
         return to_faces(self._held(heads, None))
 
 
-def to_faces(rows: NDArray[np.void]) -> Faces:
-    """(G,) rows of `faces.ROW` -> as training takes them."""
+def to_faces(rows: NDArray[np.void], *, cross_view: bool = True) -> Faces:
+    """(G,) rows of `faces.ROW` -> as training takes them. cross_view off: the second webcam's crops are the first's (G2)."""
     crops = torch.from_numpy(rows["crops"]).movedim(-1, -3).float() / 255
+    if not cross_view:
+        crops = crops[:, :, :1].expand_as(crops)
     return Faces(crops.contiguous(), torch.from_numpy(rows["coefficients"].astype(np.float32)))
 
 

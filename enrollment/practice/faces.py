@@ -15,11 +15,11 @@ from models.training.heads.head import SyntheticHead
 from models.training.heads.views import gaze_of, random_expression
 from models.types import Array, Camera
 
-CROP = 64
+CROP = 128
 """Pixels of a crop."""
 CROP_MARGIN = 1.2
 """Side of a crop in sides of the landmarks' box."""
-MOMENTS, GROUPS = 4, 5
+MOMENTS, GROUPS = 4, 10
 """Moments that share two webcams, and how often a person sits down before two others."""
 APART = 15.0
 """Degrees between the two webcams at least."""
@@ -58,10 +58,10 @@ def crop(head: SyntheticHead, camera: Camera, coefficients: Array, pose: Pose) -
     return np.asarray(np.round(255 * color.clip(0, 1)), np.uint8)
 
 
-def face_camera(landmarks: Array, camera: Camera) -> Camera:
-    """The part of a camera's picture that a driving crop shows: a square around the landmarks (478, 3), world; `CROP` pixels."""
+def face_camera(landmarks: Array, camera: Camera, side: int = CROP) -> Camera:
+    """The part of a camera's picture that a driving crop shows: a square around the landmarks (478, 3), world; `side` pixels."""
     xy = camera.project(landmarks)
     low, high = xy.min(axis=0), xy.max(axis=0)
-    scale = CROP / (CROP_MARGIN * float((high - low).max()))
-    cx, cy = CROP / 2 + scale * (np.array([camera.cx, camera.cy]) - (low + high) / 2)
-    return Camera(CROP, CROP, camera.fx * scale, camera.fy * scale, float(cx), float(cy), camera.world_to_camera)
+    scale = side / (CROP_MARGIN * float((high - low).max()))
+    cx, cy = side / 2 + scale * (np.array([camera.cx, camera.cy]) - (low + high) / 2)
+    return Camera(side, side, camera.fx * scale, camera.fy * scale, float(cx), float(cy), camera.world_to_camera)

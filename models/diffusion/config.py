@@ -55,8 +55,8 @@ class NetworkConfig:
 class ExpressionConfig:
     """G1. crop: pixels; channels: one ResNet a width, each halving the picture; latent, tokens: what comes out."""
 
-    crop: int = 64
-    channels: tuple[int, ...] = (24, 48, 96, 128)
+    crop: int = 128
+    channels: tuple[int, ...] = (32, 64, 128, 160)
     latent: int = 128
     tokens: int = 4
 
@@ -136,6 +136,10 @@ class TrainingConfig:
     """Groups of face crops beside each batch, for the latent alone (`models.training.losses.expression_loss`)."""
     encoder_steps: int = 0
     """The first steps, in which the expression encoder learns from these crops alone: they cost a tenth of a whole one."""
+    encoder_rate: float = 2e-3
+    """The learning rate's start in these steps; it comes down to nothing in their course."""
+    hold_encoder: bool = False
+    """After them the expression encoder stays as it is, and face crops are no longer looked at."""
     contrast: float = 0.0
     """Weight with which, in these groups, a moment's latents from two webcams are pulled together ..."""
     temperature: float = 0.2

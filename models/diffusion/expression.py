@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from models.diffusion.config import ExpressionConfig
 
+STRIDE = 4
+"""Of the first convolution: it sees every pixel, so that a gaze shows, and is the last that works on so many."""
+
 
 class ExpressionEncoder(nn.Module):
     """A small ResNet. It has no loss of its own; the denoiser teaches it what it needs to know."""
@@ -17,13 +20,13 @@ class ExpressionEncoder(nn.Module):
         super().__init__()
         self.config = config
         groups = 8
-        self.stem = nn.Conv2d(3, config.channels[0], 5, stride=2, padding=2)
+        self.stem = nn.Conv2d(3, config.channels[0], 2 * STRIDE, stride=STRIDE, padding=STRIDE // 2)
         blocks: list[nn.Module] = []
-        before, side = config.channels[0], config.crop // 2
+        before, side = config.channels[0], config.crop // STRIDE
         for i, channels in enumerate(config.channels):
             blocks.append(ResnetBlock2D(in_channels=before, out_channels=channels, temb_channels=None, groups=groups))
             if i < len(config.channels) - 1:
-                blocks.append(Downsample2D(channels, use_conv=True, padding=1))
+                blocks.append(Downsample2D(channels, use_conv=True, padding=1, name="op"))
                 side //= 2
             before = channels
         self.blocks = nn.ModuleList(blocks)

@@ -107,8 +107,12 @@ def train(
         curves.draw(rows, out / CURVES)
 
     while (steps is None or step < steps) and (minutes is None or time.monotonic() - began < 60 * minutes) and not cancelled():
-        batch = None if faces is not None and step < how.encoder_steps else batches(step)
-        row = _step(prior, readout, optimizer, batch, None if faces is None else faces(step), seed, step, device)
+        alone = faces is not None and step < how.encoder_steps
+        held_still = how.hold_encoder and not alone
+        if held_still:
+            _hold(prior, averages)
+        batch = None if alone else batches(step)
+        row = _step(prior, readout, optimizer, batch, None if faces is None or held_still else faces(step), seed, step, device)
         step += 1
         seen += how.batch if batch is None else len(batch)
         _average(averages, prior, how, step)
@@ -132,11 +136,25 @@ def train(
 
 
 def rate(how: TrainingConfig, step: int) -> float:
-    """Learning rate of a step, counted from 0: linear warm-up, then half a cosine down to `last_rate`."""
-    if step < how.warmup:
-        return how.rate * (step + 1) / how.warmup
-    part = min((step - how.warmup) / max(how.schedule_steps - how.warmup, 1), 1.0)
-    return how.last_rate + (how.rate - how.last_rate) * (1 + math.cos(math.pi * part)) / 2
+    """Learning rate of a step, counted from 0: linear warm-up, then half a cosine; first for the encoder alone, down to nothing,
+    then for all, down to `last_rate`."""
+    if step < how.encoder_steps:
+        return _cosine(step, how.warmup, how.encoder_steps, how.encoder_rate, 0.0)
+    return _cosine(step - how.encoder_steps, how.warmup, how.schedule_steps, how.rate, how.last_rate)
+
+
+def _cosine(step: int, warmup: int, steps: int, first: float, last: float) -> float:
+    if step < warmup:
+        return first * (step + 1) / warmup
+    part = min((step - warmup) / max(steps - warmup, 1), 1.0)
+    return last + (first - last) * (1 + math.cos(math.pi * part)) / 2
+
+
+def _hold(prior: Prior, averages: dict[str, Tensor]) -> None:
+    """From here on the encoder is its average, and learns nothing."""
+    if next(prior.expression.parameters()).requires_grad:
+        prior.load_state_dict({n: t for n, t in averages.items() if n.startswith("expression.")}, strict=False)
+        prior.expression.requires_grad_(False)
 
 
 def _step(

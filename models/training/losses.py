@@ -60,8 +60,9 @@ def denoising_loss(
     if how.gradient:
         total = total + how.gradient * (_gradient(error, -1, weight) + _gradient(error, -2, weight))
     plain = squares.mean(dim=(0, 2, 3, 4)).detach()
-    read = F.mse_loss(readout(latent.float() if how.readout else latent.detach().float()), batch.coefficients)
-    total = total + (how.readout or 1.0) * read
+    teaches = how.readout > 0 and latent.requires_grad
+    read = F.mse_loss(readout(latent.float() if teaches else latent.detach().float()), batch.coefficients)
+    total = total + (how.readout if teaches else 1.0) * read
     missed = torch.zeros(())
     if faces is not None:
         expressions, missed = expression_loss(prior, readout, varied_faces(faces, generator, how.augment))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from server.console import json_option, note, report, table
+from server.console import json_option, note, progress, report, table
 
 
 @click.group()
@@ -79,6 +79,34 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
         save(np.round(255 * picture).astype(np.uint8), sheet)
     records = ablation.records(rows)
     report({"seed": seed, "steps": steps, "size": size, "rows": records}, table(records), as_json)
+
+
+@command.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the runs; what is there is gone on with.")
+@click.option("--encoder-steps", default=1500, show_default=True, help="Of the expression encoder, which learns first.")
+@click.option("--steps", default=400, show_default=True, help="Of the rest, in each row.")
+@click.option("--heads", type=click.IntRange(1, 1_000_000), default=200, show_default=True, help="Synthetic people to train on.")
+@click.option("--people", type=click.IntRange(1, 1000), default=12, show_default=True, help="Further people, to measure with.")
+@click.option("--cache", "folder", type=click.Path(path_type=Path), help="Folder for the training pairs; OUT/cache by default.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of the network; what torch takes by default.")
+@click.option("--workers", type=click.IntRange(0, 256), default=2, show_default=True, help="Processes that make pairs, or 0.")
+@json_option
+def prior(
+    out: Path, encoder_steps: int, steps: int, heads: int, people: int, folder: Path | None, threads: int | None, workers: int,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """The diffusion prior's mechanisms: trained short with everything on, then with each left out in turn, and measured on
+    synthetic people that it has not seen."""
+    from models.diffusion.config import load_config
+    from server.evaluation.prior_ablation import ablate
+
+    with progress() as tell:
+        done = ablate(
+            load_config("small"), out, encoder_steps=encoder_steps, steps=steps, heads=heads, people=people, cache=folder,
+            threads=threads, workers=workers, tell=tell,
+        )  # fmt: skip
+    values = done.as_dict()
+    report(values, table(values["rows"]), as_json)
 
 
 def _avatar(path: Path | None) -> Path:

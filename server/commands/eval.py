@@ -72,12 +72,13 @@ def prior(
     import torch
 
     from models.diffusion import weights as files
-    from server.evaluation.prior import examine
+    from server.evaluation.prior import Exam, examine
 
     if threads is not None:
         torch.set_num_threads(threads)
     network = files.load(weights or files.SHIPPED)
     with progress() as tell:
-        result = examine(network, people=people, steps=steps or (1, 10, 25, 50), out_sheet=sheet, tell=tell)
+        exam = Exam.set_for(people, network.config.size, tell)
+        result = examine(network, exam, steps=steps or (1, 10, 25, 50), out_sheet=sheet, tell=tell)
     lines = [f"expression latent: R² {result.readout_r2:.2f}, triples {result.triples:.3f}"]
     report(result.as_dict(), [*table(result.rows()), *lines], as_json)

@@ -60,11 +60,13 @@ def prior(
     The training pairs are made first, and kept; Ctrl-C stops at any time, and the same command goes on. With --steps or --minutes
     it stops by itself.
     """
+    from models.diffusion.config import load_config
     from server.training import train_prior
 
+    config = load_config(config_name)
     with progress() as tell:
         done = train_prior(
-            config_name, out, steps=steps, minutes=minutes, device=device, threads=threads, seed=seed, resume=resume, start=start,
+            config, out, steps=steps, minutes=minutes, device=device, threads=threads, seed=seed, resume=resume, start=start,
             heads=heads, begin=begin, held=held, views=views, cache=folder, workers=workers, tell=tell, note=note,
         )  # fmt: skip
     report(

@@ -11,6 +11,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from torch import Tensor
 
 from enrollment.conditions import wanted_camera
 from enrollment.practice import faces
-from enrollment.practice.cache import HELD_OUT, TRAINING, to_batch, to_faces
+from enrollment.practice.cache import HELD_OUT, to_batch, to_faces
 from enrollment.practice.pairs import Desk
+from models.diffusion.config import PriorConfigError
 from models.diffusion.prior import Prior
 from models.diffusion.sampler import Sampled, sample
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
-from models.training.batch import Batch
+from models.training.batch import Batch, Faces
 from models.training.curves import write_png
 from models.training.figures import angle_deg, linear_readout, psnr, triples
 from models.training.heads.head import SyntheticHead
@@ -38,8 +40,10 @@ TURNED = (-55.0, -40.0, 40.0, 55.0)
 """Degrees from the front, within the 30 to 60 from the photo where colours are compared."""
 ELSEWHERE = (0.0, 90.0, -120.0, 180.0)
 """Further views: their normals count too."""
-TAUGHT = 60
-"""People whose faces the linear readout is fitted on; it is measured on the held-out ones."""
+TAUGHT, OTHERS = 60, HELD_OUT + 500_000
+"""People whose faces the linear readout is fitted on, and the number of the first: held out too, but not measured on."""
+SITTINGS = 5
+"""Groups of faces of each person, see `enrollment.practice.faces`."""
 PITCH = 2.0
 AT_ONCE = 16
 Tell = Callable[[str, float], None]
@@ -87,21 +91,48 @@ class PriorResult:
 
 
 @dataclass(frozen=True)
-class _Exam:
-    """batch: all views. turned: (B,) those whose colours count. hair: (B, 1, H, W) float, strands over the fitted head."""
+class Exam:
+    """What a prior is asked: the same for each. batch: all views. turned: (B,) those whose colours count. hair: (B, 1, H, W)
+    float, strands over the fitted head. taught, held: faces that the readout is fitted on, and those it is measured on."""
 
+    people: int
     batch: Batch
     turned: Tensor
     hair: Tensor
+    taught: Faces
+    held: Faces
+
+    @staticmethod
+    def set_for(people: int, size: int, tell: Tell = lambda stage, part: None) -> Exam:
+        """Always the same people and views, at `size` pixels."""
+        model = by_name("anny")
+        rows, hair = [], []
+        for k in range(people):
+            tell("enrolling people it has not seen", k / people)
+            rng = np.random.default_rng([HELD_OUT + k, 0xE8A])
+            desk = Desk.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
+            for yaw in (*TURNED, *ELSEWHERE):
+                camera = wanted_camera(yaw, PITCH, size=size)
+                row, seen = desk.pair(yaw, camera, random_expression(rng, model), rng)
+                rows.append(row)
+                hair.append(seen.hair & (seen.matte > 0.9) & (np.linalg.norm(row["pose"] / 127.0, axis=2) > 0.9))
+        stacked = np.stack(rows)
+        turned = torch.from_numpy(np.isin(stacked["yaw"].astype(np.float64), TURNED))
+        taught = _faces(model, OTHERS, TAUGHT, partial(tell, "drawing faces to read from"))
+        held = _faces(model, HELD_OUT, people, partial(tell, "drawing faces it has not seen"))
+        return Exam(people, to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float(), taught, held)
 
 
 def examine(
-    prior: Prior, *, people: int = 16, steps: tuple[int, ...] = (1, 10, 25, 50), out_sheet: Path | None = None,
+    prior: Prior, exam: Exam, *, steps: tuple[int, ...] = (1, 10, 25, 50), out_sheet: Path | None = None,
     tell: Tell = lambda stage, part: None,
 ) -> PriorResult:  # fmt: skip
-    """Measure. The same people and views each time."""
-    model = by_name("anny")
-    exam = _exam(model, people, prior.config.size, tell)
+    """Measure. Raises `PriorConfigError` when the prior wants crops of another size than the exam has."""
+    if prior.config.expression.crop != faces.CROP:
+        raise PriorConfigError(
+            f"the prior was expected to see faces on {faces.CROP} pixels, it sees them on {prior.config.expression.crop}; "
+            "train it again with expression.crop left out of its configuration"
+        )
     batch, where = exam.batch, _unseen(exam)
     figures, shown = [], None
     for k, count in enumerate(steps):
@@ -123,55 +154,41 @@ def examine(
     if out_sheet is not None and shown is not None:
         some = torch.linspace(0, len(batch) - 1, min(MOST, len(batch))).long()  # of different people, from different sides
         write_png(out_sheet, sheet(batch.take(some), Sampled(shown.color[some], shown.normals[some], shown.matte[some])))
-    r2, nearer = _latent(prior, model, people, tell)
+    r2, nearer = _latent(prior, exam)
     return PriorResult(
-        people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
+        exam.people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
         angle_deg(batch.coarse_normals, batch.target_normals, batch.target_matte),
         angle_deg(batch.pose, batch.target_normals, exam.hair), r2, nearer, figures,
     )  # fmt: skip
 
 
-def _exam(model: HeadModel, people: int, size: int, tell: Tell) -> _Exam:
-    rows, hair = [], []
-    for k in range(people):
-        tell("enrolling people it has not seen", k / people)
-        rng = np.random.default_rng([HELD_OUT + k, 0xE8A])
-        desk = Desk.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
-        for yaw in (*TURNED, *ELSEWHERE):
-            camera = wanted_camera(yaw, PITCH, size=size)
-            row, seen = desk.pair(yaw, camera, random_expression(rng, model), rng)
-            rows.append(row)
-            hair.append(seen.hair & (seen.matte > 0.9) & (np.linalg.norm(row["pose"] / 127.0, axis=2) > 0.9))
-    stacked = np.stack(rows)
-    turned = torch.from_numpy(np.isin(stacked["yaw"].astype(np.float64), TURNED))
-    return _Exam(to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float())
-
-
-def _unseen(exam: _Exam) -> Tensor:
+def _unseen(exam: Exam) -> Tensor:
     """(B, 1, H, W) weights of colours: what belongs to the person, in truth or in the coarse view, and is not in the photo."""
     there = torch.maximum(exam.batch.target_matte, exam.batch.coarse_alpha) * (1 - exam.batch.visibility)
     return there * exam.turned[:, None, None, None]
 
 
 @torch.no_grad()
-def _latent(prior: Prior, model: HeadModel, people: int, tell: Tell) -> tuple[float, float]:
+def _latent(prior: Prior, exam: Exam) -> tuple[float, float]:
     """R² of the readout and the triples."""
 
-    def latents(first: int, count: int, stage: str) -> tuple[Tensor, Tensor]:
-        drawn: list[NDArray[np.void]] = []
-        for k in range(count):
-            tell(stage, k / count)
-            drawn.append(faces.rows(model, first + k))
-        some = to_faces(np.concatenate(drawn))
+    def latents(some: Faces) -> Tensor:
         crops = some.crops.flatten(0, 2)
         z = torch.cat([prior.expression(crops[rows]) for rows in _slices(len(crops))])
-        return z.reshape(*some.crops.shape[:3], -1), some.coefficients
+        return z.reshape(*some.crops.shape[:3], -1)
 
-    taught, known = latents(TRAINING, TAUGHT, "drawing faces to read from")
-    held, true = latents(HELD_OUT, people, "drawing faces it has not seen")
+    taught, held = latents(exam.taught), latents(exam.held)
     z = torch.cat([taught.flatten(0, 2), held.flatten(0, 2)])
-    c = torch.cat([known, true])[:, :, None].expand(-1, -1, 2, -1).flatten(0, 2)
+    c = torch.cat([exam.taught.coefficients, exam.held.coefficients])[:, :, None].expand(-1, -1, 2, -1).flatten(0, 2)
     return linear_readout(z, c, held=held.flatten(0, 2).shape[0] / len(z), ridge=1e-3), triples(held)
+
+
+def _faces(model: HeadModel, first: int, count: int, tell: Callable[[float], None]) -> Faces:
+    drawn: list[NDArray[np.void]] = []
+    for k in range(count):
+        tell(k / count)
+        drawn.append(faces.rows(model, first + k, groups=SITTINGS))
+    return to_faces(np.concatenate(drawn))
 
 
 def _slices(count: int) -> list[slice]:

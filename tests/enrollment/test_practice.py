@@ -223,13 +223,15 @@ def test_faces_of_a_person_are_the_same_moments_from_two_webcams(model: HeadMode
 
 def test_faces_are_cached_like_pairs(tmp_path: Path) -> None:
     rows = np.zeros(3, faces.ROW)
-    rows["crops"] = 51
+    rows["crops"][:, :, 0], rows["crops"][:, :, 1] = 51, 153
     rows["coefficients"][..., 3] = 0.5
     for seed in (TRAINING, TRAINING + 1, HELD_OUT):
         np.save(tmp_path / f"{seed}.npy", rows)
     cache = FaceCache(tmp_path)
     batch = cache.batches(2, 4)(0)
-    assert batch.crops.shape == (4, 4, 2, 3, 64, 64) and float(batch.crops.mean()) == pytest.approx(0.2)
+    assert batch.crops.shape == (4, 4, 2, 3, faces.CROP, faces.CROP) and float(batch.crops.mean()) == pytest.approx(0.4)
     assert batch.coefficients[..., 3].unique().tolist() == [0.5] and len(cache.held(1).crops) == 3
+    same = cache.batches(2, 4, cross_view=False)(0)
+    assert same.crops.shape == batch.crops.shape and float(same.crops.mean()) == pytest.approx(0.2), "the first webcam's alone"
     with pytest.raises(StorageError, match="another kind"):
         Cache(tmp_path, 16, 4).rows(TRAINING)

@@ -79,6 +79,9 @@ def test_what_cannot_be_trained_is_said(folder: Path) -> None:
     runner = CliRunner()
     done = runner.invoke(cli, [*arguments(folder), "--config", "full"])
     assert isinstance(done.exception, PriorConfigError) and "your own data" in str(done.exception)
+    (folder / "small_crop.toml").write_text(TINY.replace("latent = 16", "latent = 16\ncrop = 64"), "utf-8")
+    done = runner.invoke(cli, [*arguments(folder), "--config", str(folder / "small_crop.toml")])
+    assert isinstance(done.exception, PriorConfigError) and "expression.crop 128" in str(done.exception)
     for path in (folder / "cache").iterdir():
         path.unlink()
     done = runner.invoke(cli, arguments(folder, "--steps", "1"))

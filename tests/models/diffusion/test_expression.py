@@ -13,7 +13,7 @@ from models.errors import MissingPartError
 
 
 def test_latents_have_the_stated_size_and_spread() -> None:
-    latents = ExpressionEncoder(load_config("small").expression)(torch.rand(3, 3, 64, 64))
+    latents = ExpressionEncoder(load_config("small").expression)(torch.rand(3, 3, 128, 128))
     assert latents.shape == (3, 128)
     assert torch.allclose(latents.mean(dim=1), torch.zeros(3), atol=1e-4)
     assert torch.allclose(latents.std(dim=1), torch.ones(3), atol=0.02)
@@ -27,7 +27,7 @@ def test_onnx_gives_what_torch_gives(tmp_path: Path) -> None:
     export.export_onnx(encoder, tmp_path / "expression.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "expression.onnx"), providers=["CPUExecutionProvider"])
     for rows in (1, 3):
-        crops = torch.rand(rows, 3, 64, 64)
+        crops = torch.rand(rows, 3, 128, 128)
         with torch.no_grad():
             expected = encoder(crops).numpy()
         (got,) = session.run([export.OUTPUT], {export.INPUT: crops.numpy()})

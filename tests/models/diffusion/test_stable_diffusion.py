@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def full() -> object:
-    return load_config("full").replace(size=SIZE, expression={"channels": [8, 8, 8, 8], "latent": 16, "tokens": 2})
+    return load_config("full").replace(size=SIZE, expression={"crop": 64, "channels": [8, 8, 8, 8], "latent": 16, "tokens": 2})
 
 
 def copied(folder: Path, to: Path) -> Path:

@@ -57,7 +57,7 @@ def test_weights_come_back_in_half_precision(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ("version", "version 0 where 1"),
+        ("version", f"version 0 where {weights.VERSION}"),
         ("format", "not a file of prior weights"),
         ("contents", "hash does not match"),
         ("configuration", "no key colour"),

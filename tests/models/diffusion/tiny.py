@@ -28,7 +28,7 @@ def config(**changes: Any) -> PriorConfig:
                 "groups": 4,
                 "cross_channels": 16,
             },
-            "expression": {"channels": [8, 8, 8, 8], "latent": 16, "tokens": 2},
+            "expression": {"crop": 64, "channels": [8, 8, 8, 8], "latent": 16, "tokens": 2},
             "training": {
                 "batch": 4,
                 "rate": 3e-3,

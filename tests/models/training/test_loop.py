@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -128,6 +129,9 @@ def test_the_rate_warms_up_and_comes_down() -> None:
     how = config(training={"rate": 1.0, "last_rate": 0.1, "warmup": 10, "schedule_steps": 110}).training
     assert rate(how, 0) == pytest.approx(0.1) and rate(how, 9) == rate(how, 10) == 1.0
     assert rate(how, 60) == pytest.approx(0.55) and rate(how, 110) == rate(how, 10_000) == pytest.approx(0.1)
+    how = replace(how, faces=1, encoder_steps=30, encoder_rate=3.0)
+    assert rate(how, 9) == rate(how, 10) == 3.0 and rate(how, 20) == pytest.approx(1.5) and rate(how, 29) < 0.1
+    assert rate(how, 30) == pytest.approx(0.1) and rate(how, 90) == pytest.approx(0.55), "then all of it from the start"
 
 
 def test_the_encoder_learns_first_and_alone(tmp_path: Path) -> None:
@@ -152,3 +156,28 @@ def test_the_encoder_learns_first_and_alone(tmp_path: Path) -> None:
     assert drawn == [3, 4, 0], "without faces there is nothing to learn alone"
     with pytest.raises(PriorConfigError, match=r"training\.faces is 0"):
         config(training={"encoder_steps": 3})
+
+
+def test_an_encoder_that_has_learned_is_held_still(tmp_path: Path) -> None:
+    c = config(training={"faces": 2, "encoder_steps": 3, "readout": 1.0, "hold_encoder": True})
+    torch.manual_seed(0)
+    faces = Faces(torch.rand(2, 3, 2, 3, 64, 64), torch.rand(2, 3, 52))
+    asked: list[int] = []
+
+    def watched(step: int) -> Faces:
+        asked.append(step)
+        return faces
+
+    train(c, source, tmp_path / "a", steps=3, faces=watched)
+    early = weights.load(tmp_path / "a" / "prior.safetensors")
+    train(c, source, tmp_path / "a", steps=6, faces=watched)
+    late = weights.load(tmp_path / "a" / "prior.safetensors")
+    assert asked == [0, 1, 2], "the faces are done with"
+    assert not torch.equal(early.denoiser.unet.conv_in.weight, late.denoiser.unet.conv_in.weight)
+    for name, tensor in early.expression.state_dict().items():
+        assert torch.equal(tensor, late.expression.state_dict()[name]), name
+    on = config(training={"hold_encoder": True})
+    train(on, source, tmp_path / "b", steps=2, start=late)
+    again = weights.load(tmp_path / "b" / "prior.safetensors")
+    assert torch.equal(again.expression.head.weight, late.expression.head.weight), "and from the first step without faces"
+    assert not torch.equal(again.tokens.weight, late.tokens.weight)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from enrollment.practice import faces
 from models.diffusion import weights
+from models.diffusion.config import PriorConfigError
 from server import cli
 from server.evaluation import prior as evaluation
 from tests.models.diffusion.tiny import config, trained
@@ -14,8 +16,9 @@ from tests.models.diffusion.tiny import config, trained
 def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
     monkeypatch.setattr(evaluation, "TAUGHT", 3)
-    nothing = weights.Prior(config()).eval()
-    result = evaluation.examine(nothing, people=1, steps=(1, 3), out_sheet=tmp_path / "s.png")
+    nothing = weights.Prior(config(expression={"crop": faces.CROP})).eval()
+    exam = evaluation.Exam.set_for(1, nothing.config.size)
+    result = evaluation.examine(nothing, exam, steps=(1, 3), out_sheet=tmp_path / "s.png")
     assert [f.steps for f in result.figures] == [1, 3] and result.views == 8
     for f in result.figures:
         assert f.unseen_db == pytest.approx(result.painted_db, abs=1e-4) and f.seconds > 0
@@ -23,16 +26,19 @@ def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tm
     assert 5 < result.painted_db < 30 and 3 < result.coarse_deg < 60 and 3 < result.fitted_hair_deg < 90
     assert result.readout_r2 < 0.9 and 0 <= result.triples <= 1
     assert (tmp_path / "s.png").stat().st_size > 1000
-    again = evaluation.examine(trained(), people=1, steps=(1,))
+    again = evaluation.examine(trained(nothing.config), exam, steps=(1,))
     assert again.painted_db == pytest.approx(result.painted_db) and again.figures[0].unseen_db < again.painted_db
     assert again.rows()[0]["gain_db"] == 0.0 and len(again.rows()) == 2
+    with pytest.raises(PriorConfigError, match="expected to see faces on 128 pixels, it sees them on 64"):
+        evaluation.examine(trained(), exam)
 
 
 @pytest.mark.usefixtures("one_torch_thread")
 def test_the_prior_that_ships_knows_more_than_the_coarse_view(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "TAUGHT", 3)
     assert weights.SHIPPED.stat().st_size < 40e6 and weights.notes(weights.SHIPPED)["steps"]
-    result = evaluation.examine(weights.load(weights.SHIPPED), people=2, steps=(1,))
+    shipped = weights.load(weights.SHIPPED)
+    result = evaluation.examine(shipped, evaluation.Exam.set_for(2, shipped.config.size), steps=(1,))
     (ours,) = result.figures
     assert ours.unseen_db > result.painted_db + 1 and ours.normals_deg < result.coarse_deg - 2
     assert ours.hair_deg < result.fitted_hair_deg - 2 and result.triples > 0.8

@@ -1,0 +1,93 @@
+"""The work behind `visavis bench prior`: the prior trained short, whole and then with one mechanism left out at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.diffusion import weights
+from models.diffusion.config import PriorConfig
+from server.evaluation.prior import Exam, PriorResult, examine
+from server.training import train_prior
+
+WHOLE = "everything on"
+CASES = {
+    WHOLE: "", "without joint normals": "joint_normals", "without domain attention": "domain_attention",
+    "without cross-view pairing": "cross_view", "without the warped photo": "warp", "without the reference": "reference",
+}  # fmt: skip
+"""Rows, and which of `models.diffusion.config.Mechanisms` each goes without."""
+Tell = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of a case, in one look of the network. gain_db: over the coarse view, colours that the photo does not show. lost_db: of it,
+    against everything on. The others as in `server.evaluation.prior`."""
+
+    fit: str
+    gain_db: float
+    lost_db: float
+    normals_deg: float
+    hair_deg: float
+    readout_r2: float
+    triples: float
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """encoder_steps, steps: of the expression encoder, and of the rest in each row. heads: trained on. people: measured."""
+
+    encoder_steps: int
+    steps: int
+    heads: int
+    people: int
+    rows: list[Row]
+
+    def as_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def ablate(
+    config: PriorConfig, out: Path, *, encoder_steps: int, steps: int, heads: int, people: int, cache: Path | None = None,
+    threads: int | None = None, workers: int = 2, tell: Tell = lambda stage, part: None,
+) -> Ablation:  # fmt: skip
+    """Train and measure each case, all from the same random start and on the same data.
+
+    The expression encoder learns first, once with and once without cross-view pairing; then it is held still. Each case has a
+    folder of `out`; what is finished there is not trained again. Raises what `train_prior` raises.
+    """
+    config = config.replace(training={"encoder_steps": encoder_steps, "hold_encoder": True, "schedule_steps": steps})
+    exam = Exam.set_for(people, config.size, tell)
+
+    def trained(name: str, changed: PriorConfig, count: int, start: Path | None) -> Path:
+        done = train_prior(
+            changed, out / name.replace(" ", "_"), steps=count, heads=heads, cache=cache or out / "cache", threads=threads,
+            workers=workers, start=start, tell=lambda stage, part: tell(f"{name}: {stage}", part),
+        )  # fmt: skip
+        return Path(done.weights)
+
+    encoders = {
+        crossed: trained(
+            f"expression encoder {'with' if crossed else 'without'} pairing",
+            config.replace(mechanisms={"cross_view": crossed}), encoder_steps, None,
+        )
+        for crossed in (True, False)
+    }  # fmt: skip
+    rows: list[Row] = []
+    for name, mechanism in CASES.items():
+        changed = config.replace(
+            mechanisms={mechanism: False} if mechanism else {}, training={"encoder_steps": 0, "faces": 0, "warmup": 0}
+        )
+        path = trained(name, changed, steps, encoders[changed.mechanisms.cross_view])
+        rows.append(_row(name, examine(weights.load(path), exam, steps=(1,)), rows))
+    return Ablation(encoder_steps, steps, heads, people, rows)
+
+
+def _row(name: str, result: PriorResult, before: list[Row]) -> Row:
+    (figures,) = result.figures
+    gain = figures.unseen_db - result.painted_db
+    lost = before[0].gain_db - gain if before else 0.0
+    return Row(name, gain, lost, figures.normals_deg, figures.hair_deg, result.readout_r2, result.triples)
