@@ -54,7 +54,7 @@ def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, 
 
 
 @command.command()
-@click.option("--ablate", is_flag=True, help="A row for each mechanism left out, besides the one with everything on.")
+@click.option("--ablate", is_flag=True, help="A row for each mechanism left out or added, besides the usual one.")
 @click.option("--steps", default=600, show_default=True, help="Of each fit.")
 @click.option("--size", default=160, show_default=True, help="Pixels of the pictures, fitted and held out.")
 @click.option("--seed", default=8, show_default=True, help="Which synthetic head.")

@@ -117,14 +117,15 @@ def test_scores_tell_the_truth_from_anything_else(start: Start, known: Avatar, m
 def test_the_table_has_a_row_for_each_mechanism_and_fitting_gains(start: Start) -> None:
     chosen = rows.cases(12, SIDE, ablate=True)
     names = [case.name for case in chosen]
-    assert names[:6] == [
-        "everything on",
-        *(f"without {n}" for n in ("COIN", "rig refinement", "normal loss", "dynamics", "deformation")),
+    assert names[:7] == [
+        rows.USUAL,
+        *(f"without {n}" for n in ("COIN", "rig refinement", "normal loss", "bending")),
+        *(f"with {n}" for n in ("dynamics", "deformation")),
     ]
-    assert len({case.config for case in chosen[:6]}) == 6 and len(rows.cases(12, SIDE, ablate=False)) == 1
+    assert len({case.config for case in chosen[:7]}) == 7 and len(rows.cases(12, SIDE, ablate=False)) == 1
     assert {case.hops for case in chosen if case.uv} == {rows.HOPS, None}
     table, made = rows.run(start, [chosen[0], chosen[1]])
-    assert [row.name for row in table] == ["instant avatar", "everything on", "without COIN"]
+    assert [row.name for row in table] == ["instant avatar", rows.USUAL, "without COIN"]
     assert table[1].scores.psnr > table[0].scores.psnr + 0.5 and table[1].seconds > 0
     assert set(rows.records(table)[0]) >= {"fit", "psnr", "ssim", "normals_deg"}
     json.dumps(rows.records(table))
