@@ -33,6 +33,8 @@ BAD_STEPS = 3
 """Steps in a row without a finite loss after which the run ends."""
 GROW_FROM, GROW_TO = 0.15, 0.6
 """Parts of all steps between which Gaussians are split."""
+BEND_FROM = 0.1
+"""Part of all steps that are done before frames are bent: something must have been drawn to bend them onto."""
 GAUSSIAN_BYTES, PIXEL_BYTES = 3500, 900
 """Memory a Gaussian (parameters, moments, the rasterizer's lists) and a pixel of a training picture; measured."""
 SPARE = 0.8
@@ -199,7 +201,7 @@ class _Run:
             p.grad = None
         wants_normals = target.normals is not None
         drawn = self.scene.draw(index, target.camera, normals=wants_normals)
-        if self.aligner is not None and index and self.done >= self.config.bend_from * self.config.steps:
+        if self.aligner is not None and index and self.done >= BEND_FROM * self.config.steps:
             target = self.aligner(target, drawn.color.detach(), drawn.alpha.detach())
         loss = self._loss(drawn, target)
         if not torch.isfinite(loss):

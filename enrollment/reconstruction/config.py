@@ -89,8 +89,6 @@ class ReconstructConfig:
     bend: float = 0.0
     """Standard deviation, in pixels of a picture 256 wide, of smooth bends by which frames may differ from each other; the first
     frame is taken as it is (`enrollment.reconstruction.aligning`). 0: none are looked for."""
-    bend_from: float = 0.1
-    """Part of all steps that are done before: something must have been drawn to bend onto."""
     coin: bool = False
     """F8, F9: a small network takes what only single frames say about colours; the first frame's is baked in at the end."""
     dynamics: bool = False

@@ -135,7 +135,7 @@ class TrainingConfig:
     faces: int = 0
     """Groups of face crops beside each batch, for the latent alone (`models.training.losses.expression_loss`)."""
     encoder_steps: int = 0
-    """The first steps, in which the expression encoder learns from these crops alone: they cost a tenth of a whole one."""
+    """The first steps, in which the expression encoder learns from these crops alone: they cost a quarter of a whole one."""
     encoder_rate: float = 2e-3
     """The learning rate's start in these steps; it comes down to nothing in their course."""
     hold_encoder: bool = False

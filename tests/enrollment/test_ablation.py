@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from enrollment.ablation import rows, truth
 from enrollment.ablation.rows import Fitted, Row, Start
@@ -101,6 +102,20 @@ def test_spoiling_changes_what_it_says_and_the_photos_pixels_not(start: Start) -
     assert np.array_equal(nothing.image, clean.image) and np.allclose(nothing.pose.head, clean.pose.head)
 
 
+def test_bends_do_not_blur(start: Start) -> None:
+    clean = start.capture.frames[1]
+    noise = np.random.default_rng(0).integers(0, 255, (SIDE // 2, SIDE // 2, 3)).astype(np.uint8)
+    fine = np.asarray(Image.fromarray(noise).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    clean = replace(clean, image=fine, matte=np.ones((SIDE, SIDE), np.float32), normals=None)
+    bent = spoiled(clean, replace(Spoiling(*[0.0] * 7), warp=2.0), np.random.default_rng(1))
+    assert np.abs(bent.image.astype(float) - fine).mean() > 10
+
+    def sharpness(picture: np.ndarray) -> float:
+        return float(np.abs(np.diff(picture.astype(float), axis=1)).mean())
+
+    assert sharpness(bent.image) == pytest.approx(sharpness(fine), rel=0.06)
+
+
 def test_scores_tell_the_truth_from_anything_else(start: Start, known: Avatar, model: HeadModel) -> None:
     perfect = score(known, model, start.held, STILL, Pose())
     assert perfect.psnr > 45 and perfect.ssim > 0.99 and perfect.normals < 1
@@ -150,6 +165,7 @@ def test_the_truth_is_a_head_of_its_own(model: HeadModel) -> None:
     assert np.abs(known.person.rest - model.template).max() > 3e-3
     one = known.shot(camera(0, 32), coefficients(0))
     assert 0.2 < one.matte.mean() < 0.95 and one.face.any()
+    assert len(np.unique(one.matte.round(3))) > 8, "outlines are smooth, as a camera sees them"
     assert known.portrait().shape == (640, 640, 3)
 
 
