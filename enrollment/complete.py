@@ -1,5 +1,5 @@
 """Colours for what no photo shows, out of what they do show: skin by symmetry and smooth continuation over the mesh, hair by
-wrapping the visible hair around the head, clothes by the nearest visible cloth, mouth, teeth and eyes by their own rules.
+wrapping the visible hair around the head, mouth, teeth and eyes by their own rules. Clothes: `enrollment.clothes`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,7 @@ STRAND = 0.6
 """A pixel is hair when it is this many times nearer to the hair's tone than to the skin's."""
 CALM = 0.3
 """How much of the strands' contrast is left at the whorl."""
-RIM = 0.035
-"""Width of the shoulders' rim, picture sides."""
 LONG_HAIR = 0.4
-CLOTHED = 0.4
-"""Part of the visible body that must not look like skin for it to count as clothed."""
-PLAIN = 0.4
-"""How much of the shoulders' contrast is carried to the back."""
 WHORL = 0.3
 """Where the hair parts on the back of the head, between crown and chin."""
 SQUARE_ON = 0.3
@@ -43,8 +37,6 @@ LID = 0.25
 """A vertex that a blink moves by this part of the most is eyelid."""
 ALIKE = 0.15
 """Distance in sRGB under which hair and skin cannot be told apart by colour."""
-CHROMA = 0.1
-"""Distance in r, g, b shares under which a colour is skin, in light or in shadow."""
 MIRRORED = 0.03
 """How much a colour seen on the other side counts against one seen on this side."""
 
@@ -199,35 +191,6 @@ class HairWrap:
         found = np.stack([soft(self.colors[..., k], at, order=1) for k in range(3)], axis=1)
         clear = CALM + (1 - CALM) * part[:, None]  # towards the whorl all hair is alike
         return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
-
-
-def nearest_cloth(
-    view: View, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_], skin: Array
-) -> Array | None:
-    """Colours (N, 3) of the visible body nearest to each point's own place in the photo; `None` when no body is seen.
-
-    hidden: (N,) points that face away from the camera. They look at the rim of the shoulders only: a back has no tie.
-    """
-    face = view.fragments.face
-    cloth = (view.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
-    if cloth.sum() < 200:
-        return None
-    chroma, own = (c / np.maximum(c.sum(axis=-1, keepdims=True), 1e-3) for c in (colors, skin))
-    clothed = cloth & ((np.linalg.norm(chroma - own, axis=-1) > CHROMA) | (colors.mean(axis=-1) < 0.4 * skin.mean()))
-    if clothed.sum() > CLOTHED * cloth.sum():
-        cloth = clothed  # a neckline does not go on down the chest
-    person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
-    rim = cloth & (ndimage.distance_transform_edt(person) < RIM * face.shape[0])
-    side = portrait.matte.shape[0] - 1
-    column, row = np.clip(view.camera.project(points).astype(int), 0, side).T
-    soft = ndimage.uniform_filter(colors, (5, 5, 0))
-    out = np.empty((len(points), 3), np.float32)
-    for which, source in ((~hidden, cloth), (hidden, rim if rim.sum() > 100 else cloth)):
-        nearest = ndimage.distance_transform_edt(~source, return_distances=False, return_indices=True)
-        out[which] = soft[nearest[0][row[which], column[which]], nearest[1][row[which], column[which]]]
-    middle = np.median(colors[source], axis=0)
-    out[hidden] = middle + PLAIN * (out[hidden] - middle)
-    return out
 
 
 def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -24,7 +24,13 @@ NOISE = 0.004
 """One standard deviation of a landmark, in face heights."""
 OUTLIER = 4.0
 """Standard deviations at which a landmark begins to lose its say."""
-EXPRESSION_SPREAD = 0.25
+WORN = (
+    "eyeBlink", "eyeSquint", "cheekSquint", "jawOpen", "mouthClose", "mouthSmile", "mouthFrown", "mouthStretch",
+    "mouthPucker", "mouthFunnel", "mouthUpperUp", "mouthLowerDown",
+)  # fmt: skip
+"""What people do when a photo is taken ..."""
+EXPRESSION_SPREAD = np.array([0.25 if name.startswith(WORN) else 0.1 for name in arkit.NAMES])
+"""... is more likely than the rest: high brows and thin lips are mostly the person's own, and then belong to the resting face."""
 FOCAL, FOCAL_SPREAD = 1.2, 0.5
 """Prior of the focal length: in photo sides, and its spread (natural logarithm)."""
 DISTANCE, DISTANCE_SPREAD = 0.75, 0.3
@@ -161,7 +167,7 @@ def _energy(identity: Array64, photos: list[_Photo], basis: _Basis) -> float:
         seen, _ = p.project(basis.points(identity, p.coefficients))
         r2 = p.weight * np.sum((seen - p.xy) ** 2, axis=1)
         total += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
-        total += float(np.sum(p.coefficients**2)) / EXPRESSION_SPREAD**2
+        total += float(np.sum((p.coefficients / EXPRESSION_SPREAD) ** 2))
         total += ((p.log_focal - p.focal_prior) / FOCAL_SPREAD) ** 2
         total += (np.log(max(-p.translation[2], 1e-3) / DISTANCE) / DISTANCE_SPREAD) ** 2
     return total
@@ -186,8 +192,8 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
         hessian[np.ix_(own, own)] += weighted.T @ j
         gradient[own] += weighted.T @ residual.reshape(-1)
         place = at + 7 + np.arange(len(FREE))
-        hessian[place, place] += 1 / EXPRESSION_SPREAD**2
-        gradient[place] += p.coefficients[FREE] / EXPRESSION_SPREAD**2
+        hessian[place, place] += 1 / EXPRESSION_SPREAD[FREE] ** 2
+        gradient[place] += p.coefficients[FREE] / EXPRESSION_SPREAD[FREE] ** 2
         hessian[at + 6, at + 6] += 1 / FOCAL_SPREAD**2
         gradient[at + 6] += (p.log_focal - p.focal_prior) / FOCAL_SPREAD**2
         depth = p.translation[2]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment import complete
+from enrollment.clothes import clothes
 from enrollment.conform import landmark_offset, posed
 from enrollment.fit import Fit, PhotoFit
 from enrollment.lift import clean_colors, discs, lift, local_mean, step_map
@@ -189,7 +190,7 @@ def _colors(
         out[on_hair] += share * (wrap.at(points[on_hair]) - out[on_hair])
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.view.normals)[:, 2] < 0.1
-    cloth = complete.nearest_cloth(lead.view, lead.portrait, lead.colors, points[body], away[body], skin)
+    cloth = clothes(lead.view, lead.portrait, lead.colors, points[body], away[body], skin)
     if cloth is not None:
         out[body] = cloth
     eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])

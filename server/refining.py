@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from enrollment.capture import Capture
 from enrollment.high import config_for, refine_high
 from enrollment.pipeline import Enrollment
-from enrollment.reconstruct import Progress, Reconstruction
+from enrollment.reconstruct import Progress, Reconstruction, reconstruct
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.standard import refine
+from enrollment.standard import joined, refine
+from models.avatar import Avatar
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
 from realtime.clip import Clip
 from server import filming
 from server.enrolling import Tell
+
+SETTLING = 3
+"""Of all steps on a clip, one in so many is done in the second round."""
 
 
 def improved(
@@ -37,17 +41,43 @@ def improved(
 ) -> Reconstruction:
     """The instant enrollment made better with its photos, and with the first `until` pictures of a clip.
 
-    own: whether the clip is known to show the same person.
+    A clip is followed twice. First by the instant avatar, whose poses and shape the optimiser may correct; then by the avatar
+    that came out, and now the poses stay: they are found as those of a later clip will be, so that the Gaussians fit these.
+    own: whether the clip is known to show the same person. steps: of both rounds together.
     """
-    capture: Capture | None = None
-    if clip is not None:
-        tell("following the face", 0.0)
+    if clip is None:
+        config = replace(ReconstructConfig.for_photos(len(first.portraits)), device=device)
+        config = replace(config, steps=config.steps if steps is None else steps)
+        tell("refining", 0.0)
+        return refine(first, model, config=config, checkpoint_path=state, progress=_refining(tell))
+
+    def seen_as(avatar: Avatar, *, known: bool) -> Capture:
         film, again = (islice(clip.frames(), until) for _ in range(2))
-        capture = filming.capture_of(film, again, first.avatar, model, own=own)
-    config = ReconstructConfig.for_photos(len(first.portraits)) if capture is None else ReconstructConfig.for_clip()
-    config = replace(config, device=device, steps=config.steps if steps is None else steps)
+        return filming.capture_of(film, again, avatar, model, own=known)
+
+    tell("following the face", 0.0)
+    config = replace(ReconstructConfig.for_clip(), device=device)
+    both = config.steps + config.settled().steps if steps is None else steps
+    config = replace(config, steps=both - both // SETTLING)
+    capture = seen_as(first.avatar, known=own)
+    part = config.steps / max(both, 1)
     tell("refining", 0.0)
-    return refine(first, model, clip=capture, config=config, checkpoint_path=state, progress=_refining(tell))
+    made = refine(first, model, clip=capture, config=config, checkpoint_path=state, progress=_refining(tell, 0.0, part))
+    if made.stopped or both < SETTLING:
+        return made
+    tell("following the face again", part)
+    capture = seen_as(made.avatar, known=True)
+    second = None if state is None else state.with_name(f"{state.name}.2")
+    photos = Capture(made.frames[: len(first.portraits)], made.warnings)
+    settled = reconstruct(
+        made.avatar, model, joined(photos, capture), replace(config.settled(), steps=both // SETTLING),
+        checkpoint_path=second, progress=_refining(tell, part, 1.0),
+    )  # fmt: skip
+    if second is not None and not settled.stopped:
+        second.unlink(missing_ok=True)
+    return replace(
+        settled, steps=made.steps + settled.steps, losses=made.losses + settled.losses, skipped=made.skipped + settled.skipped
+    )
 
 
 def imagined(
@@ -71,5 +101,6 @@ def imagined(
     return replace(made.reconstruction, warnings=tuple(dict.fromkeys(warnings))), made.sheet
 
 
-def _refining(tell: Tell) -> Callable[[Progress], None]:
-    return lambda p: tell(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", p.step / p.steps)
+def _refining(tell: Tell, begin: float = 0.0, end: float = 1.0) -> Callable[[Progress], None]:
+    """Reports steps as parts of the work from `begin` to `end`."""
+    return lambda p: tell(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", begin + (end - begin) * p.step / p.steps)

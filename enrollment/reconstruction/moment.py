@@ -11,13 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from enrollment.fit import CONTOUR, CONTOUR_TRUST, EXPRESSION_SPREAD, FREE, MARKS, NOISE, OUTLIER
+from enrollment.fit import CONTOUR, CONTOUR_TRUST, FREE, MARKS, NOISE, OUTLIER
 from models import arkit
 from models.heads.base import PersonHead, rotation_vector
 from models.landmarks import Landmarks
 from models.types import Array, Array64, Camera
 
 ITERATIONS = 25
+EXPRESSION_SPREAD = 0.25
+"""All coefficients alike: how the person looks at rest is known here."""
 AWAY = 0.75
 """Metres before the first camera at which the search begins."""
 

@@ -30,6 +30,12 @@ SMALLEST_CHANGE = 3e-4
 """Metres at one standard deviation; a local change that moves the head less is left out."""
 LOWEST, WIDEST = -0.38, 0.32
 """Metres below the ears and to the sides where the bust is cut off."""
+PUCKER = 1.4
+"""The package's lips come together by 8 mm at a coefficient of 1, people's by 12."""
+BROW_RISE = {"browInnerUp": 7.5e-3, "browOuterUpLeft": 6.5e-3, "browOuterUpRight": 6.5e-3}
+"""Metres that a brow rises at a coefficient of 1, at most; the package's inner ends rise by 5 mm."""
+STILL, RISES = 0.3e-3, 1.0e-3
+"""Metres between which a vertex begins to count as a part of the brow."""
 UPPER_EDGE, LOWER_EDGE = (0.0, -0.0520, 0.0935), (0.0, -0.0535, 0.0912)
 """Middle of the biting edges on the average head: just behind the closed lips."""
 CHIN = (0.0, -0.08, 0.09)
@@ -135,9 +141,22 @@ class _Source:
         return np.tensordot(directions, shapes, 1), np.tensordot(directions, joints, 1)
 
     def expression(self, used: NDArray[np.int64]) -> Array:
-        """The 52 ARKit directions, (52, V, 3)."""
+        """The 52 ARKit directions, (52, V, 3), as far as people's faces go."""
         index = {label.split(":")[-1]: i for i, label in enumerate(self.labels)}
-        return np.stack([self.shapes[index[name]][used] for name in arkit.NAMES])
+        out = {name: self.shapes[index[name]][used] for name in arkit.NAMES}
+        out["mouthPucker"] = PUCKER * out["mouthPucker"]
+        out |= {name: _raised(out[name], rise) for name, rise in BROW_RISE.items()}
+        return np.stack(list(out.values()))
+
+
+def _raised(direction: NDArray[np.float64], rise: float) -> NDArray[np.float64]:
+    """A brow's direction (V, 3), made to rise by `rise` metres where it rises most, and nearly as much all over the brow: the
+    package's lower edge stays behind, which makes a brow thick instead of high."""
+    up = direction[:, 1]
+    part = np.clip(up / up.max(), 0, 1)
+    wanted = rise * (1 - (1 - part) ** 2) / np.maximum(up, STILL)
+    belongs = np.clip((up - STILL) / (RISES - STILL), 0, 1)
+    return direction * (1 + belongs * (wanted - 1))[:, None]
 
 
 def _axes(v: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from tests.enrollment.heads import Known, known, landmarks_of, portrait_of
 EXPRESSIONS: tuple[dict[str, float], ...] = (
     {},
     {"jawOpen": 0.6, "mouthSmileLeft": 0.7, "mouthSmileRight": 0.7},
-    {"eyeBlinkLeft": 0.9, "browInnerUp": 0.8, "mouthPucker": 0.7},
+    {"eyeBlinkLeft": 0.9, "mouthFrownRight": 0.8, "mouthPucker": 0.7},
 )
 TURNS = ((0.0, 0.0, 0.0), (5.0, 20.0, -8.0), (0.0, 40.0, 0.0), (-15.0, -30.0, 10.0))
 
@@ -47,6 +47,16 @@ def test_a_known_head_is_recovered(model: HeadModel, turn: tuple[float, float, f
     assert degrees_apart(photo, truth) < 2.0
     assert shape_error(model.person(found.identity), true) < 0.5 * shape_error(model.person(0 * truth.identity), true)
     assert np.abs(photo.coefficients - truth.coefficients).max() < 0.2
+
+
+def test_brows_are_the_persons_own_rather_than_an_expression(model: HeadModel) -> None:
+    def told(name: str, amount: float) -> float:
+        photo = fit([portrait_of(model, known(model, 1, **{name: amount}))], model).photos[0]  # type: ignore[arg-type]
+        return float(photo.coefficients[arkit.INDEX[name]])
+
+    assert told("mouthSmileLeft", 0.3) > 0.2
+    assert told("browInnerUp", 0.3) < 0.2
+    assert told("browInnerUp", 1.0) > 0.5  # but these are raised
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,0 +1,89 @@
+"""Colours of clothes that no photo shows, out of what it does show of the body: its own reflection beyond the photo's edge, the
+nearest cloth where something hides it, and the shoulders' rim for the back."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from enrollment.portrait import Portrait
+from enrollment.surface import View
+from models.heads.base import REGION
+from models.types import Array
+
+LEAST = 200
+"""Pixels of the body that a photo must show."""
+RIM = 0.035
+"""Width of the shoulders' rim, picture sides."""
+CLOTHED = 0.4
+"""Part of the visible body that must not look like skin for it to count as clothed."""
+CHROMA = 0.1
+"""Distance in r, g, b shares under which a colour is skin, in light or in shadow."""
+PLAIN = 0.4
+"""How much of the shoulders' contrast is carried to the back."""
+BROAD = 0.05
+"""Picture sides over which cloth is averaged to tell its colour from its pattern."""
+FADING = 0.12
+"""Picture sides beyond the photo's edge at which a third of the pattern is left."""
+
+
+def clothes(view: View, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_], skin: Array) -> Array | None:
+    """Colours (N, 3) of points (N, 3) of the body in the view's space; `None` when the photo shows no body.
+
+    hidden: (N,) points that face away from the camera. They look at the rim of the shoulders only: a back has no tie.
+    colors: (S, S, 3) of the photo without its background. skin: (3,) the person's tone.
+    """
+    cloth = _cloth(view, portrait, colors, skin)
+    if cloth is None:
+        return None
+    face, side = view.fragments.face, len(colors)
+    person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
+    rim = cloth & (ndimage.distance_transform_edt(person) < RIM * side)
+    xy = view.camera.project(points)
+    soft = ndimage.uniform_filter(colors, (5, 5, 0))
+    out = np.empty((len(points), 3), np.float32)
+    out[~hidden] = _continued(soft, cloth, portrait.inside, xy[~hidden])
+    source = rim if rim.sum() > LEAST // 2 else cloth
+    row, column = _nearest(source, xy[hidden, 1], xy[hidden, 0])
+    middle = np.median(colors[source], axis=0)
+    out[hidden] = middle + PLAIN * (soft[row, column] - middle)
+    return out
+
+
+def _cloth(view: View, portrait: Portrait, colors: Array, skin: Array) -> NDArray[np.bool_] | None:
+    """(S, S) where the photo shows clothes, or bare shoulders if that is what it mostly shows of the body."""
+    face = view.fragments.face
+    body = (view.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
+    if body.sum() < LEAST:
+        return None
+    chroma, own = (c / np.maximum(c.sum(axis=-1, keepdims=True), 1e-3) for c in (colors, skin))
+    clothed = body & ((np.linalg.norm(chroma - own, axis=-1) > CHROMA) | (colors.mean(axis=-1) < 0.4 * skin.mean()))
+    return clothed if clothed.sum() > CLOTHED * body.sum() else body  # a neckline does not go on down the chest
+
+
+def _continued(soft: Array, cloth: NDArray[np.bool_], inside: NDArray[np.bool_], xy: NDArray[np.floating]) -> Array:
+    """Colours (N, 3) at pixels xy (N, 2): the nearest cloth; beyond the photo's edge the broad colour at the edge, and on it the
+    pattern that lies as far on this side of the edge as the point on the other."""
+    side = len(soft)
+    sigma = BROAD * side
+    share = ndimage.gaussian_filter(cloth.astype(np.float32), sigma)
+    broad = ndimage.gaussian_filter(soft * cloth[..., None], (sigma, sigma, 0)) / np.maximum(share, 1e-6)[..., None]
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    across = np.clip(xy[:, 0], columns[0], columns[-1])
+    last = np.where(inside.any(axis=0), side - 1 - inside[::-1].argmax(axis=0), rows[-1])
+    down = np.clip(xy[:, 1], rows[0], last[across.astype(int)])
+    beyond = np.hypot(xy[:, 0] - across, xy[:, 1] - down)
+    edge = _nearest(cloth, down, across)
+    mirrored = _nearest(cloth, 2 * down - xy[:, 1], 2 * across - xy[:, 0])
+    pattern = np.exp(-beyond / (FADING * side))[:, None] * (soft[mirrored] - broad[mirrored])
+    return np.asarray(np.where(beyond[:, None] > 0, np.clip(broad[edge] + pattern, 0, 1), soft[edge]), np.float32)
+
+
+def _nearest(
+    where: NDArray[np.bool_], row: NDArray[np.floating], column: NDArray[np.floating]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the pixels of `where` (S, S) that are nearest to the given ones."""
+    nearest = ndimage.distance_transform_edt(~where, return_distances=False, return_indices=True)
+    row, column = (np.clip(a, 0, len(where) - 1).astype(int) for a in (row, column))
+    return nearest[0][row, column], nearest[1][row, column]
