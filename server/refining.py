@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from enrollment.capture import Capture
 from enrollment.high import config_for, refine_high
 from enrollment.pipeline import Enrollment
-from enrollment.reconstruct import Progress, Reconstruction, reconstruct
+from enrollment.reconstruct import Progress, Reconstruction
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.standard import joined, refine
+from enrollment.standard import refine
 from models.avatar import Avatar
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
@@ -68,9 +68,8 @@ def improved(
     tell("following the face again", part)
     capture = seen_as(made.avatar, known=True)
     second = None if state is None else state.with_name(f"{state.name}.2")
-    photos = Capture(made.frames[: len(first.portraits)], made.warnings)
-    settled = reconstruct(
-        made.avatar, model, joined(photos, capture), replace(config.settled(), steps=both // SETTLING),
+    settled = refine(
+        replace(first, avatar=made.avatar), model, clip=capture, config=replace(config.settled(), steps=both // SETTLING),
         checkpoint_path=second, progress=_refining(tell, part, 1.0),
     )  # fmt: skip
     if second is not None and not settled.stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,15 +12,21 @@ import skimage.data
 from numpy.typing import NDArray
 
 from enrollment import synthesize
+from enrollment.capture import Capture
+from enrollment.pipeline import enroll
 from enrollment.synthesize import View
 from models import arkit, avatar_file
+from models.avatar import Avatar
 from models.diffusion import weights
 from models.diffusion.prior import Prior
 from models.errors import ClipError, VisavisError
+from models.heads.base import HeadModel
+from models.heads.registry import by_name
 from realtime.clip import open_clip
 from server import filming
 from server.enrolling import checkpoint_of, enroll_to_file
 from server.evaluation.photos import compare
+from server.refining import improved
 from tests.models.diffusion import tiny
 from tests.realtime import clips
 from tests.server.actors import Actor, act, record
@@ -75,6 +82,37 @@ def test_a_stopped_refinement_keeps_the_best_and_goes_on(photo_file: Path, tmp_p
 def test_a_clip_alone_is_enough(film: Path, tmp_path: Path) -> None:
     done = enroll_to_file([], film, tmp_path / "a.avatar", quality="standard", steps=4)
     assert done.quality == "standard" and done.steps == 4 and done.gaussians > 20_000
+
+
+def test_a_clip_is_followed_again_by_the_avatar_that_learned_from_it(
+    film: Path, photo: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, clip, state = by_name("anny"), open_clip(film), tmp_path / "state"
+    first, followed = enroll([photo], head=model), list[tuple[Avatar, bool]]()
+    capture_of = filming.capture_of
+
+    def watched(film: Any, again: Any, avatar: Avatar, model: HeadModel, *, own: bool) -> Capture:
+        followed.append((avatar, own))
+        return capture_of(film, again, avatar, model, own=own)
+
+    monkeypatch.setattr(filming, "capture_of", watched)
+    stopping = True
+
+    def stop(stage: str, part: float) -> None:
+        if stopping and stage.startswith("refining,") and part > 0.9:
+            raise KeyboardInterrupt
+
+    once = improved(first, model, clip, own=False, steps=6, state=state, tell=stop)
+    assert once.stopped and state.with_name("state.2").exists()
+    (before, known), (after, known_then) = followed
+    assert before is first.avatar and not known and known_then
+    assert np.abs(after.offset - before.offset).max() > 0, "the first round may change the rig"
+    stopping = False
+    again = improved(first, model, clip, own=False, steps=6, state=state)
+    assert not again.stopped and again.steps == 6
+    assert np.array_equal(again.avatar.offset, after.offset), "the second round leaves the rig alone"
+    assert np.array_equal(again.avatar.gaussians.means, once.avatar.gaussians.means), "it went on where it was stopped"
+    assert not state.with_name("state.2").exists()
 
 
 def test_the_portrait_is_the_picture_that_looks_straight(film: Path, photo: NDArray[np.uint8]) -> None:
