@@ -70,11 +70,11 @@ def _continued(soft: Array, cloth: NDArray[np.bool_], inside: NDArray[np.bool_],
     share = ndimage.gaussian_filter(cloth.astype(np.float32), sigma)
     broad = ndimage.gaussian_filter(soft * cloth[..., None], (sigma, sigma, 0)) / np.maximum(share, 1e-6)[..., None]
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    across = np.clip(xy[:, 0], columns[0], columns[-1])
-    last = np.where(inside.any(axis=0), side - 1 - inside[::-1].argmax(axis=0), rows[-1])
-    down = np.clip(xy[:, 1], rows[0], last[across.astype(int)])
+    across = np.clip(xy[:, 0], columns[0], columns[-1] + 1)
+    last = np.where(inside.any(axis=0), side - inside[::-1].argmax(axis=0), rows[-1] + 1)  # where the photo's last pixel ends
+    down = np.clip(xy[:, 1], rows[0], last[np.minimum(across.astype(int), side - 1)])
     beyond = np.hypot(xy[:, 0] - across, xy[:, 1] - down)
-    edge = _nearest(cloth, down, across)
+    edge = _nearest(cloth, np.minimum(down, rows[-1]), across)
     mirrored = _nearest(cloth, 2 * down - xy[:, 1], 2 * across - xy[:, 0])
     pattern = np.exp(-beyond / (FADING * side))[:, None] * (soft[mirrored] - broad[mirrored])
     return np.asarray(np.where(beyond[:, None] > 0, np.clip(broad[edge] + pattern, 0, 1), soft[edge]), np.float32)
