@@ -196,3 +196,13 @@ def test_baking_again_gives_the_shipped_asset() -> None:
     turned = np.abs(fresh.identity_basis + MODEL.identity_basis).max(axis=(1, 2)) < 1e-3
     assert (same | turned).all()
     assert len(JOINTS) == fresh.weights.shape[1]
+
+
+def test_a_brow_rises_as_one_piece_and_leaves_the_lid_alone() -> None:
+    head = AnnyHead()
+    moved = np.einsum("nk,dnkc->dnc", head.landmark_barycentric, head.expression_basis[:, head.landmark_corners])[..., 1]
+    upper, lower, lid = [336, 296, 334, 293], [285, 295, 282, 283], 386
+    brow = moved[[arkit.INDEX["browInnerUp"], arkit.INDEX["browOuterUpLeft"]]].sum(axis=0)
+    assert (brow[upper] > 6e-3).all() and (brow[upper] < 11e-3).all()
+    assert (brow[lower] > 0.65 * brow[upper]).all(), "its lower edge comes along"
+    assert abs(brow[lid]) < 0.5e-3
