@@ -3,6 +3,8 @@ nearest cloth where something hides it, and the shoulders' rim for the back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -11,6 +13,9 @@ from enrollment.portrait import Portrait
 from enrollment.surface import View
 from models.heads.base import REGION
 from models.types import Array
+
+Place = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows and columns."""
 
 LEAST = 200
 """Pixels of the body that a photo must show."""
@@ -22,7 +27,7 @@ CHROMA = 0.1
 """Distance in r, g, b shares under which a colour is skin, in light or in shadow."""
 PLAIN = 0.4
 """How much of the shoulders' contrast is carried to the back."""
-BROAD = 0.05
+BROAD = 0.1
 """Picture sides over which cloth is averaged to tell its colour from its pattern."""
 FADING = 0.12
 """Picture sides beyond the photo's edge at which a third of the pattern is left."""
@@ -45,7 +50,7 @@ def clothes(view: View, portrait: Portrait, colors: Array, points: Array, hidden
     out = np.empty((len(points), 3), np.float32)
     out[~hidden] = _continued(soft, cloth, portrait.inside, xy[~hidden])
     source = rim if rim.sum() > LEAST // 2 else cloth
-    row, column = _nearest(source, xy[hidden, 1], xy[hidden, 0])
+    row, column = _nearest(source)(xy[hidden, 1], xy[hidden, 0])
     middle = np.median(colors[source], axis=0)
     out[hidden] = middle + PLAIN * (soft[row, column] - middle)
     return out
@@ -66,24 +71,27 @@ def _continued(soft: Array, cloth: NDArray[np.bool_], inside: NDArray[np.bool_],
     """Colours (N, 3) at pixels xy (N, 2): the nearest cloth; beyond the photo's edge the broad colour at the edge, and on it the
     pattern that lies as far on this side of the edge as the point on the other."""
     side = len(soft)
-    sigma = BROAD * side
-    share = ndimage.gaussian_filter(cloth.astype(np.float32), sigma)
-    broad = ndimage.gaussian_filter(soft * cloth[..., None], (sigma, sigma, 0)) / np.maximum(share, 1e-6)[..., None]
+    width = round(BROAD * side)
+    share = ndimage.uniform_filter(cloth.astype(np.float32), width)
+    broad = ndimage.uniform_filter(soft * cloth[..., None], (width, width, 0)) / np.maximum(share, 1e-6)[..., None]
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     across = np.clip(xy[:, 0], columns[0], columns[-1] + 1)
     last = np.where(inside.any(axis=0), side - inside[::-1].argmax(axis=0), rows[-1] + 1)  # where the photo's last pixel ends
     down = np.clip(xy[:, 1], rows[0], last[np.minimum(across.astype(int), side - 1)])
     beyond = np.hypot(xy[:, 0] - across, xy[:, 1] - down)
-    edge = _nearest(cloth, np.minimum(down, rows[-1]), across)
-    mirrored = _nearest(cloth, 2 * down - xy[:, 1], 2 * across - xy[:, 0])
+    nearest = _nearest(cloth)
+    edge = nearest(np.minimum(down, rows[-1]), across)
+    mirrored = nearest(2 * down - xy[:, 1], 2 * across - xy[:, 0])
     pattern = np.exp(-beyond / (FADING * side))[:, None] * (soft[mirrored] - broad[mirrored])
     return np.asarray(np.where(beyond[:, None] > 0, np.clip(broad[edge] + pattern, 0, 1), soft[edge]), np.float32)
 
 
-def _nearest(
-    where: NDArray[np.bool_], row: NDArray[np.floating], column: NDArray[np.floating]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the pixels of `where` (S, S) that are nearest to the given ones."""
+def _nearest(where: NDArray[np.bool_]) -> Callable[[NDArray[np.floating], NDArray[np.floating]], Place]:
+    """From rows and columns of points (N,) to those of the pixels of `where` (S, S) that are nearest to them."""
     nearest = ndimage.distance_transform_edt(~where, return_distances=False, return_indices=True)
-    row, column = (np.clip(a, 0, len(where) - 1).astype(int) for a in (row, column))
-    return nearest[0][row, column], nearest[1][row, column]
+
+    def at(row: NDArray[np.floating], column: NDArray[np.floating]) -> Place:
+        row, column = (np.clip(a, 0, len(where) - 1).astype(int) for a in (row, column))
+        return nearest[0][row, column], nearest[1][row, column]
+
+    return at

@@ -57,19 +57,19 @@ def improved(
 
     tell("following the face", 0.0)
     config = replace(ReconstructConfig.for_clip(), device=device)
-    both = config.steps + config.settled().steps if steps is None else steps
-    config = replace(config, steps=both - both // SETTLING)
+    total = config.steps if steps is None else steps
+    config = replace(config, steps=total - total // SETTLING)
     capture = seen_as(first.avatar, known=own)
-    part = config.steps / max(both, 1)
+    part = config.steps / max(total, 1)
     tell("refining", 0.0)
     made = refine(first, model, clip=capture, config=config, checkpoint_path=state, progress=_refining(tell, 0.0, part))
-    if made.stopped or both < SETTLING:
+    if made.stopped or total < SETTLING:
         return made
     tell("following the face again", part)
     capture = seen_as(made.avatar, known=True)
     second = None if state is None else state.with_name(f"{state.name}.2")
     settled = refine(
-        replace(first, avatar=made.avatar), model, clip=capture, config=replace(config.settled(), steps=both // SETTLING),
+        replace(first, avatar=made.avatar), model, clip=capture, config=replace(config, steps=total // SETTLING, rig=False),
         checkpoint_path=second, progress=_refining(tell, part, 1.0),
     )  # fmt: skip
     if second is not None and not settled.stopped:

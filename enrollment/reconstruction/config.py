@@ -3,7 +3,7 @@ checklist: G for GeoDiff4D, F for FaceCraft4D."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,6 @@ class ReconstructConfig:
     @staticmethod
     def for_clip() -> ReconstructConfig:
         """What suits a clip, whose poses are tracked and not exact. Neither dynamics nor deformation: what they learn from the
-        expressions of a short clip is wrong for others (`visavis eval reenact --half`: 0.9 dB lost on one clip)."""
+        expressions of a short clip is wrong for others."""
         rates = Rates(means=1e-2, rotations=5e-3, log_scales=1e-2, colors=6e-3, offset=1e-4)
-        return ReconstructConfig(steps=900, rig=True, enough=0.2, rates=rates)
-
-    def settled(self) -> ReconstructConfig:
-        """The same once poses and shape are found: half the steps, and the rig stays as it is."""
-        return replace(self, steps=self.steps // 2, rig=False)
+        return ReconstructConfig(steps=1350, rig=True, enough=0.2, rates=rates)

@@ -31,9 +31,9 @@ SMALLEST_CHANGE = 3e-4
 LOWEST, WIDEST = -0.38, 0.32
 """Metres below the ears and to the sides where the bust is cut off."""
 PUCKER = 1.4
-"""The package's lips come together by 8 mm at a coefficient of 1, people's by 12."""
+"""Times the package's: its lips come together by 8 mm at a coefficient of 1, and fell short of filmed ones."""
 BROW_RISE = {"browInnerUp": 7.5e-3, "browOuterUpLeft": 6.5e-3, "browOuterUpRight": 6.5e-3}
-"""Metres that a brow rises at a coefficient of 1, at most; the package's inner ends rise by 5 mm."""
+"""Metres that a brow rises at a coefficient of 1, at most; the package's inner ends rise by 5 mm, a filmed face by more."""
 STILL, RISES = 0.3e-3, 1.0e-3
 """Metres between which a vertex begins to count as a part of the brow."""
 UPPER_EDGE, LOWER_EDGE = (0.0, -0.0520, 0.0935), (0.0, -0.0535, 0.0912)
@@ -141,7 +141,7 @@ class _Source:
         return np.tensordot(directions, shapes, 1), np.tensordot(directions, joints, 1)
 
     def expression(self, used: NDArray[np.int64]) -> Array:
-        """The 52 ARKit directions, (52, V, 3), as far as people's faces go."""
+        """The 52 ARKit directions, (52, V, 3), brows and pucker larger than the package's."""
         index = {label.split(":")[-1]: i for i, label in enumerate(self.labels)}
         out = {name: self.shapes[index[name]][used] for name in arkit.NAMES}
         out["mouthPucker"] = PUCKER * out["mouthPucker"]
