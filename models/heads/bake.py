@@ -36,6 +36,8 @@ BROW_RISE = {"browInnerUp": 7.5e-3, "browOuterUpLeft": 6.5e-3, "browOuterUpRight
 """Metres that a brow rises at a coefficient of 1, at most; the package's inner ends rise by 5 mm, a filmed face by more."""
 STILL, RISES = 0.3e-3, 1.0e-3
 """Metres between which a vertex begins to count as a part of the brow."""
+TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
+"""Metres below a brow within which it takes the skin along, over which that fades, and the same to the sides."""
 UPPER_EDGE, LOWER_EDGE = (0.0, -0.0520, 0.0935), (0.0, -0.0535, 0.0912)
 """Middle of the biting edges on the average head: just behind the closed lips."""
 CHIN = (0.0, -0.08, 0.09)
@@ -145,18 +147,35 @@ class _Source:
         index = {label.split(":")[-1]: i for i, label in enumerate(self.labels)}
         out = {name: self.shapes[index[name]][used] for name in arkit.NAMES}
         out["mouthPucker"] = PUCKER * out["mouthPucker"]
-        out |= {name: _raised(out[name], rise) for name, rise in BROW_RISE.items()}
+        lids = np.minimum(out["eyeBlinkLeft"][:, 1], out["eyeBlinkRight"][:, 1])
+        free = 1 - np.clip(lids / lids.min(), 0, 1)
+        for name, rise in BROW_RISE.items():
+            raised = _raised(out[name], rise)
+            out[name] = raised + _taken_along(self.mean[used], raised[:, 1], free)
         return np.stack(list(out.values()))
 
 
 def _raised(direction: NDArray[np.float64], rise: float) -> NDArray[np.float64]:
     """A brow's direction (V, 3), made to rise by `rise` metres where it rises most, and nearly as much all over the brow: the
-    package's lower edge stays behind, which makes a brow thick instead of high."""
+    package's lower edge stays behind."""
     up = direction[:, 1]
     part = np.clip(up / up.max(), 0, 1)
     wanted = rise * (1 - (1 - part) ** 2) / np.maximum(up, STILL)
     belongs = np.clip((up - STILL) / (RISES - STILL), 0, 1)
     return direction * (1 + belongs * (wanted - 1))[:, None]
+
+
+def _taken_along(places: NDArray[np.float64], up: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is missing, (V, 3), for the skin between brow and lid to rise with the brow above it, whose vertices (V, 3) rise by
+    `up`: thick brows reach down there. free: (V,) 0 for what belongs to the lid and stays with it."""
+    rising = np.flatnonzero(up > RISES)
+    aside = (places[:, None, 0] - places[None, rising, 0]) / BESIDE
+    below = places[None, rising, 1] - places[:, None, 1]
+    near = np.exp(-np.square(np.maximum(below - TAKES_ALONG, 0) / FADES) - np.square(aside)) * (below > 0)
+    taken = free * (near * up[rising]).max(axis=1)
+    out = np.zeros_like(places)
+    out[:, 1] = np.maximum(taken - np.maximum(up, 0), 0) * (places[:, 2] > 0)
+    return out
 
 
 def _axes(v: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -204,5 +204,21 @@ def test_a_brow_rises_as_one_piece_and_leaves_the_lid_alone() -> None:
     upper, lower, lid = [336, 296, 334, 293], [285, 295, 282, 283], 386
     brow = moved[[arkit.INDEX["browInnerUp"], arkit.INDEX["browOuterUpLeft"]]].sum(axis=0)
     assert (brow[upper] > 6e-3).all() and (brow[upper] < 11e-3).all()
-    assert (brow[lower] > 0.65 * brow[upper]).all(), "its lower edge comes along"
+    assert (brow[lower] > 0.8 * brow[upper]).all(), "its lower edge comes along"
     assert abs(brow[lid]) < 0.5e-3
+
+
+def test_a_brow_takes_the_skin_below_it_along() -> None:
+    """A thick brow reaches down to the fold over the lid; the lid itself, the eye's corners and the cheek stay."""
+    head = AnnyHead()
+    moved = head.expression_basis[[arkit.INDEX[n] for n in ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")]].sum(axis=0)
+    blink = head.expression_basis[arkit.INDEX["eyeBlinkLeft"], :, 1]
+    place = np.einsum("nk,nkc->nc", head.landmark_barycentric, head.template[head.landmark_corners])
+    brow, lid, corners = place[282], place[386], place[[263, 362]]
+    x, y, z = head.template.T
+    fold = (np.abs(x - brow[0]) < 6e-3) & (np.abs(y - (brow[1] - 3.5e-3)) < 1.5e-3) & (z > lid[2]) & (blink > -3e-3)
+    assert fold.any() and (moved[fold, 1] > 5e-3).all()
+    assert np.abs(moved[blink < 0.9 * blink.min()]).max() < 1e-3
+    skin = head.region_vertices("skin")
+    near = np.linalg.norm(head.template[skin, None] - corners[None], axis=2).min(axis=1) < 2e-3
+    assert np.abs(moved[skin][near]).max() < 2e-3 and np.abs(moved[(z > 0) & (y < corners[:, 1].min() - 5e-3)]).max() < 1e-3
