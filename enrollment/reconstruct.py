@@ -220,6 +220,8 @@ class _Run:
     def _loss(self, drawn: Drawn, target: Target) -> Tensor:
         w, known = self.config.weights, target.known
         total = (1 - w.ssim) * losses.l1(drawn.color, target.image, known)
+        if w.square:
+            total = total + w.square * losses.mean_over((drawn.color - target.image).square(), known)
         if w.ssim:
             total = total + w.ssim * losses.dissimilarity(drawn.color, target.image, known)
         if w.gradient:

@@ -18,6 +18,7 @@ def refine(
     model: HeadModel,
     *,
     clip: Capture | None = None,
+    unfilmed: float = 0.0,
     config: ReconstructConfig | None = None,
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -25,6 +26,7 @@ def refine(
 ) -> Reconstruction:
     """Optimise the enrolled avatar on its photos and on `clip` (`Capture.of_clip`, of the same person).
 
+    unfilmed: part of the looks that go to the avatar as it is at the start, in expressions that the clip may not have.
     config: what suits what there is when None. The rest as for `enrollment.reconstruct.reconstruct`; the previews are the
     instant avatar's and have to be drawn again.
     """
@@ -34,6 +36,8 @@ def refine(
         config = config or ReconstructConfig.for_photos(len(photos.frames))
     else:
         capture, config = joined(photos, clip), config or ReconstructConfig.for_clip()
+        if unfilmed:
+            capture = capture.beside(enrollment.avatar, model, unfilmed)
     return reconstruct(
         enrollment.avatar, model, capture, config, progress=progress, cancelled=cancelled, checkpoint_path=checkpoint_path
     )

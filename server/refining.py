@@ -23,8 +23,10 @@ from realtime.clip import Clip
 from server import filming
 from server.enrolling import Tell
 
-SETTLING = 3
-"""Of all steps on a clip, one in so many is done in the second round."""
+FINDING = 0.47
+"""Part of all steps on a clip that the first round takes."""
+UNFILMED = 0.2
+"""Part of the second round's looks that go to the instant avatar in other expressions than the clip has."""
 
 
 def improved(
@@ -42,7 +44,8 @@ def improved(
     """The instant enrollment made better with its photos, and with the first `until` pictures of a clip.
 
     A clip is followed twice. First by the instant avatar, whose poses and shape the optimiser may correct; then by the avatar
-    that came out, and now the poses stay: they are found as those of a later clip will be, so that the Gaussians fit these.
+    that came out, and now the poses stay: they are found as those of a later clip will be. The Gaussians begin anew then, on the
+    shape that was found, and what the clip never shows stays as the instant avatar would show it.
     own: whether the clip is known to show the same person. steps: of both rounds together.
     """
     if clip is None:
@@ -58,20 +61,23 @@ def improved(
     tell("following the face", 0.0)
     config = replace(ReconstructConfig.for_clip(), device=device)
     total = config.steps if steps is None else steps
-    config = replace(config, steps=total - total // SETTLING)
+    config = replace(config, steps=round(FINDING * total))
     capture = seen_as(first.avatar, known=own)
     part = config.steps / max(total, 1)
     tell("refining", 0.0)
     made = refine(first, model, clip=capture, config=config, checkpoint_path=state, progress=_refining(tell, 0.0, part))
-    if made.stopped or total < SETTLING:
+    if made.stopped or config.steps == total:
         return made
     tell("following the face again", part)
     capture = seen_as(made.avatar, known=True)
     second = None if state is None else state.with_name(f"{state.name}.2")
+    begun = replace(made.avatar, gaussians=first.avatar.gaussians, corrections=None)
     settled = refine(
-        replace(first, avatar=made.avatar), model, clip=capture, config=replace(config, steps=total // SETTLING, rig=False),
-        checkpoint_path=second, progress=_refining(tell, part, 1.0),
+        replace(first, avatar=begun), model, clip=capture, unfilmed=UNFILMED, checkpoint_path=second,
+        config=replace(config, steps=total - config.steps, rig=False), progress=_refining(tell, part, 1.0),
     )  # fmt: skip
+    if settled.stopped and 2 * settled.steps < total - config.steps:
+        return replace(made, stopped=settled.stopped)
     if second is not None and not settled.stopped:
         second.unlink(missing_ok=True)
     return replace(

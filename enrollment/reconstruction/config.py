@@ -32,6 +32,8 @@ class Weights:
 
     ssim: float = 0.2
     """Of 1 - SSIM against 1 - this of L1 (Kerbl et al. 2023, eq. 7)."""
+    square: float = 0.0
+    """Of the mean square difference: where poses are off by a pixel, a soft edge is nearer than a sharp one elsewhere."""
     gradient: float = 0.5
     """Of the multi-scale gradient term, which stands for a perceptual one where no network for it is at hand."""
     alpha: float = 0.5
@@ -111,4 +113,4 @@ class ReconstructConfig:
         """What suits a clip, whose poses are tracked and not exact. Neither dynamics nor deformation: what they learn from the
         expressions of a short clip is wrong for others."""
         rates = Rates(means=1e-2, rotations=5e-3, log_scales=1e-2, colors=6e-3, offset=1e-4)
-        return ReconstructConfig(steps=1350, rig=True, enough=0.2, rates=rates)
+        return ReconstructConfig(steps=1900, rig=True, enough=0.2, rates=rates, weights=Weights(square=4.0))

@@ -70,6 +70,20 @@ def test_what_no_frame_shows_stays_as_it_came(model: HeadModel) -> None:
     assert moved[0.3][1] < 0.3 * moved[0.0][1]
 
 
+def test_squares_settle_between_frames_that_disagree(truth: Avatar, views: tuple[Frame, ...], model: HeadModel) -> None:
+    """Three looks of four say one thing: absolute differences take their side, squares the mean."""
+    often = replace(views[1], weight=3.0)
+    seldom = replace(views[1], image=np.full_like(views[1].image, 255) - views[1].image)
+    mean = (0.75 * often.image + 0.25 * seldom.image) / 255
+    away = []
+    for square in (0.0, 30.0):
+        config = replace(PLAIN, rates=replace(STILL, colors=0.03), weights=replace(PLAIN.weights, square=square))
+        made = reconstruct(truth, model, Capture((often, seldom)), config).avatar
+        drawn = CpuRasterizer(1).render(AvatarPoser(made, model).pose(often.coefficients, often.pose), often.camera).color
+        away.append(np.abs(drawn - mean)[often.matte > 0.9].mean())
+    assert away[1] < 0.75 * away[0]
+
+
 def _behind(avatar: Avatar, model: HeadModel) -> np.ndarray:
     """(N,) Gaussians on the back of the head."""
     corners = model.template[model.faces[avatar.gaussians.face]]

@@ -12,8 +12,9 @@ import skimage.data
 from numpy.typing import NDArray
 
 from enrollment import synthesize
-from enrollment.capture import Capture
+from enrollment.capture import COARSE, Capture
 from enrollment.pipeline import enroll
+from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.synthesize import View
 from models import arkit, avatar_file
 from models.avatar import Avatar
@@ -113,6 +114,28 @@ def test_a_clip_is_followed_again_by_the_avatar_that_learned_from_it(
     assert np.array_equal(again.avatar.offset, after.offset), "the second round leaves the rig alone"
     assert np.array_equal(again.avatar.gaussians.means, once.avatar.gaussians.means), "it went on where it was stopped"
     assert not state.with_name("state.2").exists()
+    assert len(again.avatar.gaussians) == len(first.avatar.gaussians), "what the clip does not show"
+    assert np.abs(again.avatar.gaussians.means - first.avatar.gaussians.means).max() < 0.2, "the Gaussians begin anew"
+    assert sum(frame.name.startswith("coarse view") for frame in again.frames) == len(COARSE)
+
+
+def test_a_second_round_that_hardly_began_does_not_count(
+    film: Path, photo: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, clip, short = by_name("anny"), open_clip(film), ReconstructConfig(steps=12, size=96, rig=True, check_every=1)
+    monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: short))
+    first, heard = enroll([photo], head=model), list[str]()
+    seen = Capture.of_portraits(first, first.avatar.person(model))
+    monkeypatch.setattr(filming, "capture_of", lambda *_, own: seen)
+
+    def stop(stage: str, part: float) -> None:
+        heard.append(stage)
+        if "following the face again" in heard and stage.startswith("refining,"):
+            raise KeyboardInterrupt
+
+    made = improved(first, model, clip, tell=stop)
+    assert made.stopped and made.steps == 6
+    assert np.abs(made.avatar.offset).max() > 0 and not any(f.name.startswith("coarse view") for f in made.frames)
 
 
 def test_the_portrait_is_the_picture_that_looks_straight(film: Path, photo: NDArray[np.uint8]) -> None:
