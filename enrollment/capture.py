@@ -33,6 +33,8 @@ LEAST_COVERED = 0.5
 """Part of the posed head that must lie on the matte, or camera and picture disagree."""
 AROUND = 0.45
 """How much is kept around the posed head's box, part of its larger side: hair and shoulders."""
+
+
 def _both(**values: float) -> dict[str, float]:
     return {f"{name}{side}": value for name, value in values.items() for side in ("Left", "Right")}
 

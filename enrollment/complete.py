@@ -33,6 +33,15 @@ SQUARE_ON = 0.3
 TEETH, MOUTH, TONGUE = (0.88, 0.84, 0.78), (0.30, 0.13, 0.12), (0.66, 0.36, 0.35)
 """sRGB under an even light; scaled by how bright the person's skin came out."""
 SKIN_BRIGHTNESS = 0.62
+TOOTH_WIDTHS = {
+    "upper_teeth": (8.5e-3, 6.6e-3, 7.6e-3, 7.0e-3, 6.8e-3, 10.0e-3),
+    "lower_teeth": (5.3e-3, 5.9e-3, 6.9e-3, 7.0e-3, 7.1e-3, 11.0e-3),
+}
+"""Metres along the arch, from the middle to the side (means of adults)."""
+TOOTH_LIGHT, TOOTH_PIXELS = 0.9, 200
+"""How bright a pixel between the lips must be, skins, to be a tooth's, and how many such there must be."""
+GAP, GAP_SHADE = 0.7e-3, 0.35
+"""Half the width of the shadow between two teeth, metres, and how much light it takes."""
 LID = 0.25
 """A vertex that a blink moves by this part of the most is eyelid."""
 ALIKE = 0.15
@@ -233,8 +242,19 @@ def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[
     return out
 
 
-def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: Array) -> Array:
-    """Colours (N, 3) of teeth, tongue and the mouth's inside, as bright as the person's skin (3,), darker further back."""
+def teeth_tone(mouth: Array, skin: Array) -> Array | None:
+    """The colour (3,) of the teeth among pixels between the lips (N, 3), the bright ones that are paler than skin (3,); None when
+    there are hardly any."""
+    light, width = mouth.mean(axis=1), mouth.max(axis=1) - mouth.min(axis=1)
+    bright = (light > TOOTH_LIGHT * skin.mean()) & (width * skin.mean() < 0.9 * (skin.max() - skin.min()) * light + 0.02)
+    return np.asarray(np.median(mouth[bright], axis=0), np.float32) if bright.sum() > TOOTH_PIXELS else None
+
+
+def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: Array, teeth: Array | None = None) -> Array:
+    """Colours (N, 3) of teeth, tongue and the mouth's inside, as bright as the person's skin (3,), darker further back.
+
+    teeth: (3,) as a photo shows them.
+    """
     region = model.region[samples.face]
     points = samples.at(model.faces, person.rest)
     out = np.zeros((len(points), 3), np.float32)
@@ -247,9 +267,28 @@ def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: A
     ):
         mine = np.isin(region, [REGION[n] for n in names])
         depth = np.clip((front - points[mine, 2]) / fade, 0, 2)
-        out[mine] = np.array(color) * light * np.exp(-0.7 * depth)[:, None]
+        shown = teeth if "upper_teeth" in names and teeth is not None else np.array(color) * light
+        out[mine] = shown * np.exp(-0.7 * depth)[:, None]
+    rest = samples.at(model.faces, model.template)
+    for name, widths in TOOTH_WIDTHS.items():
+        mine = region == REGION[name]
+        out[mine] *= 1 - GAP_SHADE * between_teeth(rest[mine], np.array(widths))[:, None]
     grey = out.mean(axis=1, keepdims=True)
     return grey + (out - grey) * saturation(skin)
+
+
+def between_teeth(points: Array, widths: Array) -> Array:
+    """(N,) how much points (N, 3) of a row of teeth on the average head lie between two of them, in [0, 1]."""
+    order = np.argsort(np.abs(points[:, 0]))
+    side = np.stack([np.abs(points[order, 0]), points[order, 2]], axis=1)
+    if not len(side):
+        return np.zeros(0, np.float32)
+    x = np.linspace(0.0, float(side[-1, 0]), 64)
+    z = np.polyval(np.polyfit(side[:, 0], side[:, 1], 4), x)
+    along = np.interp(np.abs(points[:, 0]), x, np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))]))
+    edges = np.concatenate([[0.0], np.cumsum(widths)])
+    away = np.abs(along[:, None] - edges).min(axis=1)
+    return np.asarray(np.exp(-np.square(away / GAP)), np.float32)
 
 
 def saturation(skin: Array) -> float:

@@ -12,7 +12,7 @@ from enrollment import complete
 from enrollment.clothes import clothes
 from enrollment.conform import landmark_offset, posed
 from enrollment.fit import Fit, PhotoFit
-from enrollment.lift import clean_colors, discs, lift, local_mean, step_map
+from enrollment.lift import MOUTH, clean_colors, discs, lift, local_mean, polygon_of, step_map
 from enrollment.portrait import Portrait
 from enrollment.surface import Samples, View, sample, stretched
 from models import binding
@@ -196,7 +196,9 @@ def _colors(
     eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])
     out[eyes] = complete.eye_colors(person, samples, lead.photo.gaze, covered, photo_colors)[eyes]
     inner = np.isin(region, [REGION[r] for r in ("mouth_inside", "tongue", "upper_teeth", "lower_teeth")])
-    out[inner] = complete.mouth_colors(model, person, samples, skin)[inner]
+    between_lips = polygon_of(MOUTH, lead.portrait.landmarks.points[:, :2], lead.colors.shape[:2])
+    teeth = complete.teeth_tone(lead.colors[between_lips], skin)
+    out[inner] = complete.mouth_colors(model, person, samples, skin, teeth)[inner]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     for other in views[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)

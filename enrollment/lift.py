@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from enrollment.portrait import Portrait, face_height
 from enrollment.surface import View
@@ -29,9 +30,13 @@ STEEPEST = 0.35
 OPACITY = 0.97
 
 
+MOUTH = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+MOVES_WITH_JAW = ("mouth_inside", "tongue", "lower_teeth")
+TOOTH_REACH, TOOTH_LIGHT = 0.009, 0.7
+"""Metres around the middle of an upper tooth's triangle within which a pixel is that tooth's, if it is as bright as this part of
+the skin."""
 OPENINGS = (
-    ((78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
-     ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
+    (MOUTH, ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
     ((33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7), ("right_eye",)),
     ((362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382), ("left_eye",)),
 )  # fmt: skip
@@ -56,7 +61,7 @@ def lift(view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bo
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """
     model = view.model
-    face, depth, covered = _surface(view, portrait)
+    face, depth, covered = _surface(view, portrait, colors)
     steps = step_map(face, model, face_area, portrait)
     row, column = _grid(steps, portrait)
     step = steps[row, column]
@@ -75,7 +80,7 @@ def lift(view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bo
     )  # fmt: skip
 
 
-def _surface(view: View, portrait: Portrait) -> tuple[NDArray[np.int32], Array, NDArray[np.bool_]]:
+def _surface(view: View, portrait: Portrait, colors: Array) -> tuple[NDArray[np.int32], Array, NDArray[np.bool_]]:
     """Face (S, S), depth (S, S) metres and whether the mesh lies there (S, S), once the landmarks had their say: inside
     the lips is mouth and inside the lids is eye, whatever the fitted mesh believes."""
     fragments, model = view.fragments, view.model
@@ -84,16 +89,56 @@ def _surface(view: View, portrait: Portrait) -> tuple[NDArray[np.int32], Array, 
     covered = fragments.face >= 0
     points = portrait.landmarks.points[:, :2]
     for outline, names in OPENINGS:
-        polygon = np.zeros(face.shape, np.uint8)
-        cv2.fillPoly(polygon, [np.round(points[list(outline)] * 16).astype(np.int32)], 1, shift=4)
-        within, belongs = polygon > 0, np.isin(region, [REGION[n] for n in names])
+        within = polygon_of(outline, points, face.shape)
+        belongs = np.isin(region, [REGION[n] for n in names])
         for wrong, right in ((within & ~belongs, belongs), (~within & belongs, (region == REGION["skin"]) & ~within)):
             if wrong.any() and right.any():
                 near = ndimage.distance_transform_edt(~right, return_distances=False, return_indices=True)
                 at = near[0][wrong], near[1][wrong]
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
+    _bite(view, colors.mean(axis=2), polygon_of(MOUTH, points, face.shape), face, depth, covered)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
+
+
+def polygon_of(outline: tuple[int, ...], points: Array, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """(S, S) the pixels within some landmarks; points: (478, 2) pixels."""
+    out = np.zeros(shape, np.uint8)
+    cv2.fillPoly(out, [np.round(points[list(outline)] * 16).astype(np.int32)], 1, shift=4)
+    return out > 0
+
+
+def _bite(
+    view: View, light: Array, mouth: NDArray[np.bool_], face: NDArray[np.int32], depth: Array, covered: NDArray[np.bool_]
+) -> None:
+    """What is bright between the lips and near the upper teeth belongs to them, though the mesh has tongue or a cavity there: a
+    smile's teeth must not sink with the jaw. What is dark there is the lips' shadow, not the teeth.
+
+    light, mouth: (S, S) brightness, and the pixels between the lips. Changes face, depth and covered in place.
+    """
+    model = view.model
+    region = np.where(face >= 0, model.region[np.maximum(face, 0)], 255)
+    skin = (region == REGION["skin"]) & ~mouth
+    teeth = np.flatnonzero(model.region_faces("upper_teeth"))
+    corners = view.vertices[model.faces[teeth]]
+    centre = corners.mean(axis=1)
+    outwards = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    front = np.sum(outwards * centre, axis=1) < 0
+    if not mouth.any() or not skin.any() or not front.any():
+        return
+    teeth, centre = teeth[front], centre[front]
+    bright = light > TOOTH_LIGHT * np.median(light[skin])
+    shadow = mouth & ~bright & (region == REGION["upper_teeth"])
+    near = ndimage.distance_transform_edt(~skin, return_distances=False, return_indices=True)
+    at = near[0][shadow], near[1][shadow]
+    face[shadow], depth[shadow], covered[shadow] = face[at], depth[at], False
+    row, column = np.nonzero(mouth & bright & np.isin(region, [REGION[n] for n in MOVES_WITH_JAW]))
+    if not len(row):
+        return
+    away, nearest = cKDTree(view.camera.project(centre)).query(np.stack([column + 0.5, row + 0.5], axis=1))
+    there = away * -centre[nearest, 2] / view.camera.fx < TOOTH_REACH
+    tooth = row[there], column[there]
+    face[tooth], depth[tooth], covered[tooth] = teeth[nearest[there]], -centre[nearest[there], 2], False
 
 
 def discs(

@@ -38,8 +38,9 @@ STILL, RISES = 0.3e-3, 1.0e-3
 """Metres between which a vertex begins to count as a part of the brow."""
 TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
 """Metres below a brow within which it takes the skin along, over which that fades, and the same to the sides."""
-UPPER_EDGE, LOWER_EDGE = (0.0, -0.0520, 0.0935), (0.0, -0.0535, 0.0912)
-"""Middle of the biting edges on the average head: just behind the closed lips."""
+UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0935), (0.0, -0.0528, 0.0905)
+"""Middle of the biting edges on the average head: behind the closed lips, the upper one 3 mm below the upper lip, as an adult's
+is, and a little over the lower one."""
 CHIN = (0.0, -0.08, 0.09)
 
 

@@ -85,10 +85,9 @@ def test_jaw_open_takes_chin_and_lower_teeth_along_but_not_the_upper() -> None:
 def test_teeth_are_seen_when_the_lips_part_and_only_then() -> None:
     raised = PERSON.vertices(face(mouthUpperUpLeft=1, mouthUpperUpRight=1))
     lowered = PERSON.vertices(face(mouthLowerDownLeft=1, mouthLowerDownRight=1))
-    assert pixels_of(MODEL, raised, "upper_teeth") > 200
-    assert pixels_of(MODEL, lowered, "lower_teeth") > 200
-    for row in ("upper_teeth", "lower_teeth"):
-        assert pixels_of(MODEL, PERSON.rest, row) < 10
+    for row, parted in (("upper_teeth", raised), ("lower_teeth", lowered)):
+        seen = pixels_of(MODEL, parted, row)
+        assert seen > 200 and pixels_of(MODEL, PERSON.rest, row) < 0.06 * seen, "the average head's lips hardly touch"
 
 
 def test_the_lower_teeth_stay_straight() -> None:
@@ -222,3 +221,12 @@ def test_a_brow_takes_the_skin_below_it_along() -> None:
     skin = head.region_vertices("skin")
     near = np.linalg.norm(head.template[skin, None] - corners[None], axis=2).min(axis=1) < 2e-3
     assert np.abs(moved[skin][near]).max() < 2e-3 and np.abs(moved[(z > 0) & (y < corners[:, 1].min() - 5e-3)]).max() < 1e-3
+
+
+def test_the_upper_teeth_reach_below_the_upper_lip_and_over_the_lower_ones() -> None:
+    head = AnnyHead()
+    place = np.einsum("nk,nkc->nc", head.landmark_barycentric, head.template[head.landmark_corners])
+    upper, lower = (head.template[head.region_vertices(name)] for name in ("upper_teeth", "lower_teeth"))
+    front = [row[np.abs(row[:, 0]) < 4e-3] for row in (upper, lower)]
+    assert 1.5e-3 < place[13, 1] - front[0][:, 1].min() < 4e-3, "an adult's upper incisors show by 2 to 4 mm at rest"
+    assert 0 < front[1][:, 1].max() - front[0][:, 1].min() < 3e-3 and front[1][:, 2].max() < front[0][:, 2].max() - 1e-3
