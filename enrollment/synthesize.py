@@ -17,13 +17,15 @@ from torch import Tensor
 from enrollment.capture import Frame
 from enrollment.conditions import OPENGL, Conditioner, Source, Wanted, wanted_camera
 from enrollment.pipeline import Enrollment
-from enrollment.practice.faces import face_camera
+from enrollment.practice.faces import DRAWN, face_camera
 from models import arkit
 from models.diffusion.conditions import Conditions
+from models.diffusion.parts import face_parts
 from models.diffusion.prior import Prior
 from models.diffusion.sampler import Paste, Sampled, sample
 from models.errors import Cancelled
-from models.heads.base import HeadModel
+from models.heads.base import REGION, HeadModel
+from models.heads.raster import rasterize
 from models.types import Array, Camera
 
 SIDE = 320
@@ -44,6 +46,8 @@ AT_ONCE = 6
 """Views a call of the sampler: between two calls there is progress, and one may stop."""
 DRIVING_BACKGROUND = 0.6
 """Grey behind the face whose expression is wanted."""
+EDGE = 0.01
+"""Part of the picture's side over which clothes become skin, one standard deviation."""
 HARD = 0.5
 """Matte from which a pixel has a normal."""
 CHANGED, EMPTY, FULL = 0.08, 0.1, 0.9
@@ -154,11 +158,12 @@ class _Maker:
         )  # fmt: skip
 
     def _driving(self, coefficients: Array) -> Array:
-        """The avatar's own face in the wanted expression, as a webcam from the front sees it: (crop, crop, 3)."""
-        c, person, side = self.conditioner, self.conditioner.person, self.prior.config.expression.crop
+        """The parts of the avatar's own face in the wanted expression, as a webcam from the front sees it: (crop, crop, 3)."""
+        c, person = self.conditioner, self.conditioner.person
         marks = person.landmarks(person.vertices(coefficients, c.pose(coefficients)))
-        camera = face_camera(marks, wanted_camera(0.0, size=side), side)
-        return c.draw(camera, coefficients, DRIVING_BACKGROUND).clip(0, 1)
+        camera = face_camera(marks, wanted_camera(0.0, size=DRAWN))
+        drawn = c.draw(camera, coefficients, DRIVING_BACKGROUND).clip(0, 1).astype(np.float32)
+        return face_parts(drawn, camera.project(marks), self.prior.config.expression.crop)
 
     def _paste(self, views: Sequence[View], cameras: Sequence[Camera], small: Sequence[Wanted], anchor: Source | None) -> Paste:
         """What is known: the photo, and where it is blind the view that was made first."""
@@ -182,13 +187,14 @@ class _Maker:
         ]
 
     def _frame(self, view: View, color: Array, normals: Array, matte: Array) -> Frame:
-        """The avatar at full size, changed as the prior says in small; the photo's pixels on top."""
+        """The avatar at full size, changed as the prior says in small; the photo's pixels on top. Clothes keep the avatar's
+        colours: the prior knows theirs as a blur only."""
         camera = wanted_camera(view.yaw, PITCH, size=self.side)
         full = self.conditioner.wanted(camera, view.coefficients, oversampled=1)
         seen = full.visibility[..., None]
         alpha = (full.alpha[..., None] + self._enlarged(matte)).clip(0, 1)
         alpha = np.maximum(alpha, seen)
-        changed = (full.color + self._enlarged(color)).clip(0, 1)
+        changed = (full.color + self._enlarged(color) * (1 - self._dressed(camera, view.coefficients))).clip(0, 1)
         image = ((changed - 1 + alpha) / np.maximum(alpha, 0.02)).clip(0, 1)  # without the white behind it
         image = np.where(alpha > 0.02, image, 1.0)
         image += seen * (full.warp - image)
@@ -199,6 +205,13 @@ class _Maker:
             np.round(255 * image.clip(0, 1)).astype(np.uint8), alpha[..., 0].astype(np.float32), camera,
             self.conditioner.pose(view.coefficients), view.coefficients, world, known=known, name=view.name,
         )  # fmt: skip
+
+    def _dressed(self, camera: Camera, coefficients: Array) -> Array:
+        """(side, side, 1), 1 where the surface is the body's, with a soft edge."""
+        c, model = self.conditioner, self.conditioner.person.model
+        found = rasterize(c.person.vertices(coefficients, c.pose(coefficients)), model.faces, camera)
+        body = (found.face >= 0) & (model.region[np.maximum(found.face, 0)] == REGION["body"])
+        return np.asarray(cv2.GaussianBlur(body.astype(np.float32), (0, 0), EDGE * self.side)[..., None])
 
     def _enlarged(self, change: Array) -> Array:
         """(size, size, C) -> (side, side, C), smoothly: fine detail stays the avatar's and the photo's."""

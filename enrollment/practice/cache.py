@@ -162,7 +162,7 @@ class Cache(_Files):
 
 @dataclass(frozen=True)
 class FaceCache(_Files):
-    """Face crops, `enrollment.practice.faces`."""
+    """Parts of faces, `enrollment.practice.faces`."""
 
     @property
     def kind(self) -> np.dtype[np.void]:
@@ -182,15 +182,15 @@ class FaceCache(_Files):
 
 
 def to_faces(rows: NDArray[np.void], *, cross_view: bool = True) -> Faces:
-    """(G,) rows of `faces.ROW` -> as training takes them. cross_view off: the second webcam's crops are the first's (G2)."""
-    crops = torch.from_numpy(rows["crops"]).movedim(-1, -3).float() / 255
+    """(G,) rows of `faces.ROW` -> as training takes them. cross_view off: the second webcam's pictures are the first's (G2)."""
+    crops = torch.from_numpy(rows["parts"]).movedim(-1, -3).float() / 255
     if not cross_view:
         crops = crops[:, :, :1].expand_as(crops)
     return Faces(crops.contiguous(), torch.from_numpy(rows["coefficients"].astype(np.float32)))
 
 
 def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:
-    """(B,) rows of `pairs.row_type` -> a batch. cross_view off: the driving crop is taken from the target's own camera (G2)."""
+    """(B,) rows of `pairs.row_type` -> a batch. cross_view off: the driving face is seen by the target's own camera (G2)."""
 
     def picture(name: str) -> Tensor:
         values = torch.from_numpy(np.ascontiguousarray(rows[name]))
@@ -200,7 +200,7 @@ def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:
     names = [*COLORS, *NORMALS, *MASKS]
     return Batch(
         **{name: picture(name).contiguous() for name in names},
-        driving=picture("driving" if cross_view else "driving_same").contiguous(),
+        driving=picture("parts" if cross_view else "parts_same").contiguous(),
         coefficients=torch.from_numpy(rows["coefficients"].astype(np.float32)),
     )
 

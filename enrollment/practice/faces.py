@@ -1,6 +1,6 @@
-"""Crops of synthetic faces for the expression encoder alone: moments of a person, each from the same two webcams.
+"""Synthetic faces for the expression encoder alone: moments of a person, each from the same two webcams.
 
-A pair of `enrollment.practice.pairs` costs an enrollment; a crop costs one small picture, so expressions come by the dozen.
+A pair of `enrollment.practice.pairs` costs an enrollment; a face costs one small picture, so expressions come by the dozen.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ from numpy.typing import NDArray
 
 from enrollment.conditions import wanted_camera
 from models import arkit
+from models.diffusion.parts import face_parts
 from models.heads.base import HeadModel, Pose
 from models.training.heads.head import SyntheticHead
 from models.training.heads.views import gaze_of, random_expression
 from models.types import Array, Camera
 
 CROP = 128
-"""Pixels of a crop."""
-CROP_MARGIN = 1.2
-"""Side of a crop in sides of the landmarks' box."""
+"""Side in pixels of what the encoder sees, the four parts of a face (`models.diffusion.parts`)."""
+DRAWN = 192
+"""Pixels of the picture that they are cut out of: an eye is a little finer there than the encoder sees it."""
+MARGIN = 1.2
+"""Its side in sides of the landmarks' box."""
 MOMENTS, GROUPS = 4, 10
 """Moments that share two webcams, and how often a person sits down before two others."""
 APART = 15.0
 """Degrees between the two webcams at least."""
 
-ROW = np.dtype([("crops", "u1", (MOMENTS, 2, CROP, CROP, 3)), ("coefficients", "f2", (MOMENTS, arkit.COUNT))])
-"""One group: sRGB crops of each moment from both webcams, and what the face did."""
+ROW = np.dtype([("parts", "u1", (MOMENTS, 2, CROP, CROP, 3)), ("coefficients", "f2", (MOMENTS, arkit.COUNT))])
+"""One group: sRGB parts of each moment from both webcams, and what the face did."""
 
 
 def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.void]:
@@ -39,7 +42,7 @@ def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.voi
         for moment in range(MOMENTS):
             c = row["coefficients"][moment] = random_expression(rng, model)
             for view, camera in enumerate(webcams):
-                row["crops"][moment, view] = crop(head, camera, c, Pose(gaze=gaze_of(model, c)))
+                row["parts"][moment, view] = parts(head, camera, c, Pose(gaze=gaze_of(model, c)))
     return out
 
 
@@ -51,17 +54,18 @@ def webcam(rng: np.random.Generator, away: float | None = None) -> tuple[float, 
             return yaw, float(np.clip(rng.normal(0, 8), -15, 20))
 
 
-def crop(head: SyntheticHead, camera: Camera, coefficients: Array, pose: Pose) -> NDArray[np.uint8]:
-    """The face of a moment cut out of a camera's picture, (CROP, CROP, 3)."""
+def parts(head: SyntheticHead, camera: Camera, coefficients: Array, pose: Pose) -> NDArray[np.uint8]:
+    """The parts of a moment's face as a camera sees it, (CROP, CROP, 3)."""
     marks = head.person.landmarks(head.person.vertices(coefficients, pose))
-    color = head.render(face_camera(marks, camera), coefficients, pose).color
-    return np.asarray(np.round(255 * color.clip(0, 1)), np.uint8)
+    near = face_camera(marks, camera)
+    color = head.render(near, coefficients, pose).color
+    return face_parts(np.asarray(np.round(255 * color.clip(0, 1)), np.uint8), near.project(marks), CROP)
 
 
-def face_camera(landmarks: Array, camera: Camera, side: int = CROP) -> Camera:
-    """The part of a camera's picture that a driving crop shows: a square around the landmarks (478, 3), world; `side` pixels."""
+def face_camera(landmarks: Array, camera: Camera, side: int = DRAWN) -> Camera:
+    """The part of a camera's picture that shows the face: a square around the landmarks (478, 3), world; `side` pixels."""
     xy = camera.project(landmarks)
     low, high = xy.min(axis=0), xy.max(axis=0)
-    scale = side / (CROP_MARGIN * float((high - low).max()))
+    scale = side / (MARGIN * float((high - low).max()))
     cx, cy = side / 2 + scale * (np.array([camera.cx, camera.cy]) - (low + high) / 2)
     return Camera(side, side, camera.fx * scale, camera.fy * scale, float(cx), float(cy), camera.world_to_camera)

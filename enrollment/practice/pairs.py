@@ -13,7 +13,8 @@ from enrollment.conform import conform
 from enrollment.fit import Fit, fit
 from enrollment.gaze import gaze
 from enrollment.portrait import SIZE
-from enrollment.practice.faces import CROP, crop, webcam
+from enrollment.practice import faces
+from enrollment.practice.faces import CROP, webcam
 from enrollment.practice.photograph import Shot, photograph
 from models import arkit
 from models.avatar import Avatar
@@ -35,12 +36,12 @@ FRONT, SIDES = 0.65, 0.2
 def row_type(size: int) -> np.dtype[np.void]:
     """One training pair as bytes: colours and masks as uint8 (255 is 1), normals as int8 (127 is 1), named as in `Batch`.
 
-    driving: the face crop from another camera than the target's; driving_same: from the target's own (G2 switched off).
+    parts: of the driving face, seen by another camera than the target's; parts_same: by the target's own (G2 switched off).
     """
     fields: list[tuple[str, str, tuple[int, ...]]] = [(name, "u1", (size, size, 3)) for name in COLORS]
     fields += [(name, "i1", (size, size, 3)) for name in NORMALS]
     fields += [(name, "u1", (size, size)) for name in MASKS]
-    fields += [(name, "u1", (CROP, CROP, 3)) for name in ("driving", "driving_same")]
+    fields += [(name, "u1", (CROP, CROP, 3)) for name in ("parts", "parts_same")]
     return np.dtype([*fields, ("coefficients", "f2", (arkit.COUNT,)), ("yaw", "f2", ()), ("moment", "u1", ())])
 
 
@@ -131,8 +132,8 @@ class Desk:
         row["coarse_normals"], row["pose"] = _signed(known.normals), _signed(known.pose)
         row["warp"], row["visibility"] = _bytes(known.warp), _bytes(known.visibility)
         row["target_color"], row["target_normals"], row["target_matte"] = _bytes(seen.color), _signed(normals), _bytes(seen.matte)
-        row["driving"] = _crop(self.made, truth, wanted_camera(*webcam(rng, away=yaw), size=CROP))
-        row["driving_same"] = _crop(self.made, truth, camera)
+        row["parts"] = _parts(self.made, truth, wanted_camera(*webcam(rng, away=yaw), size=CROP))
+        row["parts_same"] = _parts(self.made, truth, camera)
         row["coefficients"], row["yaw"] = truth, yaw
         return row, seen
 
@@ -168,8 +169,8 @@ def _laid_on(a: Array64, b: Array64) -> Array64:
     return out
 
 
-def _crop(made: Practiced, coefficients: Array, camera: Camera) -> NDArray[np.uint8]:
-    return crop(made.head, made.true_camera(camera), coefficients, made.true_pose(coefficients))
+def _parts(made: Practiced, coefficients: Array, camera: Camera) -> NDArray[np.uint8]:
+    return faces.parts(made.head, made.true_camera(camera), coefficients, made.true_pose(coefficients))
 
 
 def _bytes(picture: Array) -> NDArray[np.uint8]:

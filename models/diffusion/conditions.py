@@ -20,7 +20,7 @@ class Conditions:
     coarse_color (3), coarse_normals (3), coarse_alpha (1): the instant avatar in the wanted view and expression.
     warp (3), visibility (1): the photo warped into the wanted view, and where that is the photo's own (F4).
     pose (3): the fitted head's normals, expression zero, in the wanted camera (G5).
-    driving: (B or 1, 3, crop, crop) the face crop whose expression is wanted (G1).
+    driving: (B or 1, 3, crop, crop) the parts (`models.diffusion.parts`) of the face whose expression is wanted (G1).
     Reference and driving may have one row for all views.
     """
 

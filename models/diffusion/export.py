@@ -1,4 +1,5 @@
-"""The expression encoder as ONNX, for the live tracker: `crop` (B, 3, 128, 128), sRGB in [0, 1] -> `latent` (B, 128)."""
+"""The expression encoder as ONNX, for the live tracker: `crop` (B, 3, 128, 128), the parts of a face (`models.diffusion.parts`),
+sRGB in [0, 1] -> `latent` (B, 128)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The expression encoder (G1): a face crop to a latent of the expression and, by cross-view pairing (G2), not of the pose."""
+"""The expression encoder (G1): parts of a face to a latent of the expression and, by cross-view pairing (G2), not of the pose."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class ExpressionEncoder(nn.Module):
         self.head = nn.Linear(before * side * side, config.latent)
 
     def forward(self, crops: Tensor) -> Tensor:
-        """Crops (B, 3, crop, crop), sRGB in [0, 1] -> latents (B, latent), each with mean 0 and variance 1."""
+        """Parts of faces (B, 3, crop, crop), cut as by `models.diffusion.parts`, sRGB in [0, 1] -> latents (B, latent), each with
+        mean 0 and variance 1."""
         x = self.stem(2 * crops - 1)
         for block in self.blocks:
             x = block(x, None) if isinstance(block, ResnetBlock2D) else block(x)

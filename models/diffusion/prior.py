@@ -64,7 +64,7 @@ class Prior(nn.Module):
         self.tokens = nn.Linear(config.expression.latent, config.expression.tokens * config.network.cross_channels)
 
     def known(self, conditions: Conditions, latent: Tensor | None = None) -> Known:
-        """Encodes the conditions. latent: (B or 1, latent) instead of the driving crops."""
+        """Encodes the conditions. latent: (B or 1, latent) instead of the driving faces."""
         color, normals = self.pictures(conditions.coarse_color, conditions.coarse_normals)
         inputs = [color, normals, self._plain(conditions.coarse_alpha), self._plain(conditions.pose)]
         if self.config.mechanisms.warp:

@@ -1,5 +1,5 @@
-"""Changes of what is trained on. Whole pairs: mirrored, in other colours, so that fewer people are seen twice. The driving crop
-(G1): the latent must not depend on light, camera, or where exactly the face was cut out."""
+"""Changes of what is trained on. Whole pairs: mirrored, in other colours, so that fewer people are seen twice. The driving face
+(G1): the latent must not depend on light, camera, or where exactly its parts were cut out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def varied(batch: Batch, generator: torch.Generator, clips: int | None = None) -
             continue
         if name in (*COLORS, "driving"):
             tensor = tensor.clamp(min=0) ** power
-        turned = tensor.flip(-1)
+        turned = mirrored(tensor) if name == "driving" else tensor.flip(-1)
         if name in NORMALS:
             turned = turned * turned.new_tensor([-1, 1, 1])[:, None, None]
         changed[name] = torch.where(flip[:, None, None, None], turned, tensor)
@@ -42,26 +42,30 @@ def varied(batch: Batch, generator: torch.Generator, clips: int | None = None) -
 def varied_faces(faces: Faces, generator: torch.Generator, strength: float = 1.0) -> Faces:
     """Half of the groups in a mirror; every crop changed in its own way, see `augmented`."""
     flip = (torch.rand(len(faces.crops), generator=generator) < 0.5).to(faces.crops.device)
-    crops = torch.where(flip[:, None, None, None, None, None], faces.crops.flip(-1), faces.crops)
+    turned = mirrored(faces.crops.flatten(0, 2)).reshape(faces.crops.shape)
+    crops = torch.where(flip[:, None, None, None, None, None], turned, faces.crops)
     coefficients = torch.where(flip[:, None, None], faces.coefficients[..., list(arkit.MIRROR)], faces.coefficients)
     return Faces(augmented(crops.flatten(0, 2), generator, strength).reshape(crops.shape), coefficients)
 
 
 def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
-    """Crops (B, 3, S, S) in [0, 1] -> the same. All randomness comes from `generator`, on the CPU; strength 0 changes nothing.
+    """Parts of faces (B, 3, S, S) in [0, 1] -> the same. All randomness comes from `generator`, on the CPU; strength 0 changes
+    nothing.
 
-    Brightness, contrast, saturation, noise, blur; scale, rotation, translation; each crop its own.
+    Each face its own brightness, contrast, saturation, noise and blur; each part its own scale, rotation and translation.
     """
     if strength == 0:
         return crops
     b = len(crops)
 
-    def uniform(low: float, high: float) -> Tensor:
-        return (low + (high - low) * torch.rand(b, 1, 1, 1, generator=generator)).to(crops)
+    def uniform(low: float, high: float, rows: int = b) -> Tensor:
+        return (low + (high - low) * torch.rand(rows, 1, 1, 1, generator=generator)).to(crops)
+
+    def for_each_part(most: float) -> Tensor:
+        return uniform(-most * strength, most * strength, 4 * b)
 
     s = strength
-    zoom, turn = uniform(-0.15 * s, 0.15 * s), uniform(-0.3 * s, 0.3 * s)
-    x = _moved(crops, zoom, turn, uniform(-0.1 * s, 0.1 * s), uniform(-0.1 * s, 0.1 * s))
+    x = _together(_moved(_apart(crops), for_each_part(0.2), for_each_part(0.3), for_each_part(0.15), for_each_part(0.15)))
     grey = x.mean(dim=1, keepdim=True)
     x = torch.lerp(grey.expand_as(x), x, uniform(1 - 0.6 * s, 1 + 0.4 * s))
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
@@ -70,6 +74,23 @@ def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) 
     x = torch.lerp(x, blurred, uniform(-1.0, 1.0).clamp(min=0) * min(s, 1.0))
     noise = torch.randn(x.shape, generator=generator).to(x)
     return (x + noise * uniform(0.0, 0.04 * s)).clamp(0, 1)
+
+
+def mirrored(crops: Tensor) -> Tensor:
+    """The parts (B, 3, S, S) of the faces in a mirror: the eyes change places, and one of them is kept mirrored already."""
+    right, left, *others = _apart(crops).unflatten(0, (-1, 4)).unbind(1)
+    return _together(torch.stack([left, right, *(part.flip(-1) for part in others)], dim=1).flatten(0, 1))
+
+
+def _apart(crops: Tensor) -> Tensor:
+    """(B, 3, S, S) -> (4 B, 3, S / 2, S / 2), the quarters of each row by row."""
+    b, c, h, w = crops.shape
+    return crops.reshape(b, c, 2, h // 2, 2, w // 2).permute(0, 2, 4, 1, 3, 5).reshape(4 * b, c, h // 2, w // 2)
+
+
+def _together(parts: Tensor) -> Tensor:
+    b, c, h, w = len(parts) // 4, *parts.shape[1:]
+    return parts.reshape(b, 2, 2, c, h, w).permute(0, 3, 1, 4, 2, 5).reshape(b, c, 2 * h, 2 * w)
 
 
 def _moved(x: Tensor, zoom: Tensor, turn: Tensor, right: Tensor, down: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from models.diffusion.conditions import Conditions
 COLORS = ("reference", "warp", "coarse_color", "target_color")
 NORMALS = ("reference_pose", "coarse_normals", "pose", "target_normals")
 MASKS = ("coarse_alpha", "visibility", "target_matte")
-"""Which of a batch's pictures are what; the driving crop, of another size, is a colour too."""
+"""Which of a batch's pictures are what; the driving face, of another size, is a colour too."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ BatchSource = Callable[[int], Batch]
 
 @dataclass(frozen=True)
 class Faces:
-    """For the expression encoder alone. crops: (G, M, 2, 3, S, S) sRGB in [0, 1], M moments of a person from the same two
-    webcams. coefficients: (G, M, 52)."""
+    """For the expression encoder alone. crops: (G, M, 2, 3, S, S) sRGB in [0, 1], the parts of faces, M moments of a person from
+    the same two webcams. coefficients: (G, M, 52)."""
 
     crops: Tensor
     coefficients: Tensor

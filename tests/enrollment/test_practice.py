@@ -208,13 +208,13 @@ def test_a_whole_head(model: HeadModel) -> None:
     again = pairs.rows(model, SEED, views=2)
     assert rows.tobytes() == again.tobytes()
     assert (rows["moment"] == 0).all() and (rows["coefficients"][0] == rows["coefficients"][1]).all()
-    assert rows["driving"].std() > 10 and rows["target_matte"].mean() > 30
+    assert rows["parts"].std() > 10 and rows["target_matte"].mean() > 30
 
 
 def test_faces_of_a_person_are_the_same_moments_from_two_webcams(model: HeadModel) -> None:
     rows = faces.rows(model, 5, groups=2)
     assert rows.dtype == faces.ROW and len(rows) == 2
-    crops, c = rows["crops"].astype(float), rows["coefficients"]
+    crops, c = rows["parts"].astype(float), rows["coefficients"]
     assert np.abs(c[:, 0] - c[:, 1]).max() > 0.1
     assert np.abs(crops[:, :, 0] - crops[:, :, 1]).mean() > 3, "two webcams"
     assert np.abs(crops[:, 0] - crops[:, 1]).mean() > 0.3, "two moments"
@@ -223,7 +223,7 @@ def test_faces_of_a_person_are_the_same_moments_from_two_webcams(model: HeadMode
 
 def test_faces_are_cached_like_pairs(tmp_path: Path) -> None:
     rows = np.zeros(3, faces.ROW)
-    rows["crops"][:, :, 0], rows["crops"][:, :, 1] = 51, 153
+    rows["parts"][:, :, 0], rows["parts"][:, :, 1] = 51, 153
     rows["coefficients"][..., 3] = 0.5
     for seed in (TRAINING, TRAINING + 1, HELD_OUT):
         np.save(tmp_path / f"{seed}.npy", rows)

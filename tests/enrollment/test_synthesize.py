@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from enrollment.capture import Capture, Frame
 from enrollment.conditions import Conditioner, Wanted, in_camera
@@ -13,7 +14,8 @@ from enrollment.synthesize import EXPRESSIONS, View, planned, sheet, synthesize
 from models import arkit
 from models.diffusion.prior import Prior
 from models.errors import Cancelled
-from models.heads.base import HeadModel
+from models.heads.base import REGION, HeadModel
+from models.heads.raster import rasterize
 from tests.models.diffusion import tiny
 
 SIDE = 128
@@ -74,6 +76,20 @@ def test_the_photos_pixels_win(plain: tuple[Frame, ...], changed: tuple[Frame, .
         unseen = (known.visibility == 0) & (known.alpha > 0.9)
         assert np.abs(on_white(after) - on_white(before))[unseen].mean() > 0.01
     assert shown > 0.1 * SIDE**2
+
+
+def test_clothes_keep_the_avatars_colours(
+    changed: tuple[Frame, ...], coarse: list[Wanted], enrolled: Enrollment, model: HeadModel
+) -> None:
+    person = enrolled.avatar.person(model)
+    for frame, known in ((changed[0], coarse[0]), (changed[2], coarse[2])):  # back and side
+        found = rasterize(person.vertices(frame.coefficients, frame.pose), model.faces, frame.camera)
+        body = (found.face >= 0) & (model.region[np.maximum(found.face, 0)] == REGION["body"])
+        inner = ndimage.binary_erosion(body, iterations=4) & (known.alpha > 0.98) & (frame.matte > 0.98) & (known.visibility == 0)
+        other = ~ndimage.binary_dilation(body, iterations=4) & (known.alpha > 0.98) & (known.visibility == 0)
+        away = np.abs(on_white(frame) - known.color).max(axis=2)
+        assert inner.sum() > 100 and away[inner].max() < 0.03
+        assert away[other].mean() > 0.05, "elsewhere the prior is heard"
 
 
 def test_nothing_is_learned_where_the_prior_cannot_tell_hair_from_air(

@@ -7,7 +7,7 @@ import torch
 
 from models import arkit
 from models.diffusion.prior import Prior
-from models.training.augment import augmented, varied, varied_faces
+from models.training.augment import augmented, mirrored, varied, varied_faces
 from models.training.batch import Batch, Faces
 from models.training.figures import angle_deg, closer_across_views, explained, linear_readout, psnr, triples
 from models.training.losses import denoising_loss, expression_loss, importance
@@ -70,14 +70,16 @@ def test_crops_change_by_the_generator_only() -> None:
     assert torch.equal(augmented(crops, torch.Generator(), 0.0), crops)
 
 
-def test_crops_are_moved_by_little() -> None:
-    dot = torch.zeros(64, 3, 64, 64)
-    dot[:, :, 30:34, 30:34] = 1
-    x = augmented(dot, torch.Generator().manual_seed(0)).mean(dim=1)
+def test_each_part_of_a_face_moves_by_itself_and_by_little() -> None:
+    dots = torch.zeros(64, 3, 64, 64)
+    dots[..., 14:18, 14:18], dots[..., 14:18, 46:50] = 1, 1  # in the middle of both upper parts
+    x = augmented(dots, torch.Generator().manual_seed(0)).mean(dim=1)
     x = (x - x.amin(dim=(1, 2), keepdim=True)).square()
-    place = torch.arange(64.0)
-    rows = (x.sum(2) * place).sum(1) / x.sum((1, 2))
-    assert 0.5 < rows.std() < 4 and (rows - 31.5).abs().max() < 10
+    place = torch.arange(32.0)
+    right, left = ((part.sum(2) * place).sum(1) / part.sum((1, 2)) for part in (x[:, :32, :32], x[:, :32, 32:]))
+    for rows in (right, left):
+        assert 0.5 < rows.std() < 4 and (rows - 15.5).abs().max() < 8
+    assert (right - left).abs().median() > 0.5, "not as one picture"
 
 
 def test_a_varied_pair_is_still_a_pair() -> None:
@@ -119,6 +121,15 @@ def test_a_mirrored_face_winks_with_the_other_eye() -> None:
     flipped = torch.tensor([not torch.equal(a, b) for a, b in zip(out.crops, faces.crops)])
     assert 8 < flipped.sum() < 24
     assert torch.equal(out.coefficients[flipped], faces.coefficients[flipped][..., list(arkit.MIRROR)])
+
+
+def test_a_mirrored_face_has_its_eyes_swapped_and_the_rest_turned_about() -> None:
+    crops = some_faces(2).crops.flatten(0, 2)
+    out = mirrored(crops)
+    assert torch.equal(out[..., :32, :32], crops[..., :32, 32:]) and torch.equal(out[..., :32, 32:], crops[..., :32, :32])
+    assert torch.equal(out[..., 32:, :32], crops[..., 32:, :32].flip(-1))
+    assert torch.equal(out[..., 32:, 32:], crops[..., 32:, 32:].flip(-1))
+    assert torch.equal(mirrored(out), crops)
 
 
 def test_faces_teach_the_latent_what_the_face_does_and_not_where_the_webcam_is() -> None:

@@ -28,7 +28,7 @@ def cache(tmp_path: Path) -> Path:
     for seed in (*range(TRAINING, TRAINING + 3), *range(HELD_OUT, HELD_OUT + 16)):
         np.save(folder / f"{seed}.npy", fake_rows(seed, views=12))
         rows = np.zeros(2, faces.ROW)
-        rows["crops"] = rng.integers(0, 255, rows["crops"].shape)
+        rows["parts"] = rng.integers(0, 255, rows["parts"].shape)
         rows["coefficients"] = rng.random(rows["coefficients"].shape)
         np.save(folder / "faces" / f"{seed}.npy", rows)
     return folder
