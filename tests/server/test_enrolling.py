@@ -97,7 +97,7 @@ def test_a_clip_is_followed_again_by_the_avatar_that_learned_from_it(
         return capture_of(film, again, avatar, model, own=own)
 
     monkeypatch.setattr(filming, "capture_of", watched)
-    monkeypatch.setattr(filming, "MOST", 8)
+    monkeypatch.setattr(filming, "MOST", 3)
     stopping = True
 
     def stop(stage: str, part: float) -> None:
