@@ -148,7 +148,8 @@ class MockServer:
 
     async def _drop(self) -> None:
         for place in list(self._sockets):
-            await place.close()
+            with contextlib.suppress(WebSocketDisconnect):  # the page was quicker
+                await place.close()
         for peer in list(self._peers):
             await peer.close()
         self._peers.clear()

@@ -73,4 +73,4 @@ def test_a_bust_has_no_seam_where_the_photo_ends() -> None:
     column = drawn.color[:, 118:138][drawn.alpha[:, 118:138].min(axis=1) > 0.95].mean(axis=1)
     blue = column[column[:, 2] > 2 * column[:, 0]][2:]
     assert len(blue) > 30, "the cloth goes on to where the bust ends"
-    assert np.abs(blue - np.array([40, 60, 120]) / 255).max() < 0.06
+    assert np.abs(blue - np.array([40, 60, 120]) / 255).max() < 0.07
