@@ -35,20 +35,17 @@ AROUND = 0.45
 """How much is kept around the posed head's box, part of its larger side: hair and shoulders."""
 
 
-def _both(**values: float) -> dict[str, float]:
-    return {f"{name}{side}": value for name, value in values.items() for side in ("Left", "Right")}
-
-
 COARSE: tuple[tuple[float, float, dict[str, float]], ...] = (
     (-20, 0, {}), (40, 5, {}), (-75, 0, {}), (75, 0, {}), (180, 10, {}),
-    (20, 0, _both(eyeBlink=1.0)), (0, 5, {**_both(eyeBlink=0.6), "browInnerUp": 0.8}),
-    (15, 0, _both(browDown=1.0, noseSneer=0.5)), (-20, 5, {**_both(browOuterUp=0.8, eyeWide=0.7), "jawOpen": 0.4}),
-    (0, 0, _both(mouthSmile=1.0)), (25, 0, {**_both(mouthSmile=1.0, mouthUpperUp=0.3, cheekSquint=0.5), "jawOpen": 0.4}),
-    (-40, 0, _both(mouthSmile=0.7, mouthStretch=0.4)), (-10, 0, _both(mouthFrown=0.9, mouthLowerDown=0.4)),
+    (20, 0, arkit.both(eyeBlink=1.0)), (0, 5, {**arkit.both(eyeBlink=0.6), "browInnerUp": 0.8}),
+    (15, 0, arkit.both(browDown=1.0, noseSneer=0.5)), (-20, 5, {**arkit.both(browOuterUp=0.8, eyeWide=0.7), "jawOpen": 0.4}),
+    (0, 0, arkit.both(mouthSmile=1.0)),
+    (25, 0, {**arkit.both(mouthSmile=1.0, mouthUpperUp=0.3, cheekSquint=0.5), "jawOpen": 0.4}),
+    (-40, 0, arkit.both(mouthSmile=0.7, mouthStretch=0.4)), (-10, 0, arkit.both(mouthFrown=0.9, mouthLowerDown=0.4)),
     (0, 5, {"mouthPucker": 0.9, "jawOpen": 0.6, "browInnerUp": 1.0}), (-30, 0, {"mouthPucker": 1.0}),
     (20, 0, {"mouthFunnel": 0.8, "jawOpen": 0.3}), (0, -5, {"jawOpen": 0.8}), (-40, 5, {"jawOpen": 0.5}),
-    (0, -10, {**_both(mouthPress=0.6), "mouthRollLower": 0.5}), (0, 0, {"mouthLeft": 0.7, "jawLeft": 0.3}),
-    (0, 0, {"mouthRight": 0.7, "jawRight": 0.3}), (0, 0, {**_both(mouthUpperUp=0.8, mouthLowerDown=0.7), "jawOpen": 0.2}),
+    (0, -10, {**arkit.both(mouthPress=0.6), "mouthRollLower": 0.5}), (0, 0, {"mouthLeft": 0.7, "jawLeft": 0.3}),
+    (0, 0, {"mouthRight": 0.7, "jawRight": 0.3}), (0, 0, {**arkit.both(mouthUpperUp=0.8, mouthLowerDown=0.7), "jawOpen": 0.2}),
 )  # fmt: skip
 """Views of the instant avatar, degrees around and above, and the expression in each."""
 COARSE_SIDE, COARSE_SHARE = 320, 0.5

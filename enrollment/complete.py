@@ -38,7 +38,7 @@ TOOTH_WIDTHS = {
     "lower_teeth": (5.3e-3, 5.9e-3, 6.9e-3, 7.0e-3, 7.1e-3, 11.0e-3),
 }
 """Metres along the arch, from the middle to the side (means of adults)."""
-TOOTH_LIGHT, TOOTH_PIXELS = 0.9, 200
+CLEAR_TOOTH, TOOTH_PIXELS = 0.9, 200
 """How bright a pixel between the lips must be, skins, to be a tooth's, and how many such there must be."""
 GAP, GAP_SHADE = 0.7e-3, 0.35
 """Half the width of the shadow between two teeth, metres, and how much light it takes."""
@@ -246,7 +246,7 @@ def teeth_tone(mouth: Array, skin: Array) -> Array | None:
     """The colour (3,) of the teeth among pixels between the lips (N, 3), the bright ones that are paler than skin (3,); None when
     there are hardly any."""
     light, width = mouth.mean(axis=1), mouth.max(axis=1) - mouth.min(axis=1)
-    bright = (light > TOOTH_LIGHT * skin.mean()) & (width * skin.mean() < 0.9 * (skin.max() - skin.min()) * light + 0.02)
+    bright = (light > CLEAR_TOOTH * skin.mean()) & (width * skin.mean() < 0.9 * (skin.max() - skin.min()) * light + 0.02)
     return np.asarray(np.median(mouth[bright], axis=0), np.float32) if bright.sum() > TOOTH_PIXELS else None
 
 

@@ -187,12 +187,9 @@ def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int6
 
 def _lashes(portrait: Portrait) -> NDArray[np.bool_]:
     """(S, S) the thin band around the eyes in which lashes and the edge of the lid lie."""
-    eyes = np.zeros(portrait.matte.shape, np.uint8)
-    for outline, names in OPENINGS:
-        if "left_eye" in names or "right_eye" in names:
-            cv2.fillPoly(eyes, [np.round(portrait.landmarks.points[list(outline), :2]).astype(np.int32)], 1)
-    width = LASHES * face_height(portrait.landmarks)
-    return np.asarray(ndimage.distance_transform_edt(eyes == 0) < width)
+    points, shape = portrait.landmarks.points[:, :2], portrait.matte.shape
+    eyes = np.any([polygon_of(outline, points, shape) for outline, _ in OPENINGS if outline != MOUTH], axis=0)
+    return np.asarray(ndimage.distance_transform_edt(~eyes) < LASHES * face_height(portrait.landmarks))
 
 
 def local_mean(picture: Array, size: NDArray[np.integer], row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:

@@ -46,3 +46,8 @@ def vector(**values: float) -> list[float]:
     for name, value in values.items():
         out[INDEX[name]] = float(value)
     return out
+
+
+def both(**values: float) -> dict[str, float]:
+    """The same movement on both sides of the face: `both(eyeBlink=1.0)` names `eyeBlinkLeft` and `eyeBlinkRight`."""
+    return {f"{name}{side}": value for name, value in values.items() for side in ("Left", "Right")}

@@ -30,22 +30,18 @@ SHOWN = 0.32
 """Metres of the head that a picture is high."""
 
 
-def _both(**values: float) -> dict[str, float]:
-    return {f"{name}{side}": v for name, v in values.items() for side in ("Left", "Right")}
-
-
 FACES: tuple[dict[str, float], ...] = (
     {},
-    _both(mouthSmile=0.7, cheekSquint=0.5, eyeSquint=0.3),
-    {"jawOpen": 0.6} | _both(mouthLowerDown=0.3),
-    _both(eyeBlink=1.0) | {"mouthPressLeft": 0.4, "mouthPressRight": 0.4},
-    _both(browDown=0.8, noseSneer=0.4, mouthFrown=0.5),
-    _both(eyeWide=0.7, browOuterUp=0.8) | {"browInnerUp": 0.8, "jawOpen": 0.25},
+    arkit.both(mouthSmile=0.7, cheekSquint=0.5, eyeSquint=0.3),
+    {"jawOpen": 0.6} | arkit.both(mouthLowerDown=0.3),
+    arkit.both(eyeBlink=1.0) | {"mouthPressLeft": 0.4, "mouthPressRight": 0.4},
+    arkit.both(browDown=0.8, noseSneer=0.4, mouthFrown=0.5),
+    arkit.both(eyeWide=0.7, browOuterUp=0.8) | {"browInnerUp": 0.8, "jawOpen": 0.25},
     {"mouthPucker": 0.8, "mouthFunnel": 0.3},
     # held out: each mixes what others showed apart, in other amounts
-    _both(mouthSmile=0.8, cheekSquint=0.4, mouthUpperUp=0.3) | {"jawOpen": 0.35},
+    arkit.both(mouthSmile=0.8, cheekSquint=0.4, mouthUpperUp=0.3) | {"jawOpen": 0.35},
     {"mouthFunnel": 0.5, "jawOpen": 0.3, "browInnerUp": 0.6},
-    _both(eyeBlink=0.5, mouthSmile=0.3, browDown=0.3) | {"mouthLeft": 0.3},
+    arkit.both(eyeBlink=0.5, mouthSmile=0.3, browDown=0.3) | {"mouthLeft": 0.3},
 )
 HELD_FACES = (7, 8, 9)
 """Three of ten expressions are kept for scoring."""

@@ -32,3 +32,10 @@ def test_vector() -> None:
     assert (len(v), sum(v), v[arkit.INDEX["jawOpen"]]) == (52, 1.5, 0.5)
     with pytest.raises(KeyError):
         arkit.vector(jawOpened=1)
+
+
+def test_both_names_both_sides() -> None:
+    assert arkit.both(eyeBlink=0.5, mouthSmile=1.0) == {
+        "eyeBlinkLeft": 0.5, "eyeBlinkRight": 0.5, "mouthSmileLeft": 1.0, "mouthSmileRight": 1.0,
+    }  # fmt: skip
+    assert sum(arkit.vector(**arkit.both(browDown=1.0))) == 2

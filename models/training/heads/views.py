@@ -66,35 +66,32 @@ def look(model: HeadModel, yaw: float, pitch: float) -> dict[str, float]:
     return {k: min(v, 1.0) for k, v in out.items()}
 
 
-def _both(**values: float) -> dict[str, float]:
-    return {f"{name}{side}": v for name, v in values.items() for side in ("Left", "Right")}
-
-
 EMOTIONS: dict[str, dict[str, float]] = {
     "neutral": {},
-    "smile": _both(mouthSmile=0.7, cheekSquint=0.5, eyeSquint=0.3, mouthDimple=0.2),
-    "grin": _both(mouthSmile=0.85, cheekSquint=0.7, eyeSquint=0.45, mouthUpperUp=0.45, mouthLowerDown=0.35) | {"jawOpen": 0.16},
-    "laugh": _both(mouthSmile=0.9, cheekSquint=0.8, eyeSquint=0.6, mouthUpperUp=0.5, mouthLowerDown=0.4) | {"jawOpen": 0.5},
-    "surprise": _both(eyeWide=0.75, browOuterUp=0.8) | {"browInnerUp": 0.8, "jawOpen": 0.4},
-    "anger": _both(browDown=0.85, eyeSquint=0.35, noseSneer=0.35, mouthPress=0.4) | {"jawForward": 0.1},
-    "sadness": _both(mouthFrown=0.6, browDown=0.1) | {"browInnerUp": 0.7, "mouthShrugLower": 0.3},
-    "disgust": _both(noseSneer=0.8, mouthUpperUp=0.5, browDown=0.5, eyeSquint=0.4),
-    "fear": _both(eyeWide=0.7, mouthStretch=0.5, browOuterUp=0.4) | {"browInnerUp": 0.9, "jawOpen": 0.2},
+    "smile": arkit.both(mouthSmile=0.7, cheekSquint=0.5, eyeSquint=0.3, mouthDimple=0.2),
+    "grin": arkit.both(mouthSmile=0.85, cheekSquint=0.7, eyeSquint=0.45, mouthUpperUp=0.45, mouthLowerDown=0.35)
+    | {"jawOpen": 0.16},
+    "laugh": arkit.both(mouthSmile=0.9, cheekSquint=0.8, eyeSquint=0.6, mouthUpperUp=0.5, mouthLowerDown=0.4) | {"jawOpen": 0.5},
+    "surprise": arkit.both(eyeWide=0.75, browOuterUp=0.8) | {"browInnerUp": 0.8, "jawOpen": 0.4},
+    "anger": arkit.both(browDown=0.85, eyeSquint=0.35, noseSneer=0.35, mouthPress=0.4) | {"jawForward": 0.1},
+    "sadness": arkit.both(mouthFrown=0.6, browDown=0.1) | {"browInnerUp": 0.7, "mouthShrugLower": 0.3},
+    "disgust": arkit.both(noseSneer=0.8, mouthUpperUp=0.5, browDown=0.5, eyeSquint=0.4),
+    "fear": arkit.both(eyeWide=0.7, mouthStretch=0.5, browOuterUp=0.4) | {"browInnerUp": 0.9, "jawOpen": 0.2},
     "kiss": {"mouthPucker": 0.85, "mouthFunnel": 0.2},
-    "puff": {"cheekPuff": 0.85, "mouthPucker": 0.2} | _both(mouthPress=0.3),
+    "puff": {"cheekPuff": 0.85, "mouthPucker": 0.2} | arkit.both(mouthPress=0.3),
     "doubt": {"mouthLeft": 0.5, "mouthShrugUpper": 0.3, "browOuterUpLeft": 0.7, "browDownRight": 0.5},
-    "shout": {"jawOpen": 0.85} | _both(mouthStretch=0.35, mouthLowerDown=0.35, browDown=0.3),
-    "sleepy": _both(eyeBlink=0.55, browDown=0.1),
+    "shout": {"jawOpen": 0.85} | arkit.both(mouthStretch=0.35, mouthLowerDown=0.35, browDown=0.3),
+    "sleepy": arkit.both(eyeBlink=0.55, browDown=0.1),
 }
 """Whole faces, as people make them."""
 OFTEN = {"smile": 4, "grin": 3, "laugh": 2, "neutral": 2}
 """How much likelier than others some of them are."""
 SPEECH: tuple[dict[str, float], ...] = (
     {"jawOpen": 0.35}, {"mouthFunnel": 0.6, "jawOpen": 0.2}, {"mouthPucker": 0.6, "jawOpen": 0.1},
-    _both(mouthStretch=0.4, mouthLowerDown=0.2) | {"jawOpen": 0.12},
-    _both(mouthPress=0.5) | {"mouthRollLower": 0.4, "mouthRollUpper": 0.3},
-    _both(mouthUpperUp=0.2) | {"mouthRollLower": 0.6, "jawOpen": 0.08},
-    _both(mouthLowerDown=0.35, mouthUpperUp=0.2) | {"jawOpen": 0.12},
+    arkit.both(mouthStretch=0.4, mouthLowerDown=0.2) | {"jawOpen": 0.12},
+    arkit.both(mouthPress=0.5) | {"mouthRollLower": 0.4, "mouthRollUpper": 0.3},
+    arkit.both(mouthUpperUp=0.2) | {"mouthRollLower": 0.6, "jawOpen": 0.08},
+    arkit.both(mouthLowerDown=0.35, mouthUpperUp=0.2) | {"jawOpen": 0.12},
 )  # fmt: skip
 
 
@@ -117,11 +114,11 @@ def random_expression(rng: np.random.Generator, model: HeadModel | None = None, 
     if rng.random() < 0.5:
         add(SPEECH[rng.integers(len(SPEECH))], strength * rng.uniform(0.3, 1.2))
     if rng.random() < 0.12:
-        add(_both(eyeBlink=1.0), rng.uniform(0.5, 1.0))
+        add(arkit.both(eyeBlink=1.0), rng.uniform(0.5, 1.0))
     elif rng.random() < 0.05:
         side = "Left" if rng.random() < 0.5 else "Right"
         add({f"eyeBlink{side}": 1.0, f"cheekSquint{side}": 0.6, f"mouthSmile{side}": 0.3}, 1.0)
-    add({"browInnerUp": 1.0} if rng.random() < 0.5 else _both(browDown=1.0), strength * rng.beta(1, 6))
+    add({"browInnerUp": 1.0} if rng.random() < 0.5 else arkit.both(browDown=1.0), strength * rng.beta(1, 6))
     if rng.random() < 0.1:
         add({rng.choice(["jawLeft", "jawRight", "mouthLeft", "mouthRight", "jawForward"]): 1.0}, strength * rng.uniform(0.1, 0.6))
     yaw, pitch = float(rng.normal(0, 0.13)), float(rng.normal(0, 0.08))
