@@ -51,9 +51,16 @@ class FaceCrop:
         return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=way), np.uint8)
 
     def matted(self, rgb: Pixels) -> Pixels:
-        """The square with the person on white."""
+        """The square with the person on white.
+
+        The person is told apart where the clip shows something: white padding misleads the segmentation, hair beside it is lost.
+        """
         square = self.cut(rgb)
-        return self.clipped(over_white(square, matte(square)))
+        shown = self.clipped(np.zeros_like(square)).min(axis=2) < 255
+        rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+        window = square[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        window[:] = over_white(window, matte(window))
+        return self.clipped(square)
 
     def clipped(self, square: Pixels) -> Pixels:
         """A cut picture with white where the clip shows nothing."""

@@ -40,7 +40,7 @@ TURNED = (-55.0, -40.0, 40.0, 55.0)
 """Degrees from the front, within the 30 to 60 from the photo where colours are compared."""
 ELSEWHERE = (0.0, 90.0, -120.0, 180.0)
 """Further views: their normals count too."""
-TAUGHT, OTHERS = 60, HELD_OUT + 500_000
+TAUGHT, OTHERS = 120, HELD_OUT + 500_000
 """People whose faces the linear readout is fitted on, and the number of the first: held out too, but not measured on."""
 SITTINGS = 5
 """Groups of faces of each person, see `enrollment.practice.faces`."""
@@ -180,7 +180,7 @@ def _latent(prior: Prior, exam: Exam) -> tuple[float, float]:
     taught, held = latents(exam.taught), latents(exam.held)
     z = torch.cat([taught.flatten(0, 2), held.flatten(0, 2)])
     c = torch.cat([exam.taught.coefficients, exam.held.coefficients])[:, :, None].expand(-1, -1, 2, -1).flatten(0, 2)
-    return linear_readout(z, c, held=held.flatten(0, 2).shape[0] / len(z), ridge=1e-3), triples(held)
+    return linear_readout(z, c, held=held.flatten(0, 2).shape[0] / len(z)), triples(held)
 
 
 def _faces(model: HeadModel, first: int, count: int, tell: Callable[[float], None]) -> Faces:
