@@ -23,6 +23,8 @@ HAIR_VOLUME = 0.012
 """Metres; where the outline stands out further than this, the surface is hair (or a hat, or a scarf)."""
 STRAND = 0.6
 """A pixel is hair when it is this many times nearer to the hair's tone than to the skin's."""
+DENSE = 0.7
+"""Part of the band between face and outline that must be hair, where the band is to stand for the back of the head."""
 CALM = 0.3
 """How much of the strands' contrast is left at the whorl."""
 LONG_HAIR = 0.4
@@ -142,13 +144,15 @@ class HairWrap:
         """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone, skin: (3,) the hair's colour and the skin's."""
         self.tone = tone
         model, fragments = view.model, view.fragments
-        self.colors, self.camera = colors, view.camera
+        self.camera = view.camera
         head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
         self.middle = self._centre(view, head)
         corner = model.faces[np.maximum(fragments.face, 0)]
         is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
         from_hair, from_skin = (np.linalg.norm(colors[is_hair] - t, axis=1) for t in (tone, skin))
         is_hair[is_hair] = from_hair < np.maximum(STRAND * from_skin, ALIKE)
+        near = ndimage.distance_transform_edt(~is_hair, return_distances=False, return_indices=True)
+        self.colors = colors[near[0], near[1]]  # never an ear's or the background's
         row, column = np.nonzero(is_hair)
         angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
         bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
@@ -161,13 +165,19 @@ class HairWrap:
             if last[b] - r < 4.0:
                 last[b] = r
                 self.inner[b] = r
-        valid = (self.outer - self.inner) > 8.0
+        width = self.outer - self.inner
+        pixels = np.bincount(bin_, minlength=self.BINS)
+        whole = np.pi / self.BINS * (self.outer**2 - np.where(np.isfinite(self.inner), self.inner, 0.0) ** 2)
+        valid = (width > 8.0) & (pixels > DENSE * whole)
         self.known = bool(valid.any())
         if self.known:
-            index = np.arange(self.BINS)
-            tripled = np.concatenate([np.flatnonzero(valid) + k * self.BINS for k in (-1, 0, 1)])
-            nearest = tripled[np.abs(index[:, None] - tripled[None]).argmin(axis=1)] % self.BINS
-            self.source = nearest
+            index, there = np.arange(self.BINS), np.flatnonzero(valid)
+            tripled = np.concatenate([there - self.BINS, there, there + self.BINS])
+            after = np.searchsorted(tripled, index)
+            ahead, behind = tripled[after], tripled[after - (tripled[after] > index)]
+            self.sources = (behind % self.BINS, ahead % self.BINS)
+            part = (index - behind) / np.maximum(ahead - behind, 1)
+            self.share = part * part * (3 - 2 * part)
             skin_xy = view.camera.project(view.vertices[head | hair])
             a, r = self._polar(skin_xy)
             self.reach = np.full(self.BINS, 1.0)
@@ -183,23 +193,23 @@ class HairWrap:
         return np.arctan2(d[:, 1], d[:, 0]) % (2 * np.pi), np.linalg.norm(d, axis=1)
 
     def at(self, points: Array) -> Array:
-        """Colours (N, 3) for surface points (N, 3) in the view's space."""
+        """Colours (N, 3) for surface points (N, 3) in the view's space. Where the band is missing, from both of its ends."""
         angle, radius = self._polar(self.camera.project(points))
-        exact = angle / (2 * np.pi) * self.BINS
-        bin_ = exact.astype(int) % self.BINS
-        source = self.source[bin_]
+        bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
         part = np.clip(radius / self.reach[bin_], 0, 1)
+        behind, ahead = (self._band(source[bin_], bin_, angle, part) for source in self.sources)
+        found = behind + self.share[bin_, None] * (ahead - behind)
+        clear = CALM + (1 - CALM) * part[:, None]  # towards the whorl all hair is alike
+        return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
+
+    def _band(self, source: NDArray[np.int64], bin_: NDArray[np.int64], angle: Array, part: Array) -> Array:
+        """The photo's colours (N, 3) a part of the way through the band of the bins `source`."""
         inner, outer = self.inner[source], self.outer[source]
         r = inner + (0.08 + 0.84 * part) * (outer - inner)
         turned = np.where(source == bin_, angle, (source + 0.5) / self.BINS * 2 * np.pi + (angle * 7.0 % 0.1))
-        x = self.middle[0] + r * np.cos(turned)
-        y = self.middle[1] + r * np.sin(turned)
         side = self.colors.shape[0] - 1
-        soft = ndimage.map_coordinates
-        at = np.stack([np.clip(y, 0, side), np.clip(x, 0, side)])
-        found = np.stack([soft(self.colors[..., k], at, order=1) for k in range(3)], axis=1)
-        clear = CALM + (1 - CALM) * part[:, None]  # towards the whorl all hair is alike
-        return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
+        at = np.clip(np.stack([self.middle[1] + r * np.sin(turned), self.middle[0] + r * np.cos(turned)]), 0, side)
+        return np.stack([ndimage.map_coordinates(self.colors[..., k], at, order=1) for k in range(3)], axis=1)
 
 
 def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -11,17 +11,18 @@ from functools import cached_property
 
 import numpy as np
 
+from enrollment.depths import MARKS, nearness
 from enrollment.portrait import Portrait, face_height
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
 from models.similarity import similarity
 from models.types import Array, Array64, Camera
 
-MARKS = 468
-"""Landmarks of the face without the irises."""
 ITERATIONS = 30
 NOISE = 0.004
 """One standard deviation of a landmark, in face heights."""
+DEPTH_NOISE = 0.05
+"""The same of its depth (`enrollment.depths`). Single depths are twice as good, but they err for a whole feature at once."""
 OUTLIER = 4.0
 """Standard deviations at which a landmark begins to lose its say."""
 WORN = (
@@ -89,6 +90,8 @@ class _Photo:
         self.xy = portrait.landmarks.points[:MARKS, :2].astype(np.float64) - np.asarray(portrait.principal)
         self.height = face_height(portrait.landmarks)
         self.weight = weight / (NOISE * self.height) ** 2
+        self.depth_weight = weight / (DEPTH_NOISE * self.height) ** 2
+        self.nearness = nearness(portrait.landmarks.points, self.height)
         self.focal_prior = np.log(FOCAL * portrait.photo_side)
         self.coefficients = np.zeros(arkit.COUNT)
         seen = portrait.landmarks.points[:MARKS].astype(np.float64) * np.array([1.0, -1.0, -1.0])
@@ -105,6 +108,12 @@ class _Photo:
         p = points @ self.rotation.T + self.translation
         f = np.exp(self.log_focal)
         return np.stack([f * p[:, 0] / -p[:, 2], f * p[:, 1] / p[:, 2]], axis=1), p
+
+    def depth_error(self, q: Array64) -> tuple[Array64, float]:
+        """By how many pixels camera points (N, 3) are nearer than the picture says, about their mean (N,); pixels a metre."""
+        scale = float(np.exp(self.log_focal) / -np.average(q[:, 2], weights=self.weight))
+        error = scale * q[:, 2] - self.nearness
+        return error - np.average(error, weights=self.weight), scale
 
 
 @dataclass(frozen=True)
@@ -164,7 +173,8 @@ def _energy(identity: Array64, photos: list[_Photo], basis: _Basis) -> float:
     """Twice the negative logarithm of the posterior, up to a constant."""
     total = float(identity @ identity + (basis.size @ identity / SIZE_SPREAD) ** 2)
     for p in photos:
-        seen, _ = p.project(basis.points(identity, p.coefficients))
+        seen, q = p.project(basis.points(identity, p.coefficients))
+        total += float(np.sum(p.depth_weight * p.depth_error(q)[0] ** 2))
         r2 = p.weight * np.sum((seen - p.xy) ** 2, axis=1)
         total += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
         total += float(np.sum((p.coefficients / EXPRESSION_SPREAD) ** 2))
@@ -191,6 +201,15 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
         own = np.concatenate([np.arange(k), at + np.arange(each)])
         hessian[np.ix_(own, own)] += weighted.T @ j
         gradient[own] += weighted.T @ residual.reshape(-1)
+        error, scale = p.depth_error(q)
+        deeper = _points_jacobian(p, q, basis)[:, 2]
+        closer = np.average(deeper, axis=0, weights=p.weight) / -np.average(q[:, 2], weights=p.weight)
+        closer[k + 6] = 1.0
+        deeper = scale * (deeper + q[:, 2:] * closer)
+        deeper -= np.average(deeper, axis=0, weights=p.weight)
+        weighted = deeper * p.depth_weight[:, None]
+        hessian[np.ix_(own, own)] += weighted.T @ deeper
+        gradient[own] += weighted.T @ error
         place = at + 7 + np.arange(len(FREE))
         hessian[place, place] += 1 / EXPRESSION_SPREAD[FREE] ** 2
         gradient[place] += p.coefficients[FREE] / EXPRESSION_SPREAD[FREE] ** 2
@@ -204,24 +223,28 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
 
 def _jacobian(p: _Photo, seen: Array64, q: Array64, basis: _Basis) -> Array64:
     """Pixels by identity and one photo's unknowns, (N, 2, K + 7 + free). seen: (N, 2) pixels, q: (N, 3) camera points."""
-    k, z = len(basis.identity), -q[:, 2]
-    f = np.exp(p.log_focal)
+    z, f = -q[:, 2], np.exp(p.log_focal)
     d_point = np.zeros((len(q), 2, 3))  # pixel by camera point
     d_point[:, 0, 0], d_point[:, 0, 2] = f / z, f * q[:, 0] / z**2
     d_point[:, 1, 1], d_point[:, 1, 2] = -f / z, -f * q[:, 1] / z**2
+    jacobian = d_point @ _points_jacobian(p, q, basis)
+    jacobian[:, :, len(basis.identity) + 6] = seen
+    return jacobian
+
+
+def _points_jacobian(p: _Photo, q: Array64, basis: _Basis) -> Array64:
+    """Camera points by the same unknowns, (N, 3, K + 7 + free)."""
+    k = len(basis.identity)
     rotated = q - p.translation
-    turn = np.zeros((len(q), 3, 3))  # d(rotated) by a small rotation vector: -[rotated]x
+    out = np.zeros((len(q), 3, k + 7 + len(FREE)))
+    out[:, :, :k] = np.einsum("ij,dnj->nid", p.rotation, basis.identity)
+    turn = out[:, :, k : k + 3]  # by a small rotation vector: -[rotated]x
     turn[:, 0, 1], turn[:, 0, 2] = rotated[:, 2], -rotated[:, 1]
     turn[:, 1, 0], turn[:, 1, 2] = -rotated[:, 2], rotated[:, 0]
     turn[:, 2, 0], turn[:, 2, 1] = rotated[:, 1], -rotated[:, 0]
-    shape = d_point @ p.rotation
-    jacobian = np.empty((len(q), 2, k + 7 + len(FREE)))
-    jacobian[:, :, :k] = np.einsum("nij,dnj->nid", shape, basis.identity)
-    jacobian[:, :, k : k + 3] = d_point @ turn
-    jacobian[:, :, k + 3 : k + 6] = d_point
-    jacobian[:, :, k + 6] = seen
-    jacobian[:, :, k + 7 :] = np.einsum("nij,dnj->nid", shape, basis.expression[FREE])
-    return jacobian
+    out[:, :, k + 3 : k + 6] = np.eye(3)
+    out[:, :, k + 7 :] = np.einsum("ij,dnj->nid", p.rotation, basis.expression[FREE])
+    return out
 
 
 def _step(identity: Array64, photos: list[_Photo], basis: _Basis, damping: float) -> Array64:

@@ -28,7 +28,7 @@ SPACING = {
 """Metres between the Gaussians of what the photo does not show."""
 LID_SPACING = 0.0016
 """The same on the eyelids."""
-SPREAD = 0.7
+SPREAD = 0.85
 """Standard deviation in spacings."""
 FADE = (-0.36, -0.27)
 """Metres below the ears between which an unseen bust fades out."""

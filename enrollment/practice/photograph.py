@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from enrollment.depths import MARKS, usual_error
 from enrollment.portrait import CHIN, CROP, FOREHEAD, SIZE, Portrait, face_height
 from models.heads.base import LANDMARKS, Pose, rotation_vector
 from models.landmarks import Landmarks
@@ -23,6 +24,8 @@ MILD = 0.35
 """Strength of most expressions: people look into a portrait camera nearly neutral."""
 JITTER, DRIFT = 0.8, 1.0
 """Errors of the landmarks, pixels at `SIZE`, one standard deviation: of each its own, and of whole parts of the face together."""
+DEPTH_DRIFT = 0.028
+"""Error of the landmarks' depths beside the usual one (`enrollment.depths`), face heights, one standard deviation."""
 FRAYED = 2.5
 """Pixels at `SIZE` by which the matte's edge wanders."""
 CUT_OFF = 0.3
@@ -56,9 +59,10 @@ def photograph(head: SyntheticHead, rng: np.random.Generator, *, side: int = SIZ
     fine = head.render(camera, coefficients, pose)
     scale = side / SIZE
     xy = camera.project(marks)
-    xy += scale * _errors(marks @ matrix[:3, :3], rng)
-    depth = (marks[:, 2].mean() - marks[:, 2]) * camera.fx / -matrix[2, 3]
-    points = np.concatenate([xy, depth[:, None]], axis=1).astype(np.float32)
+    error, nearer = _errors(marks @ matrix[:3, :3], rng)
+    depth = (marks[:, 2].mean() - marks[:, 2]) * camera.fx / -marks[:, 2].mean()
+    depth -= nearer * side / CROP
+    points = np.concatenate([xy + scale * error, depth[:, None]], axis=1).astype(np.float32)
     landmarks = Landmarks(points, 1.0, side, side)
     inside = np.ones((side, side), bool)
     if rng.random() < CUT_OFF:
@@ -81,12 +85,16 @@ def _framed(marks: Array, side: int) -> Camera:
     return Camera(side, side, focal, focal, float(side / 2 - middle[0]), float(side / 2 - middle[1]), plain.world_to_camera)
 
 
-def _errors(marks: Array, rng: np.random.Generator) -> Array64:
-    """(478, 2) pixels at `SIZE`: noise, and waves over the face (marks: (478, 3) metres) under which neighbours err alike."""
+def _errors(marks: Array, rng: np.random.Generator) -> tuple[Array64, Array64]:
+    """(478, 2) pixels at `SIZE`: noise, and waves over the face (marks: (478, 3) metres) under which neighbours err alike; and
+    how many face heights each seems nearer than it is, (478,)."""
     around = marks - marks.mean(axis=0)
     waves = rng.normal(0, 1 / 0.04, (4, 3))
-    drift = np.sin(around @ waves.T + rng.uniform(0, 2 * np.pi, 4)) @ rng.normal(0, DRIFT / np.sqrt(2), (4, 2))
-    return np.asarray(drift + rng.normal(0, JITTER, drift.shape), np.float64)
+    errors = np.sin(around @ waves.T + rng.uniform(0, 2 * np.pi, 4))
+    drift = errors @ rng.normal(0, DRIFT / np.sqrt(2), (4, 2))
+    nearer = errors @ rng.spawn(1)[0].normal(0, DEPTH_DRIFT / np.sqrt(2), 4)
+    nearer[:MARKS] += usual_error()
+    return np.asarray(drift + rng.normal(0, JITTER, drift.shape), np.float64), nearer
 
 
 def _matte(true: Array, landmarks: Landmarks, scale: float, rng: np.random.Generator) -> Array:

@@ -12,6 +12,8 @@ from models.training.batch import COLORS, NORMALS, Batch, Faces
 
 PAINT = 0.3
 """Logarithm of the largest exponent that a colour is raised to."""
+TINT = 0.15
+"""By which part of itself a face's red, green or blue may change."""
 
 
 def varied(batch: Batch, generator: torch.Generator, clips: int | None = None) -> Batch:
@@ -52,7 +54,8 @@ def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) 
     """Parts of faces (B, 3, S, S) in [0, 1] -> the same. All randomness comes from `generator`, on the CPU; strength 0 changes
     nothing.
 
-    Each face its own brightness, contrast, saturation, noise and blur; each part its own scale, rotation and translation.
+    Each face its own noise and blur, each part its own scale, rotation and translation, as much as strength says; and whatever
+    it says, each face its own brightness, contrast, saturation and tint, since no camera's are known.
     """
     if strength == 0:
         return crops
@@ -67,9 +70,10 @@ def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) 
     s = strength
     x = _together(_moved(_apart(crops), for_each_part(0.2), for_each_part(0.3), for_each_part(0.15), for_each_part(0.15)))
     grey = x.mean(dim=1, keepdim=True)
-    x = torch.lerp(grey.expand_as(x), x, uniform(1 - 0.6 * s, 1 + 0.4 * s))
+    x = torch.lerp(grey.expand_as(x), x, uniform(0.4, 1.4))
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = mean + (x - mean) * uniform(1 - 0.3 * s, 1 + 0.3 * s) + uniform(-0.15 * s, 0.15 * s)
+    tint = TINT * (2 * torch.rand(b, 3, 1, 1, generator=generator) - 1).to(x)
+    x = (mean + (x - mean) * uniform(0.7, 1.3)) * (1 + tint) + uniform(-0.15, 0.15)
     blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     x = torch.lerp(x, blurred, uniform(-1.0, 1.0).clamp(min=0) * min(s, 1.0))
     noise = torch.randn(x.shape, generator=generator).to(x)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.portrait import SIZE, Portrait
+from enrollment.depths import MARKS, usual_error
+from enrollment.portrait import SIZE, Portrait, face_height
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
 from models.heads.embedding import paint, shade
@@ -57,8 +58,9 @@ def portrait_of(model: HeadModel, truth: Known, *, noise: float = 0.0, seed: int
     camera = Camera(SIZE, SIZE, FOCAL, FOCAL, SIZE / 2, SIZE / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
     points = landmarks_of(model, truth)
     xy = camera.project(points)
-    depth = (points[:, 2].mean() - points[:, 2]) * FOCAL / 0.8
+    depth = (points[:, 2].mean() - points[:, 2]) * FOCAL / -points[:, 2].mean()
     marks = np.concatenate([xy, depth[:, None]], axis=1)
+    marks[:MARKS, 2] -= usual_error() * face_height(Landmarks(marks.astype(np.float32), 1.0, SIZE, SIZE))
     marks[:, :2] += np.random.default_rng(seed).normal(scale=noise, size=xy.shape)
     blank = np.full((SIZE, SIZE, 3), 255, np.uint8)
     return Portrait(

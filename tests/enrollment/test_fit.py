@@ -49,6 +49,14 @@ def test_a_known_head_is_recovered(model: HeadModel, turn: tuple[float, float, f
     assert np.abs(photo.coefficients - truth.coefficients).max() < 0.2
 
 
+def test_depths_tell_a_receding_chin_from_a_bowed_head(model: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = known(model, 1, mouthSmileLeft=0.5, mouthSmileRight=0.5, jawOpen=0.3)
+    true, portrait = model.person(truth.identity), portrait_of(model, truth)
+    error = shape_error(model.person(fit([portrait], model).identity), true)
+    monkeypatch.setattr(fitting, "DEPTH_NOISE", 1e6)
+    assert error < 0.6 * shape_error(model.person(fit([portrait], model).identity), true)
+
+
 def test_brows_are_the_persons_own_rather_than_an_expression(model: HeadModel) -> None:
     def told(name: str, amount: float) -> float:
         photo = fit([portrait_of(model, known(model, 1, **{name: amount}))], model).photos[0]  # type: ignore[arg-type]
