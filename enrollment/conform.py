@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
-from enrollment.fit import CONTOUR, PhotoFit
-from enrollment.portrait import Portrait, face_height
+from enrollment.fit import PhotoFit
+from enrollment.portrait import CONTOUR, Portrait, face_height
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
 from models.posture import body_under

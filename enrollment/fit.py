@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from enrollment.depths import MARKS, nearness
-from enrollment.portrait import Portrait, face_height
+from enrollment.portrait import CONTOUR, Portrait, face_height
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
 from models.similarity import similarity
@@ -40,10 +40,6 @@ SIZE_SPREAD = 0.02
 """Prior of the face's size, one standard deviation relative to the mean head; a single photo cannot tell it from distance."""
 CONTOUR_TRUST = 0.35
 """Landmarks of the face's outline slide along the cheek as the head turns."""
-CONTOUR = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
-    172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 FREE = np.array([i for i in range(arkit.COUNT) if i not in arkit.GAZE and arkit.NAMES[i] not in ("tongueOut", "cheekPuff")])
 """Coefficients that landmarks can tell; gaze comes from the irises."""
 

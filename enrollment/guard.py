@@ -10,9 +10,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from enrollment.capture import Frame
-from enrollment.conform import CONTOUR
 from enrollment.lift import clean_colors
-from enrollment.portrait import Portrait, face_height
+from enrollment.portrait import CONTOUR, Portrait, face_height
 from models.heads.base import PersonHead
 from models.landmarks import Landmarks, detect_faces
 from models.types import Array

@@ -39,6 +39,13 @@ SHRUNK = 0.7
 FOREHEAD, CHIN, LEFT_CHEEK, RIGHT_CHEEK = 10, 152, 454, 234
 LEFT_EYE, RIGHT_EYE = 263, 33
 """Landmarks; left is the person's."""
+CONTOUR = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150, 136,
+    172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+"""The landmarks around the face, from the forehead by the person's left."""
+WITHIN = 0.03
+"""Face heights within the contour, beyond which a pixel is surely the person's."""
 
 
 @dataclass(frozen=True)
@@ -217,12 +224,14 @@ def matte(image: NDArray[np.uint8], face: Landmarks | None = None) -> Array:
     alpha = np.clip((fine - 0.2) / 0.6, 0, 1).astype(np.float32)
     head = np.zeros(alpha.shape, np.uint8)
     if face is not None:
-        cv2.fillConvexPoly(head, cv2.convexHull(np.round(face.points[:468, :2]).astype(np.int32)), 1)
+        cv2.fillPoly(head, [np.round(face.points[list(CONTOUR), :2]).astype(np.int32)], 1)
+        size = 2 * round(WITHIN * face_height(face)) + 1
+        head = cv2.erode(head, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
         if alpha[head > 0].mean() < LEAST_MATTED:
             raise PhotoError("a person before a background was expected, the two cannot be told apart; use a plainer background")
         alpha = np.maximum(alpha, head)
     count, label = cv2.connectedComponents(np.uint8(alpha > 0.1))
     if count > 2:  # a bright spot in the background, or somebody else
-        size = np.bincount(label[head > 0] if face is not None else label.ravel(), minlength=count)
-        alpha[label != 1 + int(np.argmax(size[1:]))] = 0.0
+        pixels = np.bincount(label[head > 0] if face is not None else label.ravel(), minlength=count)
+        alpha[label != 1 + int(np.argmax(pixels[1:]))] = 0.0
     return alpha

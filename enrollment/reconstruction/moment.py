@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from enrollment.fit import CONTOUR, CONTOUR_TRUST, FREE, MARKS, NOISE, OUTLIER
+from enrollment.depths import MARKS
+from enrollment.fit import CONTOUR_TRUST, FREE, NOISE, OUTLIER
+from enrollment.portrait import CONTOUR
 from models import arkit
 from models.heads.base import PersonHead, rotation_vector
 from models.landmarks import Landmarks
