@@ -206,6 +206,14 @@ def _matte_shown(image: NDArray[np.uint8], inside: NDArray[np.bool_], face: Land
     return alpha * inside
 
 
+def well_within(face: Landmarks, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """1 within the face's contour, `WITHIN` from it, else 0; shape: (H, W)."""
+    out = np.zeros(shape, np.uint8)
+    cv2.fillPoly(out, [np.round(face.points[list(CONTOUR), :2]).astype(np.int32)], 1)
+    size = 2 * round(WITHIN * face_height(face)) + 1
+    return np.asarray(cv2.erode(out, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))), np.uint8)
+
+
 def matte(image: NDArray[np.uint8], face: Landmarks | None = None) -> Array:
     """How much of each pixel is the person: (H, W, 3) uint8 -> (H, W) float32 in [0, 1].
 
@@ -224,9 +232,7 @@ def matte(image: NDArray[np.uint8], face: Landmarks | None = None) -> Array:
     alpha = np.clip((fine - 0.2) / 0.6, 0, 1).astype(np.float32)
     head = np.zeros(alpha.shape, np.uint8)
     if face is not None:
-        cv2.fillPoly(head, [np.round(face.points[list(CONTOUR), :2]).astype(np.int32)], 1)
-        size = 2 * round(WITHIN * face_height(face)) + 1
-        head = cv2.erode(head, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+        head = well_within(face, alpha.shape)
         if alpha[head > 0].mean() < LEAST_MATTED:
             raise PhotoError("a person before a background was expected, the two cannot be told apart; use a plainer background")
         alpha = np.maximum(alpha, head)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from enrollment.depths import MARKS, usual_error
-from enrollment.portrait import CHIN, CROP, FOREHEAD, SIZE, Portrait, face_height
+from enrollment.portrait import CHIN, CROP, FOREHEAD, SIZE, Portrait, face_height, well_within
 from models.heads.base import LANDMARKS, Pose, rotation_vector
 from models.landmarks import Landmarks
 from models.posture import body_under
@@ -111,6 +111,4 @@ def _matte(true: Array, landmarks: Landmarks, scale: float, rng: np.random.Gener
     soft = ndimage.gaussian_filter(moved, scale * rng.uniform(1.5, 4.0))
     middle, width = rng.uniform(0.4, 0.62), rng.uniform(0.15, 0.35)
     matte = np.clip((soft - middle) / width + 0.5, 0, 1)
-    hull = np.zeros((side, side), np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(np.round(landmarks.points[:468, :2]).astype(np.int32)), 1)
-    return np.asarray(np.maximum(matte, hull), np.float32)
+    return np.asarray(np.maximum(matte, well_within(landmarks, (side, side))), np.float32)
