@@ -26,10 +26,12 @@ SPACING = {
     "tongue": 0.0035, "upper_teeth": 0.0014, "lower_teeth": 0.0014,
 }  # fmt: skip
 """Metres between the Gaussians of what the photo does not show."""
+NECK = -0.03
+"""Metres upwards and forwards from between the ears: skin below and behind that is the neck's and the nape's."""
 LID_SPACING = 0.0016
 """The same on the eyelids."""
-SPREAD = 0.85
-"""Standard deviation in spacings."""
+SPREAD, SPREAD_NECK = 0.7, 0.85
+"""Standard deviation in spacings; the neck must have no cracks, through which the mouth's inside would show."""
 FADE = (-0.36, -0.27)
 """Metres below the ears between which an unseen bust fades out."""
 GAINS = (0.5, 1.8)
@@ -142,7 +144,9 @@ def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussi
     keep = (~covered | under) & ~outside
     samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
     opacity = np.full(len(points), 0.95, np.float32)
-    return _fade(discs(lead.view, points, n, SPREAD * samples.spacing, samples.face, colors, opacity), person)
+    neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
+    spread = np.where(neck[samples.face], SPREAD_NECK, SPREAD)
+    return _fade(discs(lead.view, points, n, spread * samples.spacing, samples.face, colors, opacity), person)
 
 
 def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
