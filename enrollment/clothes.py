@@ -21,6 +21,8 @@ LEAST = 200
 """Pixels of the body that a photo must show."""
 RIM = 0.035
 """Width of the shoulders' rim, picture sides."""
+COLLAR = 0.04
+"""The rim begins so far from the neck, picture sides: a collar is in the chin's shadow, and not what a back is made of."""
 CLOTHED = 0.4
 """Part of the visible body that must not look like skin for it to count as clothed."""
 CHROMA = 0.1
@@ -44,7 +46,7 @@ def clothes(view: View, portrait: Portrait, colors: Array, points: Array, hidden
         return None
     face, side = view.fragments.face, len(colors)
     person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
-    rim = cloth & (ndimage.distance_transform_edt(person) < RIM * side)
+    rim = cloth & (ndimage.distance_transform_edt(person) < RIM * side) & _far_from_skin(view, COLLAR * side)
     xy = view.camera.project(points)
     soft = ndimage.uniform_filter(colors, (5, 5, 0))
     out = np.empty((len(points), 3), np.float32)
@@ -54,6 +56,13 @@ def clothes(view: View, portrait: Portrait, colors: Array, points: Array, hidden
     middle = np.median(colors[source], axis=0)
     out[hidden] = middle + PLAIN * (soft[row, column] - middle)
     return out
+
+
+def _far_from_skin(view: View, pixels: float) -> NDArray[np.bool_]:
+    """(S, S) what lies further than this from the head and the neck."""
+    face = view.fragments.face
+    skin = (view.model.region[np.maximum(face, 0)] != REGION["body"]) & (face >= 0)
+    return np.asarray(ndimage.distance_transform_edt(~skin) > pixels)
 
 
 def _cloth(view: View, portrait: Portrait, colors: Array, skin: Array) -> NDArray[np.bool_] | None:

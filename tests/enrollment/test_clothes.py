@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import skimage.data
+from scipy import ndimage
 
 from enrollment import clothes
 from enrollment.pipeline import enroll
+from enrollment.surface import View
 from models.avatar import AvatarPoser
-from models.heads.base import HeadModel
+from models.heads.base import REGION, HeadModel
 from models.heads.registry import by_name
 from models.splat.cpu import CpuRasterizer
 from models.training.heads.views import orbit_camera
+from models.types import Camera
+from tests.enrollment.heads import FOCAL, known, portrait_of
 
 SIDE = 100
 EDGE = 60
@@ -59,6 +63,23 @@ def test_beside_the_photo_there_is_cloth_too(striped: tuple[np.ndarray, np.ndarr
     for column in (-40.0, 2.0, 99.0, 150.0):
         found = at(striped, np.array([EDGE - 10.0, EDGE + 300.0]), column)
         assert np.isfinite(found).all() and (np.abs(found - 0.5) < 0.3).all()
+
+
+def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
+    truth = known(model, identity=np.zeros(model.identity_count))
+    portrait = portrait_of(model, truth)
+    side = portrait.image.shape[0]
+    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    view = View.of(model, (model.person(truth.identity).rest + truth.translation).astype(np.float32), camera)
+    face = view.fragments.face
+    head = (face >= 0) & (model.region[np.maximum(face, 0)] != REGION["body"])
+    colors = np.full((side, side, 3), (0.15, 0.2, 0.45), np.float32)
+    colors[ndimage.distance_transform_edt(~head) < 0.03 * side] = (0.22, 0.14, 0.1)
+    body = model.region_vertices("body")
+    points, hidden = view.vertices[body], view.normals[body][:, 2] < 0
+    found = clothes.clothes(view, portrait, colors, points, hidden, np.array([0.7, 0.5, 0.4], np.float32))
+    assert found is not None and hidden.sum() > 100
+    np.testing.assert_allclose(found[hidden], np.tile((0.15, 0.2, 0.45), (hidden.sum(), 1)), atol=0.02)
 
 
 def test_a_bust_has_no_seam_where_the_photo_ends() -> None:
