@@ -70,6 +70,14 @@ def test_crops_change_by_the_generator_only() -> None:
     assert torch.equal(augmented(crops, torch.Generator(), 0.0), crops)
 
 
+def test_every_face_has_its_own_light_however_little_it_moves() -> None:
+    grey = torch.full((64, 3, 32, 32), 0.5)
+    x = augmented(grey, torch.Generator().manual_seed(0), 1e-6).mean(dim=(2, 3))
+    assert x.mean(dim=1).std() > 0.05, "brightness"
+    assert (x[:, 0] / x[:, 2]).log().std() > 0.05, "tint"
+    assert x.mean(dim=0).sub(0.5).abs().max() < 0.05, "none of it on the whole"
+
+
 def test_each_part_of_a_face_moves_by_itself_and_by_little() -> None:
     dots = torch.zeros(64, 3, 64, 64)
     dots[..., 14:18, 14:18], dots[..., 14:18, 46:50] = 1, 1  # in the middle of both upper parts
