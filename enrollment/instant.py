@@ -30,8 +30,8 @@ NECK = -0.03
 """Metres upwards and forwards from between the ears: skin below and behind that is the neck's and the nape's."""
 LID_SPACING = 0.0016
 """The same on the eyelids."""
-SPREAD, SPREAD_NECK = 0.7, 0.85
-"""Standard deviation in spacings; the neck must have no cracks, through which the mouth's inside would show."""
+SPREAD, SPREAD_PLAIN = 0.7, 0.85
+"""Standard deviation in spacings; neck and body, which bear little texture, must have no cracks to look inside through."""
 FADE = (-0.36, -0.27)
 """Metres below the ears between which an unseen bust fades out."""
 GAINS = (0.5, 1.8)
@@ -145,7 +145,8 @@ def _hidden(person: PersonHead, views: list[Seen], offset: Array) -> BoundGaussi
     samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
-    spread = np.where(neck[samples.face], SPREAD_NECK, SPREAD)
+    plain = neck | (model.region == REGION["body"])
+    spread = np.where(plain[samples.face], SPREAD_PLAIN, SPREAD)
     return _fade(discs(lead.view, points, n, spread * samples.spacing, samples.face, colors, opacity), person)
 
 
