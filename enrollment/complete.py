@@ -151,8 +151,6 @@ class HairWrap:
         is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
         from_hair, from_skin = (np.linalg.norm(colors[is_hair] - t, axis=1) for t in (tone, skin))
         is_hair[is_hair] = from_hair < np.maximum(STRAND * from_skin, ALIKE)
-        near = ndimage.distance_transform_edt(~is_hair, return_distances=False, return_indices=True)
-        self.colors = colors[near[0], near[1]]  # never an ear's or the background's
         row, column = np.nonzero(is_hair)
         angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
         bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
@@ -171,6 +169,8 @@ class HairWrap:
         valid = (width > 8.0) & (pixels > DENSE * whole)
         self.known = bool(valid.any())
         if self.known:
+            near = ndimage.distance_transform_edt(~is_hair, return_distances=False, return_indices=True)
+            self.colors = colors[near[0], near[1]]  # never an ear's or the background's
             index, there = np.arange(self.BINS), np.flatnonzero(valid)
             tripled = np.concatenate([there - self.BINS, there, there + self.BINS])
             after = np.searchsorted(tripled, index)

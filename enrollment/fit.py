@@ -22,7 +22,7 @@ ITERATIONS = 30
 NOISE = 0.004
 """One standard deviation of a landmark, in face heights."""
 DEPTH_NOISE = 0.05
-"""The same of its depth (`enrollment.depths`). Single depths are twice as good, but they err for a whole feature at once."""
+"""The same of its depth (`enrollment.depths`). Single ones are nearly twice as good, but they err for a whole feature at once."""
 OUTLIER = 4.0
 """Standard deviations at which a landmark begins to lose its say."""
 WORN = (
@@ -191,14 +191,15 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
         seen, q = p.project(basis.points(identity, p.coefficients))
         residual = seen - p.xy
         w = p.weight * (OUTLIER**2 / (OUTLIER**2 + p.weight * np.sum(residual**2, axis=1))) ** 2
-        j = _jacobian(p, seen, q, basis).reshape(-1, k + each)
+        moves = _points_jacobian(p, q, basis)
+        j = _jacobian(p, seen, q, moves).reshape(-1, k + each)
         weighted = j * np.repeat(w, 2)[:, None]
         at = k + i * each
         own = np.concatenate([np.arange(k), at + np.arange(each)])
         hessian[np.ix_(own, own)] += weighted.T @ j
         gradient[own] += weighted.T @ residual.reshape(-1)
         error, scale = p.depth_error(q)
-        deeper = _points_jacobian(p, q, basis)[:, 2]
+        deeper = moves[:, 2]
         closer = np.average(deeper, axis=0, weights=p.weight) / -np.average(q[:, 2], weights=p.weight)
         closer[k + 6] = 1.0
         deeper = scale * (deeper + q[:, 2:] * closer)
@@ -217,14 +218,15 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
     return hessian, gradient
 
 
-def _jacobian(p: _Photo, seen: Array64, q: Array64, basis: _Basis) -> Array64:
-    """Pixels by identity and one photo's unknowns, (N, 2, K + 7 + free). seen: (N, 2) pixels, q: (N, 3) camera points."""
+def _jacobian(p: _Photo, seen: Array64, q: Array64, moves: Array64) -> Array64:
+    """Pixels by identity and one photo's unknowns, (N, 2, K + 7 + free). seen: (N, 2) pixels, q: (N, 3) camera points and
+    moves: (N, 3, K + 7 + free) these by the same."""
     z, f = -q[:, 2], np.exp(p.log_focal)
     d_point = np.zeros((len(q), 2, 3))  # pixel by camera point
     d_point[:, 0, 0], d_point[:, 0, 2] = f / z, f * q[:, 0] / z**2
     d_point[:, 1, 1], d_point[:, 1, 2] = -f / z, -f * q[:, 1] / z**2
-    jacobian = d_point @ _points_jacobian(p, q, basis)
-    jacobian[:, :, len(basis.identity) + 6] = seen
+    jacobian = d_point @ moves
+    jacobian[:, :, -1 - len(FREE)] = seen  # by the focal length, which moves no point
     return jacobian
 
 

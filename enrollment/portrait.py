@@ -45,7 +45,7 @@ CONTOUR = (
 )  # fmt: skip
 """The landmarks around the face, from the forehead by the person's left."""
 WITHIN = 0.03
-"""Face heights within the contour, beyond which a pixel is surely the person's."""
+"""Face heights inwards from the contour, where a pixel begins to be surely the person's."""
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,8 @@ class TrainingConfig:
     dropout: float = 0.1
     """Of expression latent and reference together (G1), for guidance."""
     augment: float = 1.0
-    """Strength of the changes of the driving crop (G1); 0 also leaves the pairs as they are, see `models.training.augment`."""
+    """How much the parts of the driving face (G1) are moved and blurred (`models.training.augment`); 0 changes nothing, neither
+    their light nor the pairs."""
     snr_limit: float = 5.0
     """Hang et al. 2023: a noise level counts by its signal-to-noise ratio, at most this ..."""
     snr_floor: float = 1.0
