@@ -40,10 +40,10 @@ def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
     A face with spacing 0 gets none. Deterministic.
     """
     model = person.model
-    area = _areas(person.rest, model.faces)
+    area = areas(person.rest, model.faces)
     for name in STRETCHES:
         moved = person.rest + model.expression_basis[arkit.INDEX[name]]
-        area = np.maximum(area, _areas(moved, model.faces))
+        area = np.maximum(area, areas(moved, model.faces))
     rng = np.random.default_rng(SEED)
     wanted = np.where(spacing > 0, area / np.maximum(spacing, 1e-6) ** 2, 0.0)
     count = np.floor(wanted + rng.random(len(wanted))).astype(int)
@@ -60,15 +60,16 @@ def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
 def stretched(person: PersonHead, coefficients: Array) -> Array:
     """(F,) how much larger each face can get than it is with the given coefficients (52,): folded eyelids, inner lips."""
     faces = person.model.faces
-    now = np.maximum(_areas(person.expressed(coefficients), faces), 1e-9)
+    now = np.maximum(areas(person.expressed(coefficients), faces), 1e-9)
     largest = now
     for name in STRETCHES:
         moved = person.rest + person.model.expression_basis[arkit.INDEX[name]]
-        largest = np.maximum(largest, _areas(moved, faces))
+        largest = np.maximum(largest, areas(moved, faces))
     return np.asarray(largest / now)
 
 
-def _areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
+def areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
+    """(F,) of triangles with corners (V, 3), in the square of their unit."""
     c = vertices[faces]
     return np.asarray(0.5 * np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1))
 

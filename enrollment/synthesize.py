@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from enrollment.capture import Frame
+from enrollment.complete import unfolded
 from enrollment.conditions import OPENGL, Conditioner, Source, Wanted, wanted_camera
 from enrollment.pipeline import Enrollment
 from enrollment.practice.faces import DRAWN, face_camera
+from enrollment.surface import areas
 from models import arkit
 from models.diffusion.conditions import Conditions
 from models.diffusion.parts import face_parts
@@ -48,6 +51,10 @@ DRIVING_BACKGROUND = 0.6
 """Grey behind the face whose expression is wanted."""
 EDGE = 0.01
 """Part of the picture's side over which clothes become skin, one standard deviation."""
+LID_EDGE = 0.003
+"""The same around the eyelids."""
+UNFOLDED = 1.3
+"""An eyelid's face that is so many times larger than in the photo shows skin that the photo does not."""
 HARD = 0.5
 """Matte from which a pixel has a normal."""
 CHANGED, EMPTY, FULL = 0.08, 0.1, 0.9
@@ -187,14 +194,15 @@ class _Maker:
         ]
 
     def _frame(self, view: View, color: Array, normals: Array, matte: Array) -> Frame:
-        """The avatar at full size, changed as the prior says in small; the photo's pixels on top. Clothes keep the avatar's
-        colours: the prior knows theirs as a blur only."""
+        """The avatar at full size, changed as the prior says in small; the photo's pixels on top. Clothes and eyelids keep the
+        avatar's colours: the prior knows theirs as a blur only, and what the photo shows of a lid is lashes and shadow."""
         camera = wanted_camera(view.yaw, PITCH, size=self.side)
         full = self.conditioner.wanted(camera, view.coefficients, oversampled=1)
-        seen = full.visibility[..., None]
+        body, lids = self._kept(camera, view.coefficients)
+        seen = full.visibility[..., None] * (1 - lids)
         alpha = (full.alpha[..., None] + self._enlarged(matte)).clip(0, 1)
         alpha = np.maximum(alpha, seen)
-        changed = (full.color + self._enlarged(color) * (1 - self._dressed(camera, view.coefficients))).clip(0, 1)
+        changed = (full.color + self._enlarged(color) * (1 - np.maximum(body, lids))).clip(0, 1)
         image = ((changed - 1 + alpha) / np.maximum(alpha, 0.02)).clip(0, 1)  # without the white behind it
         image = np.where(alpha > 0.02, image, 1.0)
         image += seen * (full.warp - image)
@@ -206,12 +214,19 @@ class _Maker:
             self.conditioner.pose(view.coefficients), view.coefficients, world, known=known, name=view.name,
         )  # fmt: skip
 
-    def _dressed(self, camera: Camera, coefficients: Array) -> Array:
-        """(side, side, 1), 1 where the surface is the body's, with a soft edge."""
+    def _kept(self, camera: Camera, coefficients: Array) -> tuple[Array, Array]:
+        """Two (side, side, 1), 1 where the surface is the body's, and where it is an eyelid's that the photo shows folded; with
+        soft edges."""
         c, model = self.conditioner, self.conditioner.person.model
         found = rasterize(c.person.vertices(coefficients, c.pose(coefficients)), model.faces, camera)
-        body = (found.face >= 0) & (model.region[np.maximum(found.face, 0)] == REGION["body"])
-        return np.asarray(cv2.GaussianBlur(body.astype(np.float32), (0, 0), EDGE * self.side)[..., None])
+        now, then = (areas(c.person.expressed(x), model.faces) for x in (coefficients, c.photo.coefficients))
+        lid = unfolded(model)[model.faces].any(axis=1) & (model.region == REGION["skin"]) & (now > UNFOLDED * then)
+
+        def soft(faces: NDArray[np.bool_], width: float) -> Array:
+            there = (found.face >= 0) & faces[np.maximum(found.face, 0)]
+            return np.asarray(cv2.GaussianBlur(there.astype(np.float32), (0, 0), width * self.side)[..., None])
+
+        return soft(model.region == REGION["body"], EDGE), soft(lid, LID_EDGE)
 
     def _enlarged(self, change: Array) -> Array:
         """(size, size, C) -> (side, side, C), smoothly: fine detail stays the avatar's and the photo's."""

@@ -184,9 +184,10 @@ class FaceCache(_Files):
 def to_faces(rows: NDArray[np.void], *, cross_view: bool = True) -> Faces:
     """(G,) rows of `faces.ROW` -> as training takes them. cross_view off: the second webcam's pictures are the first's (G2)."""
     crops = torch.from_numpy(rows["parts"]).movedim(-1, -3).float() / 255
+    points = torch.from_numpy(rows["points"].astype(np.float32))
     if not cross_view:
-        crops = crops[:, :, :1].expand_as(crops)
-    return Faces(crops.contiguous(), torch.from_numpy(rows["coefficients"].astype(np.float32)))
+        crops, points = crops[:, :, :1].expand_as(crops), points[:, :, :1].expand_as(points)
+    return Faces(crops.contiguous(), points.contiguous(), torch.from_numpy(rows["coefficients"].astype(np.float32)))
 
 
 def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from enrollment.conditions import wanted_camera
 from models import arkit
-from models.diffusion.parts import face_parts
+from models.diffusion.parts import PARTS, face_parts
+from models.diffusion.points import COUNT, part_points
 from models.heads.base import HeadModel, Pose
 from models.training.heads.head import SyntheticHead
 from models.training.heads.views import gaze_of, random_expression
@@ -27,8 +28,12 @@ MOMENTS, GROUPS = 4, 10
 APART = 15.0
 """Degrees between the two webcams at least."""
 
-ROW = np.dtype([("parts", "u1", (MOMENTS, 2, CROP, CROP, 3)), ("coefficients", "f2", (MOMENTS, arkit.COUNT))])
-"""One group: sRGB parts of each moment from both webcams, and what the face did."""
+ROW = np.dtype([
+    ("parts", "u1", (MOMENTS, 2, CROP, CROP, 3)),
+    ("points", "f2", (MOMENTS, 2, len(PARTS), COUNT, 2)),
+    ("coefficients", "f2", (MOMENTS, arkit.COUNT)),
+])  # fmt: skip
+"""One group: sRGB parts of each moment from both webcams, where the landmarks lie in them, and what the face did."""
 
 
 def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.void]:
@@ -42,7 +47,7 @@ def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.voi
         for moment in range(MOMENTS):
             c = row["coefficients"][moment] = random_expression(rng, model)
             for view, camera in enumerate(webcams):
-                row["parts"][moment, view] = parts(head, camera, c, Pose(gaze=gaze_of(model, c)))
+                row["parts"][moment, view], row["points"][moment, view] = look(head, camera, c, Pose(gaze=gaze_of(model, c)))
     return out
 
 
@@ -54,12 +59,13 @@ def webcam(rng: np.random.Generator, away: float | None = None) -> tuple[float, 
             return yaw, float(np.clip(rng.normal(0, 8), -15, 20))
 
 
-def parts(head: SyntheticHead, camera: Camera, coefficients: Array, pose: Pose) -> NDArray[np.uint8]:
-    """The parts of a moment's face as a camera sees it, (CROP, CROP, 3)."""
+def look(head: SyntheticHead, camera: Camera, coefficients: Array, pose: Pose) -> tuple[NDArray[np.uint8], Array]:
+    """The parts of a moment's face as a camera sees it, (CROP, CROP, 3), and where its landmarks lie in them, (4, COUNT, 2)."""
     marks = head.person.landmarks(head.person.vertices(coefficients, pose))
     near = face_camera(marks, camera)
     color = head.render(near, coefficients, pose).color
-    return face_parts(np.asarray(np.round(255 * color.clip(0, 1)), np.uint8), near.project(marks), CROP)
+    places = near.project(marks)
+    return face_parts(np.asarray(np.round(255 * color.clip(0, 1)), np.uint8), places, CROP), part_points(places)
 
 
 def face_camera(landmarks: Array, camera: Camera, side: int = DRAWN) -> Camera:

@@ -170,7 +170,7 @@ def _laid_on(a: Array64, b: Array64) -> Array64:
 
 
 def _parts(made: Practiced, coefficients: Array, camera: Camera) -> NDArray[np.uint8]:
-    return faces.parts(made.head, made.true_camera(camera), coefficients, made.true_pose(coefficients))
+    return faces.look(made.head, made.true_camera(camera), coefficients, made.true_pose(coefficients))[0]
 
 
 def _bytes(picture: Array) -> NDArray[np.uint8]:

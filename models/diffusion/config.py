@@ -53,12 +53,34 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class ExpressionConfig:
-    """G1. crop: pixels; channels: one ResNet a width, each halving the picture; latent, tokens: what comes out."""
+    """G1. crop: pixels; channels: one ResNet a width, each halving the picture; back: one each on the way back up to the size of
+    the first, finest first; fine: two convolutions that show the last of these every pixel again; hidden: of the layers that read
+    the places found there; latent, tokens: what comes out."""
 
     crop: int = 128
     channels: tuple[int, ...] = (32, 64, 128, 160)
+    back: tuple[int, ...] = (48, 64, 96)
+    fine: tuple[int, ...] = (24, 32)
+    hidden: int = 512
     latent: int = 128
     tokens: int = 4
+
+    def __post_init__(self) -> None:
+        if len(self.back) != len(self.channels) - 1 or len(self.fine) != 2:
+            raise PriorConfigError(
+                f"expression.back needs {len(self.channels) - 1} entries, one less than expression.channels has, and "
+                f"expression.fine two, but they have {len(self.back)} and {len(self.fine)}; correct them"
+            )
+        odd = [c for c in (*self.channels, *self.back) if c < 8 or c % 8]
+        if odd:
+            raise PriorConfigError(
+                f"expression.channels and expression.back must be multiples of 8, but {odd[0]} is not; change it"
+            )
+        step = 2 ** (len(self.channels) + 1)
+        if self.crop < step or self.crop % step:
+            raise PriorConfigError(
+                f"expression.crop must be a multiple of {step} pixels for these channels, not {self.crop}; change it"
+            )
 
 
 @dataclass(frozen=True)
@@ -141,6 +163,8 @@ class TrainingConfig:
     """The learning rate's start in these steps; it comes down to nothing in their course."""
     hold_encoder: bool = False
     """After them the expression encoder stays as it is, and face crops are no longer looked at."""
+    points: float = 0.0
+    """Weight with which the places that the encoder finds are drawn to the landmarks' (`models.diffusion.points`)."""
     contrast: float = 0.0
     """Weight with which, in these groups, a moment's latents from two webcams are pulled together ..."""
     temperature: float = 0.2

@@ -38,7 +38,7 @@ def face_parts(picture: NDArray[Any], landmarks: NDArray[np.floating], side: int
     landmarks: (478, 2) pixels. What lies beyond the picture's edge is as its edge is.
     """
     marks = np.asarray(landmarks, np.float64)
-    middle, unit = _placed(marks)
+    middle, unit = placed(marks)
     half_side = side // 2
     length = float(np.hypot(*unit[:, 0]))
     out = np.empty((side, side, 3), picture.dtype)
@@ -61,7 +61,7 @@ def face_parts(picture: NDArray[Any], landmarks: NDArray[np.floating], side: int
     return out
 
 
-def _placed(marks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def placed(marks: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Middle (2,) of the steady landmarks, and (2, 2) what takes `USUAL` there: turned and scaled, by least squares."""
     here = marks[list(STEADY)]
     middle = here.mean(axis=0)

@@ -21,7 +21,7 @@ from models.diffusion.space import LatentSpace
 from models.errors import VisavisError
 from models.tensor_file import Header, MalformedError
 
-FORMAT, VERSION = "visavis-prior", "3"
+FORMAT, VERSION = "visavis-prior", "4"
 SHIPPED = Path(__file__).parent.parent / "weights" / "prior-small.safetensors"
 """The weights that come with Visavis."""
 MAX_BYTES, MAX_HEADER_BYTES = 16 << 30, 16 << 20

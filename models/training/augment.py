@@ -8,10 +8,13 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from models import arkit
+from models.diffusion.points import TWINS
 from models.training.batch import COLORS, NORMALS, Batch, Faces
 
 PAINT = 0.3
 """Logarithm of the largest exponent that a colour is raised to."""
+ZOOM, TURN, SHIFT = 0.2, 0.3, 0.15
+"""Largest changes of a part at strength 1: of the logarithm of its scale, in radians, in half parts."""
 TINT = 0.15
 """By which part of itself a face's red, green or blue may change."""
 
@@ -45,9 +48,15 @@ def varied_faces(faces: Faces, generator: torch.Generator, strength: float = 1.0
     """Half of the groups in a mirror; every crop changed in its own way, see `augmented`."""
     flip = (torch.rand(len(faces.crops), generator=generator) < 0.5).to(faces.crops.device)
     turned = mirrored(faces.crops.flatten(0, 2)).reshape(faces.crops.shape)
-    crops = torch.where(flip[:, None, None, None, None, None], turned, faces.crops)
+    flips = flip[:, None, None, None, None, None]
+    crops = torch.where(flips, turned, faces.crops)
+    points = torch.where(flips, mirrored_points(faces.points), faces.points)
     coefficients = torch.where(flip[:, None, None], faces.coefficients[..., list(arkit.MIRROR)], faces.coefficients)
-    return Faces(augmented(crops.flatten(0, 2), generator, strength).reshape(crops.shape), coefficients)
+    if strength == 0:
+        return Faces(crops, points, coefficients)
+    parts, matrix = _moved(_apart(crops.flatten(0, 2)), generator, strength)
+    x = _relit(_together(parts), generator, strength)
+    return Faces(x.reshape(crops.shape), _followed(points.flatten(0, 3), matrix).reshape(points.shape), coefficients)
 
 
 def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) -> Tensor:
@@ -59,31 +68,37 @@ def augmented(crops: Tensor, generator: torch.Generator, strength: float = 1.0) 
     """
     if strength == 0:
         return crops
-    b = len(crops)
+    return _relit(_together(_moved(_apart(crops), generator, strength)[0]), generator, strength)
 
-    def uniform(low: float, high: float, rows: int = b) -> Tensor:
-        return (low + (high - low) * torch.rand(rows, 1, 1, 1, generator=generator)).to(crops)
 
-    def for_each_part(most: float) -> Tensor:
-        return uniform(-most * strength, most * strength, 4 * b)
+def _relit(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """(B, 3, S, S): other light and colours, blur, noise."""
 
-    s = strength
-    x = _together(_moved(_apart(crops), for_each_part(0.2), for_each_part(0.3), for_each_part(0.15), for_each_part(0.15)))
+    def uniform(low: float, high: float) -> Tensor:
+        return (low + (high - low) * torch.rand(len(x), 1, 1, 1, generator=generator)).to(x)
+
     grey = x.mean(dim=1, keepdim=True)
     x = torch.lerp(grey.expand_as(x), x, uniform(0.4, 1.4))
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    tint = TINT * (2 * torch.rand(b, 3, 1, 1, generator=generator) - 1).to(x)
+    tint = TINT * (2 * torch.rand(len(x), 3, 1, 1, generator=generator) - 1).to(x)
     x = (mean + (x - mean) * uniform(0.7, 1.3)) * (1 + tint) + uniform(-0.15, 0.15)
     blurred = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    x = torch.lerp(x, blurred, uniform(-1.0, 1.0).clamp(min=0) * min(s, 1.0))
+    x = torch.lerp(x, blurred, uniform(-1.0, 1.0).clamp(min=0) * min(strength, 1.0))
     noise = torch.randn(x.shape, generator=generator).to(x)
-    return (x + noise * uniform(0.0, 0.04 * s)).clamp(0, 1)
+    return (x + noise * uniform(0.0, 0.04 * strength)).clamp(0, 1)
 
 
 def mirrored(crops: Tensor) -> Tensor:
     """The parts (B, 3, S, S) of the faces in a mirror: the eyes change places, and one of them is kept mirrored already."""
     right, left, *others = _apart(crops).unflatten(0, (-1, 4)).unbind(1)
     return _together(torch.stack([left, right, *(part.flip(-1) for part in others)], dim=1).flatten(0, 1))
+
+
+def mirrored_points(points: Tensor) -> Tensor:
+    """Where the landmarks (..., 4, K, 2) of `mirrored` faces lie."""
+    right, left, mouth, face = points.unbind(-3)
+    turned = [part[..., list(twins), :] * part.new_tensor([-1, 1]) for part, twins in zip((mouth, face), TWINS)]
+    return torch.stack([left, right, *turned], dim=-3)
 
 
 def _apart(crops: Tensor) -> Tensor:
@@ -97,10 +112,21 @@ def _together(parts: Tensor) -> Tensor:
     return parts.reshape(b, 2, 2, c, h, w).permute(0, 3, 1, 4, 2, 5).reshape(b, c, 2 * h, 2 * w)
 
 
-def _moved(x: Tensor, zoom: Tensor, turn: Tensor, right: Tensor, down: Tensor) -> Tensor:
-    """Each (B, 1, 1, 1). zoom: of the logarithm of the scale; turn: radians; right, down: half widths."""
-    scale, angle = torch.exp(zoom.flatten()), turn.flatten()
+def _moved(parts: Tensor, generator: torch.Generator, strength: float) -> tuple[Tensor, Tensor]:
+    """Parts (B, 3, S, S), each scaled, turned and shifted in its own way, and (B, 2, 3) the place where each of its places was,
+    both in half parts from the middle."""
+
+    def uniform(most: float) -> Tensor:
+        return most * strength * (2 * torch.rand(len(parts), generator=generator) - 1)
+
+    scale, angle = torch.exp(uniform(ZOOM)), uniform(TURN)
     cos, sin = scale * angle.cos(), scale * angle.sin()
-    matrix = torch.stack([torch.stack([cos, -sin, right.flatten()], 1), torch.stack([sin, cos, down.flatten()], 1)], 1)
-    grid = F.affine_grid(matrix, list(x.shape), align_corners=False)
-    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    rows = [torch.stack([cos, -sin, uniform(SHIFT)], dim=1), torch.stack([sin, cos, uniform(SHIFT)], dim=1)]
+    matrix = torch.stack(rows, dim=1).to(parts)
+    grid = F.affine_grid(matrix, list(parts.shape), align_corners=False)
+    return F.grid_sample(parts, grid, mode="bilinear", padding_mode="border", align_corners=False), matrix
+
+
+def _followed(points: Tensor, matrix: Tensor) -> Tensor:
+    """Where the points (B, K, 2) of parts lie after `_moved`."""
+    return torch.linalg.solve(matrix[:, None, :, :2], (points - matrix[:, None, :, 2])[..., None])[..., 0]

@@ -47,13 +47,15 @@ BatchSource = Callable[[int], Batch]
 @dataclass(frozen=True)
 class Faces:
     """For the expression encoder alone. crops: (G, M, 2, 3, S, S) sRGB in [0, 1], the parts of faces, M moments of a person from
-    the same two webcams. coefficients: (G, M, 52)."""
+    the same two webcams. points: (G, M, 2, 4, K, 2), where landmarks lie in them (`models.diffusion.points`).
+    coefficients: (G, M, 52)."""
 
     crops: Tensor
+    points: Tensor
     coefficients: Tensor
 
     def to(self, device: str | torch.device) -> Faces:
-        return Faces(self.crops.to(device), self.coefficients.to(device))
+        return Faces(self.crops.to(device), self.points.to(device), self.coefficients.to(device))
 
 
 FaceSource = Callable[[int], Faces]

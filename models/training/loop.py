@@ -191,6 +191,7 @@ def _step(
         "normals": float(losses.normals),
         "readout": float(losses.readout),
         "triples": float(losses.triples),
+        "points": float(losses.points),
         "gradient": float(norm),
         "rate": now,
     }

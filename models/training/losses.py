@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from models.diffusion.config import TrainingConfig
+from models.diffusion.points import WEIGHT
 from models.diffusion.prior import Prior
 from models.training.augment import augmented, varied, varied_faces
 from models.training.batch import Batch, Faces
@@ -17,13 +18,15 @@ from models.training.batch import Batch, Faces
 @dataclass(frozen=True)
 class Losses:
     """Scalars. total has the gradient; color and normals are plain mean squares in units of the scaled residual;
-    readout is that of the coefficients; triples, the part of moments whose other view is not the nearest."""
+    readout is that of the coefficients; triples, the part of moments whose other view is not the nearest; points, how far the
+    places that the encoder finds are from the landmarks', right and down together, in half parts."""
 
     total: Tensor
     color: Tensor
     normals: Tensor
     readout: Tensor
     triples: Tensor
+    points: Tensor
 
 
 def denoising_loss(
@@ -63,40 +66,45 @@ def denoising_loss(
     teaches = how.readout > 0 and latent.requires_grad
     read = F.mse_loss(readout(latent.float() if teaches else latent.detach().float()), batch.coefficients)
     total = total + (how.readout if teaches else 1.0) * read
-    missed = torch.zeros(())
+    missed = far = torch.zeros(())
     if faces is not None:
-        expressions, missed = expression_loss(prior, readout, varied_faces(faces, generator, how.augment))
+        expressions, missed, far = expression_loss(prior, readout, varied_faces(faces, generator, how.augment))
         total = total + expressions
-    return Losses(total, plain[0], plain[1] if len(plain) > 1 else torch.zeros(()), read.detach(), missed)
+    return Losses(total, plain[0], plain[1] if len(plain) > 1 else torch.zeros(()), read.detach(), missed, far)
 
 
 def faces_loss(prior: Prior, readout: torch.nn.Linear, faces: Faces, generator: torch.Generator) -> Losses:
     """`expression_loss` alone, of varied faces."""
     faces = varied_faces(faces, generator, prior.config.training.augment)
-    loss, missed = expression_loss(prior, readout, faces)
+    loss, missed, far = expression_loss(prior, readout, faces)
     nothing = torch.zeros(())
-    return Losses(loss, nothing, nothing, nothing, missed)
+    return Losses(loss, nothing, nothing, nothing, missed, far)
 
 
-def expression_loss(prior: Prior, readout: torch.nn.Linear, faces: Faces) -> tuple[Tensor, Tensor]:
-    """What the expression encoder learns from crops alone: (loss, part of the moments that it takes for another one).
+def expression_loss(prior: Prior, readout: torch.nn.Linear, faces: Faces) -> tuple[Tensor, Tensor, Tensor]:
+    """What the expression encoder learns from crops alone: (loss, part of the moments that it takes for another one,
+    error of its places).
 
-    The coefficients must be readable from the latent, and of the latents of a group (the same person, two webcams, M moments)
-    the nearest to each must be its own moment's from the other webcam: the cross-entropy of that choice (van den Oord et al.
-    2018), by squared distances. Both are ours; the papers leave the encoder to the denoising loss.
+    The coefficients must be readable from the latent. The places that it finds must be the landmarks'. And of the latents of a
+    group (the same person, two webcams, M moments) the nearest to each must be its own moment's from the other webcam: the
+    cross-entropy of that choice (van den Oord et al. 2018), by squared distances. All three are ours; the papers leave the
+    encoder to the denoising loss.
     """
     how = prior.config.training
     g, m = faces.crops.shape[:2]
-    latent = prior.expression(faces.crops.flatten(0, 2)).float()
+    latent, places = prior.expression.look(faces.crops.flatten(0, 2))
+    latent = latent.float()
     wanted = faces.coefficients.flatten(0, 1).repeat_interleave(2, dim=0)
     loss = how.readout * F.mse_loss(readout(latent), wanted)
+    far = (places - faces.points.flatten(0, 2)).abs().sum(dim=-1)
+    loss = loss + how.points * (far * torch.from_numpy(WEIGHT).to(far)).mean()
     z = latent.reshape(g, 2 * m, -1)
     nearness = -torch.cdist(z, z).square() / (how.temperature * z.shape[-1])
     nearness = nearness - 1e9 * torch.eye(2 * m, device=z.device)
     own = torch.arange(2 * m, device=z.device) ^ 1
     chosen = nearness.flatten(0, 1)
     loss = loss + how.contrast * F.cross_entropy(chosen, own.repeat(g))
-    return loss, (chosen.argmax(dim=1) != own.repeat(g)).float().mean().detach()
+    return loss, (chosen.argmax(dim=1) != own.repeat(g)).float().mean().detach(), far.mean().detach()
 
 
 def importance(batch: Batch, how: TrainingConfig) -> Tensor:

@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.capture import Capture, Frame
+from enrollment.complete import unfolded
 from enrollment.conditions import Conditioner, Wanted, in_camera
 from enrollment.pipeline import Enrollment
-from enrollment.synthesize import EXPRESSIONS, View, planned, sheet, synthesize
+from enrollment.surface import areas
+from enrollment.synthesize import EXPRESSIONS, UNFOLDED, View, planned, sheet, synthesize
 from models import arkit
 from models.diffusion.prior import Prior
 from models.errors import Cancelled
@@ -76,6 +78,24 @@ def test_the_photos_pixels_win(plain: tuple[Frame, ...], changed: tuple[Frame, .
         unseen = (known.visibility == 0) & (known.alpha > 0.9)
         assert np.abs(on_white(after) - on_white(before))[unseen].mean() > 0.01
     assert shown > 0.1 * SIDE**2
+
+
+def test_eyelids_keep_the_avatars_skin(enrolled: Enrollment, model: HeadModel, trained: Prior) -> None:
+    """Neither the prior's blur nor the photo's lashes, drawn out over the lid that the photo shows folded."""
+    shut = View(0.0, np.asarray(arkit.vector(**EXPRESSIONS["blink"]), np.float32), "blink")
+    (frame,) = synthesize(enrolled, model, trained, (shut,), steps=2, side=256)
+    maker = Conditioner(enrolled.avatar, model, enrolled.fit.photos[0], enrolled.portraits[0])
+    known = maker.wanted(frame.camera, shut.coefficients, oversampled=1)
+    found = rasterize(maker.person.vertices(shut.coefficients, maker.pose(shut.coefficients)), model.faces, frame.camera)
+    grown = areas(maker.person.expressed(shut.coefficients), model.faces)
+    grown = grown > UNFOLDED * areas(maker.person.expressed(enrolled.fit.photos[0].coefficients), model.faces)
+    faces = unfolded(model)[model.faces].any(axis=1) & (model.region == REGION["skin"]) & grown
+    lids = ndimage.binary_erosion((found.face >= 0) & faces[np.maximum(found.face, 0)], iterations=2)
+    assert lids.sum() > 60
+    assert np.abs(on_white(frame) - known.color)[lids].max() < 0.06
+    cheek = ndimage.binary_dilation(lids, iterations=14) & ~ndimage.binary_dilation(lids, iterations=6) & (known.visibility == 1)
+    assert np.abs(on_white(frame) - known.warp)[cheek].max() < 0.06, "around them it is the photo's"
+    assert np.abs(known.warp - known.color)[lids].max() > 0.1, "the photo would have said otherwise"
 
 
 def test_clothes_keep_the_avatars_colours(

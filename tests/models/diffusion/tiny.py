@@ -28,7 +28,15 @@ def config(**changes: Any) -> PriorConfig:
                 "groups": 4,
                 "cross_channels": 16,
             },
-            "expression": {"crop": 64, "channels": [8, 8, 8, 8], "latent": 16, "tokens": 2},
+            "expression": {
+                "crop": 64,
+                "channels": [8, 8, 8, 8],
+                "back": [8, 8, 8],
+                "fine": [8, 8],
+                "hidden": 16,
+                "latent": 16,
+                "tokens": 2,
+            },
             "training": {
                 "batch": 4,
                 "rate": 3e-3,

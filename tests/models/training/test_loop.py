@@ -144,7 +144,7 @@ def test_the_encoder_learns_first_and_alone(tmp_path: Path) -> None:
 
     start = Prior(c)
     torch.manual_seed(0)
-    faces = Faces(torch.rand(2, 3, 2, 3, 64, 64), torch.rand(2, 3, 52))
+    faces = Faces(torch.rand(2, 3, 2, 3, 64, 64), torch.rand(2, 3, 2, 4, 64, 2), torch.rand(2, 3, 52))
     train(c, watched, tmp_path / "a", steps=3, start=start, faces=lambda step: faces)
     assert not drawn
     early = weights.load(tmp_path / "a" / "prior.safetensors")
@@ -161,7 +161,7 @@ def test_the_encoder_learns_first_and_alone(tmp_path: Path) -> None:
 def test_an_encoder_that_has_learned_is_held_still(tmp_path: Path) -> None:
     c = config(training={"faces": 2, "encoder_steps": 3, "readout": 1.0, "hold_encoder": True})
     torch.manual_seed(0)
-    faces = Faces(torch.rand(2, 3, 2, 3, 64, 64), torch.rand(2, 3, 52))
+    faces = Faces(torch.rand(2, 3, 2, 3, 64, 64), torch.rand(2, 3, 2, 4, 64, 2), torch.rand(2, 3, 52))
     asked: list[int] = []
 
     def watched(step: int) -> Faces:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from models import arkit
+from models.diffusion.points import COUNT
 from models.diffusion.prior import Prior
-from models.training.augment import augmented, mirrored, varied, varied_faces
+from models.training.augment import augmented, mirrored, mirrored_points, varied, varied_faces
 from models.training.batch import Batch, Faces
 from models.training.figures import angle_deg, closer_across_views, explained, linear_readout, psnr, triples
 from models.training.losses import denoising_loss, expression_loss, importance
@@ -78,6 +79,26 @@ def test_every_face_has_its_own_light_however_little_it_moves() -> None:
     assert x.mean(dim=0).sub(0.5).abs().max() < 0.05, "none of it on the whole"
 
 
+def test_points_follow_what_they_lie_on() -> None:
+    """A dot in each part, anywhere in it, and the point there: after moving and mirroring, the point is on the dot again."""
+    g = torch.Generator().manual_seed(5)
+    rows, part = 24, 64
+    places = 0.9 * torch.rand(rows, 4, 2, generator=g) - 0.45
+    line = (torch.arange(part) + 0.5) * 2 / part - 1
+    dots = torch.exp(-((line - places[..., :1, None]) ** 2 + (line[:, None] - places[..., 1:, None]) ** 2) / (2 * 0.06**2))
+    crops = dots.reshape(rows, 2, 2, part, part).permute(0, 1, 3, 2, 4).reshape(rows, 1, 1, 1, 2 * part, 2 * part)
+    crops = crops.expand(-1, -1, -1, 3, -1, -1)
+    points = places[:, None, None, :, None].expand(-1, -1, -1, -1, COUNT, -1)
+    out = varied_faces(Faces(crops.contiguous(), points.contiguous(), torch.zeros(rows, 1, 52)), g, 1.0)
+    x = out.crops.mean(dim=3).reshape(rows, 2, part, 2, part).permute(0, 1, 3, 2, 4).reshape(rows * 4, part, part)
+    light = (x - x.flatten(1).quantile(0.9, dim=1)[:, None, None]).clamp(min=0).square()
+    seen = torch.stack([(light.sum(1) * line).sum(1), (light.sum(2) * line).sum(1)], dim=1) / light.sum((1, 2))[:, None]
+    told = out.points[:, 0, 0].flatten(0, 1)
+    assert (told - told[:, :1]).abs().max() < 1e-5
+    assert (told[:, 0] - seen).abs().max() < 0.05
+    assert (told[:, 0] - places.flatten(0, 1)).abs().mean() > 0.08, "they did move"
+
+
 def test_each_part_of_a_face_moves_by_itself_and_by_little() -> None:
     dots = torch.zeros(64, 3, 64, 64)
     dots[..., 14:18, 14:18], dots[..., 14:18, 46:50] = 1, 1  # in the middle of both upper parts
@@ -120,7 +141,8 @@ def some_faces(groups: int = 3, moments: int = 4) -> Faces:
     g = torch.Generator().manual_seed(3)
     own = torch.rand(groups, moments, 1, 3, 8, 8, generator=g).repeat_interleave(8, -1).repeat_interleave(8, -2)
     crops = (own + 0.05 * torch.randn(groups, moments, 2, 3, 64, 64, generator=g)).clamp(0, 1)
-    return Faces(crops, torch.rand(groups, moments, 52, generator=g))
+    points = torch.rand(groups, moments, 2, 4, COUNT, 2, generator=g) - 0.5
+    return Faces(crops, points, torch.rand(groups, moments, 52, generator=g))
 
 
 def test_a_mirrored_face_winks_with_the_other_eye() -> None:
@@ -138,6 +160,12 @@ def test_a_mirrored_face_has_its_eyes_swapped_and_the_rest_turned_about() -> Non
     assert torch.equal(out[..., 32:, :32], crops[..., 32:, :32].flip(-1))
     assert torch.equal(out[..., 32:, 32:], crops[..., 32:, 32:].flip(-1))
     assert torch.equal(mirrored(out), crops)
+    points = some_faces(2).points
+    assert torch.equal(mirrored_points(mirrored_points(points)), points)
+    faces = varied_faces(some_faces(32), torch.Generator().manual_seed(0), 0.0)
+    eyes, before = faces.points[:, :, :, 0], some_faces(32).points
+    swapped = [torch.equal(a, b[:, :, 1]) for a, b in zip(eyes, before)]
+    assert 8 < sum(swapped) < 24 and sum(torch.equal(a, b[:, :, 0]) for a, b in zip(eyes, before)) == 32 - sum(swapped)
 
 
 def test_faces_teach_the_latent_what_the_face_does_and_not_where_the_webcam_is() -> None:
@@ -148,7 +176,7 @@ def test_faces_teach_the_latent_what_the_face_does_and_not_where_the_webcam_is()
     before = expression_loss(prior, readout, faces)[0].item()
     for _ in range(40):
         optimizer.zero_grad()
-        loss, missed = expression_loss(prior, readout, faces)
+        loss, missed, _ = expression_loss(prior, readout, faces)
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.5 * before and missed == 0
@@ -158,6 +186,21 @@ def test_faces_teach_the_latent_what_the_face_does_and_not_where_the_webcam_is()
     g = torch.Generator().manual_seed(0)
     plain, more = (denoising_loss(without, readout, batch(), g.manual_seed(0), f).total.item() for f in (None, faces))
     assert more == pytest.approx(plain), "weights of 0 teach nothing"
+
+
+def test_places_are_drawn_to_the_landmarks() -> None:
+    torch.manual_seed(0)
+    prior = Prior(config(training={"points": 1.0}))
+    readout, faces = torch.nn.Linear(16, 52), some_faces()
+    optimizer = torch.optim.Adam(prior.expression.parameters(), 1e-2)
+    before = expression_loss(prior, readout, faces)[2].item()
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss, _, far = expression_loss(prior, readout, faces)
+        loss.backward()
+        optimizer.step()
+    assert far.item() < 0.9 * before, "two views of a face that has other points in each"
+    assert 0.3 * far.item() < loss.item() < 3 * far.item(), "nothing else was asked for, some places more than others"
 
 
 def test_figures_are_what_their_names_say() -> None:
