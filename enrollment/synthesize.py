@@ -132,6 +132,9 @@ class _Maker:
         self.size = prior.config.size
         reference, reference_pose = self.conditioner.reference(self.size)
         self.reference, self.reference_pose = _tensor([reference]), _tensor([reference_pose])
+        person = self.conditioner.person
+        self.lids = unfolded(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])
+        self.shown_areas = areas(person.expressed(self.conditioner.photo.coefficients), model.faces)
 
     def frames(
         self, views: Sequence[View], anchor: Source | None, *, steps: int | None, strength: float | None, guidance: float | None,
@@ -219,14 +222,13 @@ class _Maker:
         soft edges."""
         c, model = self.conditioner, self.conditioner.person.model
         found = rasterize(c.person.vertices(coefficients, c.pose(coefficients)), model.faces, camera)
-        now, then = (areas(c.person.expressed(x), model.faces) for x in (coefficients, c.photo.coefficients))
-        lid = unfolded(model)[model.faces].any(axis=1) & (model.region == REGION["skin"]) & (now > UNFOLDED * then)
+        lids = self.lids & (areas(c.person.expressed(coefficients), model.faces) > UNFOLDED * self.shown_areas)
 
         def soft(faces: NDArray[np.bool_], width: float) -> Array:
             there = (found.face >= 0) & faces[np.maximum(found.face, 0)]
             return np.asarray(cv2.GaussianBlur(there.astype(np.float32), (0, 0), width * self.side)[..., None])
 
-        return soft(model.region == REGION["body"], EDGE), soft(lid, LID_EDGE)
+        return soft(model.region == REGION["body"], EDGE), soft(lids, LID_EDGE)
 
     def _enlarged(self, change: Array) -> Array:
         """(size, size, C) -> (side, side, C), smoothly: fine detail stays the avatar's and the photo's."""

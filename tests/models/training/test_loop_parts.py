@@ -168,17 +168,23 @@ def test_a_mirrored_face_has_its_eyes_swapped_and_the_rest_turned_about() -> Non
     assert 8 < sum(swapped) < 24 and sum(torch.equal(a, b[:, :, 0]) for a, b in zip(eyes, before)) == 32 - sum(swapped)
 
 
+def taught(prior: Prior, readout: torch.nn.Linear, faces: Faces, rate: float) -> tuple[torch.Tensor, ...]:
+    """`expression_loss` at the last of forty steps."""
+    optimizer = torch.optim.Adam([*prior.expression.parameters(), *readout.parameters()], rate)
+    for _ in range(40):
+        optimizer.zero_grad()
+        losses = expression_loss(prior, readout, faces)
+        losses[0].backward()
+        optimizer.step()
+    return losses
+
+
 def test_faces_teach_the_latent_what_the_face_does_and_not_where_the_webcam_is() -> None:
     torch.manual_seed(0)
     prior = Prior(config(training={"readout": 1.0, "contrast": 1.0}))
     readout, faces = torch.nn.Linear(16, 52), some_faces()
-    optimizer = torch.optim.Adam([*prior.expression.parameters(), *readout.parameters()], 3e-3)
     before = expression_loss(prior, readout, faces)[0].item()
-    for _ in range(40):
-        optimizer.zero_grad()
-        loss, missed, _ = expression_loss(prior, readout, faces)
-        loss.backward()
-        optimizer.step()
+    loss, missed, _ = taught(prior, readout, faces, 3e-3)
     assert loss.item() < 0.5 * before and missed == 0
     latent = prior.expression(faces.crops.flatten(0, 2)).reshape(3, 4, 2, -1)
     assert triples(latent) == 1
@@ -192,13 +198,8 @@ def test_places_are_drawn_to_the_landmarks() -> None:
     torch.manual_seed(0)
     prior = Prior(config(training={"points": 1.0}))
     readout, faces = torch.nn.Linear(16, 52), some_faces()
-    optimizer = torch.optim.Adam(prior.expression.parameters(), 1e-2)
     before = expression_loss(prior, readout, faces)[2].item()
-    for _ in range(40):
-        optimizer.zero_grad()
-        loss, _, far = expression_loss(prior, readout, faces)
-        loss.backward()
-        optimizer.step()
+    loss, _, far = taught(prior, readout, faces, 1e-2)
     assert far.item() < 0.9 * before, "two views of a face that has other points in each"
     assert 0.3 * far.item() < loss.item() < 3 * far.item(), "nothing else was asked for, some places more than others"
 
