@@ -80,10 +80,10 @@ def landmark_offset(
 
 def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait) -> Array:
     """Offsets along smoothed normals that make the mesh's silhouette the matte's."""
-    laplacian, average = _graph(model)
+    laplacian, average = graph(model)
     camera = photo.camera(portrait)
     person = model.person(identity, offset)
-    direction = _smooth_normals(person.rest, model, average)
+    direction = smooth_normals(person.rest, model, average)
     outer = np.zeros(model.vertex_count, bool)
     outer[model.region_vertices("skin", "body")] = True
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
@@ -92,7 +92,7 @@ def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: Phot
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
         vertices = posed(person, photo)
-        normals = _smooth_normals(vertices, model, average)
+        normals = smooth_normals(vertices, model, average)
         hit = rasterize(vertices, model.faces, camera, cull=False).face >= 0
         distance, weight = _outline_distance(vertices, normals, hit, outer & ~face, camera.project(vertices), photo, portrait)
         weight[face] = 1.0
@@ -161,7 +161,7 @@ def _squared(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array64:
     return np.asarray(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0), np.float64)
 
 
-def _graph(model: HeadModel) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+def graph(model: HeadModel) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     """The mesh's normalised graph Laplacian, and its neighbour-averaging matrix, (V, V)."""
     f = model.faces
     i = np.concatenate([f[:, 0], f[:, 1], f[:, 2]])
@@ -173,7 +173,8 @@ def _graph(model: HeadModel) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     return (sparse.identity(n) - average).tocsr(), average.tocsr()
 
 
-def _smooth_normals(vertices: Array, model: HeadModel, average: sparse.csr_matrix) -> Array:
+def smooth_normals(vertices: Array, model: HeadModel, average: sparse.csr_matrix) -> Array:
+    """Unit normals (V, 3), each the mean over some rings of neighbours. average: from `graph`."""
     normals = vertex_normals(vertices, model.faces).astype(np.float64)
     for _ in range(SMOOTHED):
         normals = average @ normals

@@ -1,9 +1,11 @@
-"""`--quality high`: an instant avatar, views that the diffusion prior makes of it, an optimisation against photo and views."""
+"""`--quality high`: an instant avatar, hair as thick as the diffusion prior says, views that the prior makes of
+it, an optimisation against photo and views."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from enrollment.capture import Capture, Frame
 from enrollment.pipeline import Enrollment
 from enrollment.reconstruct import Progress, Reconstruction, reconstruct
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.synthesize import View, sheet, synthesize
+from enrollment.synthesize import AROUND, View, sheet, synthesize
+from enrollment.thickness import thickened
+from models import arkit
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
 
@@ -26,6 +30,13 @@ STEPS = 1000
 """So many that the photo is looked at as often as without synthesised frames."""
 BEND = 1.0
 """Pixels of a picture 256 wide by which synthesised frames may be bent."""
+
+SURVEY = tuple(
+    View(yaw, np.zeros(arkit.COUNT, np.float32), f"outline at {yaw:.0f}°") for yaw in (180.0, *AROUND, 60.0, -60.0, 40.0, -40.0)
+)
+"""Views whose mattes say how thick the hair is."""
+SURVEYED = 0.2
+"""Of the time that synthesis takes."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +68,18 @@ def refine_high(
     cancelled: Callable[[], bool] = lambda: False,
     checkpoint_path: Path | None = None,
 ) -> High:
-    """Instant -> synthesise -> guard -> reconstruct -> bake.
+    """Instant -> thicken -> synthesise -> guard -> reconstruct -> bake.
 
     views: default `enrollment.synthesize.planned()`. config: default `config_for`; its device is the prior's too. Synthesis gives
     the same frames each time, so a run that was stopped goes on from `checkpoint_path` after making them again. Raises
     `Cancelled` while synthesising; later the best so far is returned, as by `reconstruct`.
     """
     config = config or config_for(len(enrollment.portraits))
+    make = partial(synthesize, steps=sampling_steps, seed=seed, device=config.device, cancelled=cancelled)
+    outlines = make(enrollment, model, prior, SURVEY, progress=lambda part: synthesising(SURVEYED * part))
+    enrollment = thickened(enrollment, model, outlines)
     person = enrollment.avatar.person(model)
-    frames = synthesize(
-        enrollment, model, prior, views, steps=sampling_steps, seed=seed, device=config.device, progress=synthesising,
-        cancelled=cancelled,
-    )  # fmt: skip
+    frames = make(enrollment, model, prior, views, progress=lambda part: synthesising(SURVEYED + (1 - SURVEYED) * part))
     kept, report = guard.guarded(frames, person, enrollment.portraits[0])
     capture = combined(Capture.of_portraits(enrollment, person), kept)
     if len(kept) < FEWEST:

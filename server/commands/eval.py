@@ -81,4 +81,7 @@ def prior(
         exam = Exam.set_for(people, network.config.size, tell)
         result = examine(network, exam, steps=steps or (1, 10, 25, 50), out_sheet=sheet, tell=tell)
     lines = [f"expression latent: R² {result.readout_r2:.2f}, triples {result.triples:.3f}"]
+    lines.append(
+        f"outline from the sides: off by {100 * result.outline:.1f} %, hair thickened {100 * result.thick_outline:.1f} %"
+    )
     report(result.as_dict(), [*table(result.rows()), *lines], as_json)

@@ -35,6 +35,7 @@ from models.training.figures import angle_deg, linear_readout, psnr, triples
 from models.training.heads.head import SyntheticHead
 from models.training.heads.views import random_expression
 from models.training.sheet import MOST, sheet
+from server.evaluation.outlines import Outline
 
 TURNED = (-55.0, -40.0, 40.0, 55.0)
 """Degrees from the front, within the 30 to 60 from the photo where colours are compared."""
@@ -66,7 +67,8 @@ class Figures:
 class PriorResult:
     """people, views: measured. painted_db: of the coarse view, where `Figures.unseen_db` is. coarse_deg: of its normals.
     fitted_hair_deg: of the fitted head's own normals, where `Figures.hair_deg` is. readout_r2, triples: of the expression
-    latent, see `models.training.figures`."""
+    latent, see `models.training.figures`. outline, thick_outline: what the instant avatar's outline is off by from the sides, in
+    parts of the silhouette, and the same once its hair is as thick as the prior says (`server.evaluation.outlines`)."""
 
     people: int
     views: int
@@ -75,6 +77,8 @@ class PriorResult:
     fitted_hair_deg: float
     readout_r2: float
     triples: float
+    outline: float
+    thick_outline: float
     figures: list[Figures]
 
     def as_dict(self) -> dict[str, Any]:
@@ -93,7 +97,8 @@ class PriorResult:
 @dataclass(frozen=True)
 class Exam:
     """What a prior is asked: the same for each. batch: all views. turned: (B,) those whose colours count. hair: (B, 1, H, W)
-    float, strands over the fitted head. taught, held: faces that the readout is fitted on, and those it is measured on."""
+    float, strands over the fitted head. taught, held: faces that the readout is fitted on, and those it is measured on.
+    outlines: of each person."""
 
     people: int
     batch: Batch
@@ -101,16 +106,18 @@ class Exam:
     hair: Tensor
     taught: Faces
     held: Faces
+    outlines: list[Outline]
 
     @staticmethod
     def set_for(people: int, size: int, tell: Tell = lambda stage, part: None) -> Exam:
         """Always the same people and views, at `size` pixels."""
         model = by_name("anny")
-        rows, hair = [], []
+        rows, hair, outlines = [], [], []
         for k in range(people):
             tell("enrolling people it has not seen", k / people)
             rng = np.random.default_rng([HELD_OUT + k, 0xE8A])
             desk = Desk.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
+            outlines.append(Outline.of(desk))
             for yaw in (*TURNED, *ELSEWHERE):
                 camera = wanted_camera(yaw, PITCH, size=size)
                 row, seen = desk.pair(yaw, camera, random_expression(rng, model), rng)
@@ -120,7 +127,7 @@ class Exam:
         turned = torch.from_numpy(np.isin(stacked["yaw"].astype(np.float64), TURNED))
         taught = _faces(model, OTHERS, TAUGHT, partial(tell, "drawing faces to read from"))
         held = _faces(model, HELD_OUT, people, partial(tell, "drawing faces it has not seen"))
-        return Exam(people, to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float(), taught, held)
+        return Exam(people, to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float(), taught, held, outlines)
 
 
 def examine(
@@ -155,10 +162,15 @@ def examine(
         some = torch.linspace(0, len(batch) - 1, min(MOST, len(batch))).long()  # of different people, from different sides
         write_png(out_sheet, sheet(batch.take(some), Sampled(shown.color[some], shown.normals[some], shown.matte[some])))
     r2, nearer = _latent(prior, exam)
+    off = []
+    for k, outline in enumerate(exam.outlines):
+        tell("outlines", k / len(exam.outlines))
+        off.append(outline.errors(prior, by_name("anny")))
+    thin, thick = np.mean(off, axis=0)
     return PriorResult(
         exam.people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
         angle_deg(batch.coarse_normals, batch.target_normals, batch.target_matte),
-        angle_deg(batch.pose, batch.target_normals, exam.hair), r2, nearer, figures,
+        angle_deg(batch.pose, batch.target_normals, exam.hair), r2, nearer, float(thin), float(thick), figures,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def test_a_run(enrolled: Enrollment, model: HeadModel) -> None:
         enrolled, model, Prior(tiny.config()), views=VIEWS, sampling_steps=1, config=config, synthesising=told.append,
         progress=steps.append,
     )  # fmt: skip
-    assert told[-1] == 1.0 and [p.step for p in steps] == [2, 4]
+    assert told == sorted(told) and told[-1] == 1.0 and [p.step for p in steps] == [2, 4]
     assert done.guard.counts["frames"] == 2 and done.sheet.ndim == 3
     gaussians = done.reconstruction.avatar.gaussians
     assert done.reconstruction.avatar.provenance["quality"] == "high"
@@ -77,6 +77,35 @@ def test_dropped_views_are_told_and_replaced(monkeypatch: pytest.MonkeyPatch, en
     capture = captured(monkeypatch, [1.0, 1.0, 0.0, 0.0], enrolled, model)
     assert len(capture.frames) == 1 + 2 + len(COARSE)
     assert len(capture.warnings) == 1 and "2 were left out" in capture.warnings[0]
+
+
+def test_hair_grows_before_the_views_are_made(monkeypatch: pytest.MonkeyPatch, enrolled: Enrollment, model: HeadModel) -> None:
+    """The survey looks at the instant avatar; views, capture and optimiser get the one with thicker hair."""
+    asked: list[tuple[object, object]] = []
+    surveyed: list[int] = []
+    optimised: list[object] = []
+    thick = replace(enrolled, avatar=replace(enrolled.avatar, offset=enrolled.avatar.offset + np.float32(1e-4)))
+
+    def grown(enrollment: Enrollment, model: HeadModel, frames: tuple[Frame, ...]) -> Enrollment:
+        assert enrollment is enrolled
+        surveyed.append(len(frames))
+        return thick
+
+    def made(enrollment: Enrollment, model: object, prior: object, views: object, **options: object) -> tuple[Frame, ...]:
+        asked.append((enrollment, views))
+        return ()
+
+    def reconstruct(avatar: object, model: object, capture: Capture, *args: object, **options: object) -> Reconstruction:
+        optimised.append(avatar)
+        return Reconstruction(enrolled.avatar, capture.frames, 0, (), "", capture.warnings, 0, 0.0)
+
+    monkeypatch.setattr(high, "thickened", grown)
+    monkeypatch.setattr(high, "synthesize", made)
+    monkeypatch.setattr(high, "sheet", lambda frames: np.zeros((1, 1, 3), np.uint8))
+    monkeypatch.setattr(high, "reconstruct", reconstruct)
+    refine_high(enrolled, model, Prior(tiny.config()), views=VIEWS)
+    assert asked[0] == (enrolled, high.SURVEY) and asked[1] == (thick, VIEWS)
+    assert surveyed == [0] and optimised == [thick.avatar]
 
 
 def test_stopping_while_synthesising(enrolled: Enrollment, model: HeadModel) -> None:
