@@ -24,16 +24,22 @@ def explained(predicted: Tensor, truth: Tensor) -> float:
     return float(1 - (predicted - truth).square().sum() / spread.clamp(min=1e-12))
 
 
-def linear_readout(latents: Tensor, coefficients: Tensor, *, held: float = 0.25, ridge: float = 1e-2) -> float:
-    """R² of coefficients (N, 52) read linearly from latents (N, L), fitted by ridge regression on the first rows, measured on the
-    last part `held`. Neighbouring rows should be of different people.
+def linear_readout(latents: Tensor, coefficients: Tensor, *, folds: int = 5, ridge: float = 1e-2) -> float:
+    """R² of coefficients (P, N, 52) of P people, N moments of each, read linearly from latents (P, N, L).
+
+    The people are divided into `folds` parts; each part is read by ridge regression on all others, so nobody is measured who was
+    fitted on. ridge: relative to latents of variance 1.
     """
-    n = len(latents) - round(held * len(latents))
-    x = torch.cat([latents, torch.ones(len(latents), 1)], dim=1).double()
+    people = len(latents)
+    x = torch.cat([latents, torch.ones(*latents.shape[:2], 1)], dim=2).double()
     y = coefficients.double()
-    gram = x[:n].T @ x[:n] + ridge * n * torch.eye(x.shape[1], dtype=torch.float64)
-    solution = torch.linalg.solve(gram, x[:n].T @ y[:n])
-    return explained(x[n:] @ solution, y[n:])
+    read = torch.empty_like(y)
+    for fold in range(folds):
+        mine = torch.arange(people) % folds == fold
+        known = x[~mine].flatten(0, 1)
+        gram = known.T @ known + ridge * len(known) * torch.eye(x.shape[2], dtype=torch.float64)
+        read[mine] = x[mine] @ torch.linalg.solve(gram, known.T @ y[~mine].flatten(0, 1))
+    return explained(read.flatten(0, 1), y.flatten(0, 1))
 
 
 def closer_across_views(latents: Tensor, other_view: Tensor, other_moment: Tensor) -> float:

@@ -41,9 +41,9 @@ TURNED = (-55.0, -40.0, 40.0, 55.0)
 """Degrees from the front, within the 30 to 60 from the photo where colours are compared."""
 ELSEWHERE = (0.0, 90.0, -120.0, 180.0)
 """Further views: their normals count too."""
-TAUGHT, OTHERS = 120, HELD_OUT + 500_000
-"""People whose faces the linear readout is fitted on, and the number of the first: held out too, but not measured on."""
-SITTINGS = 5
+FACES, FIRST_FACE = 300, HELD_OUT + 500_000
+"""People whose faces the expression latent is measured on, and the number of the first."""
+SITTINGS = 2
 """Groups of faces of each person, see `enrollment.practice.faces`."""
 PITCH = 2.0
 AT_ONCE = 16
@@ -97,15 +97,13 @@ class PriorResult:
 @dataclass(frozen=True)
 class Exam:
     """What a prior is asked: the same for each. batch: all views. turned: (B,) those whose colours count. hair: (B, 1, H, W)
-    float, strands over the fitted head. taught, held: faces that the readout is fitted on, and those it is measured on.
-    outlines: of each person."""
+    float, strands over the fitted head. faces: of `FACES` other people, each with `SITTINGS` groups. outlines: of each person."""
 
     people: int
     batch: Batch
     turned: Tensor
     hair: Tensor
-    taught: Faces
-    held: Faces
+    faces: Faces
     outlines: list[Outline]
 
     @staticmethod
@@ -125,9 +123,8 @@ class Exam:
                 hair.append(seen.hair & (seen.matte > 0.9) & (np.linalg.norm(row["pose"] / 127.0, axis=2) > 0.9))
         stacked = np.stack(rows)
         turned = torch.from_numpy(np.isin(stacked["yaw"].astype(np.float64), TURNED))
-        taught = _faces(model, OTHERS, TAUGHT, partial(tell, "drawing faces to read from"))
-        held = _faces(model, HELD_OUT, people, partial(tell, "drawing faces it has not seen"))
-        return Exam(people, to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float(), taught, held, outlines)
+        shown = _faces(model, FIRST_FACE, FACES, partial(tell, "drawing faces it has not seen"))
+        return Exam(people, to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float(), shown, outlines)
 
 
 def examine(
@@ -161,7 +158,7 @@ def examine(
     if out_sheet is not None and shown is not None:
         some = torch.linspace(0, len(batch) - 1, min(MOST, len(batch))).long()  # of different people, from different sides
         write_png(out_sheet, sheet(batch.take(some), Sampled(shown.color[some], shown.normals[some], shown.matte[some])))
-    r2, nearer = _latent(prior, exam)
+    r2, nearer = _latent(prior, exam.faces)
     off = []
     for k, outline in enumerate(exam.outlines):
         tell("outlines", k / len(exam.outlines))
@@ -181,18 +178,13 @@ def _unseen(exam: Exam) -> Tensor:
 
 
 @torch.no_grad()
-def _latent(prior: Prior, exam: Exam) -> tuple[float, float]:
+def _latent(prior: Prior, some: Faces) -> tuple[float, float]:
     """R² of the readout and the triples."""
-
-    def latents(some: Faces) -> Tensor:
-        crops = some.crops.flatten(0, 2)
-        z = torch.cat([prior.expression(crops[rows]) for rows in _slices(len(crops))])
-        return z.reshape(*some.crops.shape[:3], -1)
-
-    taught, held = latents(exam.taught), latents(exam.held)
-    z = torch.cat([taught.flatten(0, 2), held.flatten(0, 2)])
-    c = torch.cat([exam.taught.coefficients, exam.held.coefficients])[:, :, None].expand(-1, -1, 2, -1).flatten(0, 2)
-    return linear_readout(z, c, held=held.flatten(0, 2).shape[0] / len(z)), triples(held)
+    crops = some.crops.flatten(0, 2)
+    z = torch.cat([prior.expression(crops[rows]) for rows in _slices(len(crops))]).reshape(*some.crops.shape[:3], -1)
+    c = some.coefficients[:, :, None].expand(-1, -1, 2, -1)
+    people = len(z) // SITTINGS
+    return linear_readout(z.reshape(people, -1, z.shape[-1]), c.reshape(people, -1, c.shape[-1])), triples(z)
 
 
 def _faces(model: HeadModel, first: int, count: int, tell: Callable[[float], None]) -> Faces:

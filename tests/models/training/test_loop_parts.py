@@ -220,10 +220,17 @@ def test_figures_are_what_their_names_say() -> None:
 
 def test_a_linear_readout_finds_what_is_linear_in_the_latent() -> None:
     torch.manual_seed(0)
-    coefficients = torch.rand(400, 52)
+    coefficients = torch.rand(80, 5, 52)
     latents = (coefficients - 0.5) @ torch.randn(52, 128)
     assert linear_readout(latents, coefficients, ridge=1e-4) > 0.95
-    assert linear_readout(torch.randn(400, 128), coefficients) < 0.1
+    assert linear_readout(torch.randn(80, 5, 128), coefficients) < 0.1
+
+
+def test_a_linear_readout_is_not_told_who_somebody_is() -> None:
+    """Everybody has one face and one latent: known by heart, it would be read perfectly."""
+    torch.manual_seed(0)
+    latents, coefficients = (torch.randn(40, 1, n).expand(-1, 6, -1) for n in (128, 52))
+    assert linear_readout(latents, coefficients) < 0.1
 
 
 def test_triples_count_the_nearer_view() -> None:

@@ -15,7 +15,7 @@ from tests.models.diffusion.tiny import config, trained
 @pytest.mark.usefixtures("one_torch_thread")
 def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
-    monkeypatch.setattr(evaluation, "TAUGHT", 3)
+    monkeypatch.setattr(evaluation, "FACES", 5)
     nothing = weights.Prior(config(expression={"crop": faces.CROP})).eval()
     exam = evaluation.Exam.set_for(1, nothing.config.size)
     result = evaluation.examine(nothing, exam, steps=(1, 3), out_sheet=tmp_path / "s.png")
@@ -36,7 +36,7 @@ def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tm
 
 @pytest.mark.usefixtures("one_torch_thread")
 def test_the_prior_that_ships_knows_more_than_the_coarse_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "TAUGHT", 3)
+    monkeypatch.setattr(evaluation, "FACES", 5)
     assert weights.SHIPPED.stat().st_size < 40e6 and weights.notes(weights.SHIPPED)["steps"]
     shipped = weights.load(weights.SHIPPED)
     result = evaluation.examine(shipped, evaluation.Exam.set_for(2, shipped.config.size), steps=(1,))

@@ -36,7 +36,7 @@ def cache(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("one_torch_thread")
 def test_a_row_for_each_mechanism(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "TAUGHT", 2)
+    monkeypatch.setattr(evaluation, "FACES", 5)
     c = config(expression={"crop": faces.CROP}, training={"batch": 2, "faces": 1, "readout": 1.0})
     began: list[PriorConfig] = []
 
