@@ -82,6 +82,19 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
 
 
 @command.command()
+@click.argument("weights", required=False, type=click.Path(path_type=Path))
+@json_option
+def latent(weights: Path | None, as_json: bool) -> None:
+    """The expression encoder of the prior that ships, or of WEIGHTS, as ONNX on one core: milliseconds a face, and how far its
+    latents are from torch's."""
+    from models.diffusion import weights as files
+    from models.diffusion.bench import bench
+
+    result = bench(files.load(weights or files.SHIPPED).expression.eval())
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
+@command.command()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the runs; what is there is gone on with.")
 @click.option("--encoder-steps", default=1500, show_default=True, help="Of the expression encoder, which learns first.")
 @click.option("--steps", default=400, show_default=True, help="Of the rest, in each row.")

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from models.diffusion import export, expression, points
+from models.diffusion import bench, export, expression, points
 from models.diffusion.config import load_config
 from models.diffusion.expression import ExpressionEncoder
 from models.errors import MissingPartError
+from server import cli
 
 
 def test_latents_have_the_stated_size_and_spread() -> None:
@@ -55,6 +57,15 @@ def test_onnx_gives_what_torch_gives(tmp_path: Path) -> None:
             expected = encoder(crops).numpy()
         (got,) = session.run([export.OUTPUT], {export.INPUT: crops.numpy()})
         assert got.shape == expected.shape and np.abs(got - expected).max() < 1e-3
+
+
+def test_the_verb_measures_speed_and_parity(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx", reason="exporting needs the package onnx")
+    monkeypatch.setattr(bench, "REPEATS", 3)
+    monkeypatch.setattr("sys.argv", ["visavis", "bench", "latent", "--json"])
+    cli.main()
+    told = json.loads(capsys.readouterr().out)
+    assert 0 < told["median_ms"] <= told["p95_ms"] and 0 < told["difference"] < 1e-3
 
 
 def test_without_onnx_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
