@@ -1,5 +1,5 @@
-"""`--quality high`: an instant avatar, hair as thick as the diffusion prior says, views that the prior makes of
-it, an optimisation against photo and views."""
+"""`--quality high`: an instant avatar with hair as thick as the diffusion prior says, views that the prior makes of it, an
+optimisation against photo and views."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ STEPS = 1000
 """So many that the photo is looked at as often as without synthesised frames."""
 BEND = 1.0
 """Pixels of a picture 256 wide by which synthesised frames may be bent."""
-
 SURVEY = tuple(
     View(yaw, np.zeros(arkit.COUNT, np.float32), f"outline at {yaw:.0f}°") for yaw in (180.0, *AROUND, 60.0, -60.0, 40.0, -40.0)
 )
