@@ -97,8 +97,7 @@ def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: Phot
         distance, weight = _outline_distance(vertices, normals, hit, outer & ~face, camera.project(vertices), photo, portrait)
         weight[face] = 1.0
         target = np.where(face, 0.0, amount + distance)
-        matrix = sparse.diags(weight + REST) + STIFFNESS * (laplacian.T @ laplacian)
-        amount = spsolve(matrix.tocsc(), weight * target)
+        amount = smooth_field(laplacian, weight, target, STIFFNESS)
         amount[~outer & ~face] = np.minimum(amount[~outer & ~face], 0.0)
     return np.asarray(amount[:, None] * direction, np.float32)
 
@@ -171,6 +170,13 @@ def graph(model: HeadModel) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     adjacency.data[:] = 1.0
     average = sparse.diags(1 / np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)) @ adjacency
     return (sparse.identity(n) - average).tocsr(), average.tocsr()
+
+
+def smooth_field(laplacian: sparse.csr_matrix, weight: Array64, wanted: Array64, stiffness: float) -> Array64:
+    """(V,) values as near to `wanted` as `weight` asks, bent as little as possible between and beyond; 0 where nothing is asked
+    far around. laplacian: from `graph`."""
+    matrix = sparse.diags(weight + REST) + stiffness * (laplacian.T @ laplacian)
+    return np.asarray(spsolve(matrix.tocsc(), weight * wanted))
 
 
 def smooth_normals(vertices: Array, model: HeadModel, average: sparse.csr_matrix) -> Array:

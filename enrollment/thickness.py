@@ -13,12 +13,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
-from scipy.sparse.linalg import spsolve
 
 from enrollment import instant
 from enrollment.capture import Frame
 from enrollment.complete import scalp
-from enrollment.conform import NORMAL_WIDTH, REST, SURE, graph, posed, smooth_normals
+from enrollment.conform import NORMAL_WIDTH, SURE, graph, posed, smooth_field, smooth_normals
 from enrollment.fit import PhotoFit
 from enrollment.pipeline import Enrollment
 from enrollment.portrait import Portrait, face_height
@@ -64,8 +63,7 @@ def thickness(enrollment: Enrollment, model: HeadModel, frames: Sequence[Frame])
     weight = np.where(may, np.minimum(weight, 1.0), 1.0)
     direction = smooth_normals(person.rest, model, average)
     for _ in range(ROUNDS):
-        matrix = sparse.diags(weight + REST) + STIFFNESS * (laplacian.T @ laplacian)
-        amount = spsolve(matrix.tocsc(), weight * wanted) * may
+        amount = smooth_field(laplacian, weight, wanted, STIFFNESS) * may
         way = amount[:, None] * direction
         bounds = [_part(way, person, *shown) for shown in zip(enrollment.fit.photos, enrollment.portraits, strict=True)]
         most = np.min(bounds, axis=0) * np.abs(amount)

@@ -15,7 +15,7 @@ from models.diffusion.expression import ExpressionEncoder
 REPEATS, WARM, SEED = 100, 5, 0
 
 
-def bench(encoder: ExpressionEncoder, repeats: int | None = None) -> dict[str, float]:
+def bench(encoder: ExpressionEncoder) -> dict[str, float]:
     """median_ms, p95_ms: of onnxruntime on one thread, one crop (four parts of a face) at a time. difference: the largest
     between its latents and torch's, of crops of noise. Raises `MissingPartError` without the package onnx."""
     import onnxruntime
@@ -27,7 +27,7 @@ def bench(encoder: ExpressionEncoder, repeats: int | None = None) -> dict[str, f
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     side = encoder.config.crop
-    crops = np.random.default_rng(SEED).random((WARM + (repeats or REPEATS), 1, 3, side, side), np.float32)
+    crops = np.random.default_rng(SEED).random((WARM + REPEATS, 1, 3, side, side), np.float32)
     taken, apart = [], []
     for crop in crops:
         began = time.perf_counter()

@@ -10,7 +10,7 @@ from enrollment.conditions import wanted_camera
 from enrollment.high import SURVEY
 from enrollment.pipeline import Enrollment
 from enrollment.practice.pairs import Desk
-from enrollment.synthesize import synthesize
+from enrollment.synthesize import PITCH, synthesize
 from enrollment.thickness import thickened
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
@@ -20,7 +20,6 @@ from models.splat.cpu import CpuRasterizer
 from models.types import Array, Camera
 
 YAWS = (40.0, -40.0, 90.0, -90.0, 135.0, 180.0)
-PITCH = 3.0
 SIDE = 192
 HEAD = 0.66
 """Part of a picture's height that is above the shoulders: clothes are not asked for."""
@@ -42,7 +41,7 @@ class Outline:
             made.head.render(made.true_camera(camera), REST, made.true_pose(REST), background=1.0).matte for camera in cameras()
         ]
         enrollment = Enrollment(made.avatar, made.fitted, (made.shot.portrait,), (), 0.0)
-        return Outline(enrollment, np.stack(mattes).reshape(len(YAWS), SIDE, SIDE))
+        return Outline(enrollment, np.stack(mattes))
 
     def errors(self, prior: Prior, model: HeadModel) -> tuple[float, float]:
         """What the instant avatar's mattes are off by on average, in parts of the true silhouette, and what they are off by when
