@@ -68,17 +68,19 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
     import numpy as np
 
     from enrollment.ablation import rows as ablation
+    from models import png
     from models.heads.registry import by_name
-    from server.evaluation.sheet import save
+    from server import outputs
 
+    outputs.check_sheet(sheet)
     start = ablation.begin(by_name("anny"), seed, size)
     chosen = ablation.cases(steps, size, ablate=ablate)
     rows, made = ablation.run(start, chosen, lambda name, p: note(f"{name}: step {p.step} of {p.steps}, loss {p.loss:.4f}"))
     if sheet is not None:
         picture = ablation.sheet(start, made[1], range(0, len(start.held), 3))
-        save(np.round(255 * picture).astype(np.uint8), sheet)
+        png.write(sheet, np.round(255 * picture).astype(np.uint8))
     records = ablation.records(rows)
-    report({"seed": seed, "steps": steps, "size": size, "rows": records}, table(records), as_json)
+    report({"seed": seed, "steps": steps, "size": size, "rows": records}, table(records), as_json, sheet)
 
 
 @command.command()

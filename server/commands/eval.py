@@ -30,15 +30,17 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
     Prints the avatar beside two 2D tricks: `copy` (the first frame again) and `warp` (the first frame bent between landmarks).
     With --half there is a row `clip` too, an avatar that learned from the clip's first half.
     """
+    from server import outputs
     from server.evaluation.enrolling import from_clip, from_photos
     from server.evaluation.reenact import reenact as run
 
+    outputs.check_sheet(sheet, inputs=[clip])
     with progress() as tell:
         result = run(
             clip, enroll=lambda rgb: from_photos([rgb], quality, tell), out_sheet=sheet, progress=tell,
             learn=(lambda film, until: from_clip(film, until, tell)) if half else None,
         )  # fmt: skip
-    report(result.as_dict(), [*table(result.rows()), *result.notes], as_json)
+    report(result.as_dict(), [*table(result.rows()), *result.notes], as_json, sheet)
 
 
 @command.command()
@@ -48,12 +50,14 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
 @json_option
 def photos(photos: tuple[Path, ...], sheet: Path | None, quality: str, as_json: bool) -> None:
     """Enroll from the first of several PHOTOS of one person, and from all of them; compare in the poses of the others."""
+    from server import outputs
     from server.evaluation.enrolling import from_photos
     from server.evaluation.photos import compare
 
+    outputs.check_sheet(sheet, inputs=photos)
     with progress() as tell:
         result = compare(list(photos), enroll=lambda some: from_photos(some, quality, tell), out_sheet=sheet, progress=tell)
-    report(result.as_dict(), table(result.rows()), as_json)
+    report(result.as_dict(), table(result.rows()), as_json, sheet)
 
 
 @command.command()
@@ -72,8 +76,10 @@ def prior(
     import torch
 
     from models.diffusion import weights as files
+    from server import outputs
     from server.evaluation.prior import Exam, examine
 
+    outputs.check_sheet(sheet, inputs=[weights or files.SHIPPED])
     if threads is not None:
         torch.set_num_threads(threads)
     network = files.load(weights or files.SHIPPED)
@@ -84,4 +90,4 @@ def prior(
     lines.append(
         f"outline from the sides: off by {100 * result.outline:.1f} %, hair thickened {100 * result.thick_outline:.1f} %"
     )
-    report(result.as_dict(), [*table(result.rows()), *lines], as_json)
+    report(result.as_dict(), [*table(result.rows()), *lines], as_json, sheet)

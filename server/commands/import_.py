@@ -30,7 +30,9 @@ def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> 
     from models.errors import HeadModelError
     from models.exchange import gaussian_avatars
     from models.heads.registry import by_name
+    from server import outputs
 
+    outputs.check(out, outputs.AVATAR, inputs=[source])
     avatar = gaussian_avatars.load(source, head)
     avatar = replace(avatar, provenance=avatar.provenance | {"consent": consent, "synthetic": True})
     try:
@@ -42,4 +44,4 @@ def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> 
     lines = [f"{out}: {count} Gaussians on the head {avatar.head!r}"]
     if left_out:
         lines.append(f"{left_out} Gaussians on GaussianAvatars' own teeth were left out")
-    report({"avatar": str(out), "head": avatar.head, "gaussians": count, "left_out": left_out}, lines, as_json)
+    report({"avatar": str(out), "head": avatar.head, "gaussians": count, "left_out": left_out}, lines, as_json, out)
