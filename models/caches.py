@@ -20,6 +20,8 @@ from models.errors import StorageError
 
 NAME = "visavis"
 SHARED_MEMORY = Path("/dev/shm")
+NOWHERE = "/nonexistent"
+"""Debian's home of users who have none; better than the folder `~` that libraries would make."""
 
 
 def writable(folder: Path) -> bool:
@@ -44,8 +46,8 @@ def prepare() -> Path | None:
     home = os.path.expanduser("~")
     if not (os.path.isabs(home) and os.path.isdir(home)):
         private = _private()
-        os.environ["HOME"] = str(private or os.sep)
-    if not writable(Path(user_cache_dir())):
+        os.environ["HOME"] = str(private or NOWHERE)
+    if os.environ.get("HOME") == NOWHERE or not writable(Path(user_cache_dir())):
         private = _private()
         if private is None:
             return None

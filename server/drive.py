@@ -100,10 +100,11 @@ def drive(
 def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:
     """Raises `StorageError` when the pictures of a clip as long as this one cannot be written to `out`."""
     pixels = clip.width * clip.height * (clip.frame_count or 1)
+    room = max(outputs.MEGABYTE, int(pixels * (PNG_BYTES if is_for_folder(out) else MP4_BYTES)))
     if is_for_folder(out):
-        outputs.check_folder(out, "the pictures", is_our_picture, inputs=inputs, room=int(PNG_BYTES * pixels))
+        outputs.check_folder(out, "the pictures", is_our_picture, inputs=inputs, room=room)
     else:
-        outputs.check(out, CLIP, inputs=inputs, room=int(MP4_BYTES * pixels))
+        outputs.check(out, CLIP, inputs=inputs, room=room)
 
 
 def pictures(

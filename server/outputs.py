@@ -59,12 +59,12 @@ def check(path: Path, kind: Kind, *, inputs: Iterable[Path | None] = (), room: i
 
     inputs: files and folders that the work reads. room: bytes expected. stream: whether a pipe or a device will do too.
     """
+    there = _found(path)
+    refuse_inputs(path, inputs)
     ending = path.suffix.lower()
     if ending in OTHERS and ending != kind.ending:
         raise StorageError(f"{kind.name} was expected to be written, {path.name} is named like another kind of file; "
                            f"let its name end in {kind.ending}")  # fmt: skip
-    there = _found(path)
-    refuse_inputs(path, inputs)
     if there is not None and is_stream(there) and stream:
         return
     if there is not None and not stat.S_ISREG(there.st_mode):
