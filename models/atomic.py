@@ -41,7 +41,7 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     They go to a temporary file in the same folder, are forced to the disk (not where many small files are written: durable
     False), and take the old file's place and permissions in one step; a symbolic link is followed. A pipe or a character device
     gets the bytes when the block ends. Raises `StorageError` when the disk is full or read-only, the folder is missing, nobody
-    reads from the pipe, or what stands there is no file.
+    reads from the pipe, or what stands there is no file; `BrokenPipeError` when its reader goes away.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -157,7 +157,7 @@ def _explaining(target: Path, *, all_of_them: bool = False) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not all_of_them and error.errno not in REFUSED:
+        if error.errno == errno.EPIPE or not (all_of_them or error.errno in REFUSED):
             raise
         raise explained(error, target) from error
 

@@ -17,6 +17,10 @@ class Stopped(SystemExit):
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
+        self.number = number
+
+    def __reduce__(self) -> tuple[type[Stopped], tuple[int]]:
+        return Stopped, (self.number,)
 
 
 @contextmanager
@@ -56,7 +60,11 @@ def postponed() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-def ignored() -> None:
-    """For a process whose parent gets the same signals, and decides."""
+def left_to_the_parent() -> None:
+    """For a worker process: Ctrl-C and a closed terminal reach its parent too, who decides; `kill` raises `Stopped`."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Stopped(number)
+
     for kind in ENDING:
-        signal.signal(kind, signal.SIG_IGN)
+        signal.signal(kind, stop if kind == signal.SIGTERM else signal.SIG_IGN)

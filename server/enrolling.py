@@ -35,7 +35,7 @@ def _is_checkpoint(path: Path) -> bool:
     return checkpoint.is_one(path)
 
 
-CHECKPOINT = outputs.Kind("an unfinished refinement", UNFINISHED, _is_checkpoint, 128 * outputs.MEGABYTE)
+CHECKPOINT = outputs.Kind("an unfinished refinement", UNFINISHED, _is_checkpoint, 64 * outputs.MEGABYTE)
 
 
 @dataclass(frozen=True)

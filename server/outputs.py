@@ -38,7 +38,7 @@ class Kind:
     room: int = MEGABYTE
 
 
-AVATAR = Kind("an avatar file", ".avatar", avatar_file.is_one, 16 * MEGABYTE)
+AVATAR = Kind("an avatar file", ".avatar", avatar_file.is_one, 8 * MEGABYTE)
 PICTURE = Kind("a PNG picture", ".png", png.is_ours, 4 * MEGABYTE)
 
 EXPORTS = {
@@ -125,7 +125,7 @@ def _found(path: Path) -> os.stat_result | None:
     try:
         return found(path)
     except OSError as error:
-        raise explained(error, path) from None
+        raise explained(error, Path(os.path.abspath(path))) from None
 
 
 def refuse_inputs(path: Path, inputs: Iterable[Path | None]) -> None:
@@ -143,7 +143,7 @@ def _refuse_protected(path: Path) -> None:
         if folder.st_mode & stat.S_ISVTX and hasattr(os, "getuid") and os.getuid() not in (0, folder.st_uid, there.st_uid):
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
     except OSError as error:
-        raise explained(error, path) from None
+        raise explained(error, Path(os.path.abspath(path))) from None
 
 
 def _try(folder: Path, path: Path, room: int) -> None:
@@ -157,7 +157,7 @@ def _try(folder: Path, path: Path, room: int) -> None:
             trial.unlink(missing_ok=True)
         disk = shutil.disk_usage(folder)
     except OSError as error:
-        raise explained(error, path) from None
+        raise explained(error, Path(os.path.abspath(path))) from None
     if disk.free < room and disk.total:
         raise StorageError(
             f"about {room / MEGABYTE:.0f} MB were expected to be free for {path}, there are {disk.free / MEGABYTE:.0f}; "

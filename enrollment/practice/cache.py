@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -102,7 +103,11 @@ class _Files(ABC):
                 while pending and not cancelled():
                     done, pending = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
                     for future in done:
-                        future.result()
+                        try:
+                            future.result()
+                        except (stopping.Stopped, BrokenProcessPool):
+                            if not cancelled():  # else all were asked to end
+                                raise
                     if tell is not None:
                         tell(len(seeds) - len(pending), len(seeds))
         finally:
@@ -211,7 +216,7 @@ def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:
 
 
 def _begin() -> None:
-    stopping.ignored()
+    stopping.left_to_the_parent()
     if hasattr(os, "nice"):
         os.nice(19)
 

@@ -38,7 +38,7 @@ def claim(typingctx: Any, counter: Any) -> Any:
     return numba.types.int64(counter), generate
 
 
-@numba.njit(nogil=True, fastmath={"contract", "nsz"})
+@jit.kernel(fastmath={"contract", "nsz"})
 def exp2(x: Any) -> Any:
     """2^x for x in [-126, 127], float32 -> float32; written so that LLVM turns it into vector code in a loop."""
     whole = np.int32(x)

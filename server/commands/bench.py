@@ -65,14 +65,16 @@ def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, 
 def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | None, as_json: bool) -> None:
     """Reconstruction against known truth: a synthetic head is enrolled from one portrait, fitted to 112 spoiled pictures (16
     cameras, 7 expressions), and compared in 8 cameras and 3 expressions that it was not fitted to."""
+    from server import outputs
+
+    outputs.check_sheet(sheet)
+
     import numpy as np
 
     from enrollment.ablation import rows as ablation
     from models import png
     from models.heads.registry import by_name
-    from server import outputs
 
-    outputs.check_sheet(sheet)
     start = ablation.begin(by_name("anny"), seed, size)
     chosen = ablation.cases(steps, size, ablate=ablate)
     rows, made = ablation.run(start, chosen, lambda name, p: note(f"{name}: step {p.step} of {p.steps}, loss {p.loss:.4f}"))

@@ -31,10 +31,12 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
     With --half there is a row `clip` too, an avatar that learned from the clip's first half.
     """
     from server import outputs
+
+    outputs.check_sheet(sheet, inputs=[clip])
+
     from server.evaluation.enrolling import from_clip, from_photos
     from server.evaluation.reenact import reenact as run
 
-    outputs.check_sheet(sheet, inputs=[clip])
     with progress() as tell:
         result = run(
             clip, enroll=lambda rgb: from_photos([rgb], quality, tell), out_sheet=sheet, progress=tell,
@@ -51,10 +53,12 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
 def photos(photos: tuple[Path, ...], sheet: Path | None, quality: str, as_json: bool) -> None:
     """Enroll from the first of several PHOTOS of one person, and from all of them; compare in the poses of the others."""
     from server import outputs
+
+    outputs.check_sheet(sheet, inputs=photos)
+
     from server.evaluation.enrolling import from_photos
     from server.evaluation.photos import compare
 
-    outputs.check_sheet(sheet, inputs=photos)
     with progress() as tell:
         result = compare(list(photos), enroll=lambda some: from_photos(some, quality, tell), out_sheet=sheet, progress=tell)
     report(result.as_dict(), table(result.rows()), as_json, sheet)
@@ -73,13 +77,15 @@ def prior(
     weights: Path | None, people: int, steps: tuple[int, ...], threads: int | None, sheet: Path | None, as_json: bool
 ) -> None:
     """Measure a diffusion prior (the shipped one, or WEIGHTS) on synthetic people that no training run has seen."""
+    from server import outputs
+
+    outputs.check_sheet(sheet, inputs=[weights])
+
     import torch
 
     from models.diffusion import weights as files
-    from server import outputs
     from server.evaluation.prior import Exam, examine
 
-    outputs.check_sheet(sheet, inputs=[weights or files.SHIPPED])
     if threads is not None:
         torch.set_num_threads(threads)
     network = files.load(weights or files.SHIPPED)

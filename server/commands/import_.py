@@ -24,15 +24,17 @@ def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> 
     SOURCE is a folder or zip with point_cloud.ply and flame_param.npz, or that point_cloud.ply. To show it, your own FLAME file
     is needed. A still PLY hangs on no head, so it cannot be moved and is refused.
     """
+    from server import outputs
+
+    outputs.check(out, outputs.AVATAR, inputs=[source])
+
     from dataclasses import replace
 
     from models import avatar_file
     from models.errors import HeadModelError
     from models.exchange import gaussian_avatars
     from models.heads.registry import by_name
-    from server import outputs
 
-    outputs.check(out, outputs.AVATAR, inputs=[source])
     avatar = gaussian_avatars.load(source, head)
     avatar = replace(avatar, provenance=avatar.provenance | {"consent": consent, "synthetic": True})
     try:

@@ -61,7 +61,8 @@ def ablate(
     """
     config = config.replace(training={"encoder_steps": encoder_steps, "hold_encoder": True, "schedule_steps": steps})
     data = cache or out / "cache"
-    for name in CASES:
+    encoder = {crossed: f"expression encoder {'with' if crossed else 'without'} pairing" for crossed in (True, False)}
+    for name in (*encoder.values(), *CASES):
         check_places(_folder(out, name), data, None, workers)
     exam = Exam.set_for(people, config.size, tell)
 
@@ -73,12 +74,9 @@ def ablate(
         return Path(done.weights)
 
     encoders = {
-        crossed: trained(
-            f"expression encoder {'with' if crossed else 'without'} pairing",
-            config.replace(mechanisms={"cross_view": crossed}), encoder_steps, None,
-        )
-        for crossed in (True, False)
-    }  # fmt: skip
+        crossed: trained(name, config.replace(mechanisms={"cross_view": crossed}), encoder_steps, None)
+        for crossed, name in encoder.items()
+    }
     rows: list[Row] = []
     for name, mechanism in CASES.items():
         changed = config.replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -42,6 +43,10 @@ def test_a_stopped_program_leaves_nothing_half_written(tmp_path: Path, number: s
     assert run.returncode == code
     assert err == "visavis: stopped; nothing half-written is left\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_passes_from_a_worker_to_its_parent() -> None:
+    assert pickle.loads(pickle.dumps(Stopped(15))).code == 143
 
 
 def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:

@@ -274,6 +274,7 @@ def test_recordings_are_told_apart(here: Path) -> None:
 
 
 def test_what_goes_to_stdout_is_not_mixed_with_the_report(here: Path) -> None:
+    """Also when the reader goes away early."""
     words = [sys.executable, "-m", "server.cli", "export", "a.avatar", "-o", "/dev/stdout", "--format", "spz", "--json"]
     done = subprocess.run(words, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
     assert done.stdout.startswith(b"\x1f\x8b") and b"gaussians" not in done.stdout and b'"gaussians"' in done.stderr
