@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,6 @@ from PIL import Image, ImageDraw, ImageFont
 from enrollment.pipeline import Enrollment
 from enrollment.portrait import Portrait
 from models import arkit
-from models.atomic import atomic_write
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
 from models.posture import body_under
@@ -133,12 +131,6 @@ def _png(rgb: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(rgb).save(stream, "PNG", optimize=True)
     return stream.getvalue()
-
-
-def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
-    """Write (H, W, 3) uint8 to `path`, whole or not at all. Raises `StorageError` when the disk refuses."""
-    with atomic_write(path) as stream:
-        stream.write(_png(rgb))
 
 
 def summary(enrollment: Enrollment) -> dict[str, object]:

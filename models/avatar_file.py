@@ -107,6 +107,11 @@ def save(avatar: Avatar, path: Path) -> None:
         stream.write(data)
 
 
+def is_one(path: Path) -> bool:
+    """Whether `path` is an avatar file, of whatever version, whole or damaged."""
+    return tensor_file.format_of(path, MAX_HEADER_BYTES) == FORMAT
+
+
 def load(path: Path, model: HeadModel | None = None) -> Avatar:
     """The avatar in a file, checked against `model` when that is given (see `check`).
 

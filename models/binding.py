@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.jit import kernel
 from models.types import Array, Gaussians
 
 
@@ -55,7 +55,7 @@ class BoundGaussians:
         return (self.face, self.means, self.rotations, self.scales, self.opacities, self.colors)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _frames(vertices, faces, origin, rotation, scale):  # type: ignore[no-untyped-def]  # pragma: no cover
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -89,7 +89,7 @@ def _frames(vertices, faces, origin, rotation, scale):  # type: ignore[no-untype
         rotation[f, 0], rotation[f, 1], rotation[f, 2], rotation[f, 3] = qw / norm, qx / norm, qy / norm, qz / norm
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _to_world(face, means, rotations, scales, origin, rotation, scale, out_means, out_rotations, out_scales):  # type: ignore[no-untyped-def]  # pragma: no cover
     for n in range(face.shape[0]):
         f = face[n]

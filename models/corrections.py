@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from models import arkit
 from models.binding import BoundGaussians
+from models.jit import kernel
 from models.types import Array
 
 CHANNELS = {"means": 3, "rotations": 4, "log_scales": 3, "logits": 1, "colors": 3}
@@ -101,7 +101,7 @@ class Corrector:
         return b
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, inline="always")
+@kernel(fastmath=True, inline="always")
 def _exponential(x):  # type: ignore[no-untyped-def]  # pragma: no cover
     """exp(x) for |x| <= MOST_EXPONENT, beyond that of the limit; off by at most 1e-5 of it, and several times faster."""
     y = min(max(x, np.float32(-MOST_EXPONENT)), np.float32(MOST_EXPONENT)) * np.float32(1 / 16)
@@ -117,7 +117,7 @@ def _exponential(x):  # type: ignore[no-untyped-def]  # pragma: no cover
     return p * p
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _correct(  # type: ignore[no-untyped-def]  # pragma: no cover
     active, weights, table, sums, means, rotations, scales, opacities, colors,
     out_means, out_rotations, out_scales, out_opacities, out_colors,

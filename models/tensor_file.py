@@ -69,6 +69,18 @@ def open_regular(path: Path) -> BinaryIO:
     return open(path, "rb")
 
 
+def format_of(path: Path, largest_header: int = 4 << 20) -> str | None:
+    """What the file at `path` says its format is, whole or damaged; None when it is not a file of this kind."""
+    try:
+        with open_regular(path) as stream:
+            length = int.from_bytes(stream.read(LENGTH_BYTES), "little")
+            header = json.loads(stream.read(length)) if length <= largest_header else {}
+        named = header["__metadata__"]["format"]
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return None
+    return named if isinstance(named, str) else None
+
+
 def read(
     stream: BinaryIO, size: int, largest_header: int, check: Callable[[Header], None]
 ) -> tuple[Header, dict[str, NDArray[np.generic]]]:

@@ -6,8 +6,6 @@ block ends well.
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from fractions import Fraction
@@ -15,14 +13,14 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import cv2
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from models.atomic import atomic_write
+from models import png
+from models.atomic import atomic_folder, atomic_write, explained
 from models.errors import ClipError, StorageError
 from realtime.clip import CAREFUL, Clip, Pixels, opened
 
@@ -33,7 +31,10 @@ SOUND_MP4_TAKES = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 AAC_RATE = 48_000
 H264 = {"crf": "16", "preset": "veryfast"}
 BT709 = 1
-PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
+COMPRESSION = 3
+"""Of the PNGs: quick."""
+MADE_BY = "made with Visavis"
+"""The comment in the files."""
 
 
 class ClipSink(Protocol):
@@ -44,38 +45,28 @@ class ClipSink(Protocol):
 
 
 def open_sink(out: Path | str, clip: Clip) -> AbstractContextManager[ClipSink]:
-    """Where pictures of a clip's size and times go: into a folder when `out` is one or has no suffix, else into an MP4 with
-    the clip's sound.
+    """Where pictures of a clip's size and times go: into a folder when `is_for_folder`, else into an MP4 with the clip's sound.
 
     Raises `StorageError` for another suffix than .mp4, and on entering when the place cannot be written to.
     """
     out = Path(out)
-    if out.is_dir() or not out.suffix:
+    if is_for_folder(out):
         return png_folder(out)
-    if out.suffix.lower() != ".mp4":
+    if out.suffix.lower() != ".mp4" and not out.exists():
         raise StorageError(f"an .mp4 file or a folder was expected to write to, not {out.name}; choose one of the two")
     return mp4(out, clip.width, clip.height, clip.fps, sound_of=clip)
 
 
+def is_for_folder(out: Path) -> bool:
+    """Whether `out` means a folder of pictures: it is one, or is not there and has no suffix."""
+    return out.is_dir() or not (out.suffix or out.exists())
+
+
 @contextmanager
 def png_folder(path: Path) -> Iterator[ClipSink]:
-    """000000.png, 000001.png, ... in a new folder, or in place of one that holds nothing else; the times are not kept."""
-    path = path.resolve()
-    if path.exists() and not (path.is_dir() and all(_is_numbered(p) for p in path.iterdir())):
-        raise StorageError(f"a new or empty folder was expected for the pictures, {path.name} holds other things; choose another")
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        try:
-            temporary.mkdir()
-        except OSError as error:
-            raise _refused(path, error) from None
-        yield _PngFolder(temporary, path)
-        try:
-            _swap(temporary, path)
-        except OSError as error:
-            raise _refused(path, error) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    """000000.png, 000001.png, ... in a new folder, or in place of those of an older one; the times are not kept."""
+    with atomic_folder(path, is_our_picture) as folder:
+        yield _PngFolder(folder, path)
 
 
 class _PngFolder:
@@ -83,29 +74,26 @@ class _PngFolder:
         self._folder, self._path, self._count = folder, path, 0
 
     def write(self, rgba: Pixels, seconds: float) -> None:
-        done, png = cv2.imencode(".png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA), PNG)
-        if not done:
-            raise ValueError(f"a picture of the shape (H, W, 4) was expected, not {rgba.shape}")
+        data = png.encode(rgba, COMPRESSION)
         try:
-            (self._folder / f"{self._count:06d}.png").write_bytes(png.tobytes())
+            (self._folder / f"{self._count:06d}.png").write_bytes(data)
         except OSError as error:
-            raise _refused(self._path, error) from None
+            raise explained(error, self._path) from None
         self._count += 1
 
 
-def _swap(new: Path, path: Path) -> None:
-    """`new` takes the name `path`; what had it is removed, and has it back when that fails."""
-    old = new.with_suffix(".old")
-    had_one = path.exists()
-    if had_one:
-        path.rename(old)
+def is_our_picture(path: Path) -> bool:
+    """Whether `path` is a picture that `png_folder` wrote."""
+    return path.suffix == ".png" and path.stem.isdecimal() and png.is_ours(path)
+
+
+def is_our_clip(path: Path) -> bool:
+    """Whether `path` is a recording that `mp4` wrote."""
     try:
-        new.rename(path)
-    except OSError:
-        if had_one:
-            old.rename(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        with opened(path) as container:
+            return container.metadata.get("comment") == MADE_BY
+    except ClipError:
+        return False
 
 
 @contextmanager
@@ -117,6 +105,7 @@ def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None =
     with atomic_write(path) as file, ExitStack() as stack:
         container = av.open(file, "w", format="mp4")
         stack.callback(_close_anyhow, container)
+        container.metadata["comment"] = MADE_BY
         video = _h264(container, width + width % 2, height + height % 2, fps)
         sound = None
         if sound_of is not None and sound_of.has_audio:
@@ -213,12 +202,3 @@ def _close_anyhow(container: OutputContainer) -> None:
 
 def _seconds(packet: av.Packet) -> float:
     return float(packet.pts * packet.time_base) if packet.pts is not None and packet.time_base is not None else 0.0
-
-
-def _is_numbered(path: Path) -> bool:
-    return path.suffix == ".png" and path.stem.isdecimal()
-
-
-def _refused(path: Path, error: OSError) -> StorageError:
-    why = error.strerror or error
-    return StorageError(f"{path.name} could not be written to {path.parent} ({why}); make room or choose another place")

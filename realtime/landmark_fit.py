@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from models.jit import kernel
 from models.types import Array64
 
 POSE = 6
@@ -35,7 +35,7 @@ def project(head_points: Array64, rotation: Array64, translation: Array64, focal
     return Projected(points, turned, np.stack([points[:, 0] * scale, -points[:, 1] * scale], axis=1))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True, error_model="numpy")
 def _jacobian(points, turned, rotation, focal, directions, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for n in range(points.shape[0]):
         x, y, depth = points[n, 0], points[n, 1], -points[n, 2]
@@ -64,7 +64,7 @@ def jacobian(seen: Projected, rotation: Array64, focal: float, directions: Array
     return out
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True, error_model="numpy")
 def _products(columns, weight, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     weighted = np.empty(columns.shape[1])
     for i in range(columns.shape[0]):
@@ -85,7 +85,7 @@ def weighted_products(columns: Array64, weight: Array64) -> Array64:
     return out
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _descend(h, g, x, low, high, sweeps):  # type: ignore[no-untyped-def]  # pragma: no cover
     n = len(x)
     slope = g.copy()
@@ -107,7 +107,7 @@ def _descend(h, g, x, low, high, sweeps):  # type: ignore[no-untyped-def]  # pra
     return x
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@kernel(fastmath=True, error_model="numpy")
 def _eliminate(m, first, last):  # type: ignore[no-untyped-def]  # pragma: no cover
     n = m.shape[0]
     for p in range(first, last):
@@ -146,7 +146,7 @@ def bounded_step(hessian: Array64, gradient: Array64, low: Array64, high: Array6
     return np.concatenate([-_solve(hessian[:POSE, :POSE].copy(), right), coefficients])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _solve(m, b):  # type: ignore[no-untyped-def]  # pragma: no cover
     n = len(b)
     for p in range(n):

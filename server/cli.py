@@ -9,9 +9,11 @@ import sys
 
 import click
 
+from models import stopping
 from models.errors import VisavisError
 from server.console import failed
 
+STOPPED = "stopped; nothing half-written is left"
 VERBS = {
     "enroll": "Make an avatar from one or several photos of a person.",
     "view": "Draw an avatar from all sides and with six expressions.",
@@ -52,11 +54,13 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 2 something the person can mend (one sentence on stderr), 130 stopped."""
+    """Entry point. Exit codes: 0 done, 2 something the person can mend (one sentence on stderr), 130 stopped by
+    Ctrl-C, 143 by `kill`, 129 by a terminal that was closed."""
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        cli.main(standalone_mode=False)
+        with stopping.as_exceptions():
+            cli.main(standalone_mode=False)
     except VisavisError as error:
         sys.exit(failed(str(error), error.exit_code))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -65,7 +69,9 @@ def main() -> None:
     except click.ClickException as error:
         sys.exit(failed(error.format_message(), 2))
     except (KeyboardInterrupt, click.Abort):
-        sys.exit(failed("stopped; nothing half-written is left", 130))
+        sys.exit(failed(STOPPED, 130))
+    except stopping.Stopped as stopped:
+        sys.exit(failed(STOPPED, int(stopped.code or 0)))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nothing left to tell
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -18,12 +21,17 @@ def json_option(function: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on the last line.")(function)
 
 
-def report(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
-    """Print `lines` for a person, or `result` as one line of JSON."""
-    if as_json:
-        print(json.dumps(result, default=str), flush=True)
-    else:
-        print("\n".join(lines), flush=True)
+def report(result: dict[str, Any], lines: list[str], as_json: bool, out: Path | None = None) -> None:
+    """Print `lines` for a person, or `result` as one line of JSON; on stderr when what was made went to stdout itself (`out`)."""
+    stream = sys.stderr if out is not None and _is_stdout(out) else sys.stdout
+    print(json.dumps(result, default=str) if as_json else "\n".join(lines), file=stream, flush=True)
+
+
+def _is_stdout(path: Path) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(1)) and not stat.S_ISREG(os.fstat(1).st_mode)
+    except OSError:
+        return False
 
 
 def note(text: str) -> None:

@@ -23,8 +23,9 @@ from models.splat.choose import best
 from models.types import Array64, Camera, DriveFrame, Picture
 from realtime.align import Aligner
 from realtime.clip import Clip, open_clip
-from realtime.clip_sink import open_sink
+from realtime.clip_sink import is_for_folder, is_our_clip, is_our_picture, open_sink
 from realtime.renderer import AvatarRenderer, head_matrix, tracked_camera
+from server import outputs
 from server.motion import Motion, motion_of
 
 Pixels = NDArray[np.uint8]
@@ -32,6 +33,9 @@ View = Literal["tracked", "front", "orbit"]
 Progress = Callable[[str, float], None]
 """Called with the stage's name and the part of all work done, 0 to 1."""
 BLACK = (0.0, 0.0, 0.0)
+CLIP = outputs.Kind("an MP4 recording", ".mp4", is_our_clip)
+PNG_BYTES, MP4_BYTES = 0.3, 0.01
+"""Of a pixel, at least: much of the picture is empty."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def drive(
     model = by_name(avatar.head)
     avatar_file.check(avatar, model)
     clip = open_clip(clip_path)
+    _check(out, clip, [avatar_path, clip_path])
     with open_sink(out, clip) as sink:
         times: list[float] = []
         motion = motion_of(_timed(clip, times, step), avatar, model, exact=camera == "tracked")
@@ -90,6 +95,16 @@ def drive(
         step("done", 1.0)
     took = time.perf_counter() - start
     return DriveSummary(len(times), motion.faceless, took, len(times) / took, motion.transferred)
+
+
+def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:
+    """Raises `StorageError` when the pictures of a clip as long as this one cannot be written to `out`."""
+    pixels = clip.width * clip.height * (clip.frame_count or 1)
+    room = max(outputs.MEGABYTE, int(pixels * (PNG_BYTES if is_for_folder(out) else MP4_BYTES)))
+    if is_for_folder(out):
+        outputs.check_folder(out, "the pictures", is_our_picture, inputs=inputs, room=room)
+    else:
+        outputs.check(out, CLIP, inputs=inputs, room=room)
 
 
 def pictures(

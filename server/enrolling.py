@@ -10,21 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from enrollment.pipeline import enroll
-from enrollment.report import preview_sheet, previews, write_png
-from models import avatar_file
+from enrollment.report import preview_sheet, previews
+from models import avatar_file, png
 from models.avatar import Avatar
 from models.errors import VisavisError
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
 from realtime.clip import open_clip
-from server import filming
+from server import filming, outputs
 
 if TYPE_CHECKING:
     from models.diffusion.prior import Prior
 
 Quality = Literal["instant", "standard", "high"]
+SHEET, VIEWS, UNFINISHED = ".png", ".views.png", ".unfinished"
+"""Endings that are put after the avatar's whole name: me.avatar.png."""
 Tell = Callable[[str, float], None]
 """Called with the stage's name and the part of its work done, 0 to 1."""
+
+
+def _is_checkpoint(path: Path) -> bool:
+    from enrollment.reconstruction import checkpoint  # brings torch
+
+    return checkpoint.is_one(path)
+
+
+CHECKPOINT = outputs.Kind("an unfinished refinement", UNFINISHED, _is_checkpoint, 64 * outputs.MEGABYTE)
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,7 @@ def enroll_to_file(
         raise VisavisError("a photo or a clip (--video) of the person was expected, neither came; name one")
     if quality == "high" and video is not None:
         raise VisavisError("high quality is for photos, and a clip came; leave --quality away to learn from the clip")
+    _check(out, quality, [*photos, video, prior])
     network = _prior(prior) if quality == "high" else None
     start, model, state = time.monotonic(), by_name(head), checkpoint_of(out)
     clip = None if video is None else open_clip(video)
@@ -95,8 +107,8 @@ def enroll_to_file(
             done = improved(first, model, clip, own=not photos, steps=steps, device=device, tell=tell, state=state)
         else:
             done, picture = imagined(first, model, network, steps=steps, device=device, tell=tell, state=state)
-            views = str(out.with_suffix(".views.png"))
-            write_png(Path(views), picture)
+            views = str(beside(out, VIEWS))
+            png.write(Path(views), picture)
         avatar = done.avatar
         sheet = _save(avatar, model, out)
         if not done.stopped:
@@ -115,12 +127,29 @@ def _prior(path: Path | None) -> Prior:
 
 def checkpoint_of(out: Path) -> Path:
     """Where the state of an unfinished refinement of `out` is kept."""
-    return out.with_name(f"{out.name}.unfinished")
+    return beside(out, UNFINISHED)
+
+
+def beside(out: Path, ending: str) -> Path:
+    """A file that comes with the avatar, named after the whole of its name, so that it is never the photo's."""
+    return out.with_name(f"{out.name}{ending}")
+
+
+def _check(out: Path, quality: Quality, inputs: list[Path | None]) -> None:
+    """Raises `StorageError` when the avatar, or what comes with it, cannot be written."""
+    outputs.check(out, outputs.AVATAR, inputs=inputs, stream=False)
+    names = {SHEET: outputs.PICTURE}
+    if quality != "instant":
+        names |= {UNFINISHED: CHECKPOINT, f"{UNFINISHED}.2": CHECKPOINT}
+    if quality == "high":
+        names[VIEWS] = outputs.PICTURE
+    for ending, kind in names.items():
+        outputs.check(beside(out, ending), kind, inputs=inputs, stream=False)
 
 
 def _save(avatar: Avatar, model: HeadModel, out: Path) -> Path:
     """Write avatar and sheet; returns the sheet's path."""
     avatar_file.save(replace(avatar, previews=previews(avatar, model)), out)
-    sheet = out.with_suffix(".png")
-    write_png(sheet, preview_sheet(avatar, model))
+    sheet = beside(out, SHEET)
+    png.write(sheet, preview_sheet(avatar, model))
     return sheet

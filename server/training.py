@@ -14,9 +14,13 @@ from typing import Any
 
 from enrollment.practice.cache import HELD_OUT, TRAINING, Cache, FaceCache, throughput
 from enrollment.practice.faces import CROP
+from models import stopping
 from models.diffusion.config import PriorConfig, PriorConfigError
-from models.errors import MissingPartError
+from models.errors import Cancelled, MissingPartError
+from server import outputs
 
+ROOM = 64 << 20
+"""Bytes that a run takes at least, and its training data."""
 HELD_VIEWS = 2
 """Of each held-out person in the batch that the loop looks at."""
 
@@ -82,6 +86,7 @@ def train_prior(
     if threads is not None:
         torch.set_num_threads(threads)
     folder = cache or out / "cache"
+    check_places(out, folder, start, workers)
     pairs, faces = Cache(folder, config.size, views), FaceCache(folder / "faces")
     groups = config.training.faces
     cross_view = config.mechanisms.cross_view
@@ -94,6 +99,9 @@ def train_prior(
             pairs.make(seeds, workers=workers, cancelled=stop.is_set, tell=partial(_drawn, tell, what))
             if groups:
                 faces.make(seeds, workers=workers, cancelled=stop.is_set, tell=partial(_drawn, tell, f"faces of {what}"))
+
+        if stop.is_set():
+            raise Cancelled("training was stopped while its data were made; those that are whole are kept for the next call")
 
         def make_the_others() -> None:
             for files in (pairs, faces) if groups else (pairs,):
@@ -125,29 +133,49 @@ def train_prior(
     return PriorRun(str(done.weights), done.steps, config.training.batch, done.loss, there, there * views, speed, done.seconds)
 
 
+def check_places(out: Path, cache: Path, start: Path | None, workers: int) -> None:
+    """Raises `StorageError` when a run cannot be written to `out`, or training data to `cache`."""
+    from models.training.loop import WEIGHTS, may_be_replaced
+
+    outputs.check_folder(out, "the run", may_be_replaced, room=ROOM, parents=True, shared=True)
+    outputs.refuse_inputs(out / WEIGHTS, [start])
+    if workers:
+        outputs.check_folder(cache, "training data", lambda entry: True, room=ROOM, parents=True, shared=True)
+
+
 def _drawn(tell: Callable[[str, float], None], what: str, done: int, of: int) -> None:
     tell(f"drawing {what}", done / of)
 
 
 @contextmanager
 def _interrupted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C, or a request to end, sets instead of ending the program at once; a second one ends it."""
-    stop = threading.Event()
+    """An event that Ctrl-C, or another request to end, sets instead of ending the program at once; a second one ends it.
+
+    After other requests than Ctrl-C `Stopped` is raised in the end, for the exit code.
+    """
+    stop, came = threading.Event(), list[int]()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    kinds = (signal.SIGINT, signal.SIGTERM)
+    kinds = [kind for kind in stopping.ENDING if signal.getsignal(kind) != signal.SIG_IGN]
     before = [signal.getsignal(kind) for kind in kinds]
 
     def handle(number: int, frame: Any) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
+        came.append(number)
         stop.set()
 
     for kind in kinds:
         signal.signal(kind, handle)
     try:
         yield stop
+    except Cancelled:
+        if came and came[0] != signal.SIGINT:
+            raise stopping.Stopped(came[0]) from None
+        raise
     finally:
         for kind, old in zip(kinds, before, strict=True):
             signal.signal(kind, old)
+    if came and came[0] != signal.SIGINT:
+        raise stopping.Stopped(came[0])

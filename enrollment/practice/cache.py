@@ -11,6 +11,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from enrollment.practice import faces, pairs
-from models.atomic import atomic_write
+from models import stopping
+from models.atomic import atomic_write, explained
 from models.errors import StorageError
 from models.heads.base import HeadModel
 from models.training.batch import COLORS, MASKS, NORMALS, Batch, BatchSource, Faces, FaceSource
@@ -83,7 +86,10 @@ class _Files(ABC):
 
         A head that fails is left out. Without workers nothing is made. Raises `StorageError`.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explained(error, self.folder) from None
         seeds = list(seeds)
         missing = sorted(set(seeds) - set(self.there(seeds)))
         if not missing or not workers:
@@ -91,16 +97,19 @@ class _Files(ABC):
         before = {name: os.environ.get(name) for name in ONE_THREAD}
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))  # what the workers are born with
         try:
-            with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool:
+            with ProcessPoolExecutor(workers, get_context("spawn"), _begin) as pool, ExitStack() as stack:
+                stack.callback(pool.shutdown, cancel_futures=True)  # also when a signal ends it: what is not begun is left
                 pending: set[Future[None]] = {pool.submit(_make, self, seed) for seed in missing}
                 while pending and not cancelled():
                     done, pending = wait(pending, timeout=1.0, return_when=FIRST_COMPLETED)
                     for future in done:
-                        future.result()
+                        try:
+                            future.result()
+                        except (stopping.Stopped, BrokenProcessPool):
+                            if not cancelled():  # else all were asked to end
+                                raise
                     if tell is not None:
                         tell(len(seeds) - len(pending), len(seeds))
-                for future in pending:
-                    future.cancel()
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -207,6 +216,7 @@ def to_batch(rows: NDArray[np.void], *, cross_view: bool = True) -> Batch:
 
 
 def _begin() -> None:
+    stopping.left_to_the_parent()
     if hasattr(os, "nice"):
         os.nice(19)
 

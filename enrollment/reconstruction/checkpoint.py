@@ -39,6 +39,11 @@ def save(path: Path, task: str, numbers: dict[str, Any], tensors: dict[str, Tens
         stream.write(data)
 
 
+def is_one(path: Path) -> bool:
+    """Whether `path` is such a file, of whatever version, whole or damaged."""
+    return tensor_file.format_of(path, MAX_HEADER_BYTES) == FORMAT
+
+
 def load(path: Path, task: str) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """What `save` wrote for this task; None when there is nothing, when it is damaged, or when it belongs to another task."""
 

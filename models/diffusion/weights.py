@@ -57,6 +57,11 @@ def save(prior: Prior, path: Path, notes: Mapping[str, str] | None = None, state
         stream.write(data)
 
 
+def is_one(path: Path) -> bool:
+    """Whether `path` is a file of prior weights, of whatever version, whole or damaged."""
+    return tensor_file.format_of(path, MAX_HEADER_BYTES) == FORMAT
+
+
 def load(path: Path, *, device: str = "cpu", space: LatentSpace | None = None) -> Prior:
     """The prior in float32, ready to sample. space: the operator's autoencoder, for a latent one.
 

@@ -33,10 +33,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.atomic import atomic_write
+from models.atomic import atomic_folder, atomic_write
 from models.avatar import Avatar
 from models.binding import BoundGaussians
-from models.errors import AvatarFileError, StorageError
+from models.errors import AvatarFileError
 from models.exchange import ply
 from models.exchange.reading import explained, read_file, zip_members, zip_of
 from models.heads.base import HeadModel
@@ -44,6 +44,7 @@ from models.tensor_file import MalformedError
 from models.types import Gaussians
 
 POINTS, PARAMETERS, HEAD, README = "point_cloud.ply", "flame_param.npz", "head.npz", "README.txt"
+MEMBERS = frozenset({POINTS, PARAMETERS, HEAD, README})
 FLAME_VERTICES, FLAME_FACES = 5023, 9976
 THEIR_VERTICES, THEIR_FACES = FLAME_VERTICES + 120, FLAME_FACES + 168
 SHAPES, EXPRESSIONS = 300, 100
@@ -102,13 +103,9 @@ def save(avatar: Avatar, model: HeadModel, path: Path) -> int:
         with atomic_write(path) as stream:
             stream.write(zip_of(members))
         return left_out
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"the folder {path} cannot be made ({error.strerror or error}); choose another place") from None
-    for name, data in members.items():
-        with atomic_write(path / name) as stream:
-            stream.write(data)
+    with atomic_folder(path, lambda entry: entry.name in MEMBERS) as folder:
+        for name, data in members.items():
+            (folder / name).write_bytes(data)
     return left_out
 
 

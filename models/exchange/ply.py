@@ -31,6 +31,8 @@ from models.types import Array, Gaussians
 
 C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi))."""
+MADE_BY = "written by Visavis"
+"""The comment in files."""
 MAX_BYTES = 768 << 20
 MAX_HEADER_BYTES = 64 << 10
 MAX_GAUSSIANS = 2_000_000
@@ -65,7 +67,7 @@ class _Element:
 
 def save(gaussians: Gaussians, path: Path, sh_degree: int = 0) -> None:
     """Write world Gaussians to `path`, whole or not at all. sh_degree: 0 to 3; viewers from training code want 3."""
-    data = encode(gaussians, sh_degree)
+    data = write_columns(columns_of(gaussians, sh_degree), (MADE_BY,))
     with atomic_write(path) as stream:
         stream.write(data)
 

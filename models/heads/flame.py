@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_dir, user_data_dir
+from platformdirs import user_data_dir
 
-from models import arkit
+from models import arkit, caches
 from models.errors import HeadModelError, StorageError
 from models.heads import asset, teeth
 from models.heads.base import HEAD, JAW, JOINTS, LEFT_EYE, NECK, REGION, RIGHT_EYE, TORSO, HeadModel, rotation_vector
@@ -80,13 +80,15 @@ def _head(name: str, path: Path) -> HeadModel:
             f"download {FILES[name]}, and put it there or name it in {VARIABLE}"
         )
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:24]
-    kept = Path(user_cache_dir("visavis", appauthor=False)) / f"{name}-{MAPPING}-{digest}.safetensors"
+    try:
+        kept = caches.folder() / f"{name}-{MAPPING}-{digest}.safetensors"
+    except StorageError:  # a cache that cannot be written costs some seconds the next time
+        return build(name, read_flame(path))
     if kept.is_file():
         with suppress(HeadModelError):
             return asset.load(kept)
     head = build(name, read_flame(path))
-    with suppress(StorageError, OSError):  # a cache that cannot be written costs some seconds the next time
-        kept.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(StorageError):
         asset.save(head, kept)
     return head
 

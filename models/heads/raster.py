@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.jit import kernel
 from models.types import Array, Camera
 
 NEAR = 0.01
@@ -33,7 +33,7 @@ class Fragments:
         return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _fill(points, faces, fx, fy, cx, cy, cull, face, bary, depth):  # type: ignore[no-untyped-def]  # pragma: no cover
     height, width = depth.shape
     for f in range(faces.shape[0]):

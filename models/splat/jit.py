@@ -2,22 +2,17 @@
 
 Kernels release the GIL and start no threads of their own: numba's own thread pool aborts the process when two threads
 enter it at once, so the rows of work are handed out by `claim` to the plain threads of workers.py instead.
-
-Compiled code is cached on disk. numba renews a kernel's cache when the kernel's own file changes, not when a file changes
-from which it takes constants or other kernels; so importing this module drops the caches of the whole folder when any file
-of the folder is not the one that they were made from.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 from numba.extending import intrinsic
+
+from models import jit
 
 f32 = np.float32
 
@@ -27,33 +22,8 @@ _C3, _C4, _C5 = f32(0.05527972147), f32(0.00918861008), f32(0.00093878757)
 _BIAS, _MANTISSA_BITS = np.int32(127), np.int32(23)
 
 
-def _drop_stale_caches() -> None:
-    folder = Path(__file__).parent
-    sources = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
-    stamp, mark = hashlib.sha256(sources).hexdigest(), folder / "__pycache__" / "kernels.sha256"
-    try:
-        if not mark.exists() or mark.read_text() != stamp:
-            for cache in mark.parent.glob("*.nb[ci]"):
-                cache.unlink(missing_ok=True)
-            mark.parent.mkdir(exist_ok=True)
-            mark.write_text(stamp)
-    except OSError:
-        pass  # a folder that cannot be written holds no caches, or those it was installed with
-
-
-_drop_stale_caches()
-
-
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile `function` without the GIL; cached on disk where some folder for that can be written.
-
-    Of fastmath only what cannot change a comparison: fused multiply-add, reciprocal division, no signed zero.
-    """
-    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "arcp", "nsz"}, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # numba's "cannot cache function": neither the package nor the user's cache folder is writable
-        return numba.njit(**options)(function)
+kernel = jit.kernel(fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
+"""Of fastmath only what cannot change a comparison: fused multiply-add, reciprocal division, no signed zero."""
 
 
 @intrinsic
@@ -68,7 +38,7 @@ def claim(typingctx: Any, counter: Any) -> Any:
     return numba.types.int64(counter), generate
 
 
-@numba.njit(nogil=True, fastmath={"contract", "nsz"})
+@jit.kernel(fastmath={"contract", "nsz"})
 def exp2(x: Any) -> Any:
     """2^x for x in [-126, 127], float32 -> float32; written so that LLVM turns it into vector code in a loop."""
     whole = np.int32(x)

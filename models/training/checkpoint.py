@@ -65,6 +65,11 @@ def save(path: Path, step: int, task: str, state: State) -> None:
         stream.write(data)
 
 
+def is_one(path: Path) -> bool:
+    """Whether `path` is such a file, of whatever version, whole or damaged."""
+    return tensor_file.format_of(path, MAX_HEADER_BYTES) == FORMAT
+
+
 def load(path: Path, task: str, state: State) -> int:
     """Puts the state back; the number of steps that were done, 0 when there is no checkpoint. Raises `CheckpointError`."""
     if not path.exists():

@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.atomic import atomic_write
+from models import png
 
 WIDTH, HEIGHT, MARGIN = 640, 220, 46
 INK, GRID, PALE, LINE = (60, 60, 60), (225, 225, 225), (205, 190, 160), (180, 90, 20)
@@ -22,7 +22,7 @@ PANELS = ("loss", "color", "normals", "readout_r2", "gain_db", "normals_deg", "r
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The lines of a log; broken ones (the machine stopped while writing) are left out."""
     rows = []
-    for line in path.read_text("utf-8").splitlines() if path.is_file() else ():
+    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
         try:
             rows.append(json.loads(line))
         except ValueError:
@@ -38,14 +38,7 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         if points:
             panels.append(_panel(name, np.array(points, float)))
     picture = np.concatenate(panels) if panels else np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
-    write_png(path, picture[..., ::-1])
-
-
-def write_png(path: Path, picture: np.ndarray) -> None:
-    """picture: (H, W, 3) uint8 RGB."""
-    data = cv2.imencode(".png", picture[..., ::-1])[1].tobytes()
-    with atomic_write(path) as stream:
-        stream.write(data)
+    png.write(path, picture[..., ::-1])
 
 
 def _panel(name: str, points: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models import arkit
+from models import arkit, png
+from models.atomic import atomic_write, explained
 from models.diffusion import weights
 from models.diffusion.config import PriorConfig, TrainingConfig
 from models.diffusion.precision import autocast
@@ -77,7 +79,10 @@ def train(
     new. space: the autoencoder of a latent configuration. faces, held_faces: crops for the latent alone, to learn from and to
     measure with. Raises `CheckpointError`, `StorageError`.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explained(error, out) from None
     how = config.training
     torch.manual_seed(seed)
     prior = Prior(config, space)
@@ -92,7 +97,8 @@ def train(
     task = hashlib.sha256(f"{config.to_json()} {seed}".encode()).hexdigest()
     step = checkpoint.load(out / CHECKPOINT, task, state) if resume else 0
     rows = [row for row in curves.read_log(out / LOG) if row["step"] <= step] if step else []
-    (out / LOG).write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with atomic_write(out / LOG) as stream:
+        stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
 
     began = saved = time.monotonic()
     seen = 0
@@ -133,6 +139,17 @@ def train(
             saved = time.monotonic()
     finish(step)
     return Trained(out / WEIGHTS, step, time.monotonic() - began, _mean(recent).get("loss", float("nan")))
+
+
+def may_be_replaced(path: Path) -> bool:
+    """Whether a file that is in the folder of a run already is not in the run's way, or was written by one."""
+    if path.suffix == ".png":
+        named = path.name == CURVES or re.fullmatch(r"samples_\d{6,}\.png", path.name)
+        return not named or png.is_ours(path) or checkpoint.is_one(path.with_name(CHECKPOINT))
+    if path.name == LOG:
+        return not path.stat().st_size or bool(curves.read_log(path))
+    known = {WEIGHTS: weights.is_one, CHECKPOINT: checkpoint.is_one}
+    return path.name not in known or known[path.name](path)
 
 
 def rate(how: TrainingConfig, step: int) -> float:
@@ -230,5 +247,8 @@ def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
 
 def _log(out: Path, rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
     rows.append(copy.copy(row))
-    with open(out / LOG, "a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row) + "\n")
+    try:
+        with open(out / LOG, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise explained(error, out / LOG) from None

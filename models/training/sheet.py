@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models import png
 from models.diffusion.prior import Prior
 from models.diffusion.sampler import Sampled, sample
 from models.training.batch import Batch, Faces
-from models.training.curves import write_png
 from models.training.figures import angle_deg, explained, psnr, triples
 
 MOST, TILE = 8, 128
@@ -34,7 +34,7 @@ def look(
     ours, coarse = psnr(color, held.target_color, unseen), psnr(held.coarse_color, held.target_color, unseen)
     expressions = expression_figures(prior, readout, held, faces)
     if path is not None:
-        write_png(path, sheet(held, Sampled(color, normals, normals.norm(dim=1, keepdim=True))))
+        png.write(path, sheet(held, Sampled(color, normals, normals.norm(dim=1, keepdim=True))))
     return {
         "unseen_db": ours,
         "coarse_unseen_db": coarse,

@@ -65,20 +65,24 @@ def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, 
 def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | None, as_json: bool) -> None:
     """Reconstruction against known truth: a synthetic head is enrolled from one portrait, fitted to 112 spoiled pictures (16
     cameras, 7 expressions), and compared in 8 cameras and 3 expressions that it was not fitted to."""
+    from server import outputs
+
+    outputs.check_sheet(sheet)
+
     import numpy as np
 
     from enrollment.ablation import rows as ablation
+    from models import png
     from models.heads.registry import by_name
-    from server.evaluation.sheet import save
 
     start = ablation.begin(by_name("anny"), seed, size)
     chosen = ablation.cases(steps, size, ablate=ablate)
     rows, made = ablation.run(start, chosen, lambda name, p: note(f"{name}: step {p.step} of {p.steps}, loss {p.loss:.4f}"))
     if sheet is not None:
         picture = ablation.sheet(start, made[1], range(0, len(start.held), 3))
-        save(np.round(255 * picture).astype(np.uint8), sheet)
+        png.write(sheet, np.round(255 * picture).astype(np.uint8))
     records = ablation.records(rows)
-    report({"seed": seed, "steps": steps, "size": size, "rows": records}, table(records), as_json)
+    report({"seed": seed, "steps": steps, "size": size, "rows": records}, table(records), as_json, sheet)
 
 
 @command.command()

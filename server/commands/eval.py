@@ -30,6 +30,10 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
     Prints the avatar beside two 2D tricks: `copy` (the first frame again) and `warp` (the first frame bent between landmarks).
     With --half there is a row `clip` too, an avatar that learned from the clip's first half.
     """
+    from server import outputs
+
+    outputs.check_sheet(sheet, inputs=[clip])
+
     from server.evaluation.enrolling import from_clip, from_photos
     from server.evaluation.reenact import reenact as run
 
@@ -38,7 +42,7 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
             clip, enroll=lambda rgb: from_photos([rgb], quality, tell), out_sheet=sheet, progress=tell,
             learn=(lambda film, until: from_clip(film, until, tell)) if half else None,
         )  # fmt: skip
-    report(result.as_dict(), [*table(result.rows()), *result.notes], as_json)
+    report(result.as_dict(), [*table(result.rows()), *result.notes], as_json, sheet)
 
 
 @command.command()
@@ -48,12 +52,16 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
 @json_option
 def photos(photos: tuple[Path, ...], sheet: Path | None, quality: str, as_json: bool) -> None:
     """Enroll from the first of several PHOTOS of one person, and from all of them; compare in the poses of the others."""
+    from server import outputs
+
+    outputs.check_sheet(sheet, inputs=photos)
+
     from server.evaluation.enrolling import from_photos
     from server.evaluation.photos import compare
 
     with progress() as tell:
         result = compare(list(photos), enroll=lambda some: from_photos(some, quality, tell), out_sheet=sheet, progress=tell)
-    report(result.as_dict(), table(result.rows()), as_json)
+    report(result.as_dict(), table(result.rows()), as_json, sheet)
 
 
 @command.command()
@@ -69,6 +77,10 @@ def prior(
     weights: Path | None, people: int, steps: tuple[int, ...], threads: int | None, sheet: Path | None, as_json: bool
 ) -> None:
     """Measure a diffusion prior (the shipped one, or WEIGHTS) on synthetic people that no training run has seen."""
+    from server import outputs
+
+    outputs.check_sheet(sheet, inputs=[weights])
+
     import torch
 
     from models.diffusion import weights as files
@@ -84,4 +96,4 @@ def prior(
     lines.append(
         f"outline from the sides: off by {100 * result.outline:.1f} %, hair thickened {100 * result.thick_outline:.1f} %"
     )
-    report(result.as_dict(), [*table(result.rows()), *lines], as_json)
+    report(result.as_dict(), [*table(result.rows()), *lines], as_json, sheet)

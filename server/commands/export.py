@@ -27,12 +27,17 @@ def command(avatar: Path, out: Path, kind: str | None, as_json: bool) -> None:
 
     from models import arkit, avatar_file
     from models.avatar import AvatarPoser
-    from models.exchange import gaussian_avatars, lam, ply, spz
+    from models.exchange import gaussian_avatars, lam, ours, ply, spz
     from models.heads.registry import by_name
+    from server import outputs
 
     kind = kind or BY_ENDING.get(out.suffix.lower())
     if kind is None:
         raise click.UsageError(f"a name ending in .ply or .spz was expected, not {out.name}; or say which with --format")
+    if kind == "gaussian-avatars" and out.suffix.lower() != ".zip":
+        outputs.check_folder(out, "the export", ours.is_member, inputs=[avatar], room=16 * outputs.MEGABYTE)
+    else:
+        outputs.check(out, outputs.EXPORTS[kind], inputs=[avatar])
     loaded = avatar_file.load(avatar)
     model = by_name(loaded.head)
     avatar_file.check(loaded, model)
@@ -51,4 +56,4 @@ def command(avatar: Path, out: Path, kind: str | None, as_json: bool) -> None:
     else:
         rest = AvatarPoser(loaded, model).pose(np.zeros(arkit.COUNT, np.float32))
         (ply if kind == "ply" else spz).save(rest, out)
-    report({"out": str(out), "format": kind, "gaussians": count}, [f"{out}: {count} Gaussians as {kind}", *lines], as_json)
+    report({"out": str(out), "format": kind, "gaussians": count}, [f"{out}: {count} Gaussians as {kind}", *lines], as_json, out)

@@ -24,6 +24,10 @@ def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> 
     SOURCE is a folder or zip with point_cloud.ply and flame_param.npz, or that point_cloud.ply. To show it, your own FLAME file
     is needed. A still PLY hangs on no head, so it cannot be moved and is refused.
     """
+    from server import outputs
+
+    outputs.check(out, outputs.AVATAR, inputs=[source])
+
     from dataclasses import replace
 
     from models import avatar_file
@@ -42,4 +46,4 @@ def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> 
     lines = [f"{out}: {count} Gaussians on the head {avatar.head!r}"]
     if left_out:
         lines.append(f"{left_out} Gaussians on GaussianAvatars' own teeth were left out")
-    report({"avatar": str(out), "head": avatar.head, "gaussians": count, "left_out": left_out}, lines, as_json)
+    report({"avatar": str(out), "head": avatar.head, "gaussians": count, "left_out": left_out}, lines, as_json, out)

@@ -10,6 +10,8 @@ import click
 from server.console import json_option, note, report
 
 MOST, SMALLEST, LARGEST = 1_000_000, 32, 2048
+BYTES = 1.0
+"""Of a pixel of a sample, in all its files, at least."""
 SHEET = 64
 """Heads on a contact sheet."""
 
@@ -39,19 +41,25 @@ def command(
     ):  # fmt: skip
         if not low <= value <= high:
             raise click.UsageError(f"{name} was expected to be from {low} to {high}, not {value}; choose another")
+    from models import png
     from models.heads.registry import by_name
     from models.training.heads import export
     from models.training.heads.sheet import sheet
+    from server import outputs
 
+    outputs.check_sheet(sheet_path)
+    if out is not None:
+        room = int(BYTES * count * size**2)
+        outputs.check_folder(out, "the samples", export.may_be_replaced, room=room, parents=True, shared=True)
     model, lines = by_name("anny"), []
     result: dict[str, Any] = {}
     if sheet_path is not None:
         note(f"drawing {SHEET} people ...")
-        export.write_picture(sheet_path, sheet(model, SHEET, seed))
+        png.write(sheet_path, sheet(model, SHEET, seed))
         result["sheet"] = str(sheet_path)
         lines.append(f"{sheet_path}: {SHEET} people")
     if out is not None:
         made = export.write_samples(model, out, count, seed=seed, size=size, views=views)
         result |= {"out": str(out), "samples": count, "heads": made.heads, "samples_per_second": made.samples_per_second}
         lines.append(f"{out}: {count} samples of {made.heads} people, {made.samples_per_second:.1f} a second")
-    report(result, lines, as_json)
+    report(result, lines, as_json, sheet_path)

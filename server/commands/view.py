@@ -15,13 +15,17 @@ from server.console import json_option, report
 @json_option
 def command(avatar: Path, out: Path, as_json: bool) -> None:
     """Draw AVATAR from eight directions around, and neutral, smile, jaw open, pucker, blink, brows up."""
-    from enrollment.report import preview_sheet, write_png
-    from models import avatar_file
+    from server import outputs
+
+    outputs.check(out, outputs.PICTURE, inputs=[avatar])
+
+    from enrollment.report import preview_sheet
+    from models import avatar_file, png
     from models.heads.registry import by_name
 
     loaded = avatar_file.load(avatar)
     model = by_name(loaded.head)
     avatar_file.check(loaded, model)
     sheet = preview_sheet(loaded, model)
-    write_png(out, sheet)
-    report({"sheet": str(out), "gaussians": len(loaded.gaussians)}, [f"{out}: {len(loaded.gaussians)} Gaussians"], as_json)
+    png.write(out, sheet)
+    report({"sheet": str(out), "gaussians": len(loaded.gaussians)}, [f"{out}: {len(loaded.gaussians)} Gaussians"], as_json, out)

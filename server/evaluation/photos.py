@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from enrollment.photo import read_photo
 from enrollment.portrait import Portrait, prepare
+from models import png
 from models.avatar import Avatar
 from models.errors import PhotoError
 from models.heads.registry import by_name
 from server.drive import Progress, pictures
-from server.evaluation import metrics, sheet
+from server.evaluation import metrics
 from server.evaluation.crop import SIDE, over_white
 from server.evaluation.metrics import Scores
+from server.evaluation.sheet import contact_sheet
 from server.motion import motion_of
 
 Pixels = NDArray[np.uint8]
@@ -67,7 +69,7 @@ def compare(
         tell(f"drawing {name}", 0.5 + 0.2 * len(rows))
         rows[name] = [_small(_in_pose(avatar, other)) for other in others]
     if out_sheet is not None:
-        sheet.save(sheet.contact_sheet({"truth": truth, **rows}, len(truth)), out_sheet)
+        png.write(out_sheet, contact_sheet({"truth": truth, **rows}, len(truth)))
     tell("measuring", 0.9)
     return PhotosResult(len(truth), {name: metrics.measure(truth, row, faces, None) for name, row in rows.items()})
 

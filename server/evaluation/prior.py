@@ -24,13 +24,13 @@ from enrollment.conditions import wanted_camera
 from enrollment.practice import faces
 from enrollment.practice.cache import HELD_OUT, to_batch, to_faces
 from enrollment.practice.pairs import Desk
+from models import png
 from models.diffusion.config import PriorConfigError
 from models.diffusion.prior import Prior
 from models.diffusion.sampler import Sampled, sample
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
 from models.training.batch import Batch, Faces
-from models.training.curves import write_png
 from models.training.figures import angle_deg, linear_readout, psnr, triples
 from models.training.heads.head import SyntheticHead
 from models.training.heads.views import random_expression
@@ -157,7 +157,7 @@ def examine(
         )
     if out_sheet is not None and shown is not None:
         some = torch.linspace(0, len(batch) - 1, min(MOST, len(batch))).long()  # of different people, from different sides
-        write_png(out_sheet, sheet(batch.take(some), Sampled(shown.color[some], shown.normals[some], shown.matte[some])))
+        png.write(out_sheet, sheet(batch.take(some), Sampled(shown.color[some], shown.normals[some], shown.matte[some])))
     r2, nearer = _latent(prior, exam.faces)
     off = []
     for k, outline in enumerate(exam.outlines):

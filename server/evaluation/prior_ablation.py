@@ -11,7 +11,7 @@ from typing import Any
 from models.diffusion import weights
 from models.diffusion.config import PriorConfig
 from server.evaluation.prior import Exam, PriorResult, examine
-from server.training import train_prior
+from server.training import check_places, train_prior
 
 WHOLE = "everything on"
 CASES = {
@@ -60,22 +60,23 @@ def ablate(
     folder of `out`; what is finished there is not trained again. Raises what `train_prior` raises.
     """
     config = config.replace(training={"encoder_steps": encoder_steps, "hold_encoder": True, "schedule_steps": steps})
+    data = cache or out / "cache"
+    encoder = {crossed: f"expression encoder {'with' if crossed else 'without'} pairing" for crossed in (True, False)}
+    for name in (*encoder.values(), *CASES):
+        check_places(_folder(out, name), data, None, workers)
     exam = Exam.set_for(people, config.size, tell)
 
     def trained(name: str, changed: PriorConfig, count: int, start: Path | None) -> Path:
         done = train_prior(
-            changed, out / name.replace(" ", "_"), steps=count, heads=heads, cache=cache or out / "cache", threads=threads,
+            changed, _folder(out, name), steps=count, heads=heads, cache=data, threads=threads,
             workers=workers, start=start, tell=lambda stage, part: tell(f"{name}: {stage}", part),
         )  # fmt: skip
         return Path(done.weights)
 
     encoders = {
-        crossed: trained(
-            f"expression encoder {'with' if crossed else 'without'} pairing",
-            config.replace(mechanisms={"cross_view": crossed}), encoder_steps, None,
-        )
-        for crossed in (True, False)
-    }  # fmt: skip
+        crossed: trained(name, config.replace(mechanisms={"cross_view": crossed}), encoder_steps, None)
+        for crossed, name in encoder.items()
+    }
     rows: list[Row] = []
     for name, mechanism in CASES.items():
         changed = config.replace(
@@ -84,6 +85,10 @@ def ablate(
         path = trained(name, changed, steps, encoders[changed.mechanisms.cross_view])
         rows.append(_row(name, examine(weights.load(path), exam, steps=(1,)), rows))
     return Ablation(encoder_steps, steps, heads, people, rows)
+
+
+def _folder(out: Path, name: str) -> Path:
+    return out / name.replace(" ", "_")
 
 
 def _row(name: str, result: PriorResult, before: list[Row]) -> Row:

@@ -24,14 +24,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models import png
 from models.avatar import Avatar
 from models.errors import ClipError, MissingPartError
 from models.heads.registry import by_name
 from realtime.clip import Clip, open_clip
 from server.drive import Progress, pictures
-from server.evaluation import metrics, sheet, tricks
+from server.evaluation import metrics, tricks
 from server.evaluation.crop import FaceCrop, over_white
 from server.evaluation.metrics import Scores
+from server.evaluation.sheet import contact_sheet
 from server.motion import motion_of
 
 Pixels = NDArray[np.uint8]
@@ -103,7 +105,7 @@ def reenact(
     rows |= {"copy": tricks.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in bent]}
     if out_sheet is not None:
         shown = {name: row for name, row in rows.items() if name != "copy"}
-        sheet.save(sheet.contact_sheet({"truth": truth, **shown}, SHOWN), out_sheet)
+        png.write(out_sheet, contact_sheet({"truth": truth, **shown}, SHOWN))
     fps, notes = _limits(clip, len(truth), MOST if learn is None else MOST // 2, with_jod)
     scores: dict[str, Scores] = {}
     for name, row in rows.items():

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from models.atomic import atomic_write
 
 Pixels = NDArray[np.uint8]
 
@@ -22,13 +19,6 @@ def contact_sheet(rows: Mapping[str, Sequence[Pixels]], columns: int) -> Pixels:
     count = len(next(iter(rows.values())))
     chosen = np.unique(np.linspace(0, count - 1, min(columns, count)).round().astype(int))
     return np.concatenate([_labelled(name, [pictures[i] for i in chosen]) for name, pictures in rows.items()])
-
-
-def save(sheet: Pixels, path: Path) -> None:
-    """Write as PNG, whole or not at all. Raises `StorageError` when the place cannot be written to."""
-    _, png = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    with atomic_write(path) as stream:
-        stream.write(png.tobytes())
 
 
 def _labelled(name: str, pictures: Sequence[Pixels]) -> Pixels:

@@ -13,9 +13,8 @@ from PIL import Image
 
 from enrollment import report
 from enrollment.pipeline import Enrollment
-from enrollment.report import guessed, preview_sheet, previews, summary, write_png
+from enrollment.report import guessed, preview_sheet, previews, summary
 from models import avatar_file
-from models.errors import StorageError
 from models.heads.base import HeadModel, rotation_vector
 
 SIZE = 128
@@ -63,17 +62,6 @@ def test_previews_are_small_pictures_that_fit_into_the_file(enrolled: Enrollment
     path = tmp_path / "a.avatar"
     avatar_file.save(replace(enrolled.avatar, previews=made), path)
     assert avatar_file.load(path, model).previews == made
-
-
-def test_a_png_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    path = tmp_path / "sheet.png"
-    write_png(path, rgb)
-    with Image.open(path) as picture:
-        assert np.array_equal(np.asarray(picture), rgb)
-    with pytest.raises(StorageError):
-        write_png(tmp_path / "nowhere" / "sheet.png", rgb)
-    assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
 
 
 def test_a_summary_is_plain_json(enrolled: Enrollment) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.atomic import atomic_write
+from models.atomic import TEMPORARY, atomic_folder, atomic_write, remove_stale
 from models.errors import StorageError
 
 
@@ -132,3 +132,74 @@ def test_a_full_file_system_for_real(tmp_path: Path) -> None:
         assert only(mount, "a")
     finally:
         subprocess.run(["umount", mount], check=True)
+
+
+def everything(entry: Path) -> bool:
+    return entry.suffix == ".png"
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new", "older"])
+def test_a_folder_changes_as_a_whole(tmp_path: Path, there: bool) -> None:
+    path = tmp_path / "out"
+    if there:
+        path.mkdir()
+        for name in ("1.png", "2.png"):
+            (path / name).write_bytes(b"old")
+        inode = path.stat().st_ino
+
+    def interrupted() -> None:
+        with atomic_folder(path, everything) as folder:
+            (folder / "1.png").write_bytes(b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert only(path, "1.png", "2.png") if there else only(tmp_path)
+    with atomic_folder(path, everything) as folder:
+        (folder / "1.png").write_bytes(b"new")
+    assert only(tmp_path, "out") and only(path, "1.png") and (path / "1.png").read_bytes() == b"new"
+    assert not there or path.stat().st_ino == inode, "it may be a mount point"
+
+
+def test_a_folder_is_put_back_when_it_cannot_be_changed(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"old")
+    (tmp_path / "2.png").write_bytes(b"old")
+
+    def meanwhile() -> None:
+        with atomic_folder(tmp_path, everything) as folder:
+            for name in ("1.png", "mine.txt"):
+                (folder / name).write_bytes(b"new")
+            (tmp_path / "mine.txt").write_bytes(b"somebody's")
+
+    with pytest.raises(StorageError, match="meanwhile"):
+        meanwhile()
+    assert only(tmp_path, "1.png", "2.png", "mine.txt")
+    assert (tmp_path / "1.png").read_bytes() == b"old" and (tmp_path / "mine.txt").read_bytes() == b"somebody's"
+
+
+def test_what_killed_runs_left_is_removed_after_a_day(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a"):
+        (name,) = (p.name for p in tmp_path.iterdir())
+    assert TEMPORARY.fullmatch(name)
+    other = ".visavis-notes.tmp"
+    for each in (name, name.replace(name[9], "f" if name[9] != "f" else "0", 1), other):
+        (tmp_path / each).touch()
+    os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / other, (0, 0))
+    remove_stale(tmp_path)
+    assert not (tmp_path / name).exists() and len(list(tmp_path.iterdir())) == 3
+
+
+def test_permissions_stay(tmp_path: Path) -> None:
+    (tmp_path / "a").touch(0o600)
+    with atomic_write(tmp_path / "a") as stream:
+        stream.write(b"private")
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_device_that_is_full(tmp_path: Path) -> None:
+    """Through a link, as /dev/stdout is one."""
+    (tmp_path / "link").symlink_to("/dev/full")
+    with pytest.raises(StorageError, match="no room"), atomic_write(tmp_path / "link") as stream:
+        stream.write(b"x")
+    assert Path("/dev/full").is_char_device()

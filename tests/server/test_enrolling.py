@@ -190,7 +190,7 @@ def test_high_quality_imagines_views_and_shows_them(photo_file: Path, tmp_path: 
     weights.save(Prior(tiny.config()), tmp_path / "tiny.safetensors")
     out = tmp_path / "a.avatar"
     done = enroll_to_file([photo_file], None, out, quality="high", prior=tmp_path / "tiny.safetensors", steps=2)
-    assert done.views == str(tmp_path / "a.views.png") and Path(done.views).exists()
+    assert done.views == str(tmp_path / "a.avatar.views.png") and Path(done.views).exists()
     assert avatar_file.load(out).provenance["quality"] == "high"
     assert any("of 2 synthesised views" in warning for warning in done.warnings)
 

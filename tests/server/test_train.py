@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from enrollment.practice.cache import HELD_OUT, TRAINING
+from models.diffusion import weights
 from models.diffusion.config import PriorConfigError
 from models.errors import StorageError
+from models.training import checkpoint, loop
 from server.cli import cli
 from tests.enrollment.test_practice import fake_rows
 
@@ -86,3 +91,27 @@ def test_what_cannot_be_trained_is_said(folder: Path) -> None:
         path.unlink()
     done = runner.invoke(cli, arguments(folder, "--steps", "1"))
     assert isinstance(done.exception, StorageError) and "make some first" in str(done.exception)
+
+
+def test_a_request_to_end_is_told_by_the_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `kill` does: the run is saved, then the program ends as one that was stopped."""
+    step = loop._step
+
+    def killed(*arguments: Any) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "_step", killed)
+    done = CliRunner().invoke(cli, arguments(folder))
+    assert done.exit_code == 143
+    assert checkpoint.is_one(folder / "run" / "checkpoint.safetensors") and weights.is_one(folder / "run" / "prior.safetensors")
+    assert len((folder / "run" / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_weights_to_begin_with_are_not_written_over(folder: Path) -> None:
+    run(folder, "--steps", "1")
+    made = folder / "run" / "prior.safetensors"
+    before = made.read_bytes()
+    done = CliRunner().invoke(cli, arguments(folder, "--fresh", "--steps", "1", "--start", str(made)))
+    assert isinstance(done.exception, StorageError) and "than the input" in str(done.exception)
+    assert made.read_bytes() == before

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.jit import kernel
 from models.types import Array, Camera
 
 NEAR = 0.02
@@ -32,7 +32,7 @@ class Visible:
     depth: Array
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _triangles(points, faces, both_sides, cut, fx, fy, cx, cy, face, bary, depth):  # type: ignore[no-untyped-def]  # pragma: no cover
     height, width = depth.shape
     near = f32(NEAR)
@@ -76,7 +76,7 @@ def _triangles(points, faces, both_sides, cut, fx, fy, cx, cy, face, bary, depth
                 wb += dbx
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _ribbons(points, half, start, fx, fy, cx, cy, thinnest, segment, ribbon, depth):  # type: ignore[no-untyped-def]  # pragma: no cover
     height, width = depth.shape
     near = f32(NEAR)
@@ -140,7 +140,7 @@ def _ribbons(points, half, start, fx, fy, cx, cy, thinnest, segment, ribbon, dep
                         ribbon[y, x, 1] = (f32(c) + f32(0.5) - centre) / reach
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _normals(vertices, faces, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -157,7 +157,7 @@ def _normals(vertices, faces, out):  # type: ignore[no-untyped-def]  # pragma: n
             out[v, a] *= inverse
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _interpolate(face, bary, faces, values, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for y in range(face.shape[0]):
         for x in range(face.shape[1]):

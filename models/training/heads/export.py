@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import arkit
-from models.errors import StorageError
+from models import arkit, png
+from models.atomic import atomic_write, explained
 from models.heads.base import HeadModel, quaternion
 from models.training.heads.head import HeadSample, SyntheticHead
 from models.training.heads.stream import random_pose
 from models.training.heads.views import random_camera, random_expression
 
+NAME = re.compile(r"(\d{6,})\.(color\.png|normals\.png|pose_map\.png|depth\.png|face\.png|json)")
+"""Of a sample's files."""
 TO_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -31,25 +34,34 @@ class Written:
 
 
 def write_samples(model: HeadModel, folder: Path, count: int, *, seed: int = 0, size: int = 256, views: int = 4) -> Written:
-    """Write `count` samples, `views` of each person. Raises `StorageError` when the disk refuses."""
+    """Write `count` samples, `views` of each person. Raises `StorageError` when the disk refuses.
+
+    When the work is stopped, the samples that are whole stay; a folder that was made for them and is empty does not.
+    """
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"the folder {folder.name} could not be made ({error.strerror}); choose another place") from None
+        raise explained(error, folder) from None
     start, heads, head = time.perf_counter(), 0, None
-    for i in range(count):
-        if head is None or i % views == 0:
-            head = SyntheticHead.random(model, seed + heads)
-            heads += 1
-        rng = np.random.default_rng([seed, i, 0xF11E])
-        coefficients = random_expression(rng, model)
-        sample = head.render(random_camera(rng, size=size), coefficients, random_pose(head, coefficients, rng))
-        write_sample(folder / f"{i:06d}", head, sample)
+    try:
+        for i in range(count):
+            if head is None or i % views == 0:
+                head = SyntheticHead.random(model, seed + heads)
+                heads += 1
+            rng = np.random.default_rng([seed, i, 0xF11E])
+            coefficients = random_expression(rng, model)
+            sample = head.render(random_camera(rng, size=size), coefficients, random_pose(head, coefficients, rng))
+            write_sample(folder / f"{i:06d}", head, sample)
+    finally:
+        if new:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
     return Written(heads, round(count / (time.perf_counter() - start), 2))
 
 
 def write_sample(stem: Path, head: SyntheticHead, sample: HeadSample) -> None:
-    """One sample as `stem`.color.png, .normals.png, .pose_map.png, .depth.png, .face.png and .json."""
+    """One sample as `stem`.color.png, .normals.png, .pose_map.png, .depth.png, .face.png and .json, all or none of them."""
     straight = sample.foreground / np.maximum(sample.matte, 1e-6)[..., None]
     rgba = np.concatenate([straight, sample.matte[..., None]], axis=-1)
     pictures: dict[str, NDArray[Any]] = {
@@ -59,9 +71,26 @@ def write_sample(stem: Path, head: SyntheticHead, sample: HeadSample) -> None:
         "depth": np.asarray(np.clip(sample.depth * 1000 + 0.5, 0, 65535), np.uint16),
         "face": np.asarray(sample.face * 255, np.uint8),
     }
-    for name, picture in pictures.items():
-        write_picture(Path(f"{stem}.{name}.png"), picture)
-    _write(Path(f"{stem}.json"), json.dumps(describe(head, sample)).encode())
+    files = {f"{name}.png": png.encode(picture) for name, picture in pictures.items()}
+    files["json"] = json.dumps(describe(head, sample)).encode()
+    written: list[Path] = []
+    try:
+        for ending, data in files.items():
+            written.append(Path(f"{stem}.{ending}"))
+            with atomic_write(written[-1], durable=False) as stream:
+                stream.write(data)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def may_be_replaced(path: Path) -> bool:
+    """Whether a file that is in the folder already is not in the way of samples, or is a sample that was written before."""
+    named = NAME.fullmatch(path.name)
+    if named is None:
+        return True
+    return png.is_ours(path.with_name(f"{named[1]}.color.png") if named[2] == "json" else path)
 
 
 def describe(head: SyntheticHead, sample: HeadSample) -> dict[str, Any]:
@@ -85,22 +114,6 @@ def describe(head: SyntheticHead, sample: HeadSample) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_picture(path: Path, picture: NDArray[Any]) -> None:
-    """A PNG of (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, 8 or 16 bit. Raises `StorageError` when the disk refuses."""
-    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
-    turned = picture if picture.ndim == 2 else picture[..., order[picture.shape[2]]]
-    _write(path, cv2.imencode(".png", np.ascontiguousarray(turned))[1].tobytes())
-
-
 def _signed(normals: NDArray[np.floating]) -> NDArray[np.uint16]:
     there = np.any(normals != 0, axis=-1, keepdims=True)
     return np.asarray(np.where(there, np.clip(normals * 0.5 + 0.5, 0, 1) * 65535 + 0.5, 0), np.uint16)
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise StorageError(
-            f"{path.name} could not be written to {path.parent} ({error.strerror}); choose another place"
-        ) from None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from models.heads.base import REGION, PersonHead
+from models.jit import kernel
 from models.training.heads.anatomy import HEIGHT, WIDTH, Anatomy, spherical
 from models.training.heads.noise import value_noise
 from models.types import Array
@@ -56,7 +56,7 @@ def obstacle(person: PersonHead, body: Array) -> Obstacle:
     return Obstacle(small, grid.astype(np.float32), np.array([middle[0], middle[2], radius, -0.075], np.float32))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _push(p, d, gap, pull, hold, radius, shoulders, neck):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Moves p (3,) out of the obstacle and takes the inward part from d (3,)."""
     r = np.sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]) + f32(1e-9)
@@ -102,7 +102,7 @@ def _push(p, d, gap, pull, hold, radius, shoulders, neck):  # type: ignore[no-un
             d[2] += f32(0.5) if p[2] > neck[1] + f32(0.005) else f32(-0.5)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _grow(root, first, flow, length, gap, clear, comb, gravity, wobble, wave, hold, radius, shoulders, neck, seed, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     steps = out.shape[1]
     p, d = np.empty(3, np.float32), np.empty(3, np.float32)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.jit import kernel
 from models.types import Array, Array64
 
 COUNT = 48
@@ -87,7 +87,7 @@ def random_lighting(rng: np.random.Generator) -> Lighting:
     return Lighting(sh, key, key_color, float(exposure), balance)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _depth(points, faces, cut, extent, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     size = out.shape[0]
     k, c = f32(size / extent), f32(0.5 * size)
@@ -113,7 +113,7 @@ def _depth(points, faces, cut, extent, out):  # type: ignore[no-untyped-def]  # 
                         out[y, x] = z
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _splat(points, extent, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     size = out.shape[0]
     k, c = f32(size / extent), f32(0.5 * size)
@@ -123,7 +123,7 @@ def _splat(points, extent, out):  # type: ignore[no-untyped-def]  # pragma: no c
             out[y, x] = points[i, 2]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _seen(points, normals, w, solid, hair, extent, bias, hair_bias, softness, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover
     size = solid.shape[0]
     k, c = f32(size / extent), f32(0.5 * size)
@@ -181,7 +181,7 @@ def bake_visibility(
     return seen, seen_hair
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _gather(seen, normals, tangents, directions, radiance, lobe, strand, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     count = directions.shape[0]
     scale = f32(4.0 / count / 255.0)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from models.jit import kernel
 from models.types import Array
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def hash01(x: Any, y: Any, z: Any, seed: Any) -> Any:
     """A number in [0, 1) that depends on three integers and a seed, and looks random."""
     h = np.uint32(x) * np.uint32(0x8DA6B343) ^ np.uint32(y) * np.uint32(0xD8163841)
@@ -25,7 +25,7 @@ def hash01(x: Any, y: Any, z: Any, seed: Any) -> Any:
     return np.float32(np.uint32(h ^ (h >> np.uint32(15))) >> np.uint32(8)) * np.float32(1.0 / 16777216.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def value_noise(x: Any, y: Any, z: Any, seed: Any) -> Any:
     """Value noise on the unit lattice, smooth, in [-1, 1]."""
     fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
@@ -39,7 +39,7 @@ def value_noise(x: Any, y: Any, z: Any, seed: Any) -> Any:
     return np.float32(2.0 * ((a * (1 - v) + b * v) * (1 - w) + (c * (1 - v) + d * v) * w) - 1.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _fractal(points, wavelength, octaves, seed, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     for i in range(points.shape[0]):
         f, a, total, norm = np.float32(1.0 / wavelength), np.float32(1.0), np.float32(0.0), np.float32(0.0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from models.jit import kernel
 from models.training.heads.noise import value_noise
 from models.types import Array
 
@@ -25,7 +25,7 @@ ENCODE = _encoding()
 """(4096,) linear [0, 1] -> sRGB."""
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _sample(atlas, u, v, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     height, width = atlas.shape[0], atlas.shape[1]
     u, v = u - f32(0.5), min(max(v - f32(0.5), f32(0.0)), f32(height - 1.001))
@@ -38,7 +38,7 @@ def _sample(atlas, u, v, out):  # type: ignore[no-untyped-def]  # pragma: no cov
         out[c] = wa * atlas[iv, x0, c] + wb * atlas[iv, x1, c] + wc * atlas[y1, x0, c] + wd * atlas[y1, x1, c]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _specular(n, view, key, sharpness):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Blinn-Phong with an integer exponent and Schlick's Fresnel term for skin."""
     hx, hy, hz = view[0] + key[0], view[1] + key[1], view[2] + key[2]
@@ -56,7 +56,7 @@ def _specular(n, view, key, sharpness):  # type: ignore[no-untyped-def]  # pragm
     return fresnel * power
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _normalize(n):  # type: ignore[no-untyped-def]  # pragma: no cover
     inverse = f32(1.0) / np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2] + f32(1e-12))
     n[0] *= inverse
@@ -64,7 +64,7 @@ def _normalize(n):  # type: ignore[no-untyped-def]  # pragma: no cover
     n[2] *= inverse
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _skin(place, n, view, key, key_color, env, texel, width, height, atlas, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     x, y, z = place[0], place[1], place[2]
     u = (np.arctan2(x, z) * f32(0.15915494) + f32(0.5)) * width
@@ -97,7 +97,7 @@ def _skin(place, n, view, key, key_color, env, texel, width, height, atlas, out)
         out[c] = texel[c] * (env[c] + key_color[c] * f32(0.5) * diffuse * shadow) + key_color[c] * lit * f32(0.5) + sheen
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _eye(direction, turn, view, key, key_color, env, iris, look, n, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """direction: unit, from the eyeball's centre at rest, z along the gaze. turn: (3, 3) rest -> world. look: iris and pupil
     radius in radians, seed, redness."""
@@ -170,7 +170,7 @@ def _eye(direction, turn, view, key, key_color, env, iris, look, n, out):  # typ
         out[c] += glint + window * (env[c] + f32(0.3))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _cloth(place, n, view, key, key_color, env, colors, pattern, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """colors: (2, 3). pattern: kind, scale (1 / m), seed, relief."""
     kind, scale, seed = int(pattern[0]), pattern[1], int(pattern[2])
@@ -204,7 +204,7 @@ def _cloth(place, n, view, key, key_color, env, colors, pattern, out):  # type: 
         out[c] = (albedo + fuzz * (albedo * f32(0.7) + f32(0.02))) * (env[c] + key_color[c] * f32(0.5) * diffuse * env[3])
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _flesh(material, place, n, view, key, key_color, env, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     facing = n[0] * key[0] + n[1] * key[1] + n[2] * key[2]
     diffuse = max((facing + f32(0.3)) / f32(1.3), f32(0.0)) * env[3]
@@ -232,7 +232,7 @@ def _flesh(material, place, n, view, key, key_color, env, out):  # type: ignore[
     out[2] = b * (env[2] + f32(0.1) + key_color[2] * f32(0.5) * diffuse) + spec * key_color[2] * f32(0.5)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _strand(kind, color, tangent, n, view, key, key_color, env, along, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Kajiya and Kay's diffuse and highlight, with Marschner's two lobes: white to the root, coloured to the tip."""
     tk = tangent[0] * key[0] + tangent[1] * key[1] + tangent[2] * key[2]
@@ -266,7 +266,7 @@ def _strand(kind, color, tangent, n, view, key, key_color, env, along, out):  # 
             out[c] = color[c] * (env[c] + key_color[c] * f32(0.5) * diffuse) + spec * tint * key_color[c]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def resolve(  # type: ignore[no-untyped-def]  # pragma: no cover
     factor, face, bary, segment, ribbon, depth,
     faces, material, normals, light, canonical, atlas,

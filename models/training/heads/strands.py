@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from models.heads.base import HEAD, NECK, TORSO, PersonHead
+from models.jit import kernel
 from models.types import Array, Array64
 
 
@@ -83,7 +83,7 @@ class Strands:
         return np.asarray(t / np.maximum(np.linalg.norm(t, axis=1, keepdims=True), 1e-9), np.float32)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _frame(vertices, faces, f, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Columns of out (3, 4): x along the first edge, normal, third axis, centroid. Returns the triangle's size."""
     i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -100,7 +100,7 @@ def _frame(vertices, faces, f, out):  # type: ignore[no-untyped-def]  # pragma: 
         out[a, 3] = (vertices[i, a] + vertices[j, a] + vertices[k, a]) / 3.0
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _pose(points, normals, start, face, weights, transforms, rest, posed, faces, out, out_normals):  # type: ignore[no-untyped-def]  # pragma: no cover
     a, b = np.empty((3, 4)), np.empty((3, 4))
     m = np.empty((3, 4))

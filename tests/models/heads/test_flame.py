@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models import arkit
+from models import arkit, caches
 from models.errors import HeadModelError
 from models.heads import asset, flame, registry
 from models.heads.anny import AnnyHead
@@ -35,7 +35,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may touch, or find, what the user of this machine has."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setattr(flame, "user_cache_dir", lambda *_, **__: str(tmp_path / "cache"))
+    monkeypatch.setattr(caches, "prepare", lambda: tmp_path / "cache")
     monkeypatch.setattr(flame, "user_data_dir", lambda *_, **__: str(tmp_path / "data"))
     monkeypatch.delenv(flame.VARIABLE, raising=False)
     flame._head.cache_clear()

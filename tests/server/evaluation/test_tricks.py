@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from enrollment.portrait import matte
+from models import png
 from models.errors import ClipError
 from models.landmarks import Landmarks
 from server.evaluation import crop, sheet, tricks
@@ -120,5 +121,5 @@ def test_contact_sheet(tmp_path: Path) -> None:
     assert picture.shape == (2 * sheet.SIDE, 4 * sheet.SIDE, 3)
     middles = picture[sheet.SIDE // 2, sheet.SIDE // 2 :: sheet.SIDE, 0]
     np.testing.assert_array_equal(middles, [0, 60, 120, 180])
-    sheet.save(picture, tmp_path / "sheet.png")
+    png.write(tmp_path / "sheet.png", picture)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1], picture)

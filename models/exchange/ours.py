@@ -1,0 +1,51 @@
+"""Whether an exported file or folder is one that Visavis wrote, so that the next export may take its place."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from models import tensor_file
+from models.exchange import gaussian_avatars, ply
+
+MARK = b"written by Visavis"
+HEADER = 1000
+"""Bytes of a file that are looked at."""
+SPZ = (b"\x1f\x8b", b"NGSP")
+"""How such files begin: gzip until version 3, their own magic number later."""
+
+
+def is_ply(path: Path) -> bool:
+    """A PLY file whose comment says so."""
+    return f"\ncomment {ply.MADE_BY}\n".encode() in _beginning(path)
+
+
+def is_spz(path: Path) -> bool:
+    """Any SPZ file: the format has no place to say who wrote it."""
+    return _beginning(path).startswith(SPZ)
+
+
+def is_zip(path: Path) -> bool:
+    """A zip whose README says so."""
+    try:
+        with tensor_file.open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+            readmes = [name for name in archive.namelist() if name.rpartition("/")[2] == gaussian_avatars.README]
+            if not readmes:
+                return False
+            with archive.open(readmes[0]) as text:
+                return MARK in text.read(HEADER)
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, LookupError):
+        return False
+
+
+def is_member(path: Path) -> bool:
+    """A file of a GaussianAvatars folder whose README says so."""
+    return path.name in gaussian_avatars.MEMBERS and MARK in _beginning(path.with_name(gaussian_avatars.README))
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with tensor_file.open_regular(path) as stream:
+            return stream.read(HEADER)
+    except OSError:
+        return b""
