@@ -70,8 +70,8 @@ class Portrait:
     warnings: tuple[str, ...] = ()
 
 
-def prepare(photo: NDArray[np.uint8], photo_hash: str = "") -> Portrait:
-    """Find the face, judge it, crop and matte. photo: (H, W, 3) uint8 sRGB.
+def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str, ...] = ()) -> Portrait:
+    """Find the face, judge it, crop and matte. photo: (H, W, 3) uint8 sRGB. warnings: what is known of it already.
 
     Several faces: the largest, with a warning. Raises `PhotoError` when there is no person's face, when it is under
     `SMALLEST_FACE` pixels high, turned away by more than `MOST_TURN` degrees, cut off, or lost in the background.
@@ -86,7 +86,7 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "") -> Portrait:
             "use one that shows a person's whole face"
         )
     face = faces[0]
-    notes = [f"{len(faces)} faces were found; the largest is used"] if len(faces) > 1 else []
+    notes = [*warnings, f"{len(faces)} faces were found; the largest is used"] if len(faces) > 1 else [*warnings]
     height = face_height(face)
     if height * CROWN < SMALLEST_FACE:
         raise PhotoError(
