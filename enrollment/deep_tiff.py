@@ -1,4 +1,4 @@
-"""The TIFF files that Pillow does not understand or misreads: colours of more than 8 bits in separate planes, floating point, 32 bits.
+"""The TIFF files that Pillow misreads or does not read: colours of more than 8 bits in separate planes, of 32 bits, floating point.
 
 tifffile says how a file is laid out and reads it; what is packed in a way that it leaves to others, OpenCV.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import zlib
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ PLAIN, DEFLATE = 1, (8, 32946)
 """Compressions."""
 SEPARATE = 2
 """Planar configuration: one plane after the other."""
-TURNED = {
+TURNED: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1], 5: lambda a: a.transpose(1, 0, 2),
     6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90,
 }  # fmt: skip
@@ -41,7 +42,7 @@ class Unreadable(Exception):  # noqa: N818 - it ends a sentence: "NAME <this>"
 
 
 def needs_help(data: bytes, most_pixels: int) -> bool:
-    """Whether the bytes are a TIFF of colours or floating point numbers that `read_deep` is for, and of a size that it may read."""
+    """Whether the bytes are a TIFF that `read_deep` is for, and of a size that it may read."""
     if not data.startswith(BEGINNINGS):
         return False
     try:
@@ -50,7 +51,7 @@ def needs_help(data: bytes, most_pixels: int) -> bool:
             bits, floating = page.bitspersample, page.sampleformat == 3
             deep = bits > 8 and (page.planarconfig == SEPARATE or floating or bits != 16) and page.samplesperpixel >= 3
             return deep and 0 < page.imagewidth * page.imagelength <= most_pixels
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, Pillow will say
+    except Exception:  # whatever is wrong with it, Pillow will say
         return False
 
 

@@ -46,7 +46,7 @@ UPRIGHT = {
 
 
 class Photo(NamedTuple):
-    """pixels: (H, W, 3) uint8 sRGB, upright. digest: SHA-256 of the file (hex). warnings: sentences for the person who enrolls."""
+    """pixels: (H, W, 3) uint8 sRGB, upright. digest: the file's SHA-256 (hex). warnings: sentences for the person."""
 
     pixels: NDArray[np.uint8]
     digest: str
@@ -145,8 +145,9 @@ def _whole(data: bytes, name: str) -> tuple[Image.Image, str]:
         raise _damaged(name, f"{lost:.0%} of its height are missing")
     part = picture.crop((0, first, picture.width, last))
     part.info = picture.info | {"orientation": _orientation(picture)}
-    blurred = "; its finest detail may be missing" if picture.info.get("progressive") else ""
-    return part, f"{name} ends too soon{blurred}" if lost < LEAST_LOST else f"{name} ends too soon; {lost:.0%} of its height are missing"
+    if lost >= LEAST_LOST:
+        return part, f"{name} ends too soon; {lost:.0%} of its height are missing"
+    return part, f"{name} ends too soon; its finest detail may be missing" if picture.info.get("progressive") else ""
 
 
 def _drawn_rows(picture: ImageFile.ImageFile) -> tuple[int, int, float]:
@@ -178,5 +179,5 @@ def _orientation(picture: Image.Image) -> int:
         return int(picture.info["orientation"])
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
-    except Exception:  # noqa: BLE001 - see `_decode`
+    except Exception:  # see `_decode`
         return 1

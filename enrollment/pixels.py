@@ -24,7 +24,7 @@ def to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
     if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
         grey = eight_bits(np.asarray(picture))
         if getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:
-            grey = 255 - grey
+            grey = np.invert(grey)
         return rgb_of(grey[..., None], profile)
     gamma = None if profile or "srgb" in picture.info else picture.info.get("gamma")
     if picture.mode in SEE_THROUGH or "transparency" in picture.info:
