@@ -1,4 +1,4 @@
-"""The TIFF files that Pillow misreads or does not read: colours of more than 8 bits in separate planes, of 32 bits, floating point.
+"""The TIFF files that Pillow misreads or does not read: colours of more than 8 bits in planes, of 32 bits, in floating point.
 
 tifffile says how a file is laid out and reads it; what is packed in a way that it leaves to others, OpenCV.
 """

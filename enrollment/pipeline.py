@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from enrollment import instant
 from enrollment.conform import conform
+from enrollment.face import turned_away
 from enrollment.fit import Fit, fit
 from enrollment.gaze import gaze
 from enrollment.photo import Photo, read_photo
-from enrollment.portrait import Portrait, prepare, turned_away
+from enrollment.portrait import Portrait, prepare
 from models.avatar import Avatar
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel

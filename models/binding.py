@@ -62,9 +62,8 @@ class BoundGaussians:
         numbers = np.concatenate([self.means, self.rotations, self.scales, self.opacities[:, None], self.colors], axis=1)
         turned = np.linalg.norm(self.rotations, axis=1) > LEAST_LENGTH
         kept = self.select(np.isfinite(numbers).all(axis=1) & turned)
-        return replace(
-            kept, scales=np.clip(kept.scales, 0, LARGEST), opacities=np.clip(kept.opacities, 0, 1), colors=np.clip(kept.colors, 0, 1)
-        )
+        scales, opacities, colors = np.clip(kept.scales, 0, LARGEST), kept.opacities.clip(0, 1), kept.colors.clip(0, 1)
+        return replace(kept, scales=scales, opacities=opacities, colors=colors)
 
     def _fields(self) -> tuple[NDArray[np.generic], ...]:
         return (self.face, self.means, self.rotations, self.scales, self.opacities, self.colors)
