@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.covered import coverings
 from enrollment.face import around, face_height, missing, roll, square, turned_away, well_within
 from enrollment.upright import find_people
 from models.errors import PhotoError
@@ -85,6 +86,7 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
         notes.append(f"the head was tilted by {abs(tilt):.0f} degrees; the photo was turned until it stood upright")
     image, inside, face, matrix = _crop(photo, face, level)
     alpha = _matte_shown(image, inside, face)
+    notes += coverings(image, face)
     rows, columns = photo.shape[:2]
     principal = matrix @ (columns / 2, rows / 2, 1.0)
     scale = _scale(matrix)

@@ -36,9 +36,7 @@ def find_people(photo: NDArray[np.uint8]) -> Found:
     """The faces of people in a photo (H, W, 3) uint8 sRGB. Raises `PhotoError` where there are none."""
     first = _Look.at(photo, 0)
     quarters = [] if first.sure else [1, 2, 3]
-    if (
-        first.sure and abs(roll(first.sure[0])) > ASLANT
-    ):  # the landmarks follow a face that lies, but the rest of the work does not
+    if first.sure and abs(roll(first.sure[0])) > ASLANT:  # landmarks follow a face that lies; nothing else does
         quarters = [round(roll(first.sure[0]) / 90) % 4]
     looks = [_Look.at(photo, quarter) for quarter in quarters]
     best = max(looks, key=lambda look: look.score, default=first)
