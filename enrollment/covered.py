@@ -42,7 +42,7 @@ LOWER = ((164, 167, 393), (0, 17, 37, 267, 84, 314), (199, 200, 175), (212, 432,
 PATCH = 0.015
 """Radius around a landmark of which its colour is the median, face heights."""
 CLOTH, ALIKE = 0.17, 0.12
-"""`_apart` from the skin is what is no skin; and the parts of one cloth are at most this from each other. A beard's are further."""
+"""`_apart` from the skin is no skin; and the parts of one cloth are at most so far from each other, those of a beard further."""
 FINGERS = 4
 """Landmarks of a hand, of 21, that lie on a covered face."""
 
@@ -61,7 +61,7 @@ def coverings(image: NDArray[np.uint8], face: Landmarks) -> list[str]:
         out.append("a hand covers a part of the face; use a photo without it, or it stays on the avatar")
     elif measured.masked or measured.mouth < FLAT:
         out.append(
-            "something covers the mouth (a mask, a hand, a microphone?); use a photo without it, or it stays on the avatar"
+            "something covers the mouth (a mask, a hand, a cup?); use a photo without it, or it stays on the avatar"
         )
     return out
 
