@@ -60,9 +60,7 @@ def coverings(image: NDArray[np.uint8], face: Landmarks) -> list[str]:
     if hand_on(image, face):
         out.append("a hand covers a part of the face; use a photo without it, or it stays on the avatar")
     elif measured.masked or measured.mouth < FLAT:
-        out.append(
-            "something covers the mouth (a mask, a hand, a cup?); use a photo without it, or it stays on the avatar"
-        )
+        out.append("something covers the mouth (a mask, a hand, a cup?); use a photo without it, or it stays on the avatar")
     return out
 
 

@@ -14,6 +14,10 @@ LOOKS, LOOK_SIZE = (1.6, 2.0, 2.6, 3.5), 256
 """Sides, in face heights, of the upright views in which a face is judged once more; and in pixels."""
 LEAST_HUMAN = 0.45
 """Mean score of the face detectors over those views. People (also painted and drawn ones) get 0.56 to 0.93, cats at most 0.37."""
+NO_PERSON = (
+    "a photo of a person's face was expected, what was found looks more like an animal or only a part of a face; "
+    "use one that shows a person's whole face"
+)
 
 
 def humanity(photo: NDArray[np.uint8], face: Landmarks) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment import instant
+from enrollment.anatomy import checked
 from enrollment.conform import conform
 from enrollment.face import turned_away
 from enrollment.fit import Fit, fit
@@ -95,7 +96,7 @@ def _prepare(photos: list[Path | NDArray[np.uint8]], step: _Steps) -> tuple[list
         step("reading and checking the photo", 0.3 * i / len(photos))
         try:
             read = Photo(photo, "", ()) if isinstance(photo, np.ndarray) else read_photo(photo)
-            portraits.append(prepare(*read))
+            portraits.append(checked(prepare(*read)))
             warnings += portraits[-1].warnings
         except PhotoError as error:
             failed = failed or error

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.face import roll
-from enrollment.humanity import LEAST_HUMAN, humanity
+from enrollment.humanity import LEAST_HUMAN, NO_PERSON, humanity
 from models.errors import PhotoError
 from models.landmarks import Landmarks, detect_faces
 
@@ -45,10 +45,7 @@ def find_people(photo: NDArray[np.uint8]) -> Found:
     if first.people:
         return Found(photo, first.people, "")
     if first.anything:
-        raise PhotoError(
-            "a photo of a person's face was expected, what was found looks more like an animal or only a part of a face; "
-            "use one that shows a person's whole face"
-        )
+        raise PhotoError(NO_PERSON)
     raise PhotoError("a photo of a person's face was expected, no face was found in it; use one that faces the camera")
 
 
