@@ -1,7 +1,7 @@
 """Whether what was found has a person's face, once it is cropped: the second look, after `enrollment.humanity`.
 
 A face detector takes some monkeys and dogs for people. But on them the landmark network finds its marks in other places in each
-view, and the marks fit no person's head. Drawn, carved and rendered people are as steady and as human in shape as photographed ones.
+view, and the marks fit no person's head. Drawn, carved and rendered people are as steady and as human in shape as real ones.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ FEWEST = 3
 """Views in which they must be found."""
 DETECTION = 0.1
 STEADY, MISFIT, UNLIKE = (0.005, 0.07), (0.007, 17.0), (10.5, 0.033)
-"""What is usual, and what more of it costs of the humanity: how far the landmarks disagree among the views, face heights, for each
-doubling; their distance from those of the fitted head, face heights, for each one; the norm of its identity, for each unit."""
+"""What is usual, and what more of it costs of the humanity: how far the landmarks disagree among the views, face heights, for
+each doubling; their distance from those of the fitted head, face heights, for each one; its identity's norm, for each unit."""
 LEAST_PERSON = 0.4
-"""Of `personhood`. 62 faces, photographed, painted, drawn and rendered, have 0.50 to 0.95, animals that a detector takes for people
-0.12 and less; were its mistake as sure as it is of the least human of these people, 0.4."""
+"""Of `personhood`. 62 faces, photographed, painted, drawn and rendered, have 0.50 to 0.95; animals on which landmarks are found
+0.12 and less, and would have 0.4 if the detectors were as sure of them as of the least human of these people."""
 
 
 def checked(portrait: Portrait) -> Portrait:
@@ -59,7 +59,7 @@ def unsteadiness(portrait: Portrait) -> float:
             matrix = around(portrait.landmarks, heights, VIEW_SIZE, roll(portrait.landmarks) + turn)
             faces = mesh(square(portrait.image, matrix, VIEW_SIZE, 128)[0])
             if faces:
-                found.append((faces[0][:MARKS, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T)
+                found.append(np.asarray((faces[0][:MARKS, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, np.float64))
     if len(found) < FEWEST:
         return 1.0
     away = np.stack(found) - np.mean(found, axis=0)

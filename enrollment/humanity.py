@@ -15,8 +15,8 @@ LOOKS, LOOK_SIZE = (1.6, 2.0, 2.6, 3.5), 256
 LEAST_HUMAN = 0.45
 """Mean score of the face detectors over those views. People (also painted and drawn ones) get 0.56 to 0.93, cats at most 0.37."""
 NO_PERSON = (
-    "a photo of a person's face was expected, what was found looks more like an animal or only a part of a face; "
-    "use one that shows a person's whole face"
+    "a photo of a person's face was expected, what was found looks more like an animal, a part of a face or one that is hard to "
+    "make out; use a sharp, evenly lit photo that shows a person's whole face"
 )
 
 

@@ -16,6 +16,8 @@ SURE = 0.7
 """Humanity from which a face is not looked for in other directions. Upside down, a face has been given 0.56."""
 SURE_TURNED, BETTER = 0.6, 0.1
 """How much humanity a face must have for the photo to be turned, and how much more than it has unturned."""
+DARK = 16.0
+"""Mean of the pixels, of 255."""
 ASLANT = 50.0
 """Degrees; a face turned further is upright when the photo is turned by a quarter."""
 TURNED = ("the photo stood upside down; it was turned upright", "the photo lay on its side; it was turned upright")
@@ -46,6 +48,10 @@ def find_people(photo: NDArray[np.uint8]) -> Found:
         return Found(photo, first.people, "")
     if first.anything:
         raise PhotoError(NO_PERSON)
+    if np.mean(photo) < DARK:
+        raise PhotoError(
+            "a photo of a person's face was expected, this one is too dark for that; use one taken in more light"
+        )
     raise PhotoError("a photo of a person's face was expected, no face was found in it; use one that faces the camera")
 
 

@@ -58,9 +58,8 @@ def test_a_beard_is_no_mask(model: HeadModel) -> None:
 def test_skin_over_half_of_the_mouth_is_told(portrait: Portrait) -> None:
     image, points, height = portrait.image.copy(), portrait.landmarks.points, face_height(portrait.landmarks)
     x, y = points[13, :2] + (0.05 * height, 0)
-    tone = np.median(
-        image[int(points[50, 1]) - 4 : int(points[50, 1]) + 4, int(points[50, 0]) - 4 : int(points[50, 0]) + 4], (0, 1)
-    )
+    column, row = points[50, :2].astype(int)
+    tone = np.median(image[row - 4 : row + 4, column - 4 : column + 4], axis=(0, 1))
     back = np.array([(x - 0.05 * height, y - 0.14 * height), (x + 0.5 * height, y - 0.16 * height),
                      (x + 0.5 * height, y + 0.4 * height), (x - 0.05 * height, y + 0.4 * height)])  # fmt: skip
     cv2.fillPoly(image, [back.astype(np.int32)], tone.tolist())

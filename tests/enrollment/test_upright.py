@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from enrollment.face import roll
 from enrollment.portrait import SIZE, Portrait, prepare
+from models.errors import PhotoError
 from models.landmarks import detect_faces
 
 
@@ -40,3 +41,8 @@ def test_a_head_held_aslant_is_left_so(astronaut: NDArray[np.uint8]) -> None:
     matrix = cv2.getRotationMatrix2D((220, 130), 15, 1.0)
     found = prepare(np.asarray(cv2.warpAffine(astronaut, matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE), np.uint8))
     assert found.warnings == () and roll(found.landmarks) < -8
+
+
+def test_a_photo_too_dark_for_any_face_says_so(astronaut: NDArray[np.uint8]) -> None:
+    with pytest.raises(PhotoError, match="too dark"):
+        prepare(np.asarray(astronaut * 0.03, np.uint8))
