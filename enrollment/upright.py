@@ -49,9 +49,7 @@ def find_people(photo: NDArray[np.uint8]) -> Found:
     if first.anything:
         raise PhotoError(NO_PERSON)
     if np.mean(photo) < DARK:
-        raise PhotoError(
-            "a photo of a person's face was expected, this one is too dark for that; use one taken in more light"
-        )
+        raise PhotoError("a photo of a person's face was expected, this one is too dark for that; use one taken in more light")
     raise PhotoError("a photo of a person's face was expected, no face was found in it; use one that faces the camera")
 
 
