@@ -261,7 +261,8 @@ def teeth_tone(mouth: Array, skin: Array) -> Array | None:
 
 
 def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: Array, teeth: Array | None = None) -> Array:
-    """Colours (N, 3) of teeth, tongue and the mouth's inside, as bright as the person's skin (3,), darker further back.
+    """Colours (N, 3) of teeth, tongue and the mouth's inside, in [0, 1], as bright as the person's skin (3,), darker further
+    back.
 
     teeth: (3,) as a photo shows them.
     """
@@ -284,7 +285,7 @@ def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: A
         mine = region == REGION[name]
         out[mine] *= 1 - GAP_SHADE * between_teeth(rest[mine], np.array(widths))[:, None]
     grey = out.mean(axis=1, keepdims=True)
-    return grey + (out - grey) * saturation(skin)
+    return np.clip(grey + (out - grey) * saturation(skin), 0, 1)
 
 
 def between_teeth(points: Array, widths: Array) -> Array:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
+from enrollment.face import CONTOUR, face_height
 from enrollment.fit import PhotoFit
-from enrollment.portrait import CONTOUR, Portrait, face_height
+from enrollment.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
 from models.posture import body_under

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from enrollment.conditions import wanted_camera
 from enrollment.depths import MARKS, PATH
-from enrollment.portrait import face_height
+from enrollment.face import face_height
 from models import arkit
 from models.heads.base import HeadModel, Pose
 from models.heads.registry import by_name

@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 
 from enrollment.depths import MARKS, nearness
-from enrollment.portrait import CONTOUR, Portrait, face_height
+from enrollment.face import CONTOUR, face_height
+from enrollment.portrait import Portrait
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
 from models.similarity import similarity

@@ -10,8 +10,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from enrollment.capture import Frame
+from enrollment.face import CONTOUR, face_height
 from enrollment.lift import clean_colors
-from enrollment.portrait import CONTOUR, Portrait, face_height
+from enrollment.portrait import Portrait
 from models.heads.base import PersonHead
 from models.landmarks import Landmarks, detect_faces
 from models.types import Array

@@ -73,8 +73,9 @@ def build(person: PersonHead, fit: Fit, portraits: list[Portrait], offset: Array
     lead = views[0]
     folded = stretched(person, lead.photo.coefficients) > MOST_STRETCH
     avoid = folded & (model.region == REGION["skin"])
-    shown = _fade(lift(lead.view, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN)
-    return _sharpen(BoundGaussians.concatenate([shown, _hidden(person, views, offset)]), len(shown), lead, person)
+    shown = _fade(lift(lead.view, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN).valid()
+    made = BoundGaussians.concatenate([shown, _hidden(person, views, offset)]).valid()
+    return _sharpen(made, len(shown), lead, person)
 
 
 def _sharpen(gaussians: BoundGaussians, shown: int, lead: Seen, person: PersonHead) -> BoundGaussians:

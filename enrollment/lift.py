@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from enrollment.portrait import Portrait, face_height
+from enrollment.face import face_height
+from enrollment.portrait import Portrait
 from enrollment.surface import View
 from models import binding
 from models.binding import BoundGaussians

@@ -1,6 +1,7 @@
 """A photo file read with suspicion: any picture becomes upright sRGB pixels, anything else one `PhotoError`.
 
-Sizes are checked before anything is decoded. Formats: the ones that cameras, phones and browsers write.
+Sizes are checked before anything is decoded. Formats: the ones that cameras, phones and browsers write. What the pixels of each
+mean is in `enrollment.pixels`.
 """
 
 from __future__ import annotations
@@ -9,25 +10,51 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
+from enrollment.deep_tiff import Unreadable, needs_help, read_deep
+from enrollment.pixels import to_rgb
 from models.errors import PhotoError
 from models.tensor_file import open_regular
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-"""Pillow's names; its JPEG reader also opens the pairs of pictures (MPO) that some phones write."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
+"""Pillow's names; its JPEG reader also opens the pairs of pictures (MPO) that some phones write. HEIF is pillow-heif's."""
+BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+"""First bytes of those of them that cannot be mistaken."""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 128 * 1024 * 1024
-DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
-"""Pillow's modes of one channel with more than 8 bits."""
-SEE_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
+MOST_LOST = 0.1
+"""Part of a photo's height that may be missing because the file was cut off."""
+LEAST_LOST = 0.005
+"""The same from which it is worth telling."""
+NEVER_DRAWN = {"JPEG": 128, "MPO": 128}
+"""What a decoder leaves where a file ends too soon; 0 for the others."""
+DRAWN_OTHERWISE = ("BMP", "GIF")
+"""Formats that need not be drawn from the top downwards."""
+END_OF_JPEG = b"\xff\xd9"
+ORIENTATION = 274
+"""EXIF's tag."""
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""EXIF's orientation -> what makes the picture upright (EXIF 2.32, tag 274)."""
 
 
-def read_photo(path: Path) -> tuple[NDArray[np.uint8], str]:
-    """Pixels (H, W, 3) uint8 sRGB, upright, transparency on white; and the file's SHA-256.
+class Photo(NamedTuple):
+    """pixels: (H, W, 3) uint8 sRGB, upright. digest: the file's SHA-256 (hex). warnings: sentences for the person."""
+
+    pixels: NDArray[np.uint8]
+    digest: str
+    warnings: tuple[str, ...]
+
+
+def read_photo(path: Path) -> Photo:
+    """The picture in a file; transparency is seen on white.
 
     Raises `PhotoError` when the file is missing, no plain file, no picture, damaged, or too large.
     """
@@ -39,64 +66,118 @@ def read_photo(path: Path) -> tuple[NDArray[np.uint8], str]:
         raise PhotoError(f"a photo was expected at {str(path)!r}, which cannot be read ({reason}); check the name") from None
     if len(data) > MAX_BYTES:
         raise PhotoError(f"a photo of at most {MAX_BYTES >> 20} MB was expected, {path.name} has more; scale it down")
-    return decode_photo(data, path.name), hashlib.sha256(data).hexdigest()
+    pixels, notes = _decode(data, path.name)
+    return Photo(pixels, hashlib.sha256(data).hexdigest(), notes)
 
 
 def decode_photo(data: bytes, name: str = "the photo") -> NDArray[np.uint8]:
-    """The bytes of a picture file as (H, W, 3) uint8 sRGB; of an animation the first picture.
+    """The bytes of a picture file as (H, W, 3) uint8 sRGB; of an animation the first picture, of several the one that the file
+    calls its primary one.
 
     Raises `PhotoError` as `read_photo` does.
     """
+    return _decode(data, name)[0]
+
+
+def _decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files
-            picture: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if picture.width * picture.height > MAX_PIXELS:
-                raise _too_large(name, f"{picture.width}x{picture.height}")
-            picture.load()
-            return _to_rgb(ImageOps.exif_transpose(picture))
+            if needs_help(data, MAX_PIXELS):
+                return read_deep(data), ()
+            picture, lost = _whole(data, name)
+            pixels = to_rgb(_upright(picture))
     except PhotoError:
         raise
+    except Unreadable as error:
+        raise PhotoError(f"a TIFF of a common kind was expected, {name} {error}; export it as JPEG") from None
     except Image.DecompressionBombError:
         raise _too_large(name, "far more") from None
     except UnidentifiedImageError:
-        raise PhotoError(f"a JPEG, PNG, WebP, TIFF or BMP photo was expected, {name} is none; export it as JPEG") from None
+        if data.startswith(BEGINNINGS) or data[4:8] == b"ftyp":
+            raise _damaged(name, "no reader makes sense of it") from None
+        raise PhotoError(
+            f"a JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP photo was expected, {name} is none; export it as JPEG"
+        ) from None
     except Exception as error:  # a damaged file makes the decoders raise whatever they stumble over, struct.error to KeyError
-        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise PhotoError(f"a whole picture was expected, {name} is damaged ({reason}); export it again") from None
+        raise _damaged(name, str(error).partition("\n")[0].rstrip(".") or type(error).__name__) from None
+    return pixels, (lost,) if lost else ()
 
 
 def _too_large(name: str, has: str) -> PhotoError:
     return PhotoError(f"a photo of at most {MAX_PIXELS // 1_000_000} megapixels was expected, {name} has {has}; scale it down")
 
 
-def _to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
-    if picture.mode in DEEP:
-        return np.repeat(_eight_bits(np.asarray(picture, np.float64))[..., None], 3, axis=2)
-    profile = picture.info.get("icc_profile")
-    if picture.mode in SEE_THROUGH or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    if picture.mode not in ("L", "CMYK"):
-        picture = picture.convert("RGB")
-    return np.asarray(_in_srgb(picture, profile).convert("RGB"), np.uint8)
+def _damaged(name: str, reason: str) -> PhotoError:
+    return PhotoError(f"a whole picture was expected, {name} is damaged ({reason}); export it again")
 
 
-def _eight_bits(grey: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Values in [0, 1] (floating point files), of 8 bits or of 16, whichever range they fill, to 8 bits."""
-    grey = np.nan_to_num(grey, posinf=0, neginf=0)
-    largest = grey.max()
-    top = 1.0 if largest <= 1 else 255.0 if largest <= 255 else 65535.0
-    return np.asarray(np.clip(grey / top * 255, 0, 255), np.uint8)
+def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
+    """The picture with its size known and its pixels not yet decoded."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    if picture.width * picture.height > MAX_PIXELS:
+        raise _too_large(name, f"{picture.width}x{picture.height}")
+    return picture
 
 
-def _in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """Colours as the file's ICC profile means them (phones write Display P3); as they are when it has none or a broken one."""
-    if not profile:
-        return picture
+def _whole(data: bytes, name: str) -> tuple[Image.Image, str]:
+    """The decoded picture; what is missing of it because the file was cut off, in words, "" for nothing. That is cut away.
+
+    Pillow has a switch for files that are cut off, but it holds for the whole process.
+    """
+    picture = _opened(data, name)
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        picture.load()
+        return picture, ""
+    except (OSError, SyntaxError) as error:
+        damage = error
+    if picture.format in NEVER_DRAWN:
+        picture = _opened(data + END_OF_JPEG, name)
+        picture.load()
+    elif picture._im is None or picture.info.get("interlace"):
+        raise damage
+    picture.tile = []  # what there is, is decoded
+    first, last, lost = _drawn_rows(picture)
+    if lost > MOST_LOST:
+        raise _damaged(name, f"{lost:.0%} of its height are missing")
+    part = picture.crop((0, first, picture.width, last))
+    part.info = picture.info | {"orientation": _orientation(picture)}
+    if lost >= LEAST_LOST:
+        return part, f"{name} ends too soon; {lost:.0%} of its height are missing"
+    return part, f"{name} ends too soon; its finest detail may be missing" if picture.info.get("progressive") else ""
+
+
+def _drawn_rows(picture: ImageFile.ImageFile) -> tuple[int, int, float]:
+    """Of a picture that its decoder did not finish: the first row that it drew, the one after the last, and the part missing."""
+    rows = np.asarray(picture)
+    drawn = (rows != NEVER_DRAWN.get(picture.format or "", 0)).reshape(len(rows), -1).any(axis=1)
+    if not drawn.any():
+        return 0, 0, 1.0
+    first, last = int(drawn.argmax()), len(rows) - int(drawn[::-1].argmax())
+    if picture.format in DRAWN_OTHERWISE:
+        return first, last, float(1 - drawn.mean())
+    return 0, last, 1 - last / len(rows)
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turned as the camera says. HEIF's own turns are already made by its reader, which then takes EXIF's away."""
+    turn = UPRIGHT.get(_orientation(picture))
+    if turn is None:
         return picture
-    return picture if converted is None else converted
+    info = picture.info
+    picture = picture.transpose(turn)
+    picture.info = info
+    return picture
+
+
+def _orientation(picture: Image.Image) -> int:
+    """1 to 8; 1 where EXIF says nothing that can be understood. The rest of EXIF may be as broken as it likes."""
+    if "orientation" in picture.info:
+        return int(picture.info["orientation"])
+    try:
+        return int(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # see `_decode`
+        return 1

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment import instant
+from enrollment.anatomy import checked
 from enrollment.conform import conform
+from enrollment.face import turned_away
 from enrollment.fit import Fit, fit
 from enrollment.gaze import gaze
-from enrollment.photo import read_photo
-from enrollment.portrait import Portrait, prepare, turned_away
+from enrollment.photo import Photo, read_photo
+from enrollment.portrait import Portrait, prepare
 from models.avatar import Avatar
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel
@@ -93,8 +95,8 @@ def _prepare(photos: list[Path | NDArray[np.uint8]], step: _Steps) -> tuple[list
     for i, photo in enumerate(photos):
         step("reading and checking the photo", 0.3 * i / len(photos))
         try:
-            pixels, digest = (photo, "") if isinstance(photo, np.ndarray) else read_photo(photo)
-            portraits.append(prepare(pixels, digest))
+            read = Photo(photo, "", ()) if isinstance(photo, np.ndarray) else read_photo(photo)
+            portraits.append(checked(prepare(*read)))
             warnings += portraits[-1].warnings
         except PhotoError as error:
             failed = failed or error

@@ -18,9 +18,10 @@ from enrollment import instant
 from enrollment.capture import Frame
 from enrollment.complete import scalp
 from enrollment.conform import NORMAL_WIDTH, SURE, graph, posed, smooth_field, smooth_normals
+from enrollment.face import face_height
 from enrollment.fit import PhotoFit
 from enrollment.pipeline import Enrollment
-from enrollment.portrait import Portrait, face_height
+from enrollment.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead
 from models.heads.raster import rasterize
 from models.types import Array, Array64

@@ -6,13 +6,18 @@ The frame: origin at the centroid, x along v1 - v0, y along the normal, z = x cr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.jit import kernel
 from models.types import Array, Gaussians
+
+LARGEST = 2900.0
+"""Units of a triangle; a Gaussian larger than this is none of a head, and no file takes it."""
+LEAST_LENGTH = 0.1
+"""Of a quaternion that says where its Gaussian turns to."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,15 @@ class BoundGaussians:
     def concatenate(parts: list[BoundGaussians]) -> BoundGaussians:
         """All Gaussians of all parts, in order."""
         return BoundGaussians(*(np.concatenate(column) for column in zip(*(p._fields() for p in parts), strict=True)))
+
+    def valid(self) -> BoundGaussians:
+        """Those of which every number is finite, with scales, opacities and colours cut to what they may be: whatever makes
+        Gaussians by arithmetic ends with this, so that what it made can be kept and drawn."""
+        numbers = np.concatenate([self.means, self.rotations, self.scales, self.opacities[:, None], self.colors], axis=1)
+        turned = np.linalg.norm(self.rotations, axis=1) > LEAST_LENGTH
+        kept = self.select(np.isfinite(numbers).all(axis=1) & turned)
+        scales, opacities, colors = np.clip(kept.scales, 0, LARGEST), kept.opacities.clip(0, 1), kept.colors.clip(0, 1)
+        return replace(kept, scales=scales, opacities=opacities, colors=colors)
 
     def _fields(self) -> tuple[NDArray[np.generic], ...]:
         return (self.face, self.means, self.rotations, self.scales, self.opacities, self.colors)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.capture import OPENGL, Capture, Frame
-from enrollment.portrait import matte, turned_away
+from enrollment.face import turned_away
+from enrollment.portrait import matte
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.errors import ClipError

@@ -10,7 +10,8 @@ import numpy as np
 from scipy import ndimage
 
 from enrollment.depths import MARKS, usual_error
-from enrollment.portrait import CHIN, CROP, FOREHEAD, SIZE, Portrait, face_height, well_within
+from enrollment.face import CHIN, FOREHEAD, face_height, well_within
+from enrollment.portrait import CROP, SIZE, Portrait
 from models.heads.base import LANDMARKS, Pose, rotation_vector
 from models.landmarks import Landmarks
 from models.posture import body_under

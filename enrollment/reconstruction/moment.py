@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from enrollment.depths import MARKS
+from enrollment.face import CONTOUR
 from enrollment.fit import CONTOUR_TRUST, FREE, NOISE, OUTLIER
-from enrollment.portrait import CONTOUR
 from models import arkit
 from models.heads.base import PersonHead, rotation_vector
 from models.landmarks import Landmarks

@@ -8,6 +8,9 @@ A folder, or here also a zip, of two files (https://github.com/ShenhanQian/Gauss
                       expr (T, 100), rotation, neck_pose, jaw_pose, translation (T, 3), eyes_pose (T, 6),
                       dynamic_offset (T, V, 3)
 
+They are found where they are: training leaves them in RUN/point_cloud/iteration_N/ of a folder with much else in it (cfg_args,
+cameras.json, input.ply, renders, checkpoints), and RUN or a zip of it is read as its newest iteration.
+
 Its frame is ours (`models/binding.py`): origin at the centroid; a0 along v1 - v0, a1 along the normal, a2 = -(a1 x a0), which
 is a0 x a1; scale (|v1 - v0| + |a2 . (v2 - v0)|) / 2; world rotation = frame times Gaussian. Files that were trained before
 March 2024 multiply the two the other way around (their issue 23) and cannot be told from others.
@@ -26,8 +29,10 @@ from __future__ import annotations
 
 import io
 import math
+import re
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -35,12 +40,12 @@ from numpy.typing import NDArray
 
 from models.atomic import atomic_folder, atomic_write
 from models.avatar import Avatar
-from models.binding import BoundGaussians
-from models.errors import AvatarFileError
+from models.binding import LARGEST, BoundGaussians
+from models.errors import AvatarFileError, StorageError
 from models.exchange import ply
-from models.exchange.reading import explained, read_file, zip_members, zip_of
+from models.exchange.reading import explained, read_file, zip_members, zip_names, zip_of
 from models.heads.base import HeadModel
-from models.tensor_file import MalformedError
+from models.tensor_file import MalformedError, open_regular
 from models.types import Gaussians
 
 POINTS, PARAMETERS, HEAD, README = "point_cloud.ply", "flame_param.npz", "head.npz", "README.txt"
@@ -53,19 +58,23 @@ SH_DEGREE = 3
 TEETH = ("upper_teeth", "lower_teeth")
 MAX_ARRAY_BYTES = 64 << 20
 MAX_ARCHIVE_BYTES = 512 << 20
-MAX_LOCAL = 2900.0
-"""Units of a triangle; further away or larger is no Gaussian of a head."""
+ITERATION = re.compile(r"iteration_(\d{1,12})")
+ZIP_BEGINS = b"PK\3\4"
+FOLDERS = ("", "iteration_*/", "point_cloud/iteration_*/", "*/point_cloud/iteration_*/", "*/")
+"""Where a run of GaussianAvatars, or what it is kept in, has its files."""
 ADVICE = f"expected is a folder or zip with {POINTS} and {PARAMETERS} as GaussianAvatars writes them"
 
 
 def load(path: Path, head: str = "flame2023") -> Avatar:
-    """The avatar in a folder, a zip, or the folder of a `point_cloud.ply`. Needs no FLAME file; posing it does.
+    """The avatar in a folder, a zip, or the folder of a `point_cloud.ply`; of a whole run the newest iteration. Needs no FLAME
+    file; posing it does.
 
     head: the release of FLAME that it was trained with, "flame2023" (GaussianAvatars' default) or "flame2020". Its
-    provenance says where it came from and how many Gaussians were left out. Raises `AvatarFileError`.
+    provenance says where it came from, which iteration it is (if known) and how many Gaussians were left out. Raises
+    `AvatarFileError`.
     """
     with explained(path, ADVICE):
-        members = _members(path)
+        members, iteration = _members(path)
         if POINTS not in members:
             raise MalformedError(f"{POINTS} is missing")
         columns = ply.read_columns(members[POINTS])
@@ -89,7 +98,9 @@ def load(path: Path, head: str = "flame2023") -> Avatar:
         kept = bound.face < FLAME_FACES
         if not kept.any():
             raise MalformedError("none of its Gaussians is on FLAME's own triangles")
-        record = {"from": "GaussianAvatars", "left_out_on_teeth": int((~kept).sum())}
+        record: dict[str, Any] = {"from": "GaussianAvatars", "left_out_on_teeth": int((~kept).sum())}
+        if iteration is not None:
+            record["iteration"] = iteration
         return Avatar(head, identity, offset, bound.select(kept), {"imported": record})
 
 
@@ -158,8 +169,8 @@ def read_bound(columns: ply.Columns, faces: int) -> BoundGaussians:
     face = ply.stacked(columns, "binding_0")[:, 0]
     if not ((face >= 0) & (face < faces) & (face == np.floor(face))).all():
         raise MalformedError(f"a Gaussian hangs on a triangle that is not one of {faces}")
-    if max(float(np.abs(g.means).max()), float(g.scales.max())) > MAX_LOCAL:
-        raise MalformedError(f"a Gaussian is further than {MAX_LOCAL:.0f} triangles from its own, or larger")
+    if max(float(np.abs(g.means).max()), float(g.scales.max())) > LARGEST:
+        raise MalformedError(f"a Gaussian is further than {LARGEST:.0f} triangles from its own, or larger")
     return BoundGaussians(face.astype(np.int32), g.means, g.rotations, g.scales, g.opacities, g.colors)
 
 
@@ -175,16 +186,55 @@ def _on_own_head(columns: ply.Columns, head: dict[str, NDArray[Any]]) -> Avatar:
     return Avatar(name, identity, offset, read_bound(columns, 1 << 16), {"imported": record})
 
 
-def _members(path: Path) -> dict[str, bytes]:
-    """The format's files that are in a folder, in a zip, or beside a PLY."""
+def _members(path: Path) -> tuple[dict[str, bytes], int | None]:
+    """The format's files that are in a folder, in a zip, or beside a PLY; and the number of the iteration that wrote them."""
     wanted = {POINTS: ply.MAX_BYTES, PARAMETERS: MAX_ARCHIVE_BYTES, HEAD: MAX_ARCHIVE_BYTES}
-    if path.suffix.lower() == ".zip":
-        return zip_members(read_file(path, MAX_ARCHIVE_BYTES), wanted)
-    folder = path if path.is_dir() else path.parent
-    out = {name: read_file(folder / name, most) for name, most in wanted.items() if name != POINTS and (folder / name).exists()}
-    points = path / POINTS if path.is_dir() else path
-    if not path.is_dir() or points.exists():
-        out[POINTS] = read_file(points, ply.MAX_BYTES)
+    if path.is_dir():
+        found = (place.relative_to(path).as_posix() for folder in FOLDERS for place in path.glob(folder + POINTS))
+        folder = path / newest(found)
+        return _beside(folder, wanted), _iteration(PurePosixPath(folder.absolute(), POINTS))
+    with open_regular(path) as stream:
+        if path.suffix.lower() != ".zip" and stream.read(4) != ZIP_BEGINS:
+            members = _beside(path.parent, wanted) | {POINTS: read_file(path, ply.MAX_BYTES)}
+            return members, _iteration(PurePosixPath(path.absolute()))
+        chosen = newest(zip_names(stream))
+        members = zip_members(stream, wanted, chosen)
+        for above in PurePosixPath(chosen).parents:  # the head of all iterations may lie once above them
+            if PARAMETERS not in members and HEAD not in members:
+                place = "" if str(above) == "." else str(above)
+                members |= zip_members(stream, {PARAMETERS: MAX_ARCHIVE_BYTES}, place)
+        return members, _iteration(PurePosixPath(chosen, POINTS))
+
+
+def newest(names: Iterable[str]) -> str:
+    """Of all files of a run, as paths with "/", the folder of the newest `point_cloud.ply`; "" for none or the run's own.
+
+    Raises `MalformedError` where there are several runs.
+    """
+    places = {PurePosixPath(name).parent for name in names if PurePosixPath(name).name == POINTS and "__MACOSX" not in name}
+    if not places:
+        return ""
+    runs = {place.parent if ITERATION.fullmatch(place.name) else place for place in places}
+    if len(runs) > 1:
+        one, other, *_ = sorted(str(run) for run in runs)
+        raise MalformedError(f"it holds several avatars, {one[:60]!r} and {other[:60]!r} among them, where one was expected")
+    chosen = str(max(places, key=lambda place: (_iteration(place / POINTS) or 0, str(place))))
+    return "" if chosen == "." else chosen
+
+
+def _iteration(points: PurePosixPath) -> int | None:
+    """The number in the name of the folder of a `point_cloud.ply`."""
+    named = ITERATION.fullmatch(points.parent.name)
+    return int(named[1]) if named else None
+
+
+def _beside(folder: Path, wanted: dict[str, int]) -> dict[str, bytes]:
+    """The wanted files in a folder; the head of all iterations may lie once above them."""
+    out = {name: read_file(folder / name, most) for name, most in wanted.items() if (folder / name).exists()}
+    if PARAMETERS not in out and HEAD not in out and ITERATION.fullmatch(folder.name):
+        above = next((p / PARAMETERS for p in (folder.parent, folder.parent.parent) if (p / PARAMETERS).exists()), None)
+        if above is not None:
+            out[PARAMETERS] = read_file(above, MAX_ARCHIVE_BYTES)
     return out
 
 

@@ -9,10 +9,13 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from models.errors import AvatarFileError
 from models.tensor_file import MalformedError, open_regular
 
+MAX_DIRECTORY_BYTES = 64 << 20
+"""A million files or so."""
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 """The date of all zip members that are written, so that the same avatar gives the same bytes."""
 
@@ -39,23 +42,42 @@ def read_file(path: Path, largest: int) -> bytes:
     return data
 
 
-def zip_members(data: bytes, wanted: dict[str, int]) -> dict[str, bytes]:
-    """The wanted files (name -> largest size) that a zip holds, in whatever folder they are. Raises `MalformedError`."""
+def zip_names(source: bytes | BinaryIO) -> list[str]:
+    """The paths of all files in a zip. Raises `MalformedError`."""
+    with _archive(source) as archive:
+        return [info.filename for info in archive.infolist() if not info.is_dir()]
+
+
+def zip_members(source: bytes | BinaryIO, wanted: dict[str, int], folder: str | None = None) -> dict[str, bytes]:
+    """The wanted files (name -> largest size) that a zip holds in a folder ("" for none), or in whatever folder they are.
+
+    Only these are unpacked, into memory. Raises `MalformedError`.
+    """
     out: dict[str, bytes] = {}
+    with _archive(source) as archive:
+        for info in archive.infolist():
+            place, _, name = info.filename.rpartition("/")
+            if name not in wanted or folder not in (None, place):
+                continue
+            if name in out:
+                raise MalformedError(f"it holds {name} twice")
+            if info.file_size > wanted[name]:
+                raise MalformedError(f"{name} in it has more than the {wanted[name]} bytes that are allowed")
+            with archive.open(info) as stream:
+                out[name] = stream.read(wanted[name] + 1)
+            if len(out[name]) != info.file_size:
+                raise MalformedError(f"{name} in it is not as long as it says")
+    return out
+
+
+@contextmanager
+def _archive(source: bytes | BinaryIO) -> Iterator[zipfile.ZipFile]:
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            for info in archive.infolist():
-                name = info.filename.rpartition("/")[2]
-                if name not in wanted:
-                    continue
-                if name in out:
-                    raise MalformedError(f"it holds {name} twice")
-                if info.file_size > wanted[name]:
-                    raise MalformedError(f"{name} in it has more than the {wanted[name]} bytes that are allowed")
-                with archive.open(info) as stream:
-                    out[name] = stream.read(wanted[name] + 1)
-                if len(out[name]) != info.file_size:
-                    raise MalformedError(f"{name} in it is not as long as it says")
+        if _directory_bytes(stream) > MAX_DIRECTORY_BYTES:
+            raise MalformedError(f"its list of files has more than the {MAX_DIRECTORY_BYTES} bytes that are allowed")
+        with zipfile.ZipFile(stream) as archive:
+            yield archive
     except MalformedError:
         raise
     except (  # what `zipfile` and `zlib` raise for damaged, encrypted or exotic archives
@@ -63,7 +85,20 @@ def zip_members(data: bytes, wanted: dict[str, int]) -> dict[str, bytes]:
         zlib.error, struct.error,
     ) as error:  # fmt: skip
         raise MalformedError(f"it is not a readable zip ({' '.join(str(error).split())[:80]})") from None
-    return out
+
+
+def _directory_bytes(stream: BinaryIO) -> int:
+    """How long a zip says that its list of files is, which `zipfile` reads at once (APPNOTE 6.3.10, 4.3.14 and 4.3.16)."""
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, end - (1 << 16) - 128))
+    tail = stream.read()
+    stream.seek(0)
+    found = [
+        int.from_bytes(tail[at + skip : at + skip + width], "little")
+        for mark, skip, width in ((b"PK\5\6", 12, 4), (b"PK\6\6", 40, 8))
+        if (at := tail.rfind(mark)) >= 0
+    ]
+    return max((size for size in found if size != 0xFFFFFFFF), default=0)
 
 
 def zip_of(members: dict[str, bytes], folder: str = "") -> bytes:

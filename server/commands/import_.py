@@ -21,8 +21,9 @@ from server.console import json_option, note, report
 def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> None:
     """Make an avatar file of SOURCE: what GaussianAvatars trained, or `export --format gaussian-avatars` wrote.
 
-    SOURCE is a folder or zip with point_cloud.ply and flame_param.npz, or that point_cloud.ply. To show it, your own FLAME file
-    is needed. A still PLY hangs on no head, so it cannot be moved and is refused.
+    SOURCE is the folder of a run of GaussianAvatars or a zip of it (the newest iteration counts), a folder or zip with
+    point_cloud.ply and flame_param.npz, or that point_cloud.ply. To show it, your own FLAME file is needed. A still PLY hangs on
+    no head, so it cannot be moved and is refused.
     """
     from server import outputs
 
@@ -42,8 +43,11 @@ def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> 
     except HeadModelError as error:
         note(f"note: {error}")
     avatar_file.save(avatar, out)
-    count, left_out = len(avatar.gaussians), avatar.provenance["imported"]["left_out_on_teeth"]
+    imported = avatar.provenance["imported"]
+    count, left_out = len(avatar.gaussians), imported["left_out_on_teeth"]
     lines = [f"{out}: {count} Gaussians on the head {avatar.head!r}"]
+    if "iteration" in imported:
+        lines.append(f"from iteration {imported['iteration']}, the newest that is there")
     if left_out:
         lines.append(f"{left_out} Gaussians on GaussianAvatars' own teeth were left out")
     report({"avatar": str(out), "head": avatar.head, "gaussians": count, "left_out": left_out}, lines, as_json, out)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.depths import MARKS, usual_error
-from enrollment.portrait import SIZE, Portrait, face_height
+from enrollment.face import face_height
+from enrollment.portrait import SIZE, Portrait
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
 from models.heads.embedding import paint, shade

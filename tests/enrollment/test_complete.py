@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from enrollment import complete
-from enrollment.surface import View
-from models.heads.base import HeadModel
+from enrollment.surface import View, sample
+from models.heads.base import REGIONS, HeadModel
 from models.types import Camera
 from tests.enrollment.heads import FOCAL, known, portrait_of
 
@@ -41,6 +41,18 @@ def test_the_teeth_of_a_smile_tell_how_white_they_are() -> None:
         assert complete.teeth_tone(few.astype(np.float32), SKIN) is None
     grey = np.full((500, 3), 0.9, np.float32)
     assert complete.teeth_tone(grey, np.full(3, 0.6, np.float32)) is not None, "a photo in black and white"
+
+
+def test_teeth_under_a_bright_light_are_white_and_no_whiter(model: HeadModel) -> None:
+    """A pale mask, an overexposed photo, a painting: skin brighter than skin makes teeth brighter than white."""
+    person = model.person(np.zeros(model.identity_count))
+    spacing = np.array([0.002 if r in ("upper_teeth", "tongue") else 0.0 for r in REGIONS], np.float32)[model.region]
+    samples = sample(person, spacing)
+    for skin in (np.full(3, 0.99), np.array([1.0, 0.9, 0.7]), np.full(3, 0.02)):
+        out = complete.mouth_colors(model, person, samples, skin.astype(np.float32))
+        assert np.isfinite(out).all() and out.min() >= 0 and out.max() <= 1
+        if skin[0] > 0.9:
+            assert out.max() > 0.9
 
 
 def test_hair_is_carried_behind_the_head_without_ears_and_without_a_seam(model: HeadModel) -> None:

@@ -219,7 +219,7 @@ def test_unreadable_file_is_refused(tmp_path: Path) -> None:
 def test_hash_is_that_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "empty.png"
     path.write_bytes(encoded(Image.new("RGB", (1, 1)), "PNG"))
-    pixels, digest = read_photo(path)
+    pixels, digest, _ = read_photo(path)
     assert pixels.shape == (1, 1, 3) and len(digest) == 64
 
 

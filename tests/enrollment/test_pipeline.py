@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from enrollment.face import turned_away
 from enrollment.pipeline import MAX_PHOTOS, Enrollment, enroll
-from enrollment.portrait import turned_away
 from models import avatar_file
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel

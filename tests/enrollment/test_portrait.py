@@ -11,19 +11,9 @@ import skimage.data
 from numpy.typing import NDArray
 
 from enrollment.conditions import wanted_camera
-from enrollment.portrait import (
-    LEAST_HUMAN,
-    MOST_TURN,
-    SIZE,
-    SMALLEST_FACE,
-    Portrait,
-    face_height,
-    humanity,
-    matte,
-    missing,
-    prepare,
-    turned_away,
-)
+from enrollment.face import face_height, missing, turned_away
+from enrollment.humanity import LEAST_HUMAN, humanity
+from enrollment.portrait import MOST_TURN, SIZE, SMALLEST_FACE, Portrait, matte, prepare
 from models.errors import PhotoError
 from models.heads.base import HeadModel
 from models.landmarks import detect_faces
@@ -132,7 +122,7 @@ def test_a_turned_face_is_told_to_face_the_camera(astronaut: Pixels, monkeypatch
     across = points[:, 0] - points[:, 0].mean()
     angle = np.deg2rad(MOST_TURN + 3)
     points[:, 2] += np.tan(angle) * across
-    monkeypatch.setattr("enrollment.portrait.detect_faces", lambda _: [replace(face, points=points)])
+    monkeypatch.setattr("enrollment.upright.detect_faces", lambda _: [replace(face, points=points)])
     assert refusal(astronaut).endswith("face the camera")
 
 

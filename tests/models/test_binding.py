@@ -142,3 +142,15 @@ def test_against_a_plain_loop() -> None:
         np.testing.assert_allclose(world.scales[n], at.scale[f] * bound.scales[n], rtol=1e-5)
     assert world.means.dtype == np.float32
     assert world.scales.shape == (20, 3)
+
+
+def test_what_arithmetic_made_is_valid_afterwards() -> None:
+    """Whatever is not finite goes, the rest is cut to what a file may hold."""
+    bound = makers.bound_gaussians(8, 10)
+    bound.colors[0], bound.colors[1, 2], bound.opacities[2] = 1.3, -0.1, 1.2
+    bound.scales[3] = -1.0
+    bound.means[4, 0], bound.colors[5, 1], bound.rotations[6] = np.nan, np.inf, 0.0
+    valid = bound.valid()
+    assert len(valid) == 5
+    assert valid.colors.max() == 1 and valid.colors.min() == 0 and valid.opacities.max() == 1 and valid.scales.min() == 0
+    np.testing.assert_array_equal(valid.means, bound.means[[0, 1, 2, 3, 7]])
