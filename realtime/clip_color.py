@@ -193,18 +193,18 @@ SRGB: NDArray[np.uint8] = np.round(
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def _convert(source, light, weights, ootf, gain, matrix, most, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """source (H, W, 3) uint16 of `DEPTH` bits -> out (H, W, 3) uint8."""
-    last = np.float32(FINE - 1)
+    zero, one, half, last = np.float32(0), np.float32(1), np.float32(0.5), np.float32(FINE - 1)
+    part = one / np.float32(most)
     for y in range(source.shape[0]):
         for x in range(source.shape[1]):
             r, g, b = light[source[y, x, 0]], light[source[y, x, 1]], light[source[y, x, 2]]
             luminance = weights[0] * r + weights[1] * g + weights[2] * b
-            factor = ootf[int(np.sqrt(luminance / most) * last)]
-            r, g, b = r * factor, g * factor, b * factor
-            red = matrix[0, 0] * r + matrix[0, 1] * g + matrix[0, 2] * b
-            green = matrix[1, 0] * r + matrix[1, 1] * g + matrix[1, 2] * b
-            blue = matrix[2, 0] * r + matrix[2, 1] * g + matrix[2, 2] * b
-            largest = max(red, green, blue, np.float32(0))
-            factor = gain[int(np.sqrt(min(largest / most, np.float32(1))) * last)]
-            out[y, x, 0] = SRGB[int(np.sqrt(min(max(red * factor, np.float32(0)), np.float32(1))) * last + np.float32(0.5))]
-            out[y, x, 1] = SRGB[int(np.sqrt(min(max(green * factor, np.float32(0)), np.float32(1))) * last + np.float32(0.5))]
-            out[y, x, 2] = SRGB[int(np.sqrt(min(max(blue * factor, np.float32(0)), np.float32(1))) * last + np.float32(0.5))]
+            factor = ootf[np.uint32(np.sqrt(luminance * part) * last)]
+            red = factor * (matrix[0, 0] * r + matrix[0, 1] * g + matrix[0, 2] * b)
+            green = factor * (matrix[1, 0] * r + matrix[1, 1] * g + matrix[1, 2] * b)
+            blue = factor * (matrix[2, 0] * r + matrix[2, 1] * g + matrix[2, 2] * b)
+            largest = max(red, green, blue, zero)
+            factor = gain[np.uint32(np.sqrt(min(largest * part, one)) * last)]
+            out[y, x, 0] = SRGB[np.uint32(np.sqrt(min(max(red * factor, zero), one)) * last + half)]
+            out[y, x, 1] = SRGB[np.uint32(np.sqrt(min(max(green * factor, zero), one)) * last + half)]
+            out[y, x, 2] = SRGB[np.uint32(np.sqrt(min(max(blue * factor, zero), one)) * last + half)]

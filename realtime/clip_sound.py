@@ -61,12 +61,19 @@ class Sound:
     def _copied(self) -> Iterator[av.Packet]:
         target = self._into.add_stream_from_template(self._stream)
         for packet in self._on_clock():
-            if packet.pts is None or packet.time_base is None:
+            if packet.pts is None or packet.time_base is None or not self._whole(packet):
                 continue
             shift = round(self._clip.start / packet.time_base)
             packet.pts, packet.dts = packet.pts - shift, (packet.dts if packet.dts is not None else packet.pts) - shift
             packet.stream = target
             yield packet
+
+    def _whole(self, packet: av.Packet) -> bool:
+        try:
+            self._stream.decode(packet)
+        except (av.FFmpegError, OSError):
+            return False
+        return True
 
     def _encoded(self) -> Iterator[av.Packet]:
         layout = "mono" if self._stream.codec_context.channels == 1 else "stereo"

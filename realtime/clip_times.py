@@ -34,6 +34,8 @@ FEW = 3
 """Packets at most that can have a wrong stamp together."""
 NEAR = 2.0
 """Seconds that tracks of one stretch may begin or end apart."""
+BESIDE = 2
+"""Packets that may lie between tracks that go together."""
 ASTRAY = 5.0
 """Seconds by which a picture is shown later than decoded, compared with the other pictures, that cannot be meant."""
 REORDERED = 1.0
@@ -228,15 +230,18 @@ def _jumps(stamps: Array64, step: float) -> NDArray[np.intp]:
 def _without_strays(stamps: Array64, step: float) -> Array64:
     """The same with the stamps of a few packets, after which the clock goes on as before them, put in between."""
     out = stamps.copy()
-    jumps = _jumps(stamps, step)
-    done = 0
-    for first, after in pairwise(jumps):
-        if first < done or after - first > FEW:
-            continue
-        before = out[first - 1]
-        if 0 < stamps[after] - before <= (after - first + 1) * STEPS * step:
-            out[first - 1 : after + 1] = np.linspace(before, stamps[after], after - first + 2)
-            done = after
+    for jump in _jumps(stamps, step):
+        if not len(_jumps(out[jump - 1 : jump + 1], step)):
+            continue  # mended with the one before
+        for count in range(1, FEW + 1):
+            for before in (jump - 1, jump - 1 - count):  # those after the jump are wrong, or those before it
+                after = before + count + 1
+                if before >= 0 and after < len(out) and 0 < out[after] - out[before] <= (count + 1) * STEPS * step:
+                    out[before : after + 1] = np.linspace(out[before], out[after], count + 2)
+                    break
+            else:
+                continue
+            break
     return out
 
 
@@ -250,7 +255,7 @@ def _runs(number: int, stamps: Array64, step: float, track: Track) -> Iterator[_
 
 def _together(a: _Run, b: _Run) -> bool:
     """Whether two runs are on the same clock: they meet in the file, for more than half of the shorter, and on the clock."""
-    shared = min(a.places[1], b.places[1]) - max(a.places[0], b.places[0])
+    shared = min(a.places[1], b.places[1]) - max(a.places[0], b.places[0]) + BESIDE
     shorter = min(a.places[1] - a.places[0], b.places[1] - b.places[0])
     return shared > shorter / 2 and min(a.end, b.end) + NEAR > max(a.start, b.start)
 

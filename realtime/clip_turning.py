@@ -26,7 +26,7 @@ class Turning:
         """What the picture's display matrix says; as stored where it has none. An angle in between is rounded."""
         if "DISPLAYMATRIX" not in frame.side_data:
             return Turning()
-        data = frame.side_data["DISPLAYMATRIX"]
+        data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
         a, b, _, c, d = (int(v) for v in np.frombuffer(data, np.int32, 5))
         if abs(b) + abs(c) > abs(a) + abs(d):  # x' = a x + c y, y' = b x + d y
             return Turning(True, c < 0, b < 0)
