@@ -87,7 +87,7 @@ def test_a_matrix_that_is_not_named_follows_from_the_size(matrix: int, width: in
 def test_a_matrix_that_is_not_known_is_told(tmp_path: Path) -> None:
     frame = stripes(COLORS / 255, 1, 8, False)
     frame.colorspace = 8
-    with pytest.raises(ClipError, match="YCbCr by BT.601, BT.709 or BT.2020 were expected"):
+    with pytest.raises(ClipError, match=r"YCbCr by BT\.601, BT\.709 or BT\.2020 were expected"):
         open_clip(film(tmp_path / "a.mkv", [frame] * 2))
 
 
@@ -100,7 +100,7 @@ def test_hdr_shows_what_was_graded_for_sdr(transfer: int, signal) -> None:  # ty
     read = shown(frame)
     np.testing.assert_allclose(read[:-2], colors[:-2], atol=4)
     np.testing.assert_allclose(read[-2], colors[-2], atol=12)
-    assert 220 <= read[-1].min() and np.ptp(read[-1]) <= 1
+    assert read[-1].min() >= 220 and np.ptp(read[-1]) <= 1
 
 
 @pytest.mark.parametrize(("transfer", "signal"), [(16, as_pq), (18, as_hlg)])

@@ -65,8 +65,14 @@ def test_an_angle_in_between_is_rounded(tmp_path: Path, degrees: float, expected
 
 @pytest.mark.parametrize(
     ("aspect", "turned", "size"),
-    [((2, 1), False, (128, 64)), ((1, 2), False, (64, 128)), ((4, 3), True, (64, 85)), ((1, 1), False, (64, 64)), ((0, 1), False, (64, 64))],
-)  # fmt: skip
+    [
+        ((2, 1), False, (128, 64)),
+        ((1, 2), False, (64, 128)),
+        ((4, 3), True, (64, 85)),
+        ((1, 1), False, (64, 64)),
+        ((0, 1), False, (64, 64)),
+    ],
+)
 def test_pixels_get_square(tmp_path: Path, aspect: tuple[int, int], turned: bool, size: tuple[int, int]) -> None:
     path = clips.write(tmp_path / "a.mp4", [clips.quarters(64, 64, A, B, C, D)] * 2, aspect=Fraction(*aspect))
     if turned:
