@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from models.errors import ClipError
 from realtime import clip_times, clip_tracks
 from realtime.clip_color import ToSrgb, UnknownColorsError
+from realtime.clip_fields import progressive
 from realtime.clip_times import Clock, steady
 from realtime.clip_turning import Turning, square
 
@@ -160,12 +161,8 @@ class _Reading:
         self.damaged = 0
 
     def pictures(self) -> Iterator[tuple[av.VideoFrame, float]]:
-        """Pictures as they are stored with their seconds on the clock, which increase."""
-        return steady(((frame, self._time(frame)) for frame in self._decoded()), self._step)
-
-    def _time(self, frame: av.VideoFrame) -> float | None:
-        ticks = frame.pts if self._shown else frame.dts
-        return None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
+        """Whole pictures as they are stored with their seconds on the clock, which increase."""
+        return steady(((frame, frame.time) for frame in progressive(self._decoded())), self._step)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         packets = self._clock.packets(self._stream.container, self._stream)  # type: ignore[arg-type]
@@ -183,6 +180,8 @@ class _Reading:
             for frame in frames:
                 if max(frame.width, frame.height) > clip_tracks.MAX_SIDE:
                     raise _damaged(self._path, f"a picture in it claims {frame.width}x{frame.height} pixels")
+                if not self._shown:
+                    frame.pts = frame.dts
                 yield frame
             if packet is None or clip_times.is_end(packet):
                 return

@@ -85,7 +85,7 @@ def test_mkkelloggs_viewer_opens_our_ply(seen: dict[str, Any]) -> None:
 
 
 def test_a_camera_of_training_code_sees_the_face(seen: dict[str, Any]) -> None:
-    """3D Gaussian Splatting and gsplat draw with OpenCV's cameras: one at (0, 0, -1) that looks along z, with nothing turned, sees
+    """3D Gaussian Splatting and gsplat draw with OpenCV cameras: one at (0, 0, -1) that looks along z, with nothing turned, sees
     what our camera sees in front of the avatar."""
     rows = np.array(seen["mkkellogg a.ply"], np.float32)
     read = Gaussians(rows[:, :3], rows[:, 6:10], rows[:, 3:6], WORLD.opacities, WORLD.colors)
