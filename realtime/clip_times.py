@@ -41,6 +41,8 @@ ASTRAY = 5.0
 REORDERED = 1.0
 """Seconds by which a picture may be shown before the one that was decoded before it."""
 DEFAULT_STEP = 1 / 30
+PATIENCE = 100
+"""How often reading goes on after damage that the container itself stumbles over."""
 NOWHERE = np.iinfo(np.int64).min
 
 
@@ -66,11 +68,13 @@ class Track:
     def stamps(self) -> Array64:
         """Seconds at which each packet is decoded; gaps are filled with the usual step."""
         dts, pts = _seconds(self.dts, self.tick), _seconds(self.pts, self.tick)
-        shown = np.isfinite(dts).sum() < np.isfinite(pts).sum()
+        shown = 2 * np.isfinite(dts).sum() < np.isfinite(pts).sum()
         out = pts if shown else dts
-        first, step = next(iter(out[np.isfinite(out)]), 0.0), _step(out)
+        step, known = _step(out), np.flatnonzero(np.isfinite(out))
+        begin = int(known[0]) if len(known) else 0
+        out[:begin] = out[begin] - step * np.arange(begin, 0, -1) if begin else 0.0
         for i in np.flatnonzero(~np.isfinite(out)):
-            out[i] = out[i - 1] + step if i else first
+            out[i] = out[i - 1] + step if i else 0.0
         for i in range(1, len(out) if shown else 0):  # pictures may be shown in another order than decoded
             if out[i - 1] - REORDERED < out[i] < out[i - 1]:
                 out[i] = out[i - 1]
@@ -96,7 +100,7 @@ def scan(container: InputContainer, streams: list[Stream], most: int) -> dict[in
     """
     tracks = {stream.index: Track(float(stream.time_base or 0)) for stream in streams}
     try:
-        for place, packet in enumerate(container.demux(streams) if streams else ()):
+        for place, packet in enumerate(demuxed(container, streams) if streams else ()):
             if place >= most:
                 break
             if is_end(packet):
@@ -109,6 +113,21 @@ def scan(container: InputContainer, streams: list[Stream], most: int) -> dict[in
     except (av.FFmpegError, OSError):
         pass
     return tracks
+
+
+def demuxed(container: InputContainer, streams: list[Stream]) -> Iterator[av.Packet]:
+    """Packets of the streams in the file's order. What is damaged, and a track that begins after the file, is passed over."""
+    damaged = 0
+    while True:
+        try:
+            yield from container.demux(streams)
+            return
+        except av.InvalidDataError:
+            damaged += 1
+            if damaged > PATIENCE:
+                raise
+        except IndexError:
+            pass  # PyAV does not know the track of the packet; the next one comes
 
 
 def is_end(packet: av.Packet) -> bool:
@@ -142,7 +161,7 @@ class Clock:
         track, shift = self.tracks[stream.index], self.shifts.get(stream.index)
         late = _lateness(track)
         number = 0
-        for packet in container.demux(stream):
+        for packet in demuxed(container, [stream]):
             if not is_end(packet):
                 if late is not None and number < len(late) and packet.dts is not None and np.isfinite(late[number]):
                     packet.pts = packet.dts + round(late[number] / track.tick)
@@ -249,7 +268,8 @@ def _runs(number: int, stamps: Array64, step: float, track: Track) -> Iterator[_
     bounds = [0, *_jumps(stamps, step), len(stamps)]
     for first, after in pairwise(bounds):
         last = int(after) - 1
-        end = float(stamps[last]) + (track.duration[last] * track.tick or step)
+        length = track.duration[last] * track.tick
+        end = float(stamps[last]) + (length if 0 < length <= max(JUMP, STEPS * step) else step)  # MP4's lasts until the next
         yield _Run(number, int(first), last, float(stamps[first]), end, (track.place[int(first)], track.place[last]))
 
 

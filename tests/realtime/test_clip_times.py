@@ -14,6 +14,7 @@ import pytest
 from realtime.clip import open_clip
 from realtime.clip_sink import open_sink
 from realtime.clip_times import NOWHERE, Clock, Track, steady
+from tests.realtime import clips
 
 TICK = 1e-3
 FPS = 25
@@ -81,6 +82,17 @@ def test_a_few_wrong_stamps_are_mended(wrong: float, count: int) -> None:
     shown, heard = on_clock(track(picture, range(0, 100, 2)), track(EVEN, range(1, 101, 2)))
     np.testing.assert_allclose(shown, EVEN, atol=0.001)
     np.testing.assert_allclose(heard, EVEN, atol=1e-9)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_a_clock_that_leaps_by_hours(tmp_path: Path, ending: str) -> None:
+    """In pictures that are decoded in another order than shown."""
+    pictures = [np.full((48, 64, 3), 20 + 6 * i, np.uint8) for i in range(30)]
+    clip = open_clip(clips.write(tmp_path / f"a{ending}", pictures, [i / 25 + (7200 if i >= 15 else 0) for i in range(30)]))
+    assert clip.fps == pytest.approx(25, abs=1)
+    read = list(clip.frames())
+    assert [t for _, t in read] == pytest.approx([i / 25 for i in range(30)], abs=0.021)
+    assert np.abs([rgb.mean() - picture.mean() for (rgb, _), picture in zip(read, pictures, strict=True)]).max() < 4
 
 
 def test_missing_stamps_are_filled() -> None:
