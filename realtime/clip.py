@@ -1,4 +1,4 @@
-"""Reading a recorded clip: what it is, and its pictures upright with their times. Writing is in clip_sink.py.
+"""Reading a recorded clip: what it is, and its pictures upright, in sRGB, with their times. Writing is in clip_sink.py.
 
 Only the usual container formats are opened, and only as local files: FFmpeg's playlist formats could name other files or
 addresses to be read.
@@ -9,100 +9,129 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from models.errors import ClipError
+from realtime import clip_times, clip_tracks
+from realtime.clip_color import ToSrgb, UnknownColorsError
+from realtime.clip_fields import progressive
+from realtime.clip_times import Clock, steady
+from realtime.clip_turning import Turning, square
 
 Pixels = NDArray[np.uint8]
 
-MAX_SIDE = 8192
-"""Pixels, checked before a picture is decoded."""
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,gif,asf,mxf,wav,mp3,aac,flac,h264,hevc,ivf,mjpeg"
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,gif,apng,asf,mxf,wav,mp3,aac,flac,h264,hevc,ivf,mjpeg"
 """What a clip may be; formats without pictures are listed so that the message can say that the pictures are missing."""
 CONTAINER_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 DEFAULT_FPS = 30.0
-CAREFUL = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-"""The fast conversion to RGB is 2 levels too dark on average and blurs the colours' edges."""
-LEAST_STEP = 1e-4
-"""Seconds; a picture whose time stamp does not come after the last one's is moved to this much after it."""
+MOST_PACKETS = 4_000_000
+"""Looked at for their times, about a day of pictures and sound."""
+MOST_FPS = 1000.0
 
 
 @dataclass(frozen=True)
 class Clip:
     """A recording that has been opened once and found good.
 
-    width, height: pixels, upright. fps: pictures a second, the mean where the rate varies. frame_count: as the file states
-    it, None where it does not. has_audio: whether there is sound. turns: quarter turns counterclockwise that make a stored
-    picture upright. start: seconds of the first picture on the file's clock; the times of `frames` count from it.
+    width, height: pixels, upright and square. fps: pictures a second, the mean where the rate varies. frame_count: as the file
+    states it, else its packets. turning: what makes a stored picture upright. start: seconds of the first picture on `clock`;
+    the times of `frames` count from it. picture, sound: numbers of the tracks that are read; sound is None where none can be
+    heard. notes: sentences about what was left out; `frames` adds to them.
     """
 
     path: Path
     width: int
     height: int
     fps: float
-    frame_count: int | None
-    has_audio: bool
-    turns: int
+    frame_count: int
+    turning: Turning
     start: float
+    picture: int
+    sound: int | None
+    clock: Clock = field(repr=False)
+    notes: list[str] = field(default_factory=list, compare=False)
+
+    @property
+    def has_audio(self) -> bool:
+        """Whether there is sound."""
+        return self.sound is not None
 
     def frames(self) -> Iterator[tuple[Pixels, float]]:
         """Each picture upright, (height, width, 3) uint8 sRGB, with its time in seconds from the first; times increase.
 
-        A picture of another size than the first is scaled to it. Raises `ClipError` where the recording is damaged.
+        A picture of another size than the first is scaled to it. Damaged ones are left out. Raises `ClipError` where the
+        recording breaks off.
         """
-        reformatter, seconds, count = VideoReformatter(), -LEAST_STEP, 0
-        stored = (self.height, self.width) if self.turns % 2 else (self.width, self.height)
+        to_srgb, count, damaged = ToSrgb(*self.turning.size(self.width, self.height)), 0, 0
         with opened(self.path) as container:
-            for frame in _decoded(container, self.path):
-                rgb = reformatter.reformat(frame, *stored, format="rgb24", interpolation=CAREFUL).to_ndarray()
-                stamp = frame.time - self.start if frame.time is not None else count / self.fps
-                seconds = max(stamp, seconds + LEAST_STEP)
+            stream = container.streams[self.picture]
+            assert isinstance(stream, VideoStream)
+            reading = _Reading(stream, self.path, self.clock, 1 / self.fps)
+            for frame, seconds in reading.pictures():
                 count += 1
-                yield np.ascontiguousarray(np.rot90(rgb, self.turns)), seconds
-        if self.frame_count is not None and count < self.frame_count and _breaks_off(self.path):
-            raise _damaged(self.path, f"it breaks off after {count} of {self.frame_count} pictures")
+                yield self.turning(_colored(to_srgb, frame, self.path)), seconds - self.start
+            damaged = reading.damaged
+            if count < self.frame_count and _breaks_off(stream):
+                raise _damaged(self.path, f"it breaks off after {count} of {self.frame_count} pictures")
+        note = f"what is damaged in {self.path.name} was skipped"
+        if damaged and note not in self.notes:
+            self.notes.append(note)
 
 
 def open_clip(path: Path | str) -> Clip:
-    """Look at the recording at `path`: its streams and its first picture.
+    """Look at the recording at `path`: its tracks, the times of all packets, and its first picture.
 
     Raises `ClipError` when there is no such file, when it is no video or holds no pictures, when it is damaged, and when
     a side is longer than `MAX_SIDE`.
     """
     path = Path(path)
     with opened(path) as container:
-        stream = video_stream(container, path)
-        first = next(_decoded(container, path), None)
+        tracks = clip_times.scan(container, clip_tracks.decodable(container), MOST_PACKETS)
+        counts = {number: len(track) for number, track in tracks.items()}
+        pictures = [stream.index for stream in clip_tracks.picture_tracks(container, path, counts)]
+        heard = clip_tracks.sound_track(container, counts)
+        sound = None if heard is None else heard.index
+        notes = clip_tracks.notes(container, path, heard)
+    failed: ClipError | None = None
+    for number in pictures:
+        clock = Clock.of({n: tracks[n] for n in (number, sound) if n is not None})
+        try:
+            return _opened_at(path, number, sound, clock, notes)
+        except ClipError as error:
+            failed = failed or error
+            notes = [*notes, f"a picture track of {path.name} that cannot be decoded was left out"]
+    assert failed is not None
+    raise failed
+
+
+def _opened_at(path: Path, number: int, sound: int | None, clock: Clock, notes: list[str]) -> Clip:
+    """The clip with that track's pictures. Raises `ClipError` when none can be decoded."""
+    with opened(path) as container:
+        stream = container.streams[number]
+        assert isinstance(stream, VideoStream)
+        clip_tracks.check_size(stream, path)
+        fps = clock.rate(number) or float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
+        fps = fps if math.isfinite(fps) and 0 < fps <= MOST_FPS else DEFAULT_FPS
+        reading = _Reading(stream, path, clock, 1 / fps)
+        first, start = next(reading.pictures(), (None, 0.0))
         if first is None:
+            if reading.damaged:
+                raise _damaged(path, "none of its pictures can be decoded")
             raise ClipError(f"a clip with pictures was expected, {path.name} has a picture track without any; record it again")
-        turns = round(first.rotation / 90) % 4
-        width, height = (first.height, first.width) if turns % 2 else (first.width, first.height)
-        fps = float(stream.average_rate or stream.guessed_rate or DEFAULT_FPS)
-        return Clip(
-            path, width, height, fps if math.isfinite(fps) and fps > 0 else DEFAULT_FPS, stream.frames or None,
-            bool(container.streams.audio), turns, first.time or 0.0,
-        )  # fmt: skip
-
-
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The first track of moving pictures; a cover picture is none. Raises `ClipError` when there is none or it is too large."""
-    stream = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
-    if stream is None:
-        raise ClipError(f"a video was expected, {path.name} has no picture track; choose a recording of a face")
-    width, height = stream.codec_context.width, stream.codec_context.height
-    if max(width, height) > MAX_SIDE:
-        most = f"{MAX_SIDE}x{MAX_SIDE}"
-        raise ClipError(f"a clip of at most {most} pixels was expected, {path.name} has {width}x{height}; scale it down")
-    return stream
+        turning, size = Turning.of(first), square(first.width, first.height, stream.sample_aspect_ratio)
+        width, height = turning.size(*size)
+        if max(size) > clip_tracks.MAX_SIDE:
+            raise clip_tracks.too_large(*size, path)
+        _colored(ToSrgb(*size), first, path)
+        count = stream.frames or len(clock.tracks[number])
+        return Clip(path, width, height, fps, count, turning, start, number, sound, clock, notes)
 
 
 @contextmanager
@@ -122,24 +151,58 @@ def opened(path: Path) -> Iterator[InputContainer]:
         yield container
 
 
-def _decoded(container: InputContainer, path: Path) -> Iterator[av.VideoFrame]:
-    stream = video_stream(container, path)
-    stream.thread_type = "AUTO"
+class _Reading:
+    """One track's pictures, once. damaged: how often something could not be decoded."""
+
+    def __init__(self, stream: VideoStream, path: Path, clock: Clock, step: float) -> None:
+        self._stream, self._path, self._clock, self._step = stream, path, clock, step
+        self._shown = clock.tracks[stream.index].says_when_shown
+        stream.thread_type = "AUTO"  # type: ignore[assignment]
+        self.damaged = 0
+
+    def pictures(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Whole pictures as they are stored with their seconds on the clock, which increase."""
+        return steady(((frame, frame.time) for frame in progressive(self._decoded())), self._step)
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        packets = self._clock.packets(self._stream.container, self._stream)  # type: ignore[arg-type]
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError):
+                self.damaged += 1
+                packet = None
+            try:
+                frames = self._stream.decode(packet)
+            except (av.FFmpegError, OSError):
+                self.damaged += 1
+                frames = []
+            for frame in frames:
+                if max(frame.width, frame.height) > clip_tracks.MAX_SIDE:
+                    raise _damaged(self._path, f"a picture in it claims {frame.width}x{frame.height} pixels")
+                if not self._shown:
+                    frame.pts = frame.dts
+                yield frame
+            if packet is None or clip_times.is_end(packet):
+                return
+
+
+def _colored(to_srgb: ToSrgb, frame: av.VideoFrame, path: Path) -> Pixels:
     try:
-        for frame in container.decode(stream):
-            if max(frame.width, frame.height) > MAX_SIDE:
-                raise _damaged(path, f"a picture in it claims {frame.width}x{frame.height} pixels")
-            yield frame
-    except (av.FFmpegError, OSError) as error:
-        raise _damaged(path, str(getattr(error, "strerror", None) or error)) from None
+        return to_srgb(frame)
+    except UnknownColorsError as error:
+        raise ClipError(
+            f"colours as YCbCr by BT.601, BT.709 or BT.2020 were expected, {path.name} has them in another way "
+            f"(matrix {error.args[0]} of H.273); convert it to H.264"
+        ) from None
+    except (av.FFmpegError, OSError, ValueError):
+        raise _damaged(path, f"a picture in it cannot be shown, its format is {frame.format.name}") from None
 
 
-def _breaks_off(path: Path) -> bool:
+def _breaks_off(stream: VideoStream) -> bool:
     """Whether the file ends before the pictures that its index lists (fewer may also be shown because the owner cut it)."""
-    with opened(path) as container:
-        stream = video_stream(container, path)
-        listed = [entry for entry in stream.index_entries if entry.pos >= 0]
-        return any(entry.pos + entry.size > container.size for entry in listed)
+    listed = [entry for entry in stream.index_entries if entry.pos >= 0]
+    return any(entry.pos + entry.size > stream.container.size for entry in listed)  # type: ignore[attr-defined]
 
 
 def _damaged(path: Path, how: str) -> ClipError:

@@ -14,21 +14,19 @@ from typing import Protocol
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
+from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from models import png
 from models.atomic import atomic_folder, atomic_write, explained
 from models.errors import ClipError, StorageError
-from realtime.clip import CAREFUL, Clip, Pixels, opened
+from realtime.clip import Clip, Pixels, opened
+from realtime.clip_color import CAREFUL
+from realtime.clip_sound import Sound
 
 TICKS = 90_000
 """Clock of the written pictures, a second."""
-SOUND_MP4_TAKES = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
-"""Copied as they are; other sound is encoded as AAC."""
-AAC_RATE = 48_000
 H264 = {"crf": "16", "preset": "veryfast"}
 BT709 = 1
 COMPRESSION = 3
@@ -109,7 +107,7 @@ def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None =
         video = _h264(container, width + width % 2, height + height % 2, fps)
         sound = None
         if sound_of is not None and sound_of.has_audio:
-            sound = _Sound(stack.enter_context(opened(sound_of.path)), sound_of.start, container)
+            sound = Sound(sound_of, stack.enter_context(opened(sound_of.path)), container)
         yield _Mp4(container, video, sound)
         container.mux(video.encode(None))
         if sound is not None:
@@ -118,7 +116,7 @@ def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None =
 
 
 class _Mp4:
-    def __init__(self, container: OutputContainer, video: VideoStream, sound: _Sound | None) -> None:
+    def __init__(self, container: OutputContainer, video: VideoStream, sound: Sound | None) -> None:
         self._container, self._video, self._sound = container, video, sound
         self._ticks = -1
 
@@ -138,52 +136,6 @@ class _Mp4:
         self._container.mux(self._video.encode(frame))
 
 
-class _Sound:
-    """The sound of a clip, put into a container alongside its pictures: copied, or encoded anew where MP4 has no place for it.
-
-    start: seconds on the clip's clock that are 0 in the container.
-    """
-
-    def __init__(self, source: InputContainer, start: float, into: OutputContainer) -> None:
-        self._source, self._start, self._into = source, start, into
-        stream = source.streams.audio[0]
-        self._packets = self._copied(stream) if stream.codec_context.name in SOUND_MP4_TAKES else self._encoded(stream)
-        self._waiting = self._next()
-
-    def mux_until(self, seconds: float) -> None:
-        """Hand over what is heard before `seconds`."""
-        while self._waiting is not None and _seconds(self._waiting) < seconds:
-            self._into.mux(self._waiting)
-            self._waiting = self._next()
-
-    def _next(self) -> av.Packet | None:
-        try:
-            return next(self._packets, None)
-        except av.FFmpegError as error:
-            raise ClipError(f"the clip's sound is damaged ({error.strerror}); export or record it again") from None
-
-    def _copied(self, stream: AudioStream) -> Iterator[av.Packet]:
-        target = self._into.add_stream_from_template(stream)
-        for packet in self._source.demux(stream):
-            if packet.pts is None or packet.time_base is None:
-                continue
-            shift = round(self._start / packet.time_base)
-            packet.pts, packet.dts = packet.pts - shift, (packet.dts if packet.dts is not None else packet.pts) - shift
-            packet.stream = target
-            yield packet
-
-    def _encoded(self, stream: AudioStream) -> Iterator[av.Packet]:
-        layout = "mono" if stream.codec_context.channels == 1 else "stereo"
-        target = self._into.add_stream("aac", rate=AAC_RATE, layout=layout)
-        resampler = av.AudioResampler("fltp", layout, AAC_RATE)
-        for frame in self._source.decode(stream):
-            if frame.pts is not None and frame.time_base is not None:
-                frame.pts -= round(self._start / frame.time_base)
-            for ready in resampler.resample(frame):
-                yield from target.encode(ready)
-        yield from target.encode(None)
-
-
 def _h264(container: OutputContainer, width: int, height: int, fps: float) -> VideoStream:
     stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(10_000), options=H264)
     context = stream.codec_context
@@ -198,7 +150,3 @@ def _close_anyhow(container: OutputContainer) -> None:
     """Give the codec's memory back; whether the file is whole was decided before."""
     with suppress(av.FFmpegError, OSError, ValueError):
         container.close()
-
-
-def _seconds(packet: av.Packet) -> float:
-    return float(packet.pts * packet.time_base) if packet.pts is not None and packet.time_base is not None else 0.0

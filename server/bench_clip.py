@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import ClipError
+from realtime.clip import open_clip
 
 Clip = str | Path | Sequence[NDArray[np.uint8]]
 
@@ -50,21 +49,14 @@ def own_clip(avatar_path: str | Path, size: tuple[int, int]) -> list[NDArray[np.
 def load_clip(clip: Clip, size: tuple[int, int]) -> list[av.VideoFrame]:
     """The first frames of a clip as yuv420p of `size` (width, height). Raises `ClipError`."""
     if not isinstance(clip, str | Path):
-        pictures: Any = (av.VideoFrame.from_ndarray(frame, format="rgb24") for frame in clip)
-        return [_fitted(picture, size) for picture in itertools.islice(pictures, MOST_FRAMES)]
-    try:
-        with av.open(str(clip)) as container:
-            frames = [_fitted(frame, size) for frame in itertools.islice(container.decode(video=0), MOST_FRAMES)]
-    except (av.FFmpegError, IndexError, OSError) as error:
-        raise ClipError(f"a video was expected in {clip}, it cannot be read; give another file") from error
-    if not frames:
-        raise ClipError(f"a video was expected in {clip}, it has no pictures; give another file")
-    return frames
+        return [_fitted(rgb, size) for rgb in itertools.islice(clip, MOST_FRAMES)]
+    return [_fitted(rgb, size) for rgb, _ in itertools.islice(open_clip(clip).frames(), MOST_FRAMES)]
 
 
-def _fitted(frame: av.VideoFrame, size: tuple[int, int]) -> av.VideoFrame:
+def _fitted(picture: NDArray[np.uint8], size: tuple[int, int]) -> av.VideoFrame:
     """Scaled and cropped to fill `size` without stretching."""
     width, height = size
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
     scale = max(width / frame.width, height / frame.height)
     wide, high = max(width, round(frame.width * scale)), max(height, round(frame.height * scale))
     rgb = frame.reformat(width=wide, height=high, format="rgb24").to_ndarray()

@@ -42,13 +42,14 @@ PNG_BYTES, MP4_BYTES = 0.3, 0.01
 class DriveSummary:
     """What was done. frames: pictures written. frames_without_face: those that repeat the last pose. seconds: of work;
     fps: pictures a second of work. transferred: the driver was taken for another person than the avatar's, and the
-    expressions were counted from the driver's own resting face."""
+    expressions were counted from the driver's own resting face. notes: sentences about what of the clip was left out."""
 
     frames: int
     frames_without_face: int
     seconds: float
     fps: float
     transferred: bool
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -94,7 +95,7 @@ def drive(
             sink.write(rgba, seconds)
         step("done", 1.0)
     took = time.perf_counter() - start
-    return DriveSummary(len(times), motion.faceless, took, len(times) / took, motion.transferred)
+    return DriveSummary(len(times), motion.faceless, took, len(times) / took, motion.transferred, tuple(clip.notes))
 
 
 def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:

@@ -113,9 +113,10 @@ def enroll_to_file(
         sheet = _save(avatar, model, out)
         if not done.stopped:
             state.unlink(missing_ok=True)
+    warnings = [*first.warnings, *(done.warnings if done else ()), *(clip.notes if clip else ())]
     return Enrolled(
         str(out), str(sheet), quality, len(avatar.gaussians), first.fit_rms, done.steps if done else 0,
-        done.stopped if done else "", views, time.monotonic() - start, [*first.warnings, *(done.warnings if done else ())],
+        done.stopped if done else "", views, time.monotonic() - start, warnings,
     )  # fmt: skip
 
 

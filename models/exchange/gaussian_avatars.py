@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from models.atomic import atomic_folder, atomic_write
 from models.avatar import Avatar
 from models.binding import LARGEST, BoundGaussians
-from models.errors import AvatarFileError, StorageError
+from models.errors import AvatarFileError
 from models.exchange import ply
 from models.exchange.reading import explained, read_file, zip_members, zip_names, zip_of
 from models.heads.base import HeadModel

@@ -10,8 +10,11 @@
     rot_0..3         quaternion wxyz
 
 Sources: the paper's code, `scene/gaussian_model.py` (save_ply, load_ply); PLY itself: Turk 1994
-(http://paulbourke.net/dataformats/ply/). Avatar space is kept (y up); scenes that come from COLMAP are y down, so some viewers
-turn what they open by half a turn. Opacities are clamped to 1e-6 from 0 and 1, where a logit has no value.
+(http://paulbourke.net/dataformats/ply/). The format names no axes. Its scenes come from COLMAP and so are x right, y down, z
+forward, and viewers are built for that (SuperSplat turns every PLY so that its -y is up; Niantic's SPZ library calls the axes of
+a PLY "RDF"). Avatar space is x right, y up, z back: `encode` and `decode` turn by half a turn around x. Seen from where an
+OpenCV camera at (0, 0, -1) looks along +z, the face looks into it. Columns in the frame of a triangle are not turned.
+Opacities are clamped to 1e-6 from 0 and 1, where a logit has no value.
 """
 
 from __future__ import annotations
@@ -79,13 +82,23 @@ def load(path: Path) -> Gaussians:
 
 
 def encode(gaussians: Gaussians, sh_degree: int = 0) -> bytes:
-    """The file's bytes; the same Gaussians give the same bytes."""
-    return write_columns(columns_of(gaussians, sh_degree))
+    """The file's bytes, for Gaussians in avatar space; the same Gaussians give the same bytes."""
+    return write_columns(columns_of(_turned(gaussians), sh_degree))
 
 
 def decode(data: bytes) -> Gaussians:
     """The inverse of `encode`, for any order of properties, any degree, and all three encodings. Raises `MalformedError`."""
-    return gaussians_of(read_columns(data))
+    return _turned(gaussians_of(read_columns(data)))
+
+
+def _turned(g: Gaussians) -> Gaussians:
+    """From avatar space to the format's axes, and back.
+
+    A Gaussian's own axes are turned along, which leaves its shape and makes this its own inverse. Colours of degree 0 have no
+    direction.
+    """
+    means, rotations = g.means * np.array([1, -1, -1], np.float32), g.rotations * np.array([1, 1, -1, -1], np.float32)
+    return Gaussians(means, rotations, g.scales, g.opacities, g.colors)
 
 
 def columns_of(gaussians: Gaussians, sh_degree: int = 0) -> Columns:

@@ -26,4 +26,4 @@ def command(avatar: Path, clip: Path, out: Path, camera: str, as_json: bool) -> 
     lines = [f"{out}: {summary.frames} frames at {summary.fps:.1f} frames/s"]
     if summary.frames_without_face:
         lines.append(f"no face was found in {summary.frames_without_face} of them; they keep the last pose")
-    report(summary.as_dict(), lines, as_json)
+    report(summary.as_dict(), [*lines, *summary.notes], as_json)

@@ -35,6 +35,7 @@ def write(
     seconds: float | None = None,
     rate: int = RATE,
     options: dict[str, str] | None = None,
+    aspect: Fraction | None = None,
 ) -> Path:
     """Record `pictures` (may be none), at `times` (default: evenly), with a 440 Hz sine in the codec `tone`."""
     length = seconds if seconds is not None else len(pictures) / fps
@@ -43,6 +44,8 @@ def write(
         if pictures:
             video = container.add_stream(codec, rate=fps, options={"crf": "10", "g": "10"} if codec == "libx264" else {})
             video.height, video.width = pictures[0].shape[:2]
+            if aspect is not None:
+                video.codec_context.sample_aspect_ratio = video.sample_aspect_ratio = aspect
             odd = video.height % 2 or video.width % 2
             video.pix_fmt = "yuv444p" if odd else "yuv420p"
             video.codec_context.time_base = Fraction(1, 1000)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.errors import ClipError
-from realtime import clip
+from realtime import clip_tracks
 from realtime.clip import open_clip
 from tests.realtime import clips
 from tests.realtime.clips import BLUE, GREEN, GREY, RED
@@ -65,7 +65,7 @@ def test_first_picture_is_time_zero(tmp_path: Path) -> None:
 
 def test_size_is_checked_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = clips.write(tmp_path / "a.mp4", [np.zeros((32, 64, 3), np.uint8)] * 2)
-    monkeypatch.setattr(clip, "MAX_SIDE", 48)
+    monkeypatch.setattr(clip_tracks, "MAX_SIDE", 48)
     with pytest.raises(ClipError, match=r"at most 48x48 pixels was expected, a\.mp4 has 64x32"):
         open_clip(path)
 

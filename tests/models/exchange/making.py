@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from models.avatar import Avatar
 from models.heads.base import REGION, HeadModel
@@ -24,6 +25,16 @@ def world(count: int = 500, seed: int = 0) -> Gaussians:
         rng.uniform(size=count).astype(np.float32),
         rng.uniform(size=(count, 3)).astype(np.float32),
     )
+
+
+def turned(g: Gaussians) -> Gaussians:
+    """Avatar space (x right, y up, z back) to a PLY's axes (x right, y down, z forward): half a turn around x,
+    and of each Gaussian around its own, which leaves its shape."""
+    half = Rotation.from_rotvec([np.pi, 0, 0])
+    xyzw = (half * Rotation.from_quat(np.roll(g.rotations, -1, axis=1)) * half.inv()).as_quat()
+    return replace(
+        g, means=half.apply(g.means).astype(np.float32), rotations=np.roll(xyzw, 1, axis=1).astype(np.float32)
+    )  # fmt: skip
 
 
 def flame_like() -> HeadModel:

@@ -15,12 +15,13 @@ from models.types import Gaussians
 from tests.models.exchange import making
 
 WORLD = making.world(50)
+IN_FILE = making.turned(WORLD)
 DATA = ply.encode(WORLD)
 
 
 def same(a: Gaussians, b: Gaussians) -> None:
     np.testing.assert_array_equal(a.means, b.means)
-    np.testing.assert_allclose(a.rotations, b.rotations, atol=1e-6)
+    np.testing.assert_allclose(np.abs((a.rotations * b.rotations).sum(axis=1)), 1, atol=1e-6)
     np.testing.assert_allclose(a.scales, b.scales, rtol=2e-6)
     np.testing.assert_allclose(a.opacities, b.opacities, atol=2e-6)
     np.testing.assert_allclose(a.colors, b.colors, atol=2e-6)
@@ -43,11 +44,11 @@ def test_the_header_is_that_of_the_format() -> None:
 
 def test_a_row_holds_what_the_page_says() -> None:
     row = np.array(struct.unpack("<17f", DATA.split(b"end_header\n", 1)[1][: 17 * 4]))
-    np.testing.assert_allclose(row[:3], WORLD.means[0])
+    np.testing.assert_allclose(row[:3], IN_FILE.means[0])
     np.testing.assert_allclose(0.5 + row[6:9] / np.sqrt(4 * np.pi), WORLD.colors[0], atol=1e-6)
     np.testing.assert_allclose(1 / (1 + np.exp(-row[9])), WORLD.opacities[0], atol=1e-6)
     np.testing.assert_allclose(np.exp(row[10:13]), WORLD.scales[0], rtol=1e-6)
-    np.testing.assert_allclose(row[13:], WORLD.rotations[0], atol=1e-7)
+    np.testing.assert_allclose(row[13:] * np.sign(row[13:] @ IN_FILE.rotations[0]), IN_FILE.rotations[0], atol=1e-6)
 
 
 def test_values_without_a_logarithm_are_written() -> None:
@@ -60,7 +61,7 @@ def test_values_without_a_logarithm_are_written() -> None:
 
 def variant(order: str, kind: str, names: list[str], newline: str = "\n", before: str = "", more: bytes = b"") -> bytes:
     """The same Gaussians as other programs might write them."""
-    columns = ply.columns_of(WORLD, 1)
+    columns = ply.columns_of(IN_FILE, 1)
     columns["red"] = np.full(50, 200.0)
     head = ["ply", f"format {order} 1.0", "comment made elsewhere", *before.splitlines(), "element vertex 50"]
     head += [*(f"property {kind} {n}" for n in names), "end_header", ""]

@@ -1,0 +1,2 @@
+export const globals = {};
+export const create = () => undefined;
