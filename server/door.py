@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 import resource
 import socket
 from collections.abc import Callable
@@ -23,17 +24,25 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 512
 """Connections that the system may hold for us; it has to last for one round of the event loop under a flood."""
-MAX_GUESTS = 512
-"""Connections without a call: waiting for their request, or being served a page."""
+MAX_WAITING = 4096
+"""Connections whose request is not there yet, and as many whose request waits for its turn. So many, because whoever is put
+out comes back at once; these cost a handle and at most `MAX_HEADER` bytes each."""
+MAX_SERVED = 256
+"""Connections that are being answered."""
 HEADER_TIMEOUT = 10.0
 """Seconds for a request's header."""
+TURN_TIMEOUT = 2.0
+"""Seconds that a request waits for its turn; after that its sender had better ask again than stand under the others."""
 REPLY_TIMEOUT = 60.0
 """Seconds for a page that is slow to read its reply."""
-MAX_HEADER = 16 * 1024
+MAX_HEADER, MAX_FIELDS = 8 * 1024, 100
+"""Bytes and lines of a request's header."""
 ACCEPTS = 32
 """Connections taken in one round of the event loop."""
-REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 150.0, 75.0
+REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 200.0, 50.0
 """How many go on to uvicorn; each costs about a millisecond of the event loop, which carries everybody's media."""
+_REQUEST = re.compile(rb"(GET|HEAD) [!-~]+ HTTP/1\.[01]\r\n")
+_REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 SHORT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 RESERVED = 256
 """Open files kept for media, pages and the render process."""
@@ -75,16 +84,18 @@ class Door:
     def __init__(
         self, sock: socket.socket, make_protocol: Callable[[bytes, Callable[[], None]], Any], limit: int | None = None
     ) -> None:
-        """limit: connections without a call; as many as the open files allow, at most `MAX_GUESTS`, when left out."""
+        """limit: connections of each kind; as many as the open files allow, at most `MAX_WAITING`, when left out."""
         self._sock, self._make_protocol = sock, make_protocol
-        files = raise_file_limit()
-        self._crowd: Crowd[Guest] = Crowd(limit or max(16, min(MAX_GUESTS, (files - RESERVED) // 2)))
+        limit = limit or max(16, min(MAX_WAITING, (raise_file_limit() - RESERVED) // 3))
+        self._silent: Crowd[Guest] = Crowd(limit)
+        self._asking: Crowd[Guest] = Crowd(limit)
+        self._served: Crowd[Guest] = Crowd(min(limit, MAX_SERVED))
         self._guests: dict[Guest, None] = {}
         self._waiting: dict[str, list[Guest]] = {}
         self._pace = Pace(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timer = asyncio.create_task(self._every_second())
+        self._timer = asyncio.create_task(self._watch())
         self._serving: asyncio.TimerHandle | None = None
         sock.setblocking(False)
         self._listen()
@@ -118,18 +129,13 @@ class Door:
             guest = Guest(sock, network_of(address[0]), self._loop.time() + HEADER_TIMEOUT)
             self._guests[guest] = None
             self._loop.add_reader(sock, self._read, guest)
-            evicted = self._crowd.add(guest, guest.group)
-            if evicted is not None:
-                self._end(evicted)
+            self._end(self._silent.add(guest, guest.group))
 
     def _make_room(self) -> None:
         """No handle is left: whoever waits longest goes; when nobody waits, look again in a moment."""
         log.warning("no more connections can be opened (the limit of open files is reached); idle ones are closed")
         for _ in range(ACCEPTS):
-            guest = self._crowd.put_out()
-            if guest is None:
-                break
-            self._end(guest)
+            self._end(self._silent.put_out() or self._asking.put_out() or self._served.put_out())
         self._loop.remove_reader(self._sock)
         self._loop.call_later(0.25, self._listen)
 
@@ -141,15 +147,26 @@ class Door:
         except OSError:
             data = b""
         guest.header += data
+        end = guest.header.find(b"\r\n\r\n", max(0, len(guest.header) - len(data) - 3))
         if not data or len(guest.header) > MAX_HEADER or not guest.header[:1].isalpha():
             self._end(guest)
-        elif b"\r\n\r\n" in guest.header[-len(data) - 3 :]:
+        elif guest.header.count(b"\n", 0, end) > MAX_FIELDS or (end >= 0 and not _REQUEST.match(guest.header)):
+            with suppress(OSError):
+                guest.sock.send(_REFUSAL)
+            self._end(guest)
+        elif end >= 0:
             self._loop.remove_reader(guest.sock)
+            self._silent.discard(guest)
+            guest.deadline = self._loop.time() + TURN_TIMEOUT
+            self._end(self._asking.add(guest, guest.group))
             self._waiting.setdefault(guest.group, []).append(guest)
             self._serve()
 
     def _serve(self) -> None:
-        """Give uvicorn the oldest request of each address in turn, as many as `Pace` allows."""
+        """Give uvicorn the newest request of each address in turn, as many as `Pace` allows.
+
+        The newest, because in a flood most requests are never answered, and a newcomer's should not wait behind those.
+        """
         if self._serving is not None:
             self._serving.cancel()
             self._serving = None
@@ -159,12 +176,14 @@ class Door:
                 return
             group = next(iter(self._waiting))
             line = self._waiting.pop(group)
-            guest = line.pop(0)
+            guest = line.pop()
             if line:
                 self._waiting[group] = line
             if guest in self._guests:
                 self._pace.take()
                 guest.handed_over = True
+                self._asking.discard(guest)
+                self._end(self._served.add(guest, guest.group))
                 task = asyncio.create_task(self._hand_over(guest))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -185,19 +204,22 @@ class Door:
         elif guest not in self._guests:
             transport.abort()
 
-    async def _every_second(self) -> None:
+    async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.5)
             now = self._loop.time()
             for guest in [guest for guest in self._guests if guest.deadline < now]:
                 self._end(guest)
 
-    def _end(self, guest: Guest) -> None:
-        self._forget(guest)
-        guest.close(self._loop)
+    def _end(self, guest: Guest | None) -> None:
+        if guest is not None:
+            self._forget(guest)
+            guest.close(self._loop)
 
     def _forget(self, guest: Guest) -> None:
-        self._crowd.discard(guest)
+        self._silent.discard(guest)
+        self._asking.discard(guest)
+        self._served.discard(guest)
         self._guests.pop(guest, None)
         line = self._waiting.get(guest.group)
         if line is not None and guest in line:

@@ -17,9 +17,9 @@ from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
 
-MAX_OFFER = 64 * 1024
+MAX_OFFER = 48 * 1024
 """Characters; Chromium's and Firefox's with sound, picture and data have about 8,000."""
-MAX_LINES = 2000
+MAX_LINES = 1000
 MAX_LINE = 2048
 MAX_FORMATS = 96
 """Payload types of one section; browsers offer fewer than 60."""
@@ -79,6 +79,8 @@ def check_offer(sdp: str) -> CheckedOffer:
         raise ProtocolError("an SDP offer was expected, it cannot be read; reload the page") from None
     if not 1 <= len(media) <= MAX_SECTIONS:
         raise ProtocolError(f"an offer of 1 to {MAX_SECTIONS} media sections was expected, {len(media)} came")
+    if len({section.rtp.muxId for section in media}) != len(media):
+        raise ProtocolError("a mid of its own was expected for each section of the offer (RFC 8843, 7.1), two have the same")
     lines: list[MediaLine] = []
     for section in media:
         if section.kind not in ("audio", "video", "application"):

@@ -25,7 +25,6 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
-from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
@@ -92,6 +91,7 @@ class Peer:
         if self._closed:
             raise ProtocolError("a newer offer has taken this one's place; nothing is to be done")
         offer = check_offer(sdp)
+        await asyncio.sleep(0)  # aiortc reads it once more: the media of the others go between
         servers = [
             RTCIceServer(urls=s.urls, username=s.username or None, credential=s.credential or None)
             for s in self._studio.config.ice_servers
@@ -110,7 +110,7 @@ class Peer:
                 if transceiver.kind == "video":
                     make_prompt(transceiver.receiver)
             await pc.setLocalDescription(answer)
-        except (ValueError, LookupError, OperationError, InvalidAccessError, InvalidStateError) as error:
+        except Exception as error:  # whatever aiortc trips over in an offer that is well-formed and makes no sense
             raise ProtocolError("the offer has nothing in common with this server; use VP8 or H.264 and Opus") from error
         local: str = pc.localDescription.sdp
         if "\na=candidate:" not in local:

@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from server.fairness import Crowd, Pace
 from server.protocol import VERSION, Answer, Bye, Failure, Hello, IceServer, Message, Offer, Role, RoomState, Welcome
 
-HELLO_TIMEOUT = 3.0
+HELLO_TIMEOUT = 10.0
 """Seconds in which a socket has to say who it is."""
 MAX_MALFORMED = 16
 """Messages that make no sense after which a socket is hung up."""
-MAX_STRANGERS = 128
+MAX_STRANGERS = 1024
 """Sockets that have not said who they are; one more and the oldest of the network with the most is hung up."""
 RETRY_AFTER = 5.0
 """Seconds after which a page that found no place asks again."""
