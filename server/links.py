@@ -58,7 +58,7 @@ def keep(folder: Path, avatar: str, port: int, *, renew: bool = False) -> Links:
             return _read(path)
         except FileNotFoundError:
             pass
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             note = _put_aside(path)
     links = Links(new_key(), new_key(), note)
     try:
@@ -66,7 +66,7 @@ def keep(folder: Path, avatar: str, port: int, *, renew: bool = False) -> Links:
         if _write(path, links, replace=renew):
             return links
         return _read(path)
-    except (OSError, ValueError, StorageError):
+    except (OSError, ValueError, RecursionError, StorageError):
         return Links(
             links.person_key,
             links.viewer_key,

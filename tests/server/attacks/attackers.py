@@ -14,7 +14,9 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import cycle
+from pathlib import Path
 
 HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -38,7 +40,7 @@ OPENINGS = {
 
 
 def tcp(port: int, opening: str, count: int, addresses: int, rate: float) -> Iterator[None]:
-    """`count` connections from 127.0.0.1 to 127.0.0.`addresses` are kept open; those that were closed, or are the oldest, anew."""
+    """`count` connections from 127.0.0.1 to 127.0.0.`addresses` are held, and renewed one after the other."""
     held: list[socket.socket | None] = [None] * count
     for i in cycle(range(count)):
         old = held[i]
@@ -51,17 +53,15 @@ def tcp(port: int, opening: str, count: int, addresses: int, rate: float) -> Ite
         held[i] = sock
         if OPENINGS[opening]:
             time.sleep(0.0005)
-            try:
+            with suppress(OSError):
                 sock.send(OPENINGS[opening])
-            except OSError:
-                pass
         yield
         time.sleep(1 / rate)
 
 
 def udp(_: int, kind: str) -> Iterator[None]:
     """One datagram to every ephemeral port, again and again; to the ports given on stdin besides, more often."""
-    first, last = (int(n) for n in open("/proc/sys/net/ipv4/ip_local_port_range").read().split())
+    first, last = (int(n) for n in Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     known = json.loads(sys.stdin.readline())
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     chance = random.Random(1)

@@ -37,7 +37,9 @@ def shapes(size: int) -> dict[str, str]:
     codecs = _many(lambda i: f"a=rtpmap:{i % 128} VP8/90000", size // 2)
     return {
         "rtcp-fb for all codecs": offer(codecs + _many(lambda i: "a=rtcp-fb:* nack", size // 2)),
-        "rtcp-fb for one codec": offer(_many(lambda i: "a=rtpmap:96 VP8/90000", size // 2) + _many(lambda i: "a=rtcp-fb:96 nack", size // 2)),
+        "rtcp-fb for one codec": offer(
+            _many(lambda i: "a=rtpmap:96 VP8/90000", size // 2) + _many(lambda i: "a=rtcp-fb:96 nack", size // 2)
+        ),
         "rtpmap": offer(codecs + codecs),
         "fmtp": offer(codecs + _many(lambda i: f"a=fmtp:{i % 128} x={i};y=1", size // 2)),
         "ssrc": offer(_many(lambda i: f"a=ssrc:{i} cname:x", size)),
@@ -54,7 +56,8 @@ def shapes(size: int) -> dict[str, str]:
         "session lines": offer(session=_many(lambda i: f"a=x{i}:y", size)),
         "groups": offer(session=_many(lambda i: "a=group:BUNDLE " + "0 " * 50, size)),
         "a deep bundle": offer(session="a=group:BUNDLE " + "0 " * (size // 2) + "\r\n"),
-        "sctp": offer() + "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n" + SECURE + _many(lambda i: f"a=sctpmap:{i} x 1", size),
+        "sctp": offer() + f"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{SECURE}"
+        + _many(lambda i: f"a=sctpmap:{i} x 1", size),
         "other line ends": offer(_many(lambda i: "a=x\x0ba=rtpmap:96 VP8/90000\x85a=rtcp-fb:* nack", size)),
         "no lines": "\n" * size,
         "large numbers": offer(_many(lambda i: "a=ssrc:" + "9" * 2000 + " cname:x", size)),

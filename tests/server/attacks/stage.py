@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,16 @@ class Stage:
             return str(json.loads(answer.read())["status"])
 
     @contextmanager
-    def under(self, attack: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-        """The attack of that name in attackers.py goes on, in a process of its own, until the block ends."""
+    def under(self, attack: str, *arguments: object, told: object = None) -> Iterator[None]:
+        """The attack of that name in attackers.py goes on, in a process of its own, until the block ends. told: on its stdin."""
         command = [sys.executable, str(ATTACKERS), attack, str(self.port), *map(str, arguments)]
         attacker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
-            assert attacker.stdout is not None
+            assert attacker.stdout is not None and attacker.stdin is not None
+            attacker.stdin.write(json.dumps(told) + "\n")
+            attacker.stdin.flush()
             assert attacker.stdout.readline() == "go\n", f"the attack {attack} did not start"
-            yield attacker
+            yield
         finally:
             assert attacker.poll() is None, f"the attack {attack} ended before its time"
             attacker.kill()
@@ -119,7 +122,7 @@ def _loading(running: Stage) -> bool:
 def longest_gap(page: BenchPage, since: float) -> float:
     """Seconds without a picture, since that moment and until now (`time.monotonic`)."""
     moments = [since, *(t for t in page.arrivals if t > since), time.monotonic()]
-    return max(b - a for a, b in zip(moments, moments[1:], strict=False))
+    return max(b - a for a, b in pairwise(moments))
 
 
 def pictures(page: BenchPage, since: float) -> int:
