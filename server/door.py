@@ -39,7 +39,7 @@ MAX_HEADER, MAX_FIELDS = 8 * 1024, 100
 """Bytes and lines of a request's header."""
 ACCEPTS = 32
 """Connections taken in one round of the event loop."""
-REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 200.0, 50.0
+REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 250.0, 50.0
 """How many go on to uvicorn; each costs about a millisecond of the event loop, which carries everybody's media."""
 _REQUEST = re.compile(rb"(GET|HEAD) [!-~]+ HTTP/1\.[01]\r\n")
 _REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -60,12 +60,13 @@ def raise_file_limit() -> int:
 class Guest:
     """One connection, from its acceptance to the end of its reply or to its WebSocket.
 
-    handed_over: whether asyncio has the socket, of which there is a `transport` a moment later.
+    line: in which it waits for its turn. handed_over: whether asyncio has the socket; a moment later there is a `transport`.
     """
 
     def __init__(self, sock: socket.socket, group: str, deadline: float) -> None:
         self.sock, self.group, self.deadline = sock, group, deadline
         self.header = b""
+        self.line = ""
         self.handed_over = False
         self.transport: asyncio.Transport | None = None
 
@@ -159,11 +160,12 @@ class Door:
             self._silent.discard(guest)
             guest.deadline = self._loop.time() + TURN_TIMEOUT
             self._end(self._asking.add(guest, guest.group))
-            self._waiting.setdefault(guest.group, []).append(guest)
+            guest.line = f"{guest.group} {_kind_of(guest.header)}"
+            self._waiting.setdefault(guest.line, []).append(guest)
             self._serve()
 
     def _serve(self) -> None:
-        """Give uvicorn the newest request of each address in turn, as many as `Pace` allows.
+        """Give uvicorn the newest request of each address and kind in turn, as many as `Pace` allows.
 
         The newest, because in a flood most requests are never answered, and a newcomer's should not wait behind those.
         """
@@ -174,11 +176,11 @@ class Door:
             if not self._pace.ready(self._loop.time()):
                 self._serving = self._loop.call_later(1 / REQUESTS_PER_SECOND, self._serve)
                 return
-            group = next(iter(self._waiting))
-            line = self._waiting.pop(group)
+            name = next(iter(self._waiting))
+            line = self._waiting.pop(name)
             guest = line.pop()
             if line:
-                self._waiting[group] = line
+                self._waiting[name] = line
             if guest in self._guests:
                 self._pace.take()
                 guest.handed_over = True
@@ -221,8 +223,16 @@ class Door:
         self._asking.discard(guest)
         self._served.discard(guest)
         self._guests.pop(guest, None)
-        line = self._waiting.get(guest.group)
+        line = self._waiting.get(guest.line)
         if line is not None and guest in line:
             line.remove(guest)
             if not line:
-                del self._waiting[guest.group]
+                del self._waiting[guest.line]
+
+
+def _kind_of(header: bytes) -> str:
+    """Which part of the server is asked: a flood of one kind leaves the others free, also for who shares its address."""
+    for kind in ("call", "view", "ws", "assets"):
+        if header.split(b" ", 2)[1].startswith(f"/{kind}".encode()):
+            return kind
+    return ""

@@ -63,24 +63,23 @@ async def test_data_channels_without_number_and_messages_without_end(server: Sta
 
 async def test_packets_from_inside_that_make_no_sense(server: Stage) -> None:
     """DTLS, SRTP and SCTP of one who has the keys of his own connection."""
-    async with unharmed_call(server):
-        async with server.page("viewer") as page:
-            dtls = page.pc.sctp.transport  # type: ignore[union-attr]
-            rtcp = [bytes([0x81, kind, 0, words]) + bytes(4 * words) for kind in range(200, 208) for words in (1, 2, 40)]
-            nack = bytes([0x81, 205, 1, 34]) + bytes(8) + b"\0\1\xff\xff" * 300
-            for data in (*rtcp, nack, bytes([0x80, 97]) + bytes(10), bytes([0x8F, 97, 0, 1]) + bytes(8)):
-                try:
-                    await dtls._send_rtp(data)
-                except Exception:  # libsrtp does not protect everything
-                    continue
-            for data in (b"", b"\0", bytes(12), bytes(40), bytes([19, 136, 19, 136]) + bytes(60)):
-                if data:
-                    await dtls._send_data(data)
-            for first in (20, 22, 23, 63):
-                await dtls.transport._send(bytes([first, 254, 253]) + bytes(40))
-            page.said.pop("pong", None)
-            shown = page.pictures
-            await until(lambda: "pong" in page.said and page.pictures > shown)
+    async with unharmed_call(server), server.page("viewer") as page:
+        dtls = page.pc.sctp.transport  # type: ignore[union-attr]
+        rtcp = [bytes([0x81, kind, 0, words]) + bytes(4 * words) for kind in range(200, 208) for words in (1, 2, 40)]
+        nack = bytes([0x81, 205, 1, 34]) + bytes(8) + b"\0\1\xff\xff" * 300
+        for data in (*rtcp, nack, bytes([0x80, 97]) + bytes(10), bytes([0x8F, 97, 0, 1]) + bytes(8)):
+            try:
+                await dtls._send_rtp(data)
+            except Exception:  # libsrtp does not protect everything
+                continue
+        for data in (b"", b"\0", bytes(12), bytes(40), bytes([19, 136, 19, 136]) + bytes(60)):
+            if data:
+                await dtls._send_data(data)
+        for first in (20, 22, 23, 63):
+            await dtls.transport._send(bytes([first, 254, 253]) + bytes(40))
+        page.said.pop("pong", None)
+        shown = page.pictures
+        await until(lambda: "pong" in page.said and page.pictures > shown)
 
 
 async def test_places_are_asked_for_again_when_they_are_free(server: Stage) -> None:
