@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from server.bench_client import BenchPage
-from server.protocol import Hello, Offer, encode
+from server.protocol import Bye, Hello, Offer, encode
 from tests.server.attacks.offers import largest, offer, shapes
 from tests.server.attacks.stage import VIEWER_KEY, Stage
 from tests.server.attacks.test_strangers import unharmed_call
@@ -43,6 +43,24 @@ async def test_offers_of_every_shape_and_without_end(server: Stage) -> None:
         before = server.memory
         for offers in (list(shapes(255_000).values()), list(shapes(40_000).values()), [largest()], [offer()]):
             assert sum(await asyncio.gather(*(_offer(server, offers, SECONDS) for _ in range(2)))) > 10
+        assert server.memory - before < MEMORY
+
+
+async def test_messages_without_end_and_pages_that_never_read(server: Stage) -> None:
+    async with unharmed_call(server):
+        before = server.memory
+        async with connect(server.socket, close_timeout=0.1) as deaf, server.page("viewer") as loud:
+            deaf.transport.pause_reading()
+            for _ in range(500):
+                await deaf.send("nonsense")
+                loud.channel.send('{"type":"camera","yaw":0.1,"pitch":0,"distance":1}')
+                await loud.socket.send(encode(Bye()) + " " * 1000 + "x")
+            await asyncio.sleep(1.0)
+        for _ in range(30):
+            async with connect(server.socket) as socket:
+                await socket.send(encode(Hello("viewer", VIEWER_KEY)))
+                await socket.recv()
+                await socket.send(encode(Bye()))
         assert server.memory - before < MEMORY
 
 
