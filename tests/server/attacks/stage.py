@@ -22,6 +22,7 @@ import av
 import numpy as np
 import psutil
 
+from server import ice
 from server.bench_client import BenchPage, CameraTrack
 from server.protocol import Role
 
@@ -89,6 +90,7 @@ class Stage:
 @contextmanager
 def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     """A server until the block ends; SIGTERM must end it within 5 s, with status 0."""
+    ice.install()  # the pages run in this process, where another test's server may have chosen addresses and ports
     log = folder / "log"
     with open(log, "wb") as stream:
         process = subprocess.Popen(

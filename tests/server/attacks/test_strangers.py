@@ -12,7 +12,7 @@ import pytest
 from tests.server.attacks.stage import Stage, longest_gap, pictures
 from tests.server.serving import until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 SECONDS = 0.7
 """Of each attack."""
 MAX_GAP = 2.0

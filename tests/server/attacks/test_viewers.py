@@ -16,7 +16,7 @@ from tests.server.attacks.stage import VIEWER_KEY, Stage
 from tests.server.attacks.test_strangers import unharmed_call
 from tests.server.serving import until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(60)
 MEMORY = 50_000_000
 SECONDS = 1.0
 """Of each kind of flood."""
