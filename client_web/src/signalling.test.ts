@@ -186,7 +186,7 @@ describe("losing the connection", () => {
 });
 
 describe("failures", () => {
-  const failure = (final: boolean): Message => ({ type: "failure", code: "full", message: "The room is full.", final, retry_after: 0 });
+  const failure = (final: boolean): Message => ({ type: "failure", code: "full", message: "The room is full.", final });
 
   it("stops at a final one and shows its sentence", () => {
     join();
