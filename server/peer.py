@@ -111,6 +111,7 @@ class Peer:
                     make_prompt(transceiver.receiver)
             await pc.setLocalDescription(answer)
         except Exception as error:  # whatever aiortc trips over in an offer that is well-formed and makes no sense
+            log.warning("an offer could not be answered (%s)", type(error).__name__)  # its words may be the page's
             raise ProtocolError("the offer has nothing in common with this server; use VP8 or H.264 and Opus") from error
         local: str = pc.localDescription.sdp
         if "\na=candidate:" not in local:
