@@ -11,9 +11,10 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 from urllib.parse import urlsplit
 
 import ifaddr
@@ -21,15 +22,19 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope
 from starlette.types import Send as SendEvent
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import VisavisError
+from server import links, logs
 from server.config import ServerConfig
+from server.door import BACKLOG, Door
+from server.fairness import network_of
 from server.protocol import MAX_MESSAGE
 from server.rooms import Room
 
@@ -40,7 +45,7 @@ HEADERS = {
     # CSP3. Styles may be inline (the pages set positions); WebAssembly is for the browser's own renderer.
     "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "connect-src 'self' ws: wss:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
     "permissions-policy": "camera=(self), microphone=(self), fullscreen=(self), xr-spatial-tracking=(self), geolocation=()",
     "referrer-policy": "no-referrer",  # the addresses hold the keys
@@ -52,10 +57,15 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the pages are. Both hold secrets: show them to the person, keep them out of logs."""
+    """Where the pages are. Both hold secrets: show them to the person, keep them out of logs.
+
+    only_here: whether nobody on another machine can open them. note: a sentence about the links; may be empty.
+    """
 
     person: str
     viewer: str
+    only_here: bool = False
+    note: str = ""
 
 
 def create_app(config: ServerConfig, room: Room) -> ASGIApp:
@@ -74,10 +84,8 @@ def create_app(config: ServerConfig, room: Room) -> ASGIApp:
 
         return serve
 
-    def home(request: Request) -> Response:
-        here = request.client is not None and request.client.host in LOCAL_NAMES
-        if here and request.url.hostname in LOCAL_NAMES:  # the name too: a proxy on this machine also comes from here
-            return RedirectResponse(f"/call/{config.person_key}", 303)
+    def home(_: Request) -> Response:
+        # No way from here to the person's page: behind a proxy that keeps nothing of the request, everybody is "localhost".
         return PlainTextResponse("This is a Visavis server; open the address that it printed when it started.")
 
     def healthz(_: Request) -> Response:
@@ -88,7 +96,7 @@ def create_app(config: ServerConfig, room: Room) -> ASGIApp:
         return JSONResponse({"status": state}, 200 if room.ready else 503)
 
     async def signalling(websocket: WebSocket) -> None:
-        if not _same_origin(websocket):
+        if not _same_origin(websocket, config.public_url):
             await websocket.close(1008)
             return
         await websocket.accept()
@@ -111,6 +119,7 @@ def run(config: ServerConfig, announce: Callable[[Addresses], None] = lambda _: 
 
     Raises `VisavisError` when the port cannot be had or the render process says that it can never work.
     """
+    logs.install()
     asyncio.run(serve(config, announce))
 
 
@@ -121,13 +130,18 @@ async def serve(
 ) -> None:
     """As `run`, on the running loop. `on_room` gets the room and a function that stops the server."""
     sock = _listen(config)
-    addresses = _addresses(config, sock.getsockname()[1])
+    note = ""
+    if config.state is not None and config.port:  # a port that changes with each start changes the links anyway
+        kept = await asyncio.to_thread(links.keep, config.state, str(config.avatar), config.port, renew=config.new_links)
+        config, note = replace(config, person_key=kept.person_key, viewer_key=kept.viewer_key), kept.note
+    addresses = replace(_addresses(config, sock.getsockname()[1]), note=note)
     room = Room(config, addresses.viewer)
     server = _Server(
         uvicorn.Config(
             create_app(config, room),
             ws="websockets-sansio",
             ws_max_size=MAX_MESSAGE,
+            ws_per_message_deflate=False,  # messages are few and short; a compressor takes 100 kB for each page
             access_log=False,  # paths hold the keys
             log_config=None,
             log_level="warning",
@@ -135,6 +149,7 @@ async def serve(
             timeout_graceful_shutdown=5,
         ),
         room,
+        sock,
     )
 
     def stop() -> None:
@@ -144,7 +159,7 @@ async def serve(
         await room.start(on_failure=stop)
         on_room(room, stop)
         announce(addresses)
-        await server.serve(sockets=[sock])
+        await server.serve(sockets=[])
     finally:
         await room.close()
         sock.close()
@@ -153,24 +168,55 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """Stops as our pages need it: the room first, because its sockets stay open until it is closed."""
+    """Lets connections in by our own door, and stops as our pages need it: the room first, as their sockets stay open."""
 
-    def __init__(self, config: uvicorn.Config, room: Room) -> None:
+    def __init__(self, config: uvicorn.Config, room: Room, sock: socket.socket) -> None:
         super().__init__(config)
-        self._room = room
+        self._room, self._sock = room, sock
+        self._door: Door | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM and Ctrl-C end the server cleanly, with status 0; a second one does not wait for anybody."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._door = Door(self._sock, self._protocol)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._door is not None:
+            self._door.close()
         await self._room.close()
         await super().shutdown(sockets)
 
+    def _protocol(self, header: bytes, gone: Callable[[], None]) -> H11Protocol:
+        return _Http(self.config, self.server_state, self.lifespan.state, header, gone)
+
+
+class _Http(H11Protocol):
+    """uvicorn's protocol, for a connection of which the header was read already."""
+
+    def __init__(
+        self, config: uvicorn.Config, state: Any, app_state: dict[str, Any], header: bytes, gone: Callable[[], None]
+    ) -> None:
+        super().__init__(config, state, app_state)
+        self._header, self._gone = header, gone
+
+    def data_received(self, data: bytes) -> None:
+        header, self._header = self._header, b""
+        super().data_received(header + data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone()
+        super().connection_lost(exc)
+
 
 class _SecurityHeaders:
-    """Adds `HEADERS` to every response, and keeps pages out of caches (files under /assets have their hash in the name)."""
+    """Adds `HEADERS` to every response, ends the connection with it (see `server.door`), and keeps pages out of caches.
+
+    Files under /assets have their hash in the name, so those are kept.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -182,6 +228,7 @@ class _SecurityHeaders:
                 for name, value in HEADERS.items():
                     headers[name] = value
                 is_asset = scope["path"].startswith("/assets/") and message["status"] == 200
+                headers["connection"] = "close"
                 headers["cache-control"] = "public, max-age=31536000, immutable" if is_asset else "no-store"
             await send(message)
 
@@ -202,10 +249,12 @@ def _page(web_dir: Path) -> Response:
     return FileResponse(index, media_type="text/html")
 
 
-def _same_origin(websocket: WebSocket) -> bool:
+def _same_origin(websocket: WebSocket, public_url: str) -> bool:
     """Pages elsewhere may not use the socket (RFC 6455, 10.2); programs send no origin and need the key all the same."""
     origin = websocket.headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == websocket.headers.get("host")
+    if origin is None:
+        return True
+    return urlsplit(origin).netloc in {websocket.headers.get("host"), urlsplit(public_url).netloc} - {"", None}
 
 
 class _Wire:
@@ -213,6 +262,7 @@ class _Wire:
 
     def __init__(self, websocket: WebSocket) -> None:
         self._websocket = websocket
+        self.network = network_of(websocket.client.host if websocket.client is not None else "")
 
     async def receive(self) -> str | bytes | None:
         try:
@@ -244,6 +294,7 @@ def _listen(config: ServerConfig) -> socket.socket:
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((config.host, config.port))
+        sock.listen(BACKLOG)
         return sock
     except OSError as error:
         if sock is not None:
@@ -261,7 +312,9 @@ def _addresses(config: ServerConfig, port: int) -> Addresses:
     public = config.public_url.rstrip("/")
     here = public or f"http://{'localhost' if local else _bracketed(config.host)}:{port}"
     others = public or (f"http://{_bracketed(_network_address())}:{port}" if everywhere else here)
-    return Addresses(f"{here}/call/{config.person_key}", f"{others}/view/{config.viewer_key}")
+    name = urlsplit(others).hostname or ""
+    only_here = not public and (name in LOCAL_NAMES or name.startswith("127."))
+    return Addresses(f"{here}/call/{config.person_key}", f"{others}/view/{config.viewer_key}", only_here)
 
 
 def _network_address() -> str:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
+from server.links import new_key
 from server.protocol import IceServer
 
 WEB_DIR = Path(__file__).resolve().parent.parent / "client_web" / "dist"
-
-
-def new_key() -> str:
-    """A secret for an address: 128 random bits, safe in a URL."""
-    return secrets.token_urlsafe(16)
+ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
+"""RFC 7064, 3.1 and RFC 7065, 3.1."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,8 @@ class ServerConfig:
     """Settings of one server with one avatar. Raises `VisavisError` for a value that cannot work.
 
     avatar: the avatar file. host, port: where to listen; port 0 takes a free one. public_url: how others reach the server
-    ('https://call.example.org'), when that is not host and port. person_key, viewer_key: the secrets in the two addresses.
+    ('https://call.example.org'), when that is not host and port. person_key, viewer_key: the secrets in the two addresses;
+    those kept in the folder `state` (see `server.links`) take their place unless it is `None`, or new ones with `new_links`.
     max_viewers: besides the person. width, height: of the avatar's picture, pixels, even. max_bitrate: bits a second for
     each page's picture. heartbeat: seconds between a page's pings; dead_after: seconds without one after which it is gone;
     media_timeout: seconds from an offer to the first ping. ice_servers: given to the pages and used by the server; none
@@ -42,6 +41,8 @@ class ServerConfig:
     web_dir: Path = WEB_DIR
     person_key: str = field(default_factory=new_key, repr=False)
     viewer_key: str = field(default_factory=new_key, repr=False)
+    state: Path | None = None
+    new_links: bool = False
     max_viewers: int = 8
     width: int = 512
     height: int = 512
@@ -67,8 +68,16 @@ class ServerConfig:
         _check(self.person_key != self.viewer_key, "the person's key and the viewers' key are the same; they must differ")
         for address in self.ice_addresses:
             _check(_is_address(address), f"an IP address was expected in ice_addresses, {address!r} came")
-        for url in [url for server in self.ice_servers for url in server.urls]:
-            _check(re.match(r"(stun|turn)s?:[^?:/]+", url) is not None, "ICE URLs such as stun:host:3478 were expected")
+        for server in self.ice_servers:
+            for url in server.urls:
+                _check(ICE_URL.fullmatch(url) is not None, f"ICE URLs such as stun:host:3478 were expected, {url!r} came")
+                needs = url.startswith("turn") and not (server.username and server.credential)
+                _check(not needs, f"a user and a credential were expected for {url}, none came")
+        if self.public_url:
+            parts = urlsplit(self.public_url)
+            plain = parts.scheme in ("http", "https") and bool(parts.hostname)
+            plain = plain and parts.path.strip("/") == "" and not (parts.query or parts.fragment or parts.username)
+            _check(plain, f"a public URL such as https://call.example.org was expected, {self.public_url!r} came")
         if self.ice_ports is not None:
             first, last = self.ice_ports
             _check(0 < first <= last <= 65535, f"a port range such as 50000-50100 was expected, {first}-{last} came")

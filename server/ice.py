@@ -2,7 +2,8 @@
 
 aioice takes every address but loopback, and any port. `install` replaces that for this process: only the configured
 addresses; loopback when there is no other (a laptop without a network, a test machine); ports from a range, for firewalls
-and containers. aioice offers no setting for either, so its two functions that decide are replaced, by name.
+and containers. aioice offers no setting for either, so its two functions that decide are replaced, by name. What has to be
+mended in aioice and aiortc besides is in `server/aiortc_fixes.py`, and comes with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 import aioice.ice
 
+from server import aiortc_fixes
+
 LOOPBACK = "127.0.0.1"
 _all_addresses = aioice.ice.get_host_addresses
 
@@ -24,6 +27,7 @@ def install(addresses: tuple[str, ...] = (), ports: tuple[int, int] | None = Non
     def host_addresses(use_ipv4: bool, use_ipv6: bool) -> list[str]:
         return list(addresses) or _all_addresses(use_ipv4, use_ipv6) or [LOOPBACK]
 
+    aiortc_fixes.install()
     aioice.ice.get_host_addresses = host_addresses
     vars(aioice.ice)["asyncio"] = _PortRange(*ports) if ports else asyncio
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,6 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
-from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
@@ -34,6 +34,7 @@ from realtime.sound import SoundFan, SoundTrack
 from realtime.tracks import AvatarTrack, feed_webcam
 from realtime.view import View
 from realtime.worker import OpenView, RenderWorker
+from server import aiortc_fixes
 from server.config import ServerConfig
 from server.offer import CheckedOffer, MediaLine, check_offer
 from server.protocol import Camera, Message, Ping, Pong, Recalibrate, Role, Stats, decode, encode
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "control"
 STAGES = ("decode", "track", "solve", "pose", "splat", "encode", "total")
 """What pages are told about, in the order in which it happens."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a connection has to close in good order."""
 BACKLOG = 64 * 1024
 """Bytes waiting on the data channel above which nothing more is put there."""
 
@@ -88,6 +91,7 @@ class Peer:
         if self._closed:
             raise ProtocolError("a newer offer has taken this one's place; nothing is to be done")
         offer = check_offer(sdp)
+        await asyncio.sleep(0)  # aiortc reads it once more: the media of the others go between
         servers = [
             RTCIceServer(urls=s.urls, username=s.username or None, credential=s.credential or None)
             for s in self._studio.config.ice_servers
@@ -106,9 +110,14 @@ class Peer:
                 if transceiver.kind == "video":
                     make_prompt(transceiver.receiver)
             await pc.setLocalDescription(answer)
-        except (ValueError, LookupError, OperationError, InvalidAccessError, InvalidStateError) as error:
+        except Exception as error:  # whatever aiortc trips over in an offer that is well-formed and makes no sense
+            log.warning("an offer could not be answered (%s)", type(error).__name__)  # its words may be the page's
             raise ProtocolError("the offer has nothing in common with this server; use VP8 or H.264 and Opus") from error
-        return pc.localDescription.sdp
+        local: str = pc.localDescription.sdp
+        if "\na=candidate:" not in local:
+            log.warning("a page cannot be given media: no UDP port is free, or no address of this machine can be used")
+            raise ProtocolError("the server has no free UDP port for picture and sound; try again when somebody has left")
+        return local
 
     async def close(self) -> None:
         """End the connection and everything that feeds it. May be called twice."""
@@ -122,13 +131,14 @@ class Peer:
         for task in self._tasks:
             task.cancel()
         if self._pc is not None:
-            await self._pc.close()
+            await aiortc_fixes.close(self._pc, CLOSE_TIMEOUT)
 
     def send(self, message: Message) -> None:
         """Send on the data channel; dropped while it is not open or the page does not read."""
         channel = self._channel
         if channel is not None and channel.readyState == "open" and channel.bufferedAmount < BACKLOG:
-            channel.send(encode(message))
+            with suppress(ValueError):  # longer than the page said it can take
+                channel.send(encode(message))
 
     async def send_stats(self) -> None:
         """Tell the page how its picture is doing; call it once a second."""
@@ -187,7 +197,7 @@ class Peer:
             self._spawn(self._studio.sound.feed(track))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
-        if channel.label == CHANNEL:
+        if channel.label == CHANNEL and (self._channel is None or self._channel.readyState != "open"):
             self._channel = channel
             channel.on("message", self._on_message)
 

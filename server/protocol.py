@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import types
 import typing
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -20,7 +19,7 @@ from typing import Any, ClassVar, Literal
 from models.errors import ProtocolError
 
 VERSION = 1
-MAX_MESSAGE = 256 * 1024
+MAX_MESSAGE = 96 * 1024
 """Bytes; a longer message is refused before it is parsed. An SDP of a page with sound and video takes about 8 KB."""
 
 Role = Literal["person", "viewer"]
@@ -82,12 +81,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect."""
+    """One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect.
+    `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule.
+    """
 
     TYPE: ClassVar[str] = "failure"
     code: str
     message: str
     final: bool = True
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -174,9 +176,9 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
     values = {}
     for f in dataclasses.fields(cls):
         if f.name in data:
-            values[f.name] = _check(hints[f.name], data[f.name], f"{cls.__name__}.{f.name}")
+            values[f.name] = _check(hints[f.name], data[f.name], f"{f.name!r} of a message")
         elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise ProtocolError(f"{cls.__name__} needs {f.name!r}, which is missing")
+            raise ProtocolError(f"a message with {f.name!r} was expected, it is missing")
     return cls(**values)
 
 
@@ -199,5 +201,11 @@ def _check(hint: Any, value: Any, where: str) -> Any:
             return number
     elif hint in (int, str, bool) and type(value) is hint:
         return value
-    name = getattr(hint, "__name__", str(hint)) if not isinstance(hint, types.GenericAlias) else str(hint)
-    raise ProtocolError(f"{where} should be {name}, a finite value of that type; it is not")
+    raise ProtocolError(f"{where} should be {_in_words(hint)}; it is not")
+
+
+def _in_words(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(f"{choice!r}" for choice in typing.get_args(hint))
+    plain = {float: "a finite number", int: "a whole number", str: "text", bool: "true or false"}
+    return plain.get(hint, "a list" if typing.get_origin(hint) is list else "an object")

@@ -26,10 +26,19 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that all peers together have to close."""
 OUTBOX = 32
 """Messages waiting for a socket after which it is hung up."""
+MESSAGE_EVERY = 0.02
+"""Seconds between two messages that are read from one socket; a page has three to say."""
+MAX_HELLO = 4096
+"""Characters of the first message."""
 
 
 class Wire(Protocol):
-    """A WebSocket, as far as the room sees it. Sending on a closed one raises `ConnectionError`."""
+    """A WebSocket, as far as the room sees it. Sending on a closed one raises `ConnectionError`.
+
+    network: where it comes from, as in `server.fairness.network_of`.
+    """
+
+    network: str
 
     async def receive(self) -> str | bytes | None:
         """The next message, `None` when the socket has closed."""
@@ -102,7 +111,7 @@ class Room:
             return
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
-        self._do(self._signalling.connected(number, time.monotonic()))
+        self._do(self._signalling.connected(number, time.monotonic(), wire.network))
         writing = asyncio.create_task(_write(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
         try:
@@ -116,10 +125,13 @@ class Room:
 
     async def _read(self, wire: Wire, number: int) -> None:
         while (text := await wire.receive()) is not None:
+            if self._signalling.is_stranger(number) and len(text) > MAX_HELLO:
+                return
             try:
                 self._do(self._signalling.received(number, decode(text), time.monotonic()))
             except ProtocolError as error:
                 self._do(self._signalling.malformed(number, str(error)))
+            await asyncio.sleep(MESSAGE_EVERY)  # meanwhile the socket is not read, so a flood stays with its sender
 
     # Actions
 

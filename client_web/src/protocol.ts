@@ -1,7 +1,7 @@
 // Generated from server/protocol.py by `python -m server.generate_protocol`. Change that file, not this one.
 
 export const VERSION = 1;
-export const MAX_MESSAGE = 262144;
+export const MAX_MESSAGE = 98304;
 
 export type Role = "person" | "viewer";
 
@@ -47,12 +47,13 @@ export interface Answer {
   sdp: string;
 }
 
-/** One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect. */
+/** One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule. */
 export interface Failure {
   type: "failure";
   code: string;
   message: string;
   final: boolean;
+  retry_after: number;
 }
 
 /** Who is here; sent when it changes. */
@@ -212,6 +213,7 @@ const MESSAGES = {
     code: { check: text },
     message: { check: text },
     final: { check: flag, fallback: () => true },
+    retry_after: { check: number, fallback: () => 0.0 },
   },
   room_state: {
     person: { check: flag },

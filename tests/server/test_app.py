@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from models.errors import VisavisError
-from server.app import serve
+from server.app import Addresses, serve
 from server.protocol import MAX_MESSAGE
 from tests.server.serving import FAKE, Running, running, until
 
@@ -37,6 +37,7 @@ async def test_the_pages_and_what_stands_around_them(pages: Path) -> None:
             assert page.headers["cache-control"] == "no-store"
             assert page.headers["referrer-policy"] == "no-referrer"
             assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+            assert "connect-src 'self';" in page.headers["content-security-policy"]
             assert page.headers["x-content-type-options"] == "nosniff"
             assert "server" not in page.headers
         asset = await server.get("/assets/app-1234.js")
@@ -66,12 +67,17 @@ async def _refuses_what_it_should(server: Running) -> None:
 
 
 async def _home(server: Running) -> None:
-    here = await server.get("/")
-    assert here.status == 303 and here.headers["location"] == f"/call/{server.config.person_key}"
-    by_another_name = await server.get("/", Host="call.example.org")
-    assert by_another_name.status == 200 and server.config.person_key.encode() not in by_another_name.body
-    through_a_proxy = await server.get("/", **{"X-Forwarded-For": "203.0.113.5"})
-    assert through_a_proxy.status == 200
+    """Never a way from `/` to the person's page, whoever asks: a proxy on this machine makes everybody look local."""
+    proxies = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "Via", "X-Forwarded-Host")
+    for headers in (
+        {},
+        {"Host": "call.example.org"},
+        {"Sec-Fetch-Site": "none"},
+        *({name: "for=203.0.113.5"} for name in proxies),
+    ):
+        reply = await server.get("/", **headers)
+        assert reply.status == 200 and "location" not in reply.headers
+        assert b"-key-of-the-test" not in reply.body
 
 
 async def _sockets(server: Running) -> None:
@@ -118,12 +124,49 @@ async def test_a_host_that_is_none_is_one_sentence() -> None:
         await serve(replace(FAKE, host="no.such.host.invalid"))
 
 
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 async def test_addresses_for_others_use_the_network_or_the_public_name() -> None:
     async with running(host="0.0.0.0") as server:
         assert server.addresses.person.startswith("http://localhost:")
         assert "0.0.0.0" not in server.addresses.viewer
-    async with running(public_url="https://call.example.org/") as server:
+    port = _free_port()
+    async with running(public_url="https://call.example.org/", port=port) as server:
         assert server.addresses.viewer == f"https://call.example.org/view/{server.config.viewer_key}"
+        assert not server.addresses.only_here
+        async with connect(f"ws://127.0.0.1:{port}/ws", origin="https://call.example.org"):  # whatever Host the proxy sends
+            pass
+    async with running() as server:
+        assert server.addresses.only_here
+
+
+async def test_the_port_answers_before_its_address_is_told() -> None:
+    def knock(addresses: Addresses) -> None:
+        port = int(addresses.person.split(":")[2].split("/")[0])
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        raise _HeardError
+
+    with pytest.raises(_HeardError):
+        await serve(FAKE, knock)
+
+
+class _HeardError(Exception):
+    pass
+
+
+async def test_links_outlive_a_restart_unless_new_ones_are_wanted(tmp_path: Path) -> None:
+    port = _free_port()
+    seen = []
+    for new_links in (False, False, True, False):
+        async with running(port=port, state=tmp_path, new_links=new_links) as server:
+            key = server.addresses.person.rpartition("/")[2]
+            assert (await server.get(f"/call/{key}")).status != 404
+            seen.append(key)
+    assert seen[0] == seen[1] != seen[2] == seen[3]
 
 
 async def test_no_key_is_ever_logged(caplog: pytest.LogCaptureFixture, pages: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from contextlib import AsyncExitStack
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -16,7 +18,7 @@ from websockets.asyncio.client import connect
 
 from server import bench_client
 from server.bench_client import BenchPage, RefusedError
-from server.protocol import Camera, Failure, Hello, Offer, Ping, Recalibrate, RoomState, Stats, decode, encode
+from server.protocol import Camera, Failure, Hello, Offer, Ping, Recalibrate, Role, RoomState, Stats, decode, encode
 from tests.server.serving import running, shows, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -140,21 +142,58 @@ async def test_nonsense_is_answered_and_the_call_goes_on() -> None:
 async def test_an_offer_that_cannot_be_answered_is_one_sentence_and_may_be_mended() -> None:
     async with running() as server:
         page = server.page("person")
-        async with connect(server.socket) as socket:
-            await socket.send(encode(Hello("person", server.config.person_key)))
+        async with connect(server.socket) as signalling:
+            await signalling.send(encode(Hello("person", server.config.person_key)))
             for sdp in ("", "v=0\r\n", "m=video 9 UDP/TLS/RTP/SAVPF 97\r\n" * 9):
-                await socket.send(encode(Offer(sdp)))
-                while not isinstance(failure := decode(await socket.recv()), Failure):
+                await signalling.send(encode(Offer(sdp)))
+                while not isinstance(failure := decode(await signalling.recv()), Failure):
                     pass
                 assert failure.code == "media" and not failure.final and "\n" not in failure.message
             page.pc.addTransceiver("video", direction="recvonly")
             await page.pc.setLocalDescription(await page.pc.createOffer())
-            await socket.send(encode(Offer(page.pc.localDescription.sdp)))
-            while (answer := decode(await socket.recv())).TYPE != "answer":
+            await signalling.send(encode(Offer(page.pc.localDescription.sdp)))
+            while (answer := decode(await signalling.recv())).TYPE != "answer":
                 pass
             await page.pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
             assert page.pc.signalingState == "stable"
         await page.pc.close()
+
+
+async def test_a_server_without_a_free_media_port_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        async with running(ice_addresses=("127.0.0.1",), ice_ports=(port, port)) as server:
+            with pytest.raises(RefusedError) as error:
+                await server.page("viewer").__aenter__()
+            assert error.value.failure.code == "media" and not error.value.failure.final
+            assert "UDP port" in error.value.failure.message and "no UDP port is free" in caplog.text
+
+
+async def test_pages_come_back_after_a_restart(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    tokens: dict[Role, str] = {}
+    for _ in range(2):
+        async with running(port=port, state=tmp_path) as server, AsyncExitStack() as pages:
+            key = {"person": server.addresses.person, "viewer": server.addresses.viewer}
+            joining = [
+                BenchPage(server.socket, role, key[role].rpartition("/")[2], resume=tokens.get(role, ""))
+                for role in ("person", *["viewer"] * 7)
+            ]
+            async with asyncio.timeout(20):
+                await asyncio.gather(*(pages.enter_async_context(page) for page in joining))
+            tokens = {"person": joining[0].welcome.resume, "viewer": joining[1].welcome.resume}
+
+
+async def test_a_page_that_takes_only_short_messages_does_not_stop_the_others_figures() -> None:
+    async with running() as server, server.page("viewer") as odd:
+        peer = next(iter(server.room._peers.values()))
+        peer._pc.sctp._remote_max_message_size = 1
+        odd.say(Ping(1.0))
+        async with server.page("viewer") as other:
+            await until(lambda: "stats" in other.said)
 
 
 async def test_a_machine_with_nothing_but_loopback_can_call_itself() -> None:

@@ -27,6 +27,10 @@ from server.protocol import IceServer
         {"ice_addresses": ("localhost",)},
         {"ice_ports": (5000, 4000)},
         {"ice_servers": (IceServer(["http://example.org"]),)},
+        {"ice_servers": (IceServer(["stun:example.org:port"]),)},
+        {"ice_servers": (IceServer(["turn:example.org"]),)},
+        {"public_url": "call.example.org"},
+        {"public_url": "https://example.org/below/?q"},
     ],
 )
 def test_settings_that_cannot_work_are_one_sentence(settings: dict) -> None:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.sdp import SessionDescription
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ProtocolError
-from server.offer import MAX_CANDIDATES, MediaLine, check_offer
+from server.offer import MAX_CANDIDATES, MAX_OFFER, MAX_SECTIONS, MAX_WILDCARDS, MediaLine, check_offer
+from tests.server.attacks.offers import largest, offer, shapes
 
 
 async def real_offer(*lines: tuple[str, str], channel: bool = True) -> str:
@@ -48,13 +52,71 @@ def test_what_is_no_offer_is_refused(text: str) -> None:
     assert "\n" not in str(error.value)
 
 
-async def test_too_many_sections_or_candidates_are_refused() -> None:
+async def test_too_many_sections_are_refused() -> None:
     with pytest.raises(ProtocolError, match="media sections"):
         check_offer(await real_offer(*[("video", "recvonly")] * 6))
-    sdp = await real_offer(("video", "recvonly"))
-    many = "".join(f"a=candidate:{i} 1 udp 1 192.0.2.1 {i + 1} typ host\r\n" for i in range(MAX_CANDIDATES + 1))
-    with pytest.raises(ProtocolError, match="candidates"):
-        check_offer(sdp + many)
+
+
+@pytest.mark.parametrize("shape", shapes(1000))
+def test_an_offer_of_any_shape_is_bounded_before_it_is_parsed(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def parse(text: str) -> None:
+        parsed.append(text)
+        raise ValueError
+
+    monkeypatch.setattr(SessionDescription, "parse", parse)
+    for size in (40_000, 90_000, 255_000):
+        with pytest.raises(ProtocolError):
+            check_offer(shapes(size)[shape])
+    for text in parsed:
+        names = Counter(line.partition(":")[0] for line in text.splitlines())
+        assert len(text) <= MAX_OFFER and names["a=rtpmap"] <= 96 * MAX_SECTIONS
+        assert text.count("a=rtcp-fb:*") <= MAX_WILDCARDS * MAX_SECTIONS
+
+
+def test_what_a_browser_never_repeats_is_refused_or_read_once() -> None:
+    kept = check_offer(offer("a=rtpmap:96 VP8/90000\r\n" * 90 + "a=crypto:1 x\r\n" * 90)).sdp
+    assert kept.count("rtpmap:96") == 1 and "crypto" not in kept
+    assert check_offer(largest()).lines
+    twice = offer(sections=2).replace("a=mid:1", "a=mid:0")
+    with pytest.raises(ProtocolError, match="mid"):
+        check_offer(twice)
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        "1 1 udp 1 192.0.2.1 53 typ host",
+        "1 1 udp 1 192.0.2.1 0 typ host",
+        "1 1 udp 1 192.0.2.1 70000 typ host",
+        "1 1 tcp 1 192.0.2.1 5000 typ host tcptype passive",
+        "1 2 udp 1 192.0.2.1 5000 typ host",
+        "1 1 udp 1 127.0.0.1 5000 typ host",
+        "1 1 udp 1 0.0.0.0 5000 typ host",
+        "1 1 udp 1 255.255.255.255 5000 typ host",
+        "1 1 udp 1 224.0.0.251 5353 typ host",
+        "1 1 udp 1 169.254.169.254 8080 typ host",
+        "1 1 udp 1 ff02::fb 5353 typ host",
+        "1 1 udp 1 ::1 5000 typ host",
+        "1 1 udp 1 ::ffff:127.0.0.1 5000 typ host",
+        "1 1 udp 1 fe80::1 5000 typ host",
+        "1 1 udp 1 example.org 5000 typ host",
+        "1 1 udp 1 192.0.2.1 5000 typ odd",
+        "1 1 udp 1",
+        "",
+    ],
+)
+def test_no_checks_are_sent_where_no_page_can_be(candidate: str) -> None:
+    real = "a=candidate:2 1 udp 1 192.168.1.7 5000 typ host generation 0\r\n"
+    kept = check_offer(offer(f"a=candidate:{candidate}\r\n{real}")).sdp
+    assert [line for line in kept.splitlines() if "candidate" in line] == [real.strip()]
+
+
+def test_only_so_many_addresses_are_checked() -> None:
+    many = "".join(f"a=candidate:{i} 1 udp 1 192.0.2.{i} 5000 typ host\r\n" for i in range(100))
+    kept = check_offer(offer(many, sections=3)).sdp
+    assert len({line.split()[4] for line in kept.splitlines() if "candidate" in line}) == MAX_CANDIDATES
 
 
 LINES = st.sampled_from(

@@ -75,3 +75,11 @@ def test_any_object_with_a_known_type_is_refused_or_understood(kind: str, fields
 def test_these_are_refused(text: str | bytes) -> None:
     with pytest.raises(ProtocolError):
         protocol.decode(text)
+
+
+def test_a_wrong_field_is_told_in_plain_words() -> None:
+    for field, text in (("role", "'person' or 'viewer'"), ("key", "text"), ("version", "a whole number")):
+        wrong = {"role": "viewer", field: ["x"]}
+        with pytest.raises(ProtocolError, match=text) as error:
+            protocol.decode(json.dumps({"type": "hello", **wrong}))
+        assert "Literal" not in str(error.value) and "str" not in str(error.value)

@@ -111,8 +111,8 @@ def test_a_second_person_is_refused_in_one_sentence() -> None:
     call = Call()
     call.media(call.new("person")[0])
     second, actions = call.new("person")
-    assert failure(actions).code == "taken" and failure(actions).final
-    assert "\n" not in failure(actions).message
+    assert failure(actions).code == "taken" and not failure(actions).final and failure(actions).retry_after > 0
+    assert "\n" not in failure(actions).message and failure(actions).message[0].isupper()
     assert actions[-1] == HangUp(second)
 
 
@@ -257,7 +257,7 @@ def test_an_offer_that_cannot_be_answered_leaves_the_place() -> None:
     (started, *_) = call.say(person, Offer("nonsense"))
     actions = call.machine.media_failed(started.media, "one sentence")
     assert actions[0] == StopMedia(started.media)
-    assert failure(actions) == Failure("media", "one sentence", final=False)
+    assert failure(actions) == Failure("media", "One sentence.", final=False)
     assert isinstance(call.say(person, Offer("better"))[0], StartMedia)
 
 
@@ -296,13 +296,77 @@ def test_a_socket_that_only_talks_nonsense_is_hung_up() -> None:
     assert call.machine.malformed(person, "what?") == []
 
 
-def test_strangers_are_limited_and_not_waited_for_long() -> None:
+def test_the_oldest_stranger_of_the_largest_network_goes_for_a_newcomer() -> None:
     call = Call()
-    strangers = [call.socket() for _ in range(MAX_STRANGERS)]
-    assert call.machine.connected(999, call.now) == [HangUp(999)]
+    lonely = call.socket()
+    crowd = [next(call.sockets) for _ in range(MAX_STRANGERS - 1)]
+    assert [call.machine.connected(number, call.now, "192.0.2.1") for number in crowd] == [[]] * len(crowd)
+    newcomer = next(call.sockets)
+    assert call.machine.connected(newcomer, call.now, "192.0.2.1") == [HangUp(crowd[0])]
+    for socket in (lonely, newcomer):
+        assert sent(call.say(socket, Hello("viewer", VIEWER)), Welcome)
     call.now += HELLO_TIMEOUT + 1
-    assert call.machine.tick(call.now) == [HangUp(s) for s in strangers]
-    assert call.machine.connected(1000, call.now) == []
+    assert call.machine.tick(call.now) == [HangUp(s) for s in crowd[1:]]
+    assert call.machine.connected(next(call.sockets), call.now) == []
+
+
+def test_a_place_without_an_offer_is_lost() -> None:
+    call = Call(max_viewers=1)
+    silent, _ = call.new("viewer")
+    assert failure(call.new("viewer")[1]).code == "full"
+    call.now += call.rules.media_timeout + 1
+    assert call.machine.tick(call.now) == [HangUp(silent)]
+    assert sent(call.new("viewer")[1], Welcome)
+
+
+def test_one_place_is_not_spoken_of_as_several() -> None:
+    call = Call(max_viewers=1)
+    call.media(call.new("viewer")[0])
+    assert "all 1" not in failure(call.new("viewer")[1]).message.lower()
+
+
+def test_an_offer_while_one_is_answered_waits_and_the_last_one_counts() -> None:
+    call = Call()
+    person, _ = call.new("person")
+    (first, *_) = call.say(person, Offer("first"))
+    assert call.say(person, Offer("second")) == [] == call.say(person, Offer("third"))
+    assert call.machine.tick(call.now) == []
+    call.machine.answered(first.media, "answer")
+    stopped, started = call.machine.tick(call.now)
+    assert stopped == StopMedia(first.media) and started.sdp == "third"
+    call.machine.answered(started.media, "answer")
+    assert call.machine.tick(call.now) == []
+
+
+def test_offers_without_end_are_paced_and_nobody_is_kept_waiting_by_them() -> None:
+    call = Call(max_viewers=4)
+    floods = [call.new("viewer")[0] for _ in range(3)]
+    started, asked, waited = 0, 0.0, 0.0
+    for step in range(400):  # ten seconds, an offer of each every 25 ms
+        call.now += 0.025
+        actions = [a for socket in floods for a in call.say(socket, Offer("sdp"))]
+        if step == 200:
+            asked = call.now
+            actions += call.say(call.new("viewer")[0], Offer("honest"))
+        if step % 10 == 0:
+            actions += call.machine.tick(call.now)
+        for action in actions:
+            if isinstance(action, StartMedia):
+                started += 1
+                call.machine.answered(action.media, "answer")
+                call.machine.ping(action.media, call.now)
+                if action.sdp == "honest":
+                    waited = call.now - asked + 0.001
+    assert started <= 3 + 10 * 5 and 0 < waited < 2.0
+
+
+def test_no_offer_of_a_page_that_has_left_is_answered() -> None:
+    call = Call()
+    viewer, _ = call.new("viewer")
+    call.say(viewer, Offer("first"))
+    call.say(viewer, Offer("second"))
+    call.say(viewer, Bye())
+    assert call.machine.tick(call.now + 1) == []
 
 
 def test_closing_ends_everything() -> None:
