@@ -210,9 +210,10 @@ class Signalling:
         if not _same(hello.key, key):
             return self._refuse(socket, "not_found", "there is no call at this address; ask for a new link")
         actions = self._lose_dead(now)
-        number = self._resumed(hello)
+        number, kept = self._resumed(hello), False
         if number is not None:
-            actions += self._vacate(self._places[number])
+            kept = hello.keep_media and self._places[number].media is not None
+            actions += self._hang_up(self._places[number]) if kept else self._vacate(self._places[number])
         elif self._is_full(hello.role):
             number = self._abandoned(hello.role)
             if number is None:
@@ -224,7 +225,7 @@ class Signalling:
         place = self._places[number]
         place.socket, state.place = socket, number
         url = self._rules.viewer_url if place.role == "person" else ""
-        welcome = Welcome(place.token, url, list(self._rules.ice_servers), self._rules.heartbeat)
+        welcome = Welcome(place.token, url, list(self._rules.ice_servers), self._rules.heartbeat, kept)
         told = self._told
         changes = self._tell()
         if told == self._told:
@@ -261,11 +262,15 @@ class Signalling:
         if place.media is not None:
             actions.append(StopMedia(place.media))
             place.media = None
-        if place.socket is not None:
-            self._sockets.pop(place.socket, None)
-            actions.append(HangUp(place.socket))
-            place.socket = None
-        return actions
+        return actions + self._hang_up(place)
+
+    def _hang_up(self, place: _Place) -> list[Action]:
+        """Hang up the place's socket, if it has one; its media go on."""
+        if place.socket is None:
+            return []
+        socket, place.socket = place.socket, None
+        self._sockets.pop(socket, None)
+        return [HangUp(socket)]
 
     def _offer(self, place: _Place, offer: Offer, now: float) -> list[Action]:
         actions: list[Action] = [] if place.media is None else [StopMedia(place.media)]

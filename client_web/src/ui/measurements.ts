@@ -1,6 +1,7 @@
-import { FigureReader, type Figures, judge, type Quality } from "../figures";
+import { FigureReader, type Figures } from "../figures";
 import type { Peer } from "../peer";
-import type { Stats } from "../protocol";
+import type { Role, Stats } from "../protocol";
+import { judge, type Quality } from "../quality";
 import type { Readings } from "./stats_panel";
 
 /** Collects, once a second, what the statistics show. */
@@ -19,12 +20,15 @@ export class Measurements {
     this.ping = this.shown = null;
   }
 
-  /** `framesShown`: pictures the browser has shown so far, or null where it does not count them. */
-  async measure(peer: Peer, framesShown: number | null): Promise<void> {
+  constructor(private readonly role: Role) {}
+
+  /** `framesShown`: pictures the browser has shown so far, or null where it does not count them. `looking`: whether it shows any. */
+  async measure(peer: Peer, framesShown: number | null, looking: boolean): Promise<void> {
     const now = performance.now();
     const report = await peer.report();
     this.figures = this.reader.read(report as unknown as Iterable<[string, unknown]>, now);
-    if (framesShown === null) this.shown = this.figures.fps;
+    if (!looking) this.shown = this.frames = null;
+    else if (framesShown === null) this.shown = this.figures.fps;
     else {
       const before = this.frames;
       this.shown = before ? ((framesShown - before.count) * 1000) / Math.max(1, now - before.at) : null;
@@ -37,7 +41,9 @@ export class Measurements {
     return { shown, figures, server, ping };
   }
 
-  quality(live: boolean): Quality {
-    return judge(live, this.figures?.roundTrip ?? this.ping, this.figures?.loss ?? null);
+  /** `silence`: milliseconds for which the server has owed an answer. */
+  quality(live: boolean, silence: number): Quality {
+    const { role, server, figures, shown, ping } = this;
+    return judge({ live, role, server, figures, shown, ping, silence });
   }
 }
