@@ -168,6 +168,7 @@ export class Call {
     this.element.classList.toggle("is-live", live);
     this.controls.relax.enabled(live);
     this.controls.copyLink.enabled(status.viewerUrl !== "");
+    if (!live) this.measurements.reset(); // the figures of a connection that is gone
     if (live && !wasLive) this.becomeLive();
     else if (phase === "waiting" || phase === "connecting") {
       this.stage.freeze();
@@ -184,7 +185,6 @@ export class Call {
 
   private becomeLive(): void {
     const { announcer } = this.options;
-    this.measurements.reset();
     this.hints.reset();
     this.camera.push(this.stage.view);
     if (this.element.classList.contains("was-live")) announcer.show("Connected again.");
