@@ -297,6 +297,12 @@ describe("what is said of an attempt", () => {
     expect(machine.status.trouble).toBe("none");
   });
 
+  it("takes a peer connection that fails before its offer for a browser without a network", () => {
+    welcome();
+    machine.handle({ kind: "peer-state", state: "failed" }, now);
+    expect(machine.status).toMatchObject({ phase: "waiting", trouble: "no-network" });
+  });
+
   it("counts a peer connection that fails at once as blocked", () => {
     answered();
     machine.handle({ kind: "peer-state", state: "failed" }, now);

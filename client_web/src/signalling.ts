@@ -188,8 +188,9 @@ export class Signalling {
     this.lose(now, this.phase === "live" ? "lost" : this.mediaTrouble());
   }
 
+  /** Firefox without a network fails before it makes an offer. */
   private mediaTrouble(): Trouble {
-    return this.hasNetwork ? "blocked" : "no-network";
+    return this.hasNetwork && this.step !== "offer" ? "blocked" : "no-network";
   }
 
   /** Tells first and closes then: the page may want to keep the last picture. */

@@ -25,7 +25,7 @@ export function troubleSentence(trouble: Trouble, told = ""): string {
     case "lost":
       return "The connection was lost.";
     case "full":
-      return "All places for viewers are taken. You come in as soon as one is free.";
+      return "Every viewer's place is taken. You come in as soon as one is free.";
     case "taken":
       return "This avatar is in a call on another page. You come in as soon as that page leaves.";
     case "told":

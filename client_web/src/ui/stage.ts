@@ -147,8 +147,11 @@ export class Stage {
 
   private countFrames(): void {
     if (!("requestVideoFrameCallback" in this.video)) return;
-    const count = (): void => {
-      this.framesShown = (this.framesShown ?? 0) + 1;
+    let before = 0;
+    const count: VideoFrameRequestCallback = (_now, { presentedFrames }) => {
+      // A busy page is not called for each picture; a new stream may count from nothing.
+      this.framesShown = (this.framesShown ?? 0) + Math.max(1, before === 0 ? 1 : presentedFrames - before);
+      before = presentedFrames;
       this.video.requestVideoFrameCallback(count);
     };
     this.video.requestVideoFrameCallback(count);
