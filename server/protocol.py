@@ -88,14 +88,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Failure:
-    """One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect;
-    for taken and full that is: not before a place may be free.
+    """One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect.
+    `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule.
     """
 
     TYPE: ClassVar[str] = "failure"
     code: str
     message: str
     final: bool = True
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,7 @@ class Signalling:
         number, kept = self._resumed(hello), False
         if number is not None:
             kept = hello.keep_media and self._places[number].media is not None
-            actions += self._hang_up(self._places[number]) if kept else self._vacate(self._places[number])
+            actions += self._vacate(self._places[number], keep_media=kept)
         elif self._is_full(hello.role):
             number = self._abandoned(hello.role)
             if number is None:
@@ -256,21 +256,17 @@ class Signalling:
         self._places[number] = _Place(role, self._new_token(), None)
         return number
 
-    def _vacate(self, place: _Place) -> list[Action]:
+    def _vacate(self, place: _Place, *, keep_media: bool = False) -> list[Action]:
         """End the place's media and hang up its socket; the place itself stays for the page that comes back."""
         actions: list[Action] = []
-        if place.media is not None:
+        if place.media is not None and not keep_media:
             actions.append(StopMedia(place.media))
             place.media = None
-        return actions + self._hang_up(place)
-
-    def _hang_up(self, place: _Place) -> list[Action]:
-        """Hang up the place's socket, if it has one; its media go on."""
-        if place.socket is None:
-            return []
-        socket, place.socket = place.socket, None
-        self._sockets.pop(socket, None)
-        return [HangUp(socket)]
+        if place.socket is not None:
+            self._sockets.pop(place.socket, None)
+            actions.append(HangUp(place.socket))
+            place.socket = None
+        return actions
 
     def _offer(self, place: _Place, offer: Offer, now: float) -> list[Action]:
         actions: list[Action] = [] if place.media is None else [StopMedia(place.media)]

@@ -49,12 +49,13 @@ export interface Answer {
   sdp: string;
 }
 
-/** One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect; for taken and full that is: not before a place may be free. */
+/** One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule. */
 export interface Failure {
   type: "failure";
   code: string;
   message: string;
   final: boolean;
+  retry_after: number;
 }
 
 /** Who is here; sent when it changes. */
@@ -217,6 +218,7 @@ const MESSAGES = {
     code: { check: text },
     message: { check: text },
     final: { check: flag, fallback: () => true },
+    retry_after: { check: number, fallback: () => 0.0 },
   },
   room_state: {
     person: { check: flag },

@@ -21,5 +21,10 @@ export function placeDelay(attempt: number, random: () => number = Math.random):
 
 function delay(schedule: readonly number[], attempt: number, random: () => number): number {
   const seconds = schedule[Math.min(attempt, schedule.length - 1)] ?? 0;
-  return seconds * 1000 * (1 + JITTER * random());
+  return jittered(seconds * 1000, random);
+}
+
+/** `milliseconds`, and a little more by chance. */
+export function jittered(milliseconds: number, random: () => number): number {
+  return milliseconds * (1 + JITTER * random());
 }

@@ -311,7 +311,7 @@ describe("what is said of an attempt", () => {
 });
 
 describe("failures", () => {
-  const failure = (final: boolean): Message => ({ type: "failure", code: "media", message: "The room is full.", final });
+  const failure = (final: boolean): Message => ({ type: "failure", code: "media", message: "The room is full.", final, retry_after: 0 });
 
   it("stops at a final one and shows its sentence", () => {
     join();
@@ -336,7 +336,7 @@ describe("failures", () => {
     const waits: number[] = [];
     for (let i = 0; i < 4; i++) {
       machine.handle({ kind: "socket-open" }, now);
-      hear({ type: "failure", code, message: "no", final: true });
+      hear({ type: "failure", code, message: "no", final: true, retry_after: 0 });
       expect(machine.status).toMatchObject({ phase: "waiting", trouble: code });
       waits.push(machine.wakeAt - now);
       expect(kinds(pass())).toEqual(["open-socket"]);
@@ -347,17 +347,24 @@ describe("failures", () => {
     expect(machine.status.trouble).toBe("none");
   });
 
+  it.each(["full", "media", "internal"])("waits as long as the server asks for when it says %s", (code) => {
+    join();
+    machine.handle({ kind: "socket-open" }, now);
+    hear({ type: "failure", code, message: "no", final: false, retry_after: 5 });
+    expect(machine.wakeAt - now).toBe(5000);
+  });
+
   it("asks at once when told to", () => {
     join();
     machine.handle({ kind: "socket-open" }, now);
-    hear({ type: "failure", code: "full", message: "no", final: true });
+    hear({ type: "failure", code: "full", message: "no", final: true, retry_after: 0 });
     expect(kinds(machine.handle({ kind: "nudge" }, now))).toEqual(["open-socket"]);
   });
 
   it("does not end a live call for one message that the server did not take", () => {
     join();
     goLive();
-    hear({ type: "failure", code: "bad_message", message: "no", final: false });
+    hear({ type: "failure", code: "bad_message", message: "no", final: false, retry_after: 0 });
     expect(machine.status.phase).toBe("live");
   });
 

@@ -5,7 +5,7 @@
  * A call that is live lives in its peer connection; the socket beside it may close and is opened again (`line`).
  */
 import { decode, type Failure, type Message, ProtocolError, type Role, VERSION, type Welcome } from "./protocol";
-import { placeDelay, reconnectDelay } from "./reconnect";
+import { jittered, placeDelay, reconnectDelay } from "./reconnect";
 import type { Input, Output, PeerState, Phase, Status, Trouble } from "./signalling_types";
 
 /** An attempt that is not live after this many milliseconds is given up. */
@@ -174,14 +174,15 @@ export class Signalling {
     this.report();
   }
 
-  private lose(now: number, trouble: Trouble, message = ""): void {
+  /** `notBefore`: milliseconds that the server asks to wait. */
+  private lose(now: number, trouble: Trouble, message = "", notBefore = 0): void {
     if (this.phase !== "connecting" && this.phase !== "live") return;
     this.trouble = trouble;
     this.message = message;
     const delay = reconnectDelay(this.attempt, this.random);
     this.attempt += 1;
     this.close("waiting");
-    this.retryAt = now + delay;
+    this.retryAt = now + Math.max(delay, notBefore);
   }
 
   private loseMedia(now: number): void {
@@ -326,19 +327,21 @@ export class Signalling {
 
   private failure(failure: Failure, now: number): void {
     const { code, message, final } = failure;
-    if (code === "full" || code === "taken") this.waitForPlace(code, now);
+    const wait = Math.min(60, Math.max(0, failure.retry_after)) * 1_000;
+    if (code === "full" || code === "taken") this.waitForPlace(code, now, wait);
     else if (final) {
       this.trouble = "told";
       this.message = message;
       this.close("failed");
-    } else if (this.phase === "connecting" || code !== "bad_message") this.lose(now, "told", message);
+    } else if (this.phase === "connecting" || code !== "bad_message") this.lose(now, "told", message, wait);
   }
 
-  private waitForPlace(trouble: "full" | "taken", now: number): void {
+  /** `wait`: milliseconds that the server asks for; 0 leaves them to us. */
+  private waitForPlace(trouble: "full" | "taken", now: number, wait: number): void {
     this.trouble = trouble;
     this.message = "";
     this.close("waiting");
-    this.retryAt = now + placeDelay(this.placeAttempt, this.random);
+    this.retryAt = now + (wait > 0 ? jittered(wait, this.random) : placeDelay(this.placeAttempt, this.random));
     this.placeAttempt += 1;
   }
 

@@ -143,8 +143,8 @@ def test_a_page_that_lost_only_its_socket_keeps_its_media(is_noticed: bool) -> N
     assert sent(actions, Welcome, second)[0].media_kept
     assert sent(actions, RoomState, second) == [RoomState(True, 0)]
     assert call.machine.socket_of_media == {media: second}
-    call.now += call.rules.dead_after + 0.1
-    assert call.machine.tick(call.now) == [StopMedia(media), HangUp(second)], "kept media still have to give signs of life"
+    call.now += call.rules.media_timeout + 0.1
+    assert call.machine.tick(call.now)[:2] == [StopMedia(media), HangUp(second)], "kept media still have to give signs of life"
 
 
 def test_media_that_are_gone_cannot_be_kept() -> None:
