@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Figures } from "./figures";
-import { type Experience, judge, pictureAge } from "./quality";
+import { BETTER_AFTER, type Experience, judge, pictureAge, SteadyQuality } from "./quality";
 
 const still: Figures = {
   fps: null, width: 512, height: 512, codec: "VP8", bitrateDown: 1e6, bitrateUp: 1e6,
@@ -9,11 +9,10 @@ const still: Figures = {
 const stats = (face: boolean, total = 40, ready = true): Experience["server"] => ({
   type: "stats", fps: 30, stages: { total, encode: 3 }, bitrate: 1e6, face, calibrating: false, ready,
 });
-const well: Experience = { live: true, role: "viewer", server: stats(true), figures: still, shown: 29, ping: 20, silence: 0 };
+const well: Experience = { role: "viewer", server: stats(true), figures: still, shown: 29, ping: 20, silence: 0 };
 
 it.each<[string, Partial<Experience>, string]>([
   ["all is well", {}, "excellent"],
-  ["the call is not live", { live: false }, "lost"],
   ["nothing was measured yet", { server: null, figures: null, shown: null, ping: null }, "unknown"],
   ["the avatar is not loaded", { server: stats(false, 40, false), shown: 0 }, "starting"],
   ["3 pictures a second of a moving face", { shown: 3 }, "poor"],
@@ -37,6 +36,18 @@ it.each<[string, Partial<Experience>, string]>([
   ["no answer at all", { server: null, figures: null, ping: null, silence: 3000 }, "poor"],
 ])("when %s", (_what, change, quality) => {
   expect(judge({ ...well, ...change })).toBe(quality);
+});
+
+it("says at once what got worse, and what got better once that lasts", () => {
+  const steady = new SteadyQuality();
+  expect(steady.settle("excellent", 0)).toBe("excellent");
+  expect(steady.settle("poor", 1)).toBe("poor");
+  expect(steady.settle("good", 2)).toBe("poor");
+  expect(steady.settle("poor", 3)).toBe("poor");
+  expect(steady.settle("good", 4)).toBe("poor");
+  expect(steady.settle("excellent", BETTER_AFTER)).toBe("poor");
+  expect(steady.settle("excellent", 4 + BETTER_AFTER)).toBe("excellent");
+  for (const quality of ["starting", "excellent", "lost", "good"] as const) expect(steady.settle(quality, 9e9)).toBe(quality);
 });
 
 it("counts the way there only for the person, whose webcam it is", () => {

@@ -6,7 +6,6 @@ import type { Role, Stats } from "./protocol";
 export type Quality = "excellent" | "good" | "poor" | "starting" | "unknown" | "lost";
 
 export interface Experience {
-  live: boolean;
   role: Role;
   /** The server's last word; null before the first. */
   server: Stats | null;
@@ -32,10 +31,31 @@ const LIMITS = {
 const FLUENT = 20;
 const JERKY = 12;
 
-/** The worst of everything decides. Pictures count only while the avatar moves: one that rests sends few. */
+const GRADES: readonly Quality[] = ["excellent", "good", "poor"];
+/** Milliseconds for which it must be better before that is said: a word that flickers tells nothing. */
+export const BETTER_AFTER = 2_000;
+
+/** Says at once what got worse, and after a while what got better. */
+export class SteadyQuality {
+  private said: Quality = "unknown";
+  private betterSince = Infinity;
+
+  /** `now` in milliseconds -> what to say. */
+  settle(quality: Quality, now: number): Quality {
+    const [before, after] = [GRADES.indexOf(this.said), GRADES.indexOf(quality)];
+    const better = before >= 0 && after >= 0 && after < before;
+    this.betterSince = better ? Math.min(this.betterSince, now) : Infinity;
+    if (!better || now - this.betterSince >= BETTER_AFTER) {
+      this.said = quality;
+      this.betterSince = Infinity;
+    }
+    return this.said;
+  }
+}
+
+/** Of a live call: the worst of everything decides. Pictures count only while the avatar moves: one that rests sends few. */
 export function judge(experience: Experience): Quality {
-  const { live, server, figures, shown, ping, silence } = experience;
-  if (!live) return "lost";
+  const { server, figures, shown, ping, silence } = experience;
   if (server?.ready === false) return "starting";
   const roundTrip = figures?.roundTrip ?? ping;
   if (!server && roundTrip === null && silence <= LIMITS.silence[1]) return "unknown";
@@ -49,7 +69,7 @@ export function judge(experience: Experience): Quality {
     mark("concealed", figures?.concealed ?? null),
     mark("silence", silence),
   ];
-  return (["excellent", "good", "poor"] as const)[Math.max(...marks) as 0 | 1 | 2];
+  return GRADES[Math.max(...marks)] ?? "poor";
 }
 
 /**

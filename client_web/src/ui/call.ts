@@ -222,7 +222,7 @@ export class Call {
     const waiting = waitsForPlace(status.trouble);
     const hasPicture = this.element.classList.contains("has-picture");
     if (live) {
-      const quality = this.measurements.quality(true, this.session.silence);
+      const quality = this.measurements.quality(this.session.silence);
       this.header.setQuality(quality, quality === "unknown" ? "connected" : quality);
     } else if (waiting) this.header.setQuality("unknown", "waiting");
     else this.header.setQuality(status.again ? "lost" : "unknown", status.again ? "lost" : "connecting");

@@ -1,13 +1,14 @@
 import { FigureReader, type Figures } from "../figures";
 import type { Peer } from "../peer";
 import type { Role, Stats } from "../protocol";
-import { judge, type Quality } from "../quality";
+import { judge, type Quality, SteadyQuality } from "../quality";
 import type { Readings } from "./stats_panel";
 
 /** Collects, once a second, what the statistics show. */
 export class Measurements {
   server: Stats | null = null;
   ping: number | null = null;
+  private steady = new SteadyQuality();
   private figures: Figures | null = null;
   private shown: number | null = null;
   private reader = new FigureReader();
@@ -16,6 +17,7 @@ export class Measurements {
   /** A new connection counts from nothing. */
   reset(): void {
     this.reader = new FigureReader();
+    this.steady = new SteadyQuality();
     this.server = this.figures = this.frames = null;
     this.ping = this.shown = null;
   }
@@ -41,9 +43,9 @@ export class Measurements {
     return { shown, figures, server, ping };
   }
 
-  /** `silence`: milliseconds for which the server has owed an answer. */
-  quality(live: boolean, silence: number): Quality {
+  /** Of a live call. `silence`: milliseconds for which the server has owed an answer. */
+  quality(silence: number): Quality {
     const { role, server, figures, shown, ping } = this;
-    return judge({ live, role, server, figures, shown, ping, silence });
+    return this.steady.settle(judge({ role, server, figures, shown, ping, silence }), performance.now());
   }
 }
