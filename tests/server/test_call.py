@@ -64,7 +64,9 @@ async def test_a_call_from_start_to_end() -> None:
         person.say(Recalibrate())
         await until(lambda: _stats(person).calibrating)
         assert {"decode", "track", "splat", "encode", "total"} == set(_stats(viewer).stages)
-        await until(lambda: _stats(viewer).fps > 5 and _stats(viewer).bitrate > 0 and _stats(viewer).face and _stats(viewer).ready)
+        await until(
+            lambda: _stats(viewer).fps > 5 and _stats(viewer).bitrate > 0 and _stats(viewer).face and _stats(viewer).ready
+        )
 
         await viewer.leave()
         await until(lambda: person.said.get("room_state") == RoomState(True, 0))
