@@ -185,6 +185,7 @@ export class Call {
 
   private becomeLive(): void {
     const { announcer } = this.options;
+    this.measurements.reset(); // a reading of the last connection may have come late
     this.hints.reset();
     this.camera.push(this.stage.view);
     if (this.element.classList.contains("was-live")) announcer.show("Connected again.");
