@@ -148,8 +148,8 @@ class Peer:
         stages = {stage: measured[stage] for stage in STAGES if stage in measured}
         fps = 0.0 if self._view is None else self._view.times.rate("picture")
         bitrate = 8.0 * await self._bytes_since_last()
-        face = worker.face and "decode" in measured  # a webcam that was switched off shows none
-        self.send(Stats(round(fps, 1), stages, bitrate, face, worker.calibrating))
+        face = worker.ready and worker.face and "decode" in measured  # a webcam that was switched off shows none
+        self.send(Stats(round(fps, 1), stages, bitrate, face, worker.ready and worker.calibrating, worker.ready))
 
     # Setting up
 

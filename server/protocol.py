@@ -36,13 +36,16 @@ class IceServer:
 
 @dataclass(frozen=True)
 class Hello:
-    """First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`."""
+    """First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`.
+    `keep_media`: the peer connection of that place is well, only its socket was lost; leave it as it is.
+    """
 
     TYPE: ClassVar[str] = "hello"
     role: Role
     key: str = ""
     resume: str = ""
     version: int = VERSION
+    keep_media: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,16 @@ class Bye:
 
 @dataclass(frozen=True)
 class Welcome:
-    """The place was given. `viewer_url`: address for others, empty for a viewer. `heartbeat`: seconds between pings."""
+    """The place was given. `viewer_url`: address for others, empty for a viewer. `heartbeat`: seconds between pings.
+    `media_kept`: the peer connection goes on, as `Hello.keep_media` asked; else an offer is awaited.
+    """
 
     TYPE: ClassVar[str] = "welcome"
     resume: str
     viewer_url: str = ""
     ice_servers: list[IceServer] = field(default_factory=list)
     heartbeat: float = 1.0
+    media_kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,8 @@ class Pong:
 class Stats:
     """Once a second. `fps`: avatar frames rendered for this page. `stages`: stage name -> milliseconds, median of the last
     second (decode, track, solve, pose, splat, encode, total). `bitrate`: bits a second sent to this page.
-    `face`: whether a face is seen. `calibrating`: whether the neutral face is being taken.
+    `face`: whether a face is seen. `calibrating`: whether the neutral face is being taken. `ready`: whether the avatar is
+    loaded; without it no picture changes.
     """
 
     TYPE: ClassVar[str] = "stats"
@@ -147,6 +154,7 @@ class Stats:
     bitrate: float
     face: bool
     calibrating: bool = False
+    ready: bool = True
 
 
 Message = Hello | Offer | Bye | Welcome | Answer | Failure | RoomState | Camera | Ping | Recalibrate | Pong | Stats

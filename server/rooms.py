@@ -16,7 +16,7 @@ from realtime.worker import RenderWorker
 from server import ice
 from server.config import ServerConfig
 from server.peer import Peer, PeerEvents, Studio
-from server.protocol import decode, encode
+from server.protocol import Failure, decode, encode
 from server.signalling import Action, HangUp, Rules, Send, Signalling, StartMedia, StopMedia
 
 log = logging.getLogger(__name__)
@@ -98,6 +98,10 @@ class Room:
         self._draining = True
         for timer in self._timers:
             timer.cancel()
+        if self.worker.failure:  # said in full where the server was started; it may hold paths
+            sentence = "the avatar cannot be shown any more; whoever runs the server finds the reason in its log"
+            for socket in list(self._outboxes):
+                self._post(socket, encode(Failure("internal", sentence)))
         self._do(self._signalling.close())
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=CLOSE_TIMEOUT)

@@ -246,9 +246,10 @@ class Signalling:
         if not _same(hello.key, key):
             return self._refuse(socket, "not_found", "there is no call at this address; ask for a new link")
         actions = self._lose_dead(now)
-        number = self._resumed(hello)
+        number, kept = self._resumed(hello), False
         if number is not None:
-            actions += self._vacate(self._places[number])
+            kept = hello.keep_media and self._places[number].media is not None
+            actions += self._vacate(self._places[number], keep_media=kept)
         elif self._is_full(hello.role):
             number = self._abandoned(hello.role)
             if number is None:
@@ -262,7 +263,7 @@ class Signalling:
         place.socket, state.place = socket, number
         place.deadline = now + self._rules.media_timeout
         url = self._rules.viewer_url if place.role == "person" else ""
-        welcome = Welcome(place.token, url, list(self._rules.ice_servers), self._rules.heartbeat)
+        welcome = Welcome(place.token, url, list(self._rules.ice_servers), self._rules.heartbeat, kept)
         told = self._told
         changes = self._tell()
         if told == self._told:
@@ -295,10 +296,10 @@ class Signalling:
         self._places[number] = _Place(role, self._new_token(), None, 0.0)
         return number
 
-    def _vacate(self, place: _Place) -> list[Action]:
+    def _vacate(self, place: _Place, *, keep_media: bool = False) -> list[Action]:
         """End the place's media and hang up its socket; the place itself stays for the page that comes back."""
         actions: list[Action] = []
-        if place.media is not None:
+        if place.media is not None and not keep_media:
             actions.append(StopMedia(place.media))
             place.media = None
         place.opening, place.waiting = False, None

@@ -1,11 +1,13 @@
 import type { Address } from "./address";
 import { LocalMedia } from "./media";
 import { loadPreferences, savePreferences } from "./preferences";
-import { Signalling, type Status } from "./signalling";
+import { Signalling } from "./signalling";
+import type { Status } from "./signalling_types";
 import { Announcer } from "./ui/announcer";
 import { Call } from "./ui/call";
 import { endingScreen } from "./ui/ending";
 import { Lobby } from "./ui/lobby";
+import { asSentence } from "./words";
 
 /** A browser's question may stay unanswered; the call begins without the devices, and they join when they come. */
 const ASKING_LIMIT = 3_000;
@@ -74,16 +76,16 @@ export class App {
 
   private follow(status: Status): void {
     document.documentElement.dataset.phase = status.phase;
-    if (status.phase === "failed") this.showFailure(status.message);
+    if (status.phase === "failed") this.showFailure(status);
     if (status.phase === "left") this.showGoodbye();
   }
 
-  private showFailure(message: string): void {
+  private showFailure({ again, message }: Status): void {
     this.end("failed", {
       testId: "failure",
       icon: "warning",
-      title: "The call could not go on",
-      sentence: message,
+      title: again ? "The call has ended" : "You could not join the call",
+      sentence: asSentence(message),
       action: "Try again",
       actionId: "try-again",
       press: () => void this.enterCall(),
@@ -95,7 +97,7 @@ export class App {
       testId: "goodbye",
       icon: "door",
       title: "You left the call",
-      sentence: this.media ? "Your camera and microphone are off." : "You can come back at any time.",
+      sentence: this.media ? "Your camera and microphone are off." : "You can come back with the same link.",
       action: this.media ? "Join again" : "Watch again",
       actionId: "join-again",
       press: () => this.start(),

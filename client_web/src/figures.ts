@@ -13,9 +13,11 @@ export interface Figures {
   dropped: number | null;
   /** Milliseconds. */
   roundTrip: number | null;
+  /** Milliseconds that a picture waited before it was shown, since the last reading. */
+  waited: number | null;
+  /** Sound that the browser made up for packets that were not there in time, as a part of all, [0, 1]. */
+  concealed: number | null;
 }
-
-export type Quality = "excellent" | "good" | "poor" | "lost";
 
 /** One entry of an RTCStatsReport: W3C webrtc-stats names. */
 type Entry = Record<string, unknown> & { id: string; type: string };
@@ -27,6 +29,10 @@ interface Totals {
   lost: number | null;
   received: number | null;
   frames: number | null;
+  waited: number | null;
+  emitted: number | null;
+  concealed: number | null;
+  samples: number | null;
 }
 
 export class FigureReader {
@@ -39,6 +45,7 @@ export class FigureReader {
       [...entries.values()].find((e) => e.type === type && (kind === undefined || e.kind === kind));
     const inbound = find("inbound-rtp", "video");
     const outbound = find("outbound-rtp", "video");
+    const sound = find("inbound-rtp", "audio");
     const pair = selectedPair(entries);
     const totals: Totals = {
       at: now,
@@ -47,6 +54,10 @@ export class FigureReader {
       lost: number(inbound, "packetsLost"),
       received: number(inbound, "packetsReceived"),
       frames: number(inbound, "framesDecoded"),
+      waited: number(inbound, "jitterBufferDelay"),
+      emitted: number(inbound, "jitterBufferEmittedCount"),
+      concealed: concealedAloud(sound),
+      samples: number(sound, "totalSamplesReceived"),
     };
     const before = this.before;
     this.before = totals;
@@ -57,21 +68,15 @@ export class FigureReader {
       width: number(inbound, "frameWidth"),
       height: number(inbound, "frameHeight"),
       codec: typeof codec === "string" ? codec.replace(/^video\//, "") : null,
-      bitrateDown: times8(rate(before, totals, "down")),
-      bitrateUp: times8(rate(before, totals, "up")),
+      bitrateDown: times(8, rate(before, totals, "down")),
+      bitrateUp: times(8, rate(before, totals, "up")),
       loss: lossBetween(before, totals),
       dropped: number(inbound, "framesDropped"),
-      roundTrip: roundTrip === null ? null : roundTrip * 1000,
+      roundTrip: times(1000, roundTrip),
+      waited: times(1000, ratio(before, totals, "waited", "emitted")),
+      concealed: ratio(before, totals, "concealed", "samples"),
     };
   }
-}
-
-/** The connection in a word. The frame rate is left out: it tells more about the server than about the line. */
-export function judge(live: boolean, roundTrip: number | null, loss: number | null): Quality {
-  if (!live) return "lost";
-  if ((loss ?? 0) > 0.05 || (roundTrip ?? 0) > 400) return "poor";
-  if ((loss ?? 0) > 0.01 || (roundTrip ?? 0) > 150) return "good";
-  return "excellent";
 }
 
 /** Chromium and Safari name the pair in the transport; Firefox marks the pair itself. */
@@ -95,8 +100,21 @@ function rate(before: Totals | null, after: Totals, name: "down" | "up" | "frame
   return ((b - a) * 1000) / (after.at - before.at);
 }
 
-function times8(bytes: number | null): number | null {
-  return bytes === null ? null : bytes * 8;
+function times(factor: number, value: number | null): number | null {
+  return value === null ? null : value * factor;
+}
+
+/** How much `part` grew for each one that `whole` grew; null while nothing did. */
+function ratio(before: Totals | null, after: Totals, part: keyof Totals, whole: keyof Totals): number | null {
+  const [p0, p1, w0, w1] = [before?.[part] ?? null, after[part], before?.[whole] ?? null, after[whole]];
+  if (p0 === null || p1 === null || w0 === null || w1 === null || w1 <= w0) return null;
+  return Math.max(0, p1 - p0) / (w1 - w0);
+}
+
+/** Samples made up; those made up as silence, because nothing is being sent, are not missed. */
+function concealedAloud(sound: Entry | undefined): number | null {
+  const all = number(sound, "concealedSamples");
+  return all === null ? null : all - (number(sound, "silentConcealedSamples") ?? 0);
 }
 
 function lossBetween(before: Totals | null, after: Totals): number | null {

@@ -9,6 +9,7 @@ describe("decode", () => {
       viewer_url: "",
       ice_servers: [],
       heartbeat: 1,
+      media_kept: false,
     });
     expect(decode('{"type":"failure","code":"full","message":"Full."}')).toMatchObject({ final: true });
   });
@@ -19,7 +20,7 @@ describe("decode", () => {
   });
 
   it("gives back what was encoded", () => {
-    const message: Message = { type: "stats", fps: 29.5, stages: { splat: 18 }, bitrate: 1e6, face: false, calibrating: true };
+    const message: Message = { type: "stats", fps: 29.5, stages: { splat: 18 }, bitrate: 1e6, face: false, calibrating: true, ready: false };
     expect(decode(encode(message))).toEqual(message);
   });
 

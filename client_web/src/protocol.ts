@@ -12,13 +12,14 @@ export interface IceServer {
   credential: string;
 }
 
-/** First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`. */
+/** First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`. `keep_media`: the peer connection of that place is well, only its socket was lost; leave it as it is. */
 export interface Hello {
   type: "hello";
   role: "person" | "viewer";
   key: string;
   resume: string;
   version: number;
+  keep_media: boolean;
 }
 
 /** The page's complete SDP offer (candidates included). */
@@ -32,13 +33,14 @@ export interface Bye {
   type: "bye";
 }
 
-/** The place was given. `viewer_url`: address for others, empty for a viewer. `heartbeat`: seconds between pings. */
+/** The place was given. `viewer_url`: address for others, empty for a viewer. `heartbeat`: seconds between pings. `media_kept`: the peer connection goes on, as `Hello.keep_media` asked; else an offer is awaited. */
 export interface Welcome {
   type: "welcome";
   resume: string;
   viewer_url: string;
   ice_servers: IceServer[];
   heartbeat: number;
+  media_kept: boolean;
 }
 
 /** The server's complete SDP answer. */
@@ -88,7 +90,7 @@ export interface Pong {
   sent: number;
 }
 
-/** Once a second. `fps`: avatar frames rendered for this page. `stages`: stage name -> milliseconds, median of the last second (decode, track, solve, pose, splat, encode, total). `bitrate`: bits a second sent to this page. `face`: whether a face is seen. `calibrating`: whether the neutral face is being taken. */
+/** Once a second. `fps`: avatar frames rendered for this page. `stages`: stage name -> milliseconds, median of the last second (decode, track, solve, pose, splat, encode, total). `bitrate`: bits a second sent to this page. `face`: whether a face is seen. `calibrating`: whether the neutral face is being taken. `ready`: whether the avatar is loaded; without it no picture changes. */
 export interface Stats {
   type: "stats";
   fps: number;
@@ -96,6 +98,7 @@ export interface Stats {
   bitrate: number;
   face: boolean;
   calibrating: boolean;
+  ready: boolean;
 }
 
 export type Message =
@@ -195,6 +198,7 @@ const MESSAGES = {
     key: { check: text, fallback: () => "" },
     resume: { check: text, fallback: () => "" },
     version: { check: integer, fallback: () => 1 },
+    keep_media: { check: flag, fallback: () => false },
   },
   offer: {
     sdp: { check: text },
@@ -205,6 +209,7 @@ const MESSAGES = {
     viewer_url: { check: text, fallback: () => "" },
     ice_servers: { check: list(object(iceServerShape)), fallback: () => [] },
     heartbeat: { check: number, fallback: () => 1.0 },
+    media_kept: { check: flag, fallback: () => false },
   },
   answer: {
     sdp: { check: text },
@@ -237,5 +242,6 @@ const MESSAGES = {
     bitrate: { check: number },
     face: { check: flag },
     calibrating: { check: flag, fallback: () => false },
+    ready: { check: flag, fallback: () => true },
   },
 } satisfies Record<Message["type"], Shape>;

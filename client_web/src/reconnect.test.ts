@@ -1,9 +1,19 @@
 import { expect, it } from "vitest";
-import { JITTER, reconnectDelay } from "./reconnect";
+import { JITTER, placeDelay, reconnectDelay } from "./reconnect";
 
-it("follows 0, .3, 1.2, 2.7, 4.8 s, then every 7 s", () => {
-  const delays = Array.from({ length: 8 }, (_, attempt) => reconnectDelay(attempt, () => 0));
-  expect(delays.map(Math.round)).toEqual([0, 300, 1200, 2700, 4800, 7000, 7000, 7000]);
+it("tries every 2 s while a restart may last, then less often", () => {
+  const delays = Array.from({ length: 24 }, (_, attempt) => reconnectDelay(attempt, () => 0));
+  expect(delays.slice(0, 5).map(Math.round)).toEqual([0, 300, 1200, 2000, 2000]);
+  const close = delays.filter((delay) => delay <= 2000);
+  expect(close.reduce((sum, delay) => sum + delay, 0)).toBeGreaterThan(29_000);
+  expect(delays.slice(-2)).toEqual([7000, 7000]);
+});
+
+it("asks for a place less and less often, but goes on", () => {
+  const delays = Array.from({ length: 9 }, (_, attempt) => placeDelay(attempt, () => 0));
+  expect(delays).toEqual([...delays].sort((a, b) => a - b));
+  expect(delays.at(-1)).toBe(8000);
+  expect(placeDelay(3, () => 1)).toBeCloseTo(placeDelay(3, () => 0) * (1 + JITTER));
 });
 
 it("adds some chance, never more than agreed, and none to the first try", () => {

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { decode, encode, type Message } from "./protocol";
 import { type PeerEvents, type PeerLike, Session, type Socket } from "./session";
-import { Signalling, type Status } from "./signalling";
+import { PONG_LIMIT, Signalling } from "./signalling";
+import type { Status } from "./signalling_types";
 
 class FakeSocket {
   onopen: (() => void) | null = null;
@@ -80,7 +81,7 @@ function last<T>(list: T[]): T {
 function goLive(): void {
   const socket = last(sockets);
   socket.onopen?.();
-  socket.hear({ type: "welcome", resume: "r", viewer_url: "", ice_servers: [], heartbeat: 1 });
+  socket.hear({ type: "welcome", resume: "r", viewer_url: "", ice_servers: [], heartbeat: 1, media_kept: false });
   const peer = last(peers);
   peer.events.offer("offer");
   socket.hear({ type: "answer", sdp: "answer" });
@@ -101,23 +102,25 @@ it("comes back by the schedule when the server is away", () => {
   session.join();
   goLive();
   vi.advanceTimersByTime(6_000);
-  last(sockets).onclose?.();
+  last(peers).events.controlClosed();
   const attempts: number[] = [];
   const lost = performance.now();
-  for (let seen = sockets.length; attempts.length < 7; vi.advanceTimersByTime(10)) {
+  for (let seen = sockets.length; attempts.length < 20; vi.advanceTimersByTime(10)) {
     if (sockets.length === seen) continue;
     seen = sockets.length;
     attempts.push(Math.round((performance.now() - lost) / 100) / 10);
     last(sockets).onclose?.();
   }
-  expect(attempts).toEqual([0, 0.3, 1.5, 4.2, 9, 16, 23]);
+  expect(attempts.slice(0, 6)).toEqual([0, 0.3, 1.5, 3.5, 5.5, 7.5]);
+  expect(attempts[16]).toBe(29.5);
+  expect((attempts[19] ?? 0) - (attempts[18] ?? 0)).toBeCloseTo(7);
 });
 
 it("notices a silent end and starts over with a new peer connection", () => {
   session.join();
   goLive();
   answering = false;
-  vi.advanceTimersByTime(4_100);
+  vi.advanceTimersByTime(PONG_LIMIT + 1_100);
   expect(peers[0]?.closed).toBe(true);
   expect(sockets[0]?.closed).toBe(true);
   expect(sockets).toHaveLength(2);
@@ -126,11 +129,28 @@ it("notices a silent end and starts over with a new peer connection", () => {
   expect(session.status).toMatchObject({ phase: "live", again: true });
 });
 
+it("keeps the peer connection while the socket comes back", () => {
+  session.join();
+  goLive();
+  vi.advanceTimersByTime(6_000);
+  last(sockets).onclose?.();
+  vi.advanceTimersByTime(1);
+  const socket = last(sockets);
+  expect(sockets).toHaveLength(2);
+  socket.onopen?.();
+  expect(socket.sent).toMatchObject([{ type: "hello", resume: "r", keep_media: true }]);
+  socket.hear({ type: "welcome", resume: "r", viewer_url: "", ice_servers: [], heartbeat: 1, media_kept: true });
+  vi.advanceTimersByTime(60_000);
+  expect([sockets.length, peers.length, last(peers).closed]).toEqual([2, 1, false]);
+  expect(session.status).toMatchObject({ phase: "live" });
+  expect(new Set(statuses.map((status) => status.phase))).toEqual(new Set(["connecting", "live"]));
+});
+
 it("does not listen to connections of the past", () => {
   session.join();
   goLive();
   const [old] = peers;
-  last(sockets).onclose?.();
+  old?.events.controlClosed();
   vi.advanceTimersByTime(1);
   goLive();
   old?.events.state("failed");

@@ -1,6 +1,7 @@
 /** Runs the `Signalling` machine on a real socket, a real peer connection and the clock. No DOM. */
 import { encode, type IceServer, type Message, type RoomState, type Stats } from "./protocol";
-import { type Input, type Output, type PeerState, Signalling, type Status } from "./signalling";
+import type { Signalling } from "./signalling";
+import type { Input, Output, PeerState, Status } from "./signalling_types";
 
 /** What of a WebSocket is used here. */
 export type Socket = Pick<WebSocket, "send" | "close" | "onopen" | "onclose" | "onmessage">;
@@ -23,7 +24,8 @@ export interface PeerLike {
 
 export interface SessionEvents {
   status(status: Status): void;
-  room(room: RoomState): void;
+  /** null: who is here is not known any more. */
+  room(room: RoomState | null): void;
   stats(stats: Stats): void;
   roundTrip(milliseconds: number): void;
 }
@@ -47,6 +49,11 @@ export class Session<P extends PeerLike> {
 
   get status(): Status {
     return this.machine.status;
+  }
+
+  /** Milliseconds for which the server has owed an answer. */
+  get silence(): number {
+    return this.machine.silence(this.transports.now());
   }
 
   join(): void {

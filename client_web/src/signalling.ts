@@ -1,75 +1,55 @@
 /**
  * The call as a state machine without sockets, clocks or pages: `handle` takes what happened and the time, and returns what
  * has to be done. `wakeAt` says when it next wants to hear `{ kind: "time" }`. `session.ts` feeds it.
+ *
+ * A call that is live lives in its peer connection; the socket beside it may close and is opened again (`line`).
  */
-import { type Failure, type IceServer, type Message, type Role, type RoomState, type Stats } from "./protocol";
-import { decode, ProtocolError, VERSION } from "./protocol";
-import { reconnectDelay } from "./reconnect";
+import { decode, type Failure, type Message, ProtocolError, type Role, VERSION, type Welcome } from "./protocol";
+import { jittered, placeDelay, reconnectDelay } from "./reconnect";
+import type { Input, Output, PeerState, Phase, Status, Trouble } from "./signalling_types";
 
 /** An attempt that is not live after this many milliseconds is given up. */
 export const CONNECT_LIMIT = 15_000;
-/** A heartbeat that stays unanswered this long means the other end is gone. */
-export const PONG_LIMIT = 3_000;
+/** Media that have not connected this long after the server's answer are probably blocked: said, and still waited for. */
+export const BLOCKED_AFTER = 5_000;
+/** A heartbeat that stays unanswered this long means the other end is gone; an outage of some seconds heals by itself. */
+export const PONG_LIMIT = 6_000;
 /** ICE may mend a `disconnected` connection by itself within this time. */
-export const DISCONNECTED_LIMIT = 2_000;
+export const DISCONNECTED_LIMIT = 5_000;
 /** A connection that lived this long starts the reconnect schedule anew. */
 export const STABLE_AFTER = 5_000;
-
-export type Phase = "idle" | "connecting" | "live" | "waiting" | "failed" | "left";
-
-export interface Status {
-  phase: Phase;
-  /** Attempts since the last stable connection; 0 during the first. */
-  attempt: number;
-  /** Whether this call was live before: connecting again is "reconnecting". */
-  again: boolean;
-  /** A sentence for the person: why it failed, or why it has to try again; may be empty. */
-  message: string;
-  viewerUrl: string;
-}
-
-export type PeerState = "new" | "connecting" | "connected" | "disconnected" | "failed" | "closed";
-
-export type Input =
-  | { kind: "join" | "leave" | "nudge" | "time" }
-  | { kind: "socket-open" | "socket-closed" }
-  | { kind: "socket-text"; text: string }
-  | { kind: "offer"; sdp: string }
-  | { kind: "peer-state"; state: PeerState }
-  | { kind: "peer-error" }
-  | { kind: "control-open" | "control-closed" }
-  | { kind: "control-text"; text: string };
-
-export type Output =
-  | { kind: "open-socket" | "close-socket" | "close-peer" }
-  | { kind: "send"; message: Message }
-  | { kind: "open-peer"; iceServers: IceServer[] }
-  | { kind: "answer"; sdp: string }
-  | { kind: "send-control"; message: Message }
-  | { kind: "status"; status: Status }
-  | { kind: "room"; room: RoomState }
-  | { kind: "stats"; stats: Stats }
-  | { kind: "round-trip"; milliseconds: number };
 
 /** What the connection still waits for; each step only ever moves on to the next. */
 type Step = "socket" | "welcome" | "offer" | "answer" | "control";
 
+/** The socket of a live call. away: waits to be opened; opening, greeting: on the way back. */
+type Line = "open" | "away" | "opening" | "greeting";
+
 export class Signalling {
   private phase: Phase = "idle";
   private step: Step = "socket";
+  private line: Line = "open";
   private attempt = 0;
+  private placeAttempt = 0;
+  private lineAttempt = 0;
   private again = false;
+  private trouble: Trouble = "none";
   private message = "";
   private viewerUrl = "";
   private resume = "";
   private heartbeat = 1_000;
+  /** Whether the browser has an address of its own to offer. */
+  private hasNetwork = true;
 
   private retryAt = Infinity;
   private giveUpAt = Infinity;
+  private blockedAt = Infinity;
   private pingAt = Infinity;
   private unansweredSince = Infinity;
   private disconnectedSince = Infinity;
   private stableAt = Infinity;
+  /** When to open the live call's socket again, or when to give that attempt up. */
+  private lineAt = Infinity;
 
   private outputs: Output[] = [];
 
@@ -80,8 +60,8 @@ export class Signalling {
   ) {}
 
   get status(): Status {
-    const { phase, attempt, again, message, viewerUrl } = this;
-    return { phase, attempt, again, message, viewerUrl };
+    const { phase, attempt, again, trouble, message, viewerUrl } = this;
+    return { phase, attempt, again, trouble, message, viewerUrl };
   }
 
   /** When to send the next `time`, on the clock of `handle`; Infinity: never. */
@@ -89,11 +69,18 @@ export class Signalling {
     return Math.min(
       this.retryAt,
       this.giveUpAt,
+      this.blockedAt,
       this.pingAt,
       this.unansweredSince + PONG_LIMIT,
       this.disconnectedSince + DISCONNECTED_LIMIT,
       this.stableAt,
+      this.lineAt,
     );
+  }
+
+  /** Milliseconds for which the other end has owed an answer. */
+  silence(now: number): number {
+    return Math.max(0, now - this.unansweredSince);
   }
 
   /** What happened, at `now` milliseconds on any clock that only moves forward -> what to do, in order. */
@@ -108,19 +95,17 @@ export class Signalling {
         break;
       case "nudge":
         if (this.phase === "waiting") this.connect(now);
+        else if (this.phase === "live" && this.line === "away") this.openLine(now);
         break;
       case "time":
         this.time(now);
         break;
       case "socket-open":
-        if (this.phase !== "connecting" || this.step !== "socket") break;
-        this.step = "welcome";
-        this.send({ type: "hello", role: this.role, key: this.key, resume: this.resume, version: VERSION });
+        this.socketOpen();
         break;
       case "socket-closed":
-      case "peer-error":
-      case "control-closed":
-        this.lose(now);
+        if (this.phase === "live") this.loseLine(now);
+        else this.lose(now, this.step === "socket" ? "unreachable" : "silent");
         break;
       case "socket-text":
         this.socketText(input.text, now);
@@ -128,10 +113,14 @@ export class Signalling {
       case "offer":
         if (this.phase !== "connecting" || this.step !== "offer") break;
         this.step = "answer";
+        this.hasNetwork = input.sdp.includes("a=candidate:");
         this.send({ type: "offer", sdp: input.sdp });
         break;
       case "peer-state":
         this.peerState(input.state, now);
+        break;
+      case "peer-error":
+        this.lose(now, this.phase === "live" ? "lost" : "no-webrtc");
         break;
       case "control-open":
         this.live(now);
@@ -139,21 +128,26 @@ export class Signalling {
       case "control-text":
         this.controlText(input.text, now);
         break;
+      case "control-closed":
+        this.loseMedia(now);
+        break;
     }
     return this.outputs;
   }
 
   private join(now: number): void {
     if (this.phase === "connecting" || this.phase === "live") return;
-    this.attempt = 0;
+    this.attempt = this.placeAttempt = 0;
     this.again = false;
+    this.trouble = "none";
     this.message = "";
     this.connect(now);
   }
 
   private leave(): void {
     if (this.phase === "idle" || this.phase === "left") return;
-    if (this.phase === "live" || (this.phase === "connecting" && this.step !== "socket")) this.send({ type: "bye" });
+    const isOpen = this.phase === "live" ? this.line === "open" || this.line === "greeting" : this.step !== "socket";
+    if ((this.phase === "live" || this.phase === "connecting") && isOpen) this.send({ type: "bye" });
     this.close("left");
   }
 
@@ -169,22 +163,35 @@ export class Signalling {
   private live(now: number): void {
     if (this.phase !== "connecting" || this.step !== "control") return;
     this.phase = "live";
+    this.line = "open";
+    this.trouble = "none";
     this.message = "";
     this.again = true;
-    this.giveUpAt = Infinity;
+    this.giveUpAt = this.blockedAt = Infinity;
     this.pingAt = now + this.heartbeat;
     this.stableAt = now + STABLE_AFTER;
     this.ping(now);
     this.report();
   }
 
-  private lose(now: number, message = ""): void {
+  /** `notBefore`: milliseconds that the server asks to wait. */
+  private lose(now: number, trouble: Trouble, message = "", notBefore = 0): void {
     if (this.phase !== "connecting" && this.phase !== "live") return;
+    this.trouble = trouble;
     this.message = message;
     const delay = reconnectDelay(this.attempt, this.random);
     this.attempt += 1;
     this.close("waiting");
-    this.retryAt = now + delay;
+    this.retryAt = now + Math.max(delay, notBefore);
+  }
+
+  private loseMedia(now: number): void {
+    this.lose(now, this.phase === "live" ? "lost" : this.mediaTrouble());
+  }
+
+  /** Firefox without a network fails before it makes an offer. */
+  private mediaTrouble(): Trouble {
+    return this.hasNetwork && this.step !== "offer" ? "blocked" : "no-network";
   }
 
   /** Tells first and closes then: the page may want to keep the last picture. */
@@ -192,30 +199,44 @@ export class Signalling {
     this.quiet();
     this.phase = phase;
     this.report();
-    this.outputs.push({ kind: "close-peer" }, { kind: "close-socket" });
+    this.outputs.push({ kind: "room", room: null }, { kind: "close-peer" }, { kind: "close-socket" });
   }
 
   /** Forgets every deadline. */
   private quiet(): void {
-    this.retryAt = this.giveUpAt = this.pingAt = this.stableAt = Infinity;
+    this.retryAt = this.giveUpAt = this.blockedAt = this.pingAt = this.stableAt = this.lineAt = Infinity;
     this.unansweredSince = this.disconnectedSince = Infinity;
+    this.lineAttempt = 0;
   }
 
   private time(now: number): void {
     if (now >= this.retryAt) this.connect(now);
     if (now >= this.stableAt) {
-      this.attempt = 0;
+      this.attempt = this.placeAttempt = 0;
       this.stableAt = Infinity;
     }
-    const gone =
-      now >= this.giveUpAt ||
-      now >= this.unansweredSince + PONG_LIMIT ||
-      now >= this.disconnectedSince + DISCONNECTED_LIMIT;
-    if (gone) this.lose(now);
+    if (now >= this.blockedAt) {
+      this.blockedAt = Infinity;
+      this.trouble = this.mediaTrouble();
+      this.report();
+    }
+    if (now >= this.lineAt) {
+      if (this.line === "away") this.openLine(now);
+      else this.loseLine(now);
+    }
+    if (now >= this.giveUpAt) this.giveUp(now);
+    else if (now >= this.unansweredSince + PONG_LIMIT || now >= this.disconnectedSince + DISCONNECTED_LIMIT) this.lose(now, "lost");
     else if (now >= this.pingAt) {
       this.pingAt = now + this.heartbeat;
       this.ping(now);
     }
+  }
+
+  private giveUp(now: number): void {
+    const troubles: Record<Step, Trouble> = {
+      socket: "unreachable", welcome: "silent", offer: "no-webrtc", answer: "silent", control: this.mediaTrouble(),
+    };
+    this.lose(now, troubles[this.step]);
   }
 
   private ping(now: number): void {
@@ -224,9 +245,33 @@ export class Signalling {
   }
 
   private peerState(state: PeerState, now: number): void {
-    if (state === "failed" || state === "closed") this.lose(now);
-    else if (state === "disconnected") this.disconnectedSince = Math.min(this.disconnectedSince, now);
+    if (state === "failed" || state === "closed") this.loseMedia(now);
+    else if (state === "disconnected" && this.phase === "live") this.disconnectedSince = Math.min(this.disconnectedSince, now);
     else this.disconnectedSince = Infinity;
+  }
+
+  private socketOpen(): void {
+    const isBack = this.phase === "live" && this.line === "opening";
+    if (isBack) this.line = "greeting";
+    else if (this.phase === "connecting" && this.step === "socket") this.step = "welcome";
+    else return;
+    const { role, key, resume } = this;
+    this.send({ type: "hello", role, key, resume, version: VERSION, keep_media: isBack });
+    if (!isBack) this.clear("unreachable");
+  }
+
+  private loseLine(now: number): void {
+    this.line = "away";
+    this.lineAt = now + reconnectDelay(this.lineAttempt, this.random);
+    this.lineAttempt += 1;
+    this.outputs.push({ kind: "close-socket" });
+    if (this.lineAttempt === 3) this.outputs.push({ kind: "room", room: null });
+  }
+
+  private openLine(now: number): void {
+    this.line = "opening";
+    this.lineAt = now + CONNECT_LIMIT;
+    this.outputs.push({ kind: "open-socket" });
   }
 
   private socketText(text: string, now: number): void {
@@ -234,17 +279,14 @@ export class Signalling {
     const message = understand(text);
     switch (message?.type) {
       case "welcome":
-        if (this.phase !== "connecting" || this.step !== "welcome") break;
-        this.step = "offer";
-        this.resume = message.resume;
-        this.viewerUrl = message.viewer_url;
-        this.heartbeat = Math.min(10, Math.max(0.2, message.heartbeat)) * 1_000;
-        this.outputs.push({ kind: "open-peer", iceServers: message.ice_servers });
+        this.welcome(message, now);
         break;
       case "answer":
         if (this.phase !== "connecting" || this.step !== "answer") break;
         this.step = "control";
+        this.blockedAt = now + BLOCKED_AFTER;
         this.outputs.push({ kind: "answer", sdp: message.sdp });
+        this.clear("silent");
         break;
       case "failure":
         this.failure(message, now);
@@ -255,13 +297,52 @@ export class Signalling {
     }
   }
 
-  private failure(failure: Failure, now: number): void {
-    if (!failure.final) {
-      this.lose(now, failure.message);
+  private welcome(message: Welcome, now: number): void {
+    const isBack = this.phase === "live" && this.line === "greeting";
+    if (!isBack && (this.phase !== "connecting" || this.step !== "welcome")) return;
+    this.resume = message.resume;
+    this.viewerUrl = message.viewer_url;
+    this.heartbeat = Math.min(10, Math.max(0.2, message.heartbeat)) * 1_000;
+    if (isBack && message.media_kept) {
+      this.line = "open";
+      this.lineAt = Infinity;
+      this.lineAttempt = 0;
+      this.report(); // the viewers' address may be another one
       return;
     }
-    this.message = failure.message;
-    this.close("failed");
+    if (isBack) this.restart(now);
+    this.step = "offer";
+    this.outputs.push({ kind: "open-peer", iceServers: message.ice_servers });
+    this.clear("unreachable", "silent", "full", "taken");
+  }
+
+  /** The server is there, but does not know our media: a new peer connection on the socket that is open already. */
+  private restart(now: number): void {
+    this.quiet();
+    this.phase = "connecting";
+    this.trouble = "lost";
+    this.giveUpAt = now + CONNECT_LIMIT;
+    this.report();
+  }
+
+  private failure(failure: Failure, now: number): void {
+    const { code, message, final } = failure;
+    const wait = Math.min(60, Math.max(0, failure.retry_after)) * 1_000;
+    if (code === "full" || code === "taken") this.waitForPlace(code, now, wait);
+    else if (final) {
+      this.trouble = "told";
+      this.message = message;
+      this.close("failed");
+    } else if (this.phase === "connecting" || code !== "bad_message") this.lose(now, "told", message, wait);
+  }
+
+  /** `wait`: milliseconds that the server asks for; 0 leaves them to us. */
+  private waitForPlace(trouble: "full" | "taken", now: number, wait: number): void {
+    this.trouble = trouble;
+    this.message = "";
+    this.close("waiting");
+    this.retryAt = now + (wait > 0 ? jittered(wait, this.random) : placeDelay(this.placeAttempt, this.random));
+    this.placeAttempt += 1;
   }
 
   private controlText(text: string, now: number): void {
@@ -272,6 +353,14 @@ export class Signalling {
       this.unansweredSince = Infinity;
       this.outputs.push({ kind: "round-trip", milliseconds: Math.max(0, now - message.sent) });
     }
+  }
+
+  /** The way has come further than these troubles. */
+  private clear(...overcome: Trouble[]): void {
+    if (!overcome.includes(this.trouble)) return;
+    this.trouble = "none";
+    this.message = "";
+    this.report();
   }
 
   private send(message: Message): void {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import re
 import socket
 import threading
 import time
@@ -44,13 +45,15 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 
 class FaceTrack(VideoStreamTrack):
-    """A drawn head on white, 512 x 512, that turns with the page's camera and blinks."""
+    """A drawn head on white, 512 x 512, that turns with the page's camera and blinks. `pause`: more seconds between pictures."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[], float]) -> None:
         super().__init__()
         self.camera = Camera(0.0, 0.0, 0.9)
+        self._pause = pause
 
     async def recv(self) -> VideoFrame:
+        await asyncio.sleep(self._pause())
         pts, time_base = await self.next_timestamp()
         frame = VideoFrame.from_ndarray(draw_face(self.camera, pts * float(time_base)), format="rgb24")
         frame.pts, frame.time_base = pts, time_base
@@ -96,6 +99,11 @@ class MockServer:
         self.received: list[protocol.Message] = []
         self.failure: Failure | None = None
         self.accepting = True
+        self.blocked = False
+        """Answers, but no media get through, as behind a firewall."""
+        self.pause = 0.0
+        self.viewer_url = ""
+        """What the person is told; empty: a page of this server."""
         self.stats = Stats(
             fps=29.8,
             stages={
@@ -126,6 +134,11 @@ class MockServer:
     def hellos(self) -> list[Hello]:
         return [message for message in self.received if isinstance(message, Hello)]
 
+    def hang_up(self) -> None:
+        """Closes every socket and leaves the peer connections alone."""
+        assert self._loop
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(10)
+
     def drop(self) -> None:
         """Closes every socket and peer connection, as a restart would."""
         assert self._loop
@@ -146,10 +159,13 @@ class MockServer:
         self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(self._server.serve([self._listener]))
 
-    async def _drop(self) -> None:
+    async def _hang_up(self) -> None:
         for place in list(self._sockets):
             with contextlib.suppress(WebSocketDisconnect):  # the page was quicker
                 await place.close()
+
+    async def _drop(self) -> None:
+        await self._hang_up()
         for peer in list(self._peers):
             await peer.close()
         self._peers.clear()
@@ -196,16 +212,15 @@ class MockServer:
         if self.failure:
             await place.send_text(protocol.encode(self.failure))
             return
-        viewer = f"/view/{hello.key}-viewer" if hello.role == "person" else ""
-        await place.send_text(
-            protocol.encode(Welcome(resume=hello.resume or "mock-token", viewer_url=viewer, heartbeat=0.5))
-        )
+        viewer = (self.viewer_url or f"/view/{hello.key}-viewer") if hello.role == "person" else ""
+        welcome = Welcome(hello.resume or "mock-token", viewer, heartbeat=0.5, media_kept=hello.keep_media)
+        await place.send_text(protocol.encode(welcome))
         await place.send_text(protocol.encode(self.room))
 
     async def _answer(self, sdp: str) -> str:
         peer = RTCPeerConnection()
         self._peers.add(peer)
-        face = FaceTrack()
+        face = FaceTrack(lambda: self.pause)
 
         @peer.on("datachannel")
         def opened(channel: RTCDataChannel) -> None:
@@ -222,7 +237,8 @@ class MockServer:
             elif "send" in (transceiver._offerDirection or ""):
                 peer.addTrack(AudioStreamTrack())
         await peer.setLocalDescription(await peer.createAnswer())
-        return peer.localDescription.sdp
+        sdp = peer.localDescription.sdp
+        return re.sub("a=ice-pwd:.*", "a=ice-pwd:" + "x" * 24, sdp) if self.blocked else sdp
 
     def _control(self, channel: RTCDataChannel, face: FaceTrack) -> None:
         @channel.on("message")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.protocol import Bye, Failure, Recalibrate
+from server.protocol import Bye, Failure, Offer, Recalibrate
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -24,18 +24,29 @@ AVATAR_PLAYS = """() => {
   return video && video.readyState >= 2 && video.videoWidth === 512 && !video.paused;
 }"""
 
+CUT_OFF = """() => [...document.querySelectorAll(".controls button, .header .chip")]
+  .filter((element) => element.checkVisibility())
+  .filter((element) => {
+    const { left, right, top, bottom } = element.getBoundingClientRect();
+    return left < 0 || right > innerWidth || top < 0 || bottom > innerHeight;
+  })
+  .map((element) => element.dataset.testid)"""
+"""What of the bars does not lie within the window."""
+
 
 @pytest.fixture
 def open_page(chromium: Browser, mock: MockServer) -> Iterator[Callable[..., Page]]:
-    """open_page(path, permissions, **context options): a page in a context of its own that fails on script errors."""
+    """open_page(path, permissions, **context options): a page in a context of its own that fails on script errors; `clock`: it can be put forward."""
     contexts = []
     errors: list[str] = []
 
-    def open_(path: str, permissions: list[str] = PERSON, script: str = "", **options: Any) -> Page:
+    def open_(path: str, permissions: list[str] = PERSON, script: str = "", clock: bool = False, **options: Any) -> Page:
         context = chromium.new_context(permissions=permissions, **options)
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
+        if clock:
+            page.clock.install()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
         if script:
@@ -89,6 +100,9 @@ def test_person_joins_looks_around_reconnects_and_leaves(open_page: Callable[...
     assert "relaxed" in page.inner_text("[data-testid=hint]")
     mock.stats = dataclasses.replace(mock.stats, face=False)
     page.wait_for_selector("text=We cannot see your face")
+    mock.stats = dataclasses.replace(mock.stats, ready=False)
+    page.wait_for_selector("[data-testid=hint]:has-text('The avatar is starting')")
+    page.wait_for_selector("[data-testid=quality]:has-text('Starting')")
 
     mock.accepting = False
     mock.drop()
@@ -129,15 +143,83 @@ def test_viewer_sees_the_picture_without_a_click_and_hears_after_one(
 
 
 def test_final_failure_is_shown_and_can_be_tried_again(open_page: Callable[..., Page], mock: MockServer) -> None:
-    mock.failure = Failure("taken", "Somebody is in this call already; close the other page.")
+    mock.failure = Failure("not_found", "there is no call at this address; ask for a new link")
     page = open_page("/call/k?autojoin=1")
-    page.wait_for_selector("[data-testid=failure]")
-    assert page.inner_text("[data-testid=failure-text]") == mock.failure.message
+    page.wait_for_selector("[data-testid=failure]:has-text('You could not join the call')")
+    assert page.inner_text("[data-testid=failure-text]") == "There is no call at this address; ask for a new link."
     page.wait_for_timeout(600)
     assert len(mock.hellos()) == 1
     mock.failure = None
     page.click("[data-testid=try-again]")
     phase(page, "live")
+    assert page.inner_text("[data-testid=quality]").strip() in ("Connected", "Excellent", "Good", "Poor")
+
+
+def test_a_full_call_lets_the_page_in_when_a_place_is_free(open_page: Callable[..., Page], mock: MockServer) -> None:
+    mock.failure = Failure("full", "all 1 viewers' places are taken")
+    page = open_page("/view/k", permissions=[])
+    page.wait_for_selector("[data-testid=cover]:has-text(\"Every viewer's place is taken\")")
+    assert page.inner_text("[data-testid=quality]").strip() == "Waiting"
+    until(page, lambda: len(mock.hellos()) == 1)
+    page.click("[data-testid=try-now]")
+    until(page, lambda: len(mock.hellos()) == 2)
+    mock.failure = None
+    phase(page, "live")
+    page.wait_for_selector("[data-testid=cover]", state="hidden")
+
+
+def test_media_that_are_blocked_are_told_from_a_server_that_is_away(open_page: Callable[..., Page], mock: MockServer) -> None:
+    mock.accepting, mock.blocked = False, True
+    page = open_page("/view/k", permissions=[], clock=True)
+    page.wait_for_selector("[data-testid=cover]:has-text('The server cannot be reached. Trying again')")
+    mock.accepting = True
+    until(page, lambda: any(isinstance(message, Offer) for message in mock.received))
+    page.wait_for_timeout(500)
+    assert "cannot be reached" not in page.inner_text("[data-testid=cover]")
+    page.clock.fast_forward(5_000)
+    page.wait_for_selector("[data-testid=cover]:has-text('a firewall may block UDP')")
+    phase(page, "connecting")
+    mock.blocked = False
+    page.clock.fast_forward(15_000)  # this attempt is given up, and the next one gets through
+    phase(page, "live")
+
+
+def test_a_socket_that_closes_does_not_end_the_media(open_page: Callable[..., Page], mock: MockServer) -> None:
+    page = open_page("/view/k", permissions=[])
+    page.wait_for_function(AVATAR_PLAYS)
+    page.evaluate("""() => {
+      window.phases = [];
+      new MutationObserver(() => phases.push(document.documentElement.dataset.phase))
+        .observe(document.documentElement, { attributeFilter: ["data-phase"] });
+    }""")
+    mock.room = dataclasses.replace(mock.room, person=False)
+    mock.hang_up()
+    page.wait_for_selector("[data-testid=hint]:has-text('The person is not in the call at the moment')")
+    assert mock.hellos()[-1].keep_media and mock.hellos()[-1].resume == "mock-token"
+    assert page.evaluate("phases.filter((phase) => phase !== 'live')") == []
+    assert sum(isinstance(message, Offer) for message in mock.received) == 1
+
+
+def test_the_badge_says_poor_while_a_moving_avatar_comes_in_jerks(open_page: Callable[..., Page], mock: MockServer) -> None:
+    mock.pause = 0.3
+    page = open_page("/view/k", permissions=[])
+    page.wait_for_selector("[data-testid=quality]:has-text('Poor')")
+    mock.stats = dataclasses.replace(mock.stats, face=False)  # the avatar rests: few pictures are what is wanted
+    page.wait_for_selector("[data-testid=quality]:has-text('Excellent'), [data-testid=quality]:has-text('Good')")
+
+
+def test_the_link_is_copied_with_a_word_on_who_can_open_it(open_page: Callable[..., Page], mock: MockServer) -> None:
+    page = open_page("/call/k?autojoin=1", permissions=[*PERSON, "clipboard-read", "clipboard-write"])
+    phase(page, "live")
+    page.click("[data-testid=copy-link]")
+    page.wait_for_selector("[data-testid=toast]:has-text('on this machine only')")
+    assert page.evaluate("navigator.clipboard.readText()") == f"{mock.url}/view/k-viewer"
+    mock.viewer_url = "http://192.0.2.7:8080/view/k"
+    mock.hang_up()
+    until(page, lambda: len(mock.hellos()) == 2)
+    page.wait_for_timeout(200)
+    page.click("[data-testid=copy-link]")
+    page.wait_for_selector("[data-testid=toast]:has-text('Whoever opens it can watch and listen')")
 
 
 def test_without_permission_the_page_explains_and_joins_all_the_same(open_page: Callable[..., Page]) -> None:
@@ -146,6 +228,33 @@ def test_without_permission_the_page_explains_and_joins_all_the_same(open_page: 
     page.click("[data-testid=join]")
     page.wait_for_function(AVATAR_PLAYS)
     page.wait_for_selector("[data-testid=hint]:has-text('the avatar rests')")
+
+
+def test_held_keys_full_screen_and_less_motion(open_page: Callable[..., Page], mock: MockServer) -> None:
+    page = open_page("/call/k?autojoin=1")
+    phase(page, "live")
+    for key in ("r", "m", "ArrowRight"):
+        for _ in range(16):  # without `up` between them the browser marks all but the first as repeated
+            page.keyboard.down(key)
+        page.keyboard.up(key)
+    page.wait_for_selector("[data-testid=mic][aria-label='Unmute microphone']")
+    page.keyboard.press("r")
+    page.keyboard.press("r")
+    until(page, lambda: bool(mock.cameras()) and mock.cameras()[-1].yaw > 1.5)
+    assert sum(isinstance(message, Recalibrate) for message in mock.received) == 1
+
+    page.click("[data-testid=fullscreen]")
+    page.wait_for_selector("[data-testid=fullscreen][aria-label='Leave full screen'][aria-pressed=true]")
+    page.click("[data-testid=fullscreen]")
+    page.wait_for_selector("[data-testid=fullscreen][aria-label='Full screen'][aria-pressed=false]")
+
+    page.click("[data-testid=turn]")
+    page.wait_for_selector("[data-testid=turn][aria-pressed=true]")
+    page.emulate_media(reduced_motion="reduce")
+    page.wait_for_selector("[data-testid=turn][aria-pressed=false]")
+    yaw = page.get_attribute("[data-testid=stage]", "data-yaw")
+    page.wait_for_timeout(200)
+    assert page.get_attribute("[data-testid=stage]", "data-yaw") == yaw
 
 
 def test_shortcuts_statistics_and_a_narrow_screen(open_page: Callable[..., Page]) -> None:
@@ -162,7 +271,10 @@ def test_shortcuts_statistics_and_a_narrow_screen(open_page: Callable[..., Page]
     page.wait_for_selector("[data-stat=Resolution]:has-text('512 × 512')")
     page.keyboard.press("m")
     page.wait_for_selector("[data-testid=mic][aria-label='Unmute microphone']")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.wait_for_selector("[data-testid=viewers]")
+    for width, height in ((320, 640), (360, 740), (390, 844), (844, 390)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(CUT_OFF) == [], f"{width} x {height}"
     page.reload()
     page.wait_for_selector("[data-testid=mic][aria-label='Unmute microphone']")
     assert page.get_attribute("[data-testid=stats-panel]", "data-mode") == "full"

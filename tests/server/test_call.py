@@ -16,6 +16,7 @@ import pytest
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from websockets.asyncio.client import connect
 
+from models.errors import VisavisError
 from server import bench_client
 from server.bench_client import BenchPage, RefusedError
 from server.protocol import Camera, Failure, Hello, Offer, Ping, Recalibrate, Role, RoomState, Stats, decode, encode
@@ -65,7 +66,9 @@ async def test_a_call_from_start_to_end() -> None:
         person.say(Recalibrate())
         await until(lambda: _stats(person).calibrating)
         assert {"decode", "track", "splat", "encode", "total"} == set(_stats(viewer).stages)
-        await until(lambda: _stats(viewer).fps > 5 and _stats(viewer).bitrate > 0 and _stats(viewer).face)
+        await until(
+            lambda: _stats(viewer).fps > 5 and _stats(viewer).bitrate > 0 and _stats(viewer).face and _stats(viewer).ready
+        )
 
         await viewer.leave()
         await until(lambda: person.said.get("room_state") == RoomState(True, 0))
@@ -85,6 +88,23 @@ async def test_a_killed_render_process_comes_back_during_a_call() -> None:
         server.brightness = 110
         await until(lambda: shows(person, 110))
         assert server.room.worker.starts == 2
+
+
+async def test_pages_are_told_that_the_avatar_is_not_loaded_and_that_it_never_will_be() -> None:
+    heard: list[Failure] = []
+
+    async def call() -> None:
+        async with running(factory="tests.fakes:never_ready") as server, server.page("person") as person:
+            await until(lambda: "stats" in person.said)
+            assert not _stats(person).ready and not _stats(person).face
+            server.room.worker.failure = "/secret/place is no avatar"
+            server.stop()
+            await until(lambda: "failure" in person.said)
+            heard.append(person.said["failure"])
+
+    with pytest.raises(VisavisError, match="no avatar"):
+        await call()
+    assert heard[0].code == "internal" and heard[0].final and "secret" not in heard[0].message
 
 
 async def test_taken_full_and_unknown_are_refused_and_a_token_brings_the_page_back() -> None:

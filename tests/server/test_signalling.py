@@ -129,6 +129,33 @@ def test_the_person_comes_back_with_the_token_on_another_socket() -> None:
     assert call.media(second) != media
 
 
+@pytest.mark.parametrize("is_noticed", [True, False])
+def test_a_page_that_lost_only_its_socket_keeps_its_media(is_noticed: bool) -> None:
+    call = Call()
+    first, welcomed = call.new("person")
+    media = call.media(first)
+    if is_noticed:
+        call.machine.disconnected(first)
+    second = call.socket()
+    token = sent(welcomed, Welcome)[0].resume
+    actions = call.say(second, Hello("person", PERSON, token, keep_media=True))
+    assert [a for a in actions if isinstance(a, StopMedia | HangUp)] == ([] if is_noticed else [HangUp(first)])
+    assert sent(actions, Welcome, second)[0].media_kept
+    assert sent(actions, RoomState, second) == [RoomState(True, 0)]
+    assert call.machine.socket_of_media == {media: second}
+    call.now += call.rules.media_timeout + 0.1
+    assert call.machine.tick(call.now)[:2] == [StopMedia(media), HangUp(second)], "kept media still have to give signs of life"
+
+
+def test_media_that_are_gone_cannot_be_kept() -> None:
+    call = Call()
+    hello = Hello("person", PERSON, "token-of-another-server", keep_media=True)
+    assert not sent(call.say(call.socket(), hello), Welcome)[0].media_kept
+    first, welcomed = call.new("viewer")
+    actions = call.say(call.socket(), Hello("viewer", VIEWER, sent(welcomed, Welcome)[0].resume, keep_media=True))
+    assert not sent(actions, Welcome)[0].media_kept and HangUp(first) in actions
+
+
 def test_a_stale_token_is_as_good_as_none() -> None:
     call = Call()
     assert sent(call.new("person", resume="long gone")[1], Welcome)

@@ -1,14 +1,17 @@
-import { Hints } from "../hints";
+import { Hints, STARTING } from "../hints";
 import type { LocalMedia } from "../media";
 import { Peer } from "../peer";
 import type { Preferences } from "../preferences";
 import type { Role, RoomState } from "../protocol";
 import { Session } from "../session";
-import type { Signalling, Status } from "../signalling";
+import type { Signalling } from "../signalling";
+import type { Status } from "../signalling_types";
 import { LatestWins } from "../throttle";
 import type { View } from "../orbit";
+import { linkSentence, tryingSentence, waitsForPlace } from "../words";
 import type { Announcer } from "./announcer";
 import { Controls } from "./controls";
+import { Cover } from "./cover";
 import { DevicePickers } from "./device_pickers";
 import { openDialog } from "./dialog";
 import { h, reducedMotion, setText } from "./dom";
@@ -22,6 +25,8 @@ import { StatsPanel } from "./stats_panel";
 
 const CAMERA_INTERVAL = 1000 / 30;
 const MEASURE_INTERVAL = 1000;
+/** Taking a neutral face takes a second; asking meanwhile would only begin it anew. */
+const RELAX_INTERVAL = 1500;
 const STEP = Math.PI / 24;
 const ZOOM_STEP = 1.1;
 
@@ -48,14 +53,14 @@ export class Call {
   private readonly statsPanel: StatsPanel;
   private readonly selfView: SelfView | null;
   private readonly hints: Hints;
-  private readonly measurements = new Measurements();
+  private readonly measurements: Measurements;
   private readonly camera: LatestWins<View>;
   private readonly shortcuts: Shortcut[];
-  private readonly cover = h("div", { class: "cover", "data-testid": "cover" }, h("span", { class: "spinner" }));
-  private readonly coverText = h("p", {}, "Connecting…");
+  private readonly cover = new Cover(() => this.session.nudge());
   private readonly hint = h("p", { class: "hint", role: "status", "data-testid": "hint", hidden: true });
   /** What the person was told already about the devices. */
   private toldTroubles: string;
+  private relaxedAt = -Infinity;
   private readonly timer: ReturnType<typeof setInterval>;
   private readonly stopListening: () => void;
 
@@ -77,7 +82,7 @@ export class Call {
         room: (room) => this.showRoom(room),
         stats: (stats) => {
           this.measurements.server = stats;
-          this.hints.readStats(stats);
+          this.hints.readStats(stats, media?.isOn("video") ?? false);
           this.draw();
         },
         roundTrip: (milliseconds) => (this.measurements.ping = milliseconds),
@@ -85,7 +90,8 @@ export class Call {
     );
     this.toldTroubles = media?.troubles().join(" ") ?? "";
     this.camera = new LatestWins((view) => this.session.control({ type: "camera", ...view }), CAMERA_INTERVAL);
-    this.stage = new Stage((view) => this.camera.push(view), () => this.element.classList.add("has-picture"));
+    this.measurements = new Measurements(role);
+    this.stage = new Stage((view) => this.camera.push(view), () => this.playing(), () => this.turnHalted());
     this.playback = new Playback(this.stage.video, role === "viewer", () => this.draw());
     this.header = new Header(role);
     this.hints = new Hints(role);
@@ -98,18 +104,23 @@ export class Call {
       : null;
     this.controls = this.buildControls();
     this.shortcuts = this.buildShortcuts();
-    this.cover.append(this.coverText);
     const overlay = h("div", { class: "overlay" }, this.statsPanel.element, this.playback.prompt, this.hint);
     if (this.selfView) overlay.append(this.selfView.element);
     this.element = h(
       "main",
       { class: "call" },
       this.header.element,
-      h("section", { class: "scene", "aria-label": "Avatar", tabindex: -1 }, this.stage.element, this.cover, overlay),
+      h("section", { class: "scene", "aria-label": "Avatar", tabindex: -1 }, this.stage.element, this.cover.element, overlay),
       this.controls.element,
     );
     if (media) media.changed = () => this.mediaChanged(media);
-    this.stopListening = listen(this.shortcuts);
+    const stopKeys = listen(this.shortcuts);
+    const fullscreenChanged = (): void => this.draw();
+    document.addEventListener("fullscreenchange", fullscreenChanged);
+    this.stopListening = () => {
+      stopKeys();
+      document.removeEventListener("fullscreenchange", fullscreenChanged);
+    };
     this.timer = setInterval(() => void this.measure(), MEASURE_INTERVAL);
     this.draw();
   }
@@ -140,34 +151,52 @@ export class Call {
     void this.playback.start();
   }
 
+  private playing(): void {
+    this.element.classList.add("has-picture");
+    this.draw();
+  }
+
+  private turnHalted(): void {
+    this.options.announcer.say("Turning stopped: your system asks for less motion.");
+    this.draw();
+  }
+
   private showStatus(status: Status): void {
-    const { phase, again, attempt, message } = status;
-    const { announcer } = this.options;
+    const { phase, again, trouble } = status;
     const live = phase === "live";
+    const wasLive = this.element.classList.contains("is-live");
     this.element.classList.toggle("is-live", live);
     this.controls.relax.enabled(live);
     this.controls.copyLink.enabled(status.viewerUrl !== "");
-    if (live) {
-      this.measurements.reset();
-      this.camera.push(this.stage.view);
-      if (attempt > 0 || this.element.classList.contains("was-live")) announcer.show("Connected again.");
-      else {
-        announcer.say("Connected.");
-        this.hints.calibrate(performance.now());
-      }
-      this.element.classList.add("was-live");
-    } else if (phase === "waiting" || phase === "connecting") {
+    if (!live) this.measurements.reset(); // the figures of a connection that is gone
+    if (live && !wasLive) this.becomeLive();
+    else if (phase === "waiting" || phase === "connecting") {
       this.stage.freeze();
-      const words = [message, again ? "Reconnecting…" : attempt > 0 ? "Trying again…" : "Connecting…"];
-      const sentence = words.filter(Boolean).join(" ");
-      setText(this.coverText, attempt > 0 && !again && !message ? "The server cannot be reached. Trying again…" : sentence);
-      if (again) announcer.busy(sentence);
-    } else announcer.hide();
+      const sentence = tryingSentence(status);
+      if (again && !waitsForPlace(trouble)) this.options.announcer.busy(sentence);
+      else {
+        this.options.announcer.hide();
+        this.options.announcer.say(sentence);
+      }
+    } else if (!live) this.options.announcer.hide();
     this.draw();
     this.options.statusChanged(status);
   }
 
-  private showRoom(room: RoomState): void {
+  private becomeLive(): void {
+    const { announcer } = this.options;
+    this.measurements.reset(); // a reading of the last connection may have come late
+    this.hints.reset();
+    this.camera.push(this.stage.view);
+    if (this.element.classList.contains("was-live")) announcer.show("Connected again.");
+    else {
+      announcer.say("Connected.");
+      this.hints.calibrate(performance.now());
+    }
+    this.element.classList.add("was-live");
+  }
+
+  private showRoom(room: RoomState | null): void {
     this.header.setRoom(room);
     this.hints.readRoom(room);
     this.draw();
@@ -183,24 +212,42 @@ export class Call {
 
   private async measure(): Promise<void> {
     const peer = this.session.peer;
-    if (peer && this.session.status.phase === "live") await this.measurements.measure(peer, this.stage.framesShown);
+    const looking = !document.hidden && !this.stage.video.paused;
+    if (peer && this.session.status.phase === "live") await this.measurements.measure(peer, this.stage.framesShown, looking);
     this.draw();
+  }
+
+  private drawConnection(): void {
+    const { status } = this.session;
+    const live = status.phase === "live";
+    const waiting = waitsForPlace(status.trouble);
+    const hasPicture = this.element.classList.contains("has-picture");
+    if (live) {
+      const quality = this.measurements.quality(this.session.silence);
+      this.header.setQuality(quality, quality === "unknown" ? "connected" : quality);
+    } else if (waiting) this.header.setQuality("unknown", "waiting");
+    else this.header.setQuality(status.again ? "lost" : "unknown", status.again ? "lost" : "connecting");
+    const hint = live ? this.hints.sentence(performance.now(), this.options.media?.isOn("video") ?? false) : "";
+    this.cover.element.hidden = hasPicture && !waiting;
+    this.element.classList.toggle("is-waiting", waiting);
+    if (live) this.cover.say(hint === STARTING ? STARTING : "Waiting for the picture…", false);
+    else this.cover.say(tryingSentence(status), waiting);
+    this.hint.hidden = hint === "" || (hint === STARTING && !hasPicture);
+    setText(this.hint, hint);
   }
 
   /** Brings everything on the page in line with what is known. */
   private draw(): void {
     const { media } = this.options;
-    const { phase, again } = this.session.status;
-    const live = phase === "live";
     const { controls } = this;
-    if (live) this.header.setQuality(this.measurements.quality(true));
-    else this.header.setQuality("lost", again ? "lost" : "connecting");
+    this.drawConnection();
     this.statsPanel.update(this.measurements.readings);
     controls.stats.pressed(this.statsPanel.mode !== "off");
     controls.autoTurn.pressed(this.stage.autoTurn);
-    const hint = live ? this.hints.sentence(performance.now(), media?.isOn("video") ?? false) : "";
-    this.hint.hidden = hint === "";
-    setText(this.hint, hint);
+    const isFull = document.fullscreenElement !== null;
+    controls.fullscreen.icon(isFull ? "fullscreenExit" : "fullscreen");
+    controls.fullscreen.label(isFull ? "Leave full screen" : "Full screen");
+    controls.fullscreen.pressed(isFull);
     const sound = this.playback.hasSound;
     controls.sound.icon(sound ? "sound" : "soundOff");
     controls.sound.label(sound ? "Mute sound" : "Unmute sound");
@@ -245,8 +292,11 @@ export class Call {
 
   private relax(): void {
     if (this.session.status.phase !== "live" || this.options.role !== "person") return;
+    const now = performance.now();
+    if (now - this.relaxedAt < RELAX_INTERVAL) return;
+    this.relaxedAt = now;
     this.session.control({ type: "recalibrate" });
-    this.hints.calibrate(performance.now());
+    this.hints.calibrate(now);
     this.draw();
   }
 
@@ -261,10 +311,10 @@ export class Call {
     const link = new URL(this.session.status.viewerUrl, location.href).href;
     try {
       await navigator.clipboard.writeText(link);
-      this.options.announcer.show("Link copied. Whoever opens it can watch and listen.");
+      this.options.announcer.show(`Link copied. ${linkSentence(link)}`, 6);
     } catch {
       const field = h("input", { class: "field", readonly: true, value: link, "aria-label": "The viewers' link" });
-      openDialog("The viewers' link", "link-dialog", h("p", { class: "soft" }, "Copy it from here."), field);
+      openDialog("The viewers' link", "link-dialog", h("p", { class: "soft" }, `Copy it from here. ${linkSentence(link)}`), field);
       field.select();
     }
   }
@@ -308,9 +358,9 @@ export class Call {
       arrowdown: [0, -STEP],
     };
     const all: (Shortcut | null)[] = [
-      { keys: Object.keys(angles), shown: "← → ↑ ↓", what: "Look from another side", run: (key) => this.stage.orbit(...(angles[key] ?? [0, 0])) },
-      { keys: ["+", "="], shown: "+", what: "Closer", run: () => this.stage.zoom(1 / ZOOM_STEP) },
-      { keys: ["-", "_"], shown: "−", what: "Further away", run: () => this.stage.zoom(ZOOM_STEP) },
+      { keys: Object.keys(angles), shown: "← → ↑ ↓", what: "Look from another side", repeats: true, run: (key) => this.stage.orbit(...(angles[key] ?? [0, 0])) },
+      { keys: ["+", "="], shown: "+", what: "Closer", repeats: true, run: () => this.stage.zoom(1 / ZOOM_STEP) },
+      { keys: ["-", "_"], shown: "−", what: "Further away", repeats: true, run: () => this.stage.zoom(ZOOM_STEP) },
       { keys: ["f"], shown: "F", what: "Face front", run: () => this.stage.faceFront() },
       { keys: ["t"], shown: "T", what: "Turn slowly", run: () => this.toggleTurn() },
       person

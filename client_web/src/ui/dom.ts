@@ -23,6 +23,8 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+export const LESS_MOTION = "(prefers-reduced-motion: reduce)";
+
 export function reducedMotion(): boolean {
-  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+  return matchMedia(LESS_MOTION).matches;
 }

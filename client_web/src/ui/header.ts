@@ -1,5 +1,5 @@
-import type { Quality } from "../figures";
 import type { Role, RoomState } from "../protocol";
+import type { Quality } from "../quality";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
 
@@ -13,7 +13,7 @@ export class Header {
 
   constructor(private readonly role: Role) {
     this.element = h("header", { class: "header" }, brand(), h("div", { class: "header-end" }, this.people, this.quality));
-    this.setQuality("lost", "Connecting");
+    this.setQuality("unknown", "connecting");
   }
 
   /** `word`: said instead of the quality's own name. */
@@ -22,12 +22,14 @@ export class Header {
     setText(this.word, word.charAt(0).toUpperCase() + word.slice(1));
   }
 
-  setRoom({ viewers }: RoomState): void {
+  /** null: not known. */
+  setRoom(room: RoomState | null): void {
+    const viewers = room?.viewers ?? 0;
     this.people.hidden = viewers === 0 || (this.role === "viewer" && viewers < 2);
     setText(this.watchers, `${viewers} watching`);
   }
 }
 
 export function brand(): HTMLElement {
-  return h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), "Visavis");
+  return h("p", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("span", { class: "brand-name" }, "Visavis"));
 }

@@ -1,12 +1,14 @@
-import { FigureReader, type Figures, judge, type Quality } from "../figures";
+import { FigureReader, type Figures } from "../figures";
 import type { Peer } from "../peer";
-import type { Stats } from "../protocol";
+import type { Role, Stats } from "../protocol";
+import { judge, type Quality, SteadyQuality } from "../quality";
 import type { Readings } from "./stats_panel";
 
 /** Collects, once a second, what the statistics show. */
 export class Measurements {
   server: Stats | null = null;
   ping: number | null = null;
+  private steady = new SteadyQuality();
   private figures: Figures | null = null;
   private shown: number | null = null;
   private reader = new FigureReader();
@@ -15,16 +17,20 @@ export class Measurements {
   /** A new connection counts from nothing. */
   reset(): void {
     this.reader = new FigureReader();
+    this.steady = new SteadyQuality();
     this.server = this.figures = this.frames = null;
     this.ping = this.shown = null;
   }
 
-  /** `framesShown`: pictures the browser has shown so far, or null where it does not count them. */
-  async measure(peer: Peer, framesShown: number | null): Promise<void> {
+  constructor(private readonly role: Role) {}
+
+  /** `framesShown`: pictures the browser has shown so far, or null where it does not count them. `looking`: whether it shows any. */
+  async measure(peer: Peer, framesShown: number | null, looking: boolean): Promise<void> {
     const now = performance.now();
     const report = await peer.report();
     this.figures = this.reader.read(report as unknown as Iterable<[string, unknown]>, now);
-    if (framesShown === null) this.shown = this.figures.fps;
+    if (!looking) this.shown = this.frames = null;
+    else if (framesShown === null) this.shown = this.figures.fps;
     else {
       const before = this.frames;
       this.shown = before ? ((framesShown - before.count) * 1000) / Math.max(1, now - before.at) : null;
@@ -37,7 +43,9 @@ export class Measurements {
     return { shown, figures, server, ping };
   }
 
-  quality(live: boolean): Quality {
-    return judge(live, this.figures?.roundTrip ?? this.ping, this.figures?.loss ?? null);
+  /** Of a live call. `silence`: milliseconds for which the server has owed an answer. */
+  quality(silence: number): Quality {
+    const { role, server, figures, shown, ping } = this;
+    return this.steady.settle(judge({ role, server, figures, shown, ping, silence }), performance.now());
   }
 }

@@ -7,6 +7,8 @@ export interface Shortcut {
   /** As shown in the list. */
   shown: string;
   what: string;
+  /** Whether a key that is held down goes on; a switch must not flicker. */
+  repeats?: boolean;
   run: (key: string) => void;
 }
 
@@ -18,6 +20,7 @@ export function listen(shortcuts: Shortcut[]): () => void {
     const shortcut = shortcuts.find((candidate) => candidate.keys.includes(key));
     if (!shortcut) return;
     event.preventDefault();
+    if (event.repeat && shortcut.repeats !== true) return;
     shortcut.run(key);
   };
   document.addEventListener("keydown", onKey);

@@ -1,5 +1,5 @@
 import { between, dragged, FRONT, turned, turning, type View, wheelFactor, zoomed } from "../orbit";
-import { h, reducedMotion } from "./dom";
+import { h, LESS_MOTION, reducedMotion } from "./dom";
 import { watchGestures } from "./gestures";
 
 const EASE_MS = 350;
@@ -15,6 +15,7 @@ export class Stage {
   private readonly still = h("canvas", { class: "avatar", "aria-hidden": "true", hidden: true });
   private readonly stream = new MediaStream();
   private isTurning = false;
+  private readonly lessMotion = matchMedia(LESS_MOTION);
   private held = false;
   private frame = 0;
 
@@ -22,6 +23,8 @@ export class Stage {
     private readonly moved: (view: View) => void,
     /** The first picture of a stream is there. */
     private readonly playing: () => void,
+    /** The slow turn has ended, because the system asks for less motion. */
+    private readonly halted: () => void,
   ) {
     this.video = h("video", { class: "avatar", playsinline: true, "data-testid": "avatar", "aria-label": "The avatar, live" });
     this.video.disablePictureInPicture = true;
@@ -37,6 +40,7 @@ export class Stage {
         this.element.classList.toggle("is-held", on);
       },
     });
+    this.lessMotion.addEventListener("change", this.obeyMotion);
     this.countFrames();
     this.mark();
   }
@@ -94,10 +98,17 @@ export class Stage {
   }
 
   close(): void {
+    this.lessMotion.removeEventListener("change", this.obeyMotion);
     this.isTurning = false;
     cancelAnimationFrame(this.frame);
     this.video.srcObject = null;
   }
+
+  private readonly obeyMotion = (): void => {
+    if (!this.lessMotion.matches || !this.isTurning) return;
+    this.autoTurn = false;
+    this.halted();
+  };
 
   private thaw(): void {
     this.still.hidden = true;
@@ -136,8 +147,11 @@ export class Stage {
 
   private countFrames(): void {
     if (!("requestVideoFrameCallback" in this.video)) return;
-    const count = (): void => {
-      this.framesShown = (this.framesShown ?? 0) + 1;
+    let before = 0;
+    const count: VideoFrameRequestCallback = (_now, { presentedFrames }) => {
+      // A busy page is not called for each picture; a new stream may count from nothing.
+      this.framesShown = (this.framesShown ?? 0) + Math.max(1, before === 0 ? 1 : presentedFrames - before);
+      before = presentedFrames;
       this.video.requestVideoFrameCallback(count);
     };
     this.video.requestVideoFrameCallback(count);

@@ -59,6 +59,7 @@ export class StatsPanel {
   update({ shown, figures, server, ping }: Readings): void {
     const total = server?.stages.total ?? null;
     const roundTrip = ping ?? figures?.roundTrip ?? null;
+    this.line.hidden = shown === null && total === null && roundTrip === null;
     setText(
       this.line,
       `${count(shown)} fps  ·  server ${milliseconds(total)}  ·  round trip ${milliseconds(roundTrip)}`,

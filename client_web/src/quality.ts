@@ -1,0 +1,89 @@
+/** The call in a word, from what the one who looks and listens experiences. No DOM. */
+import type { Figures } from "./figures";
+import type { Role, Stats } from "./protocol";
+
+/** unknown: nothing was measured yet. */
+export type Quality = "excellent" | "good" | "poor" | "starting" | "unknown" | "lost";
+
+export interface Experience {
+  role: Role;
+  /** The server's last word; null before the first. */
+  server: Stats | null;
+  figures: Figures | null;
+  /** Pictures shown a second; null where that is not known, or nobody looks (a hidden tab). */
+  shown: number | null;
+  /** Round trip of the heartbeat, milliseconds. */
+  ping: number | null;
+  /** Milliseconds for which the server has owed an answer. */
+  silence: number;
+}
+
+/** Above the first it is good at best, above the second poor. Milliseconds, and parts of 1. */
+const LIMITS = {
+  age: [120, 250],
+  loss: [0.01, 0.05],
+  roundTrip: [150, 400],
+  concealed: [0.03, 0.1],
+  silence: [1_500, 2_500],
+} as const;
+
+/** Pictures a second below which it is good at best, and poor. */
+const FLUENT = 20;
+const JERKY = 12;
+
+const GRADES: readonly Quality[] = ["excellent", "good", "poor"];
+/** Milliseconds for which it must be better before that is said: a word that flickers tells nothing. */
+export const BETTER_AFTER = 2_000;
+
+/** Says at once what got worse, and after a while what got better. */
+export class SteadyQuality {
+  private said: Quality = "unknown";
+  private betterSince = Infinity;
+
+  /** `now` in milliseconds -> what to say. */
+  settle(quality: Quality, now: number): Quality {
+    const [before, after] = [GRADES.indexOf(this.said), GRADES.indexOf(quality)];
+    const better = before >= 0 && after >= 0 && after < before;
+    this.betterSince = better ? Math.min(this.betterSince, now) : Infinity;
+    if (!better || now - this.betterSince >= BETTER_AFTER) {
+      this.said = quality;
+      this.betterSince = Infinity;
+    }
+    return this.said;
+  }
+}
+
+/** Of a live call: the worst of everything decides. Pictures count only while the avatar moves: one that rests sends few. */
+export function judge(experience: Experience): Quality {
+  const { server, figures, shown, ping, silence } = experience;
+  if (server?.ready === false) return "starting";
+  const roundTrip = figures?.roundTrip ?? ping;
+  if (!server && roundTrip === null && silence <= LIMITS.silence[1]) return "unknown";
+  const moving = server?.face === true;
+  const pace = moving && shown !== null ? shown : Infinity;
+  const marks = [
+    pace < JERKY ? 2 : pace < FLUENT ? 1 : 0,
+    mark("age", moving ? pictureAge(experience) : null),
+    mark("loss", figures?.loss ?? null),
+    mark("roundTrip", roundTrip),
+    mark("concealed", figures?.concealed ?? null),
+    mark("silence", silence),
+  ];
+  return GRADES[Math.max(...marks)] ?? "poor";
+}
+
+/**
+ * Milliseconds from the webcam picture that the server decoded to the avatar's on this screen, with the way there for the
+ * person, whose webcam it is. null while it is not known.
+ */
+export function pictureAge({ role, server, figures, ping }: Experience): number | null {
+  const total = server?.stages.total;
+  if (total === undefined) return null;
+  const way = (figures?.roundTrip ?? ping ?? 0) / (role === "person" ? 1 : 2);
+  return total + (server?.stages.encode ?? 0) + way + (figures?.waited ?? 0);
+}
+
+function mark(name: keyof typeof LIMITS, value: number | null): number {
+  const [good, poor] = LIMITS[name];
+  return value === null || value <= good ? 0 : value <= poor ? 1 : 2;
+}

@@ -1,0 +1,48 @@
+import { expect, it } from "vitest";
+import type { Status, Trouble } from "./signalling_types";
+import { asSentence, linkSentence, troubleSentence, tryingSentence } from "./words";
+
+const TROUBLES: Trouble[] = ["unreachable", "silent", "blocked", "no-network", "no-webrtc", "lost", "full", "taken", "told"];
+const status: Status = { phase: "waiting", attempt: 0, again: false, trouble: "none", message: "", viewerUrl: "" };
+
+it.each(TROUBLES)("speaks in whole sentences of the trouble %s", (trouble) => {
+  expect(troubleSentence(trouble, "the server is full of eels")).toMatch(/^([A-Z][^.]+[.] ?)+$/);
+});
+
+it.each<[Partial<Status>, string]>([
+  [{}, "Connecting…"],
+  [{ attempt: 2 }, "Trying again…"],
+  [{ attempt: 1, trouble: "unreachable" }, "The server cannot be reached. Trying again…"],
+  [{ again: true, trouble: "lost" }, "The connection was lost. Reconnecting…"],
+  [{ trouble: "told", message: "no UDP port is free" }, "No UDP port is free. Trying again…"],
+])("says of %j: %s", (change, sentence) => {
+  expect(tryingSentence({ ...status, ...change })).toBe(sentence);
+});
+
+it("does not call it trying again to wait for a place, and tells blocked media from a server that is away", () => {
+  expect(tryingSentence({ ...status, again: true, trouble: "full" })).toBe(troubleSentence("full"));
+  expect(tryingSentence({ ...status, trouble: "blocked" })).toContain("firewall may block UDP");
+  expect(tryingSentence({ ...status, trouble: "blocked" })).not.toContain("cannot be reached");
+});
+
+it.each([
+  ["there is no call at this address; ask for a new link", "There is no call at this address; ask for a new link."],
+  ["All is well.", "All is well."],
+  ["why?", "Why?"],
+  ["  ", ""],
+])("makes a sentence of %j", (text, sentence) => {
+  expect(asSentence(text)).toBe(sentence);
+});
+
+it.each([
+  ["http://localhost:8080/view/k", false],
+  ["http://127.0.0.1:8080/view/k", false],
+  ["http://127.8.9.1/view/k", false],
+  ["http://[::1]:8080/view/k", false],
+  ["http://call.localhost/view/k", false],
+  ["http://192.168.1.7:8080/view/k", true],
+  ["https://localhost.example.org/view/k", true],
+  ["https://127.0.0.1.example.org/view/k", true],
+])("says of %s whether others can open it: %s", (link, others) => {
+  expect(linkSentence(link)).toContain(others ? "Whoever opens it" : "this machine only");
+});

@@ -1,0 +1,66 @@
+/** The sentences about the connection: each says what is known to be true, and what to do where something can be done. No DOM. */
+import type { Status, Trouble } from "./signalling_types";
+
+/** What went wrong, in whole sentences; empty while nothing did. */
+export function troubleSentence(trouble: Trouble, told = ""): string {
+  switch (trouble) {
+    case "none":
+      return "";
+    case "unreachable":
+      return "The server cannot be reached.";
+    case "silent":
+      return "The server does not answer.";
+    case "blocked":
+      return (
+        "The server answers, but no picture or sound gets through: a firewall may block UDP. " +
+        "Try another network, or ask whoever runs the server to open its UDP ports."
+      );
+    case "no-network":
+      return (
+        "The server answers, but this browser found no network for picture and sound: " +
+        "connect this computer to one, even if the server runs on it."
+      );
+    case "no-webrtc":
+      return "This browser cannot send and receive picture and sound: allow WebRTC in its settings, or use another browser.";
+    case "lost":
+      return "The connection was lost.";
+    case "full":
+      return "Every viewer's place is taken. You come in as soon as one is free.";
+    case "taken":
+      return "This avatar is in a call on another page. You come in as soon as that page leaves.";
+    case "told":
+      return asSentence(told);
+  }
+}
+
+/** What the page says while it is not in the call and tries to be. */
+export function tryingSentence({ trouble, message, again, attempt }: Status): string {
+  if (waitsForPlace(trouble)) return troubleSentence(trouble);
+  const action = again ? "Reconnecting…" : trouble !== "none" || attempt > 0 ? "Trying again…" : "Connecting…";
+  return [troubleSentence(trouble, message), action].filter(Boolean).join(" ");
+}
+
+/** Everything is well, only that others have the places. */
+export function waitsForPlace(trouble: Trouble): boolean {
+  return trouble === "full" || trouble === "taken";
+}
+
+/** The server's words begin small and end open, so that a terminal can show them behind a name. */
+export function asSentence(text: string): string {
+  const trimmed = text.trim();
+  if (trimmed === "") return "";
+  const first = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  return /[.!?…]$/.test(first) ? first : `${first}.`;
+}
+
+/** What is said after the viewers' link was copied, or asked for. */
+export function linkSentence(link: string): string {
+  return isThisMachine(new URL(link).hostname)
+    ? "It opens on this machine only: start the server with --host 0.0.0.0 to let others watch."
+    : "Whoever opens it can watch and listen.";
+}
+
+/** Whether a host name of an address means the machine that reads it (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
+export function isThisMachine(hostname: string): boolean {
+  return /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/i.test(hostname);
+}
