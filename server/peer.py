@@ -28,8 +28,9 @@ from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationEr
 from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
-from realtime.encoder import LiveH264Encoder, LiveVp8Encoder, own_encoder
+from realtime.encoder import LiveH264Encoder, LiveVp8Encoder
 from realtime.receiving import make_prompt
+from realtime.sending import make_live
 from realtime.sound import SoundFan, SoundTrack
 from realtime.tracks import AvatarTrack, feed_webcam
 from realtime.view import View
@@ -174,7 +175,7 @@ class Peer:
         section = next(m for m in SessionDescription.parse(answer).media if m.rtp.muxId == avatar.mid)
         name = section.rtp.codecs[0].name
         self._sender = avatar.sender
-        self._encoder = own_encoder(avatar.sender, name, self._studio.config.max_bitrate)
+        self._encoder = make_live(avatar.sender, name, self._studio.config.max_bitrate).encoder
 
     # What comes in
 
