@@ -113,7 +113,7 @@ def _vp8(width: int, height: int, bitrate: int) -> VideoCodecContext:
         "deadline": "realtime",
         "lag-in-frames": "0",
         "maxrate": str(bitrate),
-        "max-intra-rate": "600",
+        "max-intra-rate": "300",
         "minrate": str(bitrate),
         "overshoot-pct": "15",
         "static-thresh": "1",

@@ -144,7 +144,7 @@ class LiveSender(RTCRtpSender):
         await self._report_again(now)
         rate = self.control.rate(now)
         gap = KEYFRAMES[rate >= WIDE]
-        if self._keyframe_wanted and now - self._last_keyframe >= gap:
+        if self._keyframe_wanted and now - self._last_keyframe >= gap and not self.control.is_full(now):
             self._keyframe_wanted, self._last_keyframe = False, now
             super()._send_keyframe()
         self.encoder.rate = rate
@@ -160,7 +160,7 @@ class LiveSender(RTCRtpSender):
         if isinstance(packet, (RtcpRrPacket, RtcpSrPacket)):
             for report in packet.reports:
                 if report.ssrc == self._ssrc:
-                    left = self._reported_at.get(report.lsr)
+                    left = self._reported_at.pop(report.lsr, None)
                     trip = None if left is None else max(0.0, now - left - report.dlsr / 65536)
                     if self.control.report(report.packets_lost, report.highest_sequence, trip, now):
                         self._pacer.pause(self.control.queue, now)
@@ -172,13 +172,14 @@ class LiveSender(RTCRtpSender):
         except ValueError:
             return  # another application's message
         if self._ssrc in ssrcs:
-            self.control.estimate(bitrate, now)
+            if self.control.estimate(bitrate, now):
+                self._pacer.pause(OVERRUN, now)
 
     async def _retransmit(self, sequence_number: int) -> None:
         now = time.monotonic()
         if sequence_number not in self._missed:
             _remember(self._missed, sequence_number, now)
-            if self.control.missing(now):
+            if self.control.missing(self._left_at.get(sequence_number, 0.0), now):
                 self._pacer.pause(OVERRUN, now)
         left, packet = self._left_at.get(sequence_number), self._kept(sequence_number)
         too_late = left is None or packet is None or now - left > TOO_OLD

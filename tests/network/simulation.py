@@ -25,7 +25,7 @@ PACKET = 1200
 """Bytes of payload."""
 RTP, SRTP = 24, 10
 """Bytes of header with extensions, and of the authentication tag."""
-KEYFRAME = 6
+KEYFRAME = 3.5
 LEAST_PICTURE = 2500
 """Bits: the coarsest that a codec makes of a moving face."""
 SOUND_PACKET, SOUND_INTERVAL = 110, 0.02
@@ -109,7 +109,7 @@ class Simulation:
         self._gap += 0.3 * (min(now - self._last_taken, 0.1) - self._gap)
         self._last_taken = now
         wide = rate >= 1_000_000
-        keyframe = self._keyframe_wanted and now - self._last_keyframe >= (0.3 if wide else 1.0)
+        keyframe = self._keyframe_wanted and now - self._last_keyframe >= (0.3 if wide else 1.0) and not self.control.is_full(now)
         bits = 0.94 * min(rate, self.demand) * self._gap * self._random.lognormvariate(0, 0.2)
         if keyframe:
             self._keyframe_wanted, self._last_keyframe = False, now
@@ -159,7 +159,7 @@ class Simulation:
         packet = self._kept[number]
         if number not in self._missed:
             self._missed.add(number)
-            if self.control.missing(self.now):
+            if self.control.missing(packet.left, self.now):
                 self.pacer.pause(0.25, self.now)
         late = self.now - packet.left > 0.3
         if late or self.control.is_full(self.now) or self.pacer.wait(self.now) > 0.1:
@@ -167,6 +167,10 @@ class Simulation:
         else:
             self.resent += 1
             self._put(packet)
+
+    def _hear_estimate(self, bitrate: int) -> None:
+        if self.control.estimate(bitrate, self.now):
+            self.pacer.pause(0.25, self.now)
 
     def _hear_report(self, lost: int, highest: int, trip: float | None) -> None:
         if self.control.report(lost, highest, trip, self.now):
@@ -179,7 +183,7 @@ class Simulation:
         stamp = int(left * (1 << 18)) & 0xFFFFFF
         estimate = self._estimator.add(milliseconds, stamp, packet.size, 1)
         if estimate is not None:
-            self._at(self.now + self._back, lambda: self.control.estimate(estimate[0], self.now))
+            self._at(self.now + self._back, self._hear_estimate, estimate[0])
         self._received += packet.left == left
         for number in range(self._seen + 1, packet.number):
             self._at(self.now + 0.01, self._ask, number, 3)
@@ -213,6 +217,7 @@ class Simulation:
         if self._report is not None:
             left, arrived = self._report
             trip = arrived - left + self._back * self._random.uniform(1.0, 1.3)
+            self._report = None
         lost = self._seen - self._received
         self._at(self.now + self._back, self._hear_report, lost, self._seen, trip)
         self._at(self.now + self._random.uniform(0.15, 0.25), self._receive_report)
