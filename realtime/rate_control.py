@@ -33,7 +33,7 @@ LOSS, LOSS_WINDOW, FEW = 0.1, 1.2, 10
 """Part of the packets that may be lost (and what chance may add), over how many seconds, and how many say nothing yet."""
 MUCH_LOSS, MANY, BURST = 0.25, 8, 0.3
 """Part of the packets, and the least number of them, that are missed within so many seconds when a line is overrun."""
-OVERRUN, CAREFUL = 0.75, 0.35
+OVERRUN, CAREFUL = 0.75, 0.25
 """Of what is sent: an estimate below shows a line that suddenly carries much less; what to send until more is known."""
 REACTION = 0.3
 """Seconds besides the round trip until reports tell about the time after a fall of the rate."""

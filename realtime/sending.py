@@ -49,7 +49,7 @@ WAITING = 0.1
 """Seconds of packets that may wait to leave when a lost one is to be sent again before them."""
 REPORTS = 0.2
 """Seconds between sender reports."""
-OVERRUN = 0.25
+OVERRUN = 0.3
 """Seconds of rest for a line of which the queue has overflowed."""
 REMEMBERED = 512
 """Packets whose time of sending is kept."""

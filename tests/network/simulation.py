@@ -19,6 +19,7 @@ from aiortc.rate import RemoteBitrateEstimator
 
 from realtime.pacing import Pacer, pace
 from realtime.rate_control import RateControl
+from realtime.sending import KEYFRAMES, OVERRUN, REPORTS, TOO_OLD, WAITING, WIDE
 from tests.network.bottleneck import Bottleneck, Line
 
 PACKET = 1200
@@ -108,8 +109,8 @@ class Simulation:
         self.rates.append((now, rate))
         self._gap += 0.3 * (min(now - self._last_taken, 0.1) - self._gap)
         self._last_taken = now
-        wide = rate >= 1_000_000
-        keyframe = self._keyframe_wanted and now - self._last_keyframe >= (0.3 if wide else 1.0) and not self.control.is_full(now)
+        least = KEYFRAMES[rate >= WIDE]
+        keyframe = self._keyframe_wanted and now - self._last_keyframe >= least and not self.control.is_full(now)
         bits = 0.94 * min(rate, self.demand) * self._gap * self._random.lognormvariate(0, 0.2)
         if keyframe:
             self._keyframe_wanted, self._last_keyframe = False, now
@@ -153,16 +154,16 @@ class Simulation:
         arrival = self.bottleneck.send(42, self.now)
         if arrival is not None:
             self._at(arrival, self._take_report, self.now)
-        self._at(self.now + 0.2, self._send_report)
+        self._at(self.now + REPORTS, self._send_report)
 
     def _resend(self, number: int) -> None:
         packet = self._kept[number]
         if number not in self._missed:
             self._missed.add(number)
             if self.control.missing(packet.left, self.now):
-                self.pacer.pause(0.25, self.now)
-        late = self.now - packet.left > 0.3
-        if late or self.control.is_full(self.now) or self.pacer.wait(self.now) > 0.1:
+                self.pacer.pause(OVERRUN, self.now)
+        late = self.now - packet.left > TOO_OLD
+        if late or self.control.is_full(self.now) or self.pacer.wait(self.now) > WAITING:
             self._keyframe_wanted = True
         else:
             self.resent += 1
@@ -170,7 +171,7 @@ class Simulation:
 
     def _hear_estimate(self, bitrate: int) -> None:
         if self.control.estimate(bitrate, self.now):
-            self.pacer.pause(0.25, self.now)
+            self.pacer.pause(OVERRUN, self.now)
 
     def _hear_report(self, lost: int, highest: int, trip: float | None) -> None:
         if self.control.report(lost, highest, trip, self.now):
