@@ -57,7 +57,16 @@ _ENCODER = "_RTCRtpSender__encoder"
 _REPORT = struct.Struct("!BBHLQLLL")
 _HISTORY = "_RTCRtpSender__rtp_history"
 _EXTENSIONS = "_RTCRtpSender__rtp_header_extensions_map"
-_PARTS = (_ENCODER, _HISTORY, _EXTENSIONS, "_handle_rtcp_packet", "_next_encoded_frame", "_retransmit", "_send_keyframe", "transport")
+_PARTS = (
+    _ENCODER,
+    _HISTORY,
+    _EXTENSIONS,
+    "_handle_rtcp_packet",
+    "_next_encoded_frame",
+    "_retransmit",
+    "_send_keyframe",
+    "transport",
+)
 
 
 class LiveSender(RTCRtpSender):

@@ -47,7 +47,7 @@ class DirectBuffer(JitterBuffer):
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Returns that no PLI is to be sent, and the packet's sound."""
-        if self._newest is not None and (packet.sequence_number - self._newest) % (1 << 16) - 1 >= 1 << 15:
+        if self._newest is not None and not 0 < (packet.sequence_number - self._newest) % (1 << 16) < 1 << 15:
             return False, None
         self._newest = packet.sequence_number
         return False, JitterFrame(packet._data, packet.timestamp)  # type: ignore[attr-defined]  # the payload, by aiortc

@@ -87,10 +87,10 @@ def test_a_still_picture_keeps_the_rate_it_has() -> None:
 
 
 def test_failures_at_the_same_rate_make_it_more_patient() -> None:
-    control = RateControl(MOST)
+    control = RateControl(450_000)
     now, waits = 0.0, []
     for _ in range(6):
-        while control.rate(now) < 450_000:
+        while control.rate(now) < 450_000 or now < 2.0:
             now += 0.02
             control.sent(int(control.rate(now) * 0.02 / 8), now)
         control.report(0, 0, 0.05, now)
@@ -106,7 +106,7 @@ def test_failures_at_the_same_rate_make_it_more_patient() -> None:
             now += 0.02
             control.sent(int(start * 0.02 / 8), now)
         waits.append(now - begun)
-    assert waits == sorted(waits) and waits[-1] > 2 * waits[0] and waits[-1] <= MOST_PATIENCE
+    assert waits[0] < waits[1] < waits[2] and waits[-1] > 2 * waits[1] and waits[-1] <= MOST_PATIENCE
 
 
 @pytest.mark.parametrize("most", [250_000, 1_234_567, 6_000_000])
