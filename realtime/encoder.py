@@ -37,14 +37,13 @@ class _Live:
         super().__init__()
         self.most = self.rate = most
         self.times = StageTimes()
-        self._last: int | None = None
+        self._last = 0
         self._gap = 1 / FRAME_RATE
 
     def _bits(self, stamp: int) -> float:
         """Bits for a picture with that time stamp, from the rate and the usual time between pictures."""
-        if self._last is not None:
-            gap = (stamp - self._last) / VIDEO_CLOCK_RATE
-            self._gap += _STEADY * (min(max(gap, 1 / 120), LONGEST_GAP) - self._gap)
+        gap = (stamp - self._last) / VIDEO_CLOCK_RATE
+        self._gap += _STEADY * (min(max(gap, 1 / 120), LONGEST_GAP) - self._gap)
         self._last = stamp
         return PAYLOAD * self.rate * self._gap
 

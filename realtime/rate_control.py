@@ -27,15 +27,15 @@ BETA = 0.85
 """Of what arrived: what is sent after the line was too full (draft-ietf-rmcat-gcc-02, 5.5)."""
 QUEUE, NO_QUEUE = 0.08, 0.02
 """Seconds by which round trips are above the least that was seen, so much waits in the line: too much, and none to speak of."""
-MEMORY = 60
+MEMORY = 20
 """Seconds for which the least round trip is remembered: the way may change."""
 LOSS, LOSS_WINDOW, FEW = 0.1, 1.2, 10
 """Part of the packets that may be lost (and what chance may add), over how many seconds, and how many say nothing yet."""
 MUCH_LOSS, MANY, BURST = 0.25, 8, 0.3
 """Part of the packets, and the least number of them, that are missed within so many seconds when a line is overrun."""
 OVERRUN, CAREFUL = 0.75, 0.25
-"""Of what is sent: an estimate below shows a line that suddenly carries much less; what to send until more is known."""
-REACTION = 0.3
+"""Of what is sent: an estimate below shows a line that suddenly carries much less; what to send at least until more is known."""
+REACTION = 0.2
 """Seconds besides the round trip until reports tell about the time after a fall of the rate."""
 OUTAGE = 2.0
 """Seconds without a report after which the loss is that of an outage, not of a line that is too full."""
@@ -129,7 +129,8 @@ class RateControl:
         denied = now - self._heard < 1.0 and self._waited < NO_QUEUE
         if denied and not overrun:
             return False
-        self._fall(min(bitrate, CAREFUL * sent) if overrun else bitrate, now)
+        careful = min(bitrate, max(CAREFUL * sent, bitrate * (bitrate / sent) ** 3))
+        self._fall(careful if overrun else bitrate, now)
         return overrun
 
     def report(self, lost: int, highest: int, round_trip: float | None, now: float) -> bool:

@@ -43,13 +43,15 @@ TOO_OLD = 0.3
 """Seconds after which a lost packet is not sent again: the picture that it belongs to would be shown too late."""
 KEYFRAMES = 1.0, 0.3
 """Least seconds between two keyframes, on a narrow line and on a wide one."""
+OVERDUE = 2.0
+"""Seconds since the last keyframe after which one that is asked for is made though the line seems full."""
 WIDE = 1_000_000
 """Bits a second from which a line is wide."""
 WAITING = 0.1
 """Seconds of packets that may wait to leave when a lost one is to be sent again before them."""
 REPORTS = 0.2
 """Seconds between sender reports."""
-OVERRUN = 0.3
+OVERRUN = 0.4
 """Seconds of rest for a line of which the queue has overflowed."""
 REMEMBERED = 512
 """Packets whose time of sending is kept."""
@@ -138,7 +140,7 @@ class LiveSender(RTCRtpSender):
         """aiortc reports about once a second; the round trips of more reports show a queue while it is still short."""
         since = now - self._reported
         if self._last_report and since >= REPORTS:
-            head, kind, length, ssrc, ntp, rtp, packets, octets = _REPORT.unpack(self._last_report)
+            head, kind, _, ssrc, ntp, rtp, packets, octets = _REPORT.unpack(self._last_report)
             ntp, rtp = ntp + round(since * (1 << 32)), rtp + round(since * VIDEO_CLOCK_RATE)
             report = _REPORT.pack(head, kind, _REPORT.size // 4 - 1, ssrc, ntp, rtp & 0xFFFFFFFF, packets, octets)
             await self.transport._send_rtp(report)
@@ -152,8 +154,8 @@ class LiveSender(RTCRtpSender):
         self._next_turn = max(self._next_turn, now - interval / 2) + interval
         await self._report_again(now)
         rate = self.control.rate(now)
-        gap = KEYFRAMES[rate >= WIDE]
-        if self._keyframe_wanted and now - self._last_keyframe >= gap and not self.control.is_full(now):
+        gap = OVERDUE if self.control.is_full(now) else KEYFRAMES[rate >= WIDE]
+        if self._keyframe_wanted and now - self._last_keyframe >= gap:
             self._keyframe_wanted, self._last_keyframe = False, now
             super()._send_keyframe()
         self.encoder.rate = rate
@@ -180,9 +182,8 @@ class LiveSender(RTCRtpSender):
             bitrate, ssrcs = unpack_remb_fci(packet.fci)
         except ValueError:
             return  # another application's message
-        if self._ssrc in ssrcs:
-            if self.control.estimate(bitrate, now):
-                self._pacer.pause(OVERRUN, now)
+        if self._ssrc in ssrcs and self.control.estimate(bitrate, now):
+            self._pacer.pause(OVERRUN, now)
 
     async def _retransmit(self, sequence_number: int) -> None:
         now = time.monotonic()

@@ -175,7 +175,9 @@ class Peer:
         return track
 
     def _own_encoder(self, pc: RTCPeerConnection, avatar: RTCRtpTransceiver, answer: str) -> None:
-        codecs = {m.rtp.muxId: m.rtp.codecs[0].name.lower() for m in SessionDescription.parse(answer).media if m.rtp.codecs}
+        codecs: dict[str | None, str] = {
+            m.rtp.muxId: m.rtp.codecs[0].name.lower() for m in SessionDescription.parse(answer).media if m.rtp.codecs
+        }
         self._sender = avatar.sender
         self._encoder = make_live(avatar.sender, codecs[avatar.mid], self._studio.config.max_bitrate).encoder
         for transceiver in pc.getTransceivers():

@@ -19,7 +19,7 @@ from aiortc.rate import RemoteBitrateEstimator
 
 from realtime.pacing import Pacer, pace
 from realtime.rate_control import RateControl
-from realtime.sending import KEYFRAMES, OVERRUN, REPORTS, TOO_OLD, WAITING, WIDE
+from realtime.sending import KEYFRAMES, OVERDUE, OVERRUN, REPORTS, TOO_OLD, WAITING, WIDE
 from tests.network.bottleneck import Bottleneck, Line
 
 PACKET = 1200
@@ -109,8 +109,8 @@ class Simulation:
         self.rates.append((now, rate))
         self._gap += 0.3 * (min(now - self._last_taken, 0.1) - self._gap)
         self._last_taken = now
-        least = KEYFRAMES[rate >= WIDE]
-        keyframe = self._keyframe_wanted and now - self._last_keyframe >= least and not self.control.is_full(now)
+        least = OVERDUE if self.control.is_full(now) else KEYFRAMES[rate >= WIDE]
+        keyframe = self._keyframe_wanted and now - self._last_keyframe >= least
         bits = 0.94 * min(rate, self.demand) * self._gap * self._random.lognormvariate(0, 0.2)
         if keyframe:
             self._keyframe_wanted, self._last_keyframe = False, now

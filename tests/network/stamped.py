@@ -77,7 +77,7 @@ def read(luma: NDArray[np.uint8]) -> int | None:
 
 
 WATCH = """video => {
-  const bits = %d, strip = %f, canvas = document.createElement('canvas');
+  const bits = BITS, strip = STRIP, canvas = document.createElement('canvas');
   const draw = canvas.getContext('2d', { willReadFrequently: true });
   window.shown = [];
   const look = () => {
@@ -91,11 +91,11 @@ WATCH = """video => {
       ones += one;
       if (i < bits) code = code * 2 + one;
     }
-    window.shown.push([now, ones %% 2 ? null : code, video.videoWidth]);
+    window.shown.push([now, ones % 2 ? null : code, video.videoWidth]);
     video.requestVideoFrameCallback(look);
   };
   video.requestVideoFrameCallback(look);
-}""" % (BITS, STRIP)
+}""".replace("BITS", str(BITS)).replace("STRIP", str(STRIP))
 """JavaScript: list what a video element shows in `window.shown`: wall clock in milliseconds, the code, the width."""
 
 

@@ -9,7 +9,14 @@ from tests.network.relay import Relay, shaped_socket
 from tests.server.serving import running, shows, until
 
 pytestmark = pytest.mark.timeout(60)
-OFFER = "v=0\r\na=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host\r\na=candidate:2 1 udp 1 192.0.2.2 5001 typ srflx raddr 0 rport 0\r\n"
+OFFER = "\r\n".join(
+    (
+        "v=0",
+        "a=candidate:1 1 udp 2130706431 192.0.2.1 5000 typ host",
+        "a=candidate:2 1 udp 1 192.0.2.2 5001 typ srflx raddr 0 rport 0",
+        "",
+    )
+)
 
 
 async def test_candidates_lead_to_the_relay_and_others_are_left_out() -> None:

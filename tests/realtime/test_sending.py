@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -137,7 +138,7 @@ async def test_round_trips_and_estimates_reach_the_rate_control() -> None:
         await sending.show(20)
         _, *more = sending.wire.reports()
         assert len(more) >= 2, "one report a second is too few"
-        assert all(b.sender_info.rtp_timestamp > a.sender_info.rtp_timestamp for a, b in zip(more, more[1:]))
+        assert all(b.sender_info.rtp_timestamp > a.sender_info.rtp_timestamp for a, b in pairwise(more))
         heard: list[Any] = []
         sending.sender.control.report = lambda *told: bool(heard.append(told))  # type: ignore[method-assign]
         sending.sender.control.estimate = lambda *told: bool(heard.append(told))  # type: ignore[method-assign]
