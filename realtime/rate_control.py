@@ -38,7 +38,7 @@ OVERRUN, CAREFUL = 0.75, 0.25
 REACTION = 0.2
 """Seconds besides the round trip until reports tell about the time after a fall of the rate."""
 OUTAGE = 2.0
-"""Seconds without a report after which the loss is that of an outage, not of a line that is too full."""
+"""Seconds in which nothing arrived after which the loss is that of an outage, not of a line that is too full."""
 NEAR = 0.9, 1.15
 """Of the rate that failed: where growth becomes slow, and where that rate is forgotten."""
 SLOW, BOLD, FAST, FIRST = 1.06, 1.25, 1.4, 2.0
@@ -89,7 +89,8 @@ class RateControl:
         self._reports: deque[tuple[float, int, int]] = deque(maxlen=64)
         self._least: deque[tuple[float, float]] = deque([(-math.inf, math.inf)], maxlen=MEMORY)
         self.queue = self._waited = 0.0
-        self._heard = -math.inf
+        self._heard = self._resumed = -math.inf
+        self._highest, self._progressed = -1, 0.0
         self._failed = math.inf
         self._patience = PATIENCE
         self._fell = -math.inf
@@ -142,7 +143,11 @@ class RateControl:
         if round_trip is not None:
             self._note_trip(round_trip, now)
         early = now - self._fell < REACTION + self._waited  # it tells about the time before the fall
-        if early or (self._reports and now - self._reports[-1][0] > OUTAGE):
+        if highest != self._highest:
+            if now - self._progressed > OUTAGE:
+                self._resumed = now
+            self._highest, self._progressed = highest, now
+        if early or now - self._resumed < LOSS_WINDOW:
             self._reports.clear()
         self._reports.append((now, lost, highest))
         while self._reports[0][0] < now - LOSS_WINDOW:

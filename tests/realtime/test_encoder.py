@@ -81,3 +81,14 @@ def test_the_rate_is_kept_at_any_number_of_pictures_and_a_change_makes_no_keyfra
         sent = 8 * sum(sizes[15:]) / (30 * pause / 90_000)
         assert 0.6 * rate < sent < 1.15 * rate
         assert max(sizes[1:]) < 4 * np.mean(sizes)
+
+
+@pytest.mark.parametrize(("make", "make_decoder", "depayload"), CODECS)
+def test_few_pictures_at_the_highest_rate_make_no_new_codec(make, make_decoder, depayload) -> None:
+    encoder, codecs = make(2_500_000), []
+    for index in range(12):
+        frame = moving(index)
+        frame.pts = 9000 * index
+        encoder.encode(frame)
+        codecs.append(encoder.codec)
+    assert len(set(codecs[4:])) == 1
