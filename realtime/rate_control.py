@@ -163,7 +163,7 @@ class RateControl:
 
     def missing(self, left: float, now: float) -> bool:
         """A packet sent at `left` is missed, for the first time (NACK, RFC 4585, 6.2.1); returns whether the rate fell."""
-        if left <= self._fell:
+        if left <= self._fell or now - left > _WINDOW:  # it tells about the past
             return False
         self._missing.add(1, now)
         loss = self._missing.rate(now) / max(self._packets.rate(now), 1.0)

@@ -79,6 +79,16 @@ def test_an_outage_is_not_taken_for_a_narrow_line() -> None:
     assert call.seen(16.5, 20)[0] > 25 and call.control.rate(call.now) > 0.5 * MOST
 
 
+@pytest.mark.parametrize(("silence", "falls"), [(0.2, True), (5.0, False)])
+def test_loss_counts_unless_nothing_at_all_arrived(silence: float, falls: bool) -> None:
+    control = RateControl(MOST)
+    control.sent(100_000, 0.9)
+    for step in range(5):
+        control.report(0, 100 * step, 0.05, 0.2 * step)
+    fell = [control.report(100 + 30 * step, 500 + 100 * step, 0.05, 1.0 + silence + 0.2 * step) for step in (0, 1)]
+    assert any(fell) is falls
+
+
 def test_a_way_that_becomes_longer_is_not_taken_for_a_queue_for_ever() -> None:
     call = Simulation(FREE, MOST, demand=1.8e6)
     call.run(8)
