@@ -82,7 +82,7 @@ def test_an_outage_is_not_taken_for_a_narrow_line() -> None:
 @pytest.mark.parametrize(("silence", "falls"), [(0.2, True), (5.0, False)])
 def test_loss_counts_unless_nothing_at_all_arrived(silence: float, falls: bool) -> None:
     control = RateControl(MOST)
-    control.sent(100_000, 0.9)
+    control.sent(50_000, 0.9)
     for step in range(5):
         control.report(0, 100 * step, 0.05, 0.2 * step)
     fell = [control.report(100 + 30 * step, 500 + 100 * step, 0.05, 1.0 + silence + 0.2 * step) for step in (0, 1)]
