@@ -1,138 +1,105 @@
 """Our own encoders behind aiortc's packetizers: bitrates for 512x512 pictures, steady rate changes, one thread each.
 
 aiortc's limits are module constants far below what a 512x512 face needs, and every change of the target by more than a tenth
-makes a new VP8 encoder, with a keyframe and a hitch. Here the receiver's estimate (REMB, draft-alvestrand-rmcat-remb-03)
-moves the target along a ladder: down at once when less passes than is sent, up one rung at a time and not more often than
-every `CLIMB` seconds. H.264 changes its rate without a new encoder. Frames, not packets, go through the sender, so keyframe
-requests (PLI and FIR, RFC 4585 and 5104) work as in aiortc.
+makes a new VP8 encoder, with a keyframe and a hitch. Here `rate` may be set before any picture and holds from that picture
+on. Frames, not packets, go through the sender, so keyframe requests work as in aiortc.
 """
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import av
-from aiortc import RTCRtpSender
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
-from aiortc.mediastreams import VIDEO_TIME_BASE
+from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-from models.errors import MissingPartError
 from realtime.timing import StageTimes
 
-LADDER = (200_000, 350_000, 600_000, 1_000_000, 1_600_000, 2_500_000, 4_000_000, 6_000_000)
-"""Bits a second."""
 DEFAULT_BITRATE = 2_500_000
-CLIMB = 2.0
-"""Seconds between two steps up."""
-RATE_WINDOW = 2.0
-"""Seconds over which the bitrate that is sent is averaged."""
-NARROW, ROOM = 0.9, 1.2
-"""Estimates below and above these parts of what is sent mean: too much, and room for more."""
+"""Bits a second, at most."""
 FRAME_RATE = 30
-_ATTRIBUTE = "_RTCRtpSender__encoder"
-
-
-class BitrateLadder:
-    """The rung to encode at. Starts at the highest within `most`: a local network takes it, and any other soon says no.
-
-    A receiver never believes in much more than what it gets. So a low estimate is a sign of a narrow network only when it is
-    lower than what is being sent; while a still picture needs few bits, it says nothing.
-    """
-
-    def __init__(self, most: int = DEFAULT_BITRATE) -> None:
-        self._rungs = [rung for rung in LADDER if rung < most] + [most]
-        self._index = len(self._rungs) - 1
-        self._changed = 0.0
-        self._frames: deque[tuple[float, int]] = deque()
-
-    @property
-    def rung(self) -> int:
-        """Bits a second to encode at."""
-        return self._rungs[self._index]
-
-    def sent(self, size: int, now: float) -> None:
-        """A frame of `size` bytes was encoded."""
-        self._frames.append((now, size))
-        while self._frames[0][0] < now - RATE_WINDOW:
-            self._frames.popleft()
-
-    def estimate(self, bitrate: int, now: float) -> None:
-        """The receiver believes that `bitrate` bits a second can pass."""
-        sending = 8 * sum(size for when, size in self._frames if when >= now - RATE_WINDOW) / RATE_WINDOW
-        if bitrate < NARROW * sending:
-            while self._index > 0 and self.rung > bitrate:
-                self._index -= 1
-                self._changed = now
-        elif bitrate >= ROOM * sending and self._index + 1 < len(self._rungs) and now - self._changed >= CLIMB:
-            self._index += 1
-            self._changed = now
+LONGEST_GAP = 0.1
+"""Seconds; a picture after a longer pause has no more bits than one after this."""
+PAYLOAD = 0.94
+"""Of the rate: what is left for the picture's data beside headers and packets that are sent again."""
+_STEADY = 0.3
 
 
 class _Live:
-    """What both encoders add: the ladder in place of aiortc's limits, and the times that encoding takes."""
+    """What both encoders add: the rate, the time from picture to picture, and the times that encoding takes."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
-        self.ladder = BitrateLadder(most)
+        self.most = self.rate = most
         self.times = StageTimes()
+        self._last = 0
+        self._gap = 1 / FRAME_RATE
 
-    @property
-    def target_bitrate(self) -> int:
-        """Bits a second; aiortc sets the receiver's estimate here."""
-        return self.ladder.rung
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        self.ladder.estimate(bitrate, time.monotonic())
+    def _bits(self, stamp: int) -> float:
+        """Bits for a picture with that time stamp, from the rate and the usual time between pictures."""
+        gap = (stamp - self._last) / VIDEO_CLOCK_RATE
+        self._gap += _STEADY * (min(max(gap, 1 / 120), LONGEST_GAP) - self._gap)
+        self._last = stamp
+        return PAYLOAD * self.rate * self._gap
 
 
 class LiveVp8Encoder(_Live, Vp8Encoder):
-    """VP8 by libvpx, constant bitrate, realtime."""
+    """VP8 by libvpx, constant bitrate, realtime.
+
+    The codec's bitrate cannot be changed, but its time can: it is told that less time has passed when fewer bits are to be
+    spent, and more when more. So any rate is had at once, without a new codec and its keyframe.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self._time = 0
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """A yuv420p frame with 90 kHz time stamps -> RTP payloads (RFC 7741) and the time stamp."""
         with self.times.measure("encode"):
             codec: VideoCodecContext | None = self.codec
-            if (
-                codec is None
-                or (codec.width, codec.height) != (frame.width, frame.height)
-                or codec.bit_rate != self.target_bitrate
-            ):
-                codec = self.codec = _vp8(frame.width, frame.height, self.target_bitrate)
+            if codec is None or (codec.width, codec.height) != (frame.width, frame.height):
+                codec = self.codec = _vp8(frame.width, frame.height, self.most)
+            stamp = frame.pts
+            step = max(1, round(VIDEO_CLOCK_RATE * self._bits(stamp) / self.most))
             frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-            frame.duration = VIDEO_TIME_BASE.denominator // FRAME_RATE
+            frame.pts, frame.duration = self._time, step
+            self._time += step
             data = b"".join(bytes(packet) for packet in codec.encode(frame))
+            frame.pts = stamp
             payloads = self._packetize(data, self.picture_id)
             self.picture_id = (self.picture_id + 1) % (1 << 15)
-            self.ladder.sent(len(data), time.monotonic())
-            return payloads, frame.pts
+            return payloads, stamp
 
 
 class LiveH264Encoder(_Live, H264Encoder):
-    """H.264 constrained baseline by x264, without delay."""
+    """H.264 constrained baseline by x264, without delay. It takes each picture to last 1/30 s, however long it does."""
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """A yuv420p frame with 90 kHz time stamps -> RTP payloads (RFC 6184) and the time stamp."""
         with self.times.measure("encode"):
-            payloads, stamp = super().encode(frame, force_keyframe)
-            self.ladder.sent(sum(map(len, payloads)), time.monotonic())
-            return payloads, stamp
+            return super().encode(frame, force_keyframe)
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
+        assert frame.pts is not None
+        wanted = round(FRAME_RATE * self._bits(frame.pts))
         codec: VideoCodecContext | None = self.codec
-        if codec is None or (codec.width, codec.height) != (frame.width, frame.height):
-            codec = self.codec = _h264(frame.width, frame.height, self.target_bitrate)
-        if codec.bit_rate != self.target_bitrate:
-            codec.bit_rate = self.target_bitrate
+        if codec is None or (codec.width, codec.height) != (frame.width, frame.height) or not self._fits(wanted):
+            self._limit = 2 * wanted
+            codec = self.codec = _h264(frame.width, frame.height, wanted, self._limit)
+        if abs((codec.bit_rate or 0) - wanted) > 0.05 * wanted:
+            codec.bit_rate = wanted
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         yield from self._split_bitstream(b"".join(bytes(packet) for packet in codec.encode(frame)))
+
+    def _fits(self, wanted: int) -> bool:
+        """Whether the limit that the codec was made with, and cannot change, suits: it bounds the size of a keyframe."""
+        return 0.2 * self._limit <= wanted <= self._limit
 
 
 def _vp8(width: int, height: int, bitrate: int) -> VideoCodecContext:
@@ -145,7 +112,7 @@ def _vp8(width: int, height: int, bitrate: int) -> VideoCodecContext:
         "deadline": "realtime",
         "lag-in-frames": "0",
         "maxrate": str(bitrate),
-        "max-intra-rate": "600",
+        "max-intra-rate": "300",
         "minrate": str(bitrate),
         "overshoot-pct": "15",
         "static-thresh": "1",
@@ -154,12 +121,12 @@ def _vp8(width: int, height: int, bitrate: int) -> VideoCodecContext:
     return codec
 
 
-def _h264(width: int, height: int, bitrate: int) -> VideoCodecContext:
+def _h264(width: int, height: int, bitrate: int, limit: int) -> VideoCodecContext:
     codec = _context("libx264", width, height, bitrate)
     codec.gop_size = 3000
     codec.profile = "Baseline"
     codec.options = {"level": "31", "preset": "superfast", "tune": "zerolatency", "forced-idr": "1"}
-    codec.options |= {"maxrate": str(bitrate), "bufsize": str(bitrate // 4)}  # or a keyframe takes a second to send
+    codec.options |= {"maxrate": str(limit), "bufsize": str(limit // 4)}  # or a keyframe takes a second to send
     return codec
 
 
@@ -172,15 +139,3 @@ def _context(name: str, width: int, height: int, bitrate: int) -> VideoCodecCont
     codec.framerate = Fraction(FRAME_RATE)
     codec.thread_count = 1
     return codec
-
-
-def own_encoder(sender: RTCRtpSender, codec_name: str, most: int = DEFAULT_BITRATE) -> LiveVp8Encoder | LiveH264Encoder:
-    """Give a video sender that has not started yet our encoder for the negotiated codec, and return it.
-
-    aiortc makes an encoder when the first frame comes unless there is one; it offers no public way to bring one's own.
-    """
-    if not hasattr(sender, _ATTRIBUTE):
-        raise MissingPartError("aiortc 1.14 to 1.16 was expected, another layout was found; install aiortc==1.16.*")
-    encoder = LiveH264Encoder(most) if codec_name.upper() == "H264" else LiveVp8Encoder(most)
-    setattr(sender, _ATTRIBUTE, encoder)
-    return encoder

@@ -1,8 +1,8 @@
 """The person's microphone to every viewer, late by as much as the picture is.
 
 Lip sync (ITU-R BT.1359): sound 45 ms early or 125 ms late is noticed. The avatar's picture leaves later than the webcam's
-came, so each viewer's sound waits in a delay line as long as the picture's smoothed delay, less what the sound has already
-waited in aiortc's jitter buffer. A line holds 200 ms at most and drops the oldest when it is full.
+came, so each viewer's sound waits in a delay line as long as the picture's smoothed delay. Before the line it waits nowhere
+(`realtime/speech.py`). A line holds 200 ms at most and drops the oldest when it is full.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 RATE = 48_000
 """Samples a second, of Opus in RTP (RFC 7587, 4.1)."""
 MAX_DELAY = 0.2
-JITTER_BUFFER = 0.08
-"""Seconds that aiortc holds sound before it is decoded: four packets of 20 ms."""
 ENCODE = 0.005
 """Seconds from a picture ready to encode to its first packet."""
 _SLIP = 0.06
@@ -45,7 +43,7 @@ class PictureDelay:
         """How long to hold sound, in [0, MAX_DELAY]."""
         if self._latency is None:
             return 0.0
-        return min(max(self._latency + ENCODE - JITTER_BUFFER, 0.0), MAX_DELAY)
+        return min(max(self._latency + ENCODE, 0.0), MAX_DELAY)
 
 
 class SoundTrack(MediaStreamTrack):

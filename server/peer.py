@@ -28,9 +28,11 @@ from aiortc import (
 from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
-from realtime.encoder import LiveH264Encoder, LiveVp8Encoder, own_encoder
+from realtime.encoder import LiveH264Encoder, LiveVp8Encoder
 from realtime.receiving import make_prompt
+from realtime.sending import make_live
 from realtime.sound import SoundFan, SoundTrack
+from realtime.speech import make_direct, make_speech_sender
 from realtime.tracks import AvatarTrack, feed_webcam
 from realtime.view import View
 from realtime.worker import OpenView, RenderWorker
@@ -105,10 +107,12 @@ class Peer:
             await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
             answer = await pc.createAnswer()
             if avatar is not None and answer is not None:
-                self._own_encoder(avatar, answer.sdp)
+                self._own_encoder(pc, avatar, answer.sdp)
             for transceiver in pc.getTransceivers():
                 if transceiver.kind == "video":
                     make_prompt(transceiver.receiver)
+                else:
+                    make_direct(transceiver.receiver)
             await pc.setLocalDescription(answer)
         except Exception as error:  # whatever aiortc trips over in an offer that is well-formed and makes no sense
             log.warning("an offer could not be answered (%s)", type(error).__name__)  # its words may be the page's
@@ -180,11 +184,15 @@ class Peer:
         self._view = self._studio.worker.open_view(track.deliver, self._priority)
         return track
 
-    def _own_encoder(self, avatar: RTCRtpTransceiver, answer: str) -> None:
-        section = next(m for m in SessionDescription.parse(answer).media if m.rtp.muxId == avatar.mid)
-        name = section.rtp.codecs[0].name
+    def _own_encoder(self, pc: RTCPeerConnection, avatar: RTCRtpTransceiver, answer: str) -> None:
+        codecs: dict[str | None, str] = {
+            m.rtp.muxId: m.rtp.codecs[0].name.lower() for m in SessionDescription.parse(answer).media if m.rtp.codecs
+        }
         self._sender = avatar.sender
-        self._encoder = own_encoder(avatar.sender, name, self._studio.config.max_bitrate)
+        self._encoder = make_live(avatar.sender, codecs[avatar.mid], self._studio.config.max_bitrate).encoder
+        for transceiver in pc.getTransceivers():
+            if transceiver.sender.track is not None and codecs.get(transceiver.mid) == "opus":
+                make_speech_sender(transceiver.sender)
 
     # What comes in
 

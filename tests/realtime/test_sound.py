@@ -10,7 +10,7 @@ from aiortc import MediaStreamTrack
 from aiortc.codecs.opus import OpusEncoder
 from aiortc.mediastreams import MediaStreamError
 
-from realtime.sound import JITTER_BUFFER, MAX_DELAY, RATE, PictureDelay, SoundFan, SoundTrack
+from realtime.sound import ENCODE, MAX_DELAY, RATE, PictureDelay, SoundFan, SoundTrack
 
 
 class Clock:
@@ -97,15 +97,15 @@ async def test_viewers_get_frames_of_their_own() -> None:
         await one.recv()
 
 
-def test_the_delay_is_the_pictures_less_the_jitter_buffers() -> None:
+def test_the_delay_is_the_pictures() -> None:
     delay = PictureDelay()
     assert delay.seconds == 0.0
     for _ in range(50):
         delay.add(0.150)
-    assert delay.seconds == pytest.approx(0.150 - JITTER_BUFFER, abs=0.01)
+    assert delay.seconds == pytest.approx(0.150 + ENCODE, abs=0.01)
     for _ in range(50):
         delay.add(0.030)
-    assert delay.seconds == 0.0
+    assert delay.seconds == pytest.approx(0.030 + ENCODE, abs=0.01)
     for _ in range(50):
         delay.add(5.0)
     assert delay.seconds == MAX_DELAY

@@ -1,0 +1,34 @@
+"""Spreads packets over time, so that a picture does not reach a narrow line as a burst that waits in front of the sound."""
+
+from __future__ import annotations
+
+SLACK = 0.005
+"""Seconds of sending that may leave at once: timers are no finer."""
+MOST_DEBT = 0.5
+
+
+class Pacer:
+    """A leaky bucket (RFC 8298, 4.1.2 uses the same): says how long to wait before the next packet may leave."""
+
+    def __init__(self) -> None:
+        self._free = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until a packet may leave; 0 when at once."""
+        return max(0.0, self._free - now - SLACK)
+
+    def sent(self, size: int, rate: float, now: float) -> None:
+        """A packet of `size` bytes has left; `rate`: bits a second at which packets may leave."""
+        self._free = max(self._free, now) + 8 * size / rate
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Nothing leaves for so long from now on."""
+        self._free = max(self._free, now + min(seconds, MOST_DEBT))
+
+
+def pace(rate: float) -> float:
+    """How fast packets of a picture leave when `rate` bits a second are sent on average.
+
+    A wide line takes a picture at once; on a narrow one a picture has most of the time until the next one.
+    """
+    return (2.5 if rate >= 1_000_000 else 1.4) * rate
