@@ -103,8 +103,7 @@ class Peer:
             if avatar is not None and answer is not None:
                 self._own_encoder(avatar, answer.sdp)
             for transceiver in pc.getTransceivers():
-                if transceiver.kind == "video":
-                    make_prompt(transceiver.receiver)
+                make_prompt(transceiver.receiver)
             await pc.setLocalDescription(answer)
         except (ValueError, LookupError, OperationError, InvalidAccessError, InvalidStateError) as error:
             raise ProtocolError("the offer has nothing in common with this server; use VP8 or H.264 and Opus") from error

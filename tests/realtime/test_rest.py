@@ -112,5 +112,5 @@ def test_a_pose_relative_to_itself_is_at_rest() -> None:
     resting[:3, :3], resting[:3, 3] = rotation_matrix(drive.rotation), drive.translation
     back = relative(drive, resting)
     assert back.rotation == pytest.approx([1, 0, 0, 0], abs=1e-9) and back.translation == pytest.approx(np.zeros(3), abs=1e-12)
-    moved = relative(DriveFrame(rotation=drive.rotation, translation=drive.translation + [0, 0, 0.1]), resting)
+    moved = relative(DriveFrame(rotation=drive.rotation, translation=drive.translation + np.array([0.0, 0.0, 0.1])), resting)
     assert moved.translation == pytest.approx(resting[:3, :3].T @ [0, 0, 0.1])
