@@ -21,9 +21,13 @@ from realtime.rest import relative
 from realtime.view import View
 
 if TYPE_CHECKING:
+    from models.heads.base import PersonHead
+    from models.landmarks import Landmarks
     from models.splat.base import LiveRasterizer
 
 Pixels = NDArray[np.uint8]
+FACE_SHARE = 0.8
+"""Of the picture's height that `facing` fills with head and shoulders."""
 
 
 class Pipeline(Protocol):
@@ -89,9 +93,11 @@ class LivePipeline:
         self._warm_up(width, height)
 
     def _warm_up(self, width: int, height: int) -> None:
-        """Compile and allocate what the first frame would otherwise wait for."""
+        """Compile and allocate what the first frame would otherwise wait for, the person's face among it."""
         picture: Pixels = np.zeros((height, width, 3), np.uint8)
         self._tracker.track(picture)
+        self._solver.solve(facing(self._renderer.person), 0.0)
+        self._solver.reset()
         self.render(DriveFrame(), View(), picture)
 
     def step(self, rgb: Pixels, timestamp: float) -> DriveFrame:
@@ -128,3 +134,12 @@ class LivePipeline:
         start = time.perf_counter()
         yield
         self.timings[stage] = (time.perf_counter() - start) * 1000
+
+
+def facing(person: PersonHead, width: int = 640, height: int = 480) -> Landmarks:
+    """The landmarks of a resting face in the middle of a webcam's picture, as a tracker without errors sees them."""
+    from models.landmarks import Landmarks
+
+    scale = FACE_SHARE * height / float(np.ptp(person.rest[:, 1]))
+    points = person.landmarks(person.rest) * np.array([scale, -scale, -scale], np.float32)
+    return Landmarks(points + np.array([width / 2, height / 2, 0], np.float32), 1.0, width, height)

@@ -22,6 +22,9 @@ JUMP = 0.5
 """Seconds without a face after which the next one may be anywhere, so that it is eased to."""
 STEP = 1 / 30
 """Seconds between two pictures on the way to rest."""
+SLOWEST = 0.1
+"""Seconds by which easing goes on at the most from one picture to the next: where pictures are slow, it takes longer instead
+of jumping."""
 REST = DriveFrame(confidence=0.0)
 """Neutral face, gaze ahead, head where it rests."""
 
@@ -72,7 +75,8 @@ class Resting:
         self._seen = -np.inf
         self._shown = REST
         self._origin: DriveFrame | None = None
-        self._since = 0.0
+        self._progress = 0.0
+        self._now = 0.0
 
     def see(self, drive: DriveFrame, now: float) -> bool:
         """A drive frame has come; returns whether it drives: one without a face (confidence 0) does not. now: seconds."""
@@ -89,14 +93,15 @@ class Resting:
             self.driven = False
             self._turn_to(now)
         goal, duration = (self._live, TO_LIVE) if self.driven else (REST, TO_REST)
-        progress = (now - self._since) / duration
-        if progress >= 1.0:
+        self._progress += min(now - self._now, SLOWEST) / duration
+        self._now = now
+        if self._progress >= 1.0:
             self._origin = None
-        self._shown = goal if self._origin is None else blend(self._origin, goal, smoothstep(progress))
+        self._shown = goal if self._origin is None else blend(self._origin, goal, smoothstep(self._progress))
         return self._shown
 
     def _turn_to(self, now: float) -> None:
-        self._origin, self._since = self._shown, now
+        self._origin, self._progress, self._now = self._shown, 0.0, now
 
 
 def _straight(start: Array, end: Array, share: float) -> Array:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,6 +96,13 @@ def test_a_face_that_comes_back_elsewhere_after_a_gap_does_not_jump() -> None:
     shown = play(resting, 1.6, 1.7 + TO_LIVE, pose(jaw=0.1, turn=-0.5))
     steps = [distance(a, b) for a, b in zip([last, *shown], shown)]
     assert max(steps) < 0.12 and shown[-1].coefficients[0] == np.float32(0.1)
+
+
+def test_where_pictures_are_slow_easing_takes_longer_and_does_not_jump() -> None:
+    resting = Resting()
+    last = play(resting, 0.0, 1.0, pose())[-1]
+    shown = [last, *play(resting, 1.0, 9.0, None, step=0.4)]
+    assert max(distance(a, b) for a, b in pairwise(shown)) < 0.3 and shown[-1] is REST
 
 
 def test_half_of_the_way_is_in_the_middle() -> None:
