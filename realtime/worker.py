@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MAX_SIDE = 960
 """Pixels; a webcam frame with a longer side is scaled down on the way to the tracker."""
+LEAST_SIDE = 16
+"""Pixels, of a picture of the avatar."""
 STOP_TIMEOUT = 1.0
 """Seconds that the process has to stop by itself."""
 KILL_TIMEOUT = 1.0
@@ -366,9 +368,15 @@ class OpenView:
             self._deliver(frame)
 
     def convert(self, slot: PictureSlot) -> tuple[av.VideoFrame, float] | None:
-        """The slot's newest picture as yuv420p (BT.601, limited range: what browsers take VP8 to be), and its stamp."""
+        """The slot's newest picture as yuv420p (BT.601, limited range: what browsers take VP8 to be), and its stamp.
+
+        Raises `ValueError` for a size that no encoder takes, which a process that has gone wild may leave there.
+        """
 
         def to_yuv(picture: Snapshot) -> tuple[av.VideoFrame, float, int]:
+            height, width = picture.pixels.shape[:2]
+            if min(height, width) < LEAST_SIDE or height % 2 or width % 2:
+                raise ValueError("a picture with even sides was expected")
             rgb = av.VideoFrame.from_numpy_buffer(picture.pixels, format="rgb24")
             return self._to_yuv.reformat(rgb, format="yuv420p"), picture.stamp, picture.sequence
 

@@ -12,10 +12,12 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
 from realtime.render_process import Setup
+from realtime.view import View
 from realtime.worker import Patience, RenderWorker
 from tests.realtime.workers import Screen, running, until, webcam
 
@@ -104,6 +106,36 @@ async def test_nonsense_on_the_line_ends_the_process_not_the_server() -> None:
     async with running(factory="tests.fakes:talks_nonsense", patience=Patience(attempts=2)) as worker:
         await until(lambda: worker.failure != "")
         assert "spoke nonsense" in worker.failure
+
+
+async def test_nonsense_in_the_memory_ends_the_process_at_the_most() -> None:
+    async with running(patience=SOON) as worker:
+        screen = Screen()
+        view = worker.open_view(screen)
+        await until(lambda: worker.ready)
+        memory = np.frombuffer(worker._block._memory, np.uint8)
+        sizes = set()
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            heads = (
+                rng.integers(-3, 70, len(memory) // 8) if seed % 2 else rng.integers(-(1 << 63), (1 << 63) - 1, len(memory) // 8)
+            )
+            memory[: len(heads) * 8].view(np.int64)[:] = heads
+            worker.submit(webcam(200), 1.0)
+            view.look(View(yaw=0.1 * seed))
+            worker.recalibrate()
+            for slot in (0, 1, -5, 1 << 40):
+                worker._hand_out(slot, view.generation)
+            await asyncio.sleep(0.01)
+            sizes.add(None if screen.frame is None else (screen.frame.width % 2, screen.frame.height % 2))
+        assert sizes <= {None, (0, 0)}
+        del memory
+        if worker.pid is not None:
+            os.kill(worker.pid, signal.SIGKILL)
+        await until(lambda: worker.starts >= 2 and worker.ready)
+        while not screen.shows(180, 3.9):
+            worker.submit(webcam(180), 1.0)
+            await asyncio.sleep(0.02)
 
 
 async def test_a_process_that_is_killed_again_and_again_after_it_was_ready_is_never_given_up() -> None:
