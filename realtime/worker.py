@@ -143,6 +143,8 @@ class RenderWorker:
 
     def submit(self, frame: av.VideoFrame, arrival: float) -> None:
         """Give the process a webcam frame that was decoded at `arrival` (`time.monotonic`). Takes 1-2 ms; one thread."""
+        if not self.ready:
+            return
         start = time.perf_counter()
         scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
         width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))

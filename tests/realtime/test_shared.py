@@ -149,6 +149,17 @@ def test_memory_that_is_not_to_be_had_is_one_sentence() -> None:
     assert "\n" not in str(error.value) and len(os.listdir("/proc/self/fd")) == handles
 
 
+def test_systems_without_memfd_use_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.delattr(os, "posix_fallocate")
+    block = SharedBlock(LAYOUT)
+    other = SharedBlock(LAYOUT, os.dup(block.fileno()))
+    write(other.webcam, 9)
+    assert block.webcam.copy().pixels.max() == 9
+    other.close()
+    block.close()
+
+
 def test_closing_does_not_wait_for_who_still_looks() -> None:
     block = SharedBlock(LAYOUT)
     write(block.webcam, 8)
