@@ -8,7 +8,6 @@ import pytest
 
 from models.errors import VisavisError
 from realtime.view import View
-from realtime.worker import Patience
 from tests.realtime.workers import Screen, running, until, webcam
 
 pytestmark = pytest.mark.timeout(60)
@@ -74,19 +73,6 @@ async def test_a_killed_process_comes_back_and_the_views_go_on() -> None:
         assert worker.pid != first and worker.starts == 2
         worker.submit(webcam(120), 1.0)
         await until(lambda: screen.shows(120, 1.0))
-
-
-async def test_a_process_that_hangs_is_replaced() -> None:
-    async with running(patience=Patience(silent=1.0)) as worker:
-        screen = Screen()
-        worker.open_view(screen)
-        await until(lambda: worker.ready)
-        first = worker.pid
-        os.kill(first, signal.SIGSTOP)
-        await until(lambda: worker.starts == 2 and worker.ready)
-        worker.submit(webcam(140), 1.0)
-        await until(lambda: screen.shows(140))
-        assert worker.pid != first
 
 
 async def test_a_frame_that_kills_the_process_does_not_stop_the_next_ones() -> None:
