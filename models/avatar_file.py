@@ -117,20 +117,41 @@ def load(path: Path, model: HeadModel | None = None) -> Avatar:
 
     Raises `AvatarFileError` when the file is missing, damaged, altered, of another version, or beyond its limits.
     """
+    avatar = loads(read_bytes(path), path.name)
+    if model is not None:
+        check(avatar, model)
+    return avatar
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes, for whoever needs the avatar later and must not depend on the file; `loads` opens them.
+
+    Raises `AvatarFileError` when the file is missing or too large.
+    """
     try:
         with tensor_file.open_regular(path) as stream:
-            avatar = _read(stream, os.fstat(stream.fileno()).st_size)
+            size = os.fstat(stream.fileno()).st_size
+            data = b"" if size > MAX_BYTES else stream.read(MAX_BYTES)
     except OSError as error:
         raise AvatarFileError(
             f"an avatar file was expected at {path} but it cannot be read ({error.strerror or error}); check the path"
         ) from None
+    if size > MAX_BYTES:
+        raise AvatarFileError(
+            f"{path.name} cannot be opened because it has {size} bytes where at most {MAX_BYTES} are allowed; "
+            "choose an avatar file"
+        )
+    return data
+
+
+def loads(data: bytes, name: str = "the avatar") -> Avatar:
+    """The avatar in a file's bytes. Raises `AvatarFileError`, which calls it `name`."""
+    try:
+        return decode(data)
     except ValueError as error:
         raise AvatarFileError(
-            f"{path.name} cannot be opened because {error}; fetch it again, or enroll again with this release"
+            f"{name} cannot be opened because {error}; fetch it again, or enroll again with this release"
         ) from None
-    if model is not None:
-        check(avatar, model)
-    return avatar
 
 
 def check(avatar: Avatar, model: HeadModel) -> None:

@@ -16,11 +16,11 @@ from functools import cache
 from typing import Any
 
 import av
-import numba
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from models.jit import kernel
 from models.types import Array, Array64
 
 Pixels = NDArray[np.uint8]
@@ -190,7 +190,7 @@ SRGB: NDArray[np.uint8] = np.round(
 """8-bit sRGB by the square root of the light, in `FINE` steps."""
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@kernel(fastmath=True)
 def _convert(source, light, weights, ootf, gain, matrix, most, out):  # type: ignore[no-untyped-def]  # pragma: no cover
     """source (H, W, 3) uint16 of `DEPTH` bits -> out (H, W, 3) uint8."""
     zero, one, half, last = np.float32(0), np.float32(1), np.float32(0.5), np.float32(FINE - 1)

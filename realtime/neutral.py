@@ -29,7 +29,7 @@ class NeutralCalibration:
     """Stands before a solver: gives its drive frames, and sets its `offset` from the first second of usable ones.
 
     running: whether the neutral face is still being taken. pose: (4, 4) of the resting head, avatar space -> webcam (OpenGL
-    axes), for `AvatarRenderer.neutral`; while running, that of the frames so far; the identity before the first.
+    axes), for `realtime.rest.relative`; while running, that of the frames so far; the identity before the first.
     """
 
     def __init__(self, solver: Solver) -> None:

@@ -10,7 +10,6 @@ import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -18,12 +17,17 @@ from numpy.typing import NDArray
 
 from models.errors import MissingPartError
 from models.types import DriveFrame, Gaussians
+from realtime.rest import relative
 from realtime.view import View
 
 if TYPE_CHECKING:
+    from models.heads.base import PersonHead
+    from models.landmarks import Landmarks
     from models.splat.base import LiveRasterizer
 
 Pixels = NDArray[np.uint8]
+FACE_SHARE = 0.8
+"""Of the picture's height that `facing` fills with head and shoulders."""
 
 
 class Pipeline(Protocol):
@@ -33,7 +37,10 @@ class Pipeline(Protocol):
     """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""
 
     def step(self, rgb: Pixels, timestamp: float) -> DriveFrame:
-        """A webcam frame, (H, W, 3) uint8 RGB, taken at `timestamp` seconds -> the drive frame to render."""
+        """A webcam frame, (H, W, 3) uint8 RGB, taken at `timestamp` seconds -> the drive frame to render.
+
+        Its pose is relative to the resting head: the identity is upright and in the middle. Confidence 0: there is no face.
+        """
 
     def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
         """Draw the avatar into `out`, (height, width, 3) uint8 RGB, all of it."""
@@ -58,11 +65,11 @@ def load_factory(where: str) -> Callable[..., Pipeline]:
 class LivePipeline:
     """Tracker, solver, calibration and smoothing for the webcam; poser and rasterizer for the views.
 
-    The avatar is posed once for a drive frame, however many views look at it. Raises `AvatarFileError` for a file that
-    cannot be opened, `MissingPartError` for a rasterizer that is not installed.
+    The avatar is posed once for a drive frame, however many views look at it. `avatar` is an avatar file's bytes. Raises
+    `AvatarFileError` when they are none, `MissingPartError` for a rasterizer that is not installed.
     """
 
-    def __init__(self, avatar_path: str | Path, width: int = 512, height: int = 512, rasterizer: str = "auto") -> None:
+    def __init__(self, avatar: bytes, width: int = 512, height: int = 512, rasterizer: str = "auto") -> None:
         from models import avatar_file
         from models.heads import registry
         from models.splat import choose
@@ -72,12 +79,12 @@ class LivePipeline:
         from realtime.solver import Solver
         from realtime.tracker import FaceTracker
 
-        avatar = avatar_file.load(Path(avatar_path))
-        model = registry.by_name(avatar.head)
-        avatar_file.check(avatar, model)
+        loaded = avatar_file.loads(avatar)
+        model = registry.by_name(loaded.head)
+        avatar_file.check(loaded, model)
         self.timings: dict[str, float] = {}
         self._rasterizer = cast("LiveRasterizer", choose.by_name(rasterizer))
-        self._renderer = AvatarRenderer(avatar, model, self._rasterizer, width, height)
+        self._renderer = AvatarRenderer(loaded, model, self._rasterizer, width, height)
         self._posed: tuple[DriveFrame, Gaussians] | None = None
         self._tracker = FaceTracker()
         self._solver = Solver(self._renderer.person)
@@ -86,22 +93,23 @@ class LivePipeline:
         self._warm_up(width, height)
 
     def _warm_up(self, width: int, height: int) -> None:
-        """Compile and allocate what the first frame would otherwise wait for."""
+        """Compile and allocate what the first frame would otherwise wait for, the person's face among it."""
         picture: Pixels = np.zeros((height, width, 3), np.uint8)
         self._tracker.track(picture)
+        self._solver.solve(facing(self._renderer.person), 0.0)
+        self._solver.reset()
         self.render(DriveFrame(), View(), picture)
 
     def step(self, rgb: Pixels, timestamp: float) -> DriveFrame:
-        """See `Pipeline`. Without a face the last pose stays, with confidence 0."""
+        """See `Pipeline`."""
         with self._timed("track"):
             landmarks = self._tracker.track(rgb)
         with self._timed("solve"):
             was_running = self._neutral.running
             drive = self._neutral.solve(landmarks, timestamp)
-            self._renderer.neutral = self._neutral.pose
             if was_running and not self._neutral.running:
                 self._smoother.reset()  # the frames until now were told from another rest
-            return self._smoother(drive) if drive.confidence > 0 else drive
+            return drive if drive.confidence <= 0 else relative(self._smoother(drive), self._neutral.pose)
 
     def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
         """See `Pipeline`."""
@@ -126,3 +134,12 @@ class LivePipeline:
         start = time.perf_counter()
         yield
         self.timings[stage] = (time.perf_counter() - start) * 1000
+
+
+def facing(person: PersonHead, width: int = 640, height: int = 480) -> Landmarks:
+    """The landmarks of a resting face in the middle of a webcam's picture, as a tracker without errors sees them."""
+    from models.landmarks import Landmarks
+
+    scale = FACE_SHARE * height / float(np.ptp(person.rest[:, 1]))
+    points = person.landmarks(person.rest) * np.array([scale, -scale, -scale], np.float32)
+    return Landmarks(points + np.array([width / 2, height / 2, 0], np.float32), 1.0, width, height)

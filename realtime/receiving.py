@@ -1,9 +1,9 @@
-"""A jitter buffer for webcam video that does not hold frames back.
+"""How a page's webcam and microphone are received: a jitter buffer that does not hold frames back, and live decoding.
 
 aiortc's own lets a frame go only when the next frame's first packet is there (33 ms late at 30 frames/s), and waits without
 a time limit for a packet that never comes, up to 512 packets or about two seconds. This one lets a frame go with its last
 packet, which carries the marker bit (RFC 7741, 4.1 for VP8; RFC 6184, 5.1 for H.264), and after `PATIENCE` skips to the
-next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1).
+next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1). What comes after it is in `realtime.decoding`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 
 from models.errors import MissingPartError
+from realtime.decoding import KeyframeWish, LiveDecoder, NewestFrames
 
 PATIENCE = 0.25
 """Seconds to wait for a lost packet to be sent again; a round trip and its margin."""
 CAPACITY = 512
-_ATTRIBUTE = "_RTCRtpReceiver__jitter_buffer"
+SOUND = 25
+"""Decoded frames of sound, of 20 ms each, that may wait to be heard."""
+_JITTER_BUFFER, _DECODER_QUEUE = "_RTCRtpReceiver__jitter_buffer", "_RTCRtpReceiver__decoder_queue"
 
 
 class PromptJitterBuffer(JitterBuffer):
@@ -29,16 +32,16 @@ class PromptJitterBuffer(JitterBuffer):
     `add` gives one frame for each packet at most; several that a late packet completes leave with the packets after it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, wish: KeyframeWish | None = None) -> None:
+        """wish: whether somebody else wants a keyframe, which is asked for with the next packet."""
         super().__init__(CAPACITY, is_video=True)
-        self._clock = clock
+        self._clock, self._wish = clock, wish or KeyframeWish(clock)
         self._waiting_since: float | None = None
+        self._more = False
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Take a packet; returns whether to send a PLI, and a frame when one is complete."""
         lost, frame = super().add(packet)
-        if frame is None or not frame.data:
-            frame = self._take_marked()
         self._drop_padding()
         now = self._clock()
         if frame is not None or self._is_empty():
@@ -49,7 +52,20 @@ class PromptJitterBuffer(JitterBuffer):
             self._skip_to_next_frame()
             self._waiting_since = None
             lost, frame = True, self._take_marked()
-        return lost, frame
+        return self._wish.take() or lost, frame
+
+    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
+        """The frame that this packet has completed. Most packets cannot have, and cost no walk through the frame."""
+        packet, before, after = (self._packets[(sequence_number + i) % self.capacity] for i in (0, -1, 1))
+        assert packet is not None
+        ends_the_last = before is not None and before.timestamp != packet.timestamp  # for senders without marker bits
+        if not (packet.marker or ends_the_last or after is not None or self._more):
+            return None
+        frame = super()._remove_frame(sequence_number)
+        if frame is None or not frame.data:
+            frame = self._take_marked()
+        self._more = frame is not None
+        return frame
 
     def _at(self, offset: int) -> RtpPacket | None:
         assert self._origin is not None
@@ -62,14 +78,15 @@ class PromptJitterBuffer(JitterBuffer):
         first = self._at(0)
         if first is None:
             return None
-        data = b""
+        parts: list[bytes] = []
         for offset in range(self.capacity):
             packet = self._at(offset)
             if packet is None or packet.timestamp != first.timestamp:
                 return None
-            data += packet._data  # type: ignore[attr-defined]  # aiortc puts the payload without descriptor here
+            parts.append(packet._data)  # type: ignore[attr-defined]  # aiortc puts the payload without descriptor here
             if packet.marker:
                 self.remove(offset + 1)
+                data = b"".join(parts)
                 return JitterFrame(data, first.timestamp) if data else None
         return None
 
@@ -92,7 +109,18 @@ class PromptJitterBuffer(JitterBuffer):
 
 
 def make_prompt(receiver: RTCRtpReceiver) -> None:
-    """Give a video receiver that has not started yet a `PromptJitterBuffer`; aiortc offers no public way to choose one."""
-    if not hasattr(receiver, _ATTRIBUTE):
+    """Give a receiver that has not started yet a `LiveDecoder`, and one of video a `PromptJitterBuffer` too.
+
+    aiortc offers no public way to choose them. Call it on the event loop.
+    """
+    track = receiver.track
+    if track is None:
+        return  # it will never receive
+    if not hasattr(receiver, _JITTER_BUFFER) or not hasattr(receiver, _DECODER_QUEUE) or not hasattr(track, "_queue"):
         raise MissingPartError("aiortc 1.14 to 1.16 was expected, another layout was found; install aiortc==1.16.*")
-    setattr(receiver, _ATTRIBUTE, PromptJitterBuffer())
+    video = track.kind == "video"
+    track._queue = NewestFrames(1 if video else SOUND)
+    wish = KeyframeWish() if video else None
+    setattr(receiver, _DECODER_QUEUE, LiveDecoder(track._queue, wish))
+    if video:
+        setattr(receiver, _JITTER_BUFFER, PromptJitterBuffer(wish=wish))

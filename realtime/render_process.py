@@ -1,18 +1,22 @@
 """The inside of the render process: webcam frames in, pictures of every open view out.
 
 Two threads. One takes the newest webcam frame and turns it into a drive frame; the other renders the newest drive frame for
-the open views. A one-slot mailbox lies between them, so that tracking the next frame overlaps with drawing this one and
-nothing waits in line. Words to and from the server are tuples on a pipe: `ready`, `beat`, `rendered`, `failed` out,
-`recalibrate`, `stop` in; a closed pipe means that the server is gone, and ends the process.
+the open views, or eases the avatar to rest while none comes. A one-slot mailbox lies between them, so that tracking the next
+frame overlaps with drawing this one and nothing waits in line. A third thread gives signs of life while the avatar loads,
+and ends the process when the server is gone, whatever the other two are doing. What is said on the line is in
+`realtime.messages`.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import socket
 import threading
 import time
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +24,11 @@ import numpy as np
 from models.errors import VisavisError
 from models.types import DriveFrame
 from realtime.mailbox import Mailbox
+from realtime.messages import Beat, Failed, Message, Ready, Rendered, encode
 from realtime.pipeline import Pipeline, Pixels, load_factory
+from realtime.rest import REST, STEP, Resting
 from realtime.schedule import Job, ViewSchedule
-from realtime.shared import Layout, SharedBlock
+from realtime.shared import SharedBlock
 
 BEAT = 0.5
 """Seconds between two signs of life."""
@@ -30,11 +36,15 @@ IDLE = 1 / 60
 """Seconds between two looks at the cameras while no drive frame comes."""
 STUCK = 10.0
 """Seconds after which a webcam frame that is still being tracked counts as hung."""
+ORPHAN = 1.0
+"""Seconds that the process has to end by itself when the server is gone."""
+_WAKES = 65_536
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Plain start arguments. factory: 'module:callable' that makes a `Pipeline` from `options`, width and height."""
+    """Plain start arguments. factory: 'module:callable' that makes a `Pipeline` from `options`, width and height, and
+    `avatar` (bytes) when the worker was given an avatar file."""
 
     factory: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -45,7 +55,7 @@ class Setup:
 @dataclass(frozen=True)
 class _Driven:
     """A drive frame on its way to the renderer. number: counts from 1. made: when, `time.monotonic`.
-    arrival: the webcam frame's stamp. stages: milliseconds so far."""
+    arrival: the webcam frame's stamp, 0 for a picture that no webcam frame made. stages: milliseconds so far."""
 
     drive: DriveFrame
     number: int
@@ -54,29 +64,46 @@ class _Driven:
     stages: dict[str, float]
 
 
-def main(setup: Setup, layout: Layout, memory: str, pipe: Connection, frames: Any) -> None:
-    """The process's entry point. `frames` is a semaphore that the server raises for each webcam frame."""
+def main(setup: Setup, block: SharedBlock, line: socket.socket) -> None:
+    """The process's entry point. `line` is its end of the line to the server."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when we stop
+    line.setblocking(True)
+    loading = threading.Event()
+    loading.set()
+    threading.Thread(target=_watch_server, args=(line, loading), name="lifeline", daemon=True).start()
+    avatar = {"avatar": block.avatar.tobytes()} if block.layout.avatar_bytes else {}
     try:
-        pipeline = load_factory(setup.factory)(**setup.options, width=setup.width, height=setup.height)
+        pipeline = load_factory(setup.factory)(**setup.options, **avatar, width=setup.width, height=setup.height)
     except VisavisError as error:
-        pipe.send(("failed", str(error)))
+        line.sendall(encode(Failed(str(error))))
         return
-    block = SharedBlock(layout, memory)
-    try:
-        _RenderLoop(pipeline, block, pipe, frames).run()
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return  # the server is gone
     finally:
-        block.close()
+        loading.clear()
+    try:
+        _RenderLoop(pipeline, block, line).run()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the server is gone
+
+
+def _watch_server(line: socket.socket, loading: threading.Event) -> None:
+    poll = select.poll()
+    poll.register(line, 0)  # hanging up is always told
+    while not poll.poll(BEAT * 1000):
+        if loading.is_set():
+            with suppress(OSError):
+                line.sendall(encode(Beat()))
+    time.sleep(ORPHAN)
+    os._exit(0)
 
 
 class _RenderLoop:
-    def __init__(self, pipeline: Pipeline, block: SharedBlock, pipe: Connection, frames: Any) -> None:
-        self._pipeline, self._block, self._pipe, self._frames = pipeline, block, pipe, frames
+    def __init__(self, pipeline: Pipeline, block: SharedBlock, line: socket.socket) -> None:
+        self._pipeline, self._block, self._line = pipeline, block, line
         self._drives: Mailbox[_Driven] = Mailbox()
+        self._resting = Resting()
+        self._shown = _Driven(REST, 0, 0.0, 0.0, {})
+        self._tracked = 0
         self._schedule = ViewSchedule(time.monotonic)
-        self._recalibrate = threading.Event()
         self._stopping = threading.Event()
         self._crash: BaseException | None = None
         self._tracking_since: float | None = None
@@ -88,32 +115,50 @@ class _RenderLoop:
         """Work until told to stop."""
         tracking = threading.Thread(target=self._track, name="track", daemon=True)
         tracking.start()
-        self._pipe.send(("ready",))
-        last = _Driven(DriveFrame(confidence=0.0), 0, 0.0, 0.0, {})
-        while not self._stopping.is_set():
+        self._say(Ready())
+        while not self._is_stopping():
             self._beat()
-            self._listen()
-            driven = self._drives.get(IDLE)
-            rows = self._block.views.open_rows()
-            schedule = self._schedule
-            jobs = schedule.moved(rows) if driven is None else schedule.round(rows, driven.number, driven.made)
+            is_new = self._look(self._drives.get(IDLE))
+            rows, shown = self._block.views.open_rows(), self._shown
+            if is_new:
+                jobs = self._schedule.round(rows, shown.number, shown.made)
+            else:
+                jobs = self._schedule.moved(rows, settled=shown.drive is REST)
             for job in jobs:
-                self._render(driven or last, job, fresh=driven is not None)
-            last = driven or last
+                self._render(shown, job, fresh=is_new)
             if self._crash is not None:
                 raise self._crash
-        tracking.join(1.0)
+        tracking.join(ORPHAN)
+
+    def _is_stopping(self) -> bool:
+        return self._stopping.is_set() or self._block.wishes.stopping
+
+    def _look(self, driven: _Driven | None) -> bool:
+        """What is to be shown now, with the drive frame that has just come, if any; returns whether it is something new."""
+        now, last, resting = time.monotonic(), self._shown, self._resting
+        if driven is not None and resting.see(driven.drive, driven.made):
+            number = last.number + max(1, driven.number - self._tracked)
+            self._tracked = driven.number
+            self._shown = replace(driven, drive=resting.show(now), number=number)
+            return True
+        pace = 2 * STEP if resting.driven else STEP
+        if now - last.made < pace or (drive := resting.show(now)) is last.drive:
+            return False
+        self._shown = _Driven(drive, last.number + 1, now, 0.0, {})
+        return True
 
     def _track(self) -> None:
         sequence = number = 0
+        wake = select.poll()
+        wake.register(self._line, select.POLLIN)
         try:
-            while not self._stopping.is_set():
-                if not self._frames.acquire(timeout=BEAT):
+            while not self._is_stopping():
+                if not wake.poll(BEAT * 1000):
                     continue
-                while self._frames.acquire(False):
-                    pass  # one look serves all the frames announced so far
-                if self._recalibrate.is_set():
-                    self._recalibrate.clear()
+                if not self._line.recv(_WAKES):  # one look serves all the frames announced so far
+                    self._stopping.set()
+                    return
+                if self._block.wishes.take_recalibrate() and not self._pipeline.calibrating:
                     self._pipeline.recalibrate()
                 frame = self._block.webcam.copy(after=sequence)
                 if frame is None:
@@ -127,23 +172,16 @@ class _RenderLoop:
         except BaseException as error:  # the other thread raises it, and so ends the process
             self._crash = error
 
-    def _render(self, driven: _Driven, job: Job, *, fresh: bool) -> None:
-        self._pipeline.render(driven.drive, job.view, self._canvas)
-        stages = {**driven.stages, **self._pipeline.timings}
+    def _render(self, shown: _Driven, job: Job, *, fresh: bool) -> None:
+        self._pipeline.render(shown.drive, job.view, self._canvas)
+        stages = {**shown.stages, **self._pipeline.timings}
         height, width = self._canvas.shape[:2]
         for row in job.rows:
             self._block.pictures[row.slot].write(
-                height, width, driven.arrival if fresh else 0.0, lambda out: np.copyto(out, self._canvas)
+                height, width, shown.arrival if fresh else 0.0, lambda out: np.copyto(out, self._canvas)
             )
-        self._pipe.send(
-            (
-                "rendered",
-                tuple((row.slot, row.generation) for row in job.rows),
-                stages,
-                driven.drive.confidence > 0,
-                self._pipeline.calibrating,
-            )
-        )
+        rows = [(row.slot, row.generation) for row in job.rows]
+        self._say(Rendered(rows, stages, self._resting.driven, self._pipeline.calibrating))
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -151,12 +189,7 @@ class _RenderLoop:
         hung = since is not None and now - since > STUCK
         if now - self._last_beat >= BEAT and not hung:
             self._last_beat = now
-            self._pipe.send(("beat",))
+            self._say(Beat(self._resting.driven, self._pipeline.calibrating))
 
-    def _listen(self) -> None:
-        while self._pipe.poll(0):
-            word = self._pipe.recv()[0]
-            if word == "stop":
-                self._stopping.set()
-            elif word == "recalibrate":
-                self._recalibrate.set()
+    def _say(self, message: Message) -> None:
+        self._line.sendall(encode(message))

@@ -35,7 +35,7 @@ class ViewSchedule:
         self._interval = interval
         self._cost = 0.0
         self._last: tuple[int, float] | None = None
-        self._done: dict[tuple[int, int], tuple[float, View]] = {}
+        self._done: dict[tuple[int, int], tuple[float, View, int]] = {}
 
     def round(self, rows: list[ViewRow], number: int, made: float) -> Iterator[Job]:
         """The jobs for drive frame `number`, made at `made`; the caller renders each one before it asks for the next.
@@ -61,10 +61,14 @@ class ViewSchedule:
                 rescued = rescued or not fits
                 yield from self._measured(job)
 
-    def moved(self, rows: list[ViewRow]) -> Iterator[Job]:
-        """The jobs while no drive frame comes: views that are new or whose camera has moved since their last picture."""
+    def moved(self, rows: list[ViewRow], *, settled: bool = False) -> Iterator[Job]:
+        """The jobs while no drive frame comes: views that are new or whose camera has moved since their last picture.
+
+        settled: no drive frame will come soon; then also views that there was no time for in the last round.
+        """
         self._forget_closed(rows)
-        changed = [row for row in rows if self._done.get(_key(row), (0.0, None))[1] != row.view]
+        number = self._number if settled else None
+        changed = [row for row in rows if self._is_old(self._done.get(_key(row)), row.view, number)]
         for job in _shared(changed):
             yield from self._measured(job)
 
@@ -74,10 +78,18 @@ class ViewSchedule:
         after = self._clock()
         self._cost += (after - before - self._cost) * (_SMOOTHING if self._cost else 1.0)
         for row in job.rows:
-            self._done[_key(row)] = (after, row.view)
+            self._done[_key(row)] = (after, row.view, self._number)
+
+    @property
+    def _number(self) -> int:
+        return 0 if self._last is None else self._last[0]
+
+    @staticmethod
+    def _is_old(done: tuple[float, View, int] | None, view: View, number: int | None) -> bool:
+        return done is None or done[1] != view or (number is not None and done[2] != number)
 
     def _last_time(self, job: Job) -> float:
-        return min(self._done.get(_key(row), (float("-inf"), None))[0] for row in job.rows)
+        return min(self._done[_key(row)][0] if _key(row) in self._done else float("-inf") for row in job.rows)
 
     def _forget_closed(self, rows: list[ViewRow]) -> None:
         open_keys = {_key(row) for row in rows}

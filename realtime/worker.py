@@ -1,20 +1,23 @@
 """The server's end of the render process: it starts it, feeds it, hands its pictures out, and starts it again when it dies.
 
-Nothing here blocks the event loop. One thread supervises: it spawns the process, reads its words, converts its pictures to
-what the encoders take, and posts them to the loop; when the process dies, hangs or falls silent, it is killed and started
-again with the same arguments, and the open views go on. Webcam frames come in from whatever thread calls `submit`.
+Nothing here blocks the event loop. One thread supervises: it spawns the process, reads its messages, converts its pictures
+to what the encoders take, and posts them to the loop; when the process dies, hangs or falls silent, it is killed and started
+again with the same arguments, and the open views go on. Webcam frames come in from whatever thread calls `submit`. The
+avatar's bytes are kept here, so that every process shows the same face, whatever has become of the file.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import multiprocessing
+import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
 import av
@@ -23,6 +26,7 @@ from av.video.reformatter import VideoReformatter
 
 from models.errors import VisavisError
 from realtime import render_process
+from realtime.messages import Beat, Failed, Message, Ready, Rendered, ServerEnd
 from realtime.render_process import Setup
 from realtime.shared import Layout, PictureSlot, SharedBlock, Snapshot, ViewRow
 from realtime.timing import StageTimes
@@ -32,42 +36,52 @@ log = logging.getLogger(__name__)
 
 MAX_SIDE = 960
 """Pixels; a webcam frame with a longer side is scaled down on the way to the tracker."""
-
-STOP_TIMEOUT = 2.0
+LEAST_SIDE = 16
+"""Pixels, of a picture of the avatar."""
+STOP_TIMEOUT = 1.0
 """Seconds that the process has to stop by itself."""
+KILL_TIMEOUT = 1.0
+"""Seconds that a killed process may take to go; one that waits for a broken disk can take for ever, and is left behind."""
+ENDED = "ended"
 
 Deliver = Callable[[av.VideoFrame], None]
 
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. start: for the process to be ready (it may compile). silent: between signs of life.
-    backoff: longest pause before another start; the first is 0.1, and it doubles while the process dies before it is ready."""
+    """Seconds, but for attempts. start: for the process to be ready (it may compile). silent: between signs of life.
+    loading: the same before it is ready, when a library that is being read may hold it up. backoff: longest pause before
+    another start; the first is 0.1, and it doubles while processes die young. young: life below which a death counts as
+    early. attempts: starts in a row that may fail before the first process was ever ready."""
 
     start: float = 180.0
     silent: float = 5.0
+    loading: float = 30.0
     backoff: float = 5.0
+    young: float = 10.0
+    attempts: int = 5
 
 
 class RenderWorker:
     """A supervised render process.
 
     `times` holds milliseconds by stage: track, solve, pose and splat from the process; decode (webcam frame to the tracker's
-    RGB); total (webcam frame decoded to picture ready to encode). `ready` tells whether the avatar is loaded; `failure` is
-    one sentence once the process has said that it can never work.
+    RGB); total (webcam frame decoded to picture ready to encode). `ready` tells whether the avatar is loaded, `face` whether
+    somebody drives it now. `failure` is one sentence once the process can never work: it has said so itself, or it has died
+    before it was ready `Patience.attempts` times, the first ones. `starts` counts processes.
     """
 
-    def __init__(self, setup: Setup, *, views: int, patience: Patience | None = None) -> None:
-        self._setup = setup
+    def __init__(self, setup: Setup, *, views: int, avatar: bytes = b"", patience: Patience | None = None) -> None:
+        """avatar: the avatar file's bytes, given to the pipeline. Raises `VisavisError` when there is not enough memory."""
+        self._setup, self._avatar = setup, avatar
         self._patience = patience or Patience()
-        self._layout = Layout(views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3)
+        self._layout = Layout(views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3, len(avatar))
         self._context = multiprocessing.get_context("spawn")
         self._block = SharedBlock(self._layout)
         self._views: dict[int, OpenView] = {}
         self._generation = 0
-        self._lock = threading.Lock()  # guards what follows, shared by the loop, the supervisor and the feeder
-        self._pipe: Connection | None = None
-        self._frames: Any = None
+        self._lock = threading.Lock()  # guards what follows and the block; never held while anything can block
+        self._line: ServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
@@ -88,13 +102,22 @@ class RenderWorker:
         self._supervisor.start()
 
     async def stop(self) -> None:
-        """Stop the process and free the memory; ends within a few seconds whatever the process does."""
-        self._stopping.set()
-        self._say("stop")
-        if self._supervisor.is_alive():
-            await asyncio.to_thread(self._supervisor.join)
+        """Stop the process and free the memory; ends within three seconds whatever the process does. May be called twice."""
         with self._lock:
+            self._stopping.set()
             self._views.clear()
+            self._block.wishes.stop()
+            if self._line is not None:
+                self._line.wake()
+        deadline = time.monotonic() + STOP_TIMEOUT + 1.5 * KILL_TIMEOUT
+        while self._supervisor.is_alive() and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        if self._supervisor.is_alive():  # it waits for the system, which may never answer
+            log.warning("the render process cannot be stopped; it is left behind")
+            if self._process is not None:
+                self._process.kill()
+            return
+        with self._lock:
             self._block.close()
 
     @property
@@ -120,6 +143,8 @@ class RenderWorker:
 
     def submit(self, frame: av.VideoFrame, arrival: float) -> None:
         """Give the process a webcam frame that was decoded at `arrival` (`time.monotonic`). Takes 1-2 ms; one thread."""
+        if not self.ready:
+            return
         start = time.perf_counter()
         scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
         width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
@@ -127,23 +152,17 @@ class RenderWorker:
         plane = rgb.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, : width * 3]
         with self._lock:
-            if not self.ready or self._stopping.is_set():
+            if not self.ready or self._stopping.is_set() or self._line is None:
                 return
             self._block.webcam.write(height, width, arrival, lambda out: np.copyto(out, rows.reshape(out.shape)))
-            self._frames.release()
+            self._line.wake()
         self.times.add("decode", (time.perf_counter() - start) * 1000)
 
     def recalibrate(self) -> None:
-        """Take the face of the next second as neutral."""
-        self._say("recalibrate")
-
-    def _say(self, *words: str) -> None:
+        """Take the face of the next second as neutral; nothing happens while one is being taken or the avatar loads."""
         with self._lock:
-            if self._pipe is not None:
-                try:
-                    self._pipe.send(words)
-                except OSError:
-                    log.debug("the render process is gone; %s was not said", words[0])
+            if self.ready and not self._stopping.is_set():
+                self._block.wishes.recalibrate()
 
     def _move(self, row: ViewRow | None, slot: int) -> None:
         with self._lock:
@@ -162,106 +181,151 @@ class RenderWorker:
             self._keep_running()
         except Exception:
             log.exception("the supervisor of the render process failed")
-            self.failure = "the render process cannot be started or heard; look at the log and start the server again"
-            self._changed()
+            if self._process is not None:
+                self._process.kill()
+            self._fail("the render process cannot be started or heard; look at the log and start the server again")
 
     def _keep_running(self) -> None:
-        pause = 0.1
-        while not self._stopping.is_set():
-            self._spawn()
-            was_ready = self._attend()
-            self._reap()
-            if self.failure:
-                return
-            pause = 0.1 if was_ready else min(pause * 2, self._patience.backoff)
-            if not self._stopping.wait(pause):
-                log.warning("the render process has ended unasked; starting it again")
+        pause, was_ever_ready, failed = 0.1, False, 0
+        while not self._stopping.is_set() and not self.failure:
+            born = time.monotonic()
+            try:
+                self._spawn()
+            except OSError as error:
+                log.warning("the render process cannot be started now (%s); trying again", error.strerror or error)
+            else:
+                was_ready, end = self._attend()
+                end = self._reap(STOP_TIMEOUT if end == ENDED or (was_ready and self._stopping.is_set()) else 0.0) or end
+                was_ever_ready, failed = was_ever_ready or was_ready, failed + 1
+                if self._stopping.is_set() or self.failure:
+                    return
+                if failed >= self._patience.attempts and not was_ever_ready:
+                    self._fail(
+                        f"the render process was expected to load the avatar, but {failed} times it {end} before it was ready; "
+                        "free some memory or look at the log for the reason, and start again"
+                    )
+                    return
+                log.warning("the render process %s; starting it again", end)
+            pause = 0.1 if time.monotonic() - born > self._patience.young else pause
+            self._stopping.wait(pause)
+            pause = min(pause * 2, self._patience.backoff)
 
     def _spawn(self) -> None:
-        ours, theirs = self._context.Pipe()
-        with self._lock:
-            self._block.clear()
-            self._frames = self._context.Semaphore(0)
-            self._process = self._context.Process(
-                target=render_process.main,
-                args=(self._setup, self._layout, self._block.name, theirs, self._frames),
-                name="visavis-render",
-                daemon=True,
+        """Start a process. Raises `OSError` when the system has no room for it now."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = self._context.Process(
+                target=render_process.main, args=(self._setup, self._block, theirs), name="visavis-render", daemon=True
             )
-            self._pipe = ours
-        self._process.start()
-        self.starts += 1
-        theirs.close()
-
-    def _attend(self) -> bool:
-        """Listen until the process ends or has to; returns whether it was ever ready."""
-        pipe = self._pipe
-        assert pipe is not None
-        was_ready = False
-        last_sign = time.monotonic()
-        while not self._stopping.is_set():
+            with self._lock:
+                self._block.clear()
+                if self._avatar:
+                    self._block.avatar[:] = np.frombuffer(self._avatar, np.uint8)
+                for view in self._views.values():
+                    self._block.views.set(view.row)
+                if self._stopping.is_set():
+                    self._block.wishes.stop()
+                self._line = ServerEnd(ours)
             try:
-                if pipe.poll(0.1):
-                    self._hear(pipe.recv())
-                    last_sign = time.monotonic()
-            except (EOFError, OSError):
-                return was_ready
-            was_ready = was_ready or self.ready
-            limit = self._patience.silent if was_ready else self._patience.start
-            if time.monotonic() - last_sign > limit:
-                log.warning("the render process has been silent for %.0f s", limit)
-                return was_ready
-        return was_ready
+                process.start()
+            except BaseException:
+                self._hang_up()
+                raise
+        self._process = process
+        self.starts += 1
 
-    def _reap(self) -> None:
-        process, pipe = self._process, self._pipe
-        if self._stopping.is_set() and self.ready:
-            process.join(STOP_TIMEOUT)  # it has been told to; one that still loads does not listen yet
+    def _attend(self) -> tuple[bool, str]:
+        """Listen until the process ends or has to; returns whether it was ever ready, and what became of it."""
+        line = self._line
+        assert line is not None
+        born = last_sign = time.monotonic()
+        while not self._stopping.is_set() and not self.failure:
+            try:
+                said = line.receive(0.1)
+            except EOFError:
+                return self.ready, ENDED
+            except ValueError as error:
+                log.warning("%s", error)
+                return self.ready, "spoke nonsense"
+            now = time.monotonic()
+            last_sign = now if said else last_sign
+            for message in said:
+                self._hear(message)
+            if now - last_sign > (self._patience.silent if self.ready else self._patience.loading):
+                return self.ready, "fell silent"
+            if not self.ready and now - born > self._patience.start:
+                return False, f"took more than {self._patience.start:.0f} s"
+        return self.ready, "was stopped"
+
+    def _reap(self, timeout: float) -> str:
+        """End the process if it does not end by itself in `timeout` seconds; returns how it did, or nothing."""
+        process = self._process
+        process.join(timeout)
+        code = process.exitcode
         self._set_ready(False)
-        with self._lock:
-            self._pipe = None
-        if process.is_alive():
+        self._hang_up()
+        if code is None:
             process.kill()
-        process.join()
-        if pipe is not None:
-            pipe.close()
+            process.join(KILL_TIMEOUT)
+        self._process = None
+        if code is None:
+            return ""
+        return f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
 
-    def _hear(self, words: tuple[Any, ...]) -> None:
-        if words[0] == "ready":
+    def _hang_up(self) -> None:
+        with self._lock:
+            line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def _hear(self, message: Message) -> None:
+        if isinstance(message, Ready):
             self._set_ready(True)
-        elif words[0] == "failed":
-            self.failure = words[1]
-            self._changed()
-        elif words[0] == "rendered":
-            _, rows, stages, self.face, self.calibrating = words
-            for stage, milliseconds in stages.items():
+        elif isinstance(message, Failed):
+            self._fail(message.sentence)
+        elif isinstance(message, Beat):
+            self.face, self.calibrating = message.face, message.calibrating
+        elif isinstance(message, Rendered):
+            self.face, self.calibrating = message.face, message.calibrating
+            for stage, milliseconds in message.stages.items():
                 self.times.add(stage, milliseconds)
-            for slot, generation in rows:
+            for slot, generation in message.rows:
                 self._hand_out(slot, generation)
 
     def _hand_out(self, slot: int, generation: int) -> None:
         view = self._views.get(slot)
-        if view is None or view.generation != generation or self._loop is None:
+        if view is None or view.generation != generation:
             return
-        made = view.convert(self._block.pictures[slot])
+        try:
+            made = view.convert(self._block.pictures[slot])
+        except (ValueError, av.FFmpegError):
+            return  # what lies there is no picture
         if made is None:
             return
         frame, arrival = made
-        if arrival > 0:
-            self.times.add("total", (time.monotonic() - arrival) * 1000)
-        try:
-            self._loop.call_soon_threadsafe(view.deliver, frame)
-        except RuntimeError:
-            self._stopping.set()  # the loop was closed without `stop`
+        age = time.monotonic() - arrival
+        if arrival > 0 and age >= 0 and math.isfinite(age):
+            self.times.add("total", age * 1000)
+        if view.offer(frame):
+            self._post(view.deliver)
+
+    def _fail(self, sentence: str) -> None:
+        self.failure = sentence
+        self._post(self._on_change)
 
     def _set_ready(self, ready: bool) -> None:
+        if not ready:
+            self.face = self.calibrating = False
         if ready != self.ready:
             self.ready = ready
-            self._changed()
+            self._post(self._on_change)
 
-    def _changed(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._on_change)
+    def _post(self, call: Callable[[], None]) -> None:
+        try:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            self._stopping.set()  # the loop was closed without `stop`
 
 
 class OpenView:
@@ -270,16 +334,20 @@ class OpenView:
     def __init__(self, worker: RenderWorker, slot: int, generation: int, priority: float, deliver: Deliver) -> None:
         self._worker, self._slot, self._priority = worker, slot, priority
         self.generation = generation
+        self.row = ViewRow(slot, generation, priority, View())
         self._deliver = deliver
         self._sequence = 0
         self._to_yuv = VideoReformatter()
         self._open = True
+        self._next: av.VideoFrame | None = None
+        self._lock = threading.Lock()
         self.times = StageTimes(window=2.0)
 
     def look(self, view: View) -> None:
         """Look from there, from the next picture on."""
         if self._open:
-            self._worker._move(ViewRow(self._slot, self.generation, self._priority, view), self._slot)
+            self.row = ViewRow(self._slot, self.generation, self._priority, view)
+            self._worker._move(self.row, self._slot)
 
     def close(self) -> None:
         """No more pictures; the slot is free for another page."""
@@ -287,16 +355,30 @@ class OpenView:
             self._open = False
             self._worker._move(None, self._slot)
 
-    def deliver(self, frame: av.VideoFrame) -> None:
-        """On the event loop: hand a picture to whoever opened the view."""
-        if self._open:
+    def offer(self, frame: av.VideoFrame) -> bool:
+        """Keep a picture for `deliver`, in place of one that still waits; returns whether `deliver` is to be called."""
+        with self._lock:
+            waiting, self._next = self._next is not None, frame
+        return not waiting
+
+    def deliver(self) -> None:
+        """On the event loop: hand the newest picture to whoever opened the view."""
+        with self._lock:
+            frame, self._next = self._next, None
+        if self._open and frame is not None:
             self.times.add("picture", 0.0)
             self._deliver(frame)
 
     def convert(self, slot: PictureSlot) -> tuple[av.VideoFrame, float] | None:
-        """The slot's newest picture as yuv420p (BT.601, limited range: what browsers take VP8 to be), and its stamp."""
+        """The slot's newest picture as yuv420p (BT.601, limited range: what browsers take VP8 to be), and its stamp.
+
+        Raises `ValueError` for a size that no encoder takes, which a process that has gone wild may leave there.
+        """
 
         def to_yuv(picture: Snapshot) -> tuple[av.VideoFrame, float, int]:
+            height, width = picture.pixels.shape[:2]
+            if min(height, width) < LEAST_SIDE or height % 2 or width % 2:
+                raise ValueError("a picture with even sides was expected")
             rgb = av.VideoFrame.from_numpy_buffer(picture.pixels, format="rgb24")
             return self._to_yuv.reformat(rgb, format="yuv420p"), picture.stamp, picture.sequence
 
@@ -305,3 +387,10 @@ class OpenView:
             return None
         frame, stamp, self._sequence = made
         return frame, stamp
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

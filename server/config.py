@@ -31,7 +31,7 @@ class ServerConfig:
     media_timeout: seconds from an offer to the first ping. ice_servers: given to the pages and used by the server; none
     unless set. ice_addresses: offer only these addresses of the machine (all but loopback when empty; loopback when it has
     no other). ice_ports: first and last UDP port for media; any free one when `None`. factory: what makes the pipeline in
-    the render process, with `factory_options` as its arguments (`avatar_path` when left out).
+    the render process, with `factory_options` as its arguments; when they are left out, it gets the avatar file's bytes.
     """
 
     avatar: Path | str = ""
@@ -85,9 +85,13 @@ class ServerConfig:
     @property
     def pipeline_options(self) -> dict[str, Any]:
         """The arguments of the pipeline's factory, besides width and height."""
-        if self.factory_options is not None:
-            return self.factory_options
-        return {"avatar_path": str(self.avatar)}
+        return {} if self.factory_options is None else self.factory_options
+
+    def read_avatar(self) -> bytes:
+        """The avatar file's bytes; none when the pipeline has arguments of its own. Raises `AvatarFileError`."""
+        from models import avatar_file
+
+        return avatar_file.read_bytes(Path(self.avatar)) if self.factory_options is None else b""
 
 
 def _check(ok: bool, sentence: str) -> None:

@@ -109,9 +109,8 @@ class Peer:
             if avatar is not None and answer is not None:
                 self._own_encoder(pc, avatar, answer.sdp)
             for transceiver in pc.getTransceivers():
-                if transceiver.kind == "video":
-                    make_prompt(transceiver.receiver)
-                else:
+                make_prompt(transceiver.receiver)
+                if transceiver.kind == "audio":
                     make_direct(transceiver.receiver)
             await pc.setLocalDescription(answer)
         except Exception as error:  # whatever aiortc trips over in an offer that is well-formed and makes no sense

@@ -68,7 +68,7 @@ class Room:
         )
         setup = Setup(config.factory, config.pipeline_options, config.width, config.height)
         # Two more views than pages: a page that comes back opens its new one while the old one is still closing.
-        self.worker = RenderWorker(setup, views=config.max_viewers + 3)
+        self.worker = RenderWorker(setup, views=config.max_viewers + 3, avatar=config.read_avatar())
         self._studio = Studio(config, self.worker, SoundFan())
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
         self._peers: dict[int, Peer] = {}
@@ -103,9 +103,10 @@ class Room:
             for socket in list(self._outboxes):
                 self._post(socket, encode(Failure("internal", sentence)))
         self._do(self._signalling.close())
+        stopping = asyncio.create_task(self.worker.stop())
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=CLOSE_TIMEOUT)
-        await self.worker.stop()
+        await stopping
         self._studio.feeder.shutdown(wait=False)
 
     async def serve(self, wire: Wire) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import time
 from typing import Any
 
@@ -18,8 +19,9 @@ from realtime.view import View
 class FakePipeline:
     """Follows the webcam visibly: the whole picture's green is the frame's mean brightness; red follows the view's yaw.
 
-    green = mean brightness of the webcam frame (0 before the first); red = 40 * yaw + 100; blue = 40. Without noise, so a
-    codec keeps the colours within a few steps. `track_seconds` and `render_seconds` are slept, to stand for work.
+    green = mean brightness of the webcam frame (0 before the first); red = 40 * yaw + 100; blue = 40, or the first byte of the
+    avatar. Without noise, so a codec keeps the colours within a few steps. Frames darker than `face_from` (0 to 1) show no
+    face. `track_seconds` and `render_seconds` are slept, to stand for work.
     """
 
     def __init__(
@@ -31,13 +33,17 @@ class FakePipeline:
         render_seconds: float = 0.0,
         fail: str = "",
         crash_on_black: bool = False,
+        face_from: float = 0.0,
+        avatar: bytes = b"",
     ) -> None:
         if fail:
             raise AvatarFileError(fail)
         self.timings: dict[str, float] = {}
         self._track_seconds, self._render_seconds = track_seconds, render_seconds
         self._crash_on_black = crash_on_black
-        self._calibrations = 0
+        self._face_from = face_from
+        self._blue = avatar[0] if avatar else 40
+        self.calibrations = 0
 
     def step(self, rgb: NDArray[np.uint8], timestamp: float) -> DriveFrame:
         """Mean brightness, carried in the first coefficient."""
@@ -48,29 +54,44 @@ class FakePipeline:
         self.timings["track"] = self._track_seconds * 1000
         coefficients = np.zeros(52, np.float32)
         coefficients[0] = brightness
-        return DriveFrame(timestamp, coefficients=coefficients)
+        return DriveFrame(timestamp, float(brightness >= self._face_from), coefficients=coefficients)
 
     def render(self, drive: DriveFrame, view: View, out: NDArray[np.uint8]) -> None:
         """One flat colour."""
         time.sleep(self._render_seconds)
-        out[...] = flat_color(float(drive.coefficients[0]) * 255, view.yaw)
+        out[...] = flat_color(float(drive.coefficients[0]) * 255, view.yaw, self._blue)
         self.timings["splat"] = self._render_seconds * 1000
 
     def recalibrate(self) -> None:
         """Counted: from then on `calibrating`."""
-        self._calibrations += 1
+        self.calibrations += 1
 
     @property
     def calibrating(self) -> bool:
         """Whether it was ever asked."""
-        return self._calibrations > 0
+        return self.calibrations > 0
 
 
-def flat_color(brightness: float, yaw: float) -> NDArray[np.uint8]:
+def flat_color(brightness: float, yaw: float, blue: float = 40) -> NDArray[np.uint8]:
     """What `FakePipeline` draws, (3,) uint8 RGB."""
-    return np.array([40 * yaw + 100, brightness, 40], np.float64).clip(0, 255).astype(np.uint8)
+    return np.array([40 * yaw + 100, brightness, blue], np.float64).clip(0, 255).astype(np.uint8)
 
 
 def never_ready(**_: Any) -> FakePipeline:
     """A pipeline that dies while it loads."""
     os._exit(3)
+
+
+def loads_for_ever(**_: Any) -> FakePipeline:
+    """A pipeline that is never done with loading."""
+    while True:
+        time.sleep(1.0)
+
+
+def talks_nonsense(**_: Any) -> FakePipeline:
+    """A pipeline in a process that goes wild: it writes nonsense to whatever it can reach."""
+    for handle in range(3, 64):
+        if os.path.exists(f"/proc/self/fd/{handle}") and stat.S_ISSOCK(os.fstat(handle).st_mode):
+            os.write(handle, b"\x80\x04nonsense\n" + bytes(range(256)) * 10)
+    time.sleep(60)
+    raise AssertionError

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.errors import MissingPartError
-from realtime.pipeline import load_factory
+from models import avatar_file
+from models.avatar import Avatar
+from models.binding import BoundGaussians
+from models.errors import AvatarFileError, MissingPartError
+from models.heads.anny import AnnyHead
+from realtime.pipeline import LivePipeline, facing, load_factory
 from realtime.timing import StageTimes
 from realtime.view import View
 from tests.fakes import FakePipeline, flat_color
@@ -31,6 +36,41 @@ def test_the_fake_draws_what_it_says() -> None:
     out = np.zeros((8, 8, 3), np.uint8)
     pipeline.render(drive, View(yaw=1.0), out)
     assert np.abs(out.astype(int) - flat_color(120, 1.0)).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def live() -> LivePipeline:
+    """The real pipeline of a grey avatar."""
+    model = AnnyHead()
+    n = len(model.faces)
+    gaussians = BoundGaussians(
+        np.arange(n, dtype=np.int32), np.zeros((n, 3), np.float32), np.tile(np.float32([1, 0, 0, 0]), (n, 1)),
+        np.full((n, 3), 0.4, np.float32), np.full(n, 0.9, np.float32), np.full((n, 3), 0.3, np.float32),
+    )  # fmt: skip
+    avatar = Avatar("anny", np.zeros(model.identity_count, np.float32), np.zeros_like(model.template), gaussians)
+    return LivePipeline(avatar_file.encode(avatar), 64, 64)
+
+
+def test_a_face_at_rest_drives_the_avatar_to_rest_wherever_it_is(live: LivePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rendered is relative to the resting head, so that rest is the same for everybody (realtime/rest.py)."""
+    face = facing(live._renderer.person)
+    aside = replace(face, points=face.points + np.float32([60, 20, 0]))
+    monkeypatch.setattr(live._tracker, "track", lambda rgb: aside)
+    picture = np.zeros((480, 640, 3), np.uint8)
+    drives = [live.step(picture, index / 30) for index in range(45)]
+    assert not live.calibrating
+    last = drives[-1]
+    assert last.confidence > 0.5 and np.abs(last.translation).max() < 0.02
+    assert last.rotation == pytest.approx([1, 0, 0, 0], abs=0.02)
+    assert np.abs(last.coefficients).max() < 0.2
+    assert max(np.abs(drive.translation).max() for drive in drives) < 0.1
+    monkeypatch.setattr(live._tracker, "track", lambda rgb: None)
+    assert live.step(picture, 2.0).confidence == 0.0
+
+
+def test_bytes_that_are_no_avatar_are_one_sentence() -> None:
+    with pytest.raises(AvatarFileError, match="cannot be opened because"):
+        LivePipeline(b"no avatar")
 
 
 def test_importing_the_live_path_brings_nothing_heavy() -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
+from models.errors import VisavisError
 from realtime.shared import Layout, SharedBlock, Snapshot, ViewRow
 from realtime.view import View
 
@@ -15,7 +18,7 @@ LAYOUT = Layout(views=3, width=8, height=4, input_bytes=6 * 6 * 3)
 def ends() -> Iterator[tuple[SharedBlock, SharedBlock]]:
     """The block as its creator and as the other process see it."""
     ours = SharedBlock(LAYOUT)
-    theirs = SharedBlock(LAYOUT, ours.name)
+    theirs = SharedBlock(LAYOUT, os.dup(ours.fileno()))
     yield ours, theirs
     theirs.close()
     ours.close()
@@ -95,15 +98,75 @@ def test_views_come_back_by_priority_until_they_are_freed(ends) -> None:
     assert theirs.views.open_rows() == [late]
 
 
-def test_clearing_forgets_pictures_but_not_views(ends) -> None:
+def test_clearing_forgets_all_but_no_sequence_number_comes_twice(ends) -> None:
     ours, theirs = ends
-    row = ViewRow(1, 4, 0.0, View())
-    ours.views.set(row)
+    ours.views.set(ViewRow(1, 4, 0.0, View()))
+    ours.wishes.recalibrate()
     write(theirs.pictures[1], 9)
     ours.clear()
     assert ours.pictures[1].copy() is None
-    assert theirs.views.open_rows() == [row]
+    assert theirs.views.open_rows() == [] and not theirs.wishes.take_recalibrate()
     assert write(theirs.pictures[1], 9) == 2
+
+
+def test_a_wish_is_taken_once_however_often_it_was_made(ends) -> None:
+    ours, theirs = ends
+    for _ in range(1000):
+        ours.wishes.recalibrate()
+    assert [theirs.wishes.take_recalibrate() for _ in range(3)] == [True, False, False]
+    ours.wishes.stop()
+    assert theirs.wishes.stopping
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nonsense_in_the_memory_harms_neither_reader_nor_writer(seed: int) -> None:
+    """What a process that has gone wild may leave: random bytes everywhere, and then numbers at the edge of their types."""
+    rng = np.random.default_rng(seed)
+    block = SharedBlock(LAYOUT)
+    everything = np.frombuffer(block._memory, np.uint8)
+    everything[:] = rng.integers(0, 256, len(everything), np.uint8)
+    if seed % 2:
+        everything.view(np.int64)[:] = rng.choice([-(1 << 63), (1 << 63) - 1, -1, 0, 1, 2, 3], len(everything) // 8)
+    for slot in (block.webcam, *block.pictures):
+        slot.copy()
+        write(slot, 5, 2, 3)
+        assert (slot.copy().pixels == 5).all() and slot.copy().pixels.shape == (2, 3, 3)
+    del everything
+    block.clear()
+    assert block.views.open_rows() == [] and not block.wishes.stopping
+    block.close()
+
+
+def test_memory_that_is_not_to_be_had_is_one_sentence() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    handles = len(os.listdir("/proc/self/fd"))
+    try:
+        with pytest.raises(VisavisError, match=r"1 MB of memory were expected.*start again") as error:
+            SharedBlock(Layout(views=1, width=128, height=64, input_bytes=1 << 16))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(error.value) and len(os.listdir("/proc/self/fd")) == handles
+
+
+def test_systems_without_memfd_use_a_file_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.delattr(os, "posix_fallocate")
+    block = SharedBlock(LAYOUT)
+    other = SharedBlock(LAYOUT, os.dup(block.fileno()))
+    write(other.webcam, 9)
+    assert block.webcam.copy().pixels.max() == 9
+    other.close()
+    block.close()
+
+
+def test_closing_does_not_wait_for_who_still_looks() -> None:
+    block = SharedBlock(LAYOUT)
+    write(block.webcam, 8)
+    seen = block.webcam.read(0, lambda picture: picture.pixels)
+    block.close()
+    block.close()
+    assert (seen == 8).all()
 
 
 @pytest.mark.parametrize(

@@ -3,59 +3,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
-import av
-import numpy as np
 import pytest
 
 from models.errors import VisavisError
-from realtime.render_process import Setup
 from realtime.view import View
-from realtime.worker import Patience, RenderWorker
-from tests.fakes import flat_color
+from tests.realtime.workers import Screen, running, until, webcam
 
 pytestmark = pytest.mark.timeout(60)
-
-
-@asynccontextmanager
-async def running(
-    views: int = 2, patience: Patience | None = None, factory: str = "tests.fakes:FakePipeline", **options: Any
-) -> AsyncIterator[RenderWorker]:
-    worker = RenderWorker(Setup(factory, options, 64, 64), views=views, patience=patience)
-    worker.start()
-    try:
-        yield worker
-    finally:
-        await worker.stop()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)
-
-
-def webcam(brightness: int, width: int = 64, height: int = 48) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(np.full((height, width, 3), brightness, np.uint8)).reformat(format="yuv420p")
-
-
-class Screen:
-    """Keeps the newest picture of a view."""
-
-    def __init__(self) -> None:
-        self.frame: av.VideoFrame | None = None
-        self.count = 0
-
-    def __call__(self, frame: av.VideoFrame) -> None:
-        self.frame, self.count = frame, self.count + 1
-
-    def shows(self, brightness: float, yaw: float = 0.0) -> bool:
-        if self.frame is None:
-            return False
-        middle = self.frame.to_ndarray(format="rgb24")[32, 32].astype(int)
-        return bool(np.abs(middle - flat_color(brightness, yaw)).max() <= 8)
 
 
 async def test_a_view_has_a_picture_before_any_webcam_frame() -> None:
@@ -120,19 +75,6 @@ async def test_a_killed_process_comes_back_and_the_views_go_on() -> None:
         await until(lambda: screen.shows(120, 1.0))
 
 
-async def test_a_process_that_hangs_is_replaced() -> None:
-    async with running(patience=Patience(silent=1.0)) as worker:
-        screen = Screen()
-        worker.open_view(screen)
-        await until(lambda: worker.ready)
-        first = worker.pid
-        os.kill(first, signal.SIGSTOP)
-        await until(lambda: worker.starts == 2 and worker.ready)
-        worker.submit(webcam(140), 1.0)
-        await until(lambda: screen.shows(140))
-        assert worker.pid != first
-
-
 async def test_a_frame_that_kills_the_process_does_not_stop_the_next_ones() -> None:
     async with running(crash_on_black=True) as worker:
         screen = Screen()
@@ -151,12 +93,6 @@ async def test_a_sentence_from_the_factory_is_final() -> None:
         assert not worker.ready and worker.starts == 1
 
 
-async def test_a_process_that_dies_while_loading_is_tried_again() -> None:
-    async with running(factory="tests.fakes:never_ready", patience=Patience(backoff=0.1)) as worker:
-        await until(lambda: worker.starts >= 3)
-        assert not worker.ready
-
-
 async def test_views_are_limited_and_free_again_when_closed() -> None:
     async with running(views=1) as worker:
         first, second = Screen(), Screen()
@@ -173,14 +109,18 @@ async def test_views_are_limited_and_free_again_when_closed() -> None:
         assert first.count == count and second.shows(0, 0.0)
 
 
-async def test_recalibration_reaches_the_pipeline() -> None:
+async def test_the_avatar_rests_when_the_webcam_stops_and_moves_again_when_it_comes_back() -> None:
     async with running() as worker:
-        worker.open_view(Screen())
+        screen = Screen()
+        worker.open_view(screen)
         await until(lambda: worker.ready)
-        worker.recalibrate()
-        while not worker.calibrating:
-            worker.submit(webcam(100), 1.0)
-            await asyncio.sleep(0.02)
+        for brightness in (230, 90):
+            while not screen.shows(brightness):
+                worker.submit(webcam(brightness), 1.0)
+                await asyncio.sleep(0.02)
+            assert worker.face
+            if brightness == 230:
+                await until(lambda: screen.shows(0) and not worker.face)
 
 
 async def test_stopping_before_it_is_ready_and_words_after_it_are_harmless() -> None:

