@@ -114,9 +114,9 @@ def _damaged(name: str, reason: str) -> PhotoError:
 
 def _opened(data: bytes, name: str) -> ImageFile.ImageFile:
     """The picture with its size known and its pixels not yet decoded."""
-    import pillow_heif
+    import pi_heif
 
-    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     picture = Image.open(io.BytesIO(data), formats=FORMATS)
     if picture.width * picture.height > MAX_PIXELS:
         raise _too_large(name, f"{picture.width}x{picture.height}")

@@ -27,18 +27,20 @@ OPTIONAL = {
 @json_option
 def command(as_json: bool) -> None:
     """Say what is installed, which GPU there is, which optional parts are missing and how to get them."""
+    from server import machine
     from server.config import WEB_DIR
 
     found = {name: _version(name) for name in NEEDED}
     optional = {name: _version(name) for name in OPTIONAL}
     page = (WEB_DIR / "index.html").is_file()
-    gpu = _gpu()
+    gpu, processor, seconds = _gpu(), machine.processor(), round(machine.seconds_of_additions(), 2)
     chromium = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
     problems = [f"{name} is missing: run `make setup`" for name, v in found.items() if v is None]
     if not page:
         problems.append("the page is not built: run `make web`")
     lines = [
         f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}",
+        f"processor: {processor}; speed: {seconds} s for ten million additions in Python (less is faster)",
         f"GPU: {gpu or 'none; everything runs on the processors'}",
         *(f"{name} {v or 'MISSING'}" for name, v in found.items()),
         f"web page: {'built' if page else 'not built, run `make web`'}",
@@ -49,8 +51,9 @@ def command(as_json: bool) -> None:
         lines.append(f"optional {name}: {v}" if v else f"optional {name}: not installed; for {purpose}; {how}")
     lines.append("; ".join(problems) if problems else "everything that is needed is there")
     result: dict[str, Any] = {
-        "python": platform.python_version(), "processors": os.cpu_count(), "gpu": gpu, "packages": found,
-        "optional": optional, "web_page": page, "browser": chromium, "problems": problems,
+        "python": platform.python_version(), "processors": os.cpu_count(), "processor": processor,
+        "seconds_of_additions": seconds, "gpu": gpu, "packages": found, "optional": optional, "web_page": page,
+        "browser": chromium, "problems": problems,
     }  # fmt: skip
     report(result, lines, as_json)
 
