@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import MissingPartError
-from models.types import DriveFrame, Gaussians
+from models.types import Camera, DriveFrame, Gaussians
+from realtime.quality import QualityControl
 from realtime.rest import relative
 from realtime.view import View
 
@@ -86,6 +87,8 @@ class LivePipeline:
         self._rasterizer = cast("LiveRasterizer", choose.by_name(rasterizer))
         self._renderer = AvatarRenderer(loaded, model, self._rasterizer, width, height)
         self._posed: tuple[DriveFrame, Gaussians] | None = None
+        self._quality, self._spent = QualityControl(), 0.0
+        self._small: Pixels = np.zeros((0, 0, 3), np.uint8)
         self._tracker = FaceTracker()
         self._solver = Solver(self._renderer.person)
         self._neutral = NeutralCalibration(self._solver)
@@ -112,13 +115,30 @@ class LivePipeline:
             return drive if drive.confidence <= 0 else relative(self._smoother(drive), self._neutral.pose)
 
     def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
-        """See `Pipeline`."""
+        """See `Pipeline`. Smaller and scaled up where the machine is too slow; at rest always in full."""
         if self._posed is None or self._posed[0] is not drive:
+            if self._posed is not None and self._posed[0].confidence > 0:
+                self._quality.add(self._spent)
+            self._spent = 0.0
             with self._timed("pose"):
                 self._posed = drive, self._renderer.gaussians(drive)
         with self._timed("splat"):
             camera = self._renderer.view_camera(view.yaw, view.pitch, view.distance)
-            self._rasterizer.render_into(self._posed[1], camera, out, self._renderer.background)
+            self._draw(self._posed[1], camera, self._quality.scale if drive.confidence > 0 else 1.0, out)
+        self._spent += self.timings["splat"]
+
+    def _draw(self, gaussians: Gaussians, camera: Camera, scale: float, out: Pixels) -> None:
+        import cv2
+
+        background = self._renderer.background
+        if scale == 1.0:
+            self._rasterizer.render_into(gaussians, camera, out, background)
+            return
+        width, height = round(scale * camera.width), round(scale * camera.height)
+        if self._small.shape[:2] != (height, width):
+            self._small = np.zeros((height, width, 3), np.uint8)
+        self._rasterizer.render_into(gaussians, camera.resized(width, height), self._small, background)
+        cv2.resize(self._small, (camera.width, camera.height), dst=out, interpolation=cv2.INTER_CUBIC)
 
     def recalibrate(self) -> None:
         """See `Pipeline`."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -41,6 +42,7 @@ def bench_live(
     size: tuple[int, int] = (640, 480),
     viewers: int = 0,
     config: ServerConfig | None = None,
+    busy: int = 0,
 ) -> dict[str, Any]:
     """Measure a call of one person and `viewers` more, each looking from elsewhere.
 
@@ -48,12 +50,33 @@ def bench_live(
     height); the avatar itself making faces when `None`. config: settings other than avatar, host and port. Returns
     latency_p50_ms, latency_p95_ms; rendered_fps: pictures rendered a second, mean over the pages; received_fps: pictures a
     second that the person's page decoded, and viewer_fps for each viewer's; the median of each stage, such as track_ms;
-    seconds, size, viewers.
+    seconds, size, viewers. busy: processes that each burn a core meanwhile, as on a machine that is slower or has other work.
     """
     chosen = replace(config or ServerConfig(), avatar=avatar_path, host="127.0.0.1", port=0, max_viewers=max(viewers, 1))
     if clip is not None and not isinstance(clip, str | Path):
         clip = [np.ascontiguousarray(frame) for frame in clip]
-    return asyncio.run(_measure(chosen, clip, seconds, size, viewers))
+    with _burning(busy):
+        result = asyncio.run(_measure(chosen, clip, seconds, size, viewers))
+    return result | ({"busy": busy} if busy else {})
+
+
+@contextmanager
+def _burning(count: int) -> Iterator[None]:
+    context = multiprocessing.get_context("spawn")
+    burners = [context.Process(target=_burn, daemon=True) for _ in range(count)]
+    for burner in burners:
+        burner.start()
+    try:
+        yield
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.join()
+
+
+def _burn() -> None:
+    while True:
+        sum(range(100_000))
 
 
 async def _measure(

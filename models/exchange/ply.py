@@ -70,7 +70,7 @@ class _Element:
 
 def save(gaussians: Gaussians, path: Path, sh_degree: int = 0) -> None:
     """Write world Gaussians to `path`, whole or not at all. sh_degree: 0 to 3; viewers from training code want 3."""
-    data = write_columns(columns_of(gaussians, sh_degree), (MADE_BY,))
+    data = write_columns(columns_of(_turned(gaussians), sh_degree), (MADE_BY,))
     with atomic_write(path) as stream:
         stream.write(data)
 

@@ -43,13 +43,17 @@ def drive(avatar: Path | None, as_json: bool) -> None:
 @click.option("--seconds", default=20.0, show_default=True, help="How long to measure.")
 @click.option("--clip", type=click.Path(path_type=Path), help="A face clip as webcam; the avatar's own faces when left out.")
 @click.option("--browser", is_flag=True, help="With headless Chromium as the page, on the same cores: pictures shown a second.")
+@click.option(
+    "--busy", type=click.IntRange(0, 64), default=0, help="Processes that each burn a core meanwhile; without --browser."
+)
 @json_option
-def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, as_json: bool) -> None:
+def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, busy: int, as_json: bool) -> None:
     """A whole call on this machine: camera frame in to rendered frame out, through the real server."""
     from server.bench_browser import bench_browser
     from server.bench_live import bench_live
 
-    result = (bench_browser if browser else bench_live)(_avatar(avatar), clip, seconds)
+    path = _avatar(avatar)
+    result = bench_browser(path, clip, seconds) if browser else bench_live(path, clip, seconds, busy=busy)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
 
 

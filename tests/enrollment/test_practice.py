@@ -198,6 +198,8 @@ def test_only_what_is_missing_is_made(filled: Cache, monkeypatch: pytest.MonkeyP
 
         def __exit__(self, *args: object) -> None: ...
 
+        def shutdown(self, cancel_futures: bool = False) -> None: ...
+
         def submit(self, function, *args):  # type: ignore[no-untyped-def]
             from concurrent.futures import Future
 

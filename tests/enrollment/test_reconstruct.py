@@ -278,8 +278,8 @@ def test_dynamics_and_deformation_show_what_one_set_of_attributes_cannot(truth: 
     assert 0 <= changing.baking_loss < 0.3 and _gain(changing.avatar, model, darker) > 10
     moved = replace(open_, image=np.roll(open_.image, 1, axis=0), matte=np.roll(open_.matte, 1, axis=0))
     frames = (still, moved)
-    moving = finish(frames, 60, 3e-3, deformation=True)
-    assert moving.losses[-1] < 0.8 * finish(frames, 60, 3e-3).losses[-1]
+    moving = finish(frames, 60, 2e-3, deformation=True)  # at 3e-3 it depends on last bits whether it has converged by then
+    assert moving.losses[-1] < 0.8 * finish(frames, 60, 2e-3).losses[-1]
     assert 0 <= moving.baking_loss < 0.3 and _gain(moving.avatar, model, moved) > 10
     again = reconstruct(changing.avatar, model, Capture((still,)), replace(PLAIN, steps=2))
     assert again.avatar.corrections is None and again.baking_loss == 0  # of networks that were not trained again

@@ -12,7 +12,9 @@ from models.avatar import Avatar
 from models.binding import BoundGaussians
 from models.errors import AvatarFileError, MissingPartError
 from models.heads.anny import AnnyHead
+from models.types import Camera, DriveFrame, Gaussians
 from realtime.pipeline import LivePipeline, facing, load_factory
+from realtime.quality import BUDGET, ROUND, QualityControl
 from realtime.timing import StageTimes
 from realtime.view import View
 from tests.fakes import FakePipeline, flat_color
@@ -66,6 +68,28 @@ def test_a_face_at_rest_drives_the_avatar_to_rest_wherever_it_is(live: LivePipel
     assert max(np.abs(drive.translation).max() for drive in drives) < 0.1
     monkeypatch.setattr(live._tracker, "track", lambda rgb: None)
     assert live.step(picture, 2.0).confidence == 0.0
+
+
+def test_a_slow_machine_draws_smaller_pictures_of_the_same_size(live: LivePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quality falls before the rate does; a resting avatar, which has all the time, is drawn in full."""
+    drawn: list[int] = []
+    draw = live._rasterizer.render_into
+
+    def watched(gaussians: Gaussians, camera: Camera, out: np.ndarray, background: tuple[float, float, float]) -> None:
+        drawn.append(camera.width)
+        draw(gaussians, camera, out, background)
+
+    monkeypatch.setattr(live._rasterizer, "render_into", watched)
+    pictures = [np.zeros((64, 64, 3), np.uint8) for _ in range(3)]
+    live.render(DriveFrame(), View(), pictures[0])
+    for _ in range(3 * ROUND):
+        monkeypatch.setattr(live, "_spent", 10 * BUDGET)
+        live.render(DriveFrame(), View(), pictures[1])
+    live.render(DriveFrame(confidence=0.0), View(), pictures[2])
+    assert drawn[0] == 64 and drawn[-2] == 32 and drawn[-1] == 64
+    assert np.abs(pictures[0].astype(int) - pictures[1]).mean() < 8
+    np.testing.assert_array_equal(pictures[0], pictures[2])
+    monkeypatch.setattr(live, "_quality", QualityControl())
 
 
 def test_bytes_that_are_no_avatar_are_one_sentence() -> None:
