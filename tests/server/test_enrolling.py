@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def test_a_stopped_refinement_keeps_the_best_and_goes_on(photo_file: Path, tmp_p
     assert Path(done.sheet).exists() and set(avatar_file.load(out).previews)
 
 
-def test_a_clip_alone_is_enough(film: Path, tmp_path: Path) -> None:
+def test_a_clip_alone_is_enough(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(ReconstructConfig.for_clip(), size=128)
+    monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     done = enroll_to_file([], film, tmp_path / "a.avatar", quality="standard", steps=4)
     assert done.quality == "standard" and done.steps == 4 and done.gaussians > 20_000
 
@@ -96,6 +99,8 @@ def test_a_clip_is_followed_again_by_the_avatar_that_learned_from_it(
         followed.append((avatar, own))
         return capture_of(film, again, avatar, model, own=own)
 
+    small = replace(ReconstructConfig.for_clip(), size=128)
+    monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     monkeypatch.setattr(filming, "capture_of", watched)
     monkeypatch.setattr(filming, "MOST", 3)
     stopping = True
