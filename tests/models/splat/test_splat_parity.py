@@ -84,7 +84,7 @@ def edge_scenes(draw):
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)
-# The same examples each time: a scene with a zero quaternion and zero scales is known whose normal differs by 0.04 from the oracle.
+# The same examples each time: one scene with a zero quaternion and zero scales is known whose normal is off by 0.04.
 @given(
     edge_scenes(),
     st.integers(1, 80),
