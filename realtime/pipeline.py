@@ -128,12 +128,12 @@ class LivePipeline:
         self._spent += self.timings["splat"]
 
     def _draw(self, gaussians: Gaussians, camera: Camera, scale: float, out: Pixels) -> None:
-        import cv2
-
         background = self._renderer.background
         if scale == 1.0:
             self._rasterizer.render_into(gaussians, camera, out, background)
             return
+        import cv2
+
         width, height = round(scale * camera.width), round(scale * camera.height)
         if self._small.shape[:2] != (height, width):
             self._small = np.zeros((height, width, 3), np.uint8)

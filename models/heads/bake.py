@@ -42,7 +42,7 @@ UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0935), (0.0, -0.0528, 0.0905)
 """Middle of the biting edges on the average head: behind the closed lips, the upper one 3 mm below the upper lip, as an adult's
 is, and a little over the lower one."""
 EQUAL = 1e-6
-"""Relative difference under which two diagonals of a quad count as equally long; the next larger one is 1e-5."""
+"""Relative difference under which two diagonals of a quad count as equally long; the next larger difference in the package is above 1e-5."""
 CHIN = (0.0, -0.08, 0.09)
 
 
@@ -193,7 +193,7 @@ def _axes(v: NDArray[np.floating]) -> NDArray[np.float64]:
 def split_quads(vertices: NDArray[np.floating], faces: NDArray[Any], texture: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The package's triangles (2 Q, 3) and their texture corners, with the quads split anew whose diagonals are equally long.
 
-    The package splits each quad (a, b, c, d) along its shorter diagonal, into abc, cda or abd, dbc. A quarter of an eyeball's
+    The package splits each quad (a, b, c, d) along its shorter diagonal, into abc, cda or abd, dbc. Many of an eyeball's
     quads are symmetric: there the last bit of a square root decides, and that differs between processors. Those are split
     along bd here. vertices: (V, 3).
     """
