@@ -42,7 +42,7 @@ UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0935), (0.0, -0.0528, 0.0905)
 """Middle of the biting edges on the average head: behind the closed lips, the upper one 3 mm below the upper lip, as an adult's
 is, and a little over the lower one."""
 EQUAL = 1e-6
-"""Relative difference under which two diagonals of a quad count as equally long; the next larger difference in the package is above 1e-5."""
+"""Relative difference under which two diagonals of a quad count as equally long; the next larger one is above 1e-5."""
 CHIN = (0.0, -0.08, 0.09)
 
 
