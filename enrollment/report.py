@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from enrollment.pipeline import Enrollment
-from enrollment.portrait import Portrait
+from enrollment.instant.pipeline import Enrollment
+from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector

@@ -23,8 +23,8 @@ from realtime.view import View
 
 if TYPE_CHECKING:
     from models.heads.base import PersonHead
-    from models.landmarks import Landmarks
     from models.splat.base import LiveRasterizer
+    from models.tracking.landmarks import Landmarks
 
 Pixels = NDArray[np.uint8]
 FACE_SHARE = 0.8
@@ -73,12 +73,12 @@ class LivePipeline:
     def __init__(self, avatar: bytes, width: int = 512, height: int = 512, rasterizer: str = "auto") -> None:
         from models import avatar_file
         from models.heads import registry
+        from models.renderer import AvatarRenderer
         from models.splat import choose
-        from realtime.neutral import NeutralCalibration
-        from realtime.renderer import AvatarRenderer
-        from realtime.smoothing import DriveSmoother
-        from realtime.solver import Solver
-        from realtime.tracker import FaceTracker
+        from models.tracking.calibration import NeutralCalibration
+        from models.tracking.face_tracker import FaceTracker
+        from models.tracking.one_euro import DriveSmoother
+        from models.tracking.solver import Solver
 
         loaded = avatar_file.loads(avatar)
         model = registry.by_name(loaded.head)
@@ -158,7 +158,7 @@ class LivePipeline:
 
 def facing(person: PersonHead, width: int = 640, height: int = 480) -> Landmarks:
     """The landmarks of a resting face in the middle of a webcam's picture, as a tracker without errors sees them."""
-    from models.landmarks import Landmarks
+    from models.tracking.landmarks import Landmarks
 
     scale = FACE_SHARE * height / float(np.ptp(person.rest[:, 1]))
     points = person.landmarks(person.rest) * np.array([scale, -scale, -scale], np.float32)

@@ -57,13 +57,13 @@ def test_no_import_points_the_wrong_way() -> None:
     ("path", "source"),
     [
         ("models/a.py", "import server"),
-        ("models/heads/a.py", "from realtime.tracker import Tracker"),
+        ("models/heads/a.py", "from realtime.worker import RenderWorker"),
         ("models/a.py", "def late():\n    from enrollment import fit"),
-        ("models/a.py", "if TYPE_CHECKING:\n    import server.app as app"),
-        ("models/a.py", "import importlib\nimportlib.import_module('server.app')"),
+        ("models/a.py", "if TYPE_CHECKING:\n    import server.call.app as app"),
+        ("models/a.py", "import importlib\nimportlib.import_module('server.call.app')"),
         ("models/a.py", "from tests import fakes"),
         ("enrollment/a.py", "import numpy, realtime.worker"),
-        ("realtime/a.py", "from enrollment.fit import fit"),
+        ("realtime/a.py", "from enrollment.instant.fit import fit"),
         ("realtime/a.py", "from server import protocol"),
     ],
 )

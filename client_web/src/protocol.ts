@@ -1,4 +1,4 @@
-// Generated from server/protocol.py by `python -m server.generate_protocol`. Change that file, not this one.
+// Generated from server/call/protocol.py by `python -m server.call.generate_protocol`. Change that file, not this one.
 
 export const VERSION = 1;
 export const MAX_MESSAGE = 98304;

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enrollment.capture import Frame
-from enrollment.conditions import shrunk
+from enrollment.high.conditions import shrunk
+from enrollment.reconstruction.capture import Frame
 from enrollment.reconstruction.scene import Scene
 from enrollment.reconstruction.targets import Target
 from models.avatar import Avatar, AvatarPoser

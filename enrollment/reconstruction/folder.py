@@ -7,7 +7,7 @@ nothing on another rig; where the head is and which face it makes comes from Vis
     "head_to_world": 4x4 avatar space to world, "coefficients": {ARKit name: value}, "gaze": 2x2 radians, "normal_path": PNG
     with world normals as (n + 1) / 2,
 
-or, where they are missing, from the face's landmarks (`enrollment.reconstruction.moment`).
+or, where they are missing, from the face's landmarks (`enrollment.reconstruction.frame_fit`).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.capture import OPENGL, Capture, Frame, Pixels
-from enrollment.photo import read_photo
-from enrollment.portrait import matte
-from enrollment.reconstruction.moment import moment_of
+from enrollment.photo.reader import read_photo
+from enrollment.reconstruction.capture import OPENGL, Capture, Frame, Pixels
+from enrollment.reconstruction.frame_fit import moment_of
 from models import arkit
 from models.errors import CaptureError, PhotoError
 from models.heads.base import PersonHead, Pose
-from models.landmarks import Landmarks, detect_faces
 from models.posture import body_under
+from models.tracking.landmarks import Landmarks, detect_faces
+from models.tracking.matting import matte
 from models.types import Array, Array64, Camera
 
 NAME = "transforms.json"

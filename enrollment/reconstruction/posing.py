@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from enrollment.capture import Frame
+from enrollment.reconstruction.capture import Frame
 from models import binding
 from models.heads.base import PersonHead, Pose, rotation_log, rotation_vector
 from models.heads.torch_head import TorchHead, TorchPose

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-from enrollment.capture import Frame
+from enrollment.reconstruction.capture import Frame
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.posing import FAST, SLOW, Rig, as_tensors, fixed_frames, rig_rate
 from enrollment.reconstruction.splats import NAMES, Splats

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from enrollment.capture import Frame
+from enrollment.reconstruction.capture import Frame
 from models.heads.base import PersonHead
 from models.heads.raster import rasterize, vertex_normals
 from models.types import Camera

@@ -138,8 +138,8 @@ class TrainingConfig:
     dropout: float = 0.1
     """Of expression latent and reference together (G1), for guidance."""
     augment: float = 1.0
-    """How much the parts of the driving face (G1) are moved and blurred (`models.training.augment`); 0 changes nothing, neither
-    their light nor the pairs."""
+    """How much the parts of the driving face (G1) are moved and blurred (`enrollment.prior_training.augment`); 0 changes
+    nothing, neither their light nor the pairs."""
     snr_limit: float = 5.0
     """Hang et al. 2023: a noise level counts by its signal-to-noise ratio, at most this ..."""
     snr_floor: float = 1.0
@@ -156,7 +156,7 @@ class TrainingConfig:
     """Weight with which a linear readout of the coefficients trains the latent. 0, as in the papers: the denoising loss alone
     does, and the readout only watches."""
     faces: int = 0
-    """Groups of face crops beside each batch, for the latent alone (`models.training.losses.expression_loss`)."""
+    """Groups of face crops beside each batch, for the latent alone (`enrollment.prior_training.losses.expression_loss`)."""
     encoder_steps: int = 0
     """The first steps, in which the expression encoder learns from these crops alone: they cost a quarter of a whole one."""
     encoder_rate: float = 2e-3

@@ -20,7 +20,7 @@ def command() -> None:
 @json_option
 def splat(device: str, as_json: bool) -> None:
     """The rasterizer: milliseconds a picture, forward and backward, and against a plain vectorised version."""
-    from models.splat.bench import bench
+    from server.benchmarks.splat import bench
 
     rows = bench(device=device)
     report({"rows": rows}, table(rows), as_json)
@@ -32,7 +32,7 @@ def splat(device: str, as_json: bool) -> None:
 def drive(avatar: Path | None, as_json: bool) -> None:
     """The face solver against known truth: the avatar is drawn with known coefficients, tracked, and compared."""
     from models import avatar_file
-    from realtime.bench_solver import bench_solver
+    from server.benchmarks.solver import bench_solver
 
     result: dict[str, Any] = bench_solver(avatar_file.load(_avatar(avatar)), quiet=True)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
@@ -49,8 +49,8 @@ def drive(avatar: Path | None, as_json: bool) -> None:
 @json_option
 def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, busy: int, as_json: bool) -> None:
     """A whole call on this machine: camera frame in to rendered frame out, through the real server."""
-    from server.bench_browser import bench_browser
-    from server.bench_live import bench_live
+    from server.benchmarks.browser import bench_browser
+    from server.benchmarks.live import bench_live
 
     path = _avatar(avatar)
     result = bench_browser(path, clip, seconds) if browser else bench_live(path, clip, seconds, busy=busy)
@@ -69,15 +69,15 @@ def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, 
 def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | None, as_json: bool) -> None:
     """Reconstruction against known truth: a synthetic head is enrolled from one portrait, fitted to 112 spoiled pictures (16
     cameras, 7 expressions), and compared in 8 cameras and 3 expressions that it was not fitted to."""
-    from server import outputs
+    from models import outputs
 
     outputs.check_sheet(sheet)
 
     import numpy as np
 
-    from enrollment.ablation import rows as ablation
     from models import png
     from models.heads.registry import by_name
+    from server.evaluation.ablation import rows as ablation
 
     start = ablation.begin(by_name("anny"), seed, size)
     chosen = ablation.cases(steps, size, ablate=ablate)
@@ -96,7 +96,7 @@ def latent(weights: Path | None, as_json: bool) -> None:
     """The expression encoder of the prior that ships, or of WEIGHTS, as ONNX on one core: milliseconds a face, and how far its
     latents are from torch's."""
     from models.diffusion import weights as files
-    from models.diffusion.bench import bench
+    from server.benchmarks.denoiser import bench
 
     result = bench(files.load(weights or files.SHIPPED).expression.eval())
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)

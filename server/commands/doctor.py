@@ -28,7 +28,7 @@ OPTIONAL = {
 def command(as_json: bool) -> None:
     """Say what is installed, which GPU there is, which optional parts are missing and how to get them."""
     from server import machine
-    from server.config import WEB_DIR
+    from server.call.config import WEB_DIR
 
     found = {name: _version(name) for name in NEEDED}
     optional = {name: _version(name) for name in OPTIONAL}

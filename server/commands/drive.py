@@ -19,7 +19,7 @@ from server.console import json_option, progress, report
 @json_option
 def command(avatar: Path, clip: Path, out: Path, camera: str, as_json: bool) -> None:
     """Puppet AVATAR with the face in CLIP; the clip's sound is kept."""
-    from server.drive import View, drive
+    from realtime.offline import View, drive
 
     with progress() as tell:
         summary = drive(avatar, clip, out, cast("View", camera), progress=tell)

@@ -43,7 +43,7 @@ def command(
     then improve it, high also with views of the sides, the back and other expressions that a diffusion prior imagines. Ctrl-C
     keeps the best so far, and the same command goes on where it stopped.
     """
-    from server.enrolling import Quality, checkpoint_of, enroll_to_file
+    from enrollment.workflow import Quality, checkpoint_of, enroll_to_file
 
     if video is not None and quality == "instant":
         raise click.UsageError("a clip is only of use with --quality standard; leave --quality away")

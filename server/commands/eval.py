@@ -30,11 +30,11 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
     Prints the avatar beside two 2D tricks: `copy` (the first frame again) and `warp` (the first frame bent between landmarks).
     With --half there is a row `clip` too, an avatar that learned from the clip's first half.
     """
-    from server import outputs
+    from models import outputs
 
     outputs.check_sheet(sheet, inputs=[clip])
 
-    from server.evaluation.enrolling import from_clip, from_photos
+    from server.evaluation.enrollment import from_clip, from_photos
     from server.evaluation.reenact import reenact as run
 
     with progress() as tell:
@@ -52,11 +52,11 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
 @json_option
 def photos(photos: tuple[Path, ...], sheet: Path | None, quality: str, as_json: bool) -> None:
     """Enroll from the first of several PHOTOS of one person, and from all of them; compare in the poses of the others."""
-    from server import outputs
+    from models import outputs
 
     outputs.check_sheet(sheet, inputs=photos)
 
-    from server.evaluation.enrolling import from_photos
+    from server.evaluation.enrollment import from_photos
     from server.evaluation.photos import compare
 
     with progress() as tell:
@@ -77,7 +77,7 @@ def prior(
     weights: Path | None, people: int, steps: tuple[int, ...], threads: int | None, sheet: Path | None, as_json: bool
 ) -> None:
     """Measure a diffusion prior (the shipped one, or WEIGHTS) on synthetic people that no training run has seen."""
-    from server import outputs
+    from models import outputs
 
     outputs.check_sheet(sheet, inputs=[weights])
 

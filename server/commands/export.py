@@ -25,11 +25,10 @@ def command(avatar: Path, out: Path, kind: str | None, as_json: bool) -> None:
     """
     import numpy as np
 
-    from models import arkit, avatar_file
+    from models import arkit, avatar_file, outputs
     from models.avatar import AvatarPoser
     from models.exchange import gaussian_avatars, lam, ours, ply, spz
     from models.heads.registry import by_name
-    from server import outputs
 
     kind = kind or BY_ENDING.get(out.suffix.lower())
     if kind is None:

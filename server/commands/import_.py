@@ -25,7 +25,7 @@ def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> 
     point_cloud.ply and flame_param.npz, or that point_cloud.ply. To show it, your own FLAME file is needed. A still PLY hangs on
     no head, so it cannot be moved and is refused.
     """
-    from server import outputs
+    from models import outputs
 
     outputs.check(out, outputs.AVATAR, inputs=[source])
 

@@ -14,8 +14,8 @@ from models.errors import VisavisError
 from server.console import json_option, note, report
 
 if TYPE_CHECKING:
-    from server.app import Addresses
-    from server.protocol import IceServer
+    from server.call.app import Addresses
+    from server.call.protocol import IceServer
 
 ICE_USERNAME, ICE_CREDENTIAL = "VISAVIS_ICE_USERNAME", "VISAVIS_ICE_CREDENTIAL"
 MAX_ICE_FILE = 64 * 1024
@@ -55,9 +55,10 @@ def command(
     """Start a call: open the printed address in Chromium or Firefox, allow the camera, and the avatar follows you."""
     from models import avatar_file
     from models.heads.registry import by_name
-    from server import builtin, links
-    from server.app import run
-    from server.config import ServerConfig
+    from server import builtin
+    from server.call import links
+    from server.call.app import run
+    from server.call.config import ServerConfig
 
     width, height = _size(size)
     settings: dict[str, Any] = {
@@ -105,7 +106,7 @@ def _ports(text: str) -> tuple[int, int] | None:
 
 def _ice_servers(text: str) -> list[IceServer]:
     """Of one `--ice-server`. Secrets come from a file or the environment, never from the command line, which all may read."""
-    from server.protocol import IceServer
+    from server.call.protocol import IceServer
 
     if not text.startswith("@"):
         if text.startswith("turn"):
@@ -128,7 +129,7 @@ def _ice_servers(text: str) -> list[IceServer]:
 
 
 def _ice_server(entry: object) -> IceServer | None:
-    from server.protocol import IceServer
+    from server.call.protocol import IceServer
 
     if not isinstance(entry, dict):
         return None

@@ -41,11 +41,10 @@ def command(
     ):  # fmt: skip
         if not low <= value <= high:
             raise click.UsageError(f"{name} was expected to be from {low} to {high}, not {value}; choose another")
-    from models import png
+    from models import outputs, png
     from models.heads.registry import by_name
-    from models.training.heads import export
-    from models.training.heads.sheet import sheet
-    from server import outputs
+    from models.synthetic import export
+    from models.synthetic.sheet import sheet
 
     outputs.check_sheet(sheet_path)
     if out is not None:

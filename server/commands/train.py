@@ -60,8 +60,8 @@ def prior(
     The training pairs are made first, and kept; Ctrl-C stops at any time, and the same command goes on. With --steps or --minutes
     it stops by itself.
     """
+    from enrollment.prior_training.train_prior import train_prior
     from models.diffusion.config import load_config
-    from server.training import train_prior
 
     config = load_config(config_name)
     with progress() as tell:

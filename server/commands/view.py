@@ -15,7 +15,7 @@ from server.console import json_option, report
 @json_option
 def command(avatar: Path, out: Path, as_json: bool) -> None:
     """Draw AVATAR from eight directions around, and neutral, smile, jaw open, pucker, blink, brows up."""
-    from server import outputs
+    from models import outputs
 
     outputs.check(out, outputs.PICTURE, inputs=[avatar])
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.portrait import matte
 from models.errors import ClipError
-from models.landmarks import detect_faces
+from models.tracking.landmarks import detect_faces
+from models.tracking.matting import matte
 
 Pixels = NDArray[np.uint8]
 

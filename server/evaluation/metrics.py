@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from models.errors import MissingPartError
-from models.landmarks import FaceMesh
+from models.tracking.landmarks import FaceMesh
 from models.types import Array
 
 Pixels = NDArray[np.uint8]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from enrollment.conditions import wanted_camera
-from enrollment.high import SURVEY
-from enrollment.pipeline import Enrollment
-from enrollment.practice.pairs import Desk
-from enrollment.synthesize import PITCH, synthesize
-from enrollment.thickness import thickened
+from enrollment.high.conditions import wanted_camera
+from enrollment.high.high import SURVEY
+from enrollment.high.synthesize import PITCH, synthesize
+from enrollment.instant.pipeline import Enrollment
+from enrollment.instant.thickness import thickened
+from enrollment.prior_training.training_pairs import Desk
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.diffusion.prior import Prior
@@ -45,7 +45,7 @@ class Outline:
 
     def errors(self, prior: Prior, model: HeadModel) -> tuple[float, float]:
         """What the instant avatar's mattes are off by on average, in parts of the true silhouette, and what they are off by when
-        its hair is as thick as the prior says (`enrollment.thickness`)."""
+        its hair is as thick as the prior says (`enrollment.instant.thickness`)."""
         thick = thickened(self.enrollment, model, synthesize(self.enrollment, model, prior, SURVEY))
         return self._error(self.enrollment.avatar, model), self._error(thick.avatar, model)
 

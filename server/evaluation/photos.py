@@ -16,18 +16,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.photo import read_photo
-from enrollment.portrait import Portrait, prepare
+from enrollment.photo.reader import read_photo
+from enrollment.portrait.portrait import Portrait, prepare
 from models import png
 from models.avatar import Avatar
 from models.errors import PhotoError
 from models.heads.registry import by_name
-from server.drive import Progress, pictures
+from models.tracking.offline import motion_of
+from realtime.offline import Progress, pictures
 from server.evaluation import metrics
 from server.evaluation.crop import SIDE, over_white
 from server.evaluation.metrics import Scores
 from server.evaluation.sheet import contact_sheet
-from server.motion import motion_of
 
 Pixels = NDArray[np.uint8]
 

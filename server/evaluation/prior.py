@@ -20,21 +20,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enrollment.conditions import wanted_camera
-from enrollment.practice import faces
-from enrollment.practice.cache import HELD_OUT, to_batch, to_faces
-from enrollment.practice.pairs import Desk
+from enrollment.high.conditions import wanted_camera
+from enrollment.prior_training import face_crops
+from enrollment.prior_training.figures import angle_deg, linear_readout, psnr, triples
+from enrollment.prior_training.pair_cache import HELD_OUT, to_batch, to_faces
+from enrollment.prior_training.sheet import MOST, sheet
+from enrollment.prior_training.training_pairs import Desk
 from models import png
+from models.diffusion.batch import Batch, Faces
 from models.diffusion.config import PriorConfigError
 from models.diffusion.prior import Prior
 from models.diffusion.sampler import Sampled, sample
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
-from models.training.batch import Batch, Faces
-from models.training.figures import angle_deg, linear_readout, psnr, triples
-from models.training.heads.head import SyntheticHead
-from models.training.heads.views import random_expression
-from models.training.sheet import MOST, sheet
+from models.synthetic.head import SyntheticHead
+from models.synthetic.views import random_expression
 from server.evaluation.outlines import Outline
 
 TURNED = (-55.0, -40.0, 40.0, 55.0)
@@ -44,7 +44,7 @@ ELSEWHERE = (0.0, 90.0, -120.0, 180.0)
 FACES, FIRST_FACE = 300, HELD_OUT + 500_000
 """People whose faces the expression latent is measured on, and the number of the first."""
 SITTINGS = 2
-"""Groups of faces of each person, see `enrollment.practice.faces`."""
+"""Groups of faces of each person, see `enrollment.prior_training.face_crops`."""
 PITCH = 2.0
 AT_ONCE = 16
 Tell = Callable[[str, float], None]
@@ -67,8 +67,8 @@ class Figures:
 class PriorResult:
     """people, views: measured. painted_db: of the coarse view, where `Figures.unseen_db` is. coarse_deg: of its normals.
     fitted_hair_deg: of the fitted head's own normals, where `Figures.hair_deg` is. readout_r2, triples: of the expression
-    latent, see `models.training.figures`. outline, thick_outline: what the instant avatar's outline is off by from the sides, in
-    parts of the silhouette, and the same once its hair is as thick as the prior says (`server.evaluation.outlines`)."""
+    latent, see `enrollment.prior_training.figures`. outline, thick_outline: what the instant avatar's outline is off by from the
+    sides, in parts of the silhouette, and the same once its hair is as thick as the prior says (`server.evaluation.outlines`)."""
 
     people: int
     views: int
@@ -132,9 +132,9 @@ def examine(
     tell: Tell = lambda stage, part: None,
 ) -> PriorResult:  # fmt: skip
     """Measure. Raises `PriorConfigError` when the prior wants crops of another size than the exam has."""
-    if prior.config.expression.crop != faces.CROP:
+    if prior.config.expression.crop != face_crops.CROP:
         raise PriorConfigError(
-            f"the prior was expected to see faces on {faces.CROP} pixels, it sees them on {prior.config.expression.crop}; "
+            f"the prior was expected to see faces on {face_crops.CROP} pixels, it sees them on {prior.config.expression.crop}; "
             "train it again with expression.crop left out of its configuration"
         )
     batch, where = exam.batch, _unseen(exam)
@@ -191,7 +191,7 @@ def _faces(model: HeadModel, first: int, count: int, tell: Callable[[float], Non
     drawn: list[NDArray[np.void]] = []
     for k in range(count):
         tell(k / count)
-        drawn.append(faces.rows(model, first + k, groups=SITTINGS))
+        drawn.append(face_crops.rows(model, first + k, groups=SITTINGS))
     return to_faces(np.concatenate(drawn))
 
 

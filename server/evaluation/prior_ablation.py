@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from enrollment.prior_training.train_prior import check_places, train_prior
 from models.diffusion import weights
 from models.diffusion.config import PriorConfig
 from server.evaluation.prior import Exam, PriorResult, examine
-from server.training import check_places, train_prior
 
 WHOLE = "everything on"
 CASES = {

@@ -4,8 +4,8 @@ with it, next to two tricks that know nothing of heads.
 Protocol. Picture 0 is the portrait; 39 later pictures, 4 apart, are compared. Each is cut to a square around the face of
 picture 0, scaled to 512x512, matted as enrollment does it, and put on white. `copy` and `warp` work on the portrait that
 was cut and matted the same way; `warp` knows the landmarks of the compared picture. Avatars are drawn in the clip's own
-camera by `server.drive.pictures`, which takes pose and expression from the compared pictures and all before them, and are then
-cut the same way. Where the square overhangs the clip nothing is known, so all rows are white there.
+camera by `realtime.offline.pictures`, which takes pose and expression from the compared pictures and all before them, and are
+then cut the same way. Where the square overhangs the clip nothing is known, so all rows are white there.
 
 With `half`, the avatar learns from the first half of the clip and only pictures of the second half are compared; the one-photo
 avatar of picture 0 is a row of its own.
@@ -28,13 +28,13 @@ from models import png
 from models.avatar import Avatar
 from models.errors import ClipError, MissingPartError
 from models.heads.registry import by_name
-from realtime.clip import Clip, open_clip
-from server.drive import Progress, pictures
-from server.evaluation import metrics, tricks
+from models.tracking.offline import motion_of
+from models.video.reader import Clip, open_clip
+from realtime.offline import Progress, pictures
+from server.evaluation import baselines, metrics
 from server.evaluation.crop import FaceCrop, over_white
 from server.evaluation.metrics import Scores
 from server.evaluation.sheet import contact_sheet
-from server.motion import motion_of
 
 Pixels = NDArray[np.uint8]
 
@@ -101,8 +101,8 @@ def reenact(
         rows[name] = _driven(clip, crop, avatar)[from_:]
     photo, truth = truth[0], truth[from_:]
     there, *faces = metrics.landmarks([photo, *truth])
-    bent = [photo if there is None or here is None else tricks.warp(photo, there, here) for here in faces]
-    rows |= {"copy": tricks.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in bent]}
+    bent = [photo if there is None or here is None else baselines.warp(photo, there, here) for here in faces]
+    rows |= {"copy": baselines.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in bent]}
     if out_sheet is not None:
         shown = {name: row for name, row in rows.items() if name != "copy"}
         png.write(out_sheet, contact_sheet({"truth": truth, **shown}, SHOWN))

@@ -28,8 +28,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from server import protocol
-from server.protocol import Answer, Camera, Failure, Hello, Offer, Ping, Pong, RoomState, Stats, Welcome
+from server.call import protocol
+from server.call.protocol import Answer, Camera, Failure, Hello, Offer, Ping, Pong, RoomState, Stats, Welcome
 
 DIST = Path(__file__).resolve().parents[2] / "client_web" / "dist"
 CONTENT_SECURITY_POLICY = "; ".join(

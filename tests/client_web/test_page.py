@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from server.protocol import Bye, Failure, Offer, Recalibrate
+from server.call.protocol import Bye, Failure, Offer, Recalibrate
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
-from server import generate_protocol, protocol
+from server.call import generate_protocol
+from server.call import protocol
 
 
 def test_generated_file_is_what_the_protocol_says() -> None:
-    assert generate_protocol.main(["--check"]) == 0, "run `python -m server.generate_protocol`"
+    assert generate_protocol.main(["--check"]) == 0, "run `python -m server.call.generate_protocol`"
 
 
 def test_check_tells_drift_and_writes_nothing(tmp_path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,7 +20,7 @@ def test_check_tells_drift_and_writes_nothing(tmp_path, monkeypatch, capsys: pyt
     monkeypatch.setattr(generate_protocol, "TARGET", stale)
     assert generate_protocol.main(["--check"]) == 1
     assert stale.read_text() == "// older\n"
-    assert "server.generate_protocol" in capsys.readouterr().err
+    assert "server.call.generate_protocol" in capsys.readouterr().err
 
 
 def test_writing_heals_the_drift(tmp_path, monkeypatch) -> None:

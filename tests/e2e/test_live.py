@@ -47,7 +47,7 @@ GRAB = """() => {
 def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import skimage.data
 
-    from enrollment.pipeline import enroll
+    from enrollment.instant.pipeline import enroll
     from models import avatar_file
 
     path = tmp_path_factory.mktemp("e2e") / "astronaut.avatar"
@@ -114,7 +114,7 @@ def page(webcam: Path, addresses: dict[str, str]) -> Iterator[object]:
 
 def mouth(picture: str) -> float | None:
     """How far the lips are apart, in face heights; None when no face is found."""
-    from models.landmarks import detect_faces
+    from models.tracking.landmarks import detect_faces
 
     faces = detect_faces(np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")))
     if not faces:

@@ -7,8 +7,8 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
-from enrollment.pipeline import Enrollment, enroll
-from enrollment.portrait import Portrait
+from enrollment.instant.pipeline import Enrollment, enroll
+from enrollment.portrait.portrait import Portrait
 from models.heads.anny import AnnyHead
 from models.heads.base import HeadModel
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.depths import MARKS, usual_error
-from enrollment.face import face_height
-from enrollment.portrait import SIZE, Portrait
+from enrollment.instant.depths import MARKS, usual_error
+from enrollment.portrait.portrait import SIZE, Portrait
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
 from models.heads.embedding import paint, shade
 from models.heads.raster import rasterize, vertex_normals
-from models.landmarks import Landmarks
+from models.tracking.face_geometry import face_height
+from models.tracking.landmarks import Landmarks
 from models.types import Array, Array64, Camera
 
 FOCAL = 1.5 * SIZE
@@ -23,7 +23,7 @@ FOCAL = 1.5 * SIZE
 
 @dataclass(frozen=True)
 class Known:
-    """The truth behind one photo: `enrollment.fit.PhotoFit` without what is measured."""
+    """The truth behind one photo: `enrollment.instant.fit.PhotoFit` without what is measured."""
 
     identity: Array64
     coefficients: Array64

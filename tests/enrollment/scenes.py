@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.capture import Frame
+from enrollment.reconstruction.capture import Frame
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.binding import BoundGaussians

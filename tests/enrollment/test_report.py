@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from enrollment import report
-from enrollment.pipeline import Enrollment
+from enrollment.instant.pipeline import Enrollment
 from enrollment.report import guessed, preview_sheet, previews, summary
 from models import avatar_file
 from models.heads.base import HeadModel, rotation_vector

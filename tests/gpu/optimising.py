@@ -1,4 +1,5 @@
-"""Some steps of `enrollment.reconstruct` on pictures of a known avatar; imported where the acceptance has made sure of numba."""
+"""Some steps of `enrollment.reconstruction.reconstruct` on pictures of a known avatar; imported where the acceptance has made
+sure of numba."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ SIDE, COUNT = 256, 20_000
 
 def steps(device: str, count: int) -> tuple[float, float, float]:
     """Seconds for `count` steps, and the PSNR in decibels of a frame before and after them."""
-    from enrollment.capture import Capture, Frame
-    from enrollment.reconstruct import reconstruct
+    from enrollment.reconstruction.capture import Capture, Frame
     from enrollment.reconstruction.config import ReconstructConfig
+    from enrollment.reconstruction.reconstruct import reconstruct
     from models.avatar import AvatarPoser
     from models.heads.base import Pose
     from models.splat.cpu import CpuRasterizer

@@ -13,9 +13,9 @@ import av
 import numpy as np
 from aiortc import MediaStreamTrack
 
-from server.bench_client import BenchPage, CameraTrack
-from server.protocol import Role
-from tests.server.serving import Running, running, until
+from server.benchmarks.call_client import BenchPage, CameraTrack
+from server.call.protocol import Role
+from tests.server.call.serving import Running, running, until
 
 STAMPED = {"factory": "tests.network.stamped:StampedPipeline", "width": 512, "height": 512}
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.network.bottleneck import Line
 from tests.network.relay import Relay, shaped_socket
-from tests.server.serving import running, shows, until
+from tests.server.call.serving import running, shows, until
 
 pytestmark = pytest.mark.timeout(60)
 OFFER = "\r\n".join(

@@ -99,7 +99,7 @@ def test_bytes_that_are_no_avatar_are_one_sentence() -> None:
 
 def test_importing_the_live_path_brings_nothing_heavy() -> None:
     check = (
-        "import sys, realtime.pipeline, realtime.worker, realtime.tracks, server.app, server.rooms;"
+        "import sys, realtime.pipeline, realtime.worker, realtime.tracks, server.call.app, server.call.rooms;"
         "print([m for m in ('torch', 'mediapipe', 'numba', 'anny') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

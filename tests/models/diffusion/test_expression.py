@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.diffusion import bench, export, expression, points
+from models.diffusion import export, expression, points
 from models.diffusion.config import load_config
 from models.diffusion.expression import ExpressionEncoder
 from models.errors import MissingPartError
 from server import cli
+from server.benchmarks import denoiser
 
 
 def test_latents_have_the_stated_size_and_spread() -> None:
@@ -61,7 +62,7 @@ def test_onnx_gives_what_torch_gives(tmp_path: Path) -> None:
 
 def test_the_verb_measures_speed_and_parity(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnx", reason="exporting needs the package onnx")
-    monkeypatch.setattr(bench, "REPEATS", 3)
+    monkeypatch.setattr(denoiser, "REPEATS", 3)
     monkeypatch.setattr("sys.argv", ["visavis", "bench", "latent", "--json"])
     cli.main()
     told = json.loads(capsys.readouterr().out)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 
+from enrollment.prior_training.losses import denoising_loss
 from models.diffusion import weights
 from models.diffusion.config import load_config
 from models.diffusion.sampler import sample
 from models.diffusion.stable_diffusion import autoencoder, prior_from_folder
 from models.diffusion.weights import WeightsError
-from models.training.losses import denoising_loss
 from tests.models.diffusion.tiny import batch
 
 SIZE = 32

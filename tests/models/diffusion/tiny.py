@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
+from models.diffusion.batch import Batch
 from models.diffusion.config import PriorConfig
 from models.diffusion.prior import Prior
-from models.training.batch import Batch
 
 SIZE = 16
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from enrollment.practice import faces
+from enrollment.prior_training import face_crops
 from models.diffusion import weights
 from models.diffusion.config import PriorConfigError
 from server import cli
@@ -16,7 +16,7 @@ from tests.models.diffusion.tiny import config, trained
 def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
     monkeypatch.setattr(evaluation, "FACES", 5)
-    nothing = weights.Prior(config(expression={"crop": faces.CROP})).eval()
+    nothing = weights.Prior(config(expression={"crop": face_crops.CROP})).eval()
     exam = evaluation.Exam.set_for(1, nothing.config.size)
     result = evaluation.examine(nothing, exam, steps=(1, 3), out_sheet=tmp_path / "s.png")
     assert [f.steps for f in result.figures] == [1, 3] and result.views == 8

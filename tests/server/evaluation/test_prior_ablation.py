@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from enrollment.practice import faces
-from enrollment.practice.cache import HELD_OUT, TRAINING
+from enrollment.prior_training import face_crops
+from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING
+from enrollment.prior_training.train_prior import train_prior
 from models.diffusion import weights
 from models.diffusion.config import PriorConfig
 from server.evaluation import prior as evaluation
 from server.evaluation.prior_ablation import CASES, WHOLE, ablate
-from server.training import train_prior
-from tests.enrollment.test_practice import fake_rows
+from tests.enrollment.prior_training.test_training_pairs import fake_rows
 from tests.models.diffusion.tiny import config
 
 
@@ -27,7 +27,7 @@ def cache(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     for seed in (*range(TRAINING, TRAINING + 3), *range(HELD_OUT, HELD_OUT + 16)):
         np.save(folder / f"{seed}.npy", fake_rows(seed, views=12))
-        rows = np.zeros(2, faces.ROW)
+        rows = np.zeros(2, face_crops.ROW)
         rows["parts"] = rng.integers(0, 255, rows["parts"].shape)
         rows["coefficients"] = rng.random(rows["coefficients"].shape)
         np.save(folder / "faces" / f"{seed}.npy", rows)
@@ -37,7 +37,7 @@ def cache(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("one_torch_thread")
 def test_a_row_for_each_mechanism(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "FACES", 5)
-    c = config(expression={"crop": faces.CROP}, training={"batch": 2, "faces": 1, "readout": 1.0})
+    c = config(expression={"crop": face_crops.CROP}, training={"batch": 2, "faces": 1, "readout": 1.0})
     began: list[PriorConfig] = []
 
     def watched(config: PriorConfig, out: Path, **more: Any) -> Any:

@@ -14,7 +14,7 @@ from models.errors import ClipError, MissingPartError
 from server.evaluation import metrics
 from server.evaluation.reenact import ReenactResult, reenact
 from server.evaluation.sheet import SIDE as SHEET_SIDE
-from tests.server.actors import SIDE, Actor, act, record
+from tests.server.call.actors import SIDE, Actor, act, record
 
 
 @pytest.fixture(scope="module")

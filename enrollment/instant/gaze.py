@@ -1,0 +1,37 @@
+"""Where the eyes look in a photo: the ray through each iris meets the fitted eyeball."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from enrollment.instant.fit import PhotoFit
+from enrollment.portrait.portrait import Portrait
+from models.heads.base import LEFT_EYE, RIGHT_EYE, PersonHead
+from models.types import Array, Array64
+
+IRIS = ((LEFT_EYE, 473, "left_eye"), (RIGHT_EYE, 468, "right_eye"))
+LIMIT = 0.6
+"""Radians; no eye turns further."""
+
+
+def gaze(person: PersonHead, photo: PhotoFit, portrait: Portrait) -> Array:
+    """(2, 2) float32 radians as `DriveFrame.gaze`; both eyes get the mean, since photos of two minds are errors of fit."""
+    found = [_one(person, photo, portrait, joint, mark, region) for joint, mark, region in IRIS]
+    mean = np.clip(np.mean(found, axis=0), -LIMIT, LIMIT)
+    return np.tile(mean, (2, 1)).astype(np.float32)
+
+
+def _one(person: PersonHead, photo: PhotoFit, portrait: Portrait, joint: int, mark: int, region: str) -> Array64:
+    ball = person.rest[person.model.region_vertices(region)]
+    centre = ball.mean(axis=0)
+    radius = float(np.linalg.norm(ball - centre, axis=1).max())
+    x, y = portrait.landmarks.points[mark, :2] - np.asarray(portrait.principal)
+    ray = np.array([x / photo.focal, -y / photo.focal, -1.0])
+    ray /= np.linalg.norm(ray)
+    middle = photo.rotation @ centre + photo.translation
+    along = float(ray @ middle)
+    miss = float(middle @ middle) - along**2
+    hit = ray * (along - np.sqrt(max(radius**2 - miss, 0.0)))
+    direction = photo.rotation.T @ (hit - middle)
+    direction /= np.linalg.norm(direction)
+    return np.array([np.arctan2(direction[0], direction[2]), np.arcsin(np.clip(direction[1], -1, 1))])

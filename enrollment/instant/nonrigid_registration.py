@@ -1,0 +1,188 @@
+"""Bring the fitted head onto the photo: landmarks exactly, then the outline, so that hair and shoulders get a surface.
+
+Both are static per-vertex offsets in avatar space (GaussianAvatars' `static_offset`). The landmark offset moves in the picture
+plane only. The outline offset inflates the surface along smoothed normals until its silhouette is the matte's, and spreads
+over what the photo does not show (the back of the head) by solving a Laplace equation on the mesh.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+
+from enrollment.instant.fit import PhotoFit
+from enrollment.portrait.portrait import Portrait
+from models.heads.base import HeadModel, PersonHead, Pose
+from models.heads.raster import rasterize, vertex_normals
+from models.posture import body_under
+from models.tracking.face_geometry import CONTOUR, face_height
+from models.types import Array, Array64
+
+SCALES = ((0.030, 0.3), (0.009, 0.5))
+"""Radial basis widths, metres, coarse to fine, and the ridge that keeps the landmark noise out."""
+ROUNDS = 7
+FURTHEST_OUT, FURTHEST_IN = 0.8, 0.15
+"""How far the outline may be sought, face heights."""
+SURE = 0.85
+"""Where the matte is above this the surface is opaque; its soft rim is left to the Gaussians of the photo."""
+MARGIN = 8
+"""Pixels; this near the photo's edge the matte's edge is not the person's."""
+STIFFNESS = 0.5
+REST = 2e-3
+SMOOTHED = 12
+NORMAL_WIDTH = 0.35
+"""A vertex belongs to the outline when its normal is this close to perpendicular to the view (cosine)."""
+
+
+def posed(person: PersonHead, photo: PhotoFit, *, neutral: bool = False) -> Array:
+    """The head's vertices as the photo shows them, (V, 3) in the photo camera's OpenGL axes."""
+    head = photo.head_pose()
+    pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
+    return person.vertices(np.zeros_like(photo.coefficients) if neutral else photo.coefficients, pose)
+
+
+def conform(model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait) -> Array:
+    """Static offsets (V, 3) float32 metres in avatar space."""
+    offset = landmark_offset(model, identity, photo, portrait)
+    return offset + outline_offset(model, identity, offset, photo, portrait)
+
+
+def landmark_offset(
+    model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait, *, base: Array | None = None
+) -> Array:
+    """Offsets (V, 3) that put the landmarks where the photo has them, on top of `base`; they fade out around the face."""
+    offset = np.zeros((model.vertex_count, 3))
+    under = np.zeros_like(offset) if base is None else base
+    camera = photo.camera(portrait)
+    trust = np.clip(model.landmark_weight[:468], 1e-3, 1).astype(np.float64)
+    trust[list(CONTOUR)] *= 0.25
+    rigid = [model.region_vertices(name) for name in ("left_eye", "right_eye")]
+    rigid.append(model.region_vertices("upper_teeth", "lower_teeth", "tongue"))
+    for width, ridge in SCALES:
+        person = model.person(identity, under + offset)
+        vertices = posed(person, photo)
+        at = person.landmarks(vertices)[:468].astype(np.float64)
+        miss = portrait.landmarks.points[:468, :2] - camera.project(at)
+        depth = -at[:, 2:]
+        wanted = np.concatenate([miss[:, :1] * depth, -miss[:, 1:] * depth, np.zeros_like(depth)], axis=1) / photo.focal
+        wanted = wanted @ photo.rotation  # camera axes -> avatar space
+        anchor = person.landmarks(person.expressed(photo.coefficients))[:468].astype(np.float64)
+        near = person.expressed(photo.coefficients).astype(np.float64)
+        kernel = np.exp(-_squared(anchor, anchor) / (2 * width**2))
+        amount = np.linalg.solve(kernel + ridge * np.diag(1 / trust), wanted)
+        field = np.exp(-_squared(near, anchor) / (2 * width**2)) @ amount
+        for part in rigid:
+            field[part] = field[part].mean(axis=0)
+        offset += field
+    return offset.astype(np.float32)
+
+
+def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait) -> Array:
+    """Offsets along smoothed normals that make the mesh's silhouette the matte's."""
+    laplacian, average = graph(model)
+    camera = photo.camera(portrait)
+    person = model.person(identity, offset)
+    direction = smooth_normals(person.rest, model, average)
+    outer = np.zeros(model.vertex_count, bool)
+    outer[model.region_vertices("skin", "body")] = True
+    outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
+    face = _near_landmarks(model, person)
+    amount = np.zeros(model.vertex_count)
+    for _ in range(ROUNDS):
+        person = model.person(identity, offset + (amount[:, None] * direction))
+        vertices = posed(person, photo)
+        normals = smooth_normals(vertices, model, average)
+        hit = rasterize(vertices, model.faces, camera, cull=False).face >= 0
+        distance, weight = _outline_distance(vertices, normals, hit, outer & ~face, camera.project(vertices), photo, portrait)
+        weight[face] = 1.0
+        target = np.where(face, 0.0, amount + distance)
+        amount = smooth_field(laplacian, weight, target, STIFFNESS)
+        amount[~outer & ~face] = np.minimum(amount[~outer & ~face], 0.0)
+    return np.asarray(amount[:, None] * direction, np.float32)
+
+
+def _outline_distance(
+    vertices: Array,
+    normals: Array,
+    hit: NDArray[np.bool_],
+    outer: NDArray[np.bool_],
+    xy: Array64,
+    photo: PhotoFit,
+    portrait: Portrait,
+) -> tuple[Array64, Array64]:
+    """How far each outline vertex is from the matte's edge along its normal, metres; and its weight, 0 for no outline."""
+    side = portrait.image.shape[0]
+    rim = ndimage.distance_transform_edt(hit)
+    view = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    facing = np.sum(view * normals, axis=1)
+    column, row = np.clip(xy.astype(int), 0, side - 1).T
+    within = (xy >= 0).all(axis=1) & (xy < side).all(axis=1)
+    chosen = np.flatnonzero(outer & within & (np.abs(facing) < NORMAL_WIDTH) & (rim[row, column] < 0.02 * side))
+    distance, weight = np.zeros(len(vertices)), np.zeros(len(vertices))
+    height = face_height(portrait.landmarks)
+    steps = np.arange(-FURTHEST_IN * height, FURTHEST_OUT * height, 1.0)
+    flat = normals[chosen, :2] * np.array([1, -1])
+    length = np.linalg.norm(flat, axis=1)
+    ray = xy[chosen, None] + steps[None, :, None] * (flat / length[:, None])[:, None]
+    inside_picture = (ray >= 0).all(axis=2) & (ray < side - 1).all(axis=2)
+    at = np.clip(ray.astype(int), 0, side - 1)
+    person = (portrait.matte[at[..., 1], at[..., 0]] > SURE) & inside_picture
+    shown = ndimage.binary_erosion(portrait.inside, iterations=MARGIN)
+    known = inside_picture & shown[at[..., 1], at[..., 0]]
+    zero = int(np.argmin(np.abs(steps)))
+    mesh = hit[at[..., 1], at[..., 0]] & inside_picture
+    for i, vertex in enumerate(chosen):
+        edge, surface = _exit(person[i], zero), _exit(mesh[i], zero)
+        if edge is None or surface is None or not known[i, edge]:
+            continue  # the person goes on beyond the picture
+        distance[vertex] = (edge - surface) * -vertices[vertex, 2] / photo.focal / length[i]
+        weight[vertex] = 1.0
+    return distance, weight
+
+
+def _exit(inside: NDArray[np.bool_], start: int) -> int | None:
+    """Where a ray leaves a shape: the first step outside from `start` on, or the last inside before it; None if neither."""
+    if inside[start]:
+        out = np.flatnonzero(~inside[start:])
+        return start + int(out[0]) if len(out) else None
+    before = np.flatnonzero(inside[:start])
+    return int(before[-1]) + 1 if len(before) else None
+
+
+def _near_landmarks(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
+    """Vertices that the landmarks hold in place: the face up to its own outline. Hair and neck begin beyond."""
+    marks = person.landmarks(person.rest)[:468]
+    return np.asarray(_squared(person.rest, marks).min(axis=1) < 0.008**2)
+
+
+def _squared(a: NDArray[np.floating], b: NDArray[np.floating]) -> Array64:
+    return np.asarray(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T, 0), np.float64)
+
+
+def graph(model: HeadModel) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """The mesh's normalised graph Laplacian, and its neighbour-averaging matrix, (V, V)."""
+    f = model.faces
+    i = np.concatenate([f[:, 0], f[:, 1], f[:, 2]])
+    j = np.concatenate([f[:, 1], f[:, 2], f[:, 0]])
+    n = model.vertex_count
+    adjacency = sparse.coo_matrix((np.ones(len(i) * 2), (np.concatenate([i, j]), np.concatenate([j, i]))), (n, n)).tocsr()
+    adjacency.data[:] = 1.0
+    average = sparse.diags(1 / np.maximum(np.asarray(adjacency.sum(axis=1)).ravel(), 1)) @ adjacency
+    return (sparse.identity(n) - average).tocsr(), average.tocsr()
+
+
+def smooth_field(laplacian: sparse.csr_matrix, weight: Array64, wanted: Array64, stiffness: float) -> Array64:
+    """(V,) values as near to `wanted` as `weight` asks, bent as little as possible between and beyond; 0 where nothing is asked
+    far around. laplacian: from `graph`."""
+    matrix = sparse.diags(weight + REST) + stiffness * (laplacian.T @ laplacian)
+    return np.asarray(spsolve(matrix.tocsc(), weight * wanted))
+
+
+def smooth_normals(vertices: Array, model: HeadModel, average: sparse.csr_matrix) -> Array:
+    """Unit normals (V, 3), each the mean over some rings of neighbours. average: from `graph`."""
+    normals = vertex_normals(vertices, model.faces).astype(np.float64)
+    for _ in range(SMOOTHED):
+        normals = average @ normals
+    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9), np.float32)

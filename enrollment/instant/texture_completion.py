@@ -1,0 +1,307 @@
+"""Colours for what no photo shows, out of what they do show: skin by symmetry and smooth continuation over the mesh, hair by
+wrapping the visible hair around the head, mouth, teeth and eyes by their own rules. Clothes: `enrollment.instant.clothes`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+from scipy.spatial import cKDTree
+
+from enrollment.instant.surface import Samples, View
+from enrollment.portrait.portrait import Portrait
+from models import arkit
+from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, HeadModel, PersonHead
+from models.heads.embedding import IRIS_ANGLE
+from models.types import Array
+
+HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -0.01), (-0.10, -0.065))
+"""(z, y) metres on the template, front to back: above this line a head is scalp."""
+HAIR_VOLUME = 0.012
+"""Metres; where the outline stands out further than this, the surface is hair (or a hat, or a scarf)."""
+STRAND = 0.6
+"""A pixel is hair when it is this many times nearer to the hair's tone than to the skin's."""
+DENSE = 0.7
+"""Part of the band between face and outline that must be hair, where the band is to stand for the back of the head."""
+CALM = 0.3
+"""How much of the strands' contrast is left at the whorl."""
+LONG_HAIR = 0.4
+WHORL = 0.3
+"""Where the hair parts on the back of the head, between crown and chin."""
+SQUARE_ON = 0.3
+"""Cosine between surface and view under which a photo's pixel is too stretched to trust."""
+TEETH, MOUTH, TONGUE = (0.88, 0.84, 0.78), (0.30, 0.13, 0.12), (0.66, 0.36, 0.35)
+"""sRGB under an even light; scaled by how bright the person's skin came out."""
+SKIN_BRIGHTNESS = 0.62
+TOOTH_WIDTHS = {
+    "upper_teeth": (8.5e-3, 6.6e-3, 7.6e-3, 7.0e-3, 6.8e-3, 10.0e-3),
+    "lower_teeth": (5.3e-3, 5.9e-3, 6.9e-3, 7.0e-3, 7.1e-3, 11.0e-3),
+}
+"""Metres along the arch, from the middle to the side (means of adults)."""
+CLEAR_TOOTH, TOOTH_PIXELS = 0.9, 200
+"""How bright a pixel between the lips must be, skins, to be a tooth's, and how many such there must be."""
+GAP, GAP_SHADE = 0.7e-3, 0.35
+"""Half the width of the shadow between two teeth, metres, and how much light it takes."""
+LID = 0.25
+"""A vertex that a blink moves by this part of the most is eyelid."""
+ALIKE = 0.15
+"""Distance in sRGB under which hair and skin cannot be told apart by colour."""
+MIRRORED = 0.03
+"""How much a colour seen on the other side counts against one seen on this side."""
+
+
+def scalp(model: HeadModel) -> NDArray[np.bool_]:
+    """(V,) vertices above the hairline of an average head."""
+    z, y = np.array(sorted(HAIRLINE)).T
+    v = model.template
+    head = np.zeros(model.vertex_count, bool)
+    head[model.region_vertices("skin")] = True
+    ear = (np.abs(v[:, 0]) > 0.068) & (np.abs(v[:, 1]) < 0.04) & (v[:, 2] > -0.03)
+    return np.asarray(head & (v[:, 1] > np.interp(v[:, 2], z, y)) & ~ear)
+
+
+def vertex_colors(view: View, portrait: Portrait, colors: Array) -> tuple[Array, Array]:
+    """What the photo says of each vertex: colour (V, 3) and trust (V,), 0 where it is hidden or seen at a grazing angle."""
+    seen, xy, facing = view.visible(view.vertices, view.normals)
+    column, row = np.clip(np.floor(xy).astype(int), 0, portrait.matte.shape[0] - 1).T
+    trust = np.where(seen & (facing > SQUARE_ON), facing**2, 0.0) * portrait.matte[row, column] * portrait.inside[row, column]
+    soft = ndimage.uniform_filter(colors, (5, 5, 0))
+    return soft[row, column], trust.astype(np.float32)
+
+
+def unfolded(model: HeadModel) -> NDArray[np.bool_]:
+    """(V,) eyelid vertices: what the photo shows of them is lashes and shadow, not their skin."""
+    moved = np.zeros(model.vertex_count)
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        moved = np.maximum(moved, np.linalg.norm(model.expression_basis[arkit.INDEX[name]], axis=1))
+    return np.asarray(moved > LID * moved.max())
+
+
+def continued(model: HeadModel, color: Array, trust: Array, part: NDArray[np.bool_]) -> Array:
+    """Colours (V, 3) of all vertices of `part` (V,), smoothly continued from those that are trusted, mirrored where the
+    other side is. Minimises sum trust (c - seen)^2 + |L c|^2-like roughness over the part's edges."""
+    trust = np.where(part, trust, 0.0).astype(np.float64)
+    if not (trust > 0).any():
+        return np.tile(color.mean(axis=0), (len(color), 1))
+    tree = cKDTree(model.template)
+    distance, twin = tree.query(model.template * np.array([-1, 1, 1], np.float32))
+    mirrored = np.where(distance < 0.004, trust[twin] * MIRRORED, 0.0) * (trust < 0.05)
+    f = model.faces[part[model.faces].all(axis=1)]
+    i = np.concatenate([f[:, 0], f[:, 1], f[:, 2], f[:, 1], f[:, 2], f[:, 0]])
+    j = np.concatenate([f[:, 1], f[:, 2], f[:, 0], f[:, 0], f[:, 1], f[:, 2]])
+    n = len(color)
+    edges = sparse.coo_matrix((np.ones(len(i)), (i, j)), (n, n)).tocsr()
+    laplacian = sparse.diags(np.asarray(edges.sum(axis=1)).ravel()) - edges
+    weight = 4.0 * (trust + mirrored)
+    mean = (trust[:, None] * color).sum(0) / trust.sum()
+    right = 4.0 * (trust[:, None] * color + mirrored[:, None] * color[twin]) + 1e-4 * mean
+    solved = spsolve((sparse.diags(weight + 1e-4) + 0.2 * laplacian).tocsc(), right)
+    return np.asarray(np.clip(solved, 0, 1), np.float32)
+
+
+def not_hair(color: Array, skin: Array, hair: Array) -> Array:
+    """How far colours (N, 3) may stand for skin rather than hair, [0, 1]: a fringe says little about a cheek.
+
+    skin, hair: (3,) tones. Where the two are alike (bald, blond) everything counts.
+    """
+    apart = float(np.linalg.norm(skin - hair))
+    if apart < ALIKE:
+        return np.ones(len(color), np.float32)
+    to_skin, to_hair = (np.sum((color - t) ** 2, axis=1) for t in (skin, hair))
+    return np.asarray(to_hair / np.maximum(to_hair + to_skin, 1e-9), np.float32)
+
+
+def tone(color: Array, trust: Array, part: NDArray[np.bool_], default: Array) -> Array:
+    """The median colour (3,) of the vertices of `part` that the photo shows well."""
+    chosen = part & (trust > 0.3)
+    return np.asarray(np.median(color[chosen], axis=0) if chosen.sum() > 5 else default, np.float32)
+
+
+def lid_tones(model: HeadModel, person: PersonHead, color: Array, trust: Array, lids: NDArray[np.bool_]) -> Array:
+    """A colour for each eyelid vertex, (V, 3): the brighter skin within a few centimetres of its eye."""
+    out = np.zeros((model.vertex_count, 3), np.float32)
+    skin = np.zeros(model.vertex_count, bool)
+    skin[model.region_vertices("skin")] = True
+    side = model.template[:, 0] > 0
+    for joint, mine in ((LEFT_EYE, side), (RIGHT_EYE, ~side)):
+        near = np.linalg.norm(person.rest - person.joints[joint], axis=1) < 0.045
+        around = skin & near & ~lids & (trust > 0.2)
+        if around.sum() > 10:
+            bright = color[around].sum(axis=1)
+            out[mine] = np.median(color[around][bright >= np.median(bright)], axis=0)
+    return out
+
+
+class HairWrap:
+    """The visible hair as a band between face and outline, in polar coordinates about the middle of the head; the back of
+    the head is covered by the same band, stretched from the outline inwards."""
+
+    BINS = 256
+
+    def __init__(self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array) -> None:
+        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone, skin: (3,) the hair's colour and the skin's."""
+        self.tone = tone
+        model, fragments = view.model, view.fragments
+        self.camera = view.camera
+        head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
+        self.middle = self._centre(view, head)
+        corner = model.faces[np.maximum(fragments.face, 0)]
+        is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
+        from_hair, from_skin = (np.linalg.norm(colors[is_hair] - t, axis=1) for t in (tone, skin))
+        is_hair[is_hair] = from_hair < np.maximum(STRAND * from_skin, ALIKE)
+        row, column = np.nonzero(is_hair)
+        angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
+        bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
+        self.outer = np.zeros(self.BINS)
+        np.maximum.at(self.outer, bin_, radius)
+        self.inner = np.full(self.BINS, np.inf)
+        order = np.argsort(-radius)
+        last = self.outer.copy()
+        for b, r in zip(bin_[order], radius[order], strict=True):  # inwards until the hair ends
+            if last[b] - r < 4.0:
+                last[b] = r
+                self.inner[b] = r
+        width = self.outer - self.inner
+        pixels = np.bincount(bin_, minlength=self.BINS)
+        whole = np.pi / self.BINS * (self.outer**2 - np.where(np.isfinite(self.inner), self.inner, 0.0) ** 2)
+        valid = (width > 8.0) & (pixels > DENSE * whole)
+        self.known = bool(valid.any())
+        if self.known:
+            near = ndimage.distance_transform_edt(~is_hair, return_distances=False, return_indices=True)
+            self.colors = colors[near[0], near[1]]  # never an ear's or the background's
+            index, there = np.arange(self.BINS), np.flatnonzero(valid)
+            tripled = np.concatenate([there - self.BINS, there, there + self.BINS])
+            after = np.searchsorted(tripled, index)
+            ahead, behind = tripled[after], tripled[after - (tripled[after] > index)]
+            self.sources = (behind % self.BINS, ahead % self.BINS)
+            part = (index - behind) / np.maximum(ahead - behind, 1)
+            self.share = part * part * (3 - 2 * part)
+            skin_xy = view.camera.project(view.vertices[head | hair])
+            a, r = self._polar(skin_xy)
+            self.reach = np.full(self.BINS, 1.0)
+            np.maximum.at(self.reach, (a / (2 * np.pi) * self.BINS).astype(int) % self.BINS, r)
+            self.reach = ndimage.uniform_filter1d(ndimage.maximum_filter1d(self.reach, 9, mode="wrap"), 9, mode="wrap")
+
+    def _centre(self, view: View, head: NDArray[np.bool_]) -> Array:
+        low, high = (f(view.camera.project(view.vertices[head]), axis=0) for f in (np.min, np.max))
+        return np.array([0.5 * (low[0] + high[0]), low[1] + WHORL * (high[1] - low[1])], np.float32)
+
+    def _polar(self, xy: NDArray[np.floating]) -> tuple[Array, Array]:
+        d = xy - self.middle
+        return np.arctan2(d[:, 1], d[:, 0]) % (2 * np.pi), np.linalg.norm(d, axis=1)
+
+    def at(self, points: Array) -> Array:
+        """Colours (N, 3) for surface points (N, 3) in the view's space. Where the band is missing, from both of its ends."""
+        angle, radius = self._polar(self.camera.project(points))
+        bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
+        part = np.clip(radius / self.reach[bin_], 0, 1)
+        behind, ahead = (self._band(source[bin_], bin_, angle, part) for source in self.sources)
+        found = behind + self.share[bin_, None] * (ahead - behind)
+        clear = CALM + (1 - CALM) * part[:, None]  # towards the whorl all hair is alike
+        return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
+
+    def _band(self, source: NDArray[np.int64], bin_: NDArray[np.int64], angle: Array, part: Array) -> Array:
+        """The photo's colours (N, 3) a part of the way through the band of the bins `source`."""
+        inner, outer = self.inner[source], self.outer[source]
+        r = inner + (0.08 + 0.84 * part) * (outer - inner)
+        turned = np.where(source == bin_, angle, (source + 0.5) / self.BINS * 2 * np.pi + (angle * 7.0 % 0.1))
+        side = self.colors.shape[0] - 1
+        at = np.clip(np.stack([self.middle[1] + r * np.sin(turned), self.middle[0] + r * np.cos(turned)]), 0, side)
+        return np.stack([ndimage.map_coordinates(self.colors[..., k], at, order=1) for k in range(3)], axis=1)
+
+
+def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(V,) the nape, when hair stands out on the sides of the neck: then it covers the nape too."""
+    v = model.template
+    neck = np.zeros(model.vertex_count, bool)
+    neck[model.region_vertices("skin")] = True
+    neck &= ~scalp(model) & (v[:, 1] < -0.03) & (v[:, 2] < 0.0)
+    sides = neck & (np.abs(v[:, 0]) > 0.04)
+    return neck if (hair & sides).sum() > LONG_HAIR * sides.sum() else np.zeros_like(neck)
+
+
+def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[np.bool_], seen_colors: Array) -> Array:
+    """Colours (N, 3) of eyeball samples by their angle from the pupil, from the samples the photo shows.
+
+    gaze: (2, 2) radians in the photo. seen_colors: (N, 3), valid where `seen` (N,).
+    """
+    model = person.model
+    points = samples.at(model.faces, person.rest)
+    region = model.region[samples.face]
+    out = np.zeros((len(points), 3), np.float32)
+    for name, joint in (("left_eye", LEFT_EYE), ("right_eye", RIGHT_EYE)):
+        mine = region == REGION[name]
+        centre = person.rest[model.region_vertices(name)].mean(axis=0)
+        centre = np.array([centre[0], centre[1], min(centre[2], person.joints[joint][2] + 0.002)])
+        direction = points[mine] - centre
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        angle = np.arccos(np.clip(direction[:, 2], -1, 1))
+        known = seen[mine]
+        bins = np.clip((angle / IRIS_ANGLE * 6).astype(int), 0, 9)
+        profile = np.tile(np.array([0.75, 0.72, 0.7], np.float32), (10, 1))
+        for b in range(10):
+            pixels = seen_colors[mine][known & (bins == b)]
+            if len(pixels):
+                profile[b] = np.median(pixels, axis=0)
+        white = seen_colors[mine][known & (angle > 1.1 * IRIS_ANGLE)]
+        if len(white):
+            profile[7:] = np.percentile(white, 70, axis=0)
+        out[mine] = profile[bins]
+    return out
+
+
+def teeth_tone(mouth: Array, skin: Array) -> Array | None:
+    """The colour (3,) of the teeth among pixels between the lips (N, 3), the bright ones that are paler than skin (3,); None when
+    there are hardly any."""
+    light, width = mouth.mean(axis=1), mouth.max(axis=1) - mouth.min(axis=1)
+    bright = (light > CLEAR_TOOTH * skin.mean()) & (width * skin.mean() < 0.9 * (skin.max() - skin.min()) * light + 0.02)
+    return np.asarray(np.median(mouth[bright], axis=0), np.float32) if bright.sum() > TOOTH_PIXELS else None
+
+
+def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: Array, teeth: Array | None = None) -> Array:
+    """Colours (N, 3) of teeth, tongue and the mouth's inside, in [0, 1], as bright as the person's skin (3,), darker further
+    back.
+
+    teeth: (3,) as a photo shows them.
+    """
+    region = model.region[samples.face]
+    points = samples.at(model.faces, person.rest)
+    out = np.zeros((len(points), 3), np.float32)
+    light = float(np.clip(skin.mean() / SKIN_BRIGHTNESS, 0.45, 1.15))
+    front = float(person.rest[model.region_vertices("upper_teeth"), 2].max())
+    for names, color, fade in (
+        (("upper_teeth", "lower_teeth"), TEETH, 0.030),
+        (("mouth_inside",), MOUTH, 0.025),
+        (("tongue",), TONGUE, 0.035),
+    ):
+        mine = np.isin(region, [REGION[n] for n in names])
+        depth = np.clip((front - points[mine, 2]) / fade, 0, 2)
+        shown = teeth if "upper_teeth" in names and teeth is not None else np.array(color) * light
+        out[mine] = shown * np.exp(-0.7 * depth)[:, None]
+    rest = samples.at(model.faces, model.template)
+    for name, widths in TOOTH_WIDTHS.items():
+        mine = region == REGION[name]
+        out[mine] *= 1 - GAP_SHADE * between_teeth(rest[mine], np.array(widths))[:, None]
+    grey = out.mean(axis=1, keepdims=True)
+    return np.clip(grey + (out - grey) * saturation(skin), 0, 1)
+
+
+def between_teeth(points: Array, widths: Array) -> Array:
+    """(N,) how much points (N, 3) of a row of teeth on the average head lie between two of them, in [0, 1]."""
+    order = np.argsort(np.abs(points[:, 0]))
+    side = np.stack([np.abs(points[order, 0]), points[order, 2]], axis=1)
+    if not len(side):
+        return np.zeros(0, np.float32)
+    x = np.linspace(0.0, float(side[-1, 0]), 64)
+    z = np.polyval(np.polyfit(side[:, 0], side[:, 1], 4), x)
+    along = np.interp(np.abs(points[:, 0]), x, np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))]))
+    edges = np.concatenate([[0.0], np.cumsum(widths)])
+    away = np.abs(along[:, None] - edges).min(axis=1)
+    return np.asarray(np.exp(-np.square(away / GAP)), np.float32)
+
+
+def saturation(skin: Array) -> float:
+    """How colourful the photo is: 0 for black and white, 1 for an ordinary colour photo."""
+    return float(np.clip((skin.max() - skin.min()) / 0.12, 0, 1))

@@ -1,0 +1,119 @@
+"""The face in a photo: found and judged, cropped around the head, matted.
+
+Everything after this stage works on a `Portrait`, a square picture of at most `SIZE` pixels a side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.portrait.occlusion import coverings
+from enrollment.portrait.upright import find_people
+from models.errors import PhotoError
+from models.tracking.face_geometry import around, face_height, missing, roll, square, turned_away
+from models.tracking.landmarks import Landmarks
+from models.tracking.matting import matte
+from models.types import Array, Array64
+
+SIZE = 768
+"""Side of the working picture, pixels."""
+SMALLEST_FACE = 128
+"""Pixels from the chin to the crown, in the photo as it came."""
+CROP = 2.7
+"""Side of the crop in face heights; hair, neck and shoulders fit in."""
+MOST_TURN = 55.0
+"""Degrees; a face turned further from the camera hides too much of itself."""
+CROWN = 1.3
+"""Chin to crown, in units of chin to forehead: how large a whole face is, judged from the landmarks."""
+MOST_MISSING = 0.08
+"""Part of the landmarks that may lie beyond the photo's edge, where they are guesses."""
+MOST_TILT, LEAST_TILT = 25.0, 5.0
+"""Degrees. Hardly anybody holds the head more aslant for a photo, so then it is the photo that is not upright; one that had to be
+turned by a quarter anyhow is turned on until the head is."""
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One photo of one face, ready for fitting.
+
+    image: (S, S, 3) uint8 sRGB, where the photo ended: white. inside: (S, S) bool, what the photo shows.
+    matte: (S, S) float32 in [0, 1], how much of a pixel is the person. landmarks: of the face, in pixels of `image`.
+    principal: (2,) pixels, where the photo's middle lies in `image`. scale: pixels of `image` per pixel of the photo.
+    photo_side: larger side of the photo, pixels of `image`.
+    photo_hash: SHA-256 of the file (hex). warnings: sentences for the person who enrolls.
+    """
+
+    image: NDArray[np.uint8]
+    inside: NDArray[np.bool_]
+    matte: Array
+    landmarks: Landmarks
+    principal: tuple[float, float]
+    scale: float
+    photo_side: float
+    photo_hash: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str, ...] = ()) -> Portrait:
+    """Find the face, judge it, crop and matte. photo: (H, W, 3) uint8 sRGB. warnings: what is known of it already.
+
+    Several faces: the largest, with a warning. Raises `PhotoError` when there is no person's face, when it is under
+    `SMALLEST_FACE` pixels high, turned away by more than `MOST_TURN` degrees, cut off, or lost in the background.
+    """
+    found = find_people(photo)
+    photo, face = found.photo, found.faces[0]
+    notes = [*warnings, *([found.note] if found.note else [])]
+    if len(found.faces) > 1:
+        notes.append(f"{len(found.faces)} faces were found; the largest is used")
+    height = face_height(face)
+    if height * CROWN < SMALLEST_FACE:
+        raise PhotoError(
+            f"a face at least {SMALLEST_FACE} pixels high was expected, this one has {height * CROWN:.0f}; "
+            "use a larger or closer photo"
+        )
+    if turned_away(face) > MOST_TURN:
+        raise PhotoError(f"a face turned less than {MOST_TURN:.0f} degrees was expected, this one is in profile; face the camera")
+    if missing(photo, face) > MOST_MISSING:
+        raise PhotoError("a whole face was expected, this one is cut off by the photo's edge; use one with air around the head")
+    tilt = roll(face)
+    level = tilt if abs(tilt) > (LEAST_TILT if found.note else MOST_TILT) else 0.0
+    if level and not found.note:
+        notes.append(f"the head was tilted by {abs(tilt):.0f} degrees; the photo was turned until it stood upright")
+    image, inside, face, matrix = _crop(photo, face, level)
+    alpha = _matte_shown(image, inside, face)
+    notes += coverings(image, face)
+    rows, columns = photo.shape[:2]
+    principal = matrix @ (columns / 2, rows / 2, 1.0)
+    scale = _scale(matrix)
+    side, middle = scale * max(rows, columns), (float(principal[0]), float(principal[1]))
+    return Portrait(image, inside, alpha.astype(np.float32), face, middle, scale, side, photo_hash, tuple(notes))
+
+
+def _crop(
+    photo: NDArray[np.uint8], face: Landmarks, level: float
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Landmarks, Array64]:
+    """A square around the head, scaled to `SIZE`, turned `level` degrees against the clock; what lies beyond the photo is white
+    and not `inside`. Also the way from the photo to it, (2, 3)."""
+    matrix = around(face, CROP, SIZE, level)
+    image, inside = square(photo, matrix, SIZE, 255)
+    points = face.points.copy()
+    points[:, :2] = face.points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+    points[:, 2] *= _scale(matrix)
+    return image, inside, replace(face, points=points.astype(np.float32), width=SIZE, height=SIZE), matrix
+
+
+def _scale(matrix: Array64) -> float:
+    return float(np.sqrt(np.linalg.det(matrix[:, :2])))
+
+
+def _matte_shown(image: NDArray[np.uint8], inside: NDArray[np.bool_], face: Landmarks) -> Array:
+    """`matte` of the part that the photo shows: white padding would mislead the segmentation."""
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    shifted = replace(face, points=face.points - np.array([columns[0], rows[0], 0], np.float32))
+    alpha = np.zeros(inside.shape, np.float32)
+    alpha[window] = matte(image[window], shifted)
+    return alpha * inside

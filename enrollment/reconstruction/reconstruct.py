@@ -1,0 +1,295 @@
+"""Standard quality: the instant avatar's Gaussians, optimised against everything that a capture shows.
+
+GaussianAvatars' optimisation (Qian et al. 2024) as both papers build on it, from a start that already looks like the person,
+with the mechanisms of `enrollment.reconstruction.config`. What no frame shows stays as the instant avatar has it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import torch
+from torch import Tensor
+
+from enrollment.reconstruction import checkpoint, losses
+from enrollment.reconstruction.adam import Adam
+from enrollment.reconstruction.aligning import Aligner
+from enrollment.reconstruction.baking import with_corrections
+from enrollment.reconstruction.capture import Capture, Frame
+from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.scene import Drawn, Scene
+from enrollment.reconstruction.targets import Target, Targets
+from models.avatar import Avatar
+from models.errors import CaptureError
+from models.heads.base import HeadModel
+
+BAD_STEPS = 3
+"""Steps in a row without a finite loss after which the run ends."""
+GROW_FROM, GROW_TO = 0.15, 0.6
+"""Parts of all steps between which Gaussians are split."""
+BEND_FROM = 0.1
+"""Part of all steps that are done before frames are bent: something must have been drawn to bend them onto."""
+GAUSSIAN_BYTES, PIXEL_BYTES = 3500, 900
+"""Memory a Gaussian (parameters, moments, the rasterizer's lists) and a pixel of a training picture; measured."""
+SPARE = 0.8
+"""Part of the free memory that may be used."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """step, steps: done and to do. loss: mean over the last ones. gaussians: as many as there are now. remaining: seconds."""
+
+    step: int
+    steps: int
+    loss: float
+    gaussians: int
+    remaining: float
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """avatar: the optimised one. frames: of the capture, in refined poses when the rig was refined. steps: done.
+    losses: mean of each `check_every` steps. stopped: why it ended early, one sentence; empty when it did not.
+    warnings: the capture's. skipped: steps that had no finite loss. baking_loss: decibels that the frames lose when drawn with
+    the avatar's corrections in place of the networks that were switched on; 0 without any."""
+
+    avatar: Avatar
+    frames: tuple[Frame, ...]
+    steps: int
+    losses: tuple[float, ...]
+    stopped: str
+    warnings: tuple[str, ...]
+    skipped: int
+    baking_loss: float
+
+
+def reconstruct(
+    avatar: Avatar,
+    model: HeadModel,
+    capture: Capture,
+    config: ReconstructConfig | None = None,
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    checkpoint_path: Path | None = None,
+) -> Reconstruction:
+    """Optimise `avatar` on `model` against `capture`.
+
+    checkpoint_path: where the state is kept; a run that finds one of the same task there goes on with it. When `cancelled`
+    says so, or on KeyboardInterrupt, the best so far is returned. Raises `CaptureError` when the memory would not do.
+    """
+    config = config or ReconstructConfig()
+    avatar = replace(avatar, corrections=None)  # they are of networks that are trained anew, or not at all
+    require_memory(len(avatar.gaussians), capture, config)
+    with _alone():
+        run = _Run(avatar, model, capture, config, checkpoint_path)
+        return run.go(progress or (lambda _: None), cancelled or (lambda: False))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Torch on one thread: the rasterizer has threads of its own, and torch's, which wait by spinning, get in their way
+    (measured on two busy cores: 0.13 s a step with one, 1.1 s with two)."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def needed_bytes(gaussians: int, capture: Capture, config: ReconstructConfig) -> int:
+    """Memory that a run takes at most."""
+    most = max(gaussians, config.most) if config.densify else gaussians
+    sizes = [(f.camera.width, f.camera.height) for f in capture.frames]
+    shrunk = [w * h * min(1.0, config.size / max(w, h)) ** 2 for w, h in sizes]
+    full = sum(w * h for w, h in sizes) * 12 if config.normals else 0
+    return int(most * GAUSSIAN_BYTES + 32 * sum(shrunk) + max(shrunk) * PIXEL_BYTES + full)
+
+
+def require_memory(gaussians: int, capture: Capture, config: ReconstructConfig) -> None:
+    """Raises `CaptureError` when a run would need more than this machine has free."""
+    needed, free = needed_bytes(gaussians, capture, config), psutil.virtual_memory().available
+    if needed > SPARE * free:
+        raise CaptureError(
+            f"about {needed / 2**30:.1f} GB of memory were expected to be free for {gaussians} Gaussians and "
+            f"{len(capture.frames)} frames, {free / 2**30:.1f} GB are; use fewer frames or a smaller size"
+        )
+
+
+def _task(avatar: Avatar, capture: Capture, config: ReconstructConfig) -> str:
+    """What tells this run from any other."""
+    g = avatar.gaussians
+    arrays = [a for f in capture.frames for a in (f.image, f.matte, f.camera.world_to_camera, f.pose.head, f.coefficients)]
+    return checkpoint.fingerprint(g.means, g.colors, g.opacities, avatar.identity, avatar.offset, *arrays, config)
+
+
+class _Run:
+    """One optimisation and its state."""
+
+    def __init__(
+        self, avatar: Avatar, model: HeadModel, capture: Capture, config: ReconstructConfig, checkpoint_path: Path | None
+    ) -> None:
+        self.avatar, self.capture, self.config, self.path = avatar, capture, config, checkpoint_path
+        self.model = model
+        person = avatar.person(model)
+        self.targets = Targets(capture.frames, person, config.size, normals=config.normals, rng_seed=config.seed)
+        self.scene = Scene(avatar, person, capture.frames, config)
+        self.adam = Adam()
+        self.aligner = Aligner(config.bend) if config.bend else None
+        self.losses: list[float] = []
+        self.done, self.bad, self.skipped = 0, 0, 0
+        self.pulls = torch.zeros(len(self.scene.splats))  # of the loss on each Gaussian's place on the picture
+        self.best: tuple[float, dict[str, Tensor]] = (math.inf, {})
+        self.task = "" if checkpoint_path is None else _task(avatar, capture, config)
+        if not self._resume():
+            self.scene.look([target.camera for target in self.targets.whole])
+            self._keep(math.inf)
+
+    def go(self, progress: Callable[[Progress], None], cancelled: Callable[[], bool]) -> Reconstruction:
+        """Step until the end, until too many steps in a row went wrong, or until asked to stop."""
+        began, first, window, stopped = time.monotonic(), self.done, [], ""
+        try:
+            while self.done < self.config.steps:
+                if cancelled():
+                    stopped = "the run was stopped; the best so far was kept"
+                    break
+                loss = self._step()
+                self.done += 1
+                if loss is None:
+                    self.bad, self.skipped = self.bad + 1, self.skipped + 1
+                    if self.bad == BAD_STEPS:
+                        stopped = f"{BAD_STEPS} steps in a row had no finite loss; the last good state was kept"
+                        break
+                else:
+                    self.bad = 0
+                    window.append(loss)
+                self._change_number()
+                if self.done % self.config.check_every == 0 or self.done == self.config.steps:
+                    mean = sum(window) / len(window) if window else math.inf
+                    window = []
+                    self._check(mean)
+                    rate = (time.monotonic() - began) / (self.done - first)
+                    left = rate * (self.config.steps - self.done)
+                    progress(Progress(self.done, self.config.steps, mean, len(self.scene.splats), left))
+        except KeyboardInterrupt:
+            stopped = "the run was stopped; the best so far was kept"
+        if window and not stopped.startswith(str(BAD_STEPS)):
+            self._check(sum(window) / len(window))
+        self.scene.restore(self.best[1])
+        frames = self.capture.frames
+        if self.scene.rig is not None:
+            frames = self.scene.rig.refined(frames)
+        made = with_corrections(self.scene.avatar(self.avatar), self.model, self.scene, frames, self.targets.whole)
+        return Reconstruction(
+            made, frames, self.done, tuple(self.losses), stopped, self.capture.warnings, self.skipped,
+            made.corrections.loss_db if made.corrections is not None else 0.0,
+        )  # fmt: skip
+
+    def _step(self) -> float | None:
+        """One step of Adam; its loss, or None when that or a gradient was not finite and nothing was changed."""
+        index, target = self.targets.draw(self.done, self.config.crops)
+        target = target.to(self.config.device)
+        parameters = self.scene.parameters()
+        for p in parameters.values():
+            p.grad = None
+        wants_normals = target.normals is not None
+        drawn = self.scene.draw(index, target.camera, normals=wants_normals)
+        if self.aligner is not None and index and self.done >= BEND_FROM * self.config.steps:
+            target = self.aligner(target, drawn.color.detach(), drawn.alpha.detach())
+        loss = self._loss(drawn, target)
+        if not torch.isfinite(loss):
+            return None
+        loss.backward()
+        if not all(p.grad is None or torch.isfinite(p.grad).all() for p in parameters.values()):
+            return None
+        if self.config.densify:
+            self._watch(target)
+        self.adam.step(parameters, self.scene.rates(self.done))
+        self.scene.splats.pull(self.config.pull, self.config.pull_seen, self.config.enough)
+        if self.scene.rig is not None:
+            self.scene.rig.project()
+        return float(loss.detach())
+
+    def _loss(self, drawn: Drawn, target: Target) -> Tensor:
+        w, known = self.config.weights, target.known
+        total = (1 - w.ssim) * losses.l1(drawn.color, target.image, known)
+        if w.square:
+            total = total + w.square * losses.mean_over((drawn.color - target.image).square(), known)
+        if w.ssim:
+            total = total + w.ssim * losses.dissimilarity(drawn.color, target.image, known)
+        if w.gradient:
+            total = total + w.gradient * losses.gradients(drawn.color, target.image, known)
+        total = total + w.alpha * losses.mean_over((drawn.alpha - target.matte).abs(), known)
+        if drawn.normals is not None and target.normals is not None:
+            there = target.normals.abs().amax(dim=2) > 0
+            weight = known * target.matte * there * (drawn.alpha.detach() > 0.5)
+            total = total + w.normal * losses.normal_error(drawn.normals, target.normals, weight)
+        if drawn.view_offset is not None:
+            total = total + w.view_offset * drawn.view_offset
+            total = total + w.consistent * losses.gradients(drawn.consistent, target.image, known)
+        if self.config.regularise:
+            long, large = self.scene.splats.excess()
+            total = total + w.position * long + w.scale * large
+        if self.scene.rig is not None and self.config.rig:
+            total = total + w.smooth * self.scene.rig.roughness() + w.rig * self.scene.rig.size()
+        return total
+
+    def _watch(self, target: Target) -> None:
+        """Remember how much the loss pulls each Gaussian across the picture, the mean of the steps that pull at all."""
+        grad = self.scene.splats.now["means"].grad
+        if grad is not None:
+            pull = grad.norm(dim=1)
+            self.pulls = torch.where(pull > 0, 0.9 * self.pulls + 0.1 * pull * target.camera.width, self.pulls)
+
+    def _change_number(self) -> None:
+        c, splats = self.config, self.scene.splats
+        if self.done % c.densify_every:
+            return
+        if c.densify and GROW_FROM * c.steps <= self.done <= GROW_TO * c.steps:
+            count = min(int(c.grow * len(splats)), c.most - len(splats))
+            if count > 0:
+                splats.split((self.pulls * splats.seen).topk(count).indices, self.adam)
+        if c.prune:
+            splats.prune(c.transparent, self.adam)
+        self.pulls = torch.zeros(len(splats))
+
+    def _check(self, loss: float) -> None:
+        self.losses.append(loss)
+        self._keep(loss)
+        if self.path is not None:
+            moments = {f"adam.{name}.{i}": t for name, three in self.adam.state.items() for i, t in enumerate(three)}
+            best = {f"best.{name}": tensor for name, tensor in self.best[1].items()}
+            numbers = {"done": self.done, "losses": self.losses, "skipped": self.skipped, "best": self.best[0]}
+            state = {**self.scene.tensors(), **moments, **best, "pulls": self.pulls}
+            if self.aligner is not None:
+                state["bend"] = self.aligner.shared
+            checkpoint.save(self.path, self.task, numbers, state)
+
+    def _keep(self, loss: float) -> None:
+        """Remember the state if it is the best so far."""
+        if loss < self.best[0] or not self.best[1]:
+            self.best = (loss, {name: tensor.clone() for name, tensor in self.scene.tensors().items()})
+
+    def _resume(self) -> bool:
+        """Go on where a checkpoint of the same task stopped."""
+        found = checkpoint.load(self.path, self.task) if self.path is not None else None
+        if found is None:
+            return False
+        numbers, tensors = found
+        self.scene.restore(tensors)
+        self.done, self.losses, self.skipped = numbers["done"], numbers["losses"], numbers["skipped"]
+        self.pulls = tensors["pulls"]
+        if self.aligner is not None:
+            self.aligner.shared = tensors["bend"]
+        self.best = (numbers["best"], {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")})
+        for name in self.scene.parameters():
+            if f"adam.{name}.0" in tensors:
+                self.adam.state[name] = (tensors[f"adam.{name}.0"], tensors[f"adam.{name}.1"], tensors[f"adam.{name}.2"])
+        return True

@@ -1,0 +1,67 @@
+"""The face in a webcam's pictures, one after the other: whose it is, where its landmarks are, how far they can be trusted."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.tracking.landmarks import FaceMesh, Landmarks
+from models.types import Array
+
+FACES = 2
+"""Faces that are looked at, so that somebody who walks by behind does not take over."""
+TAKE_OVER = 1.6
+"""How much larger than the followed face another must be to be followed instead."""
+SMALL, TINY = 60.0, 20.0
+"""Pixels across at which a face is fully trusted, and not at all."""
+
+
+class FaceTracker:
+    """Finds and follows one face: at first the largest, then the same until it is gone or another is much larger.
+
+    static: the pictures have nothing to do with each other; otherwise each is searched where the last had its faces.
+    Make it where it is used: one thread or process. `close` it or use it in a `with` statement.
+    """
+
+    def __init__(self, static: bool = False) -> None:
+        self._mesh = FaceMesh(static=static, faces=FACES)
+        self._static = static
+        self._last: Landmarks | None = None
+
+    def track(self, rgb: NDArray[np.uint8]) -> Landmarks | None:
+        """The followed face in (H, W, 3) uint8 RGB, or None."""
+        height, width = rgb.shape[:2]
+        faces = [Landmarks(points, _trust(points, width, height), width, height) for points in self._mesh(rgb)]
+        face = max(faces, key=lambda f: f.size, default=None)
+        if face is not None and self._last is not None and not self._static:
+            last = self._last
+            followed = min(faces, key=lambda f: _apart(f, last))
+            if _apart(followed, last) < 1.0 and face.size < TAKE_OVER * followed.size:
+                face = followed
+        self._last = face
+        return face
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._mesh.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _trust(points: Array, width: int, height: int) -> float:
+    """Less for small faces, and for what is cut by the picture's border (the tracker makes that part up)."""
+    x, y = points[:, 0], points[:, 1]
+    inside = float(np.mean((x >= 0) & (x < width) & (y >= 0) & (y < height)))
+    across = float(min(np.ptp(x), np.ptp(y)))
+    return inside**2 * float(np.clip((across - TINY) / (SMALL - TINY), 0.0, 1.0))
+
+
+def _apart(a: Landmarks, b: Landmarks) -> float:
+    """Distance of two faces in sizes of the second."""
+    return float(np.linalg.norm((a.points - b.points)[:, :2].mean(axis=0))) / max(b.size, 1.0)

@@ -1,0 +1,193 @@
+"""The work behind `visavis drive`: a recorded clip moves an avatar, and the pictures are written down."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import avatar_file, outputs
+from models.avatar import Avatar, AvatarPoser
+from models.errors import Cancelled, VisavisError
+from models.heads.base import HeadModel
+from models.heads.registry import by_name
+from models.posture import pose_of
+from models.renderer import AvatarRenderer, head_matrix, tracked_camera
+from models.splat.choose import best
+from models.tracking.dense_alignment import Aligner
+from models.tracking.matting import matte
+from models.tracking.offline import Motion, motion_of
+from models.types import Array64, Camera, DriveFrame, Picture
+from models.video.reader import Clip, open_clip
+from models.video.writer import is_for_folder, is_our_clip, is_our_picture, open_sink
+
+Pixels = NDArray[np.uint8]
+View = Literal["tracked", "front", "orbit"]
+Progress = Callable[[str, float], None]
+"""Called with the stage's name and the part of all work done, 0 to 1."""
+BLACK = (0.0, 0.0, 0.0)
+CLIP = outputs.Kind("an MP4 recording", ".mp4", is_our_clip)
+PNG_BYTES, MP4_BYTES = 0.3, 0.01
+"""Of a pixel, at least: much of the picture is empty."""
+
+
+@dataclass(frozen=True)
+class DriveSummary:
+    """What was done. frames: pictures written. frames_without_face: those that repeat the last pose. seconds: of work;
+    fps: pictures a second of work. transferred: the driver was taken for another person than the avatar's, and the
+    expressions were counted from the driver's own resting face. notes: sentences about what of the clip was left out."""
+
+    frames: int
+    frames_without_face: int
+    seconds: float
+    fps: float
+    transferred: bool
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+def drive(
+    avatar_path: Path,
+    clip_path: Path,
+    out: Path,
+    camera: View = "tracked",
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> DriveSummary:
+    """Let the face in the clip move the avatar, and write as many pictures of the clip's size to `out`.
+
+    camera: "tracked" draws over the clip, in its camera and head pose; "front" looks at the resting head's face; "orbit"
+    goes around it once. out: a folder (RGBA PNGs, straight alpha) when it is one or has no suffix, else an .mp4 on white
+    with the clip's sound. Where no face is found the last pose stays, before the first face its pose.
+
+    Raises `AvatarFileError`, `ClipError` (also when no picture shows a face), `StorageError`, `Cancelled`; `out` is then
+    as it was.
+    """
+    if camera not in get_args(View):
+        raise VisavisError(f"one of the cameras {', '.join(get_args(View))} was expected, not {camera!r}; choose one")
+    start = time.perf_counter()
+    step = _Steps(progress, cancelled)
+    step("opening", 0.0)
+    avatar = avatar_file.load(Path(avatar_path))
+    model = by_name(avatar.head)
+    avatar_file.check(avatar, model)
+    clip = open_clip(clip_path)
+    _check(out, clip, [avatar_path, clip_path])
+    with open_sink(out, clip) as sink:
+        times: list[float] = []
+        motion = motion_of(_timed(clip, times, step), avatar, model, exact=camera == "tracked")
+        if camera != "tracked":
+            motion = motion.smoothed(clip.fps)
+        film = (rgb for rgb, _ in clip.frames()) if camera == "tracked" else ()
+        shown = pictures(avatar, model, motion, clip.width, clip.height, camera, film)
+        for i, (rgba, seconds) in enumerate(zip(shown, times, strict=True)):
+            step("drawing", 0.4 + 0.6 * i / len(times))
+            sink.write(rgba, seconds)
+        step("done", 1.0)
+    took = time.perf_counter() - start
+    return DriveSummary(len(times), motion.faceless, took, len(times) / took, motion.transferred, tuple(clip.notes))
+
+
+def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:
+    """Raises `StorageError` when the pictures of a clip as long as this one cannot be written to `out`."""
+    pixels = clip.width * clip.height * (clip.frame_count or 1)
+    room = max(outputs.MEGABYTE, int(pixels * (PNG_BYTES if is_for_folder(out) else MP4_BYTES)))
+    if is_for_folder(out):
+        outputs.check_folder(out, "the pictures", is_our_picture, inputs=inputs, room=room)
+    else:
+        outputs.check(out, CLIP, inputs=inputs, room=room)
+
+
+def pictures(
+    avatar: Avatar,
+    model: HeadModel,
+    motion: Motion,
+    width: int,
+    height: int,
+    camera: View = "tracked",
+    film: Iterable[Pixels] = (),
+) -> Iterator[Pixels]:
+    """The avatar in each moment of `motion`, (height, width, 4) uint8 sRGB with straight alpha.
+
+    film: the clip's own pictures of these moments, (height, width, 3); with "tracked", and when the clip shows the avatar's
+    own person, head and shoulders are aligned to them (models/tracking/dense_alignment.py).
+    """
+    rasterizer = best()
+    if camera == "tracked" and not motion.transferred and any(face is not None for face in motion.faces):
+        yield from _aligned(avatar, model, motion, width, height, film)
+        return
+    renderer = AvatarRenderer(avatar, model, rasterizer, width, height, BLACK, tracked=camera == "tracked")
+    renderer.neutral = resting_pose(motion.drives)
+    for i, moment in enumerate(motion.drives):
+        view = _view(renderer, motion, camera, i / len(motion.drives))
+        yield straight(rasterizer.render(renderer.gaussians(moment), view, background=BLACK))
+
+
+def _aligned(
+    avatar: Avatar, model: HeadModel, motion: Motion, width: int, height: int, film: Iterable[Pixels]
+) -> Iterator[Pixels]:
+    """`pictures` over the film of the avatar's own person. A moment without a face keeps the pose before it, and those before
+    the first face have that one's."""
+    rasterizer, poser = best(), AvatarPoser(avatar, model)
+    aligner, view = Aligner(poser, rasterizer), tracked_camera(width, height, motion.focal)
+    waiting = 0
+    held: Pixels | None = None
+    for moment, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
+        waiting += 1
+        if face is not None:
+            pose = pose_of(moment, poser.person.joints)
+            better = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, moment.coefficients, pose)
+            held = straight(rasterizer.render(poser.pose(*better), view, background=BLACK))
+        if held is not None:
+            yield from [held] * waiting
+            waiting = 0
+
+
+def _view(renderer: AvatarRenderer, motion: Motion, camera: View, part: float) -> Camera:
+    if camera == "tracked":
+        return tracked_camera(renderer.width, renderer.height, motion.focal)
+    return renderer.view_camera(yaw=2 * np.pi * part if camera == "orbit" else 0.0)
+
+
+def resting_pose(drives: Iterable[DriveFrame]) -> Array64:
+    """(4, 4) rigid: the head pose that is nearest to the middle of all, avatar space -> the clip's camera."""
+    poses = np.stack([head_matrix(drive) for drive in drives])
+    middle = np.median(poses, axis=0)
+    return np.asarray(poses[np.argmin(np.linalg.norm(poses - middle, axis=(1, 2)))])
+
+
+def straight(picture: Picture) -> Pixels:
+    """A picture over black as RGBA, (H, W, 4) uint8, with its colours divided by alpha."""
+    alpha = picture.alpha[..., None]
+    color = picture.color / np.maximum(alpha, 1 / 255)
+    return np.asarray(np.concatenate([color, alpha], axis=2).clip(0, 1) * 255 + 0.5, np.float32).astype(np.uint8)
+
+
+def _timed(clip: Clip, times: list[float], step: _Steps) -> Iterator[tuple[Pixels, float]]:
+    """The clip's pictures; their times are noted down on the way."""
+    for i, (rgb, seconds) in enumerate(clip.frames()):
+        step("following the face", 0.4 * min(i / (clip.frame_count or i + 100), 1.0))
+        times.append(seconds)
+        yield rgb, seconds
+
+
+class _Steps:
+    """Tells how far the work is, and stops it when asked to."""
+
+    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
+        self._progress, self._cancelled = progress, cancelled
+
+    def __call__(self, stage: str, part: float) -> None:
+        if self._cancelled is not None and self._cancelled():
+            raise Cancelled("driving was stopped; nothing was written")
+        if self._progress is not None:
+            self._progress(stage, part)

@@ -1,0 +1,327 @@
+"""The HTTP side: the pages, the signalling socket, and health; and the process that serves them.
+
+`run(config)` serves until SIGTERM or Ctrl-C: then unready, media closed, sockets hung up, render process stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+
+import ifaddr
+import uvicorn
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope
+from starlette.types import Send as SendEvent
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from models.errors import VisavisError
+from server.call import links, logs
+from server.call.config import ServerConfig
+from server.call.door import BACKLOG, Door
+from server.call.fairness import network_of
+from server.call.protocol import MAX_MESSAGE
+from server.call.rooms import Room
+
+log = logging.getLogger(__name__)
+
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+HEADERS = {
+    # CSP3. Styles may be inline (the pages set positions); WebAssembly is for the browser's own renderer.
+    "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "permissions-policy": "camera=(self), microphone=(self), fullscreen=(self), xr-spatial-tracking=(self), geolocation=()",
+    "referrer-policy": "no-referrer",  # the addresses hold the keys
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the pages are. Both hold secrets: show them to the person, keep them out of logs.
+
+    only_here: whether nobody on another machine can open them. note: a sentence about the links; may be empty.
+    """
+
+    person: str
+    viewer: str
+    only_here: bool = False
+    note: str = ""
+
+
+def create_app(config: ServerConfig, room: Room) -> ASGIApp:
+    """The ASGI application around a room; starting it starts the room, and its shutdown closes it."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await room.close()
+
+    def page(key: str) -> Callable[[Request], Response]:
+        def serve(request: Request) -> Response:
+            if not secrets.compare_digest(request.path_params["key"].encode(), key.encode()):
+                return PlainTextResponse("There is no call at this address; ask for a new link.", 404)
+            return _page(config.web_dir)
+
+        return serve
+
+    def home(_: Request) -> Response:
+        # No way from here to the person's page: behind a proxy that keeps nothing of the request, everybody is "localhost".
+        return PlainTextResponse("This is a Visavis server; open the address that it printed when it started.")
+
+    def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    def readyz(_: Request) -> Response:
+        state = "ready" if room.ready else "failed" if room.worker.failure else "loading"
+        return JSONResponse({"status": state}, 200 if room.ready else 503)
+
+    async def signalling(websocket: WebSocket) -> None:
+        if not _same_origin(websocket, config.public_url):
+            await websocket.close(1008)
+            return
+        await websocket.accept()
+        await room.serve(_Wire(websocket))
+
+    routes = [
+        Route("/", home),
+        Route("/call/{key}", page(config.person_key)),
+        Route("/view/{key}", page(config.viewer_key)),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        WebSocketRoute("/ws", signalling),
+        Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
+    ]
+    return _SecurityHeaders(Starlette(routes=routes, lifespan=lifespan))
+
+
+def run(config: ServerConfig, announce: Callable[[Addresses], None] = lambda _: None) -> None:
+    """Serve until asked to stop. `announce` gets the addresses once the port is open; the avatar may still be loading.
+
+    Raises `VisavisError` when the port cannot be had or the render process says that it can never work.
+    """
+    logs.install()
+    asyncio.run(serve(config, announce))
+
+
+async def serve(
+    config: ServerConfig,
+    announce: Callable[[Addresses], None] = lambda _: None,
+    on_room: Callable[[Room, Callable[[], None]], None] = lambda _room, _stop: None,
+) -> None:
+    """As `run`, on the running loop. `on_room` gets the room and a function that stops the server."""
+    sock = _listen(config)
+    note = ""
+    if config.state is not None and config.port:  # a port that changes with each start changes the links anyway
+        kept = await asyncio.to_thread(links.keep, config.state, str(config.avatar), config.port, renew=config.new_links)
+        config, note = replace(config, person_key=kept.person_key, viewer_key=kept.viewer_key), kept.note
+    addresses = replace(_addresses(config, sock.getsockname()[1]), note=note)
+    room = Room(config, addresses.viewer)
+    server = _Server(
+        uvicorn.Config(
+            create_app(config, room),
+            ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
+            ws_per_message_deflate=False,  # messages are few and short; a compressor takes 100 kB for each page
+            access_log=False,  # paths hold the keys
+            log_config=None,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        ),
+        room,
+        sock,
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    try:
+        await room.start(on_failure=stop)
+        on_room(room, stop)
+        announce(addresses)
+        await server.serve(sockets=[])
+    finally:
+        await room.close()
+        sock.close()
+    if room.worker.failure:
+        raise VisavisError(room.worker.failure)
+
+
+class _Server(uvicorn.Server):
+    """Lets connections in by our own door, and stops as our pages need it: the room first, as their sockets stay open."""
+
+    def __init__(self, config: uvicorn.Config, room: Room, sock: socket.socket) -> None:
+        super().__init__(config)
+        self._room, self._sock = room, sock
+        self._door: Door | None = None
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM and Ctrl-C end the server cleanly, with status 0; a second one does not wait for anybody."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._door = Door(self._sock, self._protocol)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._door is not None:
+            self._door.close()
+        await self._room.close()
+        await super().shutdown(sockets)
+
+    def _protocol(self, header: bytes, gone: Callable[[], None]) -> H11Protocol:
+        return _Http(self.config, self.server_state, self.lifespan.state, header, gone)
+
+
+class _Http(H11Protocol):
+    """uvicorn's protocol, for a connection of which the header was read already."""
+
+    def __init__(
+        self, config: uvicorn.Config, state: Any, app_state: dict[str, Any], header: bytes, gone: Callable[[], None]
+    ) -> None:
+        super().__init__(config, state, app_state)
+        self._header, self._gone = header, gone
+
+    def data_received(self, data: bytes) -> None:
+        header, self._header = self._header, b""
+        super().data_received(header + data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone()
+        super().connection_lost(exc)
+
+
+class _SecurityHeaders:
+    """Adds `HEADERS` to every response, ends the connection with it (see `server.call.door`), and keeps pages out of caches.
+
+    Files under /assets have their hash in the name, so those are kept.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: SendEvent) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                is_asset = scope["path"].startswith("/assets/") and message["status"] == 200
+                headers["connection"] = "close"
+                headers["cache-control"] = "public, max-age=31536000, immutable" if is_asset else "no-store"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class _Assets(StaticFiles):
+    """Built files; none of them is found while nothing is built."""
+
+    async def check_config(self) -> None:
+        """The folder may be missing."""
+
+
+def _page(web_dir: Path) -> Response:
+    index = web_dir / "index.html"
+    if not index.is_file():
+        return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503)
+    return FileResponse(index, media_type="text/html")
+
+
+def _same_origin(websocket: WebSocket, public_url: str) -> bool:
+    """Pages elsewhere may not use the socket (RFC 6455, 10.2); programs send no origin and need the key all the same."""
+    origin = websocket.headers.get("origin")
+    if origin is None:
+        return True
+    return urlsplit(origin).netloc in {websocket.headers.get("host"), urlsplit(public_url).netloc} - {"", None}
+
+
+class _Wire:
+    """A Starlette WebSocket as `server.call.rooms.Wire`."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self.network = network_of(websocket.client.host if websocket.client is not None else "")
+
+    async def receive(self) -> str | bytes | None:
+        try:
+            event = await self._websocket.receive()
+        except (RuntimeError, WebSocketDisconnect):
+            return None
+        if event["type"] != "websocket.receive":
+            return None
+        text: str | bytes | None = event.get("text")
+        return text if text is not None else event.get("bytes") or b""
+
+    async def send(self, text: str) -> None:
+        try:
+            await self._websocket.send_text(text)
+        except (RuntimeError, WebSocketDisconnect) as error:
+            raise ConnectionError("the socket has closed") from error
+
+    async def close(self, code: int = 1000) -> None:
+        try:
+            await self._websocket.close(code)
+        except (RuntimeError, WebSocketDisconnect) as error:
+            raise ConnectionError("the socket has closed") from error
+
+
+def _listen(config: ServerConfig) -> socket.socket:
+    sock: socket.socket | None = None
+    try:
+        family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((config.host, config.port))
+        sock.listen(BACKLOG)
+        return sock
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        reason = error.strerror or str(error)
+        raise VisavisError(
+            f"cannot listen on {config.host} port {config.port} ({reason}); choose another host or port"
+        ) from error
+
+
+def _addresses(config: ServerConfig, port: int) -> Addresses:
+    """The person's page by localhost where possible, because webcams need a secure page; the viewers' by the network."""
+    everywhere = config.host in ("", "0.0.0.0", "::")
+    local = everywhere or config.host in LOCAL_NAMES
+    public = config.public_url.rstrip("/")
+    here = public or f"http://{'localhost' if local else _bracketed(config.host)}:{port}"
+    others = public or (f"http://{_bracketed(_network_address())}:{port}" if everywhere else here)
+    name = urlsplit(others).hostname or ""
+    only_here = not public and (name in LOCAL_NAMES or name.startswith("127."))
+    return Addresses(f"{here}/call/{config.person_key}", f"{others}/view/{config.viewer_key}", only_here)
+
+
+def _network_address() -> str:
+    """This machine's first IPv4 address that others may reach, or localhost."""
+    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
+    return next((ip for ip in found if not ip.startswith(("127.", "169.254."))), "localhost")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

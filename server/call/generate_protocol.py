@@ -1,0 +1,207 @@
+"""Write `client_web/src/protocol.ts` from `server/call/protocol.py`.
+
+`python -m server.call.generate_protocol` writes the file; with `--check` it writes nothing and exits with status 1 when the
+file on disk is not what would be written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import json
+import sys
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from server.call import protocol
+
+TARGET = Path(__file__).resolve().parents[2] / "client_web" / "src" / "protocol.ts"
+
+_HEADER = """\
+// Generated from server/call/protocol.py by `python -m server.call.generate_protocol`. Change that file, not this one.
+"""
+
+_READER = """\
+export class ProtocolError extends Error {}
+
+/** A message as JSON text. */
+export function encode(message: Message): string {
+  return JSON.stringify(message);
+}
+
+/** JSON text as a message, missing fields filled with their defaults. Throws `ProtocolError` for anything else. */
+export function decode(text: string): Message {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    throw new ProtocolError("a JSON object was expected, the message is not JSON");
+  }
+  if (!isObject(data) || typeof data.type !== "string" || !Object.hasOwn(MESSAGES, data.type)) {
+    throw new ProtocolError(`a message with one of the types ${Object.keys(MESSAGES).join(", ")} was expected`);
+  }
+  const shape = MESSAGES[data.type as keyof typeof MESSAGES];
+  return { type: data.type, ...build(shape, data, data.type) } as unknown as Message;
+}
+
+type Check = (value: unknown, where: string) => unknown;
+interface Field {
+  check: Check;
+  fallback?: () => unknown;
+}
+type Shape = Record<string, Field>;
+
+function build(shape: Shape, data: Record<string, unknown>, where: string): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(shape)) {
+    if (Object.hasOwn(data, name)) result[name] = field.check(data[name], `${where}.${name}`);
+    else if (field.fallback) result[name] = field.fallback();
+    else throw new ProtocolError(`${where} needs ${name}, which is missing`);
+  }
+  return result;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function refuse(where: string, expected: string): never {
+  throw new ProtocolError(`${where} should be ${expected}; it is not`);
+}
+
+const text: Check = (value, where) => (typeof value === "string" ? value : refuse(where, "text"));
+const flag: Check = (value, where) => (typeof value === "boolean" ? value : refuse(where, "true or false"));
+const number: Check = (value, where) => (Number.isFinite(value) ? value : refuse(where, "a finite number"));
+const integer: Check = (value, where) => (Number.isSafeInteger(value) ? value : refuse(where, "an integer"));
+
+function oneOf(...choices: string[]): Check {
+  return (value, where) => (choices.includes(value as string) ? value : refuse(where, choices.join(" or ")));
+}
+
+function list(item: Check): Check {
+  return (value, where) => (Array.isArray(value) ? value.map((v) => item(v, where)) : refuse(where, "a list"));
+}
+
+function table(item: Check): Check {
+  return (value, where) =>
+    isObject(value)
+      ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, item(v, `${where}.${k}`)]))
+      : refuse(where, "an object");
+}
+
+function object(shape: Shape): Check {
+  return (value, where) => (isObject(value) ? build(shape, value, where) : refuse(where, "an object"));
+}
+"""
+
+
+def render() -> str:
+    """The whole of protocol.ts as text."""
+    messages = list(protocol.MESSAGES.values())
+    parts = _parts_of(messages)
+    blocks = [
+        _HEADER,
+        f"export const VERSION = {protocol.VERSION};\nexport const MAX_MESSAGE = {protocol.MAX_MESSAGE};\n",
+        f"export type Role = {_type(protocol.Role)};\n",
+        *(_interface(cls) for cls in [*parts, *messages]),
+        "export type Message =\n" + "\n".join(f"  | {cls.__name__}" for cls in messages) + ";\n",
+        _READER,
+        *(f"const {_shape_name(cls)}: Shape = {_shape(cls, '')};\n" for cls in parts),
+        "const MESSAGES = {\n"
+        + "".join(f"  {name}: {_shape(cls, '  ')},\n" for name, cls in protocol.MESSAGES.items())
+        + '} satisfies Record<Message["type"], Shape>;\n',
+    ]
+    return "\n".join(blocks)
+
+
+def _parts_of(messages: Sequence[type]) -> list[type]:
+    """Dataclasses that appear inside messages, inner ones first."""
+    found: list[type] = []
+
+    def walk(hint: Any) -> None:
+        for arg in typing.get_args(hint):
+            walk(arg)
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type) and hint not in found:
+            for inner in typing.get_type_hints(hint).values():
+                walk(inner)
+            found.append(hint)
+
+    for cls in messages:
+        hints = typing.get_type_hints(cls)
+        for f in dataclasses.fields(cls):
+            walk(hints[f.name])
+    return found
+
+
+def _interface(cls: type) -> str:
+    hints = typing.get_type_hints(cls)
+    lines = ["/** " + " ".join((inspect.getdoc(cls) or "").split()) + " */", f"export interface {cls.__name__} {{"]
+    if hasattr(cls, "TYPE"):
+        lines.append(f"  type: {json.dumps(cls.TYPE)};")
+    lines += [f"  {f.name}: {_type(hints[f.name])};" for f in dataclasses.fields(cls)]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _type(hint: Any) -> str:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return " | ".join(json.dumps(a) for a in args)
+    if origin is list:
+        return f"{_type(args[0])}[]"
+    if origin is dict:
+        return f"Record<{_type(args[0])}, {_type(args[1])}>"
+    if dataclasses.is_dataclass(hint):
+        return typing.cast(type, hint).__name__
+    return {str: "string", bool: "boolean", int: "number", float: "number"}[hint]
+
+
+def _check(hint: Any) -> str:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return f"oneOf({', '.join(json.dumps(a) for a in args)})"
+    if origin is list:
+        return f"list({_check(args[0])})"
+    if origin is dict:
+        return f"table({_check(args[1])})"
+    if dataclasses.is_dataclass(hint):
+        return f"object({_shape_name(typing.cast(type, hint))})"
+    return {str: "text", bool: "flag", int: "integer", float: "number"}[hint]
+
+
+def _shape_name(cls: type) -> str:
+    return cls.__name__[0].lower() + cls.__name__[1:] + "Shape"
+
+
+def _shape(cls: type, indent: str) -> str:
+    hints = typing.get_type_hints(cls)
+    lines = []
+    for f in dataclasses.fields(cls):
+        field = f"check: {_check(hints[f.name])}"
+        if f.default is not dataclasses.MISSING:
+            field += f", fallback: () => {json.dumps(f.default)}"
+        elif f.default_factory is not dataclasses.MISSING:
+            empty = json.dumps(f.default_factory())
+            field += f", fallback: () => {f'({empty})' if empty.startswith('{') else empty}"
+        lines.append(f"{indent}  {f.name}: {{ {field} }},\n")
+    return "{\n" + "".join(lines) + indent + "}" if lines else "{}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m server.call.generate_protocol", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with status 1 when the file differs")
+    options = parser.parse_args(arguments)
+    wanted = render()
+    if options.check:
+        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == wanted:
+            return 0
+        print(f"{TARGET} does not match server/call/protocol.py; run `python -m server.call.generate_protocol`", file=sys.stderr)
+        return 1
+    TARGET.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Clothes beyond the photo's edge: they go on as they look at the edge, and a back is calmer than a chest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skimage.data
+from scipy import ndimage
+
+from enrollment.instant import clothes
+from enrollment.instant.pipeline import enroll
+from enrollment.instant.surface import View
+from models.avatar import AvatarPoser
+from models.heads.base import REGION, HeadModel
+from models.heads.registry import by_name
+from models.splat.cpu import CpuRasterizer
+from models.synthetic.views import orbit_camera
+from models.types import Camera
+from tests.enrollment.heads import FOCAL, known, portrait_of
+
+SIDE = 100
+EDGE = 60
+"""Rows that the photo shows."""
+
+
+@pytest.fixture(scope="module")
+def striped() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Colours of cloth with stripes across, over the lower half of what the photo shows; skin, another colour, is above."""
+    colors = np.zeros((SIDE, SIDE, 3), np.float32)
+    colors[:] = 0.5 + 0.2 * np.sin(np.arange(SIDE) / 3)[:, None, None]
+    colors[: EDGE // 2] = (1.0, 0.0, 0.0)
+    inside = np.zeros((SIDE, SIDE), bool)
+    inside[:EDGE, 5:95] = True
+    cloth = inside.copy()
+    cloth[: EDGE // 2] = False
+    return colors, cloth, inside
+
+
+def at(striped: tuple[np.ndarray, np.ndarray, np.ndarray], rows: np.ndarray, column: float = 50.5) -> np.ndarray:
+    colors, cloth, inside = striped
+    xy = np.stack([np.full(len(rows), column), rows], axis=1)
+    return clothes._continued(colors, cloth, inside, xy)
+
+
+def test_inside_the_photo_it_is_the_photo(striped: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    rows = np.arange(EDGE // 2, EDGE) + 0.5
+    assert np.allclose(at(striped, rows), striped[0][rows.astype(int), 50])
+
+
+def test_at_the_edge_the_pattern_goes_on_without_a_seam_and_then_fades(
+    striped: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    rows = np.arange(EDGE, SIDE) + 0.5
+    found, shown = at(striped, rows), striped[0][2 * EDGE - 1 - rows.astype(int), 50]
+    assert np.abs(found[0] - striped[0][EDGE - 1, 50]).max() < 0.1
+    near = np.corrcoef(found[:12, 0], shown[:12, 0])[0, 1]
+    assert near > 0.9, "a reflection of what is above the edge"
+    assert np.ptp(found[-12:, 0]) < 0.5 * np.ptp(found[:12, 0])
+    assert (found[:, 0] - found[:, 1]).max() < 0.05, "skin is no cloth"
+
+
+def test_beside_the_photo_there_is_cloth_too(striped: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    for column in (-40.0, 2.0, 99.0, 150.0):
+        found = at(striped, np.array([EDGE - 10.0, EDGE + 300.0]), column)
+        assert np.isfinite(found).all() and (np.abs(found - 0.5) < 0.3).all()
+
+
+def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
+    truth = known(model, identity=np.zeros(model.identity_count))
+    portrait = portrait_of(model, truth)
+    side = portrait.image.shape[0]
+    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    view = View.of(model, (model.person(truth.identity).rest + truth.translation).astype(np.float32), camera)
+    face = view.fragments.face
+    head = (face >= 0) & (model.region[np.maximum(face, 0)] != REGION["body"])
+    colors = np.full((side, side, 3), (0.15, 0.2, 0.45), np.float32)
+    colors[ndimage.distance_transform_edt(~head) < 0.03 * side] = (0.22, 0.14, 0.1)
+    body = model.region_vertices("body")
+    points, hidden = view.vertices[body], view.normals[body][:, 2] < 0
+    found = clothes.clothes(view, portrait, colors, points, hidden, np.array([0.7, 0.5, 0.4], np.float32))
+    assert found is not None and hidden.sum() > 100
+    np.testing.assert_allclose(found[hidden], np.tile((0.15, 0.2, 0.45), (hidden.sum(), 1)), atol=0.02)
+
+
+def test_a_bust_has_no_seam_where_the_photo_ends() -> None:
+    """NASA's astronaut, in a plain apron of which the photo shows a strip."""
+    model: HeadModel = by_name("anny")
+    photo = np.asarray(skimage.data.astronaut(), np.uint8)
+    shirt = photo.copy()
+    shirt[212:] = (40, 60, 120)  # plain cloth, so that only a seam can make a difference
+    made = enroll([shirt[:245]], head=model)
+    posed = AvatarPoser(made.avatar, model).pose(np.zeros(52, np.float32))
+    drawn = CpuRasterizer().render(posed, orbit_camera(0, size=256, shown=0.6))
+    column = drawn.color[:, 118:138][drawn.alpha[:, 118:138].min(axis=1) > 0.95].mean(axis=1)
+    blue = column[column[:, 2] > 2 * column[:, 0]][2:]
+    assert len(blue) > 30, "the cloth goes on to where the bust ends"
+    assert np.abs(blue - np.array([40, 60, 120]) / 255).max() < 0.07

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import numpy as np
+
+from enrollment.instant.assemble import _see
+from enrollment.instant.lift import MOUTH, lift, polygon_of
+from enrollment.instant.pipeline import Enrollment
+from models import binding
+from models.heads.base import REGION, HeadModel
+
+
+def test_the_teeth_of_a_smile_belong_to_the_upper_jaw(enrolled: Enrollment, model: HeadModel) -> None:
+    """The astronaut laughs: what is bright between the lips must not sink when the jaw opens, tongue and cavity may."""
+    avatar = enrolled.avatar
+    seen = _see(avatar.person(model), enrolled.fit, avatar.offset, 0, enrolled.portraits[0])
+    none = np.zeros(len(model.faces), bool)
+    made = lift(seen.view, seen.portrait, seen.colors, none, none)
+    world = binding.to_world(made, binding.frames(seen.view.vertices, model.faces))
+    column, row = np.floor(seen.view.camera.project(world.means)).astype(int).T
+    between = polygon_of(MOUTH, seen.portrait.landmarks.points[:, :2], seen.colors.shape[:2])
+    side = len(between) - 1
+    mouth = between[np.clip(row, 0, side), np.clip(column, 0, side)] & (model.region[made.face] != REGION["skin"])
+    bright = mouth & (made.colors.mean(axis=1) > 0.7)
+    assert bright.sum() > 60
+    assert (model.region[made.face[bright]] == REGION["upper_teeth"]).mean() > 0.95
+    dark = mouth & (made.colors.mean(axis=1) < 0.4)
+    assert (model.region[made.face[dark]] == REGION["upper_teeth"]).mean() < 0.2, "a shadow is not on the teeth"
+    depth = -world.means[bright][:, 2]
+    teeth = -seen.view.vertices[model.region_vertices("upper_teeth")][:, 2]
+    assert depth.min() > teeth.min() - 2e-3 and depth.max() < teeth.max(), "and lies where they are, not behind"
+
+
+def test_a_polygon_of_landmarks_is_filled() -> None:
+    points = np.zeros((478, 2), np.float32)
+    points[[1, 2, 3, 4]] = [(2, 2), (10, 2), (10, 6), (2, 6)]
+    inside = polygon_of((1, 2, 3, 4), points, (12, 16))
+    assert inside[4, 5] and not inside[8, 5] and not inside[4, 13] and inside.shape == (12, 16)

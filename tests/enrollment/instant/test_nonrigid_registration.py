@@ -1,0 +1,72 @@
+"""After conforming, the head's landmarks and its outline are the photo's, and nothing flew away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from enrollment.instant.fit import CONTOUR, MARKS
+from enrollment.instant.nonrigid_registration import landmark_offset, posed
+from enrollment.instant.pipeline import Enrollment
+from models.heads.base import HeadModel, PersonHead
+from models.heads.raster import rasterize
+from models.types import Array
+
+
+@pytest.fixture(scope="module")
+def person(enrolled: Enrollment, model: HeadModel) -> PersonHead:
+    return enrolled.avatar.person(model)
+
+
+@pytest.fixture(scope="module")
+def by_landmarks(enrolled: Enrollment, model: HeadModel) -> Array:
+    """The part of the offsets (V, 3) that the landmarks ask for."""
+    return landmark_offset(model, enrolled.avatar.identity, enrolled.fit.photos[0], enrolled.portraits[0])
+
+
+def test_landmarks_lie_on_the_photos(enrolled: Enrollment, person: PersonHead) -> None:
+    photo, portrait = enrolled.fit.photos[0], enrolled.portraits[0]
+    at = photo.camera(portrait).project(person.landmarks(posed(person, photo))[:MARKS])
+    miss = np.linalg.norm(at - portrait.landmarks.points[:MARKS, :2], axis=1)
+    assert np.sqrt(np.mean(miss**2)) < 1.5
+    assert np.sqrt(np.mean(miss**2)) < photo.rms
+
+
+def test_the_outline_is_the_mattes(enrolled: Enrollment, person: PersonHead, model: HeadModel) -> None:
+    """Intersection over union, where the photo shows anything."""
+    photo, portrait = enrolled.fit.photos[0], enrolled.portraits[0]
+    mesh = rasterize(posed(person, photo), model.faces, photo.camera(portrait), cull=False).face >= 0
+    mesh &= portrait.inside
+    matte = portrait.matte > 0.5
+    assert (mesh & matte).sum() / (mesh | matte).sum() > 0.97
+
+
+def test_offsets_are_finite_and_bounded(enrolled: Enrollment) -> None:
+    length = np.linalg.norm(enrolled.avatar.offset, axis=1)
+    assert enrolled.avatar.offset.dtype == np.float32 and np.isfinite(length).all()
+    assert length.max() < 0.15, "hair, not a tail"
+    assert length.max() > 0.005, "this person has hair"
+
+
+def test_the_inner_face_keeps_its_place(enrolled: Enrollment, model: HeadModel, by_landmarks: Array) -> None:
+    """The outline moves hair and shoulders; the landmarks inside the face stay to less than half a millimetre."""
+    outline = enrolled.avatar.offset - by_landmarks
+    inner = np.setdiff1d(np.arange(MARKS), CONTOUR)
+    moved = np.einsum("nk,nkc->nc", model.landmark_barycentric[inner], outline[model.landmark_corners[inner]])
+    assert np.linalg.norm(moved, axis=1).max() < 5e-4
+
+
+def test_landmark_offsets_end_beyond_the_face_and_keep_eyes_whole(model: HeadModel, by_landmarks: Array) -> None:
+    for name in ("left_eye", "right_eye"):
+        ball = by_landmarks[model.region_vertices(name)]
+        assert np.abs(ball - ball[0]).max() < 1e-6, "an eyeball moves in one piece"
+    back = model.template[:, 2] < -0.05
+    assert np.linalg.norm(by_landmarks[back], axis=1).max() < 0.002
+
+
+def test_the_surface_stays_in_one_piece(person: PersonHead, model: HeadModel) -> None:
+    """No edge of the conformed skin is torn out to many times its length."""
+    faces = model.faces[model.region_faces("skin", "body")]
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    before, after = (np.linalg.norm(v[edges[:, 0]] - v[edges[:, 1]], axis=1) for v in (model.template, person.rest))
+    assert np.quantile(after / np.maximum(before, 1e-4), 0.999) < 6

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import ClipError, VisavisError
+from server.benchmarks.live import bench_live
+from server.benchmarks.webcam_clip import load_clip
+from server.call.config import ServerConfig
+
+pytestmark = pytest.mark.timeout(60)
+FRAMES = [np.full((90, 160, 3), 10 * i, np.uint8) for i in range(20)]
+
+
+def test_a_measurement_with_the_fake_pipeline() -> None:
+    config = ServerConfig(width=128, height=128, factory="tests.fakes:FakePipeline", factory_options={})
+    result = bench_live("", FRAMES, 0.5, size=(64, 48), viewers=1, config=config)
+    assert 0 < result["latency_p50_ms"] <= result["latency_p95_ms"]
+    assert result["rendered_fps"] > 0 and len(result["viewer_fps"]) == 1
+    assert {"decode_ms", "track_ms", "splat_ms"} <= set(result)
+
+
+def test_an_avatar_that_cannot_be_loaded_is_a_sentence() -> None:
+    config = ServerConfig(factory="tests.fakes:FakePipeline", factory_options={"fail": "no avatar there"})
+    with pytest.raises(VisavisError, match="no avatar there"):
+        bench_live("", FRAMES, 0.5, config=config)
+
+
+def test_clips_fill_the_size_and_bad_ones_are_a_sentence(tmp_path: Path) -> None:
+    frames = load_clip(FRAMES, (64, 48))
+    assert len(frames) == 20 and {(f.width, f.height, f.format.name) for f in frames} == {(64, 48, "yuv420p")}
+    (tmp_path / "clip.mp4").write_bytes(b"not a video")
+    for path in (tmp_path / "clip.mp4", tmp_path / "none.mp4", tmp_path):
+        with pytest.raises(ClipError):
+            load_clip(path, (64, 48))

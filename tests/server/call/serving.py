@@ -1,0 +1,125 @@
+"""A real server on a free port, with the fake pipeline, in the test's own event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import av
+import numpy as np
+from aiortc import MediaStreamTrack
+
+from server.benchmarks.call_client import BenchPage, CameraTrack
+from server.call.app import Addresses, serve
+from server.call.config import ServerConfig
+from server.call.protocol import Role
+from server.call.rooms import Room
+from tests.fakes import flat_color
+
+FAKE = ServerConfig(port=0, width=128, height=128, factory="tests.fakes:FakePipeline", factory_options={})
+
+
+@dataclass
+class Reply:
+    """An HTTP response."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@dataclass
+class Running:
+    """A server that runs. `brightness` is what `person`'s webcam shows."""
+
+    config: ServerConfig
+    room: Room
+    addresses: Addresses
+    stop: Callable[[], None]
+    brightness: int = 200
+
+    @property
+    def base(self) -> str:
+        """http://host:port"""
+        return self.addresses.person.partition("/call/")[0]
+
+    @property
+    def socket(self) -> str:
+        """The signalling socket's address."""
+        return self.base.replace("http", "ws", 1) + "/ws"
+
+    def page(self, role: Role, microphone: MediaStreamTrack | None = None, resume: str = "") -> BenchPage:
+        """A page without a browser; the person's has a webcam."""
+        key = self.config.person_key if role == "person" else self.config.viewer_key
+        webcam = None
+        if role == "person":
+            webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), self.brightness, np.uint8)))
+        return BenchPage(self.socket, role, key, webcam=webcam, microphone=microphone, resume=resume)
+
+    async def get(self, path: str, **headers: str) -> Reply:
+        """HTTP GET without following redirects; the path goes out as it is."""
+
+        def fetch() -> Reply:
+            request = urllib.request.Request(self.base + path, headers=headers)
+            try:
+                with urllib.request.build_opener(_NoRedirect).open(request, timeout=10) as answer:
+                    return Reply(answer.status, dict(answer.headers), answer.read())
+            except HTTPError as error:
+                with error:
+                    return Reply(error.code, dict(error.headers), error.read())
+
+        return await asyncio.to_thread(fetch)
+
+    async def status(self, path: str) -> str:
+        """The `status` of a health page."""
+        return str(json.loads((await self.get(path)).body)["status"])
+
+
+@asynccontextmanager
+async def running(web_dir: Path | None = None, **settings: Any) -> AsyncIterator[Running]:
+    """A server until the block ends; it has stopped cleanly when the block has ended."""
+    config = replace(FAKE, person_key="person-key-of-the-test", viewer_key="viewer-key-of-the-test", **settings)
+    config = config if web_dir is None else replace(config, web_dir=web_dir)
+    parts: list[Any] = []
+    announced = asyncio.Event()
+    serving = asyncio.create_task(
+        serve(config, lambda a: (parts.append(a), announced.set())[1], lambda room, stop: parts.extend([room, stop]))
+    )
+    waiting = asyncio.create_task(announced.wait())
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        waiting.cancel()
+        serving.result()
+    room, stop, addresses = parts
+    try:
+        yield Running(config, room, addresses, stop)
+    finally:
+        stop()
+        await serving
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it; the test's own timeout is the limit."""
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def shows(page: BenchPage, brightness: float, yaw: float = 0.0) -> bool:
+    """Whether the page's newest picture is what the fake pipeline draws for that webcam and view."""
+    frame: av.VideoFrame | None = page.last_picture
+    if frame is None:
+        return False
+    middle = frame.to_ndarray(format="rgb24")[frame.height // 2, frame.width // 2].astype(int)
+    return bool(np.abs(middle - flat_color(brightness, yaw)).max() <= 12)

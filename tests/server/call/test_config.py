@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+
+import aioice.ice
+import pytest
+
+from models.errors import VisavisError
+from server.call import ice
+from server.call.config import ServerConfig
+from server.call.protocol import IceServer
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"port": 70_000},
+        {"max_viewers": 0},
+        {"width": 511},
+        {"height": 5000},
+        {"max_bitrate": 1},
+        {"heartbeat": 3.0, "dead_after": 3.0},
+        {"heartbeat": 0.0},
+        {"person_key": ""},
+        {"viewer_key": "short"},
+        {"person_key": "k" * 20, "viewer_key": "k" * 20},
+        {"ice_addresses": ("localhost",)},
+        {"ice_ports": (5000, 4000)},
+        {"ice_servers": (IceServer(["http://example.org"]),)},
+        {"ice_servers": (IceServer(["stun:example.org:port"]),)},
+        {"ice_servers": (IceServer(["turn:example.org"]),)},
+        {"public_url": "call.example.org"},
+        {"public_url": "https://example.org/below/?q"},
+    ],
+)
+def test_settings_that_cannot_work_are_one_sentence(settings: dict) -> None:
+    with pytest.raises(VisavisError) as error:
+        ServerConfig(**settings)
+    assert "\n" not in str(error.value)
+
+
+def test_keys_are_new_each_time_and_not_shown() -> None:
+    one, two = ServerConfig(), ServerConfig()
+    assert len({one.person_key, one.viewer_key, two.person_key, two.viewer_key}) == 4
+    assert one.person_key not in repr(one) and one.viewer_key not in repr(one)
+
+
+def test_the_avatar_is_the_pipelines_argument_unless_others_are_given() -> None:
+    assert ServerConfig(avatar="me.avatar").pipeline_options == {}
+    assert ServerConfig(factory_options={"a": 1}).pipeline_options == {"a": 1}
+
+
+@pytest.fixture
+def aioice_as_it_was():
+    yield
+    ice.install()
+
+
+@pytest.mark.usefixtures("aioice_as_it_was")
+def test_a_machine_without_a_network_offers_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ice, "_all_addresses", lambda *_: [])
+    ice.install()
+    assert aioice.ice.get_host_addresses(True, True) == ["127.0.0.1"]
+
+
+@pytest.mark.usefixtures("aioice_as_it_was")
+async def test_media_ports_come_from_the_configured_range() -> None:
+    ice.install(("127.0.0.1",), (47_100, 47_103))
+    connections = [aioice.Connection(ice_controlling=True) for _ in range(3)]
+    for connection in connections:
+        await connection.gather_candidates()
+    used = {c.port for connection in connections for c in connection.local_candidates}
+    assert len(used) == 3 and used <= set(range(47_100, 47_104))
+    extra = [aioice.Connection(ice_controlling=True) for _ in range(2)]
+    for connection in extra:
+        await connection.gather_candidates()
+    assert sum(len(connection.local_candidates) for connection in extra) == 1
+    await asyncio.gather(*(connection.close() for connection in connections + extra))

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import errno
+import resource
+import select
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from server.call import door
+from server.call.door import Door, raise_file_limit
+from tests.server.call.serving import running, until
+
+pytestmark = pytest.mark.timeout(60)
+REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Echo(asyncio.Protocol):
+    """Stands for uvicorn's protocol: answers with the header that it was given, and stays open."""
+
+    def __init__(self, header: bytes, gone: Callable[[], None]) -> None:
+        self._header, self._gone = header, gone
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(self._header + data)
+        self._header = b""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gone()
+
+
+@asynccontextmanager
+async def opened(limit: int = 8, sock: socket.socket | None = None) -> AsyncIterator[tuple[Door, int]]:
+    with sock or socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        guarded = Door(listening, Echo, limit)
+        try:
+            yield guarded, listening.getsockname()[1]
+        finally:
+            guarded.close()
+            for guest in list(guarded._guests):
+                guarded._end(guest)
+            await asyncio.sleep(0)
+
+
+async def knock(port: int, words: bytes = b"", address: str = "127.0.0.1") -> asyncio.StreamReader:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+    writer.write(words)
+    reader.writer = writer  # type: ignore[attr-defined] # or it is closed
+    return reader
+
+
+async def test_a_request_goes_on_once_its_header_is_whole() -> None:
+    async with opened() as (_, port):
+        visitor = await knock(port, REQUEST[:9])
+        await asyncio.sleep(0.05)
+        visitor.writer.write(REQUEST[9:] + b"more")  # type: ignore[attr-defined]
+        assert await visitor.readexactly(len(REQUEST) + 4) == REQUEST + b"more"
+
+
+async def test_the_silent_go_for_newcomers_the_oldest_of_the_busiest_address_first() -> None:
+    async with opened(limit=8) as (guarded, port):
+        other = await knock(port, b"GET ", "127.0.0.2")
+        await until(lambda: len(guarded._silent) == 1)
+        crowd = [await knock(port, b"GET ") for _ in range(20)]
+        for gone in crowd[:13]:
+            assert await gone.read() == b""
+        for kept in (crowd[-1], other):
+            kept.writer.write(b"/ HTTP/1.1\r\n\r\n")  # type: ignore[attr-defined]
+            assert (await kept.readuntil(b"\r\n\r\n")).startswith(b"GET / ")
+
+
+async def test_what_is_served_is_bounded_too() -> None:
+    async with opened(limit=4) as (guarded, port):
+        visitors = [await knock(port, REQUEST) for _ in range(9)]
+        for gone in visitors[:5]:
+            await gone.read()
+        assert await visitors[-1].readexactly(len(REQUEST)) == REQUEST
+        assert len(guarded._served) == len(guarded._guests) == 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [b"\x16\x03\x01\0\xc8" + bytes(200), b"POST / HTTP/1.1\r\n\r\n", b"EHLO x\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n",
+     b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200, b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, b"\r\n\r\n"],
+)  # fmt: skip
+async def test_what_is_no_request_is_closed_at_once(words: bytes) -> None:
+    async with opened() as (guarded, port):
+        visitor = await knock(port, words)
+        try:
+            reply = await visitor.read()
+        except ConnectionResetError:
+            reply = b""
+        assert reply in (b"", door._REFUSAL) and not guarded._guests
+
+
+async def test_the_slow_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEADER_TIMEOUT", "REPLY_TIMEOUT"):
+        monkeypatch.setattr(door, name, 0.2)
+    async with opened() as (_, port):
+        silent, half, slow = await knock(port), await knock(port, b"GET / HTTP/1.1\r\nX: "), await knock(port, REQUEST)
+        assert await silent.read() == await half.read() == b""
+        assert await slow.read() == REQUEST
+
+
+async def test_a_flood_of_one_kind_of_request_leaves_the_others_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "REQUESTS_PER_SECOND", 20.0)
+    monkeypatch.setattr(door, "REQUESTS_AT_ONCE", 1.0)
+    async with opened(limit=100) as (guarded, port):
+        crowd = [await knock(port, REQUEST) for _ in range(50)]
+        await until(lambda: len(guarded._asking) > 30)
+        for path in (b"/ws", b"/view/key"):
+            visitor = await knock(port, REQUEST.replace(b"/ ", path + b" "))
+            assert path in await visitor.readuntil(b"\r\n\r\n")
+        assert len(guarded._asking) > 20 and len(crowd) == 50
+
+
+async def test_no_handle_left_closes_the_idle_and_looks_again(caplog: pytest.LogCaptureFixture) -> None:
+    class Short(socket.socket):
+        left = 6
+
+        def accept(self) -> tuple[socket.socket, Any]:
+            if Short.left == 0 and select.select([self], [], [], 0)[0]:
+                raise OSError(errno.EMFILE, "Too many open files")
+            taken = super().accept()
+            Short.left -= 1
+            return taken
+
+    async with opened(limit=100, sock=Short()) as (guarded, port):
+        idle = [await knock(port) for _ in range(6)]
+        await until(lambda: len(guarded._silent) == 6)
+        late = await knock(port, REQUEST)
+        assert [await visitor.read() for visitor in idle] == [b""] * 6
+        Short.left = 6
+        assert await late.readexactly(len(REQUEST)) == REQUEST
+    assert len(caplog.records) < 10 and "Traceback" not in caplog.text
+
+
+async def test_each_connection_serves_one_request_and_the_limit_of_files_is_raised() -> None:
+    async with running() as server:
+        port = int(server.base.rpartition(":")[2])
+        visitor = await knock(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        assert (await asyncio.wait_for(visitor.read(), 4)).count(b"HTTP/1.1 200") == 1
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == hard and raise_file_limit() > 0

@@ -1,0 +1,117 @@
+"""`visavis train prior`: a run on the pairs of a cache, resumed, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from enrollment.prior_training import checkpoint, loop
+from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING
+from models.diffusion import weights
+from models.diffusion.config import PriorConfigError
+from models.errors import StorageError
+from server.cli import cli
+from tests.enrollment.prior_training.test_training_pairs import fake_rows
+
+TINY = """
+name = "tiny"
+size = 16
+[space]
+patch = 2
+[network]
+channels = [32, 32]
+attention = [false, true]
+cross_channels = 16
+[expression]
+channels = [8, 8, 16, 16]
+latent = 16
+[training]
+batch = 2
+log_every = 1
+sample_every = 1000
+precision = "float32"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "cache").mkdir()
+    for seed in (*range(TRAINING, TRAINING + 3), HELD_OUT):
+        np.save(tmp_path / "cache" / f"{seed}.npy", fake_rows(seed))
+    (tmp_path / "tiny.toml").write_text(TINY, "utf-8")
+    return tmp_path
+
+
+def arguments(folder: Path, *more: str) -> list[str]:
+    return [
+        "train", "prior", "--config", str(folder / "tiny.toml"), "--out", str(folder / "run"), "--cache", str(folder / "cache"),
+        "--heads", "3", "--held", "1", "--views", "4", "--workers", "0", "--threads", "1", *more,
+    ]  # fmt: skip
+
+
+def run(folder: Path, *more: str) -> dict[str, object]:
+    done = CliRunner().invoke(cli, arguments(folder, *more, "--json"), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    result: dict[str, object] = json.loads(done.output.strip().splitlines()[-1])
+    return result
+
+
+def test_a_run_writes_weights_and_goes_on(folder: Path) -> None:
+    first = run(folder, "--steps", "2")
+    assert first["steps"] == 2 and first["heads"] == 3 and first["pairs"] == 12
+    weights = folder / "run" / "prior.safetensors"
+    before = weights.read_bytes()
+    second = run(folder, "--steps", "3")
+    assert second["steps"] == 3 and weights.read_bytes() != before
+    steps = [json.loads(line)["step"] for line in (folder / "run" / "log.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3], "the second call made one step only"
+
+
+def test_fresh_begins_anew(folder: Path) -> None:
+    run(folder, "--steps", "2")
+    run(folder, "--steps", "1", "--fresh")
+    assert len((folder / "run" / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_what_cannot_be_trained_is_said(folder: Path) -> None:
+    runner = CliRunner()
+    done = runner.invoke(cli, [*arguments(folder), "--config", "full"])
+    assert isinstance(done.exception, PriorConfigError) and "your own data" in str(done.exception)
+    (folder / "small_crop.toml").write_text(TINY.replace("latent = 16", "latent = 16\ncrop = 64"), "utf-8")
+    done = runner.invoke(cli, [*arguments(folder), "--config", str(folder / "small_crop.toml")])
+    assert isinstance(done.exception, PriorConfigError) and "expression.crop 128" in str(done.exception)
+    for path in (folder / "cache").iterdir():
+        path.unlink()
+    done = runner.invoke(cli, arguments(folder, "--steps", "1"))
+    assert isinstance(done.exception, StorageError) and "make some first" in str(done.exception)
+
+
+def test_a_request_to_end_is_told_by_the_exit_code(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `kill` does: the run is saved, then the program ends as one that was stopped."""
+    step = loop._step
+
+    def killed(*arguments: Any) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "_step", killed)
+    done = CliRunner().invoke(cli, arguments(folder))
+    assert done.exit_code == 143
+    assert checkpoint.is_one(folder / "run" / "checkpoint.safetensors") and weights.is_one(folder / "run" / "prior.safetensors")
+    assert len((folder / "run" / "log.jsonl").read_text().splitlines()) == 1
+
+
+def test_weights_to_begin_with_are_not_written_over(folder: Path) -> None:
+    run(folder, "--steps", "1")
+    made = folder / "run" / "prior.safetensors"
+    before = made.read_bytes()
+    done = CliRunner().invoke(cli, arguments(folder, "--fresh", "--steps", "1", "--start", str(made)))
+    assert isinstance(done.exception, StorageError) and "than the input" in str(done.exception)
+    assert made.read_bytes() == before
