@@ -1,12 +1,21 @@
-"""For all tests: no test asserts a time, so hypothesis has no deadline; and what CI runs, it runs the same way every time."""
+"""For all tests: no test asserts a time, so hypothesis has no deadline; what CI runs, it runs the same way every time; and one
+head model, one real face and one enrollment of it are shared by all."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from enrollment.instant.pipeline import Enrollment
+    from enrollment.portrait.portrait import Portrait
+    from models.heads.base import HeadModel
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -22,3 +31,37 @@ def one_torch_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def model() -> HeadModel:
+    from models.heads.anny import AnnyHead
+
+    return AnnyHead()
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> NDArray[np.uint8]:
+    """A portrait photo, (512, 512, 3) uint8 sRGB (NASA, public domain)."""
+    import skimage.data
+
+    return np.asarray(skimage.data.astronaut(), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def stages() -> list[tuple[str, float]]:
+    """What the one enrollment told of its progress; filled by `enrolled`."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def enrolled(astronaut: NDArray[np.uint8], stages: list[tuple[str, float]]) -> Enrollment:
+    from enrollment.instant.pipeline import enroll
+
+    return enroll([astronaut], consent="public domain", progress=lambda stage, part: stages.append((stage, part)))
+
+
+@pytest.fixture(scope="session")
+def portrait(enrolled: Enrollment) -> Portrait:
+    """The astronaut, checked, cropped and matted."""
+    return enrolled.portraits[0]

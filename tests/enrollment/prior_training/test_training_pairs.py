@@ -250,8 +250,8 @@ def test_faces_are_cached_like_pairs(tmp_path: Path) -> None:
     cache = FaceCache(tmp_path)
     batch = cache.batches(2, 4)(0)
     assert batch.crops.shape == (4, 4, 2, 3, face_crops.CROP, face_crops.CROP) and float(batch.crops.mean()) == pytest.approx(0.4)
-    assert batch.coefficients[..., 3].unique().tolist() == [0.5] and len(pair_cache.held(1).crops) == 3
-    same = pair_cache.batches(2, 4, cross_view=False)(0)
+    assert batch.coefficients[..., 3].unique().tolist() == [0.5] and len(cache.held(1).crops) == 3
+    same = cache.batches(2, 4, cross_view=False)(0)
     assert same.crops.shape == batch.crops.shape and float(same.crops.mean()) == pytest.approx(0.2), "the first webcam's alone"
     with pytest.raises(StorageError, match="another kind"):
         Cache(tmp_path, 16, 4).rows(TRAINING)

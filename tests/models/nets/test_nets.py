@@ -4,19 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.heads.anny import AnnyHead
 from models.heads.base import HeadModel
 from models.nets.bake import bake, loss_in_decibels, sampled
 from models.nets.coin import Coin, position_embedding
 from models.nets.deformation import UNIT, Deformation, uv_fragments
 from models.nets.dynamics import CHANNELS, Dynamics
 from models.nets.remesh import neighbourhood, remesh
-
-
-@pytest.fixture(scope="module")
-def model() -> HeadModel:
-    return AnnyHead()
-
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

@@ -18,11 +18,6 @@ FACE = (170, 60, 290, 200)
 """Around the astronaut's face: left, top, right, bottom."""
 
 
-@pytest.fixture(scope="module")
-def astronaut() -> NDArray[np.uint8]:
-    return np.asarray(data.astronaut())
-
-
 def test_a_face_is_found_and_solved(astronaut: NDArray[np.uint8]) -> None:
     with FaceTracker(static=True) as tracker:
         face = tracker.track(astronaut)

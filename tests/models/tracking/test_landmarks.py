@@ -10,11 +10,6 @@ data = pytest.importorskip("skimage.data")
 from models.tracking.landmarks import detect_faces  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def astronaut() -> NDArray[np.uint8]:
-    return np.asarray(data.astronaut())
-
-
 def test_several_faces_come_largest_first(astronaut: NDArray[np.uint8]) -> None:
     small = cv2.copyMakeBorder(astronaut, 120, 120, 120, 120, cv2.BORDER_REPLICATE)
     small = cv2.resize(small, (512, 512), interpolation=cv2.INTER_AREA)
