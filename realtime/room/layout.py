@@ -1,0 +1,140 @@
+"""Who sits where now, and the arrangement of each view; people who come and go make the others move softly."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.types import Array64
+from realtime.rest import smoothstep
+from realtime.room import seating
+from realtime.room.seating import Arrangement, Seat
+
+MOVE = 0.8
+"""Seconds in which people move to other seats."""
+ARRIVES = 0.6
+"""Part of the full size from which a newcomer grows."""
+MAX_PITCH = math.radians(80)
+MIN_DISTANCE, MAX_DISTANCE = 0.35, 3.0
+
+
+@dataclass(frozen=True)
+class ViewRequest:
+    """What one page wants to see.
+
+    owner: the participant who looks from the own seat, -1 for somebody without one. orbit: from a camera around the table, or
+    around `focus`; else as one sees it from the seat. focus: a participant, -1 for nobody in particular. yaw, pitch: radians
+    (yaw 0 faces the avatar, positive towards its left), distance: metres, both of the orbit camera.
+    """
+
+    owner: int = -1
+    orbit: bool = False
+    focus: int = -1
+    yaw: float = 0.0
+    pitch: float = 0.0
+    distance: float = 0.9
+
+    def within_limits(self) -> ViewRequest:
+        """The nearest request that can be drawn: yaw in [-pi, pi], neither above the crown nor inside a head. Finite input."""
+        return ViewRequest(
+            self.owner, self.orbit, self.focus, math.remainder(self.yaw, 2 * math.pi),
+            min(max(self.pitch, -MAX_PITCH), MAX_PITCH), min(max(self.distance, MIN_DISTANCE), MAX_DISTANCE),
+        )  # fmt: skip
+
+    def rounded(self) -> ViewRequest:
+        """To a thousandth, and without what makes no difference: pages whose requests are equal then share a picture."""
+        if not self.orbit and self.focus < 0:
+            return ViewRequest(self.owner)
+        if not self.orbit:
+            return ViewRequest(-1, True, self.focus)
+        owner = self.owner if self.focus < 0 else -1
+        return ViewRequest(owner, True, self.focus, round(self.yaw, 3), round(self.pitch, 3), round(self.distance, 3))
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What a view shows: `people`, participants, as `arrangement` says, in the same order."""
+
+    people: tuple[int, ...]
+    arrangement: Arrangement
+
+
+class Layout:
+    """The seats of a room. width, height: of the pictures. Times are seconds of one clock."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self.people: tuple[int, ...] = ()
+        """Participants in the order of their seats."""
+        self._before: dict[int, Seat] = {}
+        self._people_before: tuple[int, ...] = ()
+        self._changed = -math.inf
+
+    def join(self, participant: int, now: float) -> None:
+        """Another seat, after all others."""
+        if participant not in self.people:
+            self._change((*self.people, participant), now)
+
+    def leave(self, participant: int, now: float) -> None:
+        """The seat goes."""
+        if participant in self.people:
+            self._change(tuple(p for p in self.people if p != participant), now)
+
+    def _change(self, people: tuple[int, ...], now: float) -> None:
+        self._before, self._people_before = self.seats(now), self.people
+        self.people, self._changed = people, now
+
+    def moving(self, now: float) -> bool:
+        """Whether somebody is on the way to another seat."""
+        return now - self._changed < MOVE
+
+    def _share(self, now: float) -> float:
+        return smoothstep((now - self._changed) / MOVE)
+
+    def seats(self, now: float) -> dict[int, Seat]:
+        """Where everybody sits, or is on the way to."""
+        goals = dict(zip(self.people, seating.seats(len(self.people)), strict=True))
+        if not self.moving(now):
+            return goals
+        return {p: seating.in_between(self._before.get(p, goal), goal, self._share(now)) for p, goal in goals.items()}
+
+    def shot(self, request: ViewRequest, now: float) -> Shot:
+        """What a request shows. A focus that has left, or an owner without a seat, counts as none."""
+        placed, w, h = self.seats(now), self.width, self.height
+        focus = request.focus if request.focus in placed else -1
+        others = tuple(p for p in self.people if p != request.owner)
+        if request.orbit and focus < 0 and len(others or self.people) == 1:
+            focus = (others or self.people)[0]
+        if focus >= 0:
+            yaw, pitch, distance = (request.yaw, request.pitch, request.distance) if request.orbit else (0.0, 0.0, 0.9)
+            return Shot((focus,), seating.around_person(placed[focus], yaw, pitch, distance, w, h))
+        if request.orbit:
+            around = seating.around_table(list(placed.values()), request.yaw, request.pitch, request.distance, w, h)
+            return Shot(self.people, around)
+        owner = request.owner if request.owner in placed else -1
+        if owner < 0 or not others:
+            return Shot(self.people, seating.for_spectators(list(placed.values()), self._cells(-1, now), w, h))
+        return Shot(others, seating.from_seat(placed[owner], [placed[p] for p in others], self._cells(owner, now), w, h))
+
+    def _cells(self, owner: int, now: float) -> Array64:
+        people, cells = self._goal_cells(self.people, owner)
+        if not self.moving(now):
+            return cells
+        before = dict(zip(*self._goal_cells(self._people_before, owner), strict=True))
+        share, out = self._share(now), cells.copy()
+        for index, participant in enumerate(people):
+            start = before.get(participant)
+            if start is None:
+                middle, size = cells[index, :2] + cells[index, 2:] / 2, ARRIVES * cells[index, 2:]
+                start = np.concatenate([middle - size / 2, size])
+            out[index] = start + share * (cells[index] - start)
+        return out
+
+    def _goal_cells(self, people: tuple[int, ...], owner: int) -> tuple[tuple[int, ...], Array64]:
+        places = dict(zip(people, seating.seats(len(people)), strict=True))
+        others = tuple(p for p in people if p != owner)
+        if owner not in places or not others:
+            return people, seating.spectator_cells(list(places.values()), self.width, self.height)
+        return others, seating.seat_cells(places[owner], [places[p] for p in others], self.width, self.height)

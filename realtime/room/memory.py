@@ -1,0 +1,203 @@
+"""The memory that the server and a room's render process share: webcam pictures in, drawn pictures out, view requests, flags.
+
+One block without a name for the life of the room (see realtime/shared.py for why, and for `PictureSlot`). Avatar files do not
+lie in it; they come with the message that announces them.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import VisavisError
+from realtime.room.layout import ViewRequest
+from realtime.shared import PictureSlot, _reserve
+
+
+@dataclass(frozen=True)
+class MemoryLayout:
+    """The sizes both sides agree on. people: webcam slots. views: picture slots. width, height: of drawn pictures.
+    input_bytes: of the largest webcam picture."""
+
+    people: int
+    views: int
+    width: int
+    height: int
+    input_bytes: int
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole block."""
+        return (
+            self.people * PictureSlot.size(self.input_bytes)
+            + self.views * PictureSlot.size(self.width * self.height * 3)
+            + RequestTable.size(self.views)
+            + Flags.size(self.people)
+        )
+
+
+class RequestTable:
+    """The open views as rows of eight doubles: generation (0: free), owner, orbit, focus, yaw, pitch, distance, spare.
+
+    The server writes, the process polls. Doubles are written whole on every platform we run on; a request caught between two
+    of its numbers is one picture of a moving view.
+    """
+
+    COLUMNS = 8
+
+    def __init__(self, memory: mmap.mmap, offset: int, rows: int) -> None:
+        flat: NDArray[np.float64] = np.frombuffer(memory, np.float64, rows * self.COLUMNS, offset)
+        self._rows = flat.reshape(rows, self.COLUMNS)
+
+    @classmethod
+    def size(cls, rows: int) -> int:
+        """Bytes that the table takes."""
+        return rows * cls.COLUMNS * 8
+
+    def set(self, slot: int, generation: int, request: ViewRequest) -> None:
+        """Open or move a view."""
+        r = request
+        self._rows[slot, 1:7] = r.owner, r.orbit, r.focus, r.yaw, r.pitch, r.distance
+        self._rows[slot, 0] = generation
+
+    def free(self, slot: int) -> None:
+        """Close a view."""
+        self._rows[slot, 0] = 0
+
+    def clear(self) -> None:
+        """Close all views."""
+        self._rows[:] = 0
+
+    def release(self) -> None:
+        """Let go of the shared buffer; the table is of no use after."""
+        self._rows = np.zeros((0, self.COLUMNS))
+
+    def open_views(self) -> list[tuple[int, int, ViewRequest]]:
+        """(slot, generation, request) of each open view."""
+        rows = self._rows.copy()
+        return [
+            (slot, int(row[0]), ViewRequest(int(row[1]), row[2] > 0, int(row[3]), *map(float, row[4:7])).within_limits())
+            for slot, row in enumerate(rows)
+            if row[0] > 0
+        ]
+
+
+class Flags:
+    """What the server wants, and what the process is at: numbers, so that none of it ever fills or blocks anything.
+
+    stopping; for each participant, whether to recalibrate; and the participants whose avatar or webcam picture the process is
+    working on, which is who gets the blame when it dies.
+    """
+
+    WORKERS = 8
+    """Threads that may work on somebody at the same time."""
+
+    def __init__(self, memory: mmap.mmap, offset: int, people: int) -> None:
+        self._flags: NDArray[np.int64] = np.frombuffer(memory, np.int64, 1 + people + self.WORKERS, offset)
+        self._people = people
+
+    @classmethod
+    def size(cls, people: int) -> int:
+        """Bytes."""
+        return 8 * (1 + people + cls.WORKERS)
+
+    def clear(self) -> None:
+        """Nothing is wanted, nobody is at work."""
+        self._flags[:] = 0
+
+    def release(self) -> None:
+        """Let go of the shared buffer; of no use after."""
+        self._flags = np.zeros(len(self._flags), np.int64)
+
+    def stop(self) -> None:
+        """The process should end."""
+        self._flags[0] = 1
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the process should end."""
+        return bool(self._flags[0])
+
+    def recalibrate(self, person: int) -> None:
+        """The face of the next second should be taken as neutral. person: the webcam slot."""
+        self._flags[1 + person] = 1
+
+    def take_recalibrate(self, person: int) -> bool:
+        """Whether it should be, once for each time."""
+        asked = bool(self._flags[1 + person])
+        self._flags[1 + person] = 0
+        return asked
+
+    def work_on(self, worker: int, participant: int) -> None:
+        """A thread of the process begins to work on a participant; -1: on nobody in particular."""
+        self._flags[1 + self._people + worker] = participant + 1
+
+    def worked_on(self) -> set[int]:
+        """The participants that were being worked on."""
+        return {int(p) - 1 for p in self._flags[1 + self._people :] if p > 0}
+
+
+class RoomMemory:
+    """The block. It can be an argument of a process that is being spawned."""
+
+    def __init__(self, layout: MemoryLayout, handle: int | None = None) -> None:
+        """Makes the block, or takes over an open `handle` of it. Raises `VisavisError` when the memory is not to be had."""
+        self.layout = layout
+        self._handle = -1
+        try:
+            self._handle = _reserve(layout.total) if handle is None else handle
+            self._memory = mmap.mmap(self._handle, layout.total)
+        except OSError as error:
+            if self._handle >= 0:
+                os.close(self._handle)
+            raise VisavisError(
+                f"{-(-layout.total >> 20)} MB of memory were expected for the pictures of a room, but the system refused "
+                f"({error.strerror or error}); free some memory, or allow fewer people, and start again"
+            ) from error
+        offset = 0
+
+        def slots(count: int, capacity: int) -> list[PictureSlot]:
+            nonlocal offset
+            made = [PictureSlot(self._memory, offset + i * PictureSlot.size(capacity), capacity) for i in range(count)]
+            offset += count * PictureSlot.size(capacity)
+            return made
+
+        self.webcams = slots(layout.people, layout.input_bytes)
+        self.pictures = slots(layout.views, layout.width * layout.height * 3)
+        self.requests = RequestTable(self._memory, offset, layout.views)
+        self.flags = Flags(self._memory, offset + RequestTable.size(layout.views), layout.people)
+        if handle is None:
+            self.clear()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.layout, DupFd(self._handle))
+
+    def clear(self) -> None:
+        """Forget all pictures, requests and flags. Only while the render process is not running."""
+        for slot in (*self.webcams, *self.pictures):
+            slot.clear()
+        self.requests.clear()
+        self.flags.clear()
+
+    def close(self) -> None:
+        """Let go of the memory, which goes when both sides have. May be called twice."""
+        for slot in (*self.webcams, *self.pictures):
+            slot.release()
+        self.requests.release()
+        self.flags.release()
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+        with suppress(BufferError):  # somebody still looks at a picture; the memory goes with it
+            self._memory.close()
+
+
+def _reopen(layout: MemoryLayout, handle: Any) -> RoomMemory:
+    return RoomMemory(layout, handle.detach())

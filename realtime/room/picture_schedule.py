@@ -1,0 +1,64 @@
+"""Which picture of a room to draw next.
+
+Views that show the same share a picture. A picture is due when what it shows has changed since it was drawn last and its
+interval is over; of those that are due, the one that waited longest is next. So each view gets an equal share of a machine
+that is too slow for all, and nothing is drawn that has not changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+
+SINGLE, SEVERAL = 1 / 50, 1 / 31
+"""Seconds between two pictures of the same view at the least: of one person, whose drive frames give the beat, and of several,
+whose drive frames come at different times."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture. key: what is shown, and how; views with the same key share it. state: changes when the picture would.
+    people: how many are shown. rows: (slot, generation) of the views."""
+
+    key: Hashable
+    state: Hashable
+    people: int
+    rows: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    when: float
+    state: Hashable
+    rows: frozenset[tuple[int, int]]
+
+
+_NEVER = _Drawn(-math.inf, None, frozenset())
+
+
+class PictureSchedule:
+    """Remembers when each picture was drawn last, and of what."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._drawn: dict[Hashable, _Drawn] = {}
+
+    def next(self, jobs: list[Job]) -> tuple[Job | None, float]:
+        """The job to do now; or `None` and the seconds until one is due (infinite when nothing has changed)."""
+        self._drawn = {job.key: self._drawn.get(job.key, _NEVER) for job in jobs}
+        now, best, wait = self._clock(), None, math.inf
+        for job in jobs:
+            last = self._drawn[job.key]
+            if last.state == job.state and last.rows.issuperset(job.rows):
+                continue
+            due = last.when + (SINGLE if job.people <= 1 else SEVERAL)
+            if due > now:
+                wait = min(wait, due - now)
+            elif best is None or last.when < self._drawn[best.key].when:
+                best = job
+        return best, 0.0 if best is not None else wait
+
+    def done(self, job: Job) -> None:
+        """The job's picture has been drawn."""
+        self._drawn[job.key] = _Drawn(self._clock(), job.state, frozenset(job.rows))

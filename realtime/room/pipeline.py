@@ -1,0 +1,177 @@
+"""What a room's render process does for each participant's webcam frame and for each picture.
+
+`RoomPipeline` is all that the process asks for, so tests run it with a fake. `LiveRoomPipeline` is the real one; nothing heavy
+is imported before it is made.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.types import Array64, Camera, DriveFrame
+from realtime.rest import relative
+
+if TYPE_CHECKING:
+    from models.splat.base import LiveRasterizer
+    from models.tracking.calibration import NeutralCalibration
+    from models.tracking.face_tracker import FaceTracker
+    from models.tracking.one_euro import DriveSmoother
+    from realtime.room.scene import SceneAvatar
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One avatar of a picture. transform: (4, 4) rigid, avatar space -> the camera's world. pixels_per_metre: on the picture."""
+
+    participant: int
+    drive: DriveFrame
+    transform: Array64
+    pixels_per_metre: float
+
+
+class RoomPipeline(Protocol):
+    """`step` and `recalibrate` are called by one thread a participant, `draw` by another, `join` and `leave` by a third; `leave`
+    comes after the last `step` of that participant, and `draw` shows nobody who has left."""
+
+    timings: dict[str, float]
+    """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""
+
+    def join(self, participant: int, avatar: bytes) -> None:
+        """Load an avatar file's bytes. Raises `VisavisError`."""
+
+    def leave(self, participant: int) -> None:
+        """Forget the participant."""
+
+    def step(self, participant: int, rgb: Pixels, timestamp: float) -> DriveFrame:
+        """A webcam frame, (H, W, 3) uint8 RGB, taken at `timestamp` seconds -> a drive frame relative to the resting head: the
+        identity is upright and in the middle. Confidence 0: there is no face."""
+
+    def recalibrate(self, participant: int) -> None:
+        """Take the face of the next second as neutral."""
+
+    def calibrating(self, participant: int) -> bool:
+        """Whether the neutral face is being taken."""
+
+    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
+        """Draw into `out`, (height, width, 3) uint8 RGB, all of it. scale: part of the full size to draw at before scaling up."""
+
+
+@dataclass
+class _Participant:
+    tracker: FaceTracker
+    calibration: NeutralCalibration
+    smoother: DriveSmoother
+    avatar: SceneAvatar
+
+
+class LiveRoomPipeline:
+    """Tracker, solver, calibration and smoothing for each webcam; posers and one rasterizer for the pictures.
+
+    Raises `MissingPartError` for a rasterizer that is not installed.
+    """
+
+    def __init__(self, width: int = 512, height: int = 512, rasterizer: str = "auto") -> None:
+        from models.renderer import view_camera
+        from models.splat import choose
+        from models.splat.base import WHITE
+        from models.types import Gaussians
+        from realtime.room.scene import Composer
+
+        self.timings: dict[str, float] = {}
+        self._rasterizer = cast("LiveRasterizer", choose.by_name(rasterizer))
+        self._background = WHITE
+        self._people: dict[int, _Participant] = {}
+        self._compose = Composer()
+        self._small: Pixels = np.zeros((0, 0, 3), np.uint8)
+        nothing = Gaussians(*(np.zeros(shape, np.float32) for shape in ((1, 3), (1, 4), (1, 3), 1, (1, 3))))
+        out = np.zeros((height, width, 3), np.uint8)
+        self._rasterizer.render_into(nothing, view_camera(width=width, height=height), out, WHITE)  # compiles
+
+    def join(self, participant: int, avatar: bytes) -> None:
+        """See `RoomPipeline`. Compiles and allocates what the first frame would otherwise wait for."""
+        from models import avatar_file
+        from models.heads import registry
+        from models.tracking.calibration import NeutralCalibration
+        from models.tracking.face_tracker import FaceTracker
+        from models.tracking.one_euro import DriveSmoother
+        from models.tracking.solver import Solver
+        from realtime.pipeline import facing
+        from realtime.room.scene import SceneAvatar
+
+        loaded = avatar_file.loads(avatar)
+        model = registry.by_name(loaded.head)
+        avatar_file.check(loaded, model)
+        scene_avatar = SceneAvatar(loaded, model)
+        solver = Solver(scene_avatar.person)
+        solver.solve(facing(scene_avatar.person), 0.0)
+        solver.reset()
+        tracker = FaceTracker()
+        tracker.track(np.zeros((480, 640, 3), np.uint8))
+        self._people[participant] = _Participant(tracker, NeutralCalibration(solver), DriveSmoother(), scene_avatar)
+
+    def leave(self, participant: int) -> None:
+        """See `RoomPipeline`."""
+        gone = self._people.pop(participant, None)
+        if gone is not None:
+            gone.tracker.close()
+
+    def step(self, participant: int, rgb: Pixels, timestamp: float) -> DriveFrame:
+        """See `RoomPipeline`."""
+        person = self._people[participant]
+        with self._timed("track"):
+            landmarks = person.tracker.track(rgb)
+        with self._timed("solve"):
+            was_running = person.calibration.running
+            drive = person.calibration.solve(landmarks, timestamp)
+            if was_running and not person.calibration.running:
+                person.smoother.reset()  # the frames until now were told from another rest
+            return drive if drive.confidence <= 0 else relative(person.smoother(drive), person.calibration.pose)
+
+    def recalibrate(self, participant: int) -> None:
+        """See `RoomPipeline`."""
+        self._people[participant].calibration.restart()
+
+    def calibrating(self, participant: int) -> bool:
+        """See `RoomPipeline`."""
+        person = self._people.get(participant)
+        return person is not None and bool(person.calibration.running)
+
+    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
+        """See `RoomPipeline`."""
+        from realtime.room.scene import Placed
+
+        if not shown:
+            out[:] = np.round(255 * np.asarray(self._background)).astype(np.uint8)
+            return
+        with self._timed("pose"):
+            placed = [
+                Placed(self._people[s.participant].avatar.gaussians(s.drive, scale * s.pixels_per_metre), s.transform)
+                for s in shown
+            ]
+        with self._timed("splat"):
+            gaussians, camera = self._compose(placed, camera)
+            if scale == 1.0:
+                self._rasterizer.render_into(gaussians, camera, out, self._background)
+                return
+            import cv2
+
+            width, height = round(scale * camera.width), round(scale * camera.height)
+            if self._small.shape[:2] != (height, width):
+                self._small = np.zeros((height, width, 3), np.uint8)
+            self._rasterizer.render_into(gaussians, camera.resized(width, height), self._small, self._background)
+            cv2.resize(self._small, (camera.width, camera.height), dst=out, interpolation=cv2.INTER_CUBIC)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timings[stage] = (time.perf_counter() - start) * 1000

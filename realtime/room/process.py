@@ -1,0 +1,337 @@
+"""The inside of a room's render process: webcam pictures of everybody in, the pictures of all open views out.
+
+Threads: one reads what the server says; one loads avatars; some track faces, each those of its own participants; the main one
+draws. One-slot mailboxes lie between them, so tracking the next picture overlaps with drawing this one and nothing waits in
+line. A last one gives signs of life and ends the process when the server is gone, whatever the others are doing.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from models.errors import VisavisError
+from models.types import DriveFrame
+from realtime.mailbox import Mailbox
+from realtime.pipeline import load_factory
+from realtime.quality import QualityControl
+from realtime.rest import REST, STEP, Resting
+from realtime.room import messages, seating
+from realtime.room.attention import Attention
+from realtime.room.layout import Layout, Shot, ViewRequest
+from realtime.room.memory import Flags, RoomMemory
+from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered
+from realtime.room.picture_schedule import Job, PictureSchedule
+from realtime.room.pipeline import Pixels, RoomPipeline, Shown
+
+BEAT = 0.5
+"""Seconds between two signs of life."""
+IDLE = 1 / 60
+"""Seconds between two looks at the requests while nothing moves."""
+STUCK = 10.0
+"""Seconds after which a webcam picture that is still being tracked counts as hung."""
+ORPHAN = 1.0
+"""Seconds that the process has to end by itself when the server is gone."""
+MOST_TRACKERS = Flags.WORKERS - 2
+LOADING, DRAWING, FIRST_TRACKER = 0, 1, 2
+"""Workers, as `Flags.work_on` counts them."""
+
+
+@dataclass(frozen=True)
+class RoomSetup:
+    """Plain start arguments. factory: 'module:callable' that makes a `RoomPipeline` from `options`, width and height.
+    trackers: threads; 0: one for every two cores."""
+
+    factory: str = "realtime.room.pipeline:LiveRoomPipeline"
+    options: dict[str, Any] = field(default_factory=dict)
+    width: int = 512
+    height: int = 512
+    trackers: int = 0
+
+
+@dataclass(frozen=True)
+class _Driven:
+    """drive: relative to the resting head. made: when, `time.monotonic`. arrival: the webcam picture's stamp."""
+
+    drive: DriveFrame
+    made: float
+    arrival: float
+
+
+class _Person:
+    """A participant. The tracking thread writes `drives`, the drawing thread does the rest."""
+
+    def __init__(self, participant: int, slot: int) -> None:
+        self.participant, self.slot = participant, slot
+        self.drives: Mailbox[_Driven] = Mailbox()
+        self.sequence = 0
+        self.tracking = threading.Lock()
+        self.gone = False
+        self.resting = Resting()
+        self.attention = Attention()
+        self.told = self.drive = REST  # before and after attention
+        self.made = 0.0
+        self.arrival = 0.0
+        self.version = 0
+
+
+def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket) -> None:
+    """The process's entry point. `line` is its end of the line to the server."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when we stop
+    end, loading = ProcessEnd(line), threading.Event()
+    loading.set()
+    threading.Thread(target=_watch_server, args=(end, loading), name="lifeline", daemon=True).start()
+    try:
+        made = load_factory(setup.factory)(**setup.options, width=setup.width, height=setup.height)
+    except VisavisError as error:
+        end.say(Failed(str(error)))
+        return
+    finally:
+        loading.clear()
+    try:
+        _RoomLoop(cast(RoomPipeline, made), setup, memory, end).run()
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the server is gone
+
+
+def _watch_server(end: ProcessEnd, loading: threading.Event) -> None:
+    poll = select.poll()
+    poll.register(end.line, 0)  # hanging up is always told
+    while not poll.poll(BEAT * 1000):
+        if loading.is_set():
+            end.say(Beat())
+    time.sleep(ORPHAN)
+    os._exit(0)
+
+
+class _RoomLoop:
+    def __init__(self, pipeline: RoomPipeline, setup: RoomSetup, memory: RoomMemory, end: ProcessEnd) -> None:
+        self._pipeline, self._memory, self._end = pipeline, memory, end
+        self._layout = Layout(setup.width, setup.height)
+        self._schedule = PictureSchedule(time.monotonic)
+        self._quality = QualityControl()
+        self._newest: dict[ViewRequest, float] = {}  # when the newest webcam picture came that each picture has shown
+        self._people: dict[int, _Person] = {}
+        self._lock = threading.Lock()  # guards `_people`
+        self._saying = threading.Lock()
+        self._loads: queue.SimpleQueue[tuple[Join | Leave, bytes]] = queue.SimpleQueue()
+        self._woken = threading.Condition()
+        self._webcam_calls = 0
+        self._changed = threading.Event()
+        self._trackers = setup.trackers or min(MOST_TRACKERS, max(1, (os.cpu_count() or 2) // 2))
+        self._tracking_since: list[float | None] = [None] * self._trackers
+        self._crash: BaseException | None = None
+        self._closing = False
+        self._last_beat = 0.0
+        self._canvas: Pixels = np.zeros((setup.height, setup.width, 3), np.uint8)
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        self._start(self._read)
+        self._start(self._load)
+        for index in range(self._trackers):
+            self._start(self._track, index)
+        self._say(Ready())
+        while not self._stopping:
+            self._beat()
+            now = time.monotonic()
+            self._advance(now)
+            job, wait = self._schedule.next(self._jobs(now))
+            if job is not None:
+                self._draw(job)
+            else:
+                self._changed.wait(min(wait, IDLE))
+            self._changed.clear()
+            if self._crash is not None:
+                raise self._crash
+
+    @property
+    def _stopping(self) -> bool:
+        return self._closing or self._memory.flags.stopping
+
+    def _start(self, work: Callable[..., None], *args: Any) -> None:
+        def guarded() -> None:
+            try:
+                work(*args)
+            except BaseException as error:  # the main thread raises it, and so ends the process
+                self._crash = error
+                self._changed.set()
+
+        threading.Thread(target=guarded, name=work.__name__.strip("_"), daemon=True).start()
+
+    # What the server says
+
+    def _read(self) -> None:
+        while (said := self._end.receive()) is not None:
+            for message, avatar in said:
+                self._loads.put((message, avatar))  # as many as people come and go: the server bounds them
+            with self._woken:
+                self._webcam_calls += 1
+                self._woken.notify_all()
+        self._closing = True
+        self._changed.set()
+
+    def _load(self) -> None:
+        flags = self._memory.flags
+        while True:
+            message, avatar = self._loads.get()
+            if isinstance(message, Leave):
+                self._remove(message.participant)
+                continue
+            flags.work_on(LOADING, message.participant)
+            try:
+                self._pipeline.join(message.participant, avatar)
+            except VisavisError as error:
+                self._say(Refused(message.participant, str(error)))
+                continue
+            finally:
+                flags.work_on(LOADING, -1)
+            with self._lock:
+                self._people[message.participant] = _Person(message.participant, message.slot)
+            self._say(Joined(message.participant))
+            self._changed.set()
+
+    def _remove(self, participant: int) -> None:
+        with self._lock:
+            person = self._people.pop(participant, None)
+        if person is not None:
+            with person.tracking:
+                person.gone = True
+            self._pipeline.leave(participant)
+            self._changed.set()
+
+    # Tracking
+
+    def _track(self, index: int) -> None:
+        seen = 0
+        while not self._stopping:
+            with self._woken:
+                self._woken.wait_for(lambda: self._webcam_calls != seen, BEAT)  # noqa: B023
+                seen = self._webcam_calls
+            with self._lock:
+                mine = [p for p in self._people.values() if p.slot % self._trackers == index]
+            for person in mine:
+                with person.tracking:
+                    if not person.gone:
+                        self._track_one(person, index)
+
+    def _track_one(self, person: _Person, index: int) -> None:
+        flags, participant = self._memory.flags, person.participant
+        if flags.take_recalibrate(person.slot) and not self._pipeline.calibrating(participant):
+            self._pipeline.recalibrate(participant)
+        picture = self._memory.webcams[person.slot].copy(after=person.sequence)
+        if picture is None:
+            return
+        person.sequence = picture.sequence
+        self._tracking_since[index] = time.monotonic()
+        flags.work_on(FIRST_TRACKER + index, participant)
+        drive = self._pipeline.step(participant, picture.pixels, picture.stamp)
+        flags.work_on(FIRST_TRACKER + index, -1)
+        self._tracking_since[index] = None
+        person.drives.put(_Driven(drive, time.monotonic(), picture.stamp))
+        self._changed.set()
+
+    # Drawing
+
+    def _advance(self, now: float) -> None:
+        """Bring seats and drive frames up to now."""
+        with self._lock:
+            people = list(self._people.values())
+        here = {person.participant for person in people}
+        for participant in self._layout.people:
+            if participant not in here:
+                self._layout.leave(participant, now)
+        for person in people:
+            self._layout.join(person.participant, now)
+            driven = person.drives.get(0)
+            if driven is not None and person.resting.see(driven.drive, driven.made):
+                self._show(person, now, driven.arrival)
+            elif now - person.made >= (2 * STEP if person.resting.driven else STEP):
+                self._show(person, now, 0.0)
+
+    def _show(self, person: _Person, now: float, arrival: float) -> None:
+        told = person.resting.show(now)
+        if told is person.told and not arrival and not person.attention.turning:
+            return
+        drive, shot, seats = told, self._layout.shot(ViewRequest(person.participant), now), self._layout.seats(now)
+        if person.participant not in shot.people:
+            eyes = np.array([seats[other].eye for other in shot.people])
+            drive = person.attention(told, seats[person.participant], shot.arrangement.cells, eyes, now)
+        person.told, person.drive, person.made = told, drive, now
+        person.arrival = arrival or person.arrival
+        person.version += 1
+
+    def _jobs(self, now: float) -> list[Job]:
+        rows: dict[ViewRequest, list[tuple[int, int]]] = {}
+        for slot, generation, request in self._memory.requests.open_views():
+            rows.setdefault(request.rounded(), []).append((slot, generation))
+        self._newest = {request: self._newest[request] for request in rows if request in self._newest}
+        moving = int(now / STEP) if self._layout.moving(now) else 0
+        jobs = []
+        for request, views in rows.items():
+            shown = self._layout.shot(request, now).people
+            versions = tuple((p, self._people[p].version) for p in shown if p in self._people)
+            jobs.append(Job(request, (versions, self._layout.people, moving), len(shown), tuple(views)))
+        return jobs
+
+    def _draw(self, job: Job) -> None:
+        now = time.monotonic()
+        request = cast(ViewRequest, job.key)
+        shot, seats = self._layout.shot(request, now), self._layout.seats(now)
+        shown, arrival = self._shown(shot, seats)
+        self._memory.flags.work_on(DRAWING, shown[0].participant if len(shown) == 1 else -1)
+        driven = any(s.drive.confidence > 0 for s in shown)
+        self._pipeline.draw(shown, shot.arrangement.camera, self._quality.scale if driven else 1.0, self._canvas)
+        self._memory.flags.work_on(DRAWING, -1)
+        self._schedule.done(job)
+        arrival = 0.0 if arrival == self._newest.get(request) else arrival
+        if arrival:
+            self._newest[request] = arrival
+            self._quality.add((time.monotonic() - now) * 1000 * len(self._newest))
+        height, width = self._canvas.shape[:2]
+
+        def fill(out: Pixels) -> None:
+            out[:] = self._canvas
+
+        for slot, _ in job.rows:
+            self._memory.pictures[slot].write(height, width, arrival, fill)
+        self._say(Rendered(list(job.rows), dict(self._pipeline.timings)))
+
+    def _shown(self, shot: Shot, seats: dict[int, seating.Seat]) -> tuple[list[Shown], float]:
+        """The avatars of a picture, and when the newest webcam picture in it came; 0 when none has."""
+        width, height = self._layout.width, self._layout.height
+        shown, arrival = [], 0.0
+        for participant, transform, cell in zip(shot.people, shot.arrangement.transforms, shot.arrangement.cells, strict=True):
+            person = self._people.get(participant)
+            if person is not None:
+                size = seating.pixels_per_metre(cell, width, height)
+                shown.append(Shown(participant, person.drive, transform @ seats[participant].matrix, size))
+                arrival = max(arrival, person.arrival)
+        return shown, arrival
+
+    # Signs of life
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        hung = any(since is not None and now - since > STUCK for since in list(self._tracking_since))
+        if now - self._last_beat >= BEAT and not hung:
+            self._last_beat = now
+            with self._lock:
+                people = list(self._people.values())
+            driven = [p.participant for p in people if p.resting.driven]
+            calibrating = [p.participant for p in people if self._pipeline.calibrating(p.participant)]
+            self._say(Beat(driven, calibrating))
+
+    def _say(self, message: messages.FromProcess) -> None:
+        with self._saying:
+            self._end.say(message)

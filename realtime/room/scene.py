@@ -1,0 +1,121 @@
+"""The avatars of a room, and how they are drawn: each posed once for a drive frame, in the detail that its size asks for, and
+all that a view shows placed into one set of Gaussians for one drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models import binding, level_of_detail
+from models.avatar import Avatar, AvatarPoser
+from models.heads.base import HeadModel, PersonHead, Pose, quaternion
+from models.jit import kernel
+from models.posture import body_under
+from models.renderer import ROAM, head_matrix
+from models.types import Array64, Camera, DriveFrame, Gaussians
+
+CELLS = (0.0015, 0.0022, 0.0032, 0.0047, 0.0069)
+"""Metres of the cells that Gaussians are merged in, finest first."""
+CELL_PIXELS = 1.4
+"""Pixels that a cell may take on the picture."""
+WORTH = 0.85
+"""Part of the Gaussians of the next finer level that a level may have at the most to be kept."""
+
+
+class SceneAvatar:
+    """One avatar, posed in its own space: the head where the drive frame has it, near the origin. Not for several threads."""
+
+    def __init__(self, avatar: Avatar, model: HeadModel) -> None:
+        self._poser = AvatarPoser(avatar, model)
+        corrected = avatar.corrections is not None and avatar.corrections.gaussians is not None
+        self._levels = [_Level(0.0, avatar.gaussians)]
+        for cell in () if corrected else CELLS:
+            coarse = level_of_detail.merged(avatar.gaussians, self._poser.frames, cell)
+            if len(coarse) < WORTH * len(self._levels[-1].bound):
+                self._levels.append(_Level(cell, coarse))
+        self._drive: DriveFrame | None = None
+
+    @property
+    def person(self) -> PersonHead:
+        """The head that is drawn; the solver is made for the same."""
+        return self._poser.person
+
+    def gaussians(self, drive: DriveFrame, pixels_per_metre: float) -> Gaussians:
+        """The posed avatar for a picture on which a metre takes so many pixels. It is overwritten by the next drive frame."""
+        if drive is not self._drive:
+            head = head_matrix(drive)
+            head[:3, 3] = ROAM * np.tanh(head[:3, 3] / ROAM)
+            pose = Pose(head=head, body=body_under(head, self.person.joints), gaze=drive.gaze)
+            self._levels[0].posed = self._poser.pose(drive.coefficients, pose)
+            for level in self._levels[1:]:
+                level.fresh = False
+            self._drive = drive
+        level = [level for level in self._levels if level.cell * pixels_per_metre <= CELL_PIXELS][-1]
+        if level.cell and not level.fresh:
+            level.posed, level.fresh = binding.to_world(level.bound, self._poser.frames, level.posed), True
+        assert level.posed is not None
+        return level.posed
+
+
+class _Level:
+    def __init__(self, cell: float, bound: binding.BoundGaussians) -> None:
+        self.cell, self.bound = cell, bound
+        self.posed: Gaussians | None = None
+        self.fresh = False
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Gaussians in their own space and where they stand: a (4, 4) rigid transform into the camera's world."""
+
+    gaussians: Gaussians
+    transform: Array64
+
+
+class Composer:
+    """Puts what a view shows into one set of Gaussians, without allocating again."""
+
+    def __init__(self) -> None:
+        self._room = _empty(0)
+
+    def __call__(self, shown: list[Placed], camera: Camera) -> tuple[Gaussians, Camera]:
+        """What to draw, and from where. A single avatar stays as it is: the camera goes to it. Valid until the next call."""
+        if len(shown) == 1:
+            return shown[0].gaussians, replace(camera, world_to_camera=camera.world_to_camera @ shown[0].transform)
+        count = sum(len(placed.gaussians) for placed in shown)
+        if len(self._room) < count:
+            self._room = _empty(count + count // 4)
+        out = Gaussians(*(values[:count] for values in _fields(self._room)))
+        start = 0
+        for placed in shown:
+            part = Gaussians(*(values[start : start + len(placed.gaussians)] for values in _fields(out)))
+            turn = np.asarray(quaternion(placed.transform[:3, :3]), np.float32)
+            _place(*_fields(placed.gaussians), placed.transform.astype(np.float32), turn, *_fields(part))
+            start += len(placed.gaussians)
+        return out, camera
+
+
+def _fields(g: Gaussians) -> tuple[np.ndarray, ...]:
+    return g.means, g.rotations, g.scales, g.opacities, g.colors
+
+
+def _empty(count: int) -> Gaussians:
+    return Gaussians(*(np.empty(shape, np.float32) for shape in ((count, 3), (count, 4), (count, 3), count, (count, 3))))
+
+
+@kernel()
+def _place(means, rotations, scales, opacities, colors, m, q, out_means, out_rotations, out_scales, out_opacities, out_colors):  # type: ignore[no-untyped-def]  # pragma: no cover
+    w, x, y, z = q[0], q[1], q[2], q[3]
+    for n in range(means.shape[0]):
+        px, py, pz = means[n, 0], means[n, 1], means[n, 2]
+        a, b, c, d = rotations[n, 0], rotations[n, 1], rotations[n, 2], rotations[n, 3]
+        for i in range(3):
+            out_means[n, i] = m[i, 0] * px + m[i, 1] * py + m[i, 2] * pz + m[i, 3]
+            out_scales[n, i] = scales[n, i]
+            out_colors[n, i] = colors[n, i]
+        out_rotations[n, 0] = w * a - x * b - y * c - z * d
+        out_rotations[n, 1] = w * b + x * a + y * d - z * c
+        out_rotations[n, 2] = w * c - x * d + y * a + z * b
+        out_rotations[n, 3] = w * d + x * c - y * b + z * a
+        out_opacities[n] = opacities[n]

@@ -1,0 +1,446 @@
+"""The server's end of a room's render process: it starts it, feeds it, hands its pictures out, and starts it again when it dies.
+
+Nothing here blocks the event loop. One thread supervises: it spawns the process, tells it who is in the room, reads its
+messages, converts its pictures to what the encoders take, and posts them to the loop; when the process dies, hangs or falls
+silent, it is killed and started again, and the people and views of the room go on. Avatars are kept here as bytes, so a file
+that is moved or replaced changes no call. An avatar that the process died of twice is not given to it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from models.errors import VisavisError
+from realtime.room import process as render_process
+from realtime.room.layout import ViewRequest
+from realtime.room.memory import MemoryLayout, RoomMemory
+from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
+from realtime.room.process import RoomSetup
+from realtime.room.view import OpenView
+from realtime.timing import StageTimes
+
+log = logging.getLogger(__name__)
+
+MAX_SIDE = 960
+"""Pixels; a webcam picture with a longer side is scaled down on the way to the tracker."""
+STOP_TIMEOUT = 1.0
+"""Seconds that the process has to stop by itself."""
+KILL_TIMEOUT = 1.0
+"""Seconds that a killed process may take to go; one that waits for a broken disk can take for ever, and is left behind."""
+DEATHS = 2
+"""Deaths of the process over one avatar after which that avatar is not shown again."""
+ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds, but for attempts. start: for the process to be ready (it may compile). silent: between signs of life.
+    loading: the same before it is ready, when a library that is being read may hold it up. backoff: longest pause before
+    another start; the first is 0.1, and it doubles while processes die young. young: life below which a death counts as
+    early. attempts: starts in a row that may fail before the first process was ever ready."""
+
+    start: float = 180.0
+    silent: float = 5.0
+    loading: float = 30.0
+    backoff: float = 5.0
+    young: float = 10.0
+    attempts: int = 5
+
+
+@dataclass(frozen=True)
+class RoomEvents:
+    """Called on the event loop. changed: `ready` or `failure` of the worker. joined: a participant's avatar sits in the room.
+    refused: a participant's avatar cannot be shown; one sentence."""
+
+    changed: Callable[[], None] = lambda: None
+    joined: Callable[[int], None] = lambda _: None
+    refused: Callable[[int, str], None] = lambda _participant, _sentence: None
+
+
+@dataclass
+class _Person:
+    slot: int
+    avatar: int  # an open handle of the avatar file's bytes
+    size: int
+    told: bool = False
+    joined: bool = False
+    to_rgb: VideoReformatter = field(default_factory=VideoReformatter)
+
+
+class RoomWorker:
+    """A supervised render process of one room.
+
+    `times` holds milliseconds by stage: track, solve, pose and splat from the process; decode (webcam picture to the tracker's
+    RGB); total (webcam picture decoded to picture ready to encode). `ready` tells whether the process takes people, `driven`
+    whose face is seen now, `calibrating` whose neutral face is being taken. `failure` is one sentence once the process can
+    never work. `starts` counts processes.
+    """
+
+    def __init__(self, setup: RoomSetup, *, people: int, views: int, timeouts: Timeouts | None = None) -> None:
+        """people, views: at the most. Raises `VisavisError` when there is not enough memory."""
+        self._setup, self._timeouts = setup, timeouts or Timeouts()
+        self._memory = RoomMemory(MemoryLayout(people, views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3))
+        self._context = multiprocessing.get_context("spawn")
+        self._views: dict[int, OpenView] = {}
+        self._people: dict[int, _Person] = {}
+        self._left: list[int] = []  # participants that the process has still to be told of
+        self._deaths: Counter[int] = Counter()
+        self._generation = 0
+        self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
+        self._line: ServerEnd | None = None
+        self._process: Any = None
+        self._stopping = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._events = RoomEvents()
+        self.times = StageTimes()
+        self.ready = False
+        self.failure = ""
+        self.driven: frozenset[int] = frozenset()
+        self.calibrating: frozenset[int] = frozenset()
+        self.starts = 0
+
+    def start(self, events: RoomEvents | None = None) -> None:
+        """Start the process; call it on the event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._events = events or self._events
+        self._supervisor.start()
+
+    async def stop(self) -> None:
+        """Stop the process and free the memory; ends within three seconds whatever the process does. May be called twice."""
+        with self._lock:
+            self._stopping.set()
+            self._views.clear()
+            self._memory.flags.stop()
+            if self._line is not None:
+                self._line.wake()
+        deadline = time.monotonic() + STOP_TIMEOUT + 1.5 * KILL_TIMEOUT
+        while self._supervisor.is_alive() and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        if self._supervisor.is_alive():  # it waits for the system, which may never answer
+            log.warning("the render process cannot be stopped; it is left behind")
+            if self._process is not None:
+                self._process.kill()
+            return
+        with self._lock:
+            for participant in list(self._people):
+                os.close(self._people.pop(participant).avatar)
+            self._memory.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it runs."""
+        process = self._process
+        return None if process is None else process.pid
+
+    # People
+
+    def join(self, participant: int, avatar: bytes) -> None:
+        """Somebody takes a seat; `RoomEvents.joined` or `refused` follows. participant: a number never used before.
+
+        Raises `VisavisError` when all places are taken or there is not enough memory.
+        """
+        handle = _handle_of(avatar)
+        with self._lock:
+            taken = {person.slot for person in self._people.values()}
+            slot = next((i for i in range(self._memory.layout.people) if i not in taken), None)
+            if slot is None or self._stopping.is_set():
+                os.close(handle)
+                raise VisavisError(f"at most {self._memory.layout.people} people can sit in a room; wait until one has left")
+            self._memory.webcams[slot].clear()
+            self._people[participant] = _Person(slot, handle, len(avatar))
+            self._tell()
+
+    def leave(self, participant: int) -> None:
+        """The seat goes. Nothing happens when there is none."""
+        with self._lock:
+            person = self._people.pop(participant, None)
+            if person is None:
+                return
+            os.close(person.avatar)
+            if person.told:
+                self._left.append(participant)
+            self._deaths.pop(participant, None)
+            self._tell()
+
+    def submit(self, participant: int, frame: av.VideoFrame, arrival: float) -> None:
+        """A participant's webcam picture, decoded at `arrival` (`time.monotonic`). Takes 1-2 ms; one thread a participant."""
+        person = self._people.get(participant)
+        if person is None or not person.joined:
+            return
+        start = time.perf_counter()
+        scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
+        width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+        rgb = person.to_rgb.reformat(frame, width=width, height=height, format="rgb24")
+        plane = rgb.planes[0]
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, : width * 3]
+        with self._lock:
+            if not person.joined or self._stopping.is_set() or self._line is None or participant not in self._people:
+                return
+            webcam = self._memory.webcams[person.slot]
+            webcam.write(height, width, arrival, lambda out: np.copyto(out, rows.reshape(out.shape)))
+            self._line.wake()
+        self.times.add("decode", (time.perf_counter() - start) * 1000)
+
+    def recalibrate(self, participant: int) -> None:
+        """Take the face of the next second as neutral; nothing happens while one is being taken or the avatar loads."""
+        with self._lock:
+            person = self._people.get(participant)
+            if person is not None and person.joined and not self._stopping.is_set():
+                self._memory.flags.recalibrate(person.slot)
+
+    def _tell(self) -> None:
+        """Tell the process who has come and gone; what finds no room on the line is said again later. Holds the lock."""
+        if self._line is None or not self.ready:
+            return
+        while self._left:
+            if not self._line.send(Leave(self._left[0])):
+                return
+            self._left.pop(0)
+        for participant, person in self._people.items():
+            if not person.told and self._deaths[participant] < DEATHS:
+                if not self._line.send(Join(participant, person.slot, person.size), person.avatar):
+                    return
+                person.told = True
+
+    # Views
+
+    def open_view(self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None) -> OpenView:
+        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own.
+
+        Raises `VisavisError` when all views are taken.
+        """
+        count = self._memory.layout.views
+        with self._lock:
+            slot = next((i for i in range(count) if i not in self._views), None)
+            if slot is None or self._stopping.is_set():
+                raise VisavisError(f"at most {count} views can be open at once; close one first")
+            self._generation += 1
+            view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver)
+            self._views[slot] = view
+        view.look(view.request)
+        return view
+
+    def _move(self, view: OpenView, *, is_open: bool) -> None:
+        with self._lock:
+            if self._stopping.is_set() or self._views.get(view.slot) is not view:
+                return
+            if is_open:
+                self._memory.requests.set(view.slot, view.generation, view.request)
+            else:
+                self._memory.requests.free(view.slot)
+                del self._views[view.slot]
+
+    # The supervisor's thread
+
+    def _supervise(self) -> None:
+        try:
+            self._keep_running()
+        except Exception:
+            log.exception("the supervisor of the render process failed")
+            if self._process is not None:
+                self._process.kill()
+            self._fail("the render process cannot be started or heard; look at the log and start the server again")
+
+    def _keep_running(self) -> None:
+        pause, was_ever_ready, failed = 0.1, False, 0
+        while not self._stopping.is_set() and not self.failure:
+            born = time.monotonic()
+            try:
+                self._spawn()
+            except OSError as error:
+                log.warning("the render process cannot be started now (%s); trying again", error.strerror or error)
+            else:
+                was_ready, end = self._attend()
+                stopped = self._stopping.is_set()
+                end = self._reap(STOP_TIMEOUT if end == ENDED or (was_ready and stopped) else 0.0) or end
+                was_ever_ready, failed = was_ever_ready or was_ready, failed + 1
+                if self._stopping.is_set() or self.failure:
+                    return
+                self._blame()
+                if failed >= self._timeouts.attempts and not was_ever_ready:
+                    self._fail(
+                        f"the render process was expected to start, but {failed} times it {end} before it was ready; "
+                        "free some memory or look at the log for the reason, and start again"
+                    )
+                    return
+                log.warning("the render process %s; starting it again", end)
+            pause = 0.1 if time.monotonic() - born > self._timeouts.young else pause
+            self._stopping.wait(pause)
+            pause = min(pause * 2, self._timeouts.backoff)
+
+    def _blame(self) -> None:
+        """Count the death of the process against those it was working on, and refuse whom it died of too often."""
+        for participant in self._memory.flags.worked_on():
+            self._deaths[participant] += 1
+            if self._deaths[participant] == DEATHS and participant in self._people:
+                log.warning("an avatar that the render process died of twice is not shown any more")
+                sentence = "this avatar stopped the picture of the whole room twice, so it is not shown; take another one"
+                self._post(lambda p=participant, s=sentence: self._events.refused(p, s))  # type: ignore[misc]
+
+    def _spawn(self) -> None:
+        """Start a process. Raises `OSError` when the system has no room for it now."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = self._context.Process(
+                target=render_process.main, args=(self._setup, self._memory, theirs), name="visavis-render", daemon=True
+            )
+            with self._lock:
+                self._memory.clear()
+                self._left.clear()
+                for person in self._people.values():
+                    person.told = person.joined = False
+                for view in self._views.values():
+                    self._memory.requests.set(view.slot, view.generation, view.request)
+                if self._stopping.is_set():
+                    self._memory.flags.stop()
+                self._line = ServerEnd(ours)
+            try:
+                process.start()
+            except BaseException:
+                self._hang_up()
+                raise
+        self._process = process
+        self.starts += 1
+
+    def _attend(self) -> tuple[bool, str]:
+        """Listen until the process ends or has to; returns whether it was ever ready, and what became of it."""
+        line = self._line
+        assert line is not None
+        born = last_sign = time.monotonic()
+        while not self._stopping.is_set() and not self.failure:
+            try:
+                said = line.receive(0.1)
+            except EOFError:
+                return self.ready, ENDED
+            except ValueError as error:
+                log.warning("%s", error)
+                return self.ready, "spoke nonsense"
+            now = time.monotonic()
+            last_sign = now if said else last_sign
+            for message in said:
+                self._receive(message)
+            with self._lock:
+                self._tell()
+            if now - last_sign > (self._timeouts.silent if self.ready else self._timeouts.loading):
+                return self.ready, "fell silent"
+            if not self.ready and now - born > self._timeouts.start:
+                return False, f"took more than {self._timeouts.start:.0f} s"
+        return self.ready, "was stopped"
+
+    def _reap(self, timeout: float) -> str:
+        """End the process if it does not end by itself in `timeout` seconds; returns how it did, or nothing."""
+        process = self._process
+        process.join(timeout)
+        code = process.exitcode
+        self._set_ready(False)
+        self._hang_up()
+        if code is None:
+            process.kill()
+            process.join(KILL_TIMEOUT)
+        self._process = None
+        if code is None:
+            return ""
+        return f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
+
+    def _hang_up(self) -> None:
+        with self._lock:
+            line, self._line = self._line, None
+        if line is not None:
+            line.close()
+
+    def _receive(self, message: FromProcess) -> None:
+        match message:
+            case Ready():
+                self._set_ready(True)
+            case Failed():
+                self._fail(message.sentence)
+            case Beat():
+                self.driven, self.calibrating = frozenset(message.driven), frozenset(message.calibrating)
+            case Joined(participant):
+                person = self._people.get(participant)
+                if person is not None:
+                    person.joined = True
+                    self._post(lambda: self._events.joined(participant))
+            case Refused(participant, sentence):
+                self._post(lambda: self._events.refused(participant, sentence))
+            case Rendered():
+                for stage, milliseconds in message.stages.items():
+                    self.times.add(stage, milliseconds)
+                for slot, generation in message.rows:
+                    self._hand_out(slot, generation)
+
+    def _hand_out(self, slot: int, generation: int) -> None:
+        view = self._views.get(slot)
+        if view is None or view.generation != generation:
+            return
+        try:
+            made = view.convert(self._memory.pictures[slot])
+        except (ValueError, av.FFmpegError):
+            return  # what lies there is no picture
+        if made is None:
+            return
+        frame, arrival = made
+        age = time.monotonic() - arrival
+        if arrival > 0 and age >= 0 and math.isfinite(age):
+            self.times.add("total", age * 1000)
+        if view.offer(frame):
+            self._post(view.deliver)
+
+    def _fail(self, sentence: str) -> None:
+        self.failure = sentence
+        self._post(self._events.changed)
+
+    def _set_ready(self, ready: bool) -> None:
+        if not ready:
+            self.driven = self.calibrating = frozenset()
+        if ready != self.ready:
+            self.ready = ready
+            self._post(self._events.changed)
+
+    def _post(self, call: Callable[[], None]) -> None:
+        try:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            self._stopping.set()  # the loop was closed without `stop`
+
+
+def _handle_of(data: bytes) -> int:
+    """An open handle of memory that holds `data`. Raises `VisavisError` when there is not enough."""
+    try:
+        handle = os.memfd_create("visavis-avatar")
+        try:
+            with open(handle, "wb", closefd=False) as file:
+                file.write(data)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+    except OSError as error:
+        raise VisavisError(
+            f"{len(data) >> 20} MB of memory were expected for an avatar, but the system refused ({error})"
+        ) from None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
