@@ -61,8 +61,8 @@ class Attention:
             wanted = angles(to) + _miss(seen, cells[self.attended]) - seen
         else:
             self.attended = None
-        self.turning = bool(np.abs(wanted - self._turn).max() > 1e-3)
         self._turn += share * (wanted - self._turn)
+        self.turning = bool(np.abs(wanted - self._turn).max() > 1e-3)
         return turned(drive, self._turn) if np.abs(self._turn).max() > 1e-4 else drive
 
     def _nearest(self, seen: Array64, cells: Array64) -> int:

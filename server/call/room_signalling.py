@@ -1,0 +1,463 @@
+"""Who is in a room: a pure state machine without sockets, media or clock.
+
+Events go in with the time (seconds, any monotonic clock), a list of actions comes out, to be carried out in order. A *socket* is
+one WebSocket; a *member* is a page that has joined, with a seat (a participant) or without (a viewer). A member outlives its
+socket for as long as its media live, and can be taken over by a new socket that shows the resume token; *media* is one peer
+connection. All three are numbered; names are shown to the others in the room and go nowhere else.
+
+    socket:  connected ──hello──► in the lobby ──join──► is a member's ──bye, or the member is lost──► hung up
+    member:  no media ──offer──► media opening ──first ping──► media alive ──no ping for `dead_after`──► lost
+             a member whose socket closes is lost at once without media, else when its media die;
+             one that makes no offer in `media_timeout` is lost too
+
+Offers cost the server more than anything else a page may ask for. So each member, and all viewers together, have a `Pace`; an
+offer that comes before its time, or while another one of the member is being answered, waits, and a newer one replaces it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from server.call.fairness import Crowd, Pace
+from server.call.room_actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.room_protocol import (
+    VERSION,
+    Answer,
+    AvatarInfo,
+    Bye,
+    Failure,
+    FromPage,
+    Hello,
+    IceServer,
+    Join,
+    Lobby,
+    Moderate,
+    Offer,
+    Participant,
+    Presence,
+    Role,
+    RoomState,
+    Welcome,
+)
+
+HELLO_TIMEOUT = 10.0
+"""Seconds in which a socket has to say who it is."""
+LOBBY_TIMEOUT = 3600.0
+"""Seconds that a page may stay in the lobby."""
+MAX_MALFORMED = 16
+"""Messages that make no sense after which a socket is hung up."""
+MAX_STRANGERS = 1024
+"""Sockets that have not said who they are; one more and the oldest of the network with the most is hung up."""
+RETRY_AFTER = 5.0
+"""Seconds after which a page that found no room asks again."""
+OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
+"""Of one member."""
+VIEWER_OFFERS_PER_SECOND, VIEWER_OFFERS_AT_ONCE = 5.0, 3.0
+"""Of all viewers; faster where there are many, so that after a restart all are back within `RETURN` seconds."""
+RETURN = 4.0
+
+
+@dataclass(frozen=True)
+class RoomKeys:
+    """The secrets in the links of a room, and the links themselves."""
+
+    host: str = field(repr=False)
+    person: str = field(repr=False)
+    viewer: str = field(repr=False)
+    person_link: str = field(default="", repr=False)
+    viewer_link: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class RoomRules:
+    """What a room allows. Times in seconds. admits: whether the machine can take one more (a person, or else a viewer)."""
+
+    keys: RoomKeys
+    avatars: Callable[[], list[AvatarInfo]] = list
+    admits: Callable[[bool], bool] = lambda _: True
+    max_people: int = 8
+    max_viewers: int = 8
+    max_lobby: int = 64
+    heartbeat: float = 1.0
+    dead_after: float = 3.0
+    media_timeout: float = 15.0
+    ice_servers: tuple[IceServer, ...] = ()
+
+
+@dataclass
+class _Socket:
+    opened: float
+    role: Role | None = None
+    member: int | None = None
+    malformed: int = 0
+
+
+@dataclass
+class _Member:
+    number: int
+    role: Role
+    is_person: bool
+    token: str
+    order: int
+    name: str
+    socket: int | None
+    deadline: float
+    seated: bool = False
+    muted: bool = False
+    camera: bool = True
+    media: int | None = None
+    opening: bool = False
+    waiting: str | None = None
+    pace: Pace = field(default_factory=lambda: Pace(OFFERS_PER_SECOND, OFFERS_AT_ONCE))
+
+
+class RoomSignalling:
+    """The state of one room."""
+
+    def __init__(self, rules: RoomRules, new_token: Callable[[], str] = lambda: secrets.token_urlsafe(16)) -> None:
+        self._rules, self._new_token = rules, new_token
+        self._sockets: dict[int, _Socket] = {}
+        self._members: dict[int, _Member] = {}
+        self._strangers: Crowd[int] = Crowd(MAX_STRANGERS)
+        self._queue: dict[int, None] = {}
+        self._pace = Pace(max(VIEWER_OFFERS_PER_SECOND, rules.max_viewers / RETURN), VIEWER_OFFERS_AT_ONCE)
+        self._count = 0
+        self._locked = False
+        self._told = RoomState()
+
+    @property
+    def media(self) -> dict[int, int]:
+        """The peer connections that should be open, and the member whose each is."""
+        return {m.media: m.number for m in self._members.values() if m.media is not None}
+
+    def socket_of(self, media: int) -> int | None:
+        """The socket of the member of a peer connection."""
+        member = self._member_of(media)
+        return None if member is None else member.socket
+
+    # Events of sockets
+
+    def connected(self, socket: int, now: float, network: str = "") -> list[Action]:
+        """A WebSocket was opened; `socket` is a number never used before, `network` where it comes from."""
+        self._sockets[socket] = _Socket(now)
+        oldest = self._strangers.add(socket, network)
+        if oldest is None:
+            return []
+        del self._sockets[oldest]
+        return [HangUp(oldest)]
+
+    def is_stranger(self, socket: int) -> bool:
+        """Whether the socket has not said yet who it is."""
+        return socket in self._strangers
+
+    def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
+        """A message came on the socket. One that is out of order is refused, never an error."""
+        state = self._sockets.get(socket)
+        if state is None:
+            return []
+        member = None if state.member is None else self._members[state.member]
+        match message:
+            case Bye():
+                return self._leave(socket, state)
+            case Hello() if state.role is None:
+                return self._hello(socket, state, message, now)
+            case Join() if state.role is not None and member is None:
+                return self._join(socket, state, message, now)
+            case Offer() if member is not None:
+                return self._offer(member, message, now)
+            case Presence() if member is not None and member.is_person:
+                member.muted, member.camera = message.muted, message.camera
+                return [MuteVoice(member.number, member.muted), *self._tell()]
+            case Moderate() if member is not None:
+                return self._moderate(socket, member, message)
+        fitting = "a hello" if state.role is None else "a join" if member is None else "an offer or a bye"
+        return self.malformed(socket, f"{fitting} was expected now, something else came; it was ignored")
+
+    def malformed(self, socket: int, sentence: str) -> list[Action]:
+        """Something came, on the socket or on its media's data channel, that is no message or not now."""
+        state = self._sockets.get(socket)
+        if state is None:
+            return []
+        state.malformed += 1
+        refusal: list[Action] = [Send(socket, Failure("bad_message", as_sentence(sentence), final=False))]
+        return refusal if state.malformed < MAX_MALFORMED else refusal + self._leave(socket, state)
+
+    def disconnected(self, socket: int) -> list[Action]:
+        """The WebSocket has closed without a bye. Living media keep the seat; the page may come back for it."""
+        state = self._sockets.pop(socket, None)
+        self._strangers.discard(socket)
+        if state is None or state.member is None:
+            return []
+        member = self._members[state.member]
+        member.socket = member.waiting = None
+        return self._lose(member) if member.media is None else []
+
+    # Events of media and of the render process
+
+    def answered(self, media: int, sdp: str) -> list[Action]:
+        """The peer connection is there and this is its answer."""
+        member = self._member_of(media)
+        if member is None:
+            return []
+        member.opening = False
+        return [Send(member.socket, Answer(sdp))] if member.socket is not None else []
+
+    def media_failed(self, media: int, sentence: str) -> list[Action]:
+        """The offer cannot be answered; the page may make another."""
+        member = self._member_of(media)
+        if member is None:
+            return []
+        member.media, member.opening = None, False
+        if member.socket is None:
+            return [StopMedia(media), *self._lose(member)]
+        return [StopMedia(media), Send(member.socket, Failure("media", as_sentence(sentence), final=False)), *self._tell()]
+
+    def media_ended(self, media: int) -> list[Action]:
+        """The peer connection has failed or was closed by the page."""
+        member = self._member_of(media)
+        return [] if member is None else self._lose(member)
+
+    def ping(self, media: int, now: float) -> None:
+        """A heartbeat came on the data channel."""
+        member = self._member_of(media)
+        if member is not None:
+            member.deadline = now + self._rules.dead_after
+
+    def seated(self, participant: int, *, is_seated: bool = True) -> list[Action]:
+        """The participant's avatar can be seen now, or no longer."""
+        member = self._members.get(participant)
+        if member is None or member.seated == is_seated:
+            return []
+        member.seated = is_seated
+        return self._tell()
+
+    def avatar_refused(self, participant: int, sentence: str) -> list[Action]:
+        """The participant's avatar can never be shown: out, with the reason; another avatar may be taken."""
+        member = self._members.get(participant)
+        return [] if member is None else self._put_out(member, "avatar", sentence)
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed: lose the dead, hang up on the silent, take up the offers that waited."""
+        actions = self._lose_dead(now)
+        for socket, state in list(self._sockets.items()):
+            patience = HELLO_TIMEOUT if state.role is None else LOBBY_TIMEOUT
+            if state.member is None and now - state.opened > patience:
+                actions += self._leave(socket, state)
+        for number in list(self._queue):
+            member = self._members.get(number)
+            if member is None or member.waiting is None:
+                del self._queue[number]
+            elif self._may_offer(member, now):
+                del self._queue[number]
+                actions += self._start(member, member.waiting, now)
+        return actions
+
+    def close(self) -> list[Action]:
+        """The server stops: everything ends, and the pages may come back."""
+        actions: list[Action] = [StopMedia(media) for media in self.media]
+        actions += [HangUp(socket) for socket in self._sockets]
+        for socket in self._sockets:
+            self._strangers.discard(socket)
+        self._sockets.clear()
+        self._members.clear()
+        return actions
+
+    # Coming in
+
+    def _hello(self, socket: int, state: _Socket, hello: Hello, now: float) -> list[Action]:
+        if hello.version != VERSION:
+            return self._refuse(socket, "bad_message", "this page is of another version than the server; reload it")
+        keys = self._rules.keys
+        roles: list[tuple[Role, str]] = [("host", keys.host), ("person", keys.person), ("viewer", keys.viewer)]
+        role = next((role for role, key in roles if key and same(hello.key, key)), None)
+        if role is None:
+            return self._refuse(socket, "not_found", "there is no room at this address; ask for a new link")
+        self._strangers.discard(socket)
+        state.role = role
+        back = next((m for m in self._members.values() if m.role == role and same(m.token, hello.resume)), None)
+        if back is not None:
+            kept = hello.keep_media and back.media is not None
+            return [*self._vacate(back, keep_media=kept), *self._welcome(socket, state, back, now, kept=kept)]
+        if sum(s.role is not None and s.member is None for s in self._sockets.values()) > self._rules.max_lobby:
+            return self._refuse(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
+        rules = self._rules
+        avatars = rules.avatars() if role != "viewer" else []
+        return [Send(socket, Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat))]
+
+    def _join(self, socket: int, state: _Socket, join: Join, now: float) -> list[Action]:
+        assert state.role is not None
+        actions = self._lose_dead(now)
+        is_person = state.role != "viewer" and not join.watch
+        refusal = self._refusal(state.role, is_person, join)
+        if refusal is not None:
+            return [*actions, Send(socket, refusal)]
+        order = join.order if join.order >= 0 and all(m.order != join.order for m in self._members.values()) else -1
+        number = self._number()
+        if order < 0:
+            order = 1 + max((m.order for m in self._members.values()), default=-1)
+        name = printable(join.name) or "Guest"
+        member = _Member(number, state.role, is_person, self._new_token(), order, name, None, 0.0, muted=join.muted)
+        self._members[number] = member
+        if is_person:
+            actions.append(Seat(number, join.avatar, order))
+        return actions + self._welcome(socket, state, member, now, kept=False)
+
+    def _refusal(self, role: Role, is_person: bool, join: Join) -> Failure | None:
+        rules, people = self._rules, sum(m.is_person for m in self._members.values())
+        watching = len(self._members) - people
+        may_watch = watching < rules.max_viewers and rules.admits(False)
+        if self._locked and role != "host":
+            return Failure("locked", "The host has locked the room; ask to be let in.", final=False, retry_after=RETRY_AFTER)
+        if not is_person:
+            if watching >= rules.max_viewers:
+                sentence = f"All {rules.max_viewers} viewers' places are taken; you come in as soon as someone has left."
+                return Failure("full", sentence, final=False, retry_after=RETRY_AFTER)
+            if not rules.admits(False):
+                sentence = "This machine cannot draw for one more viewer; you come in as soon as it can."
+                return Failure("busy", sentence, final=False, retry_after=RETRY_AFTER)
+            return None
+        if all(avatar.id != join.avatar for avatar in rules.avatars()):
+            return Failure("avatar", "An avatar of this server was expected; choose one of the list.", final=False)
+        if people >= rules.max_people:
+            sentence = f"All {rules.max_people} seats are taken; you can watch, or wait until someone has left."
+            return Failure("full", sentence, final=False, may_watch=may_watch)
+        if not rules.admits(True):
+            sentence = "One more avatar would make the picture stutter for everybody on this machine; you can watch."
+            return Failure("busy", sentence, final=False, may_watch=may_watch)
+        return None
+
+    def _welcome(self, socket: int, state: _Socket, member: _Member, now: float, *, kept: bool) -> list[Action]:
+        member.socket, state.member = socket, member.number
+        member.deadline = now + self._rules.media_timeout
+        keys, rules = self._rules.keys, self._rules
+        invites = member.role != "viewer"
+        welcome = Welcome(
+            member.token, member.role, member.number if member.is_person else -1, member.order,
+            keys.person_link if invites else "", keys.viewer_link if invites else "",
+            list(rules.ice_servers), rules.heartbeat, kept,
+        )  # fmt: skip
+        changes = self._tell()
+        return [Send(socket, welcome), *(changes or [Send(socket, self._told)])]
+
+    # Being in
+
+    def _offer(self, member: _Member, offer: Offer, now: float) -> list[Action]:
+        if self._may_offer(member, now):
+            return self._start(member, offer.sdp, now)
+        member.waiting = offer.sdp
+        self._queue.setdefault(member.number)
+        return []
+
+    def _may_offer(self, member: _Member, now: float) -> bool:
+        return not member.opening and member.pace.ready(now) and (member.is_person or self._pace.ready(now))
+
+    def _start(self, member: _Member, sdp: str, now: float) -> list[Action]:
+        actions: list[Action] = [] if member.media is None else [StopMedia(member.media)]
+        member.pace.take()
+        if not member.is_person:
+            self._pace.take()
+        member.media, member.opening, member.waiting = self._number(), True, None
+        member.deadline = now + self._rules.media_timeout
+        participant = member.number if member.is_person else -1
+        return [*actions, StartMedia(member.media, member.number, participant, sdp, member.muted), *self._tell()]
+
+    def _moderate(self, socket: int, host: _Member, order: Moderate) -> list[Action]:
+        if host.role != "host":
+            return [Send(socket, Failure("not_allowed", "Only the host may do that; ask the host.", final=False))]
+        if order.act in ("lock", "unlock"):
+            self._locked = order.act == "lock"
+            return self._tell()
+        if order.act == "end":
+            self._locked = False
+            sentence = "the host has ended the meeting"
+            return [action for member in list(self._members.values()) for action in self._put_out(member, "ended", sentence)]
+        member = self._members.get(order.participant)
+        if member is None or not member.is_person:
+            return [Send(socket, Failure("not_found", "This participant is not in the room any more.", final=False))]
+        if order.act == "remove":
+            return self._put_out(member, "removed", "the host has removed you from the room")
+        member.muted = True
+        return [MuteVoice(member.number, True), *self._tell()]
+
+    # Going out
+
+    def _put_out(self, member: _Member, code: str, sentence: str) -> list[Action]:
+        told: list[Action] = []
+        if member.socket is not None:
+            told = [Send(member.socket, Failure(code, as_sentence(sentence)))]
+        return told + self._lose(member)
+
+    def _vacate(self, member: _Member, *, keep_media: bool = False) -> list[Action]:
+        """End the member's media and hang up its socket; the member itself stays for the page that comes back."""
+        actions: list[Action] = []
+        if member.media is not None and not keep_media:
+            actions.append(StopMedia(member.media))
+            member.media = None
+        member.opening, member.waiting = False, None
+        if member.socket is not None:
+            self._sockets.pop(member.socket, None)
+            actions.append(HangUp(member.socket))
+            member.socket = None
+        return actions
+
+    def _leave(self, socket: int, state: _Socket) -> list[Action]:
+        if state.member is not None:
+            return self._lose(self._members[state.member])
+        del self._sockets[socket]
+        self._strangers.discard(socket)
+        return [HangUp(socket)]
+
+    def _lose_dead(self, now: float) -> list[Action]:
+        dead = [member for member in self._members.values() if now > member.deadline]
+        return [action for member in dead for action in self._lose(member)]
+
+    def _lose(self, member: _Member) -> list[Action]:
+        if self._members.pop(member.number, None) is None:
+            return []
+        actions = self._vacate(member)
+        if member.is_person:
+            actions.append(Unseat(member.number))
+        return actions + self._tell()
+
+    def _refuse(self, socket: int, code: str, sentence: str, retry_after: float = 0.0) -> list[Action]:
+        """retry_after: seconds, as in `Failure`; 0 for what does not change by waiting."""
+        del self._sockets[socket]
+        self._strangers.discard(socket)
+        return [Send(socket, Failure(code, as_sentence(sentence), retry_after == 0.0, retry_after)), HangUp(socket)]
+
+    # Telling
+
+    def _tell(self) -> list[Action]:
+        """`RoomState` to all members, when it has changed."""
+        people = sorted((m for m in self._members.values() if m.is_person), key=lambda m: m.order)
+        shown = [Participant(m.number, m.name, m.role == "host", m.seated, m.muted, m.camera) for m in people]
+        viewers = sum(not m.is_person and m.media is not None for m in self._members.values())
+        state = RoomState(shown, viewers, self._locked)
+        if state == self._told:
+            return []
+        self._told = state
+        return [Send(m.socket, state) for m in self._members.values() if m.socket is not None]
+
+    def _member_of(self, media: int) -> _Member | None:
+        return next((member for member in self._members.values() if member.media == media), None)
+
+    def _number(self) -> int:
+        self._count += 1
+        return self._count
+
+
+def as_sentence(text: str) -> str:
+    """As people read it: a capital letter first, a full stop at the end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def printable(name: str) -> str:
+    """A name as others may be shown it: no control or direction characters, no runs of spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+
+
+def same(given: str, secret: str) -> bool:
+    """Compare in a time that does not depend on where they differ."""
+    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())
