@@ -68,19 +68,22 @@ class Layout:
         self.width, self.height = width, height
         self.people: tuple[int, ...] = ()
         """Participants in the order of their seats."""
+        self._order: dict[int, int] = {}
         self._before: dict[int, Seat] = {}
         self._people_before: tuple[int, ...] = ()
         self._changed = -math.inf
 
-    def join(self, participant: int, now: float) -> None:
-        """Another seat, after all others."""
+    def join(self, participant: int, order: int, now: float) -> None:
+        """Another seat, before those of a higher order."""
         if participant not in self.people:
-            self._change((*self.people, participant), now)
+            self._order[participant] = order
+            self._change(tuple(sorted((*self.people, participant), key=lambda p: self._order[p])), now)
 
     def leave(self, participant: int, now: float) -> None:
         """The seat goes."""
         if participant in self.people:
             self._change(tuple(p for p in self.people if p != participant), now)
+            del self._order[participant]
 
     def _change(self, people: tuple[int, ...], now: float) -> None:
         self._before, self._people_before = self.seats(now), self.people

@@ -26,11 +26,12 @@ Milliseconds = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class Join(msgspec.Struct, frozen=True, tag="join"):
-    """To the process: load the avatar that comes along. participant: never used before. slot: of its webcam pictures.
-    size: bytes of the avatar."""
+    """To the process: load the avatar that comes along. participant: never used before. slot: of its webcam pictures. order: of
+    the seats. size: bytes of the avatar."""
 
     participant: Number
     slot: Number
+    order: Number
     size: Number
 
 

@@ -71,8 +71,8 @@ class _Driven:
 class _Person:
     """A participant. The tracking thread writes `drives`, the drawing thread does the rest."""
 
-    def __init__(self, participant: int, slot: int) -> None:
-        self.participant, self.slot = participant, slot
+    def __init__(self, participant: int, slot: int, order: int) -> None:
+        self.participant, self.slot, self.order = participant, slot, order
         self.drives: Mailbox[_Driven] = Mailbox()
         self.sequence = 0
         self.tracking = threading.Lock()
@@ -197,7 +197,7 @@ class _RoomLoop:
             finally:
                 flags.work_on(LOADING, -1)
             with self._lock:
-                self._people[message.participant] = _Person(message.participant, message.slot)
+                self._people[message.participant] = _Person(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
             self._changed.set()
 
@@ -252,7 +252,7 @@ class _RoomLoop:
             if participant not in here:
                 self._layout.leave(participant, now)
         for person in people:
-            self._layout.join(person.participant, now)
+            self._layout.join(person.participant, person.order, now)
             driven = person.drives.get(0)
             if driven is not None and person.resting.see(driven.drive, driven.made):
                 self._show(person, now, driven.arrival)

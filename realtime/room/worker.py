@@ -76,6 +76,7 @@ class RoomEvents:
 @dataclass
 class _Person:
     slot: int
+    order: int
     avatar: int  # an open handle of the avatar file's bytes
     size: int
     told: bool = False
@@ -151,8 +152,9 @@ class RoomWorker:
 
     # People
 
-    def join(self, participant: int, avatar: bytes) -> None:
-        """Somebody takes a seat; `RoomEvents.joined` or `refused` follows. participant: a number never used before.
+    def join(self, participant: int, avatar: bytes, order: int = 0) -> None:
+        """Somebody takes a seat; `RoomEvents.joined` or `refused` follows. participant: a number never used before. avatar: the
+        file's bytes. order: of the seats; who comes first in it sits first.
 
         Raises `VisavisError` when all places are taken or there is not enough memory.
         """
@@ -164,7 +166,7 @@ class RoomWorker:
                 os.close(handle)
                 raise VisavisError(f"at most {self._memory.layout.people} people can sit in a room; wait until one has left")
             self._memory.webcams[slot].clear()
-            self._people[participant] = _Person(slot, handle, len(avatar))
+            self._people[participant] = _Person(slot, order, handle, len(avatar))
             self._tell()
 
     def leave(self, participant: int) -> None:
@@ -215,7 +217,7 @@ class RoomWorker:
             self._left.pop(0)
         for participant, person in self._people.items():
             if not person.told and self._deaths[participant] < DEATHS:
-                if not self._line.send(Join(participant, person.slot, person.size), person.avatar):
+                if not self._line.send(Join(participant, person.slot, person.order, person.size), person.avatar):
                     return
                 person.told = True
 

@@ -5,7 +5,7 @@ one WebSocket; a *member* is a page that has joined, with a seat (a participant)
 socket for as long as its media live, and can be taken over by a new socket that shows the resume token; *media* is one peer
 connection. All three are numbered; names are shown to the others in the room and go nowhere else.
 
-    socket:  connected ──hello──► in the lobby ──join──► is a member's ──bye, or the member is lost──► hung up
+    socket:  hello ──► in the lobby ──join──► is a member's ──bye, or the member is lost──► hung up
     member:  no media ──offer──► media opening ──first ping──► media alive ──no ping for `dead_after`──► lost
              a member whose socket closes is lost at once without media, else when its media die;
              one that makes no offer in `media_timeout` is lost too
@@ -20,17 +20,15 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from server.call.fairness import Crowd, Pace
+from server.call.fairness import Pace
 from server.call.room_actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
 from server.call.room_protocol import (
     VERSION,
     Answer,
-    AvatarInfo,
     Bye,
     Failure,
     FromPage,
     Hello,
-    IceServer,
     Join,
     Lobby,
     Moderate,
@@ -41,15 +39,12 @@ from server.call.room_protocol import (
     RoomState,
     Welcome,
 )
+from server.call.room_rules import RoomRules, as_sentence, printable, same
 
-HELLO_TIMEOUT = 10.0
-"""Seconds in which a socket has to say who it is."""
 LOBBY_TIMEOUT = 3600.0
 """Seconds that a page may stay in the lobby."""
 MAX_MALFORMED = 16
 """Messages that make no sense after which a socket is hung up."""
-MAX_STRANGERS = 1024
-"""Sockets that have not said who they are; one more and the oldest of the network with the most is hung up."""
 RETRY_AFTER = 5.0
 """Seconds after which a page that found no room asks again."""
 OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
@@ -59,37 +54,10 @@ VIEWER_OFFERS_PER_SECOND, VIEWER_OFFERS_AT_ONCE = 5.0, 3.0
 RETURN = 4.0
 
 
-@dataclass(frozen=True)
-class RoomKeys:
-    """The secrets in the links of a room, and the links themselves."""
-
-    host: str = field(repr=False)
-    person: str = field(repr=False)
-    viewer: str = field(repr=False)
-    person_link: str = field(default="", repr=False)
-    viewer_link: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True)
-class RoomRules:
-    """What a room allows. Times in seconds. admits: whether the machine can take one more (a person, or else a viewer)."""
-
-    keys: RoomKeys
-    avatars: Callable[[], list[AvatarInfo]] = list
-    admits: Callable[[bool], bool] = lambda _: True
-    max_people: int = 8
-    max_viewers: int = 8
-    max_lobby: int = 64
-    heartbeat: float = 1.0
-    dead_after: float = 3.0
-    media_timeout: float = 15.0
-    ice_servers: tuple[IceServer, ...] = ()
-
-
 @dataclass
 class _Socket:
     opened: float
-    role: Role | None = None
+    role: Role
     member: int | None = None
     malformed: int = 0
 
@@ -120,7 +88,6 @@ class RoomSignalling:
         self._rules, self._new_token = rules, new_token
         self._sockets: dict[int, _Socket] = {}
         self._members: dict[int, _Member] = {}
-        self._strangers: Crowd[int] = Crowd(MAX_STRANGERS)
         self._queue: dict[int, None] = {}
         self._pace = Pace(max(VIEWER_OFFERS_PER_SECOND, rules.max_viewers / RETURN), VIEWER_OFFERS_AT_ONCE)
         self._count = 0
@@ -139,18 +106,25 @@ class RoomSignalling:
 
     # Events of sockets
 
-    def connected(self, socket: int, now: float, network: str = "") -> list[Action]:
-        """A WebSocket was opened; `socket` is a number never used before, `network` where it comes from."""
-        self._sockets[socket] = _Socket(now)
-        oldest = self._strangers.add(socket, network)
-        if oldest is None:
-            return []
-        del self._sockets[oldest]
-        return [HangUp(oldest)]
-
-    def is_stranger(self, socket: int) -> bool:
-        """Whether the socket has not said yet who it is."""
-        return socket in self._strangers
+    def hello(self, socket: int, hello: Hello, now: float) -> list[Action]:
+        """The first message of a socket; `socket` is a number never used before."""
+        if hello.version != VERSION:
+            return self._turn_away(socket, "bad_message", "this page is of another version than the server; reload it")
+        role = self._rules.keys.role_of(hello.key)
+        if role is None:
+            return self._turn_away(socket, "not_found", "there is no room at this address; ask for a new link")
+        state = _Socket(now, role)
+        back = next((m for m in self._members.values() if m.role == role and same(m.token, hello.resume)), None)
+        if back is not None:
+            self._sockets[socket] = state
+            kept = hello.keep_media and back.media is not None
+            return [*self._vacate(back, keep_media=kept), *self._welcome(socket, state, back, now, kept=kept)]
+        if sum(s.member is None for s in self._sockets.values()) >= self._rules.max_lobby:
+            return self._turn_away(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
+        self._sockets[socket] = state
+        rules = self._rules
+        avatars = rules.avatars() if role != "viewer" else []
+        return [Send(socket, Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat))]
 
     def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
         """A message came on the socket. One that is out of order is refused, never an error."""
@@ -161,9 +135,7 @@ class RoomSignalling:
         match message:
             case Bye():
                 return self._leave(socket, state)
-            case Hello() if state.role is None:
-                return self._hello(socket, state, message, now)
-            case Join() if state.role is not None and member is None:
+            case Join() if member is None:
                 return self._join(socket, state, message, now)
             case Offer() if member is not None:
                 return self._offer(member, message, now)
@@ -172,7 +144,7 @@ class RoomSignalling:
                 return [MuteVoice(member.number, member.muted), *self._tell()]
             case Moderate() if member is not None:
                 return self._moderate(socket, member, message)
-        fitting = "a hello" if state.role is None else "a join" if member is None else "an offer or a bye"
+        fitting = "a join" if member is None else "an offer or a bye"
         return self.malformed(socket, f"{fitting} was expected now, something else came; it was ignored")
 
     def malformed(self, socket: int, sentence: str) -> list[Action]:
@@ -187,7 +159,6 @@ class RoomSignalling:
     def disconnected(self, socket: int) -> list[Action]:
         """The WebSocket has closed without a bye. Living media keep the seat; the page may come back for it."""
         state = self._sockets.pop(socket, None)
-        self._strangers.discard(socket)
         if state is None or state.member is None:
             return []
         member = self._members[state.member]
@@ -242,8 +213,7 @@ class RoomSignalling:
         """Time has passed: lose the dead, hang up on the silent, take up the offers that waited."""
         actions = self._lose_dead(now)
         for socket, state in list(self._sockets.items()):
-            patience = HELLO_TIMEOUT if state.role is None else LOBBY_TIMEOUT
-            if state.member is None and now - state.opened > patience:
+            if state.member is None and now - state.opened > LOBBY_TIMEOUT:
                 actions += self._leave(socket, state)
         for number in list(self._queue):
             member = self._members.get(number)
@@ -258,36 +228,13 @@ class RoomSignalling:
         """The server stops: everything ends, and the pages may come back."""
         actions: list[Action] = [StopMedia(media) for media in self.media]
         actions += [HangUp(socket) for socket in self._sockets]
-        for socket in self._sockets:
-            self._strangers.discard(socket)
         self._sockets.clear()
         self._members.clear()
         return actions
 
     # Coming in
 
-    def _hello(self, socket: int, state: _Socket, hello: Hello, now: float) -> list[Action]:
-        if hello.version != VERSION:
-            return self._refuse(socket, "bad_message", "this page is of another version than the server; reload it")
-        keys = self._rules.keys
-        roles: list[tuple[Role, str]] = [("host", keys.host), ("person", keys.person), ("viewer", keys.viewer)]
-        role = next((role for role, key in roles if key and same(hello.key, key)), None)
-        if role is None:
-            return self._refuse(socket, "not_found", "there is no room at this address; ask for a new link")
-        self._strangers.discard(socket)
-        state.role = role
-        back = next((m for m in self._members.values() if m.role == role and same(m.token, hello.resume)), None)
-        if back is not None:
-            kept = hello.keep_media and back.media is not None
-            return [*self._vacate(back, keep_media=kept), *self._welcome(socket, state, back, now, kept=kept)]
-        if sum(s.role is not None and s.member is None for s in self._sockets.values()) > self._rules.max_lobby:
-            return self._refuse(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
-        rules = self._rules
-        avatars = rules.avatars() if role != "viewer" else []
-        return [Send(socket, Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat))]
-
     def _join(self, socket: int, state: _Socket, join: Join, now: float) -> list[Action]:
-        assert state.role is not None
         actions = self._lose_dead(now)
         is_person = state.role != "viewer" and not join.watch
         refusal = self._refusal(state.role, is_person, join)
@@ -406,7 +353,6 @@ class RoomSignalling:
         if state.member is not None:
             return self._lose(self._members[state.member])
         del self._sockets[socket]
-        self._strangers.discard(socket)
         return [HangUp(socket)]
 
     def _lose_dead(self, now: float) -> list[Action]:
@@ -421,10 +367,8 @@ class RoomSignalling:
             actions.append(Unseat(member.number))
         return actions + self._tell()
 
-    def _refuse(self, socket: int, code: str, sentence: str, retry_after: float = 0.0) -> list[Action]:
+    def _turn_away(self, socket: int, code: str, sentence: str, retry_after: float = 0.0) -> list[Action]:
         """retry_after: seconds, as in `Failure`; 0 for what does not change by waiting."""
-        del self._sockets[socket]
-        self._strangers.discard(socket)
         return [Send(socket, Failure(code, as_sentence(sentence), retry_after == 0.0, retry_after)), HangUp(socket)]
 
     # Telling
@@ -446,18 +390,3 @@ class RoomSignalling:
     def _number(self) -> int:
         self._count += 1
         return self._count
-
-
-def as_sentence(text: str) -> str:
-    """As people read it: a capital letter first, a full stop at the end."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
-def printable(name: str) -> str:
-    """A name as others may be shown it: no control or direction characters, no runs of spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
-
-
-def same(given: str, secret: str) -> bool:
-    """Compare in a time that does not depend on where they differ."""
-    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())

@@ -1,0 +1,57 @@
+"""What a room allows, and how it speaks to people."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from server.call.room_protocol import AvatarInfo, IceServer, Role
+
+
+@dataclass(frozen=True)
+class RoomKeys:
+    """The secrets in the links of a room, and the links themselves."""
+
+    host: str = field(repr=False)
+    person: str = field(repr=False)
+    viewer: str = field(repr=False)
+    person_link: str = field(default="", repr=False)
+    viewer_link: str = field(default="", repr=False)
+
+    def role_of(self, key: str) -> Role | None:
+        """What a link's key allows; `None` for a key of another room."""
+        roles: list[tuple[Role, str]] = [("host", self.host), ("person", self.person), ("viewer", self.viewer)]
+        found = [role for role, own in roles if same(key, own)]
+        return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class RoomRules:
+    """What a room allows. Times in seconds. admits: whether the machine can take one more (a person, or else a viewer)."""
+
+    keys: RoomKeys
+    avatars: Callable[[], list[AvatarInfo]] = list
+    admits: Callable[[bool], bool] = lambda _: True
+    max_people: int = 8
+    max_viewers: int = 8
+    max_lobby: int = 64
+    heartbeat: float = 1.0
+    dead_after: float = 3.0
+    media_timeout: float = 15.0
+    ice_servers: tuple[IceServer, ...] = ()
+
+
+def as_sentence(text: str) -> str:
+    """As people read it: a capital letter first, a full stop at the end."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def printable(name: str) -> str:
+    """A name as others may be shown it: no control or direction characters, no runs of spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())
+
+
+def same(given: str, secret: str) -> bool:
+    """Compare in a time that does not depend on where they differ."""
+    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())

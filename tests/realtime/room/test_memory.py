@@ -1,0 +1,60 @@
+"""The shared memory of a room: both sides see it, and the process's work can be read when it is gone."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from models.errors import VisavisError
+from realtime.room import memory
+from realtime.room.layout import ViewRequest
+from realtime.room.memory import Flags, MemoryLayout, RoomMemory
+
+LAYOUT = MemoryLayout(people=2, views=3, width=16, height=8, input_bytes=300)
+
+
+def test_both_sides_see_requests_pictures_and_flags() -> None:
+    ours = RoomMemory(LAYOUT)
+    theirs = RoomMemory(LAYOUT, os.dup(ours._handle))
+    request = ViewRequest(owner=4, orbit=True, focus=5, yaw=0.5, pitch=-0.25, distance=1.5)
+    ours.requests.set(1, 7, request)
+    assert theirs.requests.open_views() == [(1, 7, request)]
+    ours.requests.free(1)
+    assert theirs.requests.open_views() == []
+    ours.webcams[1].write(10, 10, 2.5, lambda out: out.fill(9))
+    seen = theirs.webcams[1].copy()
+    assert seen is not None and seen.stamp == 2.5 and (seen.pixels == 9).all() and theirs.webcams[0].copy() is None
+    theirs.pictures[2].write(8, 16, 1.0, lambda out: out.fill(3))
+    drawn = ours.pictures[2].copy()
+    assert drawn is not None and drawn.pixels.shape == (8, 16, 3)
+    ours.flags.recalibrate(1)
+    assert not theirs.flags.take_recalibrate(0) and theirs.flags.take_recalibrate(1) and not theirs.flags.take_recalibrate(1)
+    theirs.flags.work_on(0, 12)
+    theirs.flags.work_on(Flags.WORKERS - 1, 0)
+    assert ours.flags.worked_on() == {0, 12} and not theirs.flags.stopping
+    ours.flags.stop()
+    assert theirs.flags.stopping
+    ours.clear()
+    assert not theirs.flags.stopping and ours.flags.worked_on() == set()
+    for block in (theirs, ours, ours):
+        block.close()
+
+
+def test_what_a_wild_process_writes_is_drawn_within_limits() -> None:
+    block = RoomMemory(LAYOUT)
+    block.requests._rows[0] = np.array([1, 0, 0, 0, 1e9, 1e9, 1e9, 0])
+    (_, _, request), *_ = block.requests.open_views()
+    assert request == request.within_limits()
+    block.close()
+
+
+def test_memory_that_is_not_to_be_had_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(size: int) -> int:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(memory, "_reserve", refuse)
+    with pytest.raises(VisavisError, match=r"1 MB of memory were expected.*Cannot allocate memory"):
+        RoomMemory(LAYOUT)

@@ -1,0 +1,61 @@
+"""Which picture is next: only what has changed, the longest wait first, and no view more often than others need."""
+
+from __future__ import annotations
+
+import math
+
+from realtime.room.picture_schedule import SEVERAL, SINGLE, Job, PictureSchedule
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def job(name: str, state: int = 0, people: int = 1, *slots: int) -> Job:
+    return Job(name, state, people, tuple((slot, 1) for slot in slots or (0,)))
+
+
+def test_a_new_view_does_not_wait_and_a_still_one_is_not_drawn_again() -> None:
+    schedule = PictureSchedule(Clock())
+    only = job("a")
+    assert schedule.next([only]) == (only, 0.0)
+    schedule.done(only)
+    assert schedule.next([only]) == (None, math.inf)
+
+
+def test_what_changes_is_drawn_when_its_interval_is_over() -> None:
+    clock = Clock()
+    schedule = PictureSchedule(clock)
+    for people, interval in ((1, SINGLE), (3, SEVERAL)):
+        schedule.done(job("a", 0, people))
+        found, wait = schedule.next([job("a", 1, people)])
+        assert found is None and math.isclose(wait, interval, rel_tol=1e-6)
+        clock.now += interval + 1e-6
+        assert schedule.next([job("a", 1, people)])[0] is not None
+
+
+def test_a_slow_machine_serves_all_views_in_turn() -> None:
+    clock = Clock()
+    schedule = PictureSchedule(clock)
+    count = dict.fromkeys("abc", 0)
+    for turn in range(30):
+        found, _ = schedule.next([job(name, turn) for name in "abc"])
+        assert found is not None
+        count[str(found.key)] += 1
+        clock.now += 0.1
+        schedule.done(found)
+    assert set(count.values()) == {10}
+
+
+def test_a_page_that_joins_a_shared_picture_gets_it_at_once() -> None:
+    clock = Clock()
+    schedule = PictureSchedule(clock)
+    schedule.done(job("a", 0, 1, 0))
+    clock.now += 1
+    joined = job("a", 0, 1, 0, 1)
+    assert schedule.next([joined])[0] is joined
+    schedule.done(joined)
+    assert schedule.next([job("a", 0, 1, 1)])[0] is None, "one has left; nothing has changed for the other"

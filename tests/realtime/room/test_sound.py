@@ -1,0 +1,142 @@
+"""Voices: each goes to all others, once encoded, on a line of its own; who spoke last is heard where lines are few."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from realtime.room.sound import BEGINS, HOLDS, RoomSound, SoundLine
+
+SAMPLES = 960
+
+
+class Clock:
+    now = 10.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Microphone(MediaStreamTrack):
+    """Frames that a test gives it; `None` ends it."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: asyncio.Queue[av.AudioFrame | None] = asyncio.Queue()
+
+    async def recv(self) -> av.AudioFrame:
+        frame = await self.frames.get()
+        if frame is None:
+            raise MediaStreamError
+        return frame
+
+    def say(self, loudness: float, count: int = 1) -> None:
+        for _ in range(count):
+            wave = (loudness * 32767 * np.sin(np.arange(SAMPLES) * 0.06)).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+            self.frames.put_nowait(frame)
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+
+
+async def test_each_hears_all_others_and_nobody_the_own_voice() -> None:
+    clock = Clock()
+    sound = RoomSound(clock)
+    lines = {listener: sound.open(listener, 3) for listener in (1, 2, 9)}
+    microphones = {1: Microphone(), 2: Microphone()}
+    feeding = [asyncio.create_task(sound.feed(p, m)) for p, m in microphones.items()]
+    await settle()
+    assert sound.voices_of(1) == [2, None, None] and sound.voices_of(2) == [1, None, None]
+    assert sorted(v for v in sound.voices_of(9) if v is not None) == [1, 2]
+    microphones[1].say(0.3, 4)
+    await settle()
+    clock.now += 0.1
+    packet = await asyncio.wait_for(lines[2][0].recv(), 1)
+    codec = av.CodecContext.create("libopus", "r")
+    assert bytes(packet) and codec.decode(packet)[0].samples > 0
+    assert lines[1][0]._packets == lines[1][0]._packets.__class__(), "not the own voice"
+    assert len(lines[9][sound.voices_of(9).index(1)]._packets) >= 3
+    microphones[1].frames.put_nowait(None)
+    await settle()
+    assert sound.voices_of(2) == [None, None, None]
+    for task in feeding:
+        task.cancel()
+
+
+async def test_a_muted_voice_is_kept_back() -> None:
+    sound = RoomSound(Clock())
+    (line,) = sound.open(2, 1)
+    microphone = Microphone()
+    feeding = asyncio.create_task(sound.feed(1, microphone, muted=True))
+    await settle()
+    microphone.say(0.3, 5)
+    await settle()
+    assert not line._packets and not sound.speaking()
+    sound.mute(1, False)
+    microphone.say(0.3, 5)
+    await settle()
+    assert line._packets
+    feeding.cancel()
+
+
+async def test_who_speaks_is_told_and_who_spoke_last_is_heard() -> None:
+    clock = Clock()
+    sound = RoomSound(clock)
+    sound.open(9, 1)
+    microphones = {p: Microphone() for p in (1, 2, 3)}
+    feeding = [asyncio.create_task(sound.feed(p, m)) for p, m in microphones.items()]
+    await settle()
+    for speaker in (3, 1, 2):
+        microphones[speaker].say(0.001)
+        await settle()
+        assert speaker not in sound.speaking()
+        microphones[speaker].say(0.3)
+        await settle()
+        clock.now += BEGINS + 0.01
+        microphones[speaker].say(0.3)
+        await settle()
+        assert sound.speaking() == {speaker} and sound.voices_of(9) == [speaker]
+        clock.now += HOLDS + 0.01
+        assert sound.speaking() == frozenset()
+    for task in feeding:
+        task.cancel()
+
+
+async def test_a_line_holds_back_what_is_early_and_its_stamps_go_on_by_the_clock() -> None:
+    clock = Clock()
+    line = SoundLine(clock)
+    line.deliver(clock.now, b"a")
+    line.deliver(clock.now, b"b")
+    first, second = await line.recv(), await line.recv()
+    assert first.pts == 0 and second.pts == SAMPLES and first.time_base == Fraction(1, 48_000)
+    clock.now += 5.0
+    line.deliver(clock.now + 0.5, b"c")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(line.recv(), 0.1)
+    clock.now += 0.5
+    assert (await line.recv()).pts == pytest.approx(5.5 * 48_000, abs=2 * SAMPLES)
+    line.deliver(clock.now, b"old")
+    line.carry(7)
+    assert not line._packets
+    line.stop()
+    with pytest.raises(MediaStreamError):
+        await line.recv()
+
+
+async def test_a_page_that_does_not_read_holds_a_bounded_amount() -> None:
+    line = SoundLine(Clock())
+    for _ in range(1000):
+        line.deliver(0.0, b"x")
+    assert len(line._packets) <= 10
