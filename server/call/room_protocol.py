@@ -17,9 +17,11 @@ Two carriers, both JSON objects with a `type` that names the message:
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+from models.errors import ProtocolError
 
 VERSION = 2
 MAX_MESSAGE = 96 * 1024
@@ -230,3 +232,32 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
 
 FromPage = Hello | Join | Offer | Presence | Moderate | Bye | ViewerCamera | Ping | Recalibrate
 ToPage = Lobby | Welcome | Answer | Failure | RoomState | SoundLines | Pong | Labels | Speaking | Stats
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(FromPage)
+_page_decoder = msgspec.json.Decoder(ToPage)
+
+
+def encode(message: FromPage | ToPage) -> str:
+    """A message as JSON text."""
+    return _encoder.encode(message).decode()
+
+
+def decode(text: str | bytes) -> FromPage:
+    """What a page said. Raises `ProtocolError` for anything that is not exactly one message; unknown keys are ignored, so that
+    newer pages can add some."""
+    return _decoded(text, _decoder)
+
+
+def decode_from_server(text: str | bytes) -> ToPage:
+    """What a server said, for programs that join as a page does. Raises `ProtocolError`."""
+    return _decoded(text, _page_decoder)
+
+
+def _decoded(text: str | bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
+    if not isinstance(text, str | bytes) or len(text) > MAX_MESSAGE:
+        raise ProtocolError(f"a message of at most {MAX_MESSAGE} bytes was expected; send a shorter one")
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ProtocolError(f"a message of this protocol was expected; {str(error)[:120]}") from None
