@@ -12,6 +12,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from email.utils import formatdate
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +24,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope
@@ -67,6 +69,12 @@ class Addresses:
     note: str = ""
 
 
+NO_CALL = "There is no call at this address; ask for a new link."
+NOTHING = "There is nothing at this address."
+HOME = "This is a Visavis server; open the address that it printed when it started."
+"""No way from here to the person's page: behind a proxy that keeps nothing of the request, everybody is "localhost"."""
+
+
 def create_app(config: ServerConfig, room: Room) -> ASGIApp:
     """The ASGI application around a room; starting it starts the room, and its shutdown closes it."""
 
@@ -80,28 +88,14 @@ def create_app(config: ServerConfig, room: Room) -> ASGIApp:
     def page(key: str) -> Callable[[Request], Response]:
         def serve(request: Request) -> Response:
             if not secrets.compare_digest(request.path_params["key"].encode(), key.encode()):
-                return PlainTextResponse("There is no call at this address; ask for a new link.", 404)
+                return PlainTextResponse(NO_CALL, 404)
             return _page(config.web_dir, passes.cookie)
 
         return serve
 
-    def home(_: Request) -> Response:
-        # No way from here to the person's page: behind a proxy that keeps nothing of the request, everybody is "localhost".
-        return PlainTextResponse("This is a Visavis server; open the address that it printed when it started.")
-
-    def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    def readyz(_: Request) -> Response:
-        state = "ready" if room.ready else "failed" if room.worker.failure else "loading"
-        return JSONResponse({"status": state}, 200 if room.ready else 503)
-
     routes = [
-        Route("/", home),
         Route("/call/{key}", page(config.person_key)),
         Route("/view/{key}", page(config.viewer_key)),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
     ]
     return _SecurityHeaders(Starlette(routes=routes, lifespan=lifespan))
@@ -188,6 +182,22 @@ class _Server(uvicorn.Server):
 
     # As the door's reception
 
+    def instant(self, header: bytes) -> bytes | None:
+        method, target, _ = header.split(b" ", 2)
+        path = target.partition(b"?")[0]
+        if path.startswith(b"/assets/"):
+            return None
+        if path.startswith((b"/call/", b"/view/")):
+            return None if self._passes.page(path) else _reply(method, 404, NO_CALL)
+        if path == b"/":
+            return _reply(method, 200, HOME)
+        if path == b"/healthz":
+            return _reply(method, 200, '{"status":"ok"}', "application/json")
+        if path == b"/readyz":
+            state = "ready" if self._room.ready else "failed" if self._room.worker.failure else "loading"
+            return _reply(method, 200 if self._room.ready else 503, f'{{"status":"{state}"}}', "application/json")
+        return _reply(method, 404, NOTHING)
+
     def is_known(self, header: bytes) -> bool:
         return self._passes.request(header)
 
@@ -257,6 +267,15 @@ class _Assets(StaticFiles):
 
     async def check_config(self) -> None:
         """The folder may be missing."""
+
+
+def _reply(method: bytes, status: int, text: str, media_type: str = "text/plain; charset=utf-8") -> bytes:
+    """A whole HTTP response, as the application would give it."""
+    body = text.encode()
+    own = {"content-type": media_type, "content-length": str(len(body)), "connection": "close", "cache-control": "no-store"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (own | HEADERS).items())
+    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ndate: {formatdate(usegmt=True)}\r\n{lines}\r\n".encode()
+    return head + (b"" if method == b"HEAD" else body)
 
 
 def _page(web_dir: Path, cookie: str) -> Response:

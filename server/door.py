@@ -41,13 +41,13 @@ MAX_HEADER, MAX_FIELDS = 8 * 1024, 100
 """Bytes and lines of a request's header."""
 ACCEPTS = 32
 """Connections taken in one round of the event loop."""
-REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 250.0, 50.0
-"""How many go on to uvicorn or the call; each costs about a millisecond of the event loop, which carries everybody's media."""
+KNOWN_PER_SECOND, KNOWN_AT_ONCE = 250.0, 50.0
+"""How many who show a link go on to uvicorn or the call; each costs a millisecond of the event loop, which carries all media."""
+STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 50.0, 50.0
+"""The same of those who show none: files asked for without the page's cookie, and sockets that the call refuses."""
 GREETINGS_PER_SECOND, GREETINGS_AT_ONCE = 1000.0, 100.0
-"""Handshakes of sockets; a fifth of that."""
-KINDS = ("call", "view", "assets", "ws", "healthz", "readyz")
-"""First parts of paths that have a line of their own: a flood of one leaves the others free, also for who shares its address."""
-_KINDS = frozenset(kind.encode() for kind in KINDS)
+"""Handshakes of sockets; each costs a fifth of a millisecond."""
+SOCKET = b"/ws"
 _REQUEST = re.compile(rb"(GET|HEAD) [!-~]+ HTTP/1\.[01]\r\n")
 _REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 SHORT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -66,6 +66,9 @@ def raise_file_limit() -> int:
 
 class Reception(Protocol):
     """What is behind the door."""
+
+    def instant(self, header: bytes) -> bytes | None:
+        """The whole reply to a request that can be answered without any work."""
 
     def is_known(self, header: bytes) -> bool:
         """Whether a request shows that its sender has a link."""
@@ -97,8 +100,8 @@ class Guest:
         """Hang up at once; in the middle of handing over, whoever does that hangs up."""
         if self.transport is not None:
             self.transport.abort()
-        elif not self.handed_over:
-            loop.remove_reader(self.sock)
+        elif not self.handed_over and self.sock.fileno() >= 0:
+            loop.remove_reader(self.sock.fileno())
             self.sock.close()
 
 
@@ -114,7 +117,8 @@ class Door:
         self._served: Crowd[Guest] = Crowd(min(limit, MAX_SERVED))
         self._guests: dict[Guest, None] = {}
         self._greetings: Turns[Guest] = Turns(GREETINGS_PER_SECOND, GREETINGS_AT_ONCE)
-        self._requests: Turns[Guest] = Turns(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
+        self._known: Turns[Guest] = Turns(KNOWN_PER_SECOND, KNOWN_AT_ONCE)
+        self._strangers: Turns[Guest] = Turns(STRANGERS_PER_SECOND, STRANGERS_AT_ONCE)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer = asyncio.create_task(self._watch())
@@ -150,7 +154,7 @@ class Door:
             sock.setblocking(False)
             guest = Guest(sock, network_of(address[0]), self._loop.time() + HEADER_TIMEOUT)
             self._guests[guest] = None
-            self._loop.add_reader(sock, self._read, guest)
+            self._loop.add_reader(sock.fileno(), self._read, guest)  # asyncio looks for an object at some cost
             self._end(self._silent.add(guest, guest.group))
 
     def _make_room(self) -> None:
@@ -182,16 +186,25 @@ class Door:
         if not header[:1].isalpha():
             self._end(guest)
         elif header.count(b"\n", 0, end) > MAX_FIELDS or (end >= 0 and not _REQUEST.match(header)):
-            with suppress(OSError):
-                guest.sock.send(_REFUSAL)
-            self._end(guest)
+            self._reply(guest, _REFUSAL)
         elif end >= 0:
-            kind = _kind_of(header)
-            turns = self._greetings if kind == "ws" else self._requests
-            self._wait(guest, turns, kind, known=self._reception.is_known(header[: end + 4]))
+            header = header[: end + 4]
+            known = self._reception.is_known(header)
+            if header.split(b" ", 2)[1].partition(b"?")[0] == SOCKET:
+                self._wait(guest, self._greetings, "socket", known=known)
+            elif (reply := self._reception.instant(header)) is not None:
+                self._reply(guest, reply)
+            else:
+                self._wait(guest, self._known if known else self._strangers, "file", known=known)
+
+    def _reply(self, guest: Guest, reply: bytes) -> None:
+        with suppress(OSError):
+            guest.sock.send(reply)
+            guest.sock.shutdown(socket.SHUT_WR)
+        self._end(guest)
 
     def _wait(self, guest: Guest, turns: Turns[Guest], kind: str, *, known: bool) -> None:
-        self._loop.remove_reader(guest.sock)
+        self._loop.remove_reader(guest.sock.fileno())
         self._silent.discard(guest)
         guest.deadline = self._loop.time() + TURN_TIMEOUT
         self._end(self._asking.add(guest, guest.group))
@@ -206,15 +219,15 @@ class Door:
             self._serving = None
         while (guest := self._greetings.next(self._loop.time())) is not None:
             self._greet(guest)
-        while (guest := self._requests.next(self._loop.time())) is not None:
+        while (guest := self._known.next(self._loop.time()) or self._strangers.next(self._loop.time())) is not None:
             guest.handed_over = True
             self._asking.discard(guest)
             self._end(self._served.add(guest, guest.group))
             task = asyncio.create_task(self._hand_over(guest))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if self._greetings or self._requests:
-            self._serving = self._loop.call_later(1 / REQUESTS_PER_SECOND, self._serve)
+        if self._greetings or self._known or self._strangers:
+            self._serving = self._loop.call_later(1 / KNOWN_PER_SECOND, self._serve)
 
     def _greet(self, guest: Guest) -> None:
         """Make a socket's handshake; then it is silent until its first message is there."""
@@ -231,13 +244,14 @@ class Door:
         guest.deadline = self._loop.time() + HEADER_TIMEOUT
         self._end(self._silent.add(guest, guest.group))
         if guest in self._guests:
-            self._loop.add_reader(guest.sock, self._read, guest)
+            self._loop.add_reader(guest.sock.fileno(), self._read, guest)
             guest.socket.feed(b"")  # what came with the header
             self._hear(guest, guest.socket)
 
     def _hear(self, guest: Guest, socket: SignallingSocket) -> None:
         if socket.first is not None:
-            self._wait(guest, self._requests, "ws", known=self._reception.is_known_hello(socket.first))
+            known = self._reception.is_known_hello(socket.first)
+            self._wait(guest, self._known if known else self._strangers, "socket", known=known)
         elif socket.ended:
             self._end(guest)
 
@@ -276,10 +290,6 @@ class Door:
         self._asking.discard(guest)
         self._served.discard(guest)
         self._greetings.discard(guest)
-        self._requests.discard(guest)
+        self._known.discard(guest)
+        self._strangers.discard(guest)
         self._guests.pop(guest, None)
-
-
-def _kind_of(header: bytes) -> str:
-    first = header.split(b" ", 2)[1].lstrip(b"/").partition(b"?")[0].partition(b"/")[0]
-    return first.decode("ascii", "replace") if first in _KINDS else ""

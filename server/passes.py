@@ -28,13 +28,16 @@ class Passes:
 
     def request(self, header: bytes) -> bool:
         """Whether an HTTP request, from its first line to the empty one, is from somebody who has a link."""
-        target = header.split(b" ", 2)[1].partition(b"?")[0]
-        if target.startswith(b"/call/"):
-            return self._is_key("person", target.removeprefix(b"/call/"))
-        if target.startswith(b"/view/"):
-            return self._is_key("viewer", target.removeprefix(b"/view/"))
+        if self.page(header.split(b" ", 2)[1].partition(b"?")[0]):
+            return True
         shown = self._cookie.search(header)
         return shown is not None and secrets.compare_digest(shown[1], self._ticket)
+
+    def page(self, path: bytes) -> bool:
+        """Whether a path, as it stands in a request, is that of one of the call's two pages."""
+        if path.startswith(b"/call/"):
+            return self._is_key("person", path.removeprefix(b"/call/"))
+        return path.startswith(b"/view/") and self._is_key("viewer", path.removeprefix(b"/view/"))
 
     def hello(self, text: str | bytes) -> bool:
         """Whether a socket's first message is a hello with the right key."""
