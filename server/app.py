@@ -279,10 +279,10 @@ def _reply(method: bytes, status: int, text: str, media_type: str = "text/plain;
 
 
 def _page(web_dir: Path, cookie: str) -> Response:
-    index = web_dir / "index.html"
+    index, headers = web_dir / "index.html", {"set-cookie": cookie}
     if not index.is_file():
-        return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503)
-    return FileResponse(index, headers={"set-cookie": cookie}, media_type="text/html")
+        return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503, headers)
+    return FileResponse(index, headers=headers, media_type="text/html")
 
 
 def _listen(config: ServerConfig) -> socket.socket:

@@ -67,9 +67,9 @@ class Pace:
         self.at = max(self.at, now)
         return self.spent + 1 <= self.burst
 
-    def take(self) -> None:
-        """Count one."""
-        self.spent += 1
+    def take(self, count: float = 1.0) -> None:
+        """Count one, or one that took as long as `count`."""
+        self.spent += count
 
 
 class Turns(Generic[Member]):
@@ -93,6 +93,10 @@ class Turns(Generic[Member]):
         """Let it wait in the line of that name, among the known or the unknown."""
         self._place[member] = known, line
         self._lines[known].setdefault(line, {})[member] = None
+
+    def charge(self, count: float) -> None:
+        """The last turn took as long as `count` more."""
+        self._pace.take(max(0.0, count))
 
     def discard(self, member: Member) -> None:
         """It does not wait any more; does nothing when it is not there."""
