@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from models.errors import AvatarFileError
 
+NAME = "astronaut"
+
 
 def avatar_path(announce: Callable[[str], None] = lambda _: None) -> Path:
-    """The file; it is enrolled first where it is missing or from another version. Raises `StorageError`."""
+    """The file; it is enrolled first where it is missing, and those of other versions are deleted. Raises `StorageError`."""
     from models import avatar_file, caches
     from models.heads.anny import AnnyHead
 
-    path = caches.folder() / "astronaut.avatar"
+    folder = caches.folder()
+    path = folder / f"{NAME}-{made_by()}.avatar"
+    for old in {*folder.glob(f"{NAME}-*.avatar"), folder / f"{NAME}.avatar"} - {path}:
+        with suppress(OSError):  # it is not there, or not ours
+            old.unlink()
     try:
         avatar_file.load(path, AnnyHead())
         return path
@@ -25,3 +34,19 @@ def avatar_path(announce: Callable[[str], None] = lambda _: None) -> Path:
 
     avatar_file.save(enroll([skimage.data.astronaut()], consent="public domain (NASA)").avatar, path)
     return path
+
+
+def made_by() -> str:
+    """16 hexadecimal digits of what an avatar depends on: the version, the head and the stages of enrollment."""
+    import enrollment
+    from models.heads import anny
+
+    try:
+        number = version("visavis")
+    except PackageNotFoundError:
+        number = ""
+    stages = Path(enrollment.__file__).parent
+    digest = hashlib.sha256(number.encode())
+    for path in (anny.PATH, *sorted(stages.glob("*.py")), *sorted(stages.glob("assets/*"))):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]

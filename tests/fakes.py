@@ -21,7 +21,9 @@ class FakePipeline:
 
     green = mean brightness of the webcam frame (0 before the first); red = 40 * yaw + 100; blue = 40, or the first byte of the
     avatar. Without noise, so a codec keeps the colours within a few steps. Frames darker than `face_from` (0 to 1) show no
-    face. `track_seconds` and `render_seconds` are slept, to stand for work.
+    face. `track_seconds` and `render_seconds` are slept, to stand for work. With `grain` every picture has other noise of that
+    many steps, so that it takes as many bits as the line gives, as a live avatar's does. A black frame kills the process with
+    `crash_on_black`, and is tracked for ever with `hang_on_black`.
     """
 
     def __init__(
@@ -33,16 +35,20 @@ class FakePipeline:
         render_seconds: float = 0.0,
         fail: str = "",
         crash_on_black: bool = False,
+        hang_on_black: bool = False,
         face_from: float = 0.0,
+        grain: int = 0,
         avatar: bytes = b"",
     ) -> None:
         if fail:
             raise AvatarFileError(fail)
         self.timings: dict[str, float] = {}
         self._track_seconds, self._render_seconds = track_seconds, render_seconds
-        self._crash_on_black = crash_on_black
+        self._crash_on_black, self._hang_on_black = crash_on_black, hang_on_black
         self._face_from = face_from
         self._blue = avatar[0] if avatar else 40
+        self._grain = np.random.default_rng(0).integers(0, grain, (8, height, width, 3), np.uint8) if grain else None
+        self._drawn = 0
         self.calibrations = 0
 
     def step(self, rgb: NDArray[np.uint8], timestamp: float) -> DriveFrame:
@@ -51,15 +57,20 @@ class FakePipeline:
         brightness = float(rgb.mean()) / 255
         if self._crash_on_black and brightness < 0.02:
             os.kill(os.getpid(), signal.SIGKILL)
+        while self._hang_on_black and brightness < 0.02:
+            time.sleep(0.1)
         self.timings["track"] = self._track_seconds * 1000
         coefficients = np.zeros(52, np.float32)
         coefficients[0] = brightness
         return DriveFrame(timestamp, float(brightness >= self._face_from), coefficients=coefficients)
 
     def render(self, drive: DriveFrame, view: View, out: NDArray[np.uint8]) -> None:
-        """One flat colour."""
+        """One flat colour, with the noise that is wanted."""
         time.sleep(self._render_seconds)
         out[...] = flat_color(float(drive.coefficients[0]) * 255, view.yaw, self._blue)
+        if self._grain is not None:
+            self._drawn += 1
+            np.add(np.minimum(out, 255 - self._grain.max()), self._grain[self._drawn % len(self._grain)], out=out)
         self.timings["splat"] = self._render_seconds * 1000
 
     def recalibrate(self) -> None:

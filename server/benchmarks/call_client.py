@@ -69,8 +69,10 @@ class BenchPage:
         webcam: MediaStreamTrack | None = None,
         microphone: MediaStreamTrack | None = None,
         resume: str = "",
+        cookie: str = "",
     ) -> None:
-        """url: 'ws://host:port/ws'."""
+        """url: 'ws://host:port/ws'. cookie: 'name=value', which came with the page."""
+        self._cookie = {"Cookie": cookie} if cookie else None
         self._url, self._hello = url, Hello(role, key, resume)
         self._tracks = {"video": webcam, "audio": microphone}
         self.pc = RTCPeerConnection(RTCConfiguration([]))
@@ -116,7 +118,7 @@ class BenchPage:
         self.channel.send(encode(message))
 
     async def _join(self) -> None:
-        self.socket = await connect(self._url, max_size=None)
+        self.socket = await connect(self._url, max_size=None, additional_headers=self._cookie)
         await self._send(self._hello)
         welcome = await self._next(Welcome)
         assert isinstance(welcome, Welcome)

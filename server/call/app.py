@@ -1,4 +1,4 @@
-"""The HTTP side: the pages, the signalling socket, and health; and the process that serves them.
+"""The HTTP side: the pages and health; and the process that serves them and the signalling sockets.
 
 `run(config)` serves until SIGTERM or Ctrl-C: then unready, media closed, sockets hung up, render process stopped.
 """
@@ -12,6 +12,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from email.utils import formatdate
+from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,21 +24,20 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope
 from starlette.types import Send as SendEvent
-from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import VisavisError
 from server.call import links, logs
 from server.call.config import ServerConfig
 from server.call.door import BACKLOG, Door
-from server.call.fairness import network_of
-from server.call.protocol import MAX_MESSAGE
+from server.call.passes import Passes
 from server.call.rooms import Room
+from server.call.sockets import SignallingSocket
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,12 @@ class Addresses:
     note: str = ""
 
 
+NO_CALL = "There is no call at this address; ask for a new link."
+NOTHING = "There is nothing at this address."
+HOME = "This is a Visavis server; open the address that it printed when it started."
+"""No way from here to the person's page: behind a proxy that keeps nothing of the request, everybody is "localhost"."""
+
+
 def create_app(config: ServerConfig, room: Room) -> ASGIApp:
     """The ASGI application around a room; starting it starts the room, and its shutdown closes it."""
 
@@ -76,39 +83,19 @@ def create_app(config: ServerConfig, room: Room) -> ASGIApp:
         yield
         await room.close()
 
+    passes = Passes(config.person_key, config.viewer_key)
+
     def page(key: str) -> Callable[[Request], Response]:
         def serve(request: Request) -> Response:
             if not secrets.compare_digest(request.path_params["key"].encode(), key.encode()):
-                return PlainTextResponse("There is no call at this address; ask for a new link.", 404)
-            return _page(config.web_dir)
+                return PlainTextResponse(NO_CALL, 404)
+            return _page(config.web_dir, passes.cookie)
 
         return serve
 
-    def home(_: Request) -> Response:
-        # No way from here to the person's page: behind a proxy that keeps nothing of the request, everybody is "localhost".
-        return PlainTextResponse("This is a Visavis server; open the address that it printed when it started.")
-
-    def healthz(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    def readyz(_: Request) -> Response:
-        state = "ready" if room.ready else "failed" if room.worker.failure else "loading"
-        return JSONResponse({"status": state}, 200 if room.ready else 503)
-
-    async def signalling(websocket: WebSocket) -> None:
-        if not _same_origin(websocket, config.public_url):
-            await websocket.close(1008)
-            return
-        await websocket.accept()
-        await room.serve(_Wire(websocket))
-
     routes = [
-        Route("/", home),
         Route("/call/{key}", page(config.person_key)),
         Route("/view/{key}", page(config.viewer_key)),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
-        WebSocketRoute("/ws", signalling),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
     ]
     return _SecurityHeaders(Starlette(routes=routes, lifespan=lifespan))
@@ -139,15 +126,14 @@ async def serve(
     server = _Server(
         uvicorn.Config(
             create_app(config, room),
-            ws="websockets-sansio",
-            ws_max_size=MAX_MESSAGE,
-            ws_per_message_deflate=False,  # messages are few and short; a compressor takes 100 kB for each page
+            ws="none",  # sockets do not come as far as uvicorn, see `server.call.sockets`
             access_log=False,  # paths hold the keys
             log_config=None,
             log_level="warning",
             server_header=False,
             timeout_graceful_shutdown=5,
         ),
+        config,
         room,
         sock,
     )
@@ -170,10 +156,12 @@ async def serve(
 class _Server(uvicorn.Server):
     """Lets connections in by our own door, and stops as our pages need it: the room first, as their sockets stay open."""
 
-    def __init__(self, config: uvicorn.Config, room: Room, sock: socket.socket) -> None:
+    def __init__(self, config: uvicorn.Config, settings: ServerConfig, room: Room, sock: socket.socket) -> None:
         super().__init__(config)
-        self._room, self._sock = room, sock
+        self._room, self._sock, self._public_url = room, sock, settings.public_url
+        self._passes = Passes(settings.person_key, settings.viewer_key)
         self._door: Door | None = None
+        self._sockets: set[SignallingSocket] = set()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM and Ctrl-C end the server cleanly, with status 0; a second one does not wait for anybody."""
@@ -182,16 +170,52 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._door = Door(self._sock, self._protocol)
+        self._door = Door(self._sock, self)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._door is not None:
             self._door.close()
         await self._room.close()
+        if self._sockets:
+            await asyncio.wait([asyncio.create_task(socket.close(1012)) for socket in self._sockets])
         await super().shutdown(sockets)
 
-    def _protocol(self, header: bytes, gone: Callable[[], None]) -> H11Protocol:
+    # As the door's reception
+
+    def instant(self, header: bytes) -> bytes | None:
+        method, target, _ = header.split(b" ", 2)
+        path = target.partition(b"?")[0]
+        if path.startswith(b"/assets/"):
+            return None
+        if path.startswith((b"/call/", b"/view/")):
+            return None if self._passes.page(path) else _reply(method, 404, NO_CALL)
+        if path == b"/":
+            return _reply(method, 200, HOME)
+        if path == b"/healthz":
+            return _reply(method, 200, '{"status":"ok"}', "application/json")
+        if path == b"/readyz":
+            state = "ready" if self._room.ready else "failed" if self._room.worker.failure else "loading"
+            return _reply(method, 200 if self._room.ready else 503, f'{{"status":"{state}"}}', "application/json")
+        return _reply(method, 404, NOTHING)
+
+    def is_known(self, header: bytes) -> bool:
+        return self._passes.request(header)
+
+    def is_known_hello(self, text: str | bytes) -> bool:
+        return self._passes.hello(text)
+
+    def http(self, header: bytes, gone: Callable[[], None]) -> H11Protocol:
         return _Http(self.config, self.server_state, self.lifespan.state, header, gone)
+
+    def socket(self, header: bytes, network: str, gone: Callable[[], None]) -> SignallingSocket:
+        return SignallingSocket(header, network, self._serve_socket, gone, self._public_url)
+
+    async def _serve_socket(self, socket: SignallingSocket) -> None:
+        self._sockets.add(socket)
+        try:
+            await self._room.serve(socket)
+        finally:
+            self._sockets.discard(socket)
 
 
 class _Http(H11Protocol):
@@ -206,6 +230,9 @@ class _Http(H11Protocol):
     def data_received(self, data: bytes) -> None:
         header, self._header = self._header, b""
         super().data_received(header + data)
+
+    def _should_upgrade(self) -> bool:
+        return False  # and no warning for each
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
@@ -242,49 +269,20 @@ class _Assets(StaticFiles):
         """The folder may be missing."""
 
 
-def _page(web_dir: Path) -> Response:
-    index = web_dir / "index.html"
+def _reply(method: bytes, status: int, text: str, media_type: str = "text/plain; charset=utf-8") -> bytes:
+    """A whole HTTP response, as the application would give it."""
+    body = text.encode()
+    own = {"content-type": media_type, "content-length": str(len(body)), "connection": "close", "cache-control": "no-store"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (own | HEADERS).items())
+    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ndate: {formatdate(usegmt=True)}\r\n{lines}\r\n".encode()
+    return head + (b"" if method == b"HEAD" else body)
+
+
+def _page(web_dir: Path, cookie: str) -> Response:
+    index, headers = web_dir / "index.html", {"set-cookie": cookie}
     if not index.is_file():
-        return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503)
-    return FileResponse(index, media_type="text/html")
-
-
-def _same_origin(websocket: WebSocket, public_url: str) -> bool:
-    """Pages elsewhere may not use the socket (RFC 6455, 10.2); programs send no origin and need the key all the same."""
-    origin = websocket.headers.get("origin")
-    if origin is None:
-        return True
-    return urlsplit(origin).netloc in {websocket.headers.get("host"), urlsplit(public_url).netloc} - {"", None}
-
-
-class _Wire:
-    """A Starlette WebSocket as `server.call.rooms.Wire`."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-        self.network = network_of(websocket.client.host if websocket.client is not None else "")
-
-    async def receive(self) -> str | bytes | None:
-        try:
-            event = await self._websocket.receive()
-        except (RuntimeError, WebSocketDisconnect):
-            return None
-        if event["type"] != "websocket.receive":
-            return None
-        text: str | bytes | None = event.get("text")
-        return text if text is not None else event.get("bytes") or b""
-
-    async def send(self, text: str) -> None:
-        try:
-            await self._websocket.send_text(text)
-        except (RuntimeError, WebSocketDisconnect) as error:
-            raise ConnectionError("the socket has closed") from error
-
-    async def close(self, code: int = 1000) -> None:
-        try:
-            await self._websocket.close(code)
-        except (RuntimeError, WebSocketDisconnect) as error:
-            raise ConnectionError("the socket has closed") from error
+        return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503, headers)
+    return FileResponse(index, headers=headers, media_type="text/html")
 
 
 def _listen(config: ServerConfig) -> socket.socket:

@@ -1,9 +1,10 @@
 """The door of the HTTP side: takes connections in, and keeps those that say nothing away from everybody else.
 
-A connection costs a place in `Crowd` and no more until the whole header of its request is there (RFC 9112, 2.1); only then
-does uvicorn see it, a few at a time. Connections that are silent, slow or talk something else end after `HEADER_TIMEOUT`,
-and when there are too many, the oldest of the address with the most has to go; newcomers are always taken in. Each
-connection serves one request, so an idle one that was served, a pipelined one or a slow body cannot stay.
+A connection costs a place in `Crowd` and no more until the whole header of its request is there (RFC 9112, 2.1), and for a
+socket until its first message is there too; only then does uvicorn or the call see it, a few at a time and those first who
+have a link. Connections that are silent, slow or talk something else end after `HEADER_TIMEOUT`, and when there are too
+many, the oldest of the address with the most has to go; newcomers are always taken in. Each connection serves one request,
+so an idle one that was served, a pipelined one or a slow body cannot stay.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import logging
 import re
 import resource
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Protocol
 
-from server.call.fairness import Crowd, Pace, network_of
+from server.call.fairness import Crowd, Turns, network_of
+from server.call.sockets import SignallingSocket
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +42,13 @@ MAX_HEADER, MAX_FIELDS = 8 * 1024, 100
 """Bytes and lines of a request's header."""
 ACCEPTS = 32
 """Connections taken in one round of the event loop."""
-REQUESTS_PER_SECOND, REQUESTS_AT_ONCE = 250.0, 50.0
-"""How many go on to uvicorn; each costs about a millisecond of the event loop, which carries everybody's media."""
+KNOWN_PER_SECOND, KNOWN_AT_ONCE = 250.0, 50.0
+"""How many who show a link go on to uvicorn or the call; each costs a millisecond of the event loop, which carries all media."""
+STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 50.0, 50.0
+"""The same of those who show none: files asked for without the page's cookie, and sockets that the call refuses."""
+GREETINGS_PER_SECOND, GREETINGS_AT_ONCE, GREETING = 800.0, 100.0, 0.00025
+"""Handshakes of sockets, and seconds of each: a fifth of the time is theirs, so there are fewer where they take longer."""
+SOCKET = b"/ws"
 _REQUEST = re.compile(rb"(GET|HEAD) [!-~]+ HTTP/1\.[01]\r\n")
 _REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 SHORT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -57,16 +65,35 @@ def raise_file_limit() -> int:
     return soft if soft != resource.RLIM_INFINITY else 1 << 20
 
 
-class Guest:
-    """One connection, from its acceptance to the end of its reply or to its WebSocket.
+class Reception(Protocol):
+    """What is behind the door."""
 
-    line: in which it waits for its turn. handed_over: whether asyncio has the socket; a moment later there is a `transport`.
+    def instant(self, header: bytes) -> bytes | None:
+        """The whole reply to a request that can be answered without any work."""
+
+    def is_known(self, header: bytes) -> bool:
+        """Whether a request shows that its sender has a link."""
+
+    def is_known_hello(self, text: str | bytes) -> bool:
+        """Whether a socket's first message shows it."""
+
+    def http(self, header: bytes, gone: Callable[[], None]) -> asyncio.Protocol:
+        """Who answers a request of which `header` was read; calls `gone` at the end. Its first `data_received` gets nothing."""
+
+    def socket(self, header: bytes, network: str, gone: Callable[[], None]) -> SignallingSocket:
+        """Who talks to a socket."""
+
+
+class Guest:
+    """One connection, from its acceptance to the end of its reply, or until a socket is the call's.
+
+    socket: there once the handshake was made. handed_over: whether asyncio has it; a moment later there is a `transport`.
     """
 
     def __init__(self, sock: socket.socket, group: str, deadline: float) -> None:
         self.sock, self.group, self.deadline = sock, group, deadline
         self.header = b""
-        self.line = ""
+        self.socket: SignallingSocket | None = None
         self.handed_over = False
         self.transport: asyncio.Transport | None = None
 
@@ -74,26 +101,25 @@ class Guest:
         """Hang up at once; in the middle of handing over, whoever does that hangs up."""
         if self.transport is not None:
             self.transport.abort()
-        elif not self.handed_over:
-            loop.remove_reader(self.sock)
+        elif not self.handed_over and self.sock.fileno() >= 0:
+            loop.remove_reader(self.sock.fileno())
             self.sock.close()
 
 
 class Door:
-    """Listens on a socket. make_protocol: what uvicorn gives a connection; gets what was read and what to call at its end."""
+    """Listens on a socket."""
 
-    def __init__(
-        self, sock: socket.socket, make_protocol: Callable[[bytes, Callable[[], None]], Any], limit: int | None = None
-    ) -> None:
+    def __init__(self, sock: socket.socket, reception: Reception, limit: int | None = None) -> None:
         """limit: connections of each kind; as many as the open files allow, at most `MAX_WAITING`, when left out."""
-        self._sock, self._make_protocol = sock, make_protocol
+        self._sock, self._reception = sock, reception
         limit = limit or max(16, min(MAX_WAITING, (raise_file_limit() - RESERVED) // 3))
         self._silent: Crowd[Guest] = Crowd(limit)
         self._asking: Crowd[Guest] = Crowd(limit)
         self._served: Crowd[Guest] = Crowd(min(limit, MAX_SERVED))
         self._guests: dict[Guest, None] = {}
-        self._waiting: dict[str, list[Guest]] = {}
-        self._pace = Pace(REQUESTS_PER_SECOND, REQUESTS_AT_ONCE)
+        self._greetings: Turns[Guest] = Turns(GREETINGS_PER_SECOND, GREETINGS_AT_ONCE)
+        self._known: Turns[Guest] = Turns(KNOWN_PER_SECOND, KNOWN_AT_ONCE)
+        self._strangers: Turns[Guest] = Turns(STRANGERS_PER_SECOND, STRANGERS_AT_ONCE)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer = asyncio.create_task(self._watch())
@@ -129,7 +155,7 @@ class Door:
             sock.setblocking(False)
             guest = Guest(sock, network_of(address[0]), self._loop.time() + HEADER_TIMEOUT)
             self._guests[guest] = None
-            self._loop.add_reader(sock, self._read, guest)
+            self._loop.add_reader(sock.fileno(), self._read, guest)  # asyncio looks for an object at some cost
             self._end(self._silent.add(guest, guest.group))
 
     def _make_room(self) -> None:
@@ -148,63 +174,107 @@ class Door:
         except OSError:
             data = b""
         guest.header += data
-        end = guest.header.find(b"\r\n\r\n", max(0, len(guest.header) - len(data) - 3))
-        if not data or len(guest.header) > MAX_HEADER or not guest.header[:1].isalpha():
+        if not data or len(guest.header) > MAX_HEADER:
             self._end(guest)
-        elif guest.header.count(b"\n", 0, end) > MAX_FIELDS or (end >= 0 and not _REQUEST.match(guest.header)):
-            with suppress(OSError):
-                guest.sock.send(_REFUSAL)
+        elif guest.socket is not None:
+            guest.socket.feed(data)
+            self._hear(guest, guest.socket)
+        else:
+            self._read_header(guest, guest.header.find(b"\r\n\r\n", max(0, len(guest.header) - len(data) - 3)))
+
+    def _read_header(self, guest: Guest, end: int) -> None:
+        header = guest.header
+        if not header[:1].isalpha():
             self._end(guest)
+        elif header.count(b"\n", 0, end) > MAX_FIELDS or (end >= 0 and not _REQUEST.match(header)):
+            self._reply(guest, _REFUSAL)
         elif end >= 0:
-            self._loop.remove_reader(guest.sock)
-            self._silent.discard(guest)
-            guest.deadline = self._loop.time() + TURN_TIMEOUT
-            self._end(self._asking.add(guest, guest.group))
-            guest.line = f"{guest.group} {_kind_of(guest.header)}"
-            self._waiting.setdefault(guest.line, []).append(guest)
+            header = header[: end + 4]
+            known = self._reception.is_known(header)
+            if header.split(b" ", 2)[1].partition(b"?")[0] == SOCKET:
+                self._wait(guest, self._greetings, "socket", known=known)
+            elif (reply := self._reception.instant(header)) is not None:
+                self._reply(guest, reply)
+            else:
+                self._wait(guest, self._known if known else self._strangers, "file", known=known)
+
+    def _reply(self, guest: Guest, reply: bytes) -> None:
+        with suppress(OSError):
+            guest.sock.send(reply)
+            guest.sock.shutdown(socket.SHUT_WR)
+        self._end(guest)
+
+    def _wait(self, guest: Guest, turns: Turns[Guest], kind: str, *, known: bool) -> None:
+        self._loop.remove_reader(guest.sock.fileno())
+        self._silent.discard(guest)
+        guest.deadline = self._loop.time() + TURN_TIMEOUT
+        self._end(self._asking.add(guest, guest.group))
+        if guest in self._guests:
+            turns.add(guest, f"{guest.group} {kind}", known=known)
             self._serve()
 
     def _serve(self) -> None:
-        """Give uvicorn the newest request of each address and kind in turn, as many as `Pace` allows.
-
-        The newest, because in a flood most requests are never answered, and a newcomer's should not wait behind those.
-        """
+        """Go on with those whose turn it is."""
         if self._serving is not None:
             self._serving.cancel()
             self._serving = None
-        while self._waiting:
-            if not self._pace.ready(self._loop.time()):
-                self._serving = self._loop.call_later(1 / REQUESTS_PER_SECOND, self._serve)
-                return
-            name = next(iter(self._waiting))
-            line = self._waiting.pop(name)
-            guest = line.pop()
-            if line:
-                self._waiting[name] = line
-            if guest in self._guests:
-                self._pace.take()
-                guest.handed_over = True
-                self._asking.discard(guest)
-                self._end(self._served.add(guest, guest.group))
-                task = asyncio.create_task(self._hand_over(guest))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        while (guest := self._greetings.next(self._loop.time())) is not None:
+            start = time.perf_counter()
+            self._greet(guest)
+            self._greetings.charge((time.perf_counter() - start) / GREETING - 1)
+        while (guest := self._known.next(self._loop.time()) or self._strangers.next(self._loop.time())) is not None:
+            guest.handed_over = True
+            self._asking.discard(guest)
+            self._end(self._served.add(guest, guest.group))
+            task = asyncio.create_task(self._hand_over(guest))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if self._greetings or self._known or self._strangers:
+            self._serving = self._loop.call_later(1 / KNOWN_PER_SECOND, self._serve)
+
+    def _greet(self, guest: Guest) -> None:
+        """Make a socket's handshake; then it is silent until its first message is there."""
+        self._asking.discard(guest)
+        guest.socket = self._reception.socket(guest.header, guest.group, lambda: self._forget(guest))
+        try:
+            whole = guest.sock.send(guest.socket.reply) == len(guest.socket.reply)
+        except OSError:
+            whole = False
+        if guest.socket.refused or not whole:
+            self._end(guest)
+            return
+        guest.header = b""
+        guest.deadline = self._loop.time() + HEADER_TIMEOUT
+        self._end(self._silent.add(guest, guest.group))
+        if guest in self._guests:
+            self._loop.add_reader(guest.sock.fileno(), self._read, guest)
+            guest.socket.feed(b"")  # what came with the header
+            self._hear(guest, guest.socket)
+
+    def _hear(self, guest: Guest, socket: SignallingSocket) -> None:
+        if socket.first is not None:
+            known = self._reception.is_known_hello(socket.first)
+            self._wait(guest, self._known if known else self._strangers, "socket", known=known)
+        elif socket.ended:
+            self._end(guest)
 
     async def _hand_over(self, guest: Guest) -> None:
-        protocol = self._make_protocol(guest.header, lambda: self._forget(guest))
+        protocol = guest.socket or self._reception.http(guest.header, lambda: self._forget(guest))
+        guest.header = b""
         try:
             transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, guest.sock)
         except OSError:
             self._forget(guest)
             guest.sock.close()
             return
-        guest.transport, guest.header = transport, b""
+        guest.transport = transport
         guest.deadline = self._loop.time() + REPLY_TIMEOUT
-        protocol.data_received(b"")
-        if transport.get_protocol() is not protocol:  # now a WebSocket, which `server.call.signalling` watches over
-            self._forget(guest)
-        elif guest not in self._guests:
+        if guest not in self._guests:
             transport.abort()
+        elif guest.socket is not None:  # the call's from now on
+            self._forget(guest)
+        else:
+            protocol.data_received(b"")
 
     async def _watch(self) -> None:
         while True:
@@ -222,17 +292,7 @@ class Door:
         self._silent.discard(guest)
         self._asking.discard(guest)
         self._served.discard(guest)
+        self._greetings.discard(guest)
+        self._known.discard(guest)
+        self._strangers.discard(guest)
         self._guests.pop(guest, None)
-        line = self._waiting.get(guest.line)
-        if line is not None and guest in line:
-            line.remove(guest)
-            if not line:
-                del self._waiting[guest.line]
-
-
-def _kind_of(header: bytes) -> str:
-    """Which part of the server is asked: a flood of one kind leaves the others free, also for who shares its address."""
-    for kind in ("call", "view", "ws", "assets"):
-        if header.split(b" ", 2)[1].startswith(f"/{kind}".encode()):
-            return kind
-    return ""

@@ -67,9 +67,60 @@ class Pace:
         self.at = max(self.at, now)
         return self.spent + 1 <= self.burst
 
-    def take(self) -> None:
-        """Count one."""
-        self.spent += 1
+    def take(self, count: float = 1.0) -> None:
+        """Count one, or one that took as long as `count`."""
+        self.spent += count
+
+
+class Turns(Generic[Member]):
+    """Who waits for a turn, in lines, before a `Pace`.
+
+    The lines take turns; of one line the newest member is next, because in a flood most are never served, and a newcomer
+    should not wait behind those. Every second turn is for members that are known, as long as there are any.
+    """
+
+    def __init__(self, rate: float, burst: float) -> None:
+        """rate, burst: turns, as for `Pace`."""
+        self._pace = Pace(rate, burst)
+        self._lines: dict[bool, dict[str, dict[Member, None]]] = {True: {}, False: {}}
+        self._place: dict[Member, tuple[bool, str]] = {}
+        self._known_next = True
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def add(self, member: Member, line: str, *, known: bool) -> None:
+        """Let it wait in the line of that name, among the known or the unknown."""
+        self._place[member] = known, line
+        self._lines[known].setdefault(line, {})[member] = None
+
+    def charge(self, count: float) -> None:
+        """The last turn took as long as `count` more."""
+        self._pace.take(max(0.0, count))
+
+    def discard(self, member: Member) -> None:
+        """It does not wait any more; does nothing when it is not there."""
+        known, line = self._place.pop(member, (False, ""))
+        members = self._lines[known].get(line, {})
+        if member in members:
+            del members[member]
+            if not members:
+                del self._lines[known][line]
+
+    def next(self, now: float) -> Member | None:
+        """Remove and return whose turn it is at `now`, seconds; None when it is nobody's yet."""
+        if not self._place or not self._pace.ready(now):
+            return None
+        self._pace.take()
+        lines = self._lines[self._known_next] or self._lines[not self._known_next]
+        self._known_next = not self._known_next
+        name = next(iter(lines))
+        members = lines.pop(name)
+        member, _ = members.popitem()
+        del self._place[member]
+        if members:
+            lines[name] = members  # at the end
+        return member
 
 
 def network_of(host: str) -> str:

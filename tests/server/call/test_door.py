@@ -13,6 +13,7 @@ import pytest
 
 from server.call import door
 from server.call.door import Door, raise_file_limit
+from server.call.sockets import SignallingSocket
 from tests.server.call.serving import running, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -36,12 +37,38 @@ class Echo(asyncio.Protocol):
         self._gone()
 
 
+class Reception:
+    """Knows whoever asks for /view/key and says hello with it; what a socket said is in `said`."""
+
+    http = Echo
+
+    def __init__(self) -> None:
+        self.said: list[str | bytes | None] = []
+
+    def instant(self, header: bytes) -> bytes | None:
+        return b"HTTP/1.1 200 OK\r\n\r\n" if header.startswith(b"GET /healthz ") else None
+
+    def is_known(self, header: bytes) -> bool:
+        return header.startswith(b"GET /view/key ")
+
+    def is_known_hello(self, text: str | bytes) -> bool:
+        return text == "key"
+
+    def socket(self, header: bytes, network: str, gone: Callable[[], None]) -> SignallingSocket:
+        return SignallingSocket(header, network, self._serve, gone)
+
+    async def _serve(self, socket: SignallingSocket) -> None:
+        while (message := await socket.receive()) is not None:
+            self.said.append(message)
+            await socket.send("heard")
+
+
 @asynccontextmanager
 async def opened(limit: int = 8, sock: socket.socket | None = None) -> AsyncIterator[tuple[Door, int]]:
     with sock or socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
-        guarded = Door(listening, Echo, limit)
+        guarded = Door(listening, Reception(), limit)
         try:
             yield guarded, listening.getsockname()[1]
         finally:
@@ -111,16 +138,51 @@ async def test_the_slow_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await slow.read() == REQUEST
 
 
-async def test_a_flood_of_one_kind_of_request_leaves_the_others_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "REQUESTS_PER_SECOND", 20.0)
-    monkeypatch.setattr(door, "REQUESTS_AT_ONCE", 1.0)
+def handshake(hello: bytes = b"") -> bytes:
+    """A socket's request (RFC 6455, 4.1) with its first message right behind, masked with zeros."""
+    frame = bytes([0x81, 0x80 | len(hello)]) + bytes(4) + hello if hello else b""
+    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    return b"GET /ws HTTP/1.1\r\nHost: a\r\n" + fields + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" + frame
+
+
+@pytest.mark.parametrize("flood", [REQUEST, handshake(b"no")], ids=["files", "hellos"])
+async def test_a_flood_leaves_its_own_address_short_answers_and_whoever_has_a_link(
+    flood: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 20.0)
+    monkeypatch.setattr(door, "STRANGERS_AT_ONCE", 1.0)
     async with opened(limit=100) as (guarded, port):
-        crowd = [await knock(port, REQUEST) for _ in range(50)]
-        await until(lambda: len(guarded._asking) > 30)
-        for path in (b"/ws", b"/view/key"):
-            visitor = await knock(port, REQUEST.replace(b"/ ", path + b" "))
-            assert path in await visitor.readuntil(b"\r\n\r\n")
-        assert len(guarded._asking) > 20 and len(crowd) == 50
+        crowd = [await knock(port, flood) for _ in range(60)]
+        await until(lambda: len(guarded._asking) > 40)
+        probe = await knock(port, REQUEST.replace(b"/ ", b"/healthz "))
+        assert (await probe.read()).startswith(b"HTTP/1.1 200 ")
+        page = await knock(port, REQUEST.replace(b"/ ", b"/view/key "))
+        assert b"/view/key" in await page.readuntil(b"\r\n\r\n")
+        for words in (handshake(b"key"), handshake()):
+            visitor = await knock(port, words)
+            assert b" 101 " in await visitor.readuntil(b"\r\n\r\n")
+            if words == handshake():
+                visitor.writer.write(handshake(b"key")[len(words) :])  # type: ignore[attr-defined]
+            assert await visitor.readexactly(7) == b"\x81\x05heard"
+        assert len(guarded._asking) > 20 and len(crowd) == 60
+
+
+async def test_a_socket_that_is_silent_or_no_socket_comes_no_further_than_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "HEADER_TIMEOUT", 0.2)
+    async with opened() as (guarded, port):
+        silent = await knock(port, handshake())
+        assert (await silent.read()).startswith(b"HTTP/1.1 101 ") and not guarded._guests
+        for words, status in (
+            (handshake().replace(b"Upgrade: websocket", b"X: y"), b"426"),
+            (handshake().replace(b"Version: 13", b"Version: 12"), b"400"),
+            (handshake().replace(b"Host: a", b"Host: a\r\nOrigin: http://b"), b"403"),
+        ):
+            assert (await (await knock(port, words)).read()).startswith(b"HTTP/1.1 " + status)
+        for garbage in (b"\xff" * 8, b"\x88\x80" + bytes(4), b"\x01\x80" + bytes(4), handshake(b"x" * 100)[-106:-1]):
+            visitor = await knock(port, handshake() + garbage)
+            assert b" 101 " in await visitor.readuntil(b"\r\n\r\n")
+            await visitor.read()
+        assert not guarded._guests
 
 
 async def test_no_handle_left_closes_the_idle_and_looks_again(caplog: pytest.LogCaptureFixture) -> None:

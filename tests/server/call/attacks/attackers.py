@@ -22,6 +22,20 @@ HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 )
+HELLO = b'{"type":"hello","role":"viewer","key":"none","version":1}'
+FLOODS = {
+    "requests for pages": (b"GET /view/wrong HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /call/wrong HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "requests for files": (b"GET /assets/none.js HTTP/1.1\r\nHost: a\r\n\r\n",),
+    "requests for nothing": (
+        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /nothing/here HTTP/1.1\r\nHost: a\r\n\r\n" * 8,
+    ),
+    "handshakes": (HANDSHAKE + b"\r\n",),
+    "hellos": (HANDSHAKE + b"\r\n" + bytes([0x81, 0x80 | len(HELLO)]) + bytes(4) + HELLO,),
+}
+FLOODS["requests of every kind"] = tuple(kind for flood in tuple(FLOODS.values()) for kind in flood)
 OPENINGS = {
     "silent": b"",
     "half a request": b"GET / HTTP/1.1\r\nX: ",
@@ -39,22 +53,46 @@ OPENINGS = {
 }
 
 
-def tcp(port: int, opening: str, count: int, addresses: int, rate: float) -> Iterator[None]:
-    """`count` connections from 127.0.0.1 to 127.0.0.`addresses` are held, and renewed one after the other."""
+def tcp(port: int, opening: str, count: int, addresses: int, rate: float, host: str = "127.0.0.1") -> Iterator[None]:
+    """`count` connections are held, and renewed one after the other, `rate` a second; from 127.0.0.1 to 127.0.0.`addresses`.
+
+    What each one says is an opening, or the next of a flood of complete requests.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    words = cycle(FLOODS.get(opening) or (OPENINGS[opening],))
     held: list[socket.socket | None] = [None] * count
+    due = time.monotonic()
     for i in cycle(range(count)):
         old = held[i]
         if old is not None:
             old.close()
-        sock = socket.socket()
+        sock = socket.socket(family)
         sock.setblocking(False)
-        sock.bind((f"127.0.0.{1 + i % addresses}", 0))
-        sock.connect_ex(("127.0.0.1", port))
+        sock.bind((host if family == socket.AF_INET6 else f"127.0.0.{1 + i % addresses}", 0))
+        sock.connect_ex((host, port))
         held[i] = sock
-        if OPENINGS[opening]:
-            time.sleep(0.0005)
+        word = next(words)
+        if word:
             with suppress(OSError):
-                sock.send(OPENINGS[opening])
+                sock.send(word)
+        yield
+        due = max(due + 1 / rate, time.monotonic() - 0.1)  # what could not be done in time is not made up for
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def drip(port: int, count: int, rate: float) -> Iterator[None]:
+    """`count` connections whose header, or the body after it, comes a byte at a time, `rate` bytes a second in all."""
+    first = cycle((b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nContent-Length: 9000\r\n\r\n", HANDSHAKE))
+    held: dict[int, socket.socket] = {}
+    for i in cycle(range(count)):
+        try:
+            held[i].send(b"a")
+        except (KeyError, OSError):
+            if i in held:
+                held[i].close()
+            held[i] = socket.create_connection(("127.0.0.1", port), 5.0)
+            held[i].setblocking(False)
+            held[i].send(next(first))
         yield
         time.sleep(1 / rate)
 
@@ -99,7 +137,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     name, port, *rest = sys.argv[1:]
     attacks: dict[str, Callable[[], Iterator[None]]] = {
-        "tcp": lambda: tcp(int(port), rest[0], int(rest[1]), int(rest[2]), float(rest[3])),
+        "tcp": lambda: tcp(int(port), rest[0], int(rest[1]), int(rest[2]), float(rest[3]), *rest[4:]),
+        "drip": lambda: drip(int(port), int(rest[0]), float(rest[1])),
         "udp": lambda: udp(int(port), rest[0]),
     }
     for number, _ in enumerate(attacks[name]()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from typing import Any
 import av
 import numpy as np
 import psutil
+from aiortc import MediaStreamTrack
 
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import ice
@@ -37,6 +39,8 @@ class Stage:
     process: subprocess.Popen[str]
     port: int
     log: Path
+    has_ipv6: bool
+    """Whether it listens on ::1 too."""
 
     @property
     def socket(self) -> str:
@@ -58,12 +62,12 @@ class Stage:
         """Bytes of resident memory."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
-    def page(self, role: Role, resume: str = "") -> BenchPage:
+    def page(self, role: Role, resume: str = "", cookie: str = "", webcam: MediaStreamTrack | None = None) -> BenchPage:
         """A page without a browser; the person's has a webcam."""
-        webcam = None
-        if role == "person":
+        if role == "person" and webcam is None:
             webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), 200, np.uint8)))
-        return BenchPage(self.socket, role, PERSON_KEY if role == "person" else VIEWER_KEY, webcam=webcam, resume=resume)
+        key = PERSON_KEY if role == "person" else VIEWER_KEY
+        return BenchPage(self.socket, role, key, webcam=webcam, resume=resume, cookie=cookie)
 
     def status(self, timeout: float = 5.0) -> str:
         """The server's `healthz`, over a new connection."""
@@ -92,6 +96,7 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     """A server until the block ends; SIGTERM must end it within 5 s, with status 0."""
     ice.install()  # the pages run in this process, where another test's server may have chosen addresses and ports
     log = folder / "log"
+    settings.setdefault("host", "::" if _has_ipv6() else "127.0.0.1")
     with open(log, "wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.server.call.attacks.stage", json.dumps(settings)],
@@ -101,7 +106,7 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     try:
         line = process.stdout.readline()
         assert line, log.read_text()
-        running = Stage(process, json.loads(line)["port"], log)
+        running = Stage(process, json.loads(line)["port"], log, settings["host"] == "::")
         deadline = time.monotonic() + 60
         while _loading(running) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -111,6 +116,15 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     finally:
         process.kill()
         process.communicate()
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
 
 
 def _loading(running: Stage) -> bool:
