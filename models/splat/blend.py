@@ -18,7 +18,7 @@ import numpy as np
 
 from models.splat import block, project
 from models.splat.binning import TILE_HEIGHT, TILE_HEIGHT_BITS, TILE_WIDTH, TILE_WIDTH_BITS
-from models.splat.block import BATCH, BLOCK, FIELDS, STATE, blend_block
+from models.splat.block import BATCH, BLOCK, FIELDS, STATE, blend_block, store_block
 from models.splat.jit import claim, f32, kernel
 from models.splat.lanes import LANES
 
@@ -31,7 +31,7 @@ _TINY = f32(1.0e-30)
 _U_BLOCKS, _U_STATE, _U_LANES, _U_BATCH = np.uint64(ACROSS * DOWN), np.uint64(STATE), np.uint64(LANES), np.uint64(BATCH)
 _U_ACROSS, _U_BLOCK = np.uint64(ACROSS), np.uint64(BLOCK)
 _STATES = np.uint64(ACROSS * DOWN * STATE)
-_P1, _P2, _P3 = np.uint64(LANES), np.uint64(2 * LANES), np.uint64(3 * LANES)
+_P1, _U_3 = np.uint64(LANES), np.uint64(3)
 _NONE, _ALL, _ONE = np.uint64(0), np.uint64(2**64 - 1), np.uint64(1)
 _0, _HALF, _1 = f32(0.0), f32(0.5), f32(1.0)
 _U, _V, _A, _SHEAR, _C, _L = (_STATES + np.uint64(k * BATCH) for k in range(6))
@@ -145,15 +145,19 @@ def _draw_batch(buffer, masks, alive):
 
 @kernel
 def _write_bytes(buffer, left, top, background, out):
-    red, green, blue = background[0], background[1], background[2]
-    for row in range(min(TILE_HEIGHT, out.shape[0] - top)):
-        start, y = _first_pixel(row), np.uint64(top + row)
-        for k in range(np.uint64(min(TILE_WIDTH, out.shape[1] - left))):
-            at = start + k // _U_BLOCK * _U_STATE + k % _U_BLOCK
-            t, x = abs(buffer[at]), np.uint64(left) + k
-            out[y, x, np.uint64(0)] = _byte(buffer[at + _P1] + t * red)
-            out[y, x, np.uint64(1)] = _byte(buffer[at + _P2] + t * green)
-            out[y, x, np.uint64(2)] = _byte(buffer[at + _P3] + t * blue)
+    behind = (background[0], background[1], background[2])
+    width, height = np.uint64(out.shape[1]), np.uint64(out.shape[0])
+    for b in range(_U_BLOCKS):
+        x, y = np.uint64(left) + b % _U_ACROSS * _U_BLOCK, np.uint64(top) + b // _U_ACROSS * _U_BLOCK
+        if x + _U_BLOCK <= width and y + _U_BLOCK <= height:
+            store_block(buffer, b * _U_STATE, behind, out, (y * width + x) * _U_3, width * _U_3)
+            continue
+        for row in range(y, min(y + _U_BLOCK, height)):
+            for column in range(x, min(x + _U_BLOCK, width)):
+                at = b * _U_STATE + (row - y) * _U_BLOCK + (column - x)
+                t = abs(buffer[at])
+                for channel in range(_U_3):
+                    out[row, column, channel] = _byte(buffer[at + (channel + _ONE) * _P1] + t * background[channel])
 
 
 @kernel
@@ -176,6 +180,6 @@ def _write_floats(buffer, left, top, background, color, alpha):
             at = start + k // _U_BLOCK * _U_STATE + k % _U_BLOCK
             t, x = abs(buffer[at]), np.uint64(left) + k
             alpha[y, x] = _1 - t
-            for channel in range(np.uint64(3)):
+            for channel in range(_U_3):
                 drawn = buffer[at + (channel + _ONE) * _P1]
                 color[y, x, channel] = drawn + t * background[channel]

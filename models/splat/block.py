@@ -81,6 +81,36 @@ def blend_block(typingctx: Any, buffer: Any, state: Any, batch: Any, touching: A
     return types.boolean(buffer, place, place, types.uint64, types.float32, types.float32), generate
 
 
+@intrinsic
+def store_block(typingctx: Any, buffer: Any, state: Any, background: Any, out: Any, first: Any, step: Any) -> Any:
+    """Write a block over the background as bytes, rounded to the nearest.
+
+    buffer, state: as in `blend_block`. background: three float32. out: (H, W, 3) uint8, contiguous; first: uint64, the place in
+    it, counted in bytes, of the block's first pixel; step: uint64, bytes from row to row. The whole block is within the picture.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        emit = _Emit(context, builder, signature, arguments)
+        _, state_, background_, out_, first_, step_ = arguments
+        t, *colors = (emit.load(builder.add(state_, ir.Constant(_LONG, k * LANES))) for k in range(4))
+        t = emit.size(t)
+        behind = [emit.spread(builder.extract_value(background_, k)) for k in range(3)]
+        red, green, blue = (emit.byte(emit.fused(t, back, color)) for back, color in zip(behind, colors, strict=True))
+        shifts = [ir.Constant(_WHOLE, [8 * k] * LANES) for k in range(3)]
+        green, blue = builder.shl(green, shifts[1]), builder.shl(blue, shifts[2])
+        packed = builder.bitcast(builder.or_(builder.or_(red, green), blue), ir.VectorType(ir.IntType(8), 4 * LANES))
+        data = context.make_array(signature.args[3])(context, builder, out_).data
+        for row in range(BLOCK):
+            lanes = [4 * (row * BLOCK + k) + channel for k in range(BLOCK) for channel in range(3)]
+            pixels = builder.shuffle_vector(packed, packed, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+            place = builder.gep(data, [builder.add(first_, builder.mul(step_, ir.Constant(_LONG, row)))])
+            builder.store(pixels, builder.bitcast(place, pixels.type.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    place = types.uint64
+    return types.void(buffer, place, types.UniTuple(types.float32, 3), out, place, place), generate
+
+
 class _Emit(Emit):
     def splat(self, fields: list[Any], x: Any, y: Any, values: list[Any]) -> list[Any]:
         """T and the colours after one splat."""
@@ -109,3 +139,14 @@ class _Emit(Emit):
             power = self.fused(power, f, self.constant(factor))
         whole = builder.shl(builder.bitcast(shifted, _WHOLE), ir.Constant(_WHOLE, [_MANTISSA_BITS] * LANES))
         return builder.bitcast(builder.add(builder.bitcast(power, _WHOLE), whole), x.type)
+
+    def size(self, value: Any) -> Any:
+        """The absolute value."""
+        whole = self.builder.and_(self.builder.bitcast(value, _WHOLE), ir.Constant(_WHOLE, [2**31 - 1] * LANES))
+        return self.builder.bitcast(whole, value.type)
+
+    def byte(self, value: Any) -> Any:
+        """[0, 1] to 0 .. 255, rounded to the nearest, int32."""
+        inside = self.least(self.most(value, self.constant(0.0)), self.constant(1.0))
+        scaled = self.fused(inside, self.constant(255.0), self.constant(0.5))
+        return self.builder.fptosi(scaled, _WHOLE)
