@@ -24,7 +24,7 @@ from models.splat.lanes import LANES
 
 ACROSS, DOWN = TILE_WIDTH // BLOCK, TILE_HEIGHT // BLOCK  # blocks in a tile; together as many as a mask has bits
 RGB_BUFFER = ACROSS * DOWN * STATE + BATCH * FIELDS  # floats that `blend_rgb` needs a worker
-
+UNSEEN_T = f32(1.0 / 512.0)  # what is behind so little transmittance changes no byte by more than a half
 _REACH = f32(0.02 - block.LOG2_ALPHA_MIN)  # of log2(alpha), with something for rounding
 _SLACK = f32(1.0e-3)  # pixels added to a splat's reach, for rounding
 _TINY = f32(1.0e-30)
@@ -47,7 +47,8 @@ def blend_rgb(counter, bins, background, buffer, bytes_out, color, alpha):
     """
     columns, offsets = bins.columns, bins.offsets
     tiles = offsets.shape[0] - 1
-    masks = np.empty(BATCH, np.uint64)
+    masks, to_bytes = np.empty(BATCH, np.uint64), bytes_out.shape[0] > 0
+    least = UNSEEN_T if to_bytes else _0
     while True:
         tile = claim(counter)
         if tile >= tiles:
@@ -64,10 +65,10 @@ def blend_rgb(counter, bins, background, buffer, bytes_out, color, alpha):
             _take_batch(bins, start, count, left, top, buffer)
             find_blocks(buffer, count, alive, masks)
             transpose(masks)
-            alive = _draw_batch(buffer, masks, alive)
+            alive = _draw_batch(buffer, masks, alive, least)
             if alive == _NONE:
                 break
-        if bytes_out.shape[0] > 0:
+        if to_bytes:
             _write_bytes(buffer, left, top, background, bytes_out)
         else:
             _write_floats(buffer, left, top, background, color, alpha)
@@ -134,11 +135,11 @@ def transpose(masks):
 
 
 @kernel
-def _draw_batch(buffer, masks, alive):
+def _draw_batch(buffer, masks, alive, least):
     for b in range(_U_BLOCKS):
         if masks[b] != _NONE:
             column, row = f32((b % _U_ACROSS) * _U_BLOCK), f32((b // _U_ACROSS) * _U_BLOCK)
-            if not blend_block(buffer, b * _U_STATE, _STATES, masks[b], column, row):
+            if not blend_block(buffer, b * _U_STATE, _STATES, masks[b], column, row, least):
                 alive &= ~(_ONE << b)
     return alive
 

@@ -38,8 +38,8 @@ _SIGN = -(2**31)
 
 
 @intrinsic
-def blend_block(typingctx: Any, buffer: Any, state: Any, batch: Any, touching: Any, column: Any, row: Any) -> Any:
-    """Lay the splats of a batch over a block; whether any of its pixels is unfinished after that.
+def blend_block(typingctx: Any, buffer: Any, state: Any, batch: Any, touching: Any, column: Any, row: Any, least: Any) -> Any:
+    """Lay the splats of a batch over a block; whether T of any unfinished pixel is over `least` (float32) after that.
 
     buffer: (B,) float32. state, batch: places in it (uint64) of the block's STATE floats and of the batch: field f of splat j is
     at batch + f * BATCH + j. touching: uint64, not 0, bit j set where splat j is to be drawn. column, row: of the block's first
@@ -48,7 +48,7 @@ def blend_block(typingctx: Any, buffer: Any, state: Any, batch: Any, touching: A
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         emit = _Emit(context, builder, signature, arguments)
-        _, state_, batch_, touching_, column_, row_ = arguments
+        _, state_, batch_, touching_, column_, row_, least_ = arguments
         places = [builder.add(state_, ir.Constant(_LONG, k * LANES)) for k in range(4)]
         x = emit.plus(emit.ramp([k % BLOCK for k in range(LANES)]), emit.spread(column_))
         y = emit.plus(emit.ramp([k // BLOCK for k in range(LANES)]), emit.spread(row_))
@@ -74,11 +74,12 @@ def blend_block(typingctx: Any, buffer: Any, state: Any, batch: Any, touching: A
         builder.position_at_end(after)
         for value, place in zip(drawn, places, strict=True):
             emit.store(value, place)
-        unfinished = builder.fcmp_ordered(">", drawn[0], emit.constant(0.0))
+        unfinished = builder.fcmp_ordered(">", drawn[0], emit.spread(least_))
         return builder.icmp_unsigned("!=", builder.bitcast(unfinished, ir.IntType(LANES)), ir.Constant(ir.IntType(LANES), 0))
 
     place = types.uint64
-    return types.boolean(buffer, place, place, types.uint64, types.float32, types.float32), generate
+    number = types.float32
+    return types.boolean(buffer, place, place, types.uint64, number, number, number), generate
 
 
 @intrinsic
