@@ -131,7 +131,7 @@ class _Emit(Emit):
         return [builder.select(is_open, behind, closed), *colors]
 
     def exp2(self, x: Any) -> Any:
-        """2^x for x in [-126, 0]."""
+        """2^x for x in [-126, 127]."""
         builder = self.builder
         shifted = builder.fadd(x, self.constant(_ROUND))
         f = builder.fsub(x, builder.fsub(shifted, self.constant(_ROUND)))
