@@ -72,5 +72,5 @@ class LiveRasterizer(Rasterizer, Protocol):
         out: NDArray[np.uint8],
         background: tuple[float, float, float] = WHITE,
     ) -> None:
-        """Draw into `out`, (camera.height, camera.width, 3) uint8 RGB, contiguous; rounded to the nearest."""
+        """Draw into `out`, (camera.height, camera.width, 3) uint8 RGB, contiguous; no byte further than one from the nearest."""
         ...

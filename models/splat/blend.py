@@ -2,7 +2,8 @@
 
 A tile is 64 blocks of 4 x 4 pixels. Its splats are taken in batches of 64, nearest first. For each splat of a batch a mask says
 which blocks it touches (find_blocks); turned over, for each block, which splats touch it (transpose). So a block is drawn with
-its state in registers, by no splat that does not reach it, and not at all once its pixels are finished.
+its state in registers, by no splat that does not reach it, and not at all once its pixels are finished: so of an avatar only
+what the view sees costs anything here. A picture of bytes takes a block as finished a little earlier, at UNSEEN_T.
 
 A worker's buffer, which stays in the first-level cache: the state of the tile's blocks, then the batch (block.py).
 """

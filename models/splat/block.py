@@ -33,7 +33,6 @@ _MANTISSA_BITS = 23
 
 _LONG = ir.IntType(64)
 _WHOLE = ir.VectorType(ir.IntType(32), LANES)
-_MASK = ir.VectorType(ir.IntType(1), LANES)
 _SIGN = -(2**31)
 
 
@@ -97,6 +96,7 @@ def store_block(typingctx: Any, buffer: Any, state: Any, background: Any, out: A
         t = emit.size(t)
         behind = [emit.spread(builder.extract_value(background_, k)) for k in range(3)]
         red, green, blue = (emit.byte(emit.fused(t, back, color)) for back, color in zip(behind, colors, strict=True))
+        # A pixel is four bytes of a lane, the lowest first in memory on every machine that numba compiles for.
         shifts = [ir.Constant(_WHOLE, [8 * k] * LANES) for k in range(3)]
         green, blue = builder.shl(green, shifts[1]), builder.shl(blue, shifts[2])
         packed = builder.bitcast(builder.or_(builder.or_(red, green), blue), ir.VectorType(ir.IntType(8), 4 * LANES))
