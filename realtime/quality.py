@@ -1,8 +1,8 @@
 """How finely the avatar is drawn, so that the rate of pictures holds on a machine that is slow or busy.
 
-Drawing takes about as long as there are pixels; tracking, solving and encoding cannot be made cheaper. So when the pictures of
-a drive frame take too long, all views are drawn smaller and scaled up; when there has been time to spare for a while, larger
-again. A step up that has to be taken back makes the next one wait twice as long.
+Drawing takes less time for fewer pixels; tracking, solving and encoding cannot be made cheaper. So when the pictures of a drive
+frame take too long, all views are drawn smaller and scaled up; when there has been time to spare for a while, larger again. A
+step up that has to be taken back makes the next one wait twice as long.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections import deque
 
 SCALES = (1.0, 0.8, 0.64, 0.5)
 """Parts of the full width and height; each step draws about two thirds of the pixels."""
+FIXED = 0.4
+"""Part of a full picture's time that does not depend on its size: every Gaussian is projected and sorted in any size."""
 BUDGET = 16.0
 """Milliseconds for all pictures of a drive frame: half of the 33 between two, as the cores have other work too."""
 SPARE = 0.75
@@ -50,7 +52,7 @@ class QualityControl:
             came_up_in_vain = self._since_up <= PATIENCE
             self._patience = min(2 * self._patience, LONGEST) if came_up_in_vain else self._patience
             self._move(1)
-        elif self._level > 0 and took * (SCALES[self._level - 1] / self.scale) ** 2 < SPARE * BUDGET:
+        elif self._level > 0 and took * _cost(SCALES[self._level - 1]) / _cost(self.scale) < SPARE * BUDGET:
             self._spare += 1
             if self._spare >= self._patience:
                 self._move(-1)
@@ -63,3 +65,8 @@ class QualityControl:
     def _move(self, step: int) -> None:
         self._level += step
         self._spare = 0
+
+
+def _cost(scale: float) -> float:
+    """Time for a picture, as a part of that for a full one."""
+    return FIXED + (1.0 - FIXED) * scale**2

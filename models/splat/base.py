@@ -19,8 +19,9 @@ world_to_camera [W|t]):
    (Kerbl eq. 3): starting from T = 1, if T * (1 - alpha) <= T_MIN the pixel is finished *without* this Gaussian;
    otherwise its weight is w = alpha * T, and T becomes T * (1 - alpha).
 6. Out: colour = sum w c + T * background; alpha = sum w = 1 - T; depth = sum w z / sum w (0 where alpha is 0);
-   normal = sum w n, n the axis of the smallest scale (the first of equals) with the sign that makes it look at the
-   camera's centre, in the world frame.
+   normal = sum w n, n the axis of the smallest scale (the first of equals) in the world frame, turned about where it looks
+   away from the camera's centre: where the cosine between it and the ray from there to m is over EDGE_ON. An axis that is
+   seen edge-on keeps its sign, as the sign of a cosine of zero is only rounding.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ FOV_MARGIN = 0.3  # of half the picture's width (height), where the Jacobian's c
 ALPHA_MAX = 0.999
 ALPHA_MIN = 1.0 / 255.0
 T_MIN = 1e-4
+EDGE_ON = 1e-5  # cosine
 
 
 class Rasterizer(Protocol):
@@ -70,5 +72,5 @@ class LiveRasterizer(Rasterizer, Protocol):
         out: NDArray[np.uint8],
         background: tuple[float, float, float] = WHITE,
     ) -> None:
-        """Draw into `out`, (camera.height, camera.width, 3) uint8 RGB, contiguous; rounded to the nearest."""
+        """Draw into `out`, (camera.height, camera.width, 3) uint8 RGB, contiguous; no byte further than one from the nearest."""
         ...

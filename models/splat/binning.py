@@ -77,11 +77,12 @@ def sort_by_depth(keys, order, scratch, histogram):
 
 
 @kernel
-def count_pairs(order, count, boxes, columns, offsets):
+def count_pairs(keys, boxes, columns, offsets):
     """Fill offsets (tiles + 1,) int64 with where each tile's list starts; return the length of all lists together."""
     offsets[:] = 0
-    for k in range(count):
-        i = order[k]
+    for i in range(keys.shape[0]):
+        if keys[i] == UNSEEN:
+            continue
         for row in range(boxes[i, 2] >> TILE_HEIGHT_BITS, ((boxes[i, 3] - 1) >> TILE_HEIGHT_BITS) + 1):
             for column in range(boxes[i, 0] >> TILE_WIDTH_BITS, ((boxes[i, 1] - 1) >> TILE_WIDTH_BITS) + 1):
                 offsets[row * columns + column + 1] += 1

@@ -24,10 +24,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.splat.binning import TILE_HEIGHT, TILE_HEIGHT_BITS, TILE_WIDTH, TILE_WIDTH_BITS, tiles_across
-from models.splat.blend import ALPHA_MAX, BELOW, LOG2_ALPHA_MIN, PLANE, ROW, reaches
 from models.splat.jit import claim, exp2, f32, kernel
 from models.splat.lanes import LANES, add_channel, lane_sum, scale_by_ramp, take_shares
 from models.splat.project import SHEAR, A, C, L, U, V, Z
+from models.splat.rows import ALPHA_MAX, BELOW, LOG2_ALPHA_MIN, PLANE, ROW, reaches
 
 MOMENTS = 6  # 1, dx, dx^2, dy, dx dy, dy^2
 

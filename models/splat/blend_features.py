@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from models.splat.binning import TILE_HEIGHT, TILE_HEIGHT_BITS, TILE_WIDTH, TILE_WIDTH_BITS
-from models.splat.blend import ALPHA_MAX, BELOW, LOG2_ALPHA_MIN, PLANE, ROW, T_MIN, look_for_finished_rows, reaches
 from models.splat.jit import claim, exp2, f32, kernel
 from models.splat.lanes import LANES, add_scaled
 from models.splat.project import SHEAR, A, C, L, U, V, Z
+from models.splat.rows import ALPHA_MAX, BELOW, LOG2_ALPHA_MIN, PLANE, ROW, T_MIN, look_for_finished_rows, reaches
 
 _CHECK_EVERY = 32  # splats between two looks for finished rows
 _U_LANES, _U_PLANE = np.uint64(LANES), np.uint64(PLANE)

@@ -54,7 +54,10 @@ class CpuRasterizer:
         out: NDArray[np.uint8],
         background: tuple[float, float, float] = base.WHITE,
     ) -> None:
-        """Draw into `out`, (camera.height, camera.width, 3) uint8, C-contiguous, RGB. Allocates nothing once warm."""
+        """Draw into `out`, (camera.height, camera.width, 3) uint8, C-contiguous, RGB. Allocates nothing once warm.
+
+        What lies behind blend.UNSEEN_T is left out, so a byte may be one off from the picture of `render`, rounded.
+        """
         if out.shape != (camera.height, camera.width, 3) or out.dtype != np.uint8 or not out.flags.carray:
             raise ValueError(
                 f"`out` should be contiguous uint8 of the shape {(camera.height, camera.width, 3)}, not {out.dtype} {out.shape}"

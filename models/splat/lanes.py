@@ -10,8 +10,10 @@ machine needs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -23,8 +25,8 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 _FUSE = ("contract",)
 
 
-class _Emit:
-    """Vector instructions for one call of an intrinsic; the first argument is the buffer."""
+class Emit:
+    """Vector instructions for one call of an intrinsic; the first of its arguments is the buffer."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         self.builder = builder
@@ -54,16 +56,47 @@ class _Emit:
     def minus(self, a: Any, b: Any) -> Any:
         return self.builder.fsub(a, b, flags=_FUSE)
 
+    def fused(self, a: Any, b: Any, c: Any) -> Any:
+        """a * b + c, in one instruction where the machine has it."""
+        return self._call("llvm.fmuladd", [a, b, c])
+
+    def less(self, a: Any, b: Any, c: Any) -> Any:
+        """a - b * c, in one instruction where the machine has it."""
+        return self.fused(self.builder.fneg(b), c, a)
+
+    def least(self, a: Any, b: Any) -> Any:
+        """The smaller one; `b` where `a` is not a number."""
+        return self.builder.select(self.builder.fcmp_ordered("<", a, b), a, b)
+
+    def most(self, a: Any, b: Any) -> Any:
+        """The larger one; `b` where `a` is not a number."""
+        return self.builder.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def number(self, place: Any) -> Any:
+        """The single float at a place."""
+        return self.builder.load(self.builder.gep(self._data, [place]), align=4)
+
+    def constant(self, value: float) -> Any:
+        """The same constant in all lanes."""
+        return self.ramp([value] * LANES)
+
+    def ramp(self, values: Sequence[float]) -> Any:
+        """LANES constants."""
+        return ir.Constant(_VECTOR, [float(np.float32(value)) for value in values])
+
     def add_to(self, place: Any, value: Any) -> None:
         self.store(self.plus(self.load(place), value), place)
 
     def total(self, value: Any) -> Any:
         """The sum over the lanes, in any order."""
-        kind = ir.FunctionType(_FLOAT, [_FLOAT, _VECTOR])
-        module = self.builder.module
-        name = f"llvm.vector.reduce.fadd.v{LANES}f32"
+        return self._call("llvm.vector.reduce.fadd", [ir.Constant(_FLOAT, 0.0), value], _FLOAT, ("reassoc",))
+
+    def _call(self, name: str, arguments: list[Any], result: Any = _VECTOR, flags: tuple[str, ...] = ()) -> Any:
+        """An LLVM intrinsic on vectors of LANES floats."""
+        module, name = self.builder.module, f"{name}.v{LANES}f32"
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
         function = module.globals.get(name) or ir.Function(module, kind, name)
-        return self.builder.call(function, [ir.Constant(_FLOAT, 0.0), value], fastmath=("reassoc",))
+        return self.builder.call(function, arguments, fastmath=flags)
 
 
 @intrinsic
@@ -71,7 +104,7 @@ def add_scaled(typingctx: Any, buffer: Any, target: Any, source: Any, factor: An
     """buffer[target + k] += buffer[source + k] * factor (float32)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit, (_, at, from_, number) = _Emit(context, builder, signature, arguments), arguments
+        emit, (_, at, from_, number) = Emit(context, builder, signature, arguments), arguments
         emit.add_to(at, emit.times(emit.load(from_), emit.spread(number)))
         return context.get_dummy_value()
 
@@ -86,7 +119,7 @@ def add_channel(typingctx: Any, buffer: Any, share: Any, factor: Any, sums: Any,
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = _Emit(context, builder, signature, arguments)
+        emit = Emit(context, builder, signature, arguments)
         _, share_, factor_, sums_, weight_, gradient_ = arguments
         g = emit.load(gradient_)
         emit.add_to(share_, emit.times(g, emit.spread(factor_)))
@@ -102,8 +135,8 @@ def scale_by_ramp(typingctx: Any, buffer: Any, place: Any, start: Any) -> Any:
     """buffer[place + k] *= start + k (start float32)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit, (_, at, number) = _Emit(context, builder, signature, arguments), arguments
-        ramp = emit.plus(emit.spread(number), ir.Constant(_VECTOR, [float(k) for k in range(LANES)]))
+        emit, (_, at, number) = Emit(context, builder, signature, arguments), arguments
+        ramp = emit.plus(emit.spread(number), emit.ramp(range(LANES)))
         emit.store(emit.times(emit.load(at), ramp), at)
         return context.get_dummy_value()
 
@@ -115,7 +148,7 @@ def lane_sum(typingctx: Any, buffer: Any, place: Any) -> Any:
     """The sum of buffer[place : place + LANES], float32, in any order."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = _Emit(context, builder, signature, arguments)
+        emit = Emit(context, builder, signature, arguments)
         return emit.total(emit.load(arguments[1]))
 
     return types.float32(buffer, types.uint64), generate
@@ -131,7 +164,7 @@ def take_shares(
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = _Emit(context, builder, signature, arguments)
+        emit = Emit(context, builder, signature, arguments)
         _, weight_, share_, behind_, ratio_, free_, sums_, dy_ = arguments
         s, b = emit.times(emit.load(weight_), emit.load(share_)), emit.load(behind_)
         e = emit.times(emit.load(free_), emit.minus(s, emit.times(b, emit.load(ratio_))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from models.splat import base
 from models.types import Array, Camera, Gaussians
 
 
@@ -13,7 +14,8 @@ def shortest_axes(gaussians: Gaussians, camera: Camera) -> Array:
     with np.errstate(all="ignore"):
         quaternions = gaussians.rotations / np.linalg.norm(gaussians.rotations, axis=1, keepdims=True)
         axes = _column(quaternions, np.argmin(np.abs(gaussians.scales), axis=1))
-        away = np.einsum("ij,ij->i", axes, gaussians.means - camera.position.astype(np.float32)) > 0
+        rays = gaussians.means - camera.position.astype(np.float32)
+        away = np.einsum("ij,ij->i", axes, rays) > base.EDGE_ON * np.linalg.norm(rays, axis=1)
     return np.where(away[:, None], -axes, axes).astype(np.float32)
 
 

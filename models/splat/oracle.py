@@ -97,7 +97,8 @@ def _project(gaussians: Gaussians, camera: Camera) -> list[_Splat]:
             continue
         center = np.array([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy])
         axis = rotation[:, np.argmin(np.abs(scales))]
-        axis = -axis if axis @ (mean - camera.position) > 0.0 else axis
+        ray = mean - camera.position
+        axis = -axis if axis @ ray > base.EDGE_ON * np.linalg.norm(ray) else axis
         splats.append(_Splat(center, covariance, z, opacity, color, axis))
     return sorted(splats, key=lambda splat: np.float32(splat.z))
 

@@ -25,10 +25,22 @@ CHUNK = 512  # Gaussians claimed at a time
 UNSEEN = np.uint32(0xFFFFFFFF)  # the sort key of a Gaussian that is not drawn
 
 _NEAR, _DILATION, _ALPHA_MIN = base.NEAR, base.DILATION, base.ALPHA_MIN
-_LOG_ALPHA_MIN = math.log(base.ALPHA_MIN)
+_LOG2_ALPHA_MIN = math.log2(base.ALPHA_MIN)
 _LOG2_E = math.log2(math.e)
+_REACH = 2.0 / _LOG2_E
 _FAR_AWAY = 1.0e6  # pixels; keeps the conversion to integers in range
 _SLACK = 1.0e-3  # pixels added to a splat's reach, for rounding
+
+STRIP = 128  # Gaussians that are worked on at a time, laid out column by column in the first-level cache
+_COLUMNS = 25
+_NEXT, _2NEXT, _3NEXT, _4NEXT, _5NEXT = (np.uint64(k * STRIP) for k in range(1, 6))
+_MEAN, _ROTATION, _SCALE, _COLOR, _OPACITY, _SPLAT, _BOX, _Z = (
+    np.uint64(column * STRIP) for column in (0, 3, 7, 10, 13, 14, 20, 24)
+)
+_K0, _K1, _K2, _K3 = (np.uint64(k) for k in range(4))
+_THREE, _FOUR, _SIX = np.uint64(3), np.uint64(4), np.uint64(6)
+_0 = np.float32(0.0)
+_ROOT_HALF, _MANTISSA, _MANTISSA_BITS = np.int32(0x3F3504F3), np.int32(0x007FFFFF), np.int32(23)
 
 # Places in the camera's vector; 0-8 is the rotation (row by row) and 9-11 the translation of world_to_camera.
 FX, FY, CX, CY, X_LOW, X_HIGH, Y_LOW, Y_HIGH, WIDTH, HEIGHT = range(12, 22)
@@ -62,88 +74,127 @@ def project(counter, gaussians, camera, splats, boxes, keys):
     types.Gaussians.
     """
     n = gaussians[0].shape[0]
+    strip = np.empty(_COLUMNS * STRIP, np.float32)
     while True:
         start = claim(counter) * CHUNK
         if start >= n:
             return
-        for i in range(start, min(start + CHUNK, n)):
-            _project_one(i, gaussians, camera, splats, boxes, keys)
+        for first in range(start, min(start + CHUNK, n), STRIP):
+            count = min(STRIP, n - first)
+            _take(gaussians, first, count, strip)
+            _project_strip(strip, count, camera)
+            _give(strip, first, count, splats, boxes, keys)
 
 
 @kernel
-def _project_one(i, gaussians, m, splats, boxes, keys):
+def _take(gaussians, first, count, strip):
+    """Lay `count` Gaussians out column by column."""
     means, rotations, scales, opacities, colors = gaussians
-    keys[i] = UNSEEN
-    mx, my, mz = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
-    x = m[0] * mx + m[1] * my + m[2] * mz + m[9]
-    y = m[3] * mx + m[4] * my + m[5] * mz + m[10]
-    z = m[6] * mx + m[7] * my + m[8] * mz + m[11]
-    opacity = np.float64(opacities[i])
-    if not (z > _NEAR and opacity >= _ALPHA_MIN and math.isfinite(x + y + z + opacity)):
-        return
-    if not math.isfinite(colors[i, 0] + colors[i, 1] + colors[i, 2]):
-        return
-
-    s_xx, s_xy, s_yy = _covariance(i, rotations, scales, m, x, y, z)
-    determinant = s_xx * s_yy - s_xy * s_xy
-    if not (determinant > 0.0 and math.isfinite(determinant)):
-        return
-
-    u, v = m[FX] * x / z + m[CX], m[FY] * y / z + m[CY]
-    log_opacity = math.log(opacity)
-    reach = max(2.0 * (log_opacity - _LOG_ALPHA_MIN), 0.0)  # squared, in standard deviations
-    reach_x, reach_y = math.sqrt(reach * s_xx) + _SLACK, math.sqrt(reach * s_yy) + _SLACK
-    x0, x1 = _pixels(u, reach_x, m[WIDTH])
-    y0, y1 = _pixels(v, reach_y, m[HEIGHT])
-    if x0 >= x1 or y0 >= y1:
-        return
-
-    boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = x0, x1, y0, y1
-    splats[i, U], splats[i, V] = u, v
-    splats[i, A] = 0.5 * _LOG2_E * s_yy / determinant
-    splats[i, SHEAR] = -s_xy / s_yy
-    splats[i, C] = 0.5 * _LOG2_E / s_yy
-    splats[i, L] = _LOG2_E * log_opacity
-    splats[i, RED], splats[i, GREEN], splats[i, BLUE] = colors[i, 0], colors[i, 1], colors[i, 2]
-    splats[i, Z] = z
-    keys[i] = np.float32(z).view(np.uint32)
+    at = np.uint64(first)
+    for j in range(np.uint64(count)):
+        strip[_MEAN + j] = means[at + j, _K0]
+        strip[_MEAN + _NEXT + j] = means[at + j, _K1]
+        strip[_MEAN + _2NEXT + j] = means[at + j, _K2]
+    for j in range(np.uint64(count)):
+        strip[_ROTATION + j] = rotations[at + j, _K0]
+        strip[_ROTATION + _NEXT + j] = rotations[at + j, _K1]
+        strip[_ROTATION + _2NEXT + j] = rotations[at + j, _K2]
+        strip[_ROTATION + _3NEXT + j] = rotations[at + j, _K3]
+    for j in range(np.uint64(count)):
+        strip[_SCALE + j] = scales[at + j, _K0]
+        strip[_SCALE + _NEXT + j] = scales[at + j, _K1]
+        strip[_SCALE + _2NEXT + j] = scales[at + j, _K2]
+    for j in range(np.uint64(count)):
+        strip[_COLOR + j] = colors[at + j, _K0]
+        strip[_COLOR + _NEXT + j] = colors[at + j, _K1]
+        strip[_COLOR + _2NEXT + j] = colors[at + j, _K2]
+    for j in range(np.uint64(count)):
+        strip[_OPACITY + j] = opacities[at + j]
 
 
 @kernel
-def _pixels(center, reach, size):
-    """First and one past the last pixel whose centre is within `reach` of `center`, of those in [0, size)."""
-    first = math.ceil(min(max(center - reach - 0.5, 0.0), _FAR_AWAY))
-    last = math.floor(min(max(center + reach - 0.5, -1.0), size - 1.0))
-    return np.int32(first), np.int32(last + 1)
+def _give(strip, first, count, splats, boxes, keys):
+    for j in range(np.uint64(count)):
+        i, z = np.uint64(first) + j, strip[_Z + j]
+        keys[i] = np.float32(z).view(np.uint32) if z > _0 else UNSEEN
+    for j in range(np.uint64(count)):
+        if strip[_Z + j] > _0:
+            i = np.uint64(first) + j
+            for k in range(_FOUR):
+                boxes[i, k] = np.int32(strip[_BOX + k * _NEXT + j])
+            for k in range(_SIX):
+                splats[i, k] = strip[_SPLAT + k * _NEXT + j]
+            for k in range(_THREE):
+                splats[i, _SIX + k] = strip[_COLOR + k * _NEXT + j]
+            splats[i, np.uint64(Z)] = strip[_Z + j]
 
 
 @kernel
-def _covariance(i, rotations, scales, m, x, y, z):
-    """The dilated covariance (xx, xy, yy) on the picture, pixels^2; NaN where quaternion or scale are of no use."""
-    qw, qx, qy, qz = (
-        np.float64(rotations[i, 0]),
-        np.float64(rotations[i, 1]),
-        np.float64(rotations[i, 2]),
-        np.float64(rotations[i, 3]),
-    )
-    two = 2.0 / (qw * qw + qx * qx + qy * qy + qz * qz)  # normalises; infinite, and then NaN, for a quaternion of zeros
-    j_x, j_y = m[FX] / z, m[FY] / z
-    k_x = -j_x * min(max(x / z, m[X_LOW]), m[X_HIGH])
-    k_y = -j_y * min(max(y / z, m[Y_LOW]), m[Y_HIGH])
-    # The rows of J W.
-    a0, a1, a2 = j_x * m[0] + k_x * m[6], j_x * m[1] + k_x * m[7], j_x * m[2] + k_x * m[8]
-    b0, b1, b2 = j_y * m[3] + k_y * m[6], j_y * m[4] + k_y * m[7], j_y * m[5] + k_y * m[8]
-    s_xx, s_xy, s_yy = _DILATION, 0.0, _DILATION
-    for axis in range(3):
-        if axis == 0:
-            r0, r1, r2 = 1.0 - two * (qy * qy + qz * qz), two * (qx * qy + qw * qz), two * (qx * qz - qw * qy)
-        elif axis == 1:
-            r0, r1, r2 = two * (qx * qy - qw * qz), 1.0 - two * (qx * qx + qz * qz), two * (qy * qz + qw * qx)
-        else:
-            r0, r1, r2 = two * (qx * qz + qw * qy), two * (qy * qz - qw * qx), 1.0 - two * (qx * qx + qy * qy)
-        s = np.float64(scales[i, axis])
-        h_x, h_y = s * (a0 * r0 + a1 * r1 + a2 * r2), s * (b0 * r0 + b1 * r1 + b2 * r2)
-        s_xx += h_x * h_x
-        s_xy += h_x * h_y
-        s_yy += h_y * h_y
-    return s_xx, s_xy, s_yy
+def _project_strip(strip, count, m):
+    """Fill the columns from _SPLAT on; z is 0 where the Gaussian is not drawn.
+
+    One long loop without branches, so that LLVM makes vector code of it; float64, because a determinant cancels.
+    """
+    m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11 = m[0], m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8], m[9], m[10], m[11]
+    fx, fy, cx, cy, x_low, x_high, y_low, y_high = m[FX], m[FY], m[CX], m[CY], m[X_LOW], m[X_HIGH], m[Y_LOW], m[Y_HIGH]
+    width, height = m[WIDTH], m[HEIGHT]
+    for j in range(np.uint64(count)):
+        mx, my, mz = np.float64(strip[_MEAN + j]), np.float64(strip[_MEAN + _NEXT + j]), np.float64(strip[_MEAN + _2NEXT + j])
+        x, y = m0 * mx + m1 * my + m2 * mz + m9, m3 * mx + m4 * my + m5 * mz + m10
+        z = m6 * mx + m7 * my + m8 * mz + m11
+
+        # The dilated covariance on the picture, pixels^2; NaN where quaternion or scale are of no use.
+        qw, qx = np.float64(strip[_ROTATION + j]), np.float64(strip[_ROTATION + _NEXT + j])
+        qy, qz = np.float64(strip[_ROTATION + _2NEXT + j]), np.float64(strip[_ROTATION + _3NEXT + j])
+        two = 2.0 / (qw * qw + qx * qx + qy * qy + qz * qz)  # normalises; infinite, and then NaN, for a quaternion of zeros
+        per_z = 1.0 / z
+        slope_x, slope_y = x * per_z, y * per_z
+        j_x, j_y = fx * per_z, fy * per_z
+        k_x, k_y = -j_x * min(max(slope_x, x_low), x_high), -j_y * min(max(slope_y, y_low), y_high)
+        # The rows of J W.
+        a0, a1, a2 = j_x * m0 + k_x * m6, j_x * m1 + k_x * m7, j_x * m2 + k_x * m8
+        b0, b1, b2 = j_y * m3 + k_y * m6, j_y * m4 + k_y * m7, j_y * m5 + k_y * m8
+        s0, s1, s2 = np.float64(strip[_SCALE + j]), np.float64(strip[_SCALE + _NEXT + j]), np.float64(strip[_SCALE + _2NEXT + j])
+        r0, r1, r2 = 1.0 - two * (qy * qy + qz * qz), two * (qx * qy + qw * qz), two * (qx * qz - qw * qy)
+        g0, h0 = s0 * (a0 * r0 + a1 * r1 + a2 * r2), s0 * (b0 * r0 + b1 * r1 + b2 * r2)
+        r0, r1, r2 = two * (qx * qy - qw * qz), 1.0 - two * (qx * qx + qz * qz), two * (qy * qz + qw * qx)
+        g1, h1 = s1 * (a0 * r0 + a1 * r1 + a2 * r2), s1 * (b0 * r0 + b1 * r1 + b2 * r2)
+        r0, r1, r2 = two * (qx * qz + qw * qy), two * (qy * qz - qw * qx), 1.0 - two * (qx * qx + qy * qy)
+        g2, h2 = s2 * (a0 * r0 + a1 * r1 + a2 * r2), s2 * (b0 * r0 + b1 * r1 + b2 * r2)
+        s_xx, s_yy = _DILATION + g0 * g0 + g1 * g1 + g2 * g2, _DILATION + h0 * h0 + h1 * h1 + h2 * h2
+        s_xy = g0 * h0 + g1 * h1 + g2 * h2
+        determinant = s_xx * s_yy - s_xy * s_xy
+
+        u, v = fx * slope_x + cx, fy * slope_y + cy
+        opacity = strip[_OPACITY + j]
+        level = _log2(opacity)
+        reach = max(_REACH * (level - _LOG2_ALPHA_MIN), 0.0)  # squared, in standard deviations
+        reach_x, reach_y = math.sqrt(reach * s_xx) + _SLACK, math.sqrt(reach * s_yy) + _SLACK
+        # The first and one past the last pixel whose centre is within reach.
+        x0, y0 = np.ceil(min(max(u - reach_x - 0.5, 0.0), _FAR_AWAY)), np.ceil(min(max(v - reach_y - 0.5, 0.0), _FAR_AWAY))
+        x1 = np.floor(min(max(u + reach_x - 0.5, -1.0), width - 1.0)) + 1.0
+        y1 = np.floor(min(max(v + reach_y - 0.5, -1.0), height - 1.0)) + 1.0
+        numbers = x + y + np.float64(opacity + strip[_COLOR + j] + strip[_COLOR + _NEXT + j] + strip[_COLOR + _2NEXT + j])
+        is_good = (z > _NEAR) & (z < np.inf) & (opacity >= _ALPHA_MIN) & (numbers - numbers == 0.0)
+        is_good &= (determinant > 0.0) & (determinant < np.inf) & (x0 < x1) & (y0 < y1)
+
+        strip[_SPLAT + j], strip[_SPLAT + _NEXT + j] = u, v
+        strip[_SPLAT + _2NEXT + j] = 0.5 * _LOG2_E * s_yy / determinant
+        strip[_SPLAT + _3NEXT + j] = -s_xy / s_yy
+        strip[_SPLAT + _4NEXT + j] = 0.5 * _LOG2_E / s_yy
+        strip[_SPLAT + _5NEXT + j] = level
+        strip[_BOX + j], strip[_BOX + _NEXT + j] = x0, x1
+        strip[_BOX + _2NEXT + j], strip[_BOX + _3NEXT + j] = y0, y1
+        strip[_Z + j] = np.float32(z) if is_good else _0
+
+
+@kernel
+def _log2(x):
+    """log2(x) of a normal float32, float64, good to 1e-9; what comes for other numbers means nothing."""
+    bits = np.int32(np.float32(x).view(np.int32) - _ROOT_HALF)
+    exponent = bits >> _MANTISSA_BITS
+    mantissa = np.float64(np.int32((bits & _MANTISSA) + _ROOT_HALF).view(np.float32))  # from sqrt(1/2) to sqrt(2)
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    s2 = s * s
+    series = 1.0 + s2 * (1.0 / 3.0 + s2 * (1.0 / 5.0 + s2 * (1.0 / 7.0 + s2 * (1.0 / 9.0))))
+    return np.float64(exponent) + 2.0 * _LOG2_E * s * series

@@ -80,7 +80,7 @@ def shortest_axes(means: Tensor, rotations: Tensor, scales: Tensor, camera: Came
     index = scales.detach().abs().argmin(dim=1)
     axes = rotation_matrices(rotations).gather(2, index[:, None, None].expand(-1, 3, 1))[..., 0]
     outward = means.detach() - torch.as_tensor(camera.position, dtype=means.dtype, device=means.device)
-    away = (axes.detach() * outward).sum(dim=1, keepdim=True) > 0
+    away = (axes.detach() * outward).sum(dim=1, keepdim=True) > base.EDGE_ON * outward.norm(dim=1, keepdim=True)
     return torch.where(away, -axes, axes)
 
 

@@ -72,7 +72,7 @@ class Workspace:
             min(threads, -(-count // project.CHUNK)),
         )
         self.seen = binning.sort_by_depth(self.keys[:count], self.order, self._scratch, self._histogram)
-        total = binning.count_pairs(self.order, self.seen, self.boxes, self.columns, self.offsets)
+        total = binning.count_pairs(self.keys[:count], self.boxes, self.columns, self.offsets)
         if total > self.pairs.shape[0]:
             self.pairs = np.empty(total + total // 4, np.int32)
         binning.fill_pairs(self.order, self.seen, self.boxes, self.columns, self.offsets, self.pairs, self._cursors)

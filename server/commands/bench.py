@@ -17,13 +17,18 @@ def command() -> None:
 
 @command.command()
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @json_option
-def splat(device: str, as_json: bool) -> None:
-    """The rasterizer: milliseconds a picture, forward and backward, and against a plain vectorised version."""
+def splat(device: str, avatar: Path | None, as_json: bool) -> None:
+    """The rasterizer: milliseconds a picture, forward and backward, and against a plain vectorised version; on the CPU also an
+    avatar from the front, with all its Gaussians and with what the view sees, and decibels between the two."""
+    from models import avatar_file
+    from server.benchmarks.avatar import bench_avatar
     from server.benchmarks.splat import bench
 
-    rows = bench(device=device)
-    report({"rows": rows}, table(rows), as_json)
+    loaded = None if device == "cuda" else avatar_file.load(_avatar(avatar))
+    rows, drawn = bench(device=device), [] if loaded is None else bench_avatar(loaded)
+    report({"rows": rows, "avatar": drawn}, [*table(rows), "", *table(drawn)], as_json)
 
 
 @command.command()

@@ -12,6 +12,7 @@ from models.renderer import ROAM, AvatarRenderer, head_matrix, tracked_camera, v
 from models.splat.cpu import CpuRasterizer
 from models.tracking.synthetic_landmarks import head_pose
 from models.types import Camera, DriveFrame, Gaussians
+from server.benchmarks.avatar import bench_avatar
 
 
 class Recorder:
@@ -114,3 +115,10 @@ def test_a_real_picture(avatar: Avatar) -> None:
     assert closed.shape == (96, 96, 3) and closed.dtype == np.uint8
     assert (closed[2, 2] == 255).all() and closed[48, 48].max() < 200
     assert np.abs(closed.astype(int) - opened).max() > 30
+
+
+def test_what_the_view_sees_is_the_whole_picture(avatar: Avatar) -> None:
+    """From the front, the sides, with an open mouth and a turned head, by one renderer one after the other."""
+    whole, seen = bench_avatar(avatar, repeats=1)
+    assert whole["gaussians"] == seen["gaussians"] == len(avatar.gaussians)
+    assert seen["front_db"] > 60 and seen["least_db"] > 60 and seen["median_ms"] > 0

@@ -44,6 +44,13 @@ def test_it_comes_back_when_the_machine_is_free_again() -> None:
     assert run(control, 0.3 * BUDGET, 20)[-1] == 1.0
 
 
+def test_it_comes_back_as_far_as_there_is_time_to_spare() -> None:
+    """Half the side is not a quarter of the work, so a step up costs less than its pixels."""
+    control = QualityControl()
+    assert run(control, 2.5 * BUDGET, 5)[-1] == SCALES[-1]
+    assert run(control, 0.85 * BUDGET, 100, fixed=0.4)[-1] == SCALES[1]
+
+
 def test_it_does_not_swing_between_two_sizes() -> None:
     """A machine on which the larger size looks affordable and is not: each try waits longer than the one before."""
     control, scales = QualityControl(), []
