@@ -75,9 +75,9 @@ class LivePipeline:
         from models.heads import registry
         from models.renderer import AvatarRenderer
         from models.splat import choose
-        from models.tracking.calibration import NeutralCalibration
+        from models.tracking.calibration import Calibration
         from models.tracking.face_tracker import FaceTracker
-        from models.tracking.one_euro import DriveSmoother
+        from models.tracking.one_euro import DriveFilter
         from models.tracking.solver import Solver
 
         loaded = avatar_file.loads(avatar)
@@ -91,8 +91,8 @@ class LivePipeline:
         self._small: Pixels = np.zeros((0, 0, 3), np.uint8)
         self._tracker = FaceTracker()
         self._solver = Solver(self._renderer.person)
-        self._neutral = NeutralCalibration(self._solver)
-        self._smoother = DriveSmoother()
+        self._calibration = Calibration(self._solver)
+        self._filter = DriveFilter()
         self._warm_up(width, height)
 
     def _warm_up(self, width: int, height: int) -> None:
@@ -108,11 +108,11 @@ class LivePipeline:
         with self._timed("track"):
             landmarks = self._tracker.track(rgb)
         with self._timed("solve"):
-            was_running = self._neutral.running
-            drive = self._neutral.solve(landmarks, timestamp)
-            if was_running and not self._neutral.running:
-                self._smoother.reset()  # the frames until now were told from another rest
-            return drive if drive.confidence <= 0 else relative(self._smoother(drive), self._neutral.pose)
+            was_running = self._calibration.running
+            drive = self._calibration.solve(landmarks, timestamp)
+            if was_running and not self._calibration.running:
+                self._filter.reset()  # the frames until now were told from another rest
+            return drive if drive.confidence <= 0 else relative(self._filter(drive), self._calibration.pose)
 
     def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
         """See `Pipeline`. Smaller and scaled up where the machine is too slow; at rest always in full."""
@@ -142,12 +142,12 @@ class LivePipeline:
 
     def recalibrate(self) -> None:
         """See `Pipeline`."""
-        self._neutral.restart()
+        self._calibration.restart()
 
     @property
     def calibrating(self) -> bool:
         """See `Pipeline`."""
-        return bool(self._neutral.running)
+        return bool(self._calibration.running)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from models import arkit
 from models.tracking.face_basis import LOOKS, FaceBasis
-from models.tracking.gauss_newton import project
+from models.tracking.pinhole import project
 from models.types import Array64
 
 _LIDS = np.array([((387, 373), (386, 374), (385, 380)), ((160, 144), (159, 145), (158, 153))])
@@ -35,7 +35,7 @@ class Eyes:
 
     def __init__(self, basis: FaceBasis) -> None:
         self._basis = basis
-        where = basis.response.landmarks
+        where = basis.bias.landmarks
         self._upper, self._lower = np.searchsorted(where, _LIDS).transpose(2, 0, 1)
         self._corners = np.searchsorted(where, _CORNERS)
         self._gaze = np.zeros(2)

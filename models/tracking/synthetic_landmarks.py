@@ -1,4 +1,4 @@
-"""Pictures of the head model with known pose, expression and gaze: what the tracker's response is learned and tested on."""
+"""Pictures of the head model with known pose, expression and gaze: what the tracker's bias is learned and tested on."""
 
 from __future__ import annotations
 

@@ -35,14 +35,14 @@ MADE_BY = "made with Visavis"
 """The comment in the files."""
 
 
-class ClipSink(Protocol):
+class ClipWriter(Protocol):
     """Takes the pictures of a clip in order."""
 
     def write(self, rgba: Pixels, seconds: float) -> None:
         """One picture, (H, W, 4) uint8 sRGB with straight alpha, shown from `seconds` on; times increase."""
 
 
-def open_sink(out: Path | str, clip: Clip) -> AbstractContextManager[ClipSink]:
+def open_writer(out: Path | str, clip: Clip) -> AbstractContextManager[ClipWriter]:
     """Where pictures of a clip's size and times go: into a folder when `is_for_folder`, else into an MP4 with the clip's sound.
 
     Raises `StorageError` for another suffix than .mp4, and on entering when the place cannot be written to.
@@ -61,7 +61,7 @@ def is_for_folder(out: Path) -> bool:
 
 
 @contextmanager
-def png_folder(path: Path) -> Iterator[ClipSink]:
+def png_folder(path: Path) -> Iterator[ClipWriter]:
     """000000.png, 000001.png, ... in a new folder, or in place of those of an older one; the times are not kept."""
     with atomic_folder(path, is_our_picture) as folder:
         yield _PngFolder(folder, path)
@@ -95,7 +95,7 @@ def is_our_clip(path: Path) -> bool:
 
 
 @contextmanager
-def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None = None) -> Iterator[ClipSink]:
+def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None = None) -> Iterator[ClipWriter]:
     """H.264 in yuv420p (BT.709) over white, with the sound of another clip.
 
     H.264 in this format has even sides: an odd one grows by repeating the last row or column.

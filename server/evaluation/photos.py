@@ -22,7 +22,7 @@ from models import png
 from models.avatar import Avatar
 from models.errors import PhotoError
 from models.heads.registry import by_name
-from models.tracking.offline import motion_of
+from models.tracking.offline import Reenactment, track_clip
 from realtime.offline import Progress, pictures
 from server.evaluation import metrics
 from server.evaluation.crop import SIDE, over_white
@@ -77,7 +77,7 @@ def compare(
 def _in_pose(avatar: Avatar, portrait: Portrait) -> Pixels:
     """The avatar on white as the portrait shows the person; white where that shows nothing."""
     model, photo = by_name(avatar.head), portrait.image
-    motion = motion_of([(photo, 0.0)], avatar, model, own=True)
+    motion = track_clip([(photo, 0.0)], avatar, model, known=Reenactment.SELF)
     (drawn,) = pictures(avatar, model, motion, photo.shape[1], photo.shape[0], film=[photo])
     return over_white(drawn[..., :3], drawn[..., 3] / 255 * portrait.inside)
 

@@ -28,7 +28,7 @@ from models import png
 from models.avatar import Avatar
 from models.errors import ClipError, MissingPartError
 from models.heads.registry import by_name
-from models.tracking.offline import motion_of
+from models.tracking.offline import Reenactment, track_clip
 from models.video.reader import Clip, open_clip
 from realtime.offline import Progress, pictures
 from server.evaluation import baselines, metrics
@@ -118,7 +118,7 @@ def reenact(
 def _driven(clip: Clip, crop: FaceCrop, avatar: Avatar) -> list[Pixels]:
     """Every `APART`-th picture of the avatar driven by the clip, on white, cut."""
     model = by_name(avatar.head)
-    motion = motion_of(islice(clip.frames(), MOST * APART + 1), avatar, model, own=True)
+    motion = track_clip(islice(clip.frames(), MOST * APART + 1), avatar, model, known=Reenactment.SELF)
     drawn = pictures(avatar, model, motion.every(APART), clip.width, clip.height, film=_compared(clip))
     return [crop.clipped(crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255))) for rgba in drawn]
 
