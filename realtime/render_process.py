@@ -34,8 +34,8 @@ BEAT = 0.5
 """Seconds between two signs of life."""
 IDLE = 1 / 60
 """Seconds between two looks at the cameras while no drive frame comes."""
-STUCK = 10.0
-"""Seconds after which a webcam frame that is still being tracked counts as hung."""
+HUNG = 75
+"""Status with which the process ends when tracking hangs."""
 ORPHAN = 1.0
 """Seconds that the process has to end by itself when the server is gone."""
 _WAKES = 65_536
@@ -64,8 +64,12 @@ class _Driven:
     stages: dict[str, float]
 
 
-def main(setup: Setup, block: SharedBlock, line: socket.socket) -> None:
-    """The process's entry point. `line` is its end of the line to the server."""
+class HungError(Exception):
+    """One webcam frame is being tracked for longer than anybody has patience."""
+
+
+def main(setup: Setup, block: SharedBlock, line: socket.socket, stuck: float) -> None:
+    """The process's entry point. `line` is its end of the line to the server; `stuck` as in `realtime.worker.Patience`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when we stop
     line.setblocking(True)
     loading = threading.Event()
@@ -80,7 +84,9 @@ def main(setup: Setup, block: SharedBlock, line: socket.socket) -> None:
     finally:
         loading.clear()
     try:
-        _RenderLoop(pipeline, block, line).run()
+        _RenderLoop(pipeline, block, line, stuck).run()
+    except HungError:
+        os._exit(HUNG)  # an orderly end would wait for what hangs
     except (BrokenPipeError, ConnectionResetError):
         return  # the server is gone
 
@@ -97,8 +103,8 @@ def _watch_server(line: socket.socket, loading: threading.Event) -> None:
 
 
 class _RenderLoop:
-    def __init__(self, pipeline: Pipeline, block: SharedBlock, line: socket.socket) -> None:
-        self._pipeline, self._block, self._line = pipeline, block, line
+    def __init__(self, pipeline: Pipeline, block: SharedBlock, line: socket.socket, stuck: float) -> None:
+        self._pipeline, self._block, self._line, self._stuck = pipeline, block, line, stuck
         self._drives: Mailbox[_Driven] = Mailbox()
         self._resting = Resting()
         self._shown = _Driven(REST, 0, 0.0, 0.0, {})
@@ -106,18 +112,20 @@ class _RenderLoop:
         self._schedule = ViewSchedule(time.monotonic)
         self._stopping = threading.Event()
         self._crash: BaseException | None = None
-        self._tracking_since: float | None = None
+        self._tracking = 0
+        self._watched, self._tracked_for, self._looked = 0, 0.0, time.monotonic()
         self._last_beat = 0.0
         shape = (block.layout.height, block.layout.width, 3)
         self._canvas: Pixels = np.zeros(shape, np.uint8)
 
     def run(self) -> None:
-        """Work until told to stop."""
+        """Work until told to stop. Raises `HungError`."""
         tracking = threading.Thread(target=self._track, name="track", daemon=True)
         tracking.start()
         self._say(Ready())
         while not self._is_stopping():
             self._beat()
+            self._watch_tracking()
             is_new = self._look(self._drives.get(IDLE))
             rows, shown = self._block.views.open_rows(), self._shown
             if is_new:
@@ -164,10 +172,10 @@ class _RenderLoop:
                 if frame is None:
                     continue
                 sequence = frame.sequence
-                self._tracking_since = time.monotonic()
-                drive = self._pipeline.step(frame.pixels, frame.stamp)
-                self._tracking_since = None
                 number += 1
+                self._tracking = number
+                drive = self._pipeline.step(frame.pixels, frame.stamp)
+                self._tracking = 0
                 self._drives.put(_Driven(drive, number, time.monotonic(), frame.stamp, dict(self._pipeline.timings)))
         except BaseException as error:  # the other thread raises it, and so ends the process
             self._crash = error
@@ -185,11 +193,20 @@ class _RenderLoop:
 
     def _beat(self) -> None:
         now = time.monotonic()
-        since = self._tracking_since
-        hung = since is not None and now - since > STUCK
-        if now - self._last_beat >= BEAT and not hung:
+        if now - self._last_beat >= BEAT:
             self._last_beat = now
             self._say(Beat(self._resting.driven, self._pipeline.calibrating))
+
+    def _watch_tracking(self) -> None:
+        """Time in which this thread does not run either, on a busy machine or one that slept, counts as little."""
+        now, tracking = time.monotonic(), self._tracking
+        if not tracking or tracking != self._watched:
+            self._watched, self._tracked_for = tracking, 0.0
+        else:
+            self._tracked_for += min(now - self._looked, BEAT)
+        self._looked = now
+        if self._tracked_for > self._stuck:
+            raise HungError
 
     def _say(self, message: Message) -> None:
         self._line.sendall(encode(message))

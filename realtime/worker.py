@@ -50,13 +50,15 @@ Deliver = Callable[[av.VideoFrame], None]
 @dataclass(frozen=True)
 class Patience:
     """Seconds, but for attempts. start: for the process to be ready (it may compile). silent: between signs of life.
-    loading: the same before it is ready, when a library that is being read may hold it up. backoff: longest pause before
-    another start; the first is 0.1, and it doubles while processes die young. young: life below which a death counts as
-    early. attempts: starts in a row that may fail before the first process was ever ready."""
+    loading: the same before it is ready, when a library that is being read may hold it up. stuck: for tracking one webcam
+    frame; everything is compiled before the process is ready. backoff: longest pause before another start; the first is
+    0.1, and it doubles while processes die young. young: life below which a death counts as early. attempts: starts in a row
+    that may fail before the first process was ever ready."""
 
     start: float = 180.0
     silent: float = 5.0
     loading: float = 30.0
+    stuck: float = 5.0
     backoff: float = 5.0
     young: float = 10.0
     attempts: int = 5
@@ -215,7 +217,10 @@ class RenderWorker:
         ours, theirs = socket.socketpair()
         with theirs:
             process = self._context.Process(
-                target=render_process.main, args=(self._setup, self._block, theirs), name="visavis-render", daemon=True
+                target=render_process.main,
+                args=(self._setup, self._block, theirs, self._patience.stuck),
+                name="visavis-render",
+                daemon=True,
             )
             with self._lock:
                 self._block.clear()
@@ -270,6 +275,8 @@ class RenderWorker:
         self._process = None
         if code is None:
             return ""
+        if code == render_process.HUNG:
+            return "hung in tracking a webcam frame"
         return f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
 
     def _hang_up(self) -> None:

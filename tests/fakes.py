@@ -21,7 +21,8 @@ class FakePipeline:
 
     green = mean brightness of the webcam frame (0 before the first); red = 40 * yaw + 100; blue = 40, or the first byte of the
     avatar. Without noise, so a codec keeps the colours within a few steps. Frames darker than `face_from` (0 to 1) show no
-    face. `track_seconds` and `render_seconds` are slept, to stand for work.
+    face. `track_seconds` and `render_seconds` are slept, to stand for work. A black frame kills the process with
+    `crash_on_black`, and is tracked for ever with `hang_on_black`.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class FakePipeline:
         render_seconds: float = 0.0,
         fail: str = "",
         crash_on_black: bool = False,
+        hang_on_black: bool = False,
         face_from: float = 0.0,
         avatar: bytes = b"",
     ) -> None:
@@ -40,7 +42,7 @@ class FakePipeline:
             raise AvatarFileError(fail)
         self.timings: dict[str, float] = {}
         self._track_seconds, self._render_seconds = track_seconds, render_seconds
-        self._crash_on_black = crash_on_black
+        self._crash_on_black, self._hang_on_black = crash_on_black, hang_on_black
         self._face_from = face_from
         self._blue = avatar[0] if avatar else 40
         self.calibrations = 0
@@ -51,6 +53,8 @@ class FakePipeline:
         brightness = float(rgb.mean()) / 255
         if self._crash_on_black and brightness < 0.02:
             os.kill(os.getpid(), signal.SIGKILL)
+        while self._hang_on_black and brightness < 0.02:
+            time.sleep(0.1)
         self.timings["track"] = self._track_seconds * 1000
         coefficients = np.zeros(52, np.float32)
         coefficients[0] = brightness

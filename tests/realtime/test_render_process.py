@@ -62,7 +62,7 @@ def loop() -> Iterator[Running]:
     ours, theirs = socket.socketpair()
     pipeline = FakePipeline(8, 8, face_from=0.1)
     other_end = SharedBlock(block.layout, os.dup(block.fileno()))
-    thread = threading.Thread(target=_RenderLoop(pipeline, other_end, theirs).run)
+    thread = threading.Thread(target=_RenderLoop(pipeline, other_end, theirs, 5.0).run)
     running = Running(pipeline, block, ServerEnd(ours), thread)
     thread.start()
     yield running

@@ -79,6 +79,38 @@ async def test_a_worker_whose_process_hangs_stops_all_the_same(loading: bool) ->
         assert time.monotonic() - start < STOPPED and not process.is_running() and worker.pid is None
 
 
+async def test_a_hang_in_tracking_is_noticed_though_pictures_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    """A viewer who looks around keeps the other thread at work, so silence does not tell."""
+    async with running(hang_on_black=True, patience=Patience(silent=20.0, stuck=0.6)) as worker:
+        screen = Screen()
+        view = worker.open_view(screen)
+        await until(lambda: worker.ready)
+        worker.submit(webcam(0), 1.0)
+        before = screen.count
+        while worker.starts == 1:
+            view.look(View(yaw=1.5 * np.sin(10 * time.monotonic())))
+            await asyncio.sleep(0.02)
+        assert screen.count > before + 5 and "hung in tracking" in caplog.text
+        await until(lambda: worker.ready)
+        while not screen.shows(160, view.row.view.yaw):
+            worker.submit(webcam(160), 1.0)
+            await asyncio.sleep(0.02)
+
+
+async def test_a_process_that_was_held_up_by_the_machine_has_not_hung() -> None:
+    async with running(track_seconds=1.6, patience=Patience(silent=20.0, stuck=1.35)) as worker:
+        screen = Screen()
+        worker.open_view(screen)
+        await until(lambda: worker.ready)
+        worker.submit(webcam(180), 1.0)
+        await asyncio.sleep(0.1)
+        os.kill(worker.pid, signal.SIGSTOP)
+        await asyncio.sleep(1.0)
+        os.kill(worker.pid, signal.SIGCONT)
+        await until(lambda: screen.shows(180))
+        assert worker.starts == 1
+
+
 async def test_a_process_that_hangs_while_it_loads_is_replaced() -> None:
     async with running(factory="tests.fakes:loads_for_ever", patience=SOON) as worker:
         await until(lambda: worker.pid is not None)
