@@ -39,24 +39,24 @@ GIVE_UP = 2.0
 Task = tuple[RTCRtpCodecParameters, JitterFrame]
 
 
-class KeyframeWish:
-    """Whether a keyframe is wanted; `ask` in any thread, `take` on the event loop, true once a request is due."""
+class KeyframeRequests:
+    """Requests of a keyframe, at most one in `ASK_EVERY` seconds; `request` from any thread, `take` on the event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._wanted = threading.Event()
+        self._requested = threading.Event()
         self._last = -ASK_EVERY
 
-    def ask(self) -> None:
-        """A keyframe is needed."""
-        self._wanted.set()
+    def request(self) -> None:
+        """Ask for a keyframe."""
+        self._requested.set()
 
     def take(self) -> bool:
-        """Whether to send a request now."""
+        """Whether to send a PLI now."""
         now = self._clock()
-        if not self._wanted.is_set() or now - self._last < ASK_EVERY:
+        if not self._requested.is_set() or now - self._last < ASK_EVERY:
             return False
-        self._wanted.clear()
+        self._requested.clear()
         self._last = now
         return True
 
@@ -106,9 +106,11 @@ class LiveDecoder:
     aiortc's own decoder thread calls `get` once, which starts the thread that decodes, and waits in it for the end.
     """
 
-    def __init__(self, output: NewestFrames, wish: KeyframeWish | None, clock: Callable[[], float] = time.monotonic) -> None:
-        """wish: how to ask for a keyframe; `None` for sound, of which every frame stands alone."""
-        self._output, self._wish, self._clock = output, wish, clock
+    def __init__(
+        self, output: NewestFrames, keyframes: KeyframeRequests | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """keyframes: how to ask for a keyframe; `None` for sound, of which every frame stands alone."""
+        self._output, self._keyframes, self._clock = output, keyframes, clock
         self._waiting: deque[tuple[float, bool, Task]] = deque()
         self._changed = threading.Condition()
         self._ended = False
@@ -121,12 +123,12 @@ class LiveDecoder:
             if task is None or self._ended:
                 self._ended = True
                 self._waiting.clear()
-            elif self._wish is None:
+            elif self._keyframes is None:
                 self._waiting.append((self._clock(), True, task))
                 while len(self._waiting) > MOST:
                     self._waiting.popleft()
             else:
-                self._admit(task, self._wish)
+                self._admit(task, self._keyframes)
             self._changed.notify_all()
 
     def get(self) -> None:
@@ -138,12 +140,12 @@ class LiveDecoder:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def _admit(self, task: Task, wish: KeyframeWish) -> None:
+    def _admit(self, task: Task, keyframes: KeyframeRequests) -> None:
         codec, frame = task
         now, key = self._clock(), is_keyframe(codec.name, frame.data)
         if self._starved_since is not None:
             if not key and now - self._starved_since < GIVE_UP:
-                wish.ask()
+                keyframes.request()
                 return
             self._starved_since = None
         if key and codec.name.upper() == "VP8" and _vp8_pixels(frame.data) > MAX_PIXELS:
@@ -158,7 +160,7 @@ class LiveDecoder:
         if self._is_late(now):
             self._waiting.clear()
             self._starved_since = now
-            wish.ask()
+            keyframes.request()
 
     def _is_late(self, now: float) -> bool:
         count = len(self._waiting)
@@ -177,8 +179,8 @@ class LiveDecoder:
                 frames = decoder.decode(encoded)
             except Exception as error:  # a page may send anything, and the thread goes on whatever it was
                 self._complain(f"what a page sent could not be decoded ({type(error).__name__})")
-                if self._wish is not None:
-                    self._wish.ask()
+                if self._keyframes is not None:
+                    self._keyframes.request()
                 continue
             for frame in frames:
                 if not self._ended and not (isinstance(frame, av.VideoFrame) and frame.width * frame.height > MAX_PIXELS):
@@ -186,7 +188,7 @@ class LiveDecoder:
 
     def _new_decoder(self, codec: RTCRtpCodecParameters) -> Any:
         decoder: Any = get_decoder(codec)
-        if self._wish is not None:
+        if self._keyframes is not None:
             context = decoder.codec
             context.thread_count = 1  # enough for 1080p at 60/s, and the renderer needs the other cores
             context.options = {"max_pixels": str(MAX_PIXELS)}

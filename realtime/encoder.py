@@ -87,19 +87,19 @@ class LiveH264Encoder(_Live, H264Encoder):
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
         assert frame.pts is not None
-        wanted = round(FRAME_RATE * self._bits(frame.pts))
+        bitrate = round(FRAME_RATE * self._bits(frame.pts))
         codec: VideoCodecContext | None = self.codec
-        if codec is None or (codec.width, codec.height) != (frame.width, frame.height) or not self._fits(wanted):
-            self._limit = 2 * wanted
-            codec = self.codec = _h264(frame.width, frame.height, wanted, self._limit)
-        if abs((codec.bit_rate or 0) - wanted) > 0.05 * wanted:
-            codec.bit_rate = wanted
+        if codec is None or (codec.width, codec.height) != (frame.width, frame.height) or not self._fits(bitrate):
+            self._limit = 2 * bitrate
+            codec = self.codec = _h264(frame.width, frame.height, bitrate, self._limit)
+        if abs((codec.bit_rate or 0) - bitrate) > 0.05 * bitrate:
+            codec.bit_rate = bitrate
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         yield from self._split_bitstream(b"".join(bytes(packet) for packet in codec.encode(frame)))
 
-    def _fits(self, wanted: int) -> bool:
+    def _fits(self, bitrate: int) -> bool:
         """Whether the limit that the codec was made with, and cannot change, suits: it bounds the size of a keyframe."""
-        return 0.2 * self._limit <= wanted <= self._limit
+        return 0.2 * self._limit <= bitrate <= self._limit
 
 
 def _vp8(width: int, height: int, bitrate: int) -> VideoCodecContext:

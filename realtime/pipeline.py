@@ -19,7 +19,7 @@ from models.errors import MissingPartError
 from models.types import Camera, DriveFrame, Gaussians
 from realtime.quality import QualityControl
 from realtime.rest import relative
-from realtime.view import View
+from realtime.view import ViewRequest
 
 if TYPE_CHECKING:
     from models.heads.base import PersonHead
@@ -43,7 +43,7 @@ class Pipeline(Protocol):
         Its pose is relative to the resting head: the identity is upright and in the middle. Confidence 0: there is no face.
         """
 
-    def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
+    def render(self, drive: DriveFrame, view: ViewRequest, out: Pixels) -> None:
         """Draw the avatar into `out`, (height, width, 3) uint8 RGB, all of it."""
 
     def recalibrate(self) -> None:
@@ -101,7 +101,7 @@ class LivePipeline:
         self._tracker.track(picture)
         self._solver.solve(facing(self._renderer.person), 0.0)
         self._solver.reset()
-        self.render(DriveFrame(), View(), picture)
+        self.render(DriveFrame(), ViewRequest(), picture)
 
     def step(self, rgb: Pixels, timestamp: float) -> DriveFrame:
         """See `Pipeline`."""
@@ -114,7 +114,7 @@ class LivePipeline:
                 self._filter.reset()  # the frames until now were told from another rest
             return drive if drive.confidence <= 0 else relative(self._filter(drive), self._calibration.pose)
 
-    def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
+    def render(self, drive: DriveFrame, view: ViewRequest, out: Pixels) -> None:
         """See `Pipeline`. Smaller and scaled up where the machine is too slow; at rest always in full."""
         if self._posed is None or self._posed[0] is not drive:
             if self._posed is not None and self._posed[0].confidence > 0:

@@ -5,8 +5,8 @@ receiver reports (RFC 3550, 6.4) with the loss and, from the times of a sender r
 misses (NACK, RFC 4585). In the manner of Google Congestion Control (draft-ietf-rmcat-gcc-02) the rate falls below what
 arrived when the line is too full, and grows by a factor a second while it is not. Signs of a full line:
 
-- the estimate falls, and below what is being sent. One that is merely low says nothing: a receiver never believes in much
-  more than what it gets, and a still picture needs little;
+- the estimate falls, and below what is being sent. A low estimate alone is no sign: a receiver never estimates much more than
+  what it receives, and a still picture needs little;
 - the round trip has grown: so much waits in the line's queue;
 - more than a tenth is lost. Less than that is a property of the line (radio), and slower sending would not mend it.
 
@@ -30,7 +30,7 @@ QUEUE, NO_QUEUE = 0.08, 0.02
 MEMORY = 20
 """Seconds for which the least round trip is remembered: the way may change."""
 LOSS, LOSS_WINDOW, FEW = 0.1, 1.2, 10
-"""Part of the packets that may be lost (and what chance may add), over how many seconds, and how many say nothing yet."""
+"""Part of the packets that may be lost (and what chance may add), over how many seconds, and how many are too few to judge."""
 MUCH_LOSS, MANY, BURST = 0.25, 8, 0.3
 """Part of the packets, and the least number of them, that are missed within so many seconds when a line is overrun."""
 OVERRUN, CAREFUL = 0.75, 0.25
@@ -43,7 +43,7 @@ NEAR = 0.9, 1.15
 """Of the rate that failed: where growth becomes slow, and where that rate is forgotten."""
 SLOW, BOLD, FAST, FIRST = 1.06, 1.25, 1.4, 2.0
 """Growth a second: near the rate that failed, above the receiver's estimate, elsewhere, and before anything has failed."""
-PATIENCE, MOST_PATIENCE = 1.5, 6.0
+WAIT, LONGEST_WAIT = 1.5, 6.0
 """Seconds from a fall of the rate to new growth; doubled when it fails at the same rate again."""
 _WINDOW = 1.0
 
@@ -92,7 +92,7 @@ class RateControl:
         self._heard = self._resumed = -math.inf
         self._highest, self._progressed = -1, 0.0
         self._failed = math.inf
-        self._patience = PATIENCE
+        self._wait = WAIT
         self._fell = -math.inf
         self._grown: float | None = None
 
@@ -116,10 +116,10 @@ class RateControl:
         self._packets.add(1, now)
 
     def estimate(self, bitrate: float, now: float) -> bool:
-        """The receiver believes that `bitrate` bits a second of picture can pass (REMB); returns whether the line is overrun.
+        """The receiver estimates that `bitrate` bits a second of picture can pass (REMB); returns whether the line is overrun.
 
         It averages over a second. When much less arrives than is sent, still less does now. Small falls are often mistakes;
-        they are not believed when the round trips show that nothing waits.
+        they are ignored when the round trips show that nothing waits.
         """
         fell = bitrate < 0.98 * self._estimate < math.inf
         self._estimate = bitrate
@@ -189,9 +189,9 @@ class RateControl:
         rate = max(rate, LOWEST)
         if rate >= self._rate:
             return False
-        if now - self._fell > PATIENCE:
+        if now - self._fell > WAIT:
             again = NEAR[0] ** 2 < rate / BETA / self._failed < NEAR[0] ** -2
-            self._patience = min(2 * self._patience, MOST_PATIENCE) if again else PATIENCE
+            self._wait = min(2 * self._wait, LONGEST_WAIT) if again else WAIT
         self._failed = rate / BETA
         self._rate = rate
         self._fell = now
@@ -200,7 +200,7 @@ class RateControl:
     def _grow(self, now: float) -> None:
         since = 0.0 if self._grown is None else min(now - self._grown, 0.5)
         self._grown = now
-        if now - self._fell < self._patience or self._waited > QUEUE / 2:
+        if now - self._fell < self._wait or self._waited > QUEUE / 2:
             return
         near = NEAR[0] * self._failed <= self._rate <= NEAR[1] * self._failed
         growth = SLOW if near else BOLD if self._rate > self._estimate else FAST if self._fell > 0 else FIRST
@@ -208,4 +208,4 @@ class RateControl:
         if grown <= 1.5 * self._sent.rate(now) + 100_000:  # what has not been tried is not known
             self._rate = grown
         if self._rate > NEAR[1] * self._failed:
-            self._failed, self._patience = math.inf, PATIENCE
+            self._failed, self._wait = math.inf, WAIT

@@ -1,4 +1,4 @@
-"""A video sender that keeps to what its line takes: our rate control, pacing, and a say in keyframes and what is sent again.
+"""A video sender that keeps to the capacity of its line: rate control, pacing, limits on keyframes and on retransmission.
 
 aiortc's sender sends a picture's packets all at once, answers each request for a lost packet (NACK) however late, makes a
 keyframe for each request (PLI and FIR, RFC 4585 and 5104), and passes no report on. On a narrow line these make each other

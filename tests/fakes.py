@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.errors import AvatarFileError
 from models.types import DriveFrame
-from realtime.view import View
+from realtime.view import ViewRequest
 
 
 class FakePipeline:
@@ -60,7 +60,7 @@ class FakePipeline:
         coefficients[0] = brightness
         return DriveFrame(timestamp, float(brightness >= self._face_from), coefficients=coefficients)
 
-    def render(self, drive: DriveFrame, view: View, out: NDArray[np.uint8]) -> None:
+    def render(self, drive: DriveFrame, view: ViewRequest, out: NDArray[np.uint8]) -> None:
         """One flat colour."""
         time.sleep(self._render_seconds)
         out[...] = flat_color(float(drive.coefficients[0]) * 255, view.yaw, self._blue)
