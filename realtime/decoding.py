@@ -1,10 +1,10 @@
-"""Decoding what a page sends, without ever falling behind, and without anybody waiting for the decoder.
+"""Decoding a page's webcam and microphone without falling behind, and without blocking the event loop.
 
 aiortc decodes in a thread of each receiver, behind a queue without bound: a webcam that is too large for this machine makes
 the delay grow for ever, fills the memory with pictures, and when its page leaves, the event loop waits until all of them are
 decoded. Here a `LiveDecoder` takes the place of that queue and decodes in a thread of its own. When encoded frames wait too
 long, all are dropped up to the newest keyframe, or a new keyframe is asked for; decoded ones wait in a `NewestFrames`, which
-keeps the last of them; and ending drops what waits. Sizes are checked before a picture is decoded.
+keeps the last of them; at the end all waiting frames are dropped. Sizes are checked before a picture is decoded.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class LiveDecoder:
         self._complained = False
 
     def put(self, task: Task | None) -> None:
-        """An encoded frame with its codec, or `None` at the end; then what waits is dropped. Never blocks."""
+        """An encoded frame with its codec, or `None` at the end; then waiting frames are dropped. Never blocks."""
         with self._changed:
             if task is None or self._ended:
                 self._ended = True
@@ -178,7 +178,7 @@ class LiveDecoder:
                     decoder, name = self._new_decoder(codec), codec.name
                 frames = decoder.decode(encoded)
             except Exception as error:  # a page may send anything, and the thread goes on whatever it was
-                self._complain(f"what a page sent could not be decoded ({type(error).__name__})")
+                self._complain(f"media from a page could not be decoded ({type(error).__name__})")
                 if self._keyframes is not None:
                     self._keyframes.request()
                 continue
@@ -212,7 +212,7 @@ def is_keyframe(codec: str, data: bytes) -> bool:
     start = data.find(b"\0\0\1")
     while start >= 0 and start + 3 < len(data):
         kind = data[start + 3] & 0x1F
-        if 1 <= kind <= 5:  # the first slice tells; what goes before it is small
+        if 1 <= kind <= 5:  # the first slice decides; the units before it are small
             return kind == 5
         start = data.find(b"\0\0\1", start + 3)
     return False

@@ -26,12 +26,12 @@ FRAME_RATE = 30
 LONGEST_GAP = 0.1
 """Seconds; a picture after a longer pause has no more bits than one after this."""
 PAYLOAD = 0.94
-"""Of the rate: what is left for the picture's data beside headers and packets that are sent again."""
+"""Part of the rate that remains for the picture's data beside headers and retransmissions."""
 _STEADY = 0.3
 
 
 class _Live:
-    """What both encoders add: the rate, the time from picture to picture, and the times that encoding takes."""
+    """Added to both encoders: the rate, the time between pictures, and the times that encoding takes."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class _Live:
 class LiveVp8Encoder(_Live, Vp8Encoder):
     """VP8 by libvpx, constant bitrate, realtime.
 
-    The codec's bitrate cannot be changed, but its time can: it is told that less time has passed when fewer bits are to be
-    spent, and more when more. So any rate is had at once, without a new codec and its keyframe.
+    The codec's bitrate cannot be changed, but its time stamps can: less time passes in them when fewer bits are to be spent, and
+    more when more are. So every rate holds at once, without a new codec and its keyframe.
     """
 
     def __init__(self, most: int) -> None:

@@ -1,4 +1,4 @@
-"""The work behind `visavis drive`: a recorded clip moves an avatar, and the pictures are written down."""
+"""The work behind `visavis drive`: a recorded clip drives an avatar, and the rendered pictures are written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PNG_BYTES, MP4_BYTES = 0.3, 0.01
 
 @dataclass(frozen=True)
 class DriveSummary:
-    """What was done. frames: pictures written. frames_without_face: those that repeat the last pose. seconds: of work;
+    """The result of `drive`. frames: pictures written. frames_without_face: those that repeat the last pose. seconds: of work;
     fps: pictures a second of work. reenactment: "cross" where the driver was taken for another person than the avatar's, and
     the expressions were measured from the driver's own resting face. notes: sentences about parts of the clip left out."""
 

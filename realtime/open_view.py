@@ -63,7 +63,7 @@ class OpenView:
             self._deliver(frame)
 
     def convert(self, slot: PictureSlot) -> tuple[av.VideoFrame, float] | None:
-        """The slot's newest picture as yuv420p (BT.601, limited range: what browsers take VP8 to be), and its stamp.
+        """The slot's newest picture as yuv420p (BT.601, limited range, as browsers decode VP8), and its stamp.
 
         Raises `ValueError` for a size that no encoder takes, which a faulty process may leave there.
         """

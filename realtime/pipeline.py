@@ -1,4 +1,4 @@
-"""What runs in the render process for every webcam frame and every view.
+"""The work of the render process for every webcam frame and every view.
 
 `Pipeline` is all that the process asks for, so tests run it with a fake. `LivePipeline` is the real one; nothing heavy is
 imported before it is made.
@@ -47,11 +47,11 @@ class Pipeline(Protocol):
         """Draw the avatar into `out`, (height, width, 3) uint8 RGB, all of it."""
 
     def recalibrate(self) -> None:
-        """Take the face of the next second as neutral."""
+        """Measure the resting face anew in the next second."""
 
     @property
     def calibrating(self) -> bool:
-        """Whether the neutral face is being taken."""
+        """Whether the resting face is being measured."""
 
 
 def load_factory(where: str) -> Callable[..., Pipeline]:
@@ -96,7 +96,7 @@ class LivePipeline:
         self._warm_up(width, height)
 
     def _warm_up(self, width: int, height: int) -> None:
-        """Compile and allocate what the first frame would otherwise wait for, the person's face among it."""
+        """Compile and allocate everything for the first frame, so that it does not wait."""
         picture: Pixels = np.zeros((height, width, 3), np.uint8)
         self._tracker.track(picture)
         self._solver.solve(facing(self._renderer.person), 0.0)
@@ -111,7 +111,7 @@ class LivePipeline:
             was_running = self._calibration.running
             drive = self._calibration.solve(landmarks, timestamp)
             if was_running and not self._calibration.running:
-                self._filter.reset()  # the frames until now were told from another rest
+                self._filter.reset()  # the frames until now were measured from another resting face
             return drive if drive.confidence <= 0 else relative(self._filter(drive), self._calibration.pose)
 
     def render(self, drive: DriveFrame, view: ViewRequest, out: Pixels) -> None:

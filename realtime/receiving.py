@@ -1,9 +1,9 @@
 """How a page's webcam and microphone are received: a jitter buffer that does not hold frames back, and live decoding.
 
-aiortc's own lets a frame go only when the next frame's first packet is there (33 ms late at 30 frames/s), and waits without
-a time limit for a packet that never comes, up to 512 packets or about two seconds. This one lets a frame go with its last
-packet, which carries the marker bit (RFC 7741, 4.1 for VP8; RFC 6184, 5.1 for H.264), and after `REORDER_WAIT` skips to the
-next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1). What comes after it is in `realtime.decoding`.
+aiortc's own buffer releases a frame only when the next frame's first packet is there (33 ms late at 30 frames/s), and waits
+without a time limit for a packet that never comes, up to 512 packets or about two seconds. The buffer here releases a frame with
+its last packet, which carries the marker bit (RFC 7741, 4.1 for VP8; RFC 6184, 5.1 for H.264), and after `REORDER_WAIT` skips to
+the next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1). Decoding is in `realtime.decoding`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REORDER_WAIT = 0.25
 """Seconds to wait for a lost packet to be sent again; a round trip and its margin."""
 CAPACITY = 512
 SOUND = 25
-"""Decoded frames of sound, of 20 ms each, that may wait to be heard."""
+"""Decoded frames of sound, of 20 ms each, that may wait to be forwarded."""
 _JITTER_BUFFER, _DECODER_QUEUE = "_RTCRtpReceiver__jitter_buffer", "_RTCRtpReceiver__decoder_queue"
 
 
@@ -33,7 +33,7 @@ class PromptJitterBuffer(JitterBuffer):
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, keyframes: KeyframeRequests | None = None) -> None:
-        """keyframes: whether somebody else wants a keyframe, which is asked for with the next packet."""
+        """keyframes: requests of the decoder, which are sent with the next packet."""
         super().__init__(CAPACITY, is_video=True)
         self._clock, self._keyframes = clock, keyframes or KeyframeRequests(clock)
         self._waiting_since: float | None = None

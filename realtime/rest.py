@@ -62,9 +62,9 @@ def smoothstep(x: float) -> float:
 
 
 class Resting:
-    """Turns the drive frames that come, and the times when none comes, into what is shown.
+    """Turns drive frames, and the time since the last one, into the frames to show.
 
-    Poses are relative to the resting head (`realtime.pipeline.Pipeline.step`), so that `REST` is the same for everybody.
+    Poses are relative to the resting head (`realtime.pipeline.Pipeline.step`), so that `REST` suits every person.
     driven: whether a face was seen within the last `AFTER` seconds.
     """
 
@@ -87,7 +87,7 @@ class Resting:
         return True
 
     def show(self, now: float) -> DriveFrame:
-        """What to show at `now`: after easing the very frame that came last, or `REST` itself; a new frame while it eases."""
+        """The frame to show at `now`: a new one while it eases; afterwards the last live frame itself, or `REST` itself."""
         if self.driven and now - self._seen > AFTER:
             self.driven = False
             self._turn_to(now)

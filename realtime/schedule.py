@@ -27,7 +27,7 @@ class Job:
 
 
 class ViewSchedule:
-    """Remembers when each view was last rendered and what a picture costs."""
+    """Keeps when each view was last rendered, and an estimate of the time that a picture takes."""
 
     def __init__(self, clock: Callable[[], float], *, starving: float = 0.25, interval: float = 1 / 30) -> None:
         self._clock = clock

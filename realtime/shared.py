@@ -288,7 +288,7 @@ class SharedBlock:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-        with suppress(BufferError):  # somebody still looks at a picture; the memory goes with it
+        with suppress(BufferError):  # an array still refers to a picture; the memory is freed with it
             self._memory.close()
 
 

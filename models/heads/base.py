@@ -1,4 +1,4 @@
-"""What every head model offers: arrays, linear in identity and expression, skinned by six joints.
+"""The interface of every head model: arrays, linear in identity and expression, skinned by six joints.
 
 A vertex in the world is  sum_j w_j T_j (template + identity . B_id + offset + coefficients . B_expr)  with T_j from
 `skinning_transforms`. There is one class for all models; `models.heads.anny` and `models.heads.flame` fill it.

@@ -1,8 +1,8 @@
-"""Dense alignment for recorded clips: after the landmarks, the picture itself says where head and shoulders are.
+"""Dense alignment for recorded clips: head and shoulders are aligned to the pixels of each picture, after the landmarks.
 
-Landmarks slide with the mouth and know nothing of hair or shoulders. So the drawn avatar is compared with the matted frame,
-and head pose and shoulders are moved by a few Gauss-Newton steps with priors that keep them near the landmarks' answer
-(the direct alignment of Lucas and Kanade 1981, with a rendered template). Too slow for a live call, right for a recording.
+Landmarks slide with the mouth, and none lie on hair or shoulders. So the rendered avatar is compared with the matted frame, and
+head pose and shoulders are corrected by a few Gauss-Newton steps with priors around the pose solved from landmarks (the direct
+alignment of Lucas and Kanade 1981, with a rendered template). Too slow for a live call.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from models.tracking.pinhole import POSE, pixel_motion, point_motion, project
 from models.types import Array, Array64, Camera
 
 SIDE = 192
-"""Pixels of the pictures compared."""
+"""Width of the pictures compared, pixels."""
 STEPS, EXPRESSION_STEPS = 5, 2
 """Gauss-Newton steps of the pose, and of the coefficients after it."""
 REACH = 0.3
-"""Steps as short as this, in spreads, share their derivatives."""
+"""Distance, in parts of `SPREAD`, within which derivatives are reused."""
 BLUR = 1.5
 """Pixels; smooths both pictures so that a step sees further than one pixel."""
 NOISE = 0.06
-"""One standard deviation of a pixel's colour where the avatar is right; larger errors lose their say."""
+"""One standard deviation of a pixel's colour where the avatar is right; the weight of larger errors falls."""
 SPREAD = np.array([0.06, 0.06, 0.06, 0.012, 0.012, 0.03, 0.03, 0.03, 0.03, 0.05, 0.15, 0.08])
-"""Prior: how far head turn (radians), head place, shoulders' place (metres) and shoulders' turn may be from the landmarks'
-answer."""
+"""Prior, one standard deviation from the pose solved from landmarks: head rotation (radians), head translation, shoulder
+translation (metres), shoulder rotation."""
 DELTA = np.array([0.01, 0.01, 0.01, 0.002, 0.002, 0.008, 0.004, 0.004, 0.012, 0.02, 0.02, 0.02])
-"""Finite differences, the same units."""
+"""Steps of the finite differences, in the units of `SPREAD`."""
 CORRELATION = 30.0
-"""Neighbouring pixels err together: this many count as one observation."""
+"""Errors of neighbouring pixels are correlated: this many pixels count as one observation."""
 LANDMARK_NOISE, LANDMARK_CORRELATION = 0.004, 12.0
-"""The same for landmarks, in picture widths."""
+"""Standard deviation of a landmark in picture widths, and how many landmarks count as one observation."""
 EXPRESSION_NOISE, EXPRESSION_SPREAD = 0.003, 0.35
-"""For the coefficients' last word: deviation of a landmark in picture widths, and of a coefficient from the solver's."""
+"""For the coefficients: standard deviation of a landmark in picture widths, and of a coefficient from the solver's."""
 SOFT = 0.003
-"""Metres; a landmark that expressions move by this much has half a say in where the head is."""
+"""Metres; a landmark that expressions move by this much has half of its weight in the head pose."""
 
 
 class Aligner:
-    """Refines poses frame after frame; each search starts from the last frame's correction."""
+    """Aligns one frame after the other; each search starts from the last frame's correction."""
 
     def __init__(self, poser: AvatarPoser, rasterizer: Rasterizer) -> None:
         self.poser, self.rasterizer = poser, rasterizer
@@ -71,10 +71,10 @@ class Aligner:
         coefficients: Array,
         pose: Pose,
     ) -> tuple[Array, Pose]:
-        """Better coefficients (52,) and a better pose for this frame.
+        """Aligned coefficients (52,) and pose for this frame.
 
-        frame: (H, W, 3) uint8; matte: (H, W) in [0, 1]; landmarks: (478, 2) pixels of the frame; camera: of the same picture;
-        coefficients, pose: the landmarks' own answer.
+        frame: (H, W, 3) uint8; matte: (H, W) in [0, 1]; landmarks: (478, 2) pixels of the frame; camera: of the frame;
+        coefficients, pose: as solved from the landmarks.
         """
         small = camera.resized(SIDE, max(16, round(SIDE * camera.height / camera.width)))
         matted = matte[..., None] * (frame.astype(np.float32) / 255) + (1 - matte[..., None])
@@ -87,13 +87,13 @@ class Aligner:
         return self._expression(landmarks, camera, coefficients, better), better
 
     def _expression(self, landmarks: Array, camera: Camera, coefficients: Array, pose: Pose) -> Array:
-        """The coefficients (52,) once more, now that the head is in its place: landmarks under the corrected pose."""
+        """The coefficients (52,) solved from the landmarks again, under the aligned pose."""
         problem = _ExpressionProblem(self.poser.person, self._free, self._moved, landmarks[:468], camera, coefficients, pose)
         found = minimise(problem, coefficients[self._free].astype(np.float64), steps=EXPRESSION_STEPS)
         return coefficients if found is None else problem.full(found).astype(np.float32)
 
     def render(self, x: Array64, coefficients: Array, pose: Pose, camera: Camera) -> tuple[Array, Array64]:
-        """The avatar drawn and smoothed, (h, w, 3); and where its landmarks are, (478 * 2,) in picture widths."""
+        """The avatar rendered and smoothed, (h, w, 3), and its projected landmarks, (478 * 2,) in picture widths."""
         tried = corrected(pose, x, self._neck)
         gaussians = self.poser.pose(coefficients, tried)
         person = self.poser.person

@@ -1,6 +1,6 @@
-"""One-Euro filters (Casiez, Roussel, Vogel 2012) over a drive frame: calm when the face rests, quick when it moves.
+"""One-Euro filters (Casiez, Roussel, Vogel 2012) over drive frames: strong when the face rests, weak when it moves.
 
-Each value is low-passed with a cut-off that rises with its speed: cutoff = min_cutoff + beta * |speed|.
+Each value is low-passed with a cut-off frequency that rises with its speed: cutoff = min_cutoff + beta * |speed|.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from models.types import Array64, DriveFrame
 SPEED_CUTOFF = 1.5
 """Hz, low-pass on the speed itself."""
 GAP = 0.5
-"""Seconds without a frame after which a filter starts anew."""
+"""Seconds without a frame after which a filter is reset."""
 SHORTEST = 1e-3
-"""Seconds; frames that come closer together (or at once) are taken to be this far apart."""
+"""Least seconds assumed between two frames."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ TRANSLATION = Tuning(0.9, np.array([25.0, 25.0, 12.0]))
 ROTATION = Tuning(1.0, 5.0)
 GAZE = Tuning(1.8, 5.0)
 QUICK, JAW, CALM = Tuning(4.0, 6.0), Tuning(3.0, 3.0), Tuning(1.6, 1.5)
-"""For blinks and lids, for what speech moves, and for the rest of the face."""
+"""For blinks and lids, for the mouth in speech, and for the rest of the face."""
 _QUICK = ("eyeBlink", "eyeLook", "eyeWide")
 _JAW = ("jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthLowerDown", "mouthUpperUp", "mouthPress")
 
@@ -46,7 +46,7 @@ def coefficient_tuning() -> Tuning:
 
 
 def _gain(cutoff: Array64 | float, dt: float) -> Array64:
-    """How much of the new value a first-order low-pass takes over, in (0, 1)."""
+    """Weight of the new value in a first-order low-pass, in (0, 1)."""
     return np.asarray(1.0 / (1.0 + 1.0 / (2.0 * np.pi * np.asarray(cutoff) * dt)))
 
 
@@ -60,7 +60,7 @@ class OneEuro:
         self._speed = np.zeros(0)
 
     def reset(self) -> None:
-        """Forget the past; the next value is taken as it is."""
+        """Forget the past; the next value is returned unchanged."""
         self._value = None
 
     def __call__(self, value: NDArray[np.floating], dt: float) -> Array64:
@@ -86,7 +86,7 @@ class OneEuroRotation:
         self._speed = np.zeros(3)
 
     def reset(self) -> None:
-        """Forget the past; the next rotation is taken as it is."""
+        """Forget the past; the next rotation is returned unchanged."""
         self._value = None
 
     def __call__(self, value: NDArray[np.floating], dt: float) -> Array64:
@@ -103,7 +103,7 @@ class OneEuroRotation:
 
 
 class DriveFilter:
-    """Filters drive frames one after the other. Frames without a face (confidence 0) repeat the last pose unchanged."""
+    """Filters drive frames one after the other. Frames without a face (confidence 0) repeat the last filtered pose."""
 
     def __init__(self) -> None:
         self._translation = OneEuro(TRANSLATION)
@@ -120,7 +120,7 @@ class DriveFilter:
         self._last, self._seen = None, -np.inf
 
     def __call__(self, frame: DriveFrame) -> DriveFrame:
-        """The calmer frame. After a gap of `GAP` seconds, or a step back in time, it starts anew."""
+        """The filtered frame. After a gap of `GAP` seconds, or a step back in time, the filters are reset."""
         if frame.confidence <= 0.0 and self._last is not None:
             return replace(self._last, timestamp=frame.timestamp, confidence=0.0)
         dt = frame.timestamp - self._seen

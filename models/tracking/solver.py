@@ -183,7 +183,7 @@ class Solver:
     def _frame(self, fit: FaceFit, pixels: Array64, focal: float, timestamp: float, confidence: float) -> DriveFrame:
         full = np.einsum("k,kj->j", fit.coefficients, self._basis.unknowns)
         resting = self._basis.resting(fit.rotation, self._offset)
-        gaze = self.eyes.settle(full, pixels, resting, fit.rotation, fit.translation, focal)
+        gaze = self.eyes.measure(full, pixels, resting, fit.rotation, fit.translation, focal)
         return DriveFrame(
             timestamp,
             confidence,

@@ -1,4 +1,4 @@
-"""Pictures of the head model with known pose, expression and gaze: what the tracker's bias is learned and tested on."""
+"""Pictures of the head model with known pose, expression and gaze, to learn and to measure the tracker's bias."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from models.types import Array, Array64
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 FOREHEAD = 10
-LOOKS = 3
-"""Looks of the tracker at a picture; its window settles in the first two."""
+PASSES = 3
+"""Runs of the tracker on a picture; its window settles in the first two."""
 
 
 class SyntheticPerson:
@@ -51,7 +51,7 @@ class SyntheticPerson:
 
 
 def random_person(model: HeadModel, rng: np.random.Generator, spread: float = 0.7) -> PersonHead:
-    """Somebody; spread: standard deviations of the population."""
+    """A person with a random identity; spread: standard deviations of the population."""
     return model.person(rng.normal(0.0, spread, model.identity_count))
 
 
@@ -80,7 +80,7 @@ def gaze_coefficients(model: HeadModel, gaze: NDArray[np.floating]) -> dict[str,
 def look(mesh: FaceMesh, picture: NDArray[np.uint8]) -> Array | None:
     """The first face's points (478, 3), or None, after the tracker has settled on the picture."""
     found: list[Array] = []
-    for _ in range(LOOKS):
+    for _ in range(PASSES):
         found = mesh(picture)
     return found[0] if found else None
 

@@ -1,7 +1,7 @@
-"""How the landmark tracker answers to faces: not with the places on the skin that they stand for.
+"""The bias of the landmark tracker: its landmarks are not where their points of the skin are.
 
-It under-reports unusual shapes (a full smile moves its mouth corners by three quarters of the way), bends with the head's
-turn, and errs in patterns that span the face. All three were learned from thousands of pictures with known truth
+The tracker under-reports unusual shapes (a full smile moves its mouth corners by three quarters of the way), its landmarks shift
+with the head's rotation, and its errors have patterns that span the face. All three were learned from thousands of drawn pictures
 (`python -m models.tracking.tracker_bias_bake`), and are linear here.
 """
 
@@ -28,11 +28,11 @@ RIGHT_IRIS, LEFT_IRIS = 468, 473
 
 @dataclass(frozen=True)
 class TrackerBias:
-    """Answers of the tracker beyond the truth; float64, metres. In the truth the irises rest.
+    """Tracked landmarks less true ones; float64, metres. In the truth the irises rest.
 
-    landmarks: (N,) int64, increasing, which of the 478 are worth looking at; the middles of both irises are among them.
+    landmarks: (N,) int64, increasing, which of the 478 are used; the middles of both irises are among them.
     coefficients: (52, 2, N) for a coefficient at 1, and turns: (5, 2, N) for `turn_features`: in head space, to the person's
-    left and up. modes: (M, 2, N) patterns of error and noise: (2, N) what is left, standard deviations, in the picture's
+    left and up. modes: (M, 2, N) patterns of error and noise: (2, N) standard deviations of the remaining error, in the picture's
     plane turned with the head's roll (x to the picture's right, y up), at the landmark's distance.
     """
 

@@ -1,9 +1,9 @@
-"""Learns models/tracking/tracker_bias.py's numbers: `python -m models.tracking.tracker_bias_bake [people]`, some minutes on one
-core.
+"""Learns the numbers of models/tracking/tracker_bias.py: `python -m models.tracking.tracker_bias_bake [people]`, some minutes on
+one core.
 
-Random people in random light are drawn with random poses and expressions, the tracker looks at the pictures, and what it
-reports beyond the truth is split by ridge regression into: each person's own constant, a linear answer to every coefficient,
-an answer to the head's turn, and noise (its largest patterns, and the rest for each landmark).
+Random people in random light are drawn with random poses and expressions, the tracker is run on the pictures, and the difference
+of its landmarks from the truth is split by ridge regression into: each person's own constant, a linear answer to every
+coefficient, an answer to the head's rotation, and noise (its largest patterns, and the rest for each landmark).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PICTURES = 22
 RIDGE = 3.0
 MODES = 24
 MISTRACKED = 3.5e-3
-"""Metres; a picture whose landmarks are further off than this in the median shows the tracker lost, not its habits."""
+"""Metres; a picture whose landmarks are further off than this in the median shows a lost face, not the bias."""
 FLOOR = 0.35e-3
 """Metres; no landmark is trusted more than this."""
 ROUNDS = 6
@@ -49,8 +49,8 @@ KEEP = 170
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture's truth and answer. person: number. beyond: (2, N) metres in head space, what the tracker reported beyond
-    the truth. coefficients: (52,). rotation: (3, 3)."""
+    """One picture's truth and error. person: number. beyond: (2, N) metres in head space, tracked landmarks less true ones.
+    coefficients: (52,). rotation: (3, 3)."""
 
     person: int
     beyond: Array64
@@ -59,14 +59,14 @@ class Sample:
 
 
 def no_bias() -> TrackerBias:
-    """The bias before anything is learned: all of the face, and the middles of the irises."""
+    """No bias, before anything is learned, for all landmarks of the face and the middles of the irises."""
     landmarks = np.array([*range(468), RIGHT_IRIS, LEFT_IRIS])
     n = len(landmarks)
     return TrackerBias(landmarks, np.zeros((arkit.COUNT, 2, n)), np.zeros((TURNS, 2, n)), np.zeros((0, 2, n)), np.ones((2, n)))
 
 
 def draw_samples(model: HeadModel, people: int, rng: np.random.Generator) -> list[Sample]:
-    """Pictures of random people, looked at by the tracker."""
+    """Pictures of random people, tracked."""
     samples = []
     with FaceMesh(static=False) as mesh:
         for number in range(people):
@@ -95,8 +95,8 @@ def draw_samples(model: HeadModel, people: int, rng: np.random.Generator) -> lis
 
 
 def compare(person: int, basis: FaceBasis, pixels: Array64, coefficients: Array, head: Array64, focal: float) -> Sample:
-    """What the tracker saw, (N, 2) pixels from the picture's middle, against the truth."""
-    truth = basis.points + np.tensordot(coefficients, basis.every, 1).T
+    """Tracked landmarks, (N, 2) pixels from the picture's middle, against the truth."""
+    truth = basis.points + np.tensordot(coefficients, basis.expression, 1).T
     seen = project(truth, head[:3, :3], head[:3, 3], focal)
     off = (pixels - seen.pixels).T * (-seen.points[:, 2] / focal)
     return Sample(person, np.linalg.solve(head[:2, :2], off * np.array([[1.0], [-1.0]])), coefficients, head[:3, :3])
@@ -108,14 +108,14 @@ def learn(samples: list[Sample]) -> TrackerBias:
     known = np.array([[*s.coefficients, *turn_features(s.rotation)] for s in samples], np.float64)
     beyond = np.array([s.beyond.reshape(-1) for s in samples])
     answer = np.zeros((known.shape[1], beyond.shape[1]))
-    own = np.zeros_like(beyond)
+    constant = np.zeros_like(beyond)
     for _ in range(ROUNDS):
         left = beyond - known @ answer
         for person in np.unique(who):
-            own[who == person] = np.median(left[who == person], axis=0)
+            constant[who == person] = np.median(left[who == person], axis=0)
         square = known.T @ known + RIDGE * np.eye(known.shape[1])
-        answer = np.linalg.solve(square, known.T @ (beyond - own))
-    level = np.array([_in_picture(e, s.rotation) for e, s in zip(beyond - own - known @ answer, samples, strict=True)])
+        answer = np.linalg.solve(square, known.T @ (beyond - constant))
+    level = np.array([_in_picture(e, s.rotation) for e, s in zip(beyond - constant - known @ answer, samples, strict=True)])
     size = np.sqrt((level**2).mean(axis=1))
     level = level[size < np.percentile(size, 97)]
     covariance = level.T @ level / len(level)
@@ -130,7 +130,7 @@ def learn(samples: list[Sample]) -> TrackerBias:
 
 
 def gaze_at_the_eyes(bias: TrackerBias, model: HeadModel) -> TrackerBias:
-    """The answers to the looks faded out away from the eyes: there they are chance, and would explain what is none of theirs."""
+    """The bias with its answers to gaze faded out away from the eyes, where they are chance."""
     points = face_basis(model.person(np.zeros(model.identity_count)), bias).points
     apart = np.linalg.norm(points[:, None] - points[np.isin(bias.landmarks, (RIGHT_IRIS, LEFT_IRIS))], axis=2).min(axis=1)
     faded = bias.coefficients.copy()
@@ -139,7 +139,7 @@ def gaze_at_the_eyes(bias: TrackerBias, model: HeadModel) -> TrackerBias:
 
 
 def thin(bias: TrackerBias, model: HeadModel, keep: int = KEEP) -> TrackerBias:
-    """The same for the `keep` landmarks that tell most together of pose and coefficients (greedy, D-optimal), and the lids."""
+    """The bias of the `keep` landmarks that determine pose and coefficients best (greedy, D-optimal), with those of the lids."""
     basis = face_basis(model.person(np.zeros(model.identity_count)), bias)
     seen = project(basis.points, np.eye(3), np.array([0.0, 0.0, -0.6]), 1.0)
     slopes = jacobian(seen, np.eye(3), 1.0, basis.directions) * 0.6

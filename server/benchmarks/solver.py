@@ -1,6 +1,6 @@
 """The tracker and the solver against the truth: a known head is drawn with known poses and expressions, and recovered.
 
-What a live call does, from picture to drive frame, except that each picture stands alone.
+The path of a live call from picture to drive frame, except that each picture is tracked and solved on its own.
 """
 
 from __future__ import annotations

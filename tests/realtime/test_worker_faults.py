@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from realtime.messages import RenderedView
 from realtime.render_process import Setup
 from realtime.view import ViewRequest
 from realtime.worker import RenderWorker, SupervisorTimeouts
@@ -38,7 +39,7 @@ async def longest_gap(work: asyncio.Task[None]) -> float:
     return longest
 
 
-async def test_a_thousand_wishes_to_a_process_that_hangs_hold_nobody_up() -> None:
+async def test_a_thousand_requests_to_a_process_that_hangs_hold_nobody_up() -> None:
     """The attack: 278 messages filled a pipe, and the event loop waited for ever with the lock that was needed to mend it."""
 
     async def hammer() -> None:
@@ -134,10 +135,10 @@ async def test_a_process_that_takes_for_ever_to_load_is_given_up_too() -> None:
         assert worker.starts == 2
 
 
-async def test_nonsense_on_the_line_ends_the_process_not_the_server() -> None:
+async def test_invalid_messages_end_the_process_not_the_server() -> None:
     async with running(factory="tests.fakes:talks_nonsense", timeouts=SupervisorTimeouts(attempts=2)) as worker:
         await until(lambda: worker.failure != "")
-        assert "spoke nonsense" in worker.failure
+        assert "sent an invalid message" in worker.failure
 
 
 async def test_nonsense_in_the_memory_ends_the_process_at_the_most() -> None:
@@ -156,7 +157,7 @@ async def test_nonsense_in_the_memory_ends_the_process_at_the_most() -> None:
             view.look(ViewRequest(yaw=0.1 * seed))
             worker.recalibrate()
             for slot in (0, 1, -5, 1 << 40):
-                worker._hand_out(slot, view.generation)
+                worker._hand_out(RenderedView(slot, view.generation))
             await asyncio.sleep(0.01)
             sizes.add(None if screen.frame is None else (screen.frame.width % 2, screen.frame.height % 2))
         assert sizes <= {None, (0, 0)}

@@ -40,10 +40,10 @@ def exact_solver(person: PersonHead, resting_offset: Array64 | None = None) -> S
 def seen(
     person: PersonHead, named: dict[str, float], head: Array64, *, noise: float = 0.0, shift: Array64 | None = None
 ) -> Landmarks:
-    """The landmarks that `unbiased` says. noise: pixels. shift: (470, 2) metres in head space."""
+    """The landmarks that a tracker without bias reports. noise: pixels. shift: (470, 2) metres in head space."""
     basis = face_basis(person, unbiased(person.model.gaze_range.astype(np.float64)))
     coefficients = np.array(arkit.vector(**named))
-    points = basis.points + np.tensordot(coefficients, basis.every, 1).T
+    points = basis.points + np.tensordot(coefficients, basis.expression, 1).T
     if shift is not None:
         points[:, :2] += shift
     there = project(points, head[:3, :3], head[:3, 3], FOCAL)
