@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from models import arkit
-from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
+from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.embedding import SKIN, paint
 from models.heads.raster import rasterize, vertex_normals
 from models.renderer import tracked_camera
@@ -58,9 +59,7 @@ def random_person(model: HeadModel, rng: np.random.Generator, spread: float = 0.
 def head_pose(yaw: float, pitch: float, roll: float, translation: tuple[float, float, float]) -> Array64:
     """(4, 4) from radians (positive: to the person's left, down, the crown to the person's right) and metres."""
     m = np.eye(4)
-    turns = ((0.0, yaw, 0.0), (pitch, 0.0, 0.0), (0.0, 0.0, roll))
-    for turn in turns:
-        m[:3, :3] = m[:3, :3] @ rotation_vector(np.array(turn))
+    m[:3, :3] = Rotation.from_euler("YXZ", [yaw, pitch, roll]).as_matrix()
     m[:3, 3] = translation
     return m
 
