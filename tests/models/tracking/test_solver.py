@@ -13,7 +13,7 @@ from models.heads.anny import AnnyHead
 from models.heads.base import LANDMARKS, PersonHead
 from models.tracking.landmarks import Landmarks
 from models.tracking.solver import Solver
-from models.tracking.synthetic_landmarks import gaze_coefficients, head_pose, random_person
+from models.tracking.synthetic_landmarks import head_pose, random_person
 from tests.models.tracking.faces import SIZE, exact_solver, seen, turned
 
 # Recovery from landmarks that are known
@@ -45,27 +45,6 @@ def test_the_next_frames_start_from_the_last(person: PersonHead) -> None:
         frame = solver.solve(seen(person, {"jawOpen": i / 20}, head), i / 30)
     assert turned(frame.rotation, head) < 1.5
     assert frame.coefficients[arkit.INDEX["jawOpen"]] == pytest.approx(0.95, abs=0.12)
-
-
-@pytest.mark.parametrize(("yaw", "pitch"), [(0.25, 0.0), (-0.2, 0.0), (0.0, 0.12), (0.0, -0.2)])
-def test_gaze_is_read_from_the_irises(person: PersonHead, yaw: float, pitch: float) -> None:
-    gaze = np.tile(np.array([yaw, pitch]), (2, 1))
-    named = gaze_coefficients(person.model, gaze)
-    frame = exact_solver(person).solve(seen(person, named, head_pose(0.1, 0.0, 0.0, (0, 0, -0.6))), 0.0)
-    np.testing.assert_allclose(frame.gaze, gaze, atol=0.08)
-    assert np.sign(frame.gaze[0, int(yaw == 0)]) == np.sign(yaw or pitch)
-    for name, value in named.items():
-        assert frame.coefficients[arkit.INDEX[name]] == pytest.approx(value, abs=0.3)
-
-
-def test_a_closed_eye_keeps_its_gaze(person: PersonHead) -> None:
-    solver = exact_solver(person)
-    head = head_pose(0.0, 0.0, 0.0, (0, 0, -0.6))
-    gaze = np.tile(np.array([0.2, 0.0]), (2, 1))
-    looking = solver.solve(seen(person, gaze_coefficients(person.model, gaze), head), 0.0)
-    closed = solver.solve(seen(person, {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}, head), 1 / 30)
-    np.testing.assert_allclose(closed.gaze, looking.gaze, atol=1e-6)
-    assert closed.coefficients[arkit.INDEX["eyeBlinkLeft"]] > 0.9
 
 
 def test_the_focal_length_is_taken_as_given(person: PersonHead) -> None:
