@@ -20,7 +20,7 @@ from models.tracking.face_geometry import turned_away
 from models.tracking.face_tracker import FaceTracker
 from models.tracking.landmarks import Landmarks
 from models.tracking.matting import matte
-from models.tracking.offline import Motion, motion_of
+from models.tracking.offline import Motion, Reenactment, track_clip
 from models.types import Camera
 from models.video.reader import Clip
 
@@ -78,8 +78,8 @@ def capture_of(
     avatar: of the person in the clip; head and shoulders are aligned to it. own: whether that is known; where it is not, a
     clip of somebody else is refused. Raises `ClipError`, `CaptureError`.
     """
-    motion = motion_of(film, avatar, model, own=True if own else None)
-    if motion.transferred:
+    motion = track_clip(film, avatar, model, known=Reenactment.SELF if own else None)
+    if motion.reenactment is Reenactment.CROSS:
         raise ClipError("a clip of the person in the photos was expected, it shows somebody else; use a clip of the same person")
     return Capture.of_frames(_frames(motion, again, avatar, model), avatar.person(model))
 

@@ -1,11 +1,11 @@
-"""Where a verb writes to, looked at before its work begins, so that nobody's file is lost and no work is done in vain.
+"""Checks of the output path of a command before its work begins, so that no file is lost and no work is done in vain.
 
-The rules, the same for every verb:
+The rules of every command:
 
 - An output that is an input, by whatever name, is refused.
-- What is there already is replaced only if Visavis wrote it (`Kind.ours`), or is empty; nothing else is, named or not.
+- An existing file is replaced only if Visavis wrote it (`Kind.ours`), or if it is empty.
 - Only regular files are replaced. A single file may also go to a pipe or a character device.
-- The folder must be there, take files, and have room for what is expected.
+- The folder must exist, be writable, and have room for the expected size.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file may be. name: with its article. ending: what its name ends in, if it ends in one that others have.
+    """A kind of file. name: with its article. ending: of its file name; a known ending of another kind is refused.
     ours: whether the file at a path is one that Visavis may replace. room: bytes that one usually takes."""
 
     name: str
@@ -51,7 +51,7 @@ PHOTOS = ("png", "jpg", "jpeg", "webp", "heic", "heif", "avif", "tif", "tiff", "
 CLIPS = ("mp4", "mov", "mkv", "webm", "avi", "m4v")
 DATA = ("ply", "spz", "zip", "npz", "npy", "safetensors", "onnx", "json", "jsonl", "toml", "txt", "pdf", "avatar")
 OTHERS = frozenset(f".{ending}" for ending in (*PHOTOS, *CLIPS, *DATA))
-"""Endings that say what a file is; none of them is taken for another kind."""
+"""Known endings of file names; a file of another kind may not have one of them."""
 
 
 def check(path: Path, kind: Kind, *, inputs: Iterable[Path | None] = (), room: int | None = None, stream: bool = True) -> None:

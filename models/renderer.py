@@ -70,7 +70,7 @@ class AvatarRenderer:
 
     @property
     def person(self) -> PersonHead:
-        """The head that is drawn; the solver is made for the same."""
+        """The head that is drawn, for which the solver has to be made."""
         return self._poser.person
 
     @property

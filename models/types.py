@@ -102,7 +102,6 @@ class DriveFrame:
     coefficients: (52,) float32 in [0, 1], Apple's order (models/arkit.py).
     gaze: (2, 2) float32 radians, rows left eye and right eye (the person's), columns yaw (positive: towards the person's left)
     and pitch (positive: up), relative to the head.
-    latent: (L,) float32 expression latent; empty when there is none.
     """
 
     timestamp: float = 0.0
@@ -111,7 +110,6 @@ class DriveFrame:
     translation: Array64 = field(default_factory=lambda: np.zeros(3))
     coefficients: Array = field(default_factory=lambda: np.zeros(arkit.COUNT, np.float32))
     gaze: Array = field(default_factory=lambda: np.zeros((2, 2), np.float32))
-    latent: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @staticmethod
     def expression(**values: float) -> DriveFrame:

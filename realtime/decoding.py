@@ -1,10 +1,10 @@
-"""Decoding what a page sends, without ever falling behind, and without anybody waiting for the decoder.
+"""Decoding a page's webcam and microphone without falling behind, and without blocking the event loop.
 
 aiortc decodes in a thread of each receiver, behind a queue without bound: a webcam that is too large for this machine makes
 the delay grow for ever, fills the memory with pictures, and when its page leaves, the event loop waits until all of them are
 decoded. Here a `LiveDecoder` takes the place of that queue and decodes in a thread of its own. When encoded frames wait too
 long, all are dropped up to the newest keyframe, or a new keyframe is asked for; decoded ones wait in a `NewestFrames`, which
-keeps the last of them; and ending drops what waits. Sizes are checked before a picture is decoded.
+keeps the last of them; at the end all waiting frames are dropped. Sizes are checked before a picture is decoded.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ GIVE_UP = 2.0
 Task = tuple[RTCRtpCodecParameters, JitterFrame]
 
 
-class KeyframeWish:
-    """Whether a keyframe is wanted; `ask` in any thread, `take` on the event loop, true once a request is due."""
+class KeyframeRequests:
+    """Requests of a keyframe, at most one in `ASK_EVERY` seconds; `request` from any thread, `take` on the event loop."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._wanted = threading.Event()
+        self._requested = threading.Event()
         self._last = -ASK_EVERY
 
-    def ask(self) -> None:
-        """A keyframe is needed."""
-        self._wanted.set()
+    def request(self) -> None:
+        """Ask for a keyframe."""
+        self._requested.set()
 
     def take(self) -> bool:
-        """Whether to send a request now."""
+        """Whether to send a PLI now."""
         now = self._clock()
-        if not self._wanted.is_set() or now - self._last < ASK_EVERY:
+        if not self._requested.is_set() or now - self._last < ASK_EVERY:
             return False
-        self._wanted.clear()
+        self._requested.clear()
         self._last = now
         return True
 
@@ -106,9 +106,11 @@ class LiveDecoder:
     aiortc's own decoder thread calls `get` once, which starts the thread that decodes, and waits in it for the end.
     """
 
-    def __init__(self, output: NewestFrames, wish: KeyframeWish | None, clock: Callable[[], float] = time.monotonic) -> None:
-        """wish: how to ask for a keyframe; `None` for sound, of which every frame stands alone."""
-        self._output, self._wish, self._clock = output, wish, clock
+    def __init__(
+        self, output: NewestFrames, keyframes: KeyframeRequests | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """keyframes: how to ask for a keyframe; `None` for sound, of which every frame stands alone."""
+        self._output, self._keyframes, self._clock = output, keyframes, clock
         self._waiting: deque[tuple[float, bool, Task]] = deque()
         self._changed = threading.Condition()
         self._ended = False
@@ -116,17 +118,17 @@ class LiveDecoder:
         self._complained = False
 
     def put(self, task: Task | None) -> None:
-        """An encoded frame with its codec, or `None` at the end; then what waits is dropped. Never blocks."""
+        """An encoded frame with its codec, or `None` at the end; then waiting frames are dropped. Never blocks."""
         with self._changed:
             if task is None or self._ended:
                 self._ended = True
                 self._waiting.clear()
-            elif self._wish is None:
+            elif self._keyframes is None:
                 self._waiting.append((self._clock(), True, task))
                 while len(self._waiting) > MOST:
                     self._waiting.popleft()
             else:
-                self._admit(task, self._wish)
+                self._admit(task, self._keyframes)
             self._changed.notify_all()
 
     def get(self) -> None:
@@ -138,12 +140,12 @@ class LiveDecoder:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def _admit(self, task: Task, wish: KeyframeWish) -> None:
+    def _admit(self, task: Task, keyframes: KeyframeRequests) -> None:
         codec, frame = task
         now, key = self._clock(), is_keyframe(codec.name, frame.data)
         if self._starved_since is not None:
             if not key and now - self._starved_since < GIVE_UP:
-                wish.ask()
+                keyframes.request()
                 return
             self._starved_since = None
         if key and codec.name.upper() == "VP8" and _vp8_pixels(frame.data) > MAX_PIXELS:
@@ -158,7 +160,7 @@ class LiveDecoder:
         if self._is_late(now):
             self._waiting.clear()
             self._starved_since = now
-            wish.ask()
+            keyframes.request()
 
     def _is_late(self, now: float) -> bool:
         count = len(self._waiting)
@@ -176,9 +178,9 @@ class LiveDecoder:
                     decoder, name = self._new_decoder(codec), codec.name
                 frames = decoder.decode(encoded)
             except Exception as error:  # a page may send anything, and the thread goes on whatever it was
-                self._complain(f"what a page sent could not be decoded ({type(error).__name__})")
-                if self._wish is not None:
-                    self._wish.ask()
+                self._complain(f"media from a page could not be decoded ({type(error).__name__})")
+                if self._keyframes is not None:
+                    self._keyframes.request()
                 continue
             for frame in frames:
                 if not self._ended and not (isinstance(frame, av.VideoFrame) and frame.width * frame.height > MAX_PIXELS):
@@ -186,7 +188,7 @@ class LiveDecoder:
 
     def _new_decoder(self, codec: RTCRtpCodecParameters) -> Any:
         decoder: Any = get_decoder(codec)
-        if self._wish is not None:
+        if self._keyframes is not None:
             context = decoder.codec
             context.thread_count = 1  # enough for 1080p at 60/s, and the renderer needs the other cores
             context.options = {"max_pixels": str(MAX_PIXELS)}
@@ -210,7 +212,7 @@ def is_keyframe(codec: str, data: bytes) -> bool:
     start = data.find(b"\0\0\1")
     while start >= 0 and start + 3 < len(data):
         kind = data[start + 3] & 0x1F
-        if 1 <= kind <= 5:  # the first slice tells; what goes before it is small
+        if 1 <= kind <= 5:  # the first slice decides; the units before it are small
             return kind == 5
         start = data.find(b"\0\0\1", start + 3)
     return False

@@ -26,12 +26,12 @@ FRAME_RATE = 30
 LONGEST_GAP = 0.1
 """Seconds; a picture after a longer pause has no more bits than one after this."""
 PAYLOAD = 0.94
-"""Of the rate: what is left for the picture's data beside headers and packets that are sent again."""
+"""Part of the rate that remains for the picture's data beside headers and retransmissions."""
 _STEADY = 0.3
 
 
 class _Live:
-    """What both encoders add: the rate, the time from picture to picture, and the times that encoding takes."""
+    """Added to both encoders: the rate, the time between pictures, and the times that encoding takes."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -51,8 +51,8 @@ class _Live:
 class LiveVp8Encoder(_Live, Vp8Encoder):
     """VP8 by libvpx, constant bitrate, realtime.
 
-    The codec's bitrate cannot be changed, but its time can: it is told that less time has passed when fewer bits are to be
-    spent, and more when more. So any rate is had at once, without a new codec and its keyframe.
+    The codec's bitrate cannot be changed, but its time stamps can: less time passes in them when fewer bits are to be spent, and
+    more when more are. So every rate holds at once, without a new codec and its keyframe.
     """
 
     def __init__(self, most: int) -> None:
@@ -87,19 +87,19 @@ class LiveH264Encoder(_Live, H264Encoder):
 
     def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
         assert frame.pts is not None
-        wanted = round(FRAME_RATE * self._bits(frame.pts))
+        bitrate = round(FRAME_RATE * self._bits(frame.pts))
         codec: VideoCodecContext | None = self.codec
-        if codec is None or (codec.width, codec.height) != (frame.width, frame.height) or not self._fits(wanted):
-            self._limit = 2 * wanted
-            codec = self.codec = _h264(frame.width, frame.height, wanted, self._limit)
-        if abs((codec.bit_rate or 0) - wanted) > 0.05 * wanted:
-            codec.bit_rate = wanted
+        if codec is None or (codec.width, codec.height) != (frame.width, frame.height) or not self._fits(bitrate):
+            self._limit = 2 * bitrate
+            codec = self.codec = _h264(frame.width, frame.height, bitrate, self._limit)
+        if abs((codec.bit_rate or 0) - bitrate) > 0.05 * bitrate:
+            codec.bit_rate = bitrate
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         yield from self._split_bitstream(b"".join(bytes(packet) for packet in codec.encode(frame)))
 
-    def _fits(self, wanted: int) -> bool:
+    def _fits(self, bitrate: int) -> bool:
         """Whether the limit that the codec was made with, and cannot change, suits: it bounds the size of a keyframe."""
-        return 0.2 * self._limit <= wanted <= self._limit
+        return 0.2 * self._limit <= bitrate <= self._limit
 
 
 def _vp8(width: int, height: int, bitrate: int) -> VideoCodecContext:

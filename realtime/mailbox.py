@@ -1,6 +1,6 @@
-"""One-slot mailboxes: whoever reads gets the newest item, and nothing ever queues up.
+"""One-slot mailboxes: the reader gets the newest item, and nothing queues up.
 
-Everything live goes through one of these. A reader that is slower than the writer skips items instead of falling behind,
+Everything live goes through one of them. A reader that is slower than the writer skips items instead of falling behind,
 so the delay of a stream is bounded by the cost of one item.
 """
 
@@ -14,18 +14,15 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """A one-slot mailbox between threads. `dropped` counts items that were overwritten before anyone took them."""
+    """A one-slot mailbox between threads."""
 
     def __init__(self) -> None:
         self._item: T | None = None
         self._changed = threading.Condition()
-        self.dropped = 0
 
     def put(self, item: T) -> None:
-        """Leave `item`, in place of one that is still there."""
+        """Put `item` in the slot, in place of an item that was not taken."""
         with self._changed:
-            if self._item is not None:
-                self.dropped += 1
             self._item = item
             self._changed.notify()
 
@@ -43,12 +40,9 @@ class AsyncMailbox(Generic[T]):
     def __init__(self) -> None:
         self._item: T | None = None
         self._filled = asyncio.Event()
-        self.dropped = 0
 
     def put(self, item: T) -> None:
-        """Leave `item`, in place of one that is still there."""
-        if self._item is not None:
-            self.dropped += 1
+        """Put `item` in the slot, in place of an item that was not taken."""
         self._item = item
         self._filled.set()
 

@@ -1,36 +1,35 @@
-"""The work behind `visavis drive`: a recorded clip moves an avatar, and the pictures are written down."""
+"""The work behind `visavis drive`: a recorded clip drives an avatar, and the rendered pictures are written."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models import avatar_file, outputs
 from models.avatar import Avatar, AvatarPoser
-from models.errors import Cancelled, VisavisError
+from models.errors import VisavisError
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
 from models.posture import pose_of
+from models.progress import ProgressCallback, no_progress
 from models.renderer import AvatarRenderer, head_matrix, tracked_camera
 from models.splat.choose import best
 from models.tracking.dense_alignment import Aligner
+from models.tracking.landmarks import Pixels
 from models.tracking.matting import matte
-from models.tracking.offline import Motion, motion_of
+from models.tracking.offline import Motion, Reenactment, track_clip
 from models.types import Array64, Camera, DriveFrame, Picture
 from models.video.reader import Clip, open_clip
-from models.video.writer import is_for_folder, is_our_clip, is_our_picture, open_sink
+from models.video.writer import is_for_folder, is_our_clip, is_our_picture, open_writer
 
-Pixels = NDArray[np.uint8]
-View = Literal["tracked", "front", "orbit"]
-Progress = Callable[[str, float], None]
-"""Called with the stage's name and the part of all work done, 0 to 1."""
+CameraPath = Literal["tracked", "front", "orbit"]
+"""The clip's own camera and head pose; a camera that faces the resting head; a camera that goes around it once."""
 BLACK = (0.0, 0.0, 0.0)
 CLIP = outputs.Kind("an MP4 recording", ".mp4", is_our_clip)
 PNG_BYTES, MP4_BYTES = 0.3, 0.01
@@ -39,15 +38,15 @@ PNG_BYTES, MP4_BYTES = 0.3, 0.01
 
 @dataclass(frozen=True)
 class DriveSummary:
-    """What was done. frames: pictures written. frames_without_face: those that repeat the last pose. seconds: of work;
-    fps: pictures a second of work. transferred: the driver was taken for another person than the avatar's, and the
-    expressions were counted from the driver's own resting face. notes: sentences about what of the clip was left out."""
+    """The result of `drive`. frames: pictures written. frames_without_face: those that repeat the last pose. seconds: of work;
+    fps: pictures a second of work. reenactment: "cross" where the driver was taken for another person than the avatar's, and
+    the expressions were measured from the driver's own resting face. notes: sentences about parts of the clip left out."""
 
     frames: int
     frames_without_face: int
     seconds: float
     fps: float
-    transferred: bool
+    reenactment: Reenactment
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -59,9 +58,8 @@ def drive(
     avatar_path: Path,
     clip_path: Path,
     out: Path,
-    camera: View = "tracked",
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    camera: CameraPath = "tracked",
+    progress: ProgressCallback = no_progress,
 ) -> DriveSummary:
     """Let the face in the clip move the avatar, and write as many pictures of the clip's size to `out`.
 
@@ -69,32 +67,30 @@ def drive(
     goes around it once. out: a folder (RGBA PNGs, straight alpha) when it is one or has no suffix, else an .mp4 on white
     with the clip's sound. Where no face is found the last pose stays, before the first face its pose.
 
-    Raises `AvatarFileError`, `ClipError` (also when no picture shows a face), `StorageError`, `Cancelled`; `out` is then
-    as it was.
+    Raises `AvatarFileError`, `ClipError` (also when no picture shows a face), `StorageError`, and what `progress` raises; `out`
+    is then as it was.
     """
-    if camera not in get_args(View):
-        raise VisavisError(f"one of the cameras {', '.join(get_args(View))} was expected, not {camera!r}; choose one")
+    if camera not in get_args(CameraPath):
+        raise VisavisError(f"one of the cameras {', '.join(get_args(CameraPath))} was expected, not {camera!r}; choose one")
     start = time.perf_counter()
-    step = _Steps(progress, cancelled)
-    step("opening", 0.0)
+    progress("opening", 0.0)
     avatar = avatar_file.load(Path(avatar_path))
     model = by_name(avatar.head)
     avatar_file.check(avatar, model)
     clip = open_clip(clip_path)
     _check(out, clip, [avatar_path, clip_path])
-    with open_sink(out, clip) as sink:
-        times: list[float] = []
-        motion = motion_of(_timed(clip, times, step), avatar, model, exact=camera == "tracked")
+    with open_writer(out, clip) as writer:
+        motion = track_clip(_reported(clip, progress), avatar, model, refine=camera == "tracked")
         if camera != "tracked":
             motion = motion.smoothed(clip.fps)
         film = (rgb for rgb, _ in clip.frames()) if camera == "tracked" else ()
-        shown = pictures(avatar, model, motion, clip.width, clip.height, camera, film)
-        for i, (rgba, seconds) in enumerate(zip(shown, times, strict=True)):
-            step("drawing", 0.4 + 0.6 * i / len(times))
-            sink.write(rgba, seconds)
-        step("done", 1.0)
+        rendered, count = pictures(avatar, model, motion, clip.width, clip.height, camera, film), len(motion.drives)
+        for i, (rgba, frame) in enumerate(zip(rendered, motion.drives, strict=True)):
+            progress("drawing", 0.4 + 0.6 * i / count)
+            writer.write(rgba, frame.timestamp)
+        progress("done", 1.0)
     took = time.perf_counter() - start
-    return DriveSummary(len(times), motion.faceless, took, len(times) / took, motion.transferred, tuple(clip.notes))
+    return DriveSummary(count, motion.faceless, took, count / took, motion.reenactment, tuple(clip.notes))
 
 
 def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:
@@ -113,46 +109,46 @@ def pictures(
     motion: Motion,
     width: int,
     height: int,
-    camera: View = "tracked",
+    camera: CameraPath = "tracked",
     film: Iterable[Pixels] = (),
 ) -> Iterator[Pixels]:
-    """The avatar in each moment of `motion`, (height, width, 4) uint8 sRGB with straight alpha.
+    """The avatar in each drive frame of `motion`, (height, width, 4) uint8 sRGB with straight alpha.
 
-    film: the clip's own pictures of these moments, (height, width, 3); with "tracked", and when the clip shows the avatar's
-    own person, head and shoulders are aligned to them (models/tracking/dense_alignment.py).
+    film: the clip's own pictures of these frames, (height, width, 3); with "tracked" and a self-reenactment, head and shoulders
+    are aligned to them (models/tracking/dense_alignment.py).
     """
     rasterizer = best()
-    if camera == "tracked" and not motion.transferred and any(face is not None for face in motion.faces):
+    if camera == "tracked" and motion.reenactment is Reenactment.SELF and any(face is not None for face in motion.faces):
         yield from _aligned(avatar, model, motion, width, height, film)
         return
     renderer = AvatarRenderer(avatar, model, rasterizer, width, height, BLACK, tracked=camera == "tracked")
     renderer.neutral = resting_pose(motion.drives)
-    for i, moment in enumerate(motion.drives):
-        view = _view(renderer, motion, camera, i / len(motion.drives))
-        yield straight(rasterizer.render(renderer.gaussians(moment), view, background=BLACK))
+    for i, frame in enumerate(motion.drives):
+        view = _camera(renderer, motion, camera, i / len(motion.drives))
+        yield straight(rasterizer.render(renderer.gaussians(frame), view, background=BLACK))
 
 
 def _aligned(
     avatar: Avatar, model: HeadModel, motion: Motion, width: int, height: int, film: Iterable[Pixels]
 ) -> Iterator[Pixels]:
-    """`pictures` over the film of the avatar's own person. A moment without a face keeps the pose before it, and those before
-    the first face have that one's."""
+    """`pictures` over the film of a self-reenactment. A frame without a face repeats the picture before it; the frames before
+    the first face show the first face's."""
     rasterizer, poser = best(), AvatarPoser(avatar, model)
     aligner, view = Aligner(poser, rasterizer), tracked_camera(width, height, motion.focal)
     waiting = 0
     held: Pixels | None = None
-    for moment, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
+    for frame, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
         waiting += 1
         if face is not None:
-            pose = pose_of(moment, poser.person.joints)
-            better = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, moment.coefficients, pose)
+            pose = pose_of(frame, poser.person.joints)
+            better = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, frame.coefficients, pose)
             held = straight(rasterizer.render(poser.pose(*better), view, background=BLACK))
         if held is not None:
             yield from [held] * waiting
             waiting = 0
 
 
-def _view(renderer: AvatarRenderer, motion: Motion, camera: View, part: float) -> Camera:
+def _camera(renderer: AvatarRenderer, motion: Motion, camera: CameraPath, part: float) -> Camera:
     if camera == "tracked":
         return tracked_camera(renderer.width, renderer.height, motion.focal)
     return renderer.view_camera(yaw=2 * np.pi * part if camera == "orbit" else 0.0)
@@ -172,22 +168,8 @@ def straight(picture: Picture) -> Pixels:
     return np.asarray(np.concatenate([color, alpha], axis=2).clip(0, 1) * 255 + 0.5, np.float32).astype(np.uint8)
 
 
-def _timed(clip: Clip, times: list[float], step: _Steps) -> Iterator[tuple[Pixels, float]]:
-    """The clip's pictures; their times are noted down on the way."""
+def _reported(clip: Clip, progress: ProgressCallback) -> Iterator[tuple[Pixels, float]]:
+    """The clip's pictures with their times; tells `progress` as they are taken."""
     for i, (rgb, seconds) in enumerate(clip.frames()):
-        step("following the face", 0.4 * min(i / (clip.frame_count or i + 100), 1.0))
-        times.append(seconds)
+        progress("tracking the face", 0.4 * min(i / (clip.frame_count or i + 100), 1.0))
         yield rgb, seconds
-
-
-class _Steps:
-    """Tells how far the work is, and stops it when asked to."""
-
-    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        self._progress, self._cancelled = progress, cancelled
-
-    def __call__(self, stage: str, part: float) -> None:
-        if self._cancelled is not None and self._cancelled():
-            raise Cancelled("driving was stopped; nothing was written")
-        if self._progress is not None:
-            self._progress(stage, part)

@@ -1,4 +1,4 @@
-"""What runs in the render process for every webcam frame and every view.
+"""The work of the render process for every webcam frame and every view.
 
 `Pipeline` is all that the process asks for, so tests run it with a fake. `LivePipeline` is the real one; nothing heavy is
 imported before it is made.
@@ -19,7 +19,7 @@ from models.errors import MissingPartError
 from models.types import Camera, DriveFrame, Gaussians
 from realtime.quality import QualityControl
 from realtime.rest import relative
-from realtime.view import View
+from realtime.view import ViewRequest
 
 if TYPE_CHECKING:
     from models.heads.base import PersonHead
@@ -43,15 +43,15 @@ class Pipeline(Protocol):
         Its pose is relative to the resting head: the identity is upright and in the middle. Confidence 0: there is no face.
         """
 
-    def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
+    def render(self, drive: DriveFrame, view: ViewRequest, out: Pixels) -> None:
         """Draw the avatar into `out`, (height, width, 3) uint8 RGB, all of it."""
 
     def recalibrate(self) -> None:
-        """Take the face of the next second as neutral."""
+        """Measure the resting face anew in the next second."""
 
     @property
     def calibrating(self) -> bool:
-        """Whether the neutral face is being taken."""
+        """Whether the resting face is being measured."""
 
 
 def load_factory(where: str) -> Callable[..., Pipeline]:
@@ -75,9 +75,9 @@ class LivePipeline:
         from models.heads import registry
         from models.renderer import AvatarRenderer
         from models.splat import choose
-        from models.tracking.calibration import NeutralCalibration
+        from models.tracking.calibration import Calibration
         from models.tracking.face_tracker import FaceTracker
-        from models.tracking.one_euro import DriveSmoother
+        from models.tracking.one_euro import DriveFilter
         from models.tracking.solver import Solver
 
         loaded = avatar_file.loads(avatar)
@@ -91,30 +91,30 @@ class LivePipeline:
         self._small: Pixels = np.zeros((0, 0, 3), np.uint8)
         self._tracker = FaceTracker()
         self._solver = Solver(self._renderer.person)
-        self._neutral = NeutralCalibration(self._solver)
-        self._smoother = DriveSmoother()
+        self._calibration = Calibration(self._solver)
+        self._filter = DriveFilter()
         self._warm_up(width, height)
 
     def _warm_up(self, width: int, height: int) -> None:
-        """Compile and allocate what the first frame would otherwise wait for, the person's face among it."""
+        """Compile and allocate everything for the first frame, so that it does not wait."""
         picture: Pixels = np.zeros((height, width, 3), np.uint8)
         self._tracker.track(picture)
         self._solver.solve(facing(self._renderer.person), 0.0)
         self._solver.reset()
-        self.render(DriveFrame(), View(), picture)
+        self.render(DriveFrame(), ViewRequest(), picture)
 
     def step(self, rgb: Pixels, timestamp: float) -> DriveFrame:
         """See `Pipeline`."""
         with self._timed("track"):
             landmarks = self._tracker.track(rgb)
         with self._timed("solve"):
-            was_running = self._neutral.running
-            drive = self._neutral.solve(landmarks, timestamp)
-            if was_running and not self._neutral.running:
-                self._smoother.reset()  # the frames until now were told from another rest
-            return drive if drive.confidence <= 0 else relative(self._smoother(drive), self._neutral.pose)
+            was_running = self._calibration.running
+            drive = self._calibration.solve(landmarks, timestamp)
+            if was_running and not self._calibration.running:
+                self._filter.reset()  # the frames until now were measured from another resting face
+            return drive if drive.confidence <= 0 else relative(self._filter(drive), self._calibration.pose)
 
-    def render(self, drive: DriveFrame, view: View, out: Pixels) -> None:
+    def render(self, drive: DriveFrame, view: ViewRequest, out: Pixels) -> None:
         """See `Pipeline`. Smaller and scaled up where the machine is too slow; at rest always in full."""
         if self._posed is None or self._posed[0] is not drive:
             if self._posed is not None and self._posed[0].confidence > 0:
@@ -142,12 +142,12 @@ class LivePipeline:
 
     def recalibrate(self) -> None:
         """See `Pipeline`."""
-        self._neutral.restart()
+        self._calibration.restart()
 
     @property
     def calibrating(self) -> bool:
         """See `Pipeline`."""
-        return bool(self._neutral.running)
+        return bool(self._calibration.running)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -1,17 +1,17 @@
 """How many bits a second of picture one page's line takes: a state machine with the time given to it, no sockets, no clock.
 
-What a receiver tells: an estimate (REMB, draft-alvestrand-rmcat-remb-03), which falls when packets begin to come late;
+Reports of a receiver: an estimate (REMB, draft-alvestrand-rmcat-remb-03), which falls when packets begin to come late;
 receiver reports (RFC 3550, 6.4) with the loss and, from the times of a sender report, the round trip; and which packets it
 misses (NACK, RFC 4585). In the manner of Google Congestion Control (draft-ietf-rmcat-gcc-02) the rate falls below what
 arrived when the line is too full, and grows by a factor a second while it is not. Signs of a full line:
 
-- the estimate falls, and below what is being sent. One that is merely low says nothing: a receiver never believes in much
-  more than what it gets, and a still picture needs little;
+- the estimate falls, and below what is being sent. A low estimate alone is no sign: a receiver never estimates much more than
+  what it receives, and a still picture needs little;
 - the round trip has grown: so much waits in the line's queue;
 - more than a tenth is lost. Less than that is a property of the line (radio), and slower sending would not mend it.
 
-What failed is remembered. Up to near that rate the growth is fast, past it slow, and before another try it waits, twice as
-long after each failure, so that a line that stays narrow is hardly disturbed.
+The rate that failed is remembered. Up to near that rate the growth is fast, past it slow, and before another try it waits,
+twice as long after each failure, so that a line that stays narrow is hardly disturbed.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ LOWEST = 80_000
 START = 400_000
 """Bits a second to begin with, when nothing is known."""
 BETA = 0.85
-"""Of what arrived: what is sent after the line was too full (draft-ietf-rmcat-gcc-02, 5.5)."""
+"""Rate after the line was too full, in parts of what arrived (draft-ietf-rmcat-gcc-02, 5.5)."""
 QUEUE, NO_QUEUE = 0.08, 0.02
 """Seconds by which round trips are above the least that was seen, so much waits in the line: too much, and none to speak of."""
 MEMORY = 20
 """Seconds for which the least round trip is remembered: the way may change."""
 LOSS, LOSS_WINDOW, FEW = 0.1, 1.2, 10
-"""Part of the packets that may be lost (and what chance may add), over how many seconds, and how many say nothing yet."""
+"""Part of the packets that may be lost (and what chance may add), over how many seconds, and how many are too few to judge."""
 MUCH_LOSS, MANY, BURST = 0.25, 8, 0.3
 """Part of the packets, and the least number of them, that are missed within so many seconds when a line is overrun."""
 OVERRUN, CAREFUL = 0.75, 0.25
-"""Of what is sent: an estimate below shows a line that suddenly carries much less; what to send at least until more is known."""
+"""Parts of the present rate: an estimate below the first shows that the capacity of the line has dropped; the second is the least
+rate until more is known."""
 REACTION = 0.2
-"""Seconds besides the round trip until reports tell about the time after a fall of the rate."""
+"""Seconds besides the round trip until reports cover the time after a fall of the rate."""
 OUTAGE = 2.0
 """Seconds in which nothing arrived after which the loss is that of an outage, not of a line that is too full."""
 NEAR = 0.9, 1.15
 """Of the rate that failed: where growth becomes slow, and where that rate is forgotten."""
 SLOW, BOLD, FAST, FIRST = 1.06, 1.25, 1.4, 2.0
 """Growth a second: near the rate that failed, above the receiver's estimate, elsewhere, and before anything has failed."""
-PATIENCE, MOST_PATIENCE = 1.5, 6.0
-"""Seconds from a fall of the rate to new growth; doubled when it fails at the same rate again."""
+WAIT, LONGEST_WAIT = 1.5, 6.0
+"""Seconds from a fall of the rate to new growth; doubled when growth fails at that rate again."""
 _WINDOW = 1.0
 
 
@@ -89,10 +90,10 @@ class RateControl:
         self._reports: deque[tuple[float, int, int]] = deque(maxlen=64)
         self._least: deque[tuple[float, float]] = deque([(-math.inf, math.inf)], maxlen=MEMORY)
         self.queue = self._waited = 0.0
-        self._heard = self._resumed = -math.inf
+        self._last_report = self._resumed = -math.inf
         self._highest, self._progressed = -1, 0.0
         self._failed = math.inf
-        self._patience = PATIENCE
+        self._wait = WAIT
         self._fell = -math.inf
         self._grown: float | None = None
 
@@ -108,7 +109,7 @@ class RateControl:
 
     def is_full(self, now: float) -> bool:
         """Whether the line was found too full a moment ago, or packets wait in it."""
-        return now - self._fell < REACTION or (now - self._heard < 1.0 and self.queue > QUEUE)
+        return now - self._fell < REACTION or (now - self._last_report < 1.0 and self.queue > QUEUE)
 
     def sent(self, size: int, now: float) -> None:
         """An RTP packet of the picture, also one that is sent again, leaves with `size` bytes."""
@@ -116,10 +117,10 @@ class RateControl:
         self._packets.add(1, now)
 
     def estimate(self, bitrate: float, now: float) -> bool:
-        """The receiver believes that `bitrate` bits a second of picture can pass (REMB); returns whether the line is overrun.
+        """The receiver estimates that `bitrate` bits a second of picture can pass (REMB); returns whether the line is overrun.
 
         It averages over a second. When much less arrives than is sent, still less does now. Small falls are often mistakes;
-        they are not believed when the round trips show that nothing waits.
+        they are ignored when the round trips show that nothing waits.
         """
         fell = bitrate < 0.98 * self._estimate < math.inf
         self._estimate = bitrate
@@ -127,7 +128,7 @@ class RateControl:
         if not fell or bitrate >= sent:
             return False
         overrun = bitrate < OVERRUN * sent and now - self._fell > _WINDOW
-        denied = now - self._heard < 1.0 and self._waited < NO_QUEUE
+        denied = now - self._last_report < 1.0 and self._waited < NO_QUEUE
         if denied and not overrun:
             return False
         careful = min(bitrate, max(CAREFUL * sent, bitrate * (bitrate / sent) ** 3))
@@ -138,11 +139,11 @@ class RateControl:
         """A receiver report; returns whether the rate fell.
 
         lost: packets, in all. highest: the last one's sequence number, with the count of its cycles. round_trip: seconds;
-        `None` when not known, and for a sender report of which the round trip was told before.
+        `None` when not known, and for a sender report whose round trip is known already.
         """
         if round_trip is not None:
             self._note_trip(round_trip, now)
-        early = now - self._fell < REACTION + self._waited  # it tells about the time before the fall
+        early = now - self._fell < REACTION + self._waited  # the report covers the time before the fall
         if highest != self._highest:
             if now - self._progressed > OUTAGE:
                 self._resumed = now
@@ -163,7 +164,7 @@ class RateControl:
 
     def missing(self, left: float, now: float) -> bool:
         """A packet sent at `left` is missed, for the first time (NACK, RFC 4585, 6.2.1); returns whether the rate fell."""
-        if left <= self._fell or now - left > _WINDOW:  # it tells about the past
+        if left <= self._fell or now - left > _WINDOW:  # the packet was sent before the last fall
             return False
         self._missing.add(1, now)
         loss = self._missing.rate(now) / max(self._packets.rate(now), 1.0)
@@ -172,7 +173,7 @@ class RateControl:
         return self._fall(BETA * max(1 - loss, 0.3) * self._sending(now), now)
 
     def _sending(self, now: float) -> float:
-        """Bits a second; just after a fall, which comes with a pause, what is measured says little."""
+        """Bits a second; just after a fall, which comes with a pause, the measured rate is unreliable."""
         return self._rate if now - self._fell < 1.5 * _WINDOW else self._sent.rate(now)
 
     def _note_trip(self, round_trip: float, now: float) -> None:
@@ -181,17 +182,17 @@ class RateControl:
         self._least[-1] = (self._least[-1][0], min(self._least[-1][1], round_trip))
         before, self._waited = self._waited, round_trip - min(trip for _, trip in self._least)
         self.queue = min(before, self._waited)
-        self._heard = now
+        self._last_report = now
 
     def _fall(self, rate: float, now: float) -> bool:
-        """To `rate`, which is `BETA` of what arrives; returns whether that is less than now. If not, it tells of the past."""
+        """To `rate`, which is `BETA` of what arrives; returns whether that is less than now. If not, the report is old."""
         self._grow(now)
         rate = max(rate, LOWEST)
         if rate >= self._rate:
             return False
-        if now - self._fell > PATIENCE:
+        if now - self._fell > WAIT:
             again = NEAR[0] ** 2 < rate / BETA / self._failed < NEAR[0] ** -2
-            self._patience = min(2 * self._patience, MOST_PATIENCE) if again else PATIENCE
+            self._wait = min(2 * self._wait, LONGEST_WAIT) if again else WAIT
         self._failed = rate / BETA
         self._rate = rate
         self._fell = now
@@ -200,12 +201,12 @@ class RateControl:
     def _grow(self, now: float) -> None:
         since = 0.0 if self._grown is None else min(now - self._grown, 0.5)
         self._grown = now
-        if now - self._fell < self._patience or self._waited > QUEUE / 2:
+        if now - self._fell < self._wait or self._waited > QUEUE / 2:
             return
         near = NEAR[0] * self._failed <= self._rate <= NEAR[1] * self._failed
         growth = SLOW if near else BOLD if self._rate > self._estimate else FAST if self._fell > 0 else FIRST
         grown = min(self._rate * growth**since, self._most)
-        if grown <= 1.5 * self._sent.rate(now) + 100_000:  # what has not been tried is not known
+        if grown <= 1.5 * self._sent.rate(now) + 100_000:  # a rate far above the sent one was never tried
             self._rate = grown
         if self._rate > NEAR[1] * self._failed:
-            self._failed, self._patience = math.inf, PATIENCE
+            self._failed, self._wait = math.inf, WAIT

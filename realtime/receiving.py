@@ -1,9 +1,9 @@
 """How a page's webcam and microphone are received: a jitter buffer that does not hold frames back, and live decoding.
 
-aiortc's own lets a frame go only when the next frame's first packet is there (33 ms late at 30 frames/s), and waits without
-a time limit for a packet that never comes, up to 512 packets or about two seconds. This one lets a frame go with its last
-packet, which carries the marker bit (RFC 7741, 4.1 for VP8; RFC 6184, 5.1 for H.264), and after `PATIENCE` skips to the
-next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1). What comes after it is in `realtime.decoding`.
+aiortc's own buffer releases a frame only when the next frame's first packet is there (33 ms late at 30 frames/s), and waits
+without a time limit for a packet that never comes, up to 512 packets or about two seconds. The buffer here releases a frame with
+its last packet, which carries the marker bit (RFC 7741, 4.1 for VP8; RFC 6184, 5.1 for H.264), and after `REORDER_WAIT` skips to
+the next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1). Decoding is in `realtime.decoding`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 
 from models.errors import MissingPartError
-from realtime.decoding import KeyframeWish, LiveDecoder, NewestFrames
+from realtime.decoding import KeyframeRequests, LiveDecoder, NewestFrames
 
-PATIENCE = 0.25
+REORDER_WAIT = 0.25
 """Seconds to wait for a lost packet to be sent again; a round trip and its margin."""
 CAPACITY = 512
 SOUND = 25
-"""Decoded frames of sound, of 20 ms each, that may wait to be heard."""
+"""Decoded frames of sound, of 20 ms each, that may wait to be forwarded."""
 _JITTER_BUFFER, _DECODER_QUEUE = "_RTCRtpReceiver__jitter_buffer", "_RTCRtpReceiver__decoder_queue"
 
 
@@ -32,10 +32,10 @@ class PromptJitterBuffer(JitterBuffer):
     `add` gives one frame for each packet at most; several that a late packet completes leave with the packets after it.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, wish: KeyframeWish | None = None) -> None:
-        """wish: whether somebody else wants a keyframe, which is asked for with the next packet."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, keyframes: KeyframeRequests | None = None) -> None:
+        """keyframes: requests of the decoder, which are sent with the next packet."""
         super().__init__(CAPACITY, is_video=True)
-        self._clock, self._wish = clock, wish or KeyframeWish(clock)
+        self._clock, self._keyframes = clock, keyframes or KeyframeRequests(clock)
         self._waiting_since: float | None = None
         self._more = False
 
@@ -48,11 +48,11 @@ class PromptJitterBuffer(JitterBuffer):
             self._waiting_since = None
         elif self._waiting_since is None:
             self._waiting_since = now
-        elif now - self._waiting_since > PATIENCE:
+        elif now - self._waiting_since > REORDER_WAIT:
             self._skip_to_next_frame()
             self._waiting_since = None
             lost, frame = True, self._take_marked()
-        return self._wish.take() or lost, frame
+        return self._keyframes.take() or lost, frame
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
         """The frame that this packet has completed. Most packets cannot have, and cost no walk through the frame."""
@@ -120,7 +120,7 @@ def make_prompt(receiver: RTCRtpReceiver) -> None:
         raise MissingPartError("aiortc 1.14 to 1.16 was expected, another layout was found; install aiortc==1.16.*")
     video = track.kind == "video"
     track._queue = NewestFrames(1 if video else SOUND)
-    wish = KeyframeWish() if video else None
-    setattr(receiver, _DECODER_QUEUE, LiveDecoder(track._queue, wish))
+    keyframes = KeyframeRequests() if video else None
+    setattr(receiver, _DECODER_QUEUE, LiveDecoder(track._queue, keyframes))
     if video:
-        setattr(receiver, _JITTER_BUFFER, PromptJitterBuffer(wish=wish))
+        setattr(receiver, _JITTER_BUFFER, PromptJitterBuffer(keyframes=keyframes))

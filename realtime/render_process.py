@@ -1,10 +1,9 @@
-"""The inside of the render process: webcam frames in, pictures of every open view out.
+"""The render process: webcam frames in, pictures of every open view out.
 
 Two threads. One takes the newest webcam frame and turns it into a drive frame; the other renders the newest drive frame for
 the open views, or eases the avatar to rest while none comes. A one-slot mailbox lies between them, so that tracking the next
-frame overlaps with drawing this one and nothing waits in line. A third thread gives signs of life while the avatar loads,
-and ends the process when the server is gone, whatever the other two are doing. What is said on the line is in
-`realtime.messages`.
+frame overlaps with rendering this one and nothing queues up. A third thread sends heartbeats while the avatar loads, and ends
+the process when the server is gone, whatever the other two are doing. The messages are in `realtime.messages`.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ import numpy as np
 from models.errors import VisavisError
 from models.types import DriveFrame
 from realtime.mailbox import Mailbox
-from realtime.messages import Beat, Failed, Message, Ready, Rendered, encode
+from realtime.messages import Failed, Heartbeat, Message, Ready, Rendered, RenderedView, encode
 from realtime.pipeline import Pipeline, Pixels, load_factory
 from realtime.rest import REST, STEP, Resting
 from realtime.schedule import Job, ViewSchedule
 from realtime.shared import SharedBlock
 
 BEAT = 0.5
-"""Seconds between two signs of life."""
+"""Seconds between two heartbeats."""
 IDLE = 1 / 60
-"""Seconds between two looks at the cameras while no drive frame comes."""
+"""Seconds between two reads of the view table while no drive frame comes."""
 HUNG = 75
 """Status with which the process ends when tracking hangs."""
 ORPHAN = 1.0
@@ -65,11 +64,11 @@ class _Driven:
 
 
 class HungError(Exception):
-    """One webcam frame is being tracked for longer than anybody has patience."""
+    """Tracking one webcam frame takes longer than `SupervisorTimeouts.stuck`."""
 
 
 def main(setup: Setup, block: SharedBlock, line: socket.socket, stuck: float) -> None:
-    """The process's entry point. `line` is its end of the line to the server; `stuck` as in `realtime.worker.Patience`."""
+    """The process's entry point. line: its end of the line to the server. stuck: see `realtime.worker.SupervisorTimeouts`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when we stop
     line.setblocking(True)
     loading = threading.Event()
@@ -93,11 +92,11 @@ def main(setup: Setup, block: SharedBlock, line: socket.socket, stuck: float) ->
 
 def _watch_server(line: socket.socket, loading: threading.Event) -> None:
     poll = select.poll()
-    poll.register(line, 0)  # hanging up is always told
+    poll.register(line, 0)  # a closed line is always reported
     while not poll.poll(BEAT * 1000):
         if loading.is_set():
             with suppress(OSError):
-                line.sendall(encode(Beat()))
+                line.sendall(encode(Heartbeat()))
     time.sleep(ORPHAN)
     os._exit(0)
 
@@ -122,11 +121,11 @@ class _RenderLoop:
         """Work until told to stop. Raises `HungError`."""
         tracking = threading.Thread(target=self._track, name="track", daemon=True)
         tracking.start()
-        self._say(Ready())
+        self._send(Ready())
         while not self._is_stopping():
             self._beat()
             self._watch_tracking()
-            is_new = self._look(self._drives.get(IDLE))
+            is_new = self._update(self._drives.get(IDLE))
             rows, shown = self._block.views.open_rows(), self._shown
             if is_new:
                 jobs = self._schedule.round(rows, shown.number, shown.made)
@@ -139,10 +138,10 @@ class _RenderLoop:
         tracking.join(ORPHAN)
 
     def _is_stopping(self) -> bool:
-        return self._stopping.is_set() or self._block.wishes.stopping
+        return self._stopping.is_set() or self._block.flags.stopping
 
-    def _look(self, driven: _Driven | None) -> bool:
-        """What is to be shown now, with the drive frame that has just come, if any; returns whether it is something new."""
+    def _update(self, driven: _Driven | None) -> bool:
+        """Update `_shown` with the drive frame that has just come, if any; returns whether it has changed."""
         now, last, resting = time.monotonic(), self._shown, self._resting
         if driven is not None and resting.see(driven.drive, driven.made):
             number = last.number + max(1, driven.number - self._tracked)
@@ -166,7 +165,7 @@ class _RenderLoop:
                 if not self._line.recv(_WAKES):  # one look serves all the frames announced so far
                     self._stopping.set()
                     return
-                if self._block.wishes.take_recalibrate() and not self._pipeline.calibrating:
+                if self._block.flags.take_recalibrate() and not self._pipeline.calibrating:
                     self._pipeline.recalibrate()
                 frame = self._block.webcam.copy(after=sequence)
                 if frame is None:
@@ -188,14 +187,14 @@ class _RenderLoop:
             self._block.pictures[row.slot].write(
                 height, width, shown.arrival if fresh else 0.0, lambda out: np.copyto(out, self._canvas)
             )
-        rows = [(row.slot, row.generation) for row in job.rows]
-        self._say(Rendered(rows, stages, self._resting.driven, self._pipeline.calibrating))
+        views = [RenderedView(row.slot, row.generation) for row in job.rows]
+        self._send(Rendered(views, stages, self._resting.driven, self._pipeline.calibrating))
 
     def _beat(self) -> None:
         now = time.monotonic()
         if now - self._last_beat >= BEAT:
             self._last_beat = now
-            self._say(Beat(self._resting.driven, self._pipeline.calibrating))
+            self._send(Heartbeat(self._resting.driven, self._pipeline.calibrating))
 
     def _watch_tracking(self) -> None:
         """Time in which this thread does not run either, on a busy machine or one that slept, counts as little."""
@@ -208,5 +207,5 @@ class _RenderLoop:
         if self._tracked_for > self._stuck:
             raise HungError
 
-    def _say(self, message: Message) -> None:
+    def _send(self, message: Message) -> None:
         self._line.sendall(encode(message))

@@ -1,8 +1,8 @@
-"""What the avatar does when nobody drives it: it eases to rest, and out of rest again, without a jump.
+"""The avatar while nobody drives it: it eases to rest, and from rest to the live pose again, without a jump.
 
-Nobody drives it while no webcam frame comes (camera off, person left, line stalled) and while no frame shows a face. For
-`AFTER` seconds the last pose is held, because a face is lost for a moment now and then; then coefficients, gaze and head
-ease to rest, and the picture stands. When a face is seen again, the avatar eases from where it is then to the live pose.
+Nobody drives the avatar while no webcam frame comes (camera off, person left, line stalled) and while no frame shows a face.
+For `AFTER` seconds the last pose is held, because trackers lose a face for short times; then coefficients, gaze and head ease to
+rest, and the picture stands still. When a face is seen again, the avatar eases from its present pose to the live pose.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def relative(drive: DriveFrame, resting: Array64) -> DriveFrame:
 
 
 def blend(start: DriveFrame, end: DriveFrame, share: float) -> DriveFrame:
-    """From `start` (share 0) to `end` (share 1): the head turns along the shortest arc, all else goes straight.
+    """Interpolate from `start` (share 0) to `end` (share 1): the head along the shortest arc, the rest linearly.
 
-    Time stamp and confidence are those of `end`; a latent that only one of them has counts as zero in the other.
+    Time stamp and confidence are those of `end`.
     """
     first = rotation_matrix(start.rotation)
     turn = rotation_log(rotation_matrix(end.rotation) @ first.T)
@@ -50,9 +50,8 @@ def blend(start: DriveFrame, end: DriveFrame, share: float) -> DriveFrame:
         end,
         rotation=quaternion(rotation_vector(share * turn) @ first),
         translation=start.translation + share * (end.translation - start.translation),
-        coefficients=_straight(start.coefficients, end.coefficients, share),
-        gaze=_straight(start.gaze, end.gaze, share),
-        latent=_straight(start.latent, end.latent, share),
+        coefficients=_linear(start.coefficients, end.coefficients, share),
+        gaze=_linear(start.gaze, end.gaze, share),
     )
 
 
@@ -63,9 +62,9 @@ def smoothstep(x: float) -> float:
 
 
 class Resting:
-    """Turns the drive frames that come, and the times when none comes, into what is shown.
+    """Turns drive frames, and the time since the last one, into the frames to show.
 
-    Poses are relative to the resting head (`realtime.pipeline.Pipeline.step`), so that `REST` is the same for everybody.
+    Poses are relative to the resting head (`realtime.pipeline.Pipeline.step`), so that `REST` suits every person.
     driven: whether a face was seen within the last `AFTER` seconds.
     """
 
@@ -88,7 +87,7 @@ class Resting:
         return True
 
     def show(self, now: float) -> DriveFrame:
-        """What to show at `now`: after easing the very frame that came last, or `REST` itself; a new frame while it eases."""
+        """The frame to show at `now`: a new one while it eases; afterwards the last live frame itself, or `REST` itself."""
         if self.driven and now - self._seen > AFTER:
             self.driven = False
             self._turn_to(now)
@@ -104,8 +103,5 @@ class Resting:
         self._origin, self._progress, self._now = self._shown, 0.0, now
 
 
-def _straight(start: Array, end: Array, share: float) -> Array:
-    if start.shape != end.shape:
-        start = np.zeros_like(end) if end.size else start
-        end = end if end.size else np.zeros_like(start)
+def _linear(start: Array, end: Array, share: float) -> Array:
     return np.asarray(start + np.float32(share) * (end - start), np.float32)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from realtime.shared import ViewRow
-from realtime.view import View
+from realtime.view import ViewRequest
 
 _SMOOTHING = 0.1
 _OVERRUN = 0.15
@@ -22,12 +22,12 @@ _OVERRUN = 0.15
 class Job:
     """One picture to render, for all the rows that share its camera."""
 
-    view: View
+    view: ViewRequest
     rows: tuple[ViewRow, ...]
 
 
 class ViewSchedule:
-    """Remembers when each view was last rendered and what a picture costs."""
+    """Keeps when each view was last rendered, and an estimate of the time that a picture takes."""
 
     def __init__(self, clock: Callable[[], float], *, starving: float = 0.25, interval: float = 1 / 30) -> None:
         self._clock = clock
@@ -35,7 +35,7 @@ class ViewSchedule:
         self._interval = interval
         self._cost = 0.0
         self._last: tuple[int, float] | None = None
-        self._done: dict[tuple[int, int], tuple[float, View, int]] = {}
+        self._done: dict[tuple[int, int], tuple[float, ViewRequest, int]] = {}
 
     def round(self, rows: list[ViewRow], number: int, made: float) -> Iterator[Job]:
         """The jobs for drive frame `number`, made at `made`; the caller renders each one before it asks for the next.
@@ -85,7 +85,7 @@ class ViewSchedule:
         return 0 if self._last is None else self._last[0]
 
     @staticmethod
-    def _is_old(done: tuple[float, View, int] | None, view: View, number: int | None) -> bool:
+    def _is_old(done: tuple[float, ViewRequest, int] | None, view: ViewRequest, number: int | None) -> bool:
         return done is None or done[1] != view or (number is not None and done[2] != number)
 
     def _last_time(self, job: Job) -> float:
@@ -101,7 +101,7 @@ def _key(row: ViewRow) -> tuple[int, int]:
 
 
 def _shared(rows: list[ViewRow]) -> list[Job]:
-    groups: dict[View, list[ViewRow]] = {}
+    groups: dict[ViewRequest, list[ViewRow]] = {}
     for row in rows:
         groups.setdefault(row.view.rounded(), []).append(row)
     return [Job(group[0].view, tuple(group)) for group in groups.values()]

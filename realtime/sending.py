@@ -1,12 +1,12 @@
-"""A video sender that keeps to what its line takes: our rate control, pacing, and a say in keyframes and what is sent again.
+"""A video sender that keeps to the capacity of its line: rate control, pacing, limits on keyframes and on retransmission.
 
 aiortc's sender sends a picture's packets all at once, answers each request for a lost packet (NACK) however late, makes a
 keyframe for each request (PLI and FIR, RFC 4585 and 5104), and passes no report on. On a narrow line these make each other
-worse: what is sent again fills the line, more is lost, and each keyframe is ten pictures long. Here
+worse: retransmissions fill the line, more is lost, and each keyframe is ten pictures long. Here
 
 - packets of a picture leave at a pace; while they do, newer pictures overtake each other in the track (latest wins);
 - keyframes are made at most every `KEYFRAMES` seconds;
-- what is older than `TOO_OLD`, or is asked for while the line is full, is not sent again. A keyframe soon heals that.
+- packets older than `TOO_OLD`, or asked for while the line is full, are not sent again; a keyframe replaces them soon.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class LiveSender(RTCRtpSender):
 
     @property
     def transport(self) -> Any:
-        """The connection's transport; what aiortc sends by it goes through `_send_rtp` below."""
+        """The connection's transport; RTP that aiortc sends by it goes through `_send_rtp` below."""
         return _Paced(self, super().transport)
 
     # Out

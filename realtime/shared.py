@@ -6,8 +6,8 @@ later, which would be a SIGBUS), and it goes with the last of the two, however t
 `PictureSlot` is a latest-wins triple buffer with one writer and one reader. The writer never waits: it fills a buffer that
 is neither the newest nor the one being read, then publishes it. The reader checks each buffer's sequence number before
 and after reading, so a buffer overwritten meanwhile, or left half-written by a killed process, is never taken for a
-picture. `ViewTable` holds the cameras: rows of plain doubles that one side writes and the other polls. The server believes
-nothing that it reads: a process that has gone wild may write anything anywhere.
+picture. `ViewTable` holds the cameras: rows of plain doubles that one side writes and the other polls. The server checks
+all that it reads: a faulty process may write anything anywhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import VisavisError
-from realtime.view import View
+from realtime.view import ViewRequest
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ _MAX_COUNT = 1 << 62
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a `PictureSlot` holds. sequence: counts from 1. stamp: seconds, the writer's. pixels: (H, W, 3) uint8 RGB."""
+    """A picture in a `PictureSlot`. sequence: counts from 1. stamp: seconds, the writer's. pixels: (H, W, 3) uint8 RGB."""
 
     sequence: int
     stamp: float
@@ -120,7 +120,7 @@ class ViewRow:
     slot: int
     generation: int
     priority: float
-    view: View
+    view: ViewRequest
 
 
 class ViewTable:
@@ -163,15 +163,15 @@ class ViewTable:
         """The open views, first to serve first."""
         rows = self._rows.copy()
         found = [
-            ViewRow(slot, int(row[0]), float(row[1]), View(float(row[2]), float(row[3]), float(row[4])))
+            ViewRow(slot, int(row[0]), float(row[1]), ViewRequest(float(row[2]), float(row[3]), float(row[4])))
             for slot, row in enumerate(rows)
             if row[0] > 0
         ]
         return sorted(found, key=lambda r: (r.priority, r.slot))
 
 
-class Wishes:
-    """What the server wants of the process: flags, so that no number of wishes ever fills or blocks anything."""
+class ControlFlags:
+    """Requests of the server to the process, as flags: however often one is set, nothing fills up or blocks."""
 
     SIZE = 16
     """Bytes."""
@@ -185,7 +185,7 @@ class Wishes:
         self._flags = np.zeros(2, np.int64)
 
     def clear(self) -> None:
-        """Nothing is wanted."""
+        """No request."""
         self._flags[:] = 0
 
     def stop(self) -> None:
@@ -198,14 +198,14 @@ class Wishes:
         return bool(self._flags[self._STOP])
 
     def recalibrate(self) -> None:
-        """The face of the next second should be taken as neutral."""
+        """The resting face should be measured in the next second."""
         self._flags[self._RECALIBRATE] = 1
 
     def take_recalibrate(self) -> bool:
-        """Whether it should be, once for each time."""
-        wanted = bool(self._flags[self._RECALIBRATE])
+        """Whether `recalibrate` was called since the last call of this method."""
+        requested = bool(self._flags[self._RECALIBRATE])
         self._flags[self._RECALIBRATE] = 0
-        return wanted
+        return requested
 
 
 @dataclass(frozen=True)
@@ -226,13 +226,13 @@ class Layout:
             PictureSlot.size(self.input_bytes)
             + self.views * PictureSlot.size(self.width * self.height * 3)
             + ViewTable.size(self.views)
-            + Wishes.SIZE
+            + ControlFlags.SIZE
             + self.avatar_bytes
         )
 
 
 class SharedBlock:
-    """The one block of shared memory of a render process: the webcam's slot, a slot for each view, the view table, wishes,
+    """The one block of shared memory of a render process: the webcam's slot, a slot for each view, the view table, flags,
     and the avatar file. It can be an argument of a process that is being spawned."""
 
     def __init__(self, layout: Layout, handle: int | None = None) -> None:
@@ -259,8 +259,8 @@ class SharedBlock:
             offset += PictureSlot.size(picture)
         self.views = ViewTable(self._memory, offset, layout.views)
         offset += ViewTable.size(layout.views)
-        self.wishes = Wishes(self._memory, offset)
-        self.avatar: NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8)[offset + Wishes.SIZE :]
+        self.flags = ControlFlags(self._memory, offset)
+        self.avatar: NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8)[offset + ControlFlags.SIZE :]
         if handle is None:
             self.clear()
 
@@ -272,23 +272,23 @@ class SharedBlock:
         return self._handle
 
     def clear(self) -> None:
-        """Forget all pictures, views and wishes. Only while the render process is not running."""
+        """Forget all pictures, views and flags. Only while the render process is not running."""
         for slot in (self.webcam, *self.pictures):
             slot.clear()
         self.views.clear()
-        self.wishes.clear()
+        self.flags.clear()
 
     def close(self) -> None:
         """Let go of the memory, which goes when both sides have. May be called twice."""
         for slot in (self.webcam, *self.pictures):
             slot.release()
         self.views.release()
-        self.wishes.release()
+        self.flags.release()
         self.avatar = np.zeros(0, np.uint8)
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-        with suppress(BufferError):  # somebody still looks at a picture; the memory goes with it
+        with suppress(BufferError):  # an array still refers to a picture; the memory is freed with it
             self._memory.close()
 
 

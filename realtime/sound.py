@@ -1,8 +1,8 @@
 """The person's microphone to every viewer, late by as much as the picture is.
 
 Lip sync (ITU-R BT.1359): sound 45 ms early or 125 ms late is noticed. The avatar's picture leaves later than the webcam's
-came, so each viewer's sound waits in a delay line as long as the picture's smoothed delay. Before the line it waits nowhere
-(`realtime/speech.py`). A line holds 200 ms at most and drops the oldest when it is full.
+came, so each viewer's sound waits in a delay line as long as the picture's smoothed delay. Before the delay line
+sound waits nowhere (`realtime/speech.py`). A delay line holds 200 ms at most and drops the oldest when it is full.
 """
 
 from __future__ import annotations
@@ -58,21 +58,19 @@ class SoundTrack(MediaStreamTrack):
         self._more = asyncio.Event()
         self._start: float | None = None
         self._pts = 0
-        self.dropped = 0
 
     def deliver(self, frame: av.AudioFrame) -> None:
         """Sound that has just been decoded; the frame is shared with other viewers and is not changed."""
         self._line.append((self._clock(), frame))
         while len(self._line) > 1 and self._held() > MAX_DELAY:
             self._line.popleft()
-            self.dropped += 1
         self._more.set()
 
     def _held(self) -> float:
         return sum(frame.samples / frame.sample_rate for _, frame in self._line)
 
     def stop(self) -> None:
-        """End the track, and with it whoever waits for its sound."""
+        """End the track; a `recv` that waits raises `MediaStreamError`."""
         super().stop()
         self._more.set()
 
@@ -97,7 +95,7 @@ class SoundTrack(MediaStreamTrack):
         by_wall = int((now - self._start) * RATE)
         if by_wall - self._pts > _SLIP * RATE:
             self._pts = by_wall  # there was a gap; the stamps skip it as the clock did
-        samples: NDArray[np.int16] = np.ascontiguousarray(frame.to_ndarray(), np.int16)  # what aiortc's decoders give
+        samples: NDArray[np.int16] = np.ascontiguousarray(frame.to_ndarray(), np.int16)  # the format of aiortc's decoders
         copy = av.AudioFrame.from_ndarray(samples, format="s16", layout=frame.layout.name)
         copy.sample_rate, copy.pts, copy.time_base = frame.sample_rate, self._pts, Fraction(1, RATE)
         self._pts += frame.samples * RATE // frame.sample_rate

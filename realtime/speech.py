@@ -1,9 +1,9 @@
 """Sound for speech at both ends of aiortc: a small Opus stream out, and no wait for packets that come in.
 
-aiortc sends Opus at 96 kbit/s in stereo, a quarter of a narrow line, and holds what it receives for four packets (80 ms), and
+aiortc sends Opus at 96 kbit/s in stereo, a quarter of a narrow line, and holds received packets for four of them (80 ms), and
 for sixteen (320 ms) when one is lost. A person's microphone is one voice: 32 kbit/s mono (RFC 6716, 2.1.1: full band), with
-the packet before in coarse form for a lost one (2.1.7). What comes in goes on at once; each viewer's browser has a jitter
-buffer of its own that suits its line, and another one before it only makes sound late against the picture.
+the packet before in coarse form for a lost one (2.1.7). Received packets are forwarded at once; each viewer's browser has a
+jitter buffer of its own that suits its line, and another one before it only makes sound late against the picture.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class SpeechEncoder(OpusEncoder):
 
 
 class DirectBuffer(JitterBuffer):
-    """Each packet of sound leaves as it comes; one that is older than what has left is dropped."""
+    """Forwards each packet of sound as it comes; packets older than the last forwarded one are dropped."""
 
     def __init__(self) -> None:
         super().__init__(capacity=1)

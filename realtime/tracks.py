@@ -35,7 +35,7 @@ class AvatarTrack(MediaStreamTrack):
         self._pts = -1
 
     def deliver(self, frame: av.VideoFrame) -> None:
-        """The next picture to send: a yuv420p frame that nobody else holds."""
+        """The next picture to send: a yuv420p frame that is used nowhere else."""
         self._pictures.put(frame)
 
     async def recv(self) -> av.VideoFrame:

@@ -1,9 +1,9 @@
-"""The server's end of the render process: it starts it, feeds it, hands its pictures out, and starts it again when it dies.
+"""The supervisor of the render process: it starts, feeds and restarts the process, and hands out the rendered pictures.
 
 Nothing here blocks the event loop. One thread supervises: it spawns the process, reads its messages, converts its pictures
-to what the encoders take, and posts them to the loop; when the process dies, hangs or falls silent, it is killed and started
-again with the same arguments, and the open views go on. Webcam frames come in from whatever thread calls `submit`. The
-avatar's bytes are kept here, so that every process shows the same face, whatever has become of the file.
+to yuv420p for the encoders, and posts them to the loop. A process that dies, hangs or falls silent is killed and started again
+with unchanged arguments, and the open views go on. Webcam frames come in from the thread that calls `submit`. The avatar's bytes
+are kept here, so that a restarted process shows the avatar as it was loaded, even if its file has changed.
 """
 
 from __future__ import annotations
@@ -26,34 +26,32 @@ from av.video.reformatter import VideoReformatter
 
 from models.errors import VisavisError
 from realtime import render_process
-from realtime.messages import Beat, Failed, Message, Ready, Rendered, ServerEnd
+from realtime.messages import Failed, Heartbeat, Message, Ready, RenderedView, ServerEnd
+from realtime.open_view import Deliver, OpenView
 from realtime.render_process import Setup
-from realtime.shared import Layout, PictureSlot, SharedBlock, Snapshot, ViewRow
+from realtime.shared import Layout, SharedBlock
 from realtime.timing import StageTimes
-from realtime.view import View
+from realtime.view import ViewRequest
 
 log = logging.getLogger(__name__)
 
 MAX_SIDE = 960
 """Pixels; a webcam frame with a longer side is scaled down on the way to the tracker."""
-LEAST_SIDE = 16
-"""Pixels, of a picture of the avatar."""
 STOP_TIMEOUT = 1.0
 """Seconds that the process has to stop by itself."""
 KILL_TIMEOUT = 1.0
-"""Seconds that a killed process may take to go; one that waits for a broken disk can take for ever, and is left behind."""
-ENDED = "ended"
-
-Deliver = Callable[[av.VideoFrame], None]
+"""Seconds that a killed process may take to end; one that waits for a broken disk may never end, and is left behind."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """Seconds, but for attempts. start: for the process to be ready (it may compile). silent: between signs of life.
-    loading: the same before it is ready, when a library that is being read may hold it up. stuck: for tracking one webcam
-    frame; everything is compiled before the process is ready. backoff: longest pause before another start; the first is
-    0.1, and it doubles while processes die young. young: life below which a death counts as early. attempts: starts in a row
-    that may fail before the first process was ever ready."""
+class SupervisorTimeouts:
+    """Limits in seconds, and a count.
+
+    start: from the start of the process until it is ready; it may compile. silent: between two messages. loading: between two
+    messages before the process is ready, when loading a library may delay them. stuck: for tracking one webcam frame;
+    everything is compiled before the process is ready. backoff: longest pause before a restart; the first is 0.1, and it doubles
+    while processes live shorter than `young`. attempts: starts in a row that may fail before a process was ever ready.
+    """
 
     start: float = 180.0
     silent: float = 5.0
@@ -64,25 +62,35 @@ class Patience:
     attempts: int = 5
 
 
+@dataclass(frozen=True)
+class _Ending:
+    """Why a process ended or has to be ended. reason: for the log. was_ready: whether the avatar had been loaded. by_itself:
+    whether the process is about to end without being killed."""
+
+    reason: str
+    was_ready: bool
+    by_itself: bool = False
+
+
 class RenderWorker:
     """A supervised render process.
 
-    `times` holds milliseconds by stage: track, solve, pose and splat from the process; decode (webcam frame to the tracker's
-    RGB); total (webcam frame decoded to picture ready to encode). `ready` tells whether the avatar is loaded, `face` whether
-    somebody drives it now. `failure` is one sentence once the process can never work: it has said so itself, or it has died
-    before it was ready `Patience.attempts` times, the first ones. `starts` counts processes.
+    times: milliseconds by stage: track, solve, pose and splat from the process; decode (webcam frame to the tracker's RGB);
+    total (webcam frame decoded to picture ready to encode). ready: whether the avatar is loaded. face: whether somebody drives
+    it now. calibrating: whether the resting face is being measured. failure: one sentence once the process can never work, as it
+    has reported or because its first `SupervisorTimeouts.attempts` starts have failed; else empty. starts: processes so far.
     """
 
-    def __init__(self, setup: Setup, *, views: int, avatar: bytes = b"", patience: Patience | None = None) -> None:
+    def __init__(self, setup: Setup, *, views: int, avatar: bytes = b"", timeouts: SupervisorTimeouts | None = None) -> None:
         """avatar: the avatar file's bytes, given to the pipeline. Raises `VisavisError` when there is not enough memory."""
         self._setup, self._avatar = setup, avatar
-        self._patience = patience or Patience()
+        self._timeouts = timeouts or SupervisorTimeouts()
         self._layout = Layout(views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3, len(avatar))
         self._context = multiprocessing.get_context("spawn")
         self._block = SharedBlock(self._layout)
         self._views: dict[int, OpenView] = {}
         self._generation = 0
-        self._lock = threading.Lock()  # guards what follows and the block; never held while anything can block
+        self._lock = threading.Lock()  # guards the block and the attributes below; never held while anything can block
         self._line: ServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
@@ -108,13 +116,13 @@ class RenderWorker:
         with self._lock:
             self._stopping.set()
             self._views.clear()
-            self._block.wishes.stop()
+            self._block.flags.stop()
             if self._line is not None:
                 self._line.wake()
         deadline = time.monotonic() + STOP_TIMEOUT + 1.5 * KILL_TIMEOUT
         while self._supervisor.is_alive() and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
-        if self._supervisor.is_alive():  # it waits for the system, which may never answer
+        if self._supervisor.is_alive():  # it waits in a system call that may never return
             log.warning("the render process cannot be stopped; it is left behind")
             if self._process is not None:
                 self._process.kill()
@@ -137,10 +145,10 @@ class RenderWorker:
         if slot is None:
             raise VisavisError(f"at most {self._layout.views} views can be open at once; close one first")
         self._generation += 1
-        view = OpenView(self, slot, self._generation, priority, deliver)
+        view = OpenView(slot, self._generation, priority, deliver, self._update_view)
         with self._lock:
             self._views[slot] = view
-        view.look(View())
+        view.look(ViewRequest())
         return view
 
     def submit(self, frame: av.VideoFrame, arrival: float) -> None:
@@ -161,20 +169,20 @@ class RenderWorker:
         self.times.add("decode", (time.perf_counter() - start) * 1000)
 
     def recalibrate(self) -> None:
-        """Take the face of the next second as neutral; nothing happens while one is being taken or the avatar loads."""
+        """Measure the resting face anew in the next second; nothing happens while it is being measured or the avatar loads."""
         with self._lock:
             if self.ready and not self._stopping.is_set():
-                self._block.wishes.recalibrate()
+                self._block.flags.recalibrate()
 
-    def _move(self, row: ViewRow | None, slot: int) -> None:
+    def _update_view(self, view: OpenView) -> None:
         with self._lock:
             if self._stopping.is_set():
                 return
-            if row is None:
-                self._block.views.free(slot)
-                self._views.pop(slot, None)
+            if view.is_open:
+                self._block.views.set(view.row)
             else:
-                self._block.views.set(row)
+                self._block.views.free(view.slot)
+                self._views.pop(view.slot, None)
 
     # The supervisor's thread
 
@@ -185,7 +193,7 @@ class RenderWorker:
             log.exception("the supervisor of the render process failed")
             if self._process is not None:
                 self._process.kill()
-            self._fail("the render process cannot be started or heard; look at the log and start the server again")
+            self._fail("the render process cannot be started or supervised; look at the log and start the server again")
 
     def _keep_running(self) -> None:
         pause, was_ever_ready, failed = 0.1, False, 0
@@ -196,21 +204,21 @@ class RenderWorker:
             except OSError as error:
                 log.warning("the render process cannot be started now (%s); trying again", error.strerror or error)
             else:
-                was_ready, end = self._attend()
-                end = self._reap(STOP_TIMEOUT if end == ENDED or (was_ready and self._stopping.is_set()) else 0.0) or end
-                was_ever_ready, failed = was_ever_ready or was_ready, failed + 1
+                ending = self._monitor()
+                reason = self._reap(ending)
+                was_ever_ready, failed = was_ever_ready or ending.was_ready, failed + 1
                 if self._stopping.is_set() or self.failure:
                     return
-                if failed >= self._patience.attempts and not was_ever_ready:
+                if failed >= self._timeouts.attempts and not was_ever_ready:
                     self._fail(
-                        f"the render process was expected to load the avatar, but {failed} times it {end} before it was ready; "
-                        "free some memory or look at the log for the reason, and start again"
+                        f"the render process was expected to load the avatar, but {failed} times it {reason} before it was "
+                        "ready; free some memory or look at the log for the reason, and start again"
                     )
                     return
-                log.warning("the render process %s; starting it again", end)
-            pause = 0.1 if time.monotonic() - born > self._patience.young else pause
+                log.warning("the render process %s; starting it again", reason)
+            pause = 0.1 if time.monotonic() - born > self._timeouts.young else pause
             self._stopping.wait(pause)
-            pause = min(pause * 2, self._patience.backoff)
+            pause = min(pause * 2, self._timeouts.backoff)
 
     def _spawn(self) -> None:
         """Start a process. Raises `OSError` when the system has no room for it now."""
@@ -218,7 +226,7 @@ class RenderWorker:
         with theirs:
             process = self._context.Process(
                 target=render_process.main,
-                args=(self._setup, self._block, theirs, self._patience.stuck),
+                args=(self._setup, self._block, theirs, self._timeouts.stuck),
                 name="visavis-render",
                 daemon=True,
             )
@@ -229,7 +237,7 @@ class RenderWorker:
                 for view in self._views.values():
                     self._block.views.set(view.row)
                 if self._stopping.is_set():
-                    self._block.wishes.stop()
+                    self._block.flags.stop()
                 self._line = ServerEnd(ours)
             try:
                 process.start()
@@ -239,33 +247,34 @@ class RenderWorker:
         self._process = process
         self.starts += 1
 
-    def _attend(self) -> tuple[bool, str]:
-        """Listen until the process ends or has to; returns whether it was ever ready, and what became of it."""
+    def _monitor(self) -> _Ending:
+        """Read messages until the process ends or has to be ended."""
         line = self._line
         assert line is not None
-        born = last_sign = time.monotonic()
+        timeouts, born = self._timeouts, time.monotonic()
+        last_message = born
         while not self._stopping.is_set() and not self.failure:
             try:
-                said = line.receive(0.1)
+                messages = line.receive(0.1)
             except EOFError:
-                return self.ready, ENDED
+                return _Ending("ended", self.ready, by_itself=True)
             except ValueError as error:
                 log.warning("%s", error)
-                return self.ready, "spoke nonsense"
+                return _Ending("sent an invalid message", self.ready)
             now = time.monotonic()
-            last_sign = now if said else last_sign
-            for message in said:
-                self._hear(message)
-            if now - last_sign > (self._patience.silent if self.ready else self._patience.loading):
-                return self.ready, "fell silent"
-            if not self.ready and now - born > self._patience.start:
-                return False, f"took more than {self._patience.start:.0f} s"
-        return self.ready, "was stopped"
+            last_message = now if messages else last_message
+            for message in messages:
+                self._handle(message)
+            if now - last_message > (timeouts.silent if self.ready else timeouts.loading):
+                return _Ending("fell silent", self.ready)
+            if not self.ready and now - born > timeouts.start:
+                return _Ending(f"took more than {timeouts.start:.0f} s", was_ready=False)
+        return _Ending("was stopped", self.ready, by_itself=self.ready and self._stopping.is_set())
 
-    def _reap(self, timeout: float) -> str:
-        """End the process if it does not end by itself in `timeout` seconds; returns how it did, or nothing."""
+    def _reap(self, ending: _Ending) -> str:
+        """End the process, which has `STOP_TIMEOUT` where it ends by itself; returns how it ended, for the log."""
         process = self._process
-        process.join(timeout)
+        process.join(STOP_TIMEOUT if ending.by_itself else 0.0)
         code = process.exitcode
         self._set_ready(False)
         self._hang_up()
@@ -274,7 +283,7 @@ class RenderWorker:
             process.join(KILL_TIMEOUT)
         self._process = None
         if code is None:
-            return ""
+            return ending.reason
         if code == render_process.HUNG:
             return "hung in tracking a webcam frame"
         return f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
@@ -285,31 +294,31 @@ class RenderWorker:
         if line is not None:
             line.close()
 
-    def _hear(self, message: Message) -> None:
+    def _handle(self, message: Message) -> None:
         if isinstance(message, Ready):
             self._set_ready(True)
         elif isinstance(message, Failed):
             self._fail(message.sentence)
-        elif isinstance(message, Beat):
+        elif isinstance(message, Heartbeat):
             self.face, self.calibrating = message.face, message.calibrating
-        elif isinstance(message, Rendered):
+        else:
             self.face, self.calibrating = message.face, message.calibrating
             for stage, milliseconds in message.stages.items():
                 self.times.add(stage, milliseconds)
-            for slot, generation in message.rows:
-                self._hand_out(slot, generation)
+            for rendered in message.views:
+                self._hand_out(rendered)
 
-    def _hand_out(self, slot: int, generation: int) -> None:
-        view = self._views.get(slot)
-        if view is None or view.generation != generation:
-            return
+    def _hand_out(self, rendered: RenderedView) -> None:
+        view = self._views.get(rendered.slot)
+        if view is None or view.generation != rendered.generation:
+            return  # it has been closed meanwhile
         try:
-            made = view.convert(self._block.pictures[slot])
+            converted = view.convert(self._block.pictures[rendered.slot])
         except (ValueError, av.FFmpegError):
-            return  # what lies there is no picture
-        if made is None:
+            return  # the slot holds no valid picture
+        if converted is None:
             return
-        frame, arrival = made
+        frame, arrival = converted
         age = time.monotonic() - arrival
         if arrival > 0 and age >= 0 and math.isfinite(age):
             self.times.add("total", age * 1000)
@@ -333,67 +342,6 @@ class RenderWorker:
                 self._loop.call_soon_threadsafe(call)
         except RuntimeError:
             self._stopping.set()  # the loop was closed without `stop`
-
-
-class OpenView:
-    """A view that the process renders: `look` moves it, `close` ends it. Made by `RenderWorker.open_view`."""
-
-    def __init__(self, worker: RenderWorker, slot: int, generation: int, priority: float, deliver: Deliver) -> None:
-        self._worker, self._slot, self._priority = worker, slot, priority
-        self.generation = generation
-        self.row = ViewRow(slot, generation, priority, View())
-        self._deliver = deliver
-        self._sequence = 0
-        self._to_yuv = VideoReformatter()
-        self._open = True
-        self._next: av.VideoFrame | None = None
-        self._lock = threading.Lock()
-        self.times = StageTimes(window=2.0)
-
-    def look(self, view: View) -> None:
-        """Look from there, from the next picture on."""
-        if self._open:
-            self.row = ViewRow(self._slot, self.generation, self._priority, view)
-            self._worker._move(self.row, self._slot)
-
-    def close(self) -> None:
-        """No more pictures; the slot is free for another page."""
-        if self._open:
-            self._open = False
-            self._worker._move(None, self._slot)
-
-    def offer(self, frame: av.VideoFrame) -> bool:
-        """Keep a picture for `deliver`, in place of one that still waits; returns whether `deliver` is to be called."""
-        with self._lock:
-            waiting, self._next = self._next is not None, frame
-        return not waiting
-
-    def deliver(self) -> None:
-        """On the event loop: hand the newest picture to whoever opened the view."""
-        with self._lock:
-            frame, self._next = self._next, None
-        if self._open and frame is not None:
-            self.times.add("picture", 0.0)
-            self._deliver(frame)
-
-    def convert(self, slot: PictureSlot) -> tuple[av.VideoFrame, float] | None:
-        """The slot's newest picture as yuv420p (BT.601, limited range: what browsers take VP8 to be), and its stamp.
-
-        Raises `ValueError` for a size that no encoder takes, which a process that has gone wild may leave there.
-        """
-
-        def to_yuv(picture: Snapshot) -> tuple[av.VideoFrame, float, int]:
-            height, width = picture.pixels.shape[:2]
-            if min(height, width) < LEAST_SIDE or height % 2 or width % 2:
-                raise ValueError("a picture with even sides was expected")
-            rgb = av.VideoFrame.from_numpy_buffer(picture.pixels, format="rgb24")
-            return self._to_yuv.reformat(rgb, format="yuv420p"), picture.stamp, picture.sequence
-
-        made = slot.read(self._sequence, to_yuv)
-        if made is None:
-            return None
-        frame, stamp, self._sequence = made
-        return frame, stamp
 
 
 def _signal_name(number: int) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.errors import AvatarFileError
 from models.types import DriveFrame
-from realtime.view import View
+from realtime.view import ViewRequest
 
 
 class FakePipeline:
@@ -21,8 +21,7 @@ class FakePipeline:
 
     green = mean brightness of the webcam frame (0 before the first); red = 40 * yaw + 100; blue = 40, or the first byte of the
     avatar. Without noise, so a codec keeps the colours within a few steps. Frames darker than `face_from` (0 to 1) show no
-    face. `track_seconds` and `render_seconds` are slept, to stand for work. With `grain` every picture has other noise of that
-    many steps, so that it takes as many bits as the line gives, as a live avatar's does. A black frame kills the process with
+    face. `track_seconds` and `render_seconds` are slept, to stand for work. A black frame kills the process with
     `crash_on_black`, and is tracked for ever with `hang_on_black`.
     """
 
@@ -64,8 +63,8 @@ class FakePipeline:
         coefficients[0] = brightness
         return DriveFrame(timestamp, float(brightness >= self._face_from), coefficients=coefficients)
 
-    def render(self, drive: DriveFrame, view: View, out: NDArray[np.uint8]) -> None:
-        """One flat colour, with the noise that is wanted."""
+    def render(self, drive: DriveFrame, view: ViewRequest, out: NDArray[np.uint8]) -> None:
+        """One flat colour."""
         time.sleep(self._render_seconds)
         out[...] = flat_color(float(drive.coefficients[0]) * 255, view.yaw, self._blue)
         if self._grain is not None:

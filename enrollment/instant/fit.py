@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from enrollment.instant.depths import MARKS, nearness
 from enrollment.portrait.portrait import Portrait
@@ -17,6 +18,8 @@ from models import arkit
 from models.heads.base import HeadModel, rotation_vector
 from models.similarity import similarity
 from models.tracking.face_geometry import CONTOUR, face_height
+from models.tracking.gauss_newton import Equations, minimise
+from models.tracking.pinhole import POSE, Projected, pixel_motion, point_motion, project
 from models.types import Array, Array64, Camera
 
 ITERATIONS = 30
@@ -43,7 +46,11 @@ SIZE_SPREAD = 0.02
 CONTOUR_TRUST = 0.35
 """Landmarks of the face's outline slide along the cheek as the head turns."""
 FREE = np.array([i for i in range(arkit.COUNT) if i not in arkit.GAZE and arkit.NAMES[i] not in ("tongueOut", "cheekPuff")])
-"""Coefficients that landmarks can tell; gaze comes from the irises."""
+"""Coefficients that landmarks determine; gaze comes from the irises."""
+CAMERA = POSE + 1
+"""Unknowns of a photo's camera: the pose, and the logarithm of the focal length."""
+NEAREST = 0.15
+"""Least distance of the head from the camera, metres."""
 
 
 @dataclass(frozen=True)
@@ -81,36 +88,48 @@ class Fit:
     photos: tuple[PhotoFit, ...]
 
 
+@dataclass(frozen=True)
+class _PhotoState:
+    """One photo's unknowns. rotation: (3, 3) and translation: (3,) as in `PhotoFit`. coefficients: (52,)."""
+
+    rotation: Array64
+    translation: Array64
+    log_focal: float
+    coefficients: Array64
+
+    def project(self, points: Array64) -> Projected:
+        """Points (N, 3) in avatar space, projected."""
+        return project(points, self.rotation, self.translation, float(np.exp(self.log_focal)))
+
+
 class _Photo:
-    """One photo's unknowns while fitting: rotation, translation, log focal, coefficients."""
+    """One photo's observations, with the weights of its landmarks."""
 
-    def __init__(self, portrait: Portrait, mean: Array64, weight: Array64) -> None:
+    def __init__(self, portrait: Portrait, weight: Array64) -> None:
         self.xy = portrait.landmarks.points[:MARKS, :2].astype(np.float64) - np.asarray(portrait.principal)
-        self.height = face_height(portrait.landmarks)
-        self.weight = weight / (NOISE * self.height) ** 2
-        self.depth_weight = weight / (DEPTH_NOISE * self.height) ** 2
-        self.nearness = nearness(portrait.landmarks.points, self.height)
-        self.focal_prior = np.log(FOCAL * portrait.photo_side)
-        self.coefficients = np.zeros(arkit.COUNT)
-        seen = portrait.landmarks.points[:MARKS].astype(np.float64) * np.array([1.0, -1.0, -1.0])
-        trusted = weight > 0.3 * weight.max()
-        size, self.rotation, _ = similarity(mean[trusted], seen[trusted])
-        self.log_focal = np.log(max(size * DISTANCE, 0.5 * np.exp(self.focal_prior)))
-        depth = np.exp(self.log_focal) / size
-        middle = np.average(self.xy, axis=0, weights=weight)
-        place = self.rotation @ np.average(mean, axis=0, weights=weight)
-        self.translation = np.array([middle[0] / size, -middle[1] / size, -depth]) - place
+        self.trust, height = weight, face_height(portrait.landmarks)
+        self.weight = weight / (NOISE * height) ** 2
+        self.depth_weight = weight / (DEPTH_NOISE * height) ** 2
+        self.nearness = nearness(portrait.landmarks.points, height)
+        self.focal_prior = float(np.log(FOCAL * portrait.photo_side))
+        self.seen = portrait.landmarks.points[:MARKS].astype(np.float64) * np.array([1.0, -1.0, -1.0])
 
-    def project(self, points: Array64) -> tuple[Array64, Array64]:
-        """Pixels from the principal point (N, 2) and camera points (N, 3, OpenGL)."""
-        p = points @ self.rotation.T + self.translation
-        f = np.exp(self.log_focal)
-        return np.stack([f * p[:, 0] / -p[:, 2], f * p[:, 1] / p[:, 2]], axis=1), p
+    def start(self, mean: Array64) -> _PhotoState:
+        """A first guess from the depths of the landmarks, by a weak-perspective camera. mean: (N, 3), landmarks of the mean
+        head."""
+        trusted = self.trust > 0.3 * self.trust.max()
+        size, rotation, _ = similarity(mean[trusted], self.seen[trusted])
+        log_focal = float(np.log(max(size * DISTANCE, 0.5 * np.exp(self.focal_prior))))
+        depth = np.exp(log_focal) / size
+        middle = np.average(self.xy, axis=0, weights=self.trust)
+        place = rotation @ np.average(mean, axis=0, weights=self.trust)
+        translation = np.array([middle[0] / size, -middle[1] / size, -depth]) - place
+        return _PhotoState(rotation, translation, log_focal, np.zeros(arkit.COUNT))
 
-    def depth_error(self, q: Array64) -> tuple[Array64, float]:
+    def depth_error(self, points: Array64, log_focal: float) -> tuple[Array64, float]:
         """By how many pixels camera points (N, 3) are nearer than the picture says, about their mean (N,); pixels a metre."""
-        scale = float(np.exp(self.log_focal) / -np.average(q[:, 2], weights=self.weight))
-        error = scale * q[:, 2] - self.nearness
+        scale = float(np.exp(log_focal) / -np.average(points[:, 2], weights=self.weight))
+        error = scale * points[:, 2] - self.nearness
         return error - np.average(error, weights=self.weight), scale
 
 
@@ -142,150 +161,142 @@ class _Basis:
         return np.asarray(np.tensordot(self.identity, around, 2) / np.sum(around**2))
 
 
+@dataclass(frozen=True)
+class _State:
+    """All unknowns. identity: (K,)."""
+
+    identity: Array64
+    photos: tuple[_PhotoState, ...]
+
+
 def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATIONS) -> Fit:
     """Fit `head` to every portrait at once. The first photo's numbers come first."""
-    basis = _Basis.of(head)
-    weight = head.landmark_weight[:MARKS].astype(np.float64).copy()
-    weight[list(CONTOUR)] *= CONTOUR_TRUST
-    photos = [_Photo(p, basis.mean, weight) for p in portraits]
-    identity = np.zeros(head.identity_count)
-    damping = 1.0
-    best = _energy(identity, photos, basis)
-    for _ in range(iterations):
-        step = _step(identity, photos, basis, damping)
-        saved = [(p.rotation, p.translation, p.log_focal, p.coefficients) for p in photos]
-        _apply(photos, step, len(identity))
-        energy = _energy(identity + step[: len(identity)], photos, basis)
-        if energy < best:
-            identity, improved, best, damping = identity + step[: len(identity)], best - energy, energy, damping * 0.4
-            if improved < 1e-4 * best:
-                break
-        else:
-            for p, before in zip(photos, saved, strict=True):
-                p.rotation, p.translation, p.log_focal, p.coefficients = before
-            damping *= 6.0
-    return Fit(identity.astype(np.float32), tuple(_result(p, basis.points(identity, p.coefficients)) for p in photos))
+    problem = _Problem.of(portraits, head)
+    start = problem.start()
+    state = minimise(problem, start, steps=iterations, energy=problem.energy) or start
+    photos = zip(problem.photos, state.photos, strict=True)
+    return Fit(
+        state.identity.astype(np.float32),
+        tuple(_result(photo, own, problem.basis.points(state.identity, own.coefficients)) for photo, own in photos),
+    )
 
 
-def _energy(identity: Array64, photos: list[_Photo], basis: _Basis) -> float:
-    """Twice the negative logarithm of the posterior, up to a constant."""
-    total = float(identity @ identity + (basis.size @ identity / SIZE_SPREAD) ** 2)
-    for p in photos:
-        seen, q = p.project(basis.points(identity, p.coefficients))
-        total += float(np.sum(p.depth_weight * p.depth_error(q)[0] ** 2))
-        r2 = p.weight * np.sum((seen - p.xy) ** 2, axis=1)
-        total += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
-        total += float(np.sum((p.coefficients / EXPRESSION_SPREAD) ** 2))
-        total += ((p.log_focal - p.focal_prior) / FOCAL_SPREAD) ** 2
-        total += (np.log(max(-p.translation[2], 1e-3) / DISTANCE) / DISTANCE_SPREAD) ** 2
-    return total
+@dataclass(frozen=True)
+class _Problem:
+    """The least-squares problem (`gauss_newton.Problem`). The unknowns of a step: identity; then for each photo rotation 3 (a
+    rotation vector in the camera's axes), translation 3, log focal 1; then for each photo the free coefficients."""
 
+    basis: _Basis
+    photos: tuple[_Photo, ...]
 
-def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[Array64, Array64]:
-    """Half of the energy's Gauss-Newton hessian (D, D) and gradient (D,). The unknowns: identity; then for each photo
-    rotation 3 (a rotation vector in the camera's axes), translation 3, log focal 1, the free coefficients."""
-    k, each = len(identity), 7 + len(FREE)
-    size = k + each * len(photos)
-    hessian, gradient = np.zeros((size, size)), np.zeros(size)
-    hessian[:k, :k] += np.eye(k) + np.outer(basis.size, basis.size) / SIZE_SPREAD**2
-    gradient[:k] += identity + basis.size * (basis.size @ identity) / SIZE_SPREAD**2
-    for i, p in enumerate(photos):
-        seen, q = p.project(basis.points(identity, p.coefficients))
-        residual = seen - p.xy
-        w = p.weight * (OUTLIER**2 / (OUTLIER**2 + p.weight * np.sum(residual**2, axis=1))) ** 2
-        moves = _points_jacobian(p, q, basis)
-        j = _jacobian(p, seen, q, moves).reshape(-1, k + each)
-        weighted = j * np.repeat(w, 2)[:, None]
-        at = k + i * each
-        own = np.concatenate([np.arange(k), at + np.arange(each)])
-        hessian[np.ix_(own, own)] += weighted.T @ j
-        gradient[own] += weighted.T @ residual.reshape(-1)
-        error, scale = p.depth_error(q)
-        deeper = moves[:, 2]
-        closer = np.average(deeper, axis=0, weights=p.weight) / -np.average(q[:, 2], weights=p.weight)
-        closer[k + 6] = 1.0
-        deeper = scale * (deeper + q[:, 2:] * closer)
-        deeper -= np.average(deeper, axis=0, weights=p.weight)
-        weighted = deeper * p.depth_weight[:, None]
-        hessian[np.ix_(own, own)] += weighted.T @ deeper
-        gradient[own] += weighted.T @ error
-        place = at + 7 + np.arange(len(FREE))
-        hessian[place, place] += 1 / EXPRESSION_SPREAD[FREE] ** 2
-        gradient[place] += p.coefficients[FREE] / EXPRESSION_SPREAD[FREE] ** 2
+    @staticmethod
+    def of(portraits: list[Portrait], head: HeadModel) -> _Problem:
+        weight = head.landmark_weight[:MARKS].astype(np.float64).copy()
+        weight[list(CONTOUR)] *= CONTOUR_TRUST
+        return _Problem(_Basis.of(head), tuple(_Photo(portrait, weight) for portrait in portraits))
+
+    def start(self) -> _State:
+        """The mean head before each photo's camera."""
+        return _State(np.zeros(len(self.basis.identity)), tuple(photo.start(self.basis.mean) for photo in self.photos))
+
+    def energy(self, state: _State) -> float:
+        """Twice the negative logarithm of the posterior, up to a constant."""
+        identity = state.identity
+        total = float(identity @ identity + (self.basis.size @ identity / SIZE_SPREAD) ** 2)
+        for photo, own in zip(self.photos, state.photos, strict=True):
+            seen = own.project(self.basis.points(identity, own.coefficients))
+            total += float(np.sum(photo.depth_weight * photo.depth_error(seen.points, own.log_focal)[0] ** 2))
+            r2 = photo.weight * np.sum((seen.pixels - photo.xy) ** 2, axis=1)
+            total += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
+            total += float(np.sum((own.coefficients / EXPRESSION_SPREAD) ** 2))
+            total += ((own.log_focal - photo.focal_prior) / FOCAL_SPREAD) ** 2
+            total += (np.log(max(-own.translation[2], 1e-3) / DISTANCE) / DISTANCE_SPREAD) ** 2
+        return total
+
+    def equations(self, state: _State) -> Equations:
+        """See `gauss_newton.Problem`."""
+        k, size = len(state.identity), len(state.identity) + (CAMERA + len(FREE)) * len(self.photos)
+        hessian, gradient = np.zeros((size, size)), np.zeros(size)
+        hessian[:k, :k] += np.eye(k) + np.outer(self.basis.size, self.basis.size) / SIZE_SPREAD**2
+        gradient[:k] += state.identity + self.basis.size * (self.basis.size @ state.identity) / SIZE_SPREAD**2
+        for i, (photo, own) in enumerate(zip(self.photos, state.photos, strict=True)):
+            camera, free = self._places(i, k)
+            rows = np.concatenate([np.arange(k), np.arange(*camera.indices(size)), np.arange(*free.indices(size))])
+            seen = own.project(self.basis.points(state.identity, own.coefficients))
+            motion = self._motion(own, seen)
+            for jacobian, residual, weight in (
+                self._landmark_rows(photo, own, seen, motion),
+                self._depth_rows(photo, own, seen, motion),
+            ):
+                weighted = jacobian * weight
+                hessian[np.ix_(rows, rows)] += weighted @ jacobian.T
+                gradient[rows] += weighted @ residual
+            self._add_priors(photo, own, hessian, gradient, camera.start, np.arange(*free.indices(size)))
+        coefficients = np.concatenate([own.coefficients[FREE] for own in state.photos])
+        return Equations(hessian, gradient, -coefficients, 1 - coefficients, damped=1e-2 * (np.arange(size) < k))
+
+    def moved(self, state: _State, step: Array64) -> _State:
+        """See `gauss_newton.Problem`."""
+        k, photos = len(state.identity), []
+        for i, own in enumerate(state.photos):
+            camera, free = self._places(i, k)
+            pose, coefficients = step[camera], own.coefficients.copy()
+            coefficients[FREE] = np.clip(coefficients[FREE] + step[free], 0, 1)
+            translation = own.translation + pose[3:6]
+            translation[2] = min(translation[2], -NEAREST)
+            log_focal = own.log_focal + float(np.clip(pose[6], -0.3, 0.3))
+            photos.append(_PhotoState(rotation_vector(pose[:3]) @ own.rotation, translation, log_focal, coefficients))
+        return _State(state.identity + step[:k], tuple(photos))
+
+    def _places(self, i: int, k: int) -> tuple[slice, slice]:
+        """Where the camera and the coefficients of photo `i` are among the unknowns."""
+        camera, free = k + CAMERA * i, k + CAMERA * len(self.photos) + len(FREE) * i
+        return slice(camera, camera + CAMERA), slice(free, free + len(FREE))
+
+    def _motion(self, own: _PhotoState, seen: Projected) -> Array64:
+        """Derivative of the camera points by identity, pose, focal length (0) and free coefficients, (K + 7 + free, 3, N)."""
+        directions = np.concatenate([self.basis.identity, self.basis.expression[FREE]]).transpose(0, 2, 1)
+        motion = point_motion(seen.turned, own.rotation, np.ascontiguousarray(directions))
+        k = len(self.basis.identity)
+        pose, identity, free = motion[:POSE], motion[POSE : POSE + k], motion[POSE + k :]
+        return np.concatenate([identity, pose, np.zeros((1, *motion.shape[1:])), free])
+
+    def _landmark_rows(
+        self, photo: _Photo, own: _PhotoState, seen: Projected, motion: Array64
+    ) -> tuple[Array64, Array64, Array64]:
+        """Derivatives (U, 2 N), residuals (2 N,) and weights (2 N,) of the landmarks, pixels."""
+        jacobian = pixel_motion(seen.points, motion, float(np.exp(own.log_focal)))
+        jacobian[len(self.basis.identity) + POSE] = seen.pixels.T  # by the logarithm of the focal length
+        residual = (seen.pixels - photo.xy).T
+        weight = photo.weight * (OUTLIER**2 / (OUTLIER**2 + photo.weight * np.sum(residual**2, axis=0))) ** 2
+        return jacobian.reshape(len(motion), -1), residual.ravel(), np.tile(weight, 2)
+
+    def _depth_rows(self, photo: _Photo, own: _PhotoState, seen: Projected, motion: Array64) -> tuple[Array64, Array64, Array64]:
+        """Derivatives (U, N), residuals (N,) and weights (N,) of the landmarks' depths, pixels."""
+        z = seen.points[:, 2]
+        error, scale = photo.depth_error(seen.points, own.log_focal)
+        deeper = motion[:, 2]
+        closer = np.average(deeper, axis=1, weights=photo.weight) / -np.average(z, weights=photo.weight)
+        closer[len(self.basis.identity) + POSE] = 1.0  # by the logarithm of the focal length
+        jacobian = scale * (deeper + closer[:, None] * z)
+        jacobian -= np.average(jacobian, axis=1, weights=photo.weight)[:, None]
+        return jacobian, error, photo.depth_weight
+
+    def _add_priors(
+        self, photo: _Photo, own: _PhotoState, hessian: Array64, gradient: Array64, at: int, free: NDArray[np.intp]
+    ) -> None:
+        """One photo's priors. at: where its camera's unknowns begin; free: those of its coefficients."""
+        hessian[free, free] += 1 / EXPRESSION_SPREAD[FREE] ** 2
+        gradient[free] += own.coefficients[FREE] / EXPRESSION_SPREAD[FREE] ** 2
         hessian[at + 6, at + 6] += 1 / FOCAL_SPREAD**2
-        gradient[at + 6] += (p.log_focal - p.focal_prior) / FOCAL_SPREAD**2
-        depth = p.translation[2]
+        gradient[at + 6] += (own.log_focal - photo.focal_prior) / FOCAL_SPREAD**2
+        depth = own.translation[2]
         hessian[at + 5, at + 5] += 1 / (DISTANCE_SPREAD * depth) ** 2
         gradient[at + 5] += np.log(max(-depth, 1e-3) / DISTANCE) / (DISTANCE_SPREAD**2 * depth)
-    return hessian, gradient
 
 
-def _jacobian(p: _Photo, seen: Array64, q: Array64, moves: Array64) -> Array64:
-    """Pixels by identity and one photo's unknowns, (N, 2, K + 7 + free). seen: (N, 2) pixels, q: (N, 3) camera points and
-    moves: (N, 3, K + 7 + free) these by the same."""
-    z, f = -q[:, 2], np.exp(p.log_focal)
-    d_point = np.zeros((len(q), 2, 3))  # pixel by camera point
-    d_point[:, 0, 0], d_point[:, 0, 2] = f / z, f * q[:, 0] / z**2
-    d_point[:, 1, 1], d_point[:, 1, 2] = -f / z, -f * q[:, 1] / z**2
-    jacobian = d_point @ moves
-    jacobian[:, :, -1 - len(FREE)] = seen  # by the focal length, which moves no point
-    return jacobian
-
-
-def _points_jacobian(p: _Photo, q: Array64, basis: _Basis) -> Array64:
-    """Camera points by the same unknowns, (N, 3, K + 7 + free)."""
-    k = len(basis.identity)
-    rotated = q - p.translation
-    out = np.zeros((len(q), 3, k + 7 + len(FREE)))
-    out[:, :, :k] = np.einsum("ij,dnj->nid", p.rotation, basis.identity)
-    turn = out[:, :, k : k + 3]  # by a small rotation vector: -[rotated]x
-    turn[:, 0, 1], turn[:, 0, 2] = rotated[:, 2], -rotated[:, 1]
-    turn[:, 1, 0], turn[:, 1, 2] = -rotated[:, 2], rotated[:, 0]
-    turn[:, 2, 0], turn[:, 2, 1] = rotated[:, 1], -rotated[:, 0]
-    out[:, :, k + 3 : k + 6] = np.eye(3)
-    out[:, :, k + 7 :] = np.einsum("ij,dnj->nid", p.rotation, basis.expression[FREE])
-    return out
-
-
-def _step(identity: Array64, photos: list[_Photo], basis: _Basis, damping: float) -> Array64:
-    """One damped Gauss-Newton step (D,), see `_equations`, that keeps all coefficients in [0, 1]: those it would take
-    further are put on their bound, and the others solved for again."""
-    hessian, gradient = _equations(identity, photos, basis)
-    k, size = len(identity), len(gradient)
-    hessian[np.diag_indices(size)] *= 1 + 1e-3 * damping
-    hessian[np.diag_indices(size)] += 1e-6 + 1e-2 * damping * (np.arange(size) < k)
-    low, high = np.full(size, -np.inf), np.full(size, np.inf)
-    for i, p in enumerate(photos):
-        place = k + i * (7 + len(FREE)) + 7 + np.arange(len(FREE))
-        low[place], high[place] = -p.coefficients[FREE], 1 - p.coefficients[FREE]
-    step, free = np.zeros(size), np.ones(size, bool)
-    while True:
-        right = gradient[free] + hessian[np.ix_(free, ~free)] @ step[~free]
-        step[free] = -np.linalg.solve(hessian[np.ix_(free, free)], right)
-        beyond = free & ((step < low) | (step > high))
-        if not beyond.any():
-            return step
-        step[beyond] = np.clip(step[beyond], low[beyond], high[beyond])
-        free &= ~beyond
-
-
-def _apply(photos: list[_Photo], step: Array64, k: int) -> None:
-    each = 7 + len(FREE)
-    for i, p in enumerate(photos):
-        s = step[k + i * each : k + (i + 1) * each]
-        p.rotation = rotation_vector(s[:3]) @ p.rotation
-        p.translation = p.translation + s[3:6]
-        p.translation[2] = min(p.translation[2], -0.15)
-        p.log_focal += float(np.clip(s[6], -0.3, 0.3))
-        p.coefficients = p.coefficients.copy()
-        p.coefficients[FREE] = np.clip(p.coefficients[FREE] + s[7:], 0, 1)
-
-
-def _result(photo: _Photo, points: Array64) -> PhotoFit:
+def _result(photo: _Photo, own: _PhotoState, points: Array64) -> PhotoFit:
     """points: (468, 3), the fitted landmarks in avatar space."""
-    error, _ = photo.project(points)
-    rms = float(np.sqrt(np.mean(np.sum((error - photo.xy) ** 2, axis=1))))
-    no_gaze = np.zeros((2, 2), np.float32)
-    return PhotoFit(
-        photo.rotation, photo.translation, float(np.exp(photo.log_focal)), photo.coefficients.astype(np.float32), no_gaze, rms
-    )
+    rms = float(np.sqrt(np.mean(np.sum((own.project(points).pixels - photo.xy) ** 2, axis=1))))
+    no_gaze, focal = np.zeros((2, 2), np.float32), float(np.exp(own.log_focal))
+    return PhotoFit(own.rotation, own.translation, focal, own.coefficients.astype(np.float32), no_gaze, rms)

@@ -1,7 +1,7 @@
 """Head pose and expression of a known person at one instant, from landmarks in one or several cameras that are known too.
 
-Damped Gauss-Newton on 6 numbers of the pose and the coefficients that landmarks can tell; those stay in [0, 1]. Residuals
-lose their say as in `enrollment.instant.fit` (Geman-McClure).
+Levenberg-Marquardt (`models.tracking.gauss_newton`) on the 6 numbers of the pose and the coefficients that landmarks determine;
+those stay in [0, 1]. Residuals are robust as in `enrollment.instant.fit` (Geman-McClure).
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from enrollment.instant.fit import CONTOUR_TRUST, FREE, NOISE, OUTLIER
 from models import arkit
 from models.heads.base import PersonHead, rotation_vector
 from models.tracking.face_geometry import CONTOUR
+from models.tracking.gauss_newton import Equations, minimise
 from models.tracking.landmarks import Landmarks
+from models.tracking.pinhole import POSE, Projected, pixel_motion, point_motion, project
 from models.types import Array, Array64, Camera
 
 ITERATIONS = 25
@@ -24,6 +26,8 @@ EXPRESSION_SPREAD = 0.25
 """All coefficients alike: how the person looks at rest is known here."""
 AWAY = 0.75
 """Metres before the first camera at which the search begins."""
+NEAREST = 0.02
+"""Least distance of a landmark from a camera, metres."""
 
 
 @dataclass(frozen=True)
@@ -38,41 +42,25 @@ class Moment:
 def moment_of(person: PersonHead, views: Sequence[tuple[Landmarks, Camera]]) -> Moment | None:
     """What `person` did when all of `views` (one world) were taken; None when the face lies before none of the cameras."""
     problem = _Problem(person, views)
-    state = _State(problem.start(), np.zeros(arkit.COUNT))
-    damping = 1.0
-    for _ in range(ITERATIONS):
-        hessian, gradient, now = problem.equations(state)
-        if not np.isfinite(now):
-            return None
-        step = np.linalg.solve(hessian + damping * np.diag(1e-3 * np.diag(hessian) + 1e-6), -gradient)
-        moved = state.moved(step)
-        after = problem.equations(moved)[2]
-        if after < now:
-            state, damping = moved, damping * 0.4
-            if now - after < 1e-4 * now:
-                break
-        else:
-            damping *= 6.0
+    start = _State(problem.start(), np.zeros(arkit.COUNT))
+    state = minimise(problem, start, steps=ITERATIONS, energy=problem.energy)
+    if state is None:
+        return None
     rms = problem.rms(state)
     return Moment(state.head, state.coefficients.astype(np.float32), rms) if np.isfinite(rms) else None
 
 
 @dataclass(frozen=True)
 class _State:
+    """head: (4, 4) avatar space -> world. coefficients: (52,)."""
+
     head: Array64
     coefficients: Array64
 
-    def moved(self, step: Array64) -> _State:
-        """step: rotation vector about the head's own place, translation, coefficients of FREE."""
-        head = self.head.copy()
-        head[:3, :3] = rotation_vector(step[:3]) @ head[:3, :3]
-        head[:3, 3] += step[3:6]
-        coefficients = self.coefficients.copy()
-        coefficients[FREE] = np.clip(coefficients[FREE] + step[6:], 0, 1)
-        return _State(head, coefficients)
-
 
 class _Problem:
+    """The least-squares problem (`gauss_newton.Problem`)."""
+
     def __init__(self, person: PersonHead, views: Sequence[tuple[Landmarks, Camera]]) -> None:
         model = person.model
         corners, bary = model.landmark_corners[:MARKS], model.landmark_barycentric[:MARKS].astype(np.float64)
@@ -94,44 +82,75 @@ class _Problem:
         to_camera[:3, 3] = np.array([x, y, z]) - to_camera[:3, :3] @ self.rest.mean(0)
         return np.asarray(np.linalg.inv(camera.world_to_camera) @ to_camera)
 
-    def equations(self, state: _State) -> tuple[Array64, Array64, float]:
-        """Gauss-Newton matrix, gradient and energy at `state`; the energy is infinite behind a camera."""
-        size = 6 + len(FREE)
-        hessian, gradient, energy = np.zeros((size, size)), np.zeros(size), 0.0
-        local = self.rest + np.tensordot(state.coefficients, self.basis, 1)
-        rotation = state.head[:3, :3]
-        turned = local @ rotation.T
-        world = turned + state.head[:3, 3]
+    def points(self, state: _State) -> Array64:
+        """(N, 3) landmarks in avatar space."""
+        return self.rest + np.tensordot(state.coefficients, self.basis, 1)
+
+    def energy(self, state: _State) -> float:
+        """Twice the negative logarithm of the posterior, up to a constant; infinite behind a camera."""
+        points, total = self.points(state), float(np.sum((state.coefficients[FREE] / EXPRESSION_SPREAD) ** 2))
         for face, camera in self.views:
-            q = world @ camera.world_to_camera[:3, :3].T + camera.world_to_camera[:3, 3]
-            if (q[:, 2] < 0.02).any():
-                return hessian, gradient, np.inf
-            miss = camera.project(world) - face.points[:MARKS, :2]
+            seen = _seen(points, state, camera)
+            if (-seen.points[:, 2] < NEAREST).any():
+                return np.inf
+            r2 = self.trust / (NOISE * face.size) ** 2 * np.sum(_miss(seen, face, camera) ** 2, axis=1)
+            total += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
+        return total
+
+    def equations(self, state: _State) -> Equations:
+        """See `gauss_newton.Problem`. The unknowns: a rotation vector about the head's own place and a translation, in the world;
+        the free coefficients."""
+        coefficients, points = state.coefficients[FREE], self.points(state)
+        size = POSE + len(FREE)
+        hessian, gradient = np.zeros((size, size)), np.zeros(size)
+        directions = np.ascontiguousarray(self.basis[FREE].transpose(0, 2, 1))
+        for face, camera in self.views:
+            seen, rotation = _seen(points, state, camera), _to_opengl(camera)[:3, :3]
+            motion = point_motion(seen.turned, rotation @ state.head[:3, :3], directions)
+            jacobian = pixel_motion(seen.points, motion, camera.fx, camera.fy).reshape(size, -1)
+            for part in (jacobian[:3], jacobian[3:POSE]):
+                part[:] = rotation.T @ part  # from the camera's axes to the world's
+            miss = _miss(seen, face, camera).T
             weight = self.trust / (NOISE * face.size) ** 2
-            r2 = weight * np.sum(miss**2, axis=1)
-            energy += float(np.sum(OUTLIER**2 * r2 / (OUTLIER**2 + r2)))
-            weight = weight * (OUTLIER**2 / (OUTLIER**2 + r2)) ** 2
-            d_point = np.zeros((len(q), 2, 3))
-            d_point[:, 0, 0], d_point[:, 0, 2] = camera.fx / q[:, 2], -camera.fx * q[:, 0] / q[:, 2] ** 2
-            d_point[:, 1, 1], d_point[:, 1, 2] = camera.fy / q[:, 2], -camera.fy * q[:, 1] / q[:, 2] ** 2
-            d_point = d_point @ camera.world_to_camera[:3, :3]
-            jacobian = np.empty((len(q), 2, size))
-            jacobian[:, :, :3] = -np.cross(d_point, turned[:, None])  # d(rotated) by a rotation vector: -[rotated]x
-            jacobian[:, :, 3:6] = d_point
-            jacobian[:, :, 6:] = np.einsum("nij,dnj->nid", d_point @ rotation, self.basis[FREE])
-            hessian += np.einsum("nid,n,nie->de", jacobian, weight, jacobian, optimize=True)
-            gradient += np.einsum("nid,n,ni->d", jacobian, weight, miss, optimize=True)
-        prior = state.coefficients[FREE] / EXPRESSION_SPREAD**2
-        hessian[np.arange(6, size), np.arange(6, size)] += 1 / EXPRESSION_SPREAD**2
-        gradient[6:] += prior
-        energy += float(prior @ state.coefficients[FREE])
-        value = state.coefficients[FREE]
-        for k in 6 + np.flatnonzero(((value <= 0) & (gradient[6:] > 0)) | ((value >= 1) & (gradient[6:] < 0))):
-            hessian[k, :], hessian[:, k], gradient[k] = 0.0, 0.0, 0.0  # leans on its bound
-            hessian[k, k] = 1.0
-        return hessian, gradient, energy
+            weight = weight * (OUTLIER**2 / (OUTLIER**2 + weight * np.sum(miss**2, axis=0))) ** 2
+            weighted = jacobian * np.tile(weight, 2)
+            hessian += weighted @ jacobian.T
+            gradient += weighted @ miss.ravel()
+        hessian.flat[POSE * (size + 1) :: size + 1] += 1 / EXPRESSION_SPREAD**2
+        gradient[POSE:] += coefficients / EXPRESSION_SPREAD**2
+        return Equations(hessian, gradient, -coefficients, 1 - coefficients)
+
+    def moved(self, state: _State, step: Array64) -> _State:
+        """See `gauss_newton.Problem`."""
+        head, coefficients = state.head.copy(), state.coefficients.copy()
+        head[:3, :3] = rotation_vector(step[:3]) @ head[:3, :3]
+        head[:3, 3] += step[3:POSE]
+        coefficients[FREE] = np.clip(coefficients[FREE] + step[POSE:], 0, 1)
+        return _State(head, coefficients)
 
     def rms(self, state: _State) -> float:
-        points = (self.rest + np.tensordot(state.coefficients, self.basis, 1)) @ state.head[:3, :3].T + state.head[:3, 3]
-        miss = [camera.project(points) - face.points[:MARKS, :2] for face, camera in self.views]
-        return float(np.sqrt(np.mean([np.sum(m**2, axis=1).mean() for m in miss])))
+        """Pixels over all landmarks of all views."""
+        points = self.points(state)
+        misses = [_miss(_seen(points, state, camera), face, camera) for face, camera in self.views]
+        return float(np.sqrt(np.mean([np.sum(miss**2, axis=1).mean() for miss in misses])))
+
+
+def _to_opengl(camera: Camera) -> Array64:
+    """(4, 4) world -> the camera's OpenGL axes."""
+    return np.diag([1.0, -1.0, -1.0, 1.0]) @ camera.world_to_camera
+
+
+def _camera_place(state: _State, camera: Camera) -> Array64:
+    """(3,) the head's origin in the camera's OpenGL axes."""
+    to_camera = _to_opengl(camera)
+    return to_camera[:3, :3] @ state.head[:3, 3] + to_camera[:3, 3]
+
+
+def _seen(points: Array64, state: _State, camera: Camera) -> Projected:
+    rotation = _to_opengl(camera)[:3, :3] @ state.head[:3, :3]
+    return project(points, rotation, _camera_place(state, camera), camera.fx, camera.fy)
+
+
+def _miss(seen: Projected, face: Landmarks, camera: Camera) -> Array64:
+    """(N, 2) pixels, projected less found."""
+    return seen.pixels + np.array([camera.cx, camera.cy]) - face.points[:MARKS, :2]

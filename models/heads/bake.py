@@ -37,7 +37,7 @@ BROW_RISE = {"browInnerUp": 7.5e-3, "browOuterUpLeft": 6.5e-3, "browOuterUpRight
 STILL, RISES = 0.3e-3, 1.0e-3
 """Metres between which a vertex begins to count as a part of the brow."""
 TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
-"""Metres below a brow within which it takes the skin along, over which that fades, and the same to the sides."""
+"""Metres below a brow within which the skin moves with the brow, over which that fades, and by which it fades to the sides."""
 UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0935), (0.0, -0.0528, 0.0905)
 """Middle of the biting edges on the average head: behind the closed lips, the upper one 3 mm below the upper lip, as an adult's
 is, and a little over the lower one."""
@@ -167,9 +167,9 @@ def _raised(direction: NDArray[np.float64], rise: float) -> NDArray[np.float64]:
     package's lower edge stays behind."""
     up = direction[:, 1]
     part = np.clip(up / up.max(), 0, 1)
-    wanted = rise * (1 - (1 - part) ** 2) / np.maximum(up, STILL)
+    scale = rise * (1 - (1 - part) ** 2) / np.maximum(up, STILL)
     belongs = np.clip((up - STILL) / (RISES - STILL), 0, 1)
-    return direction * (1 + belongs * (wanted - 1))[:, None]
+    return direction * (1 + belongs * (scale - 1))[:, None]
 
 
 def _taken_along(places: NDArray[np.float64], up: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What every head model offers: arrays, linear in identity and expression, skinned by six joints.
+"""The interface of every head model: arrays, linear in identity and expression, skinned by six joints.
 
 A vertex in the world is  sum_j w_j T_j (template + identity . B_id + offset + coefficients . B_expr)  with T_j from
 `skinning_transforms`. There is one class for all models; `models.heads.anny` and `models.heads.flame` fill it.
@@ -161,6 +161,10 @@ def _about(centre: Array64, rotation: Array64) -> Array64:
     m[:3, :3] = rotation
     m[:3, 3] = centre - rotation @ centre
     return m
+
+
+# Rotations. The live path computes about twenty of these for each frame; scipy's Rotation takes 5 to 8 times as long for the
+# logarithm and the quaternion of one matrix. Elsewhere, scipy's is the one to use.
 
 
 def rotation_vector(v: NDArray[np.floating]) -> Array64:

@@ -21,7 +21,7 @@ IRIS_ANGLE = 0.46
 
 
 AGREEMENT = 3e-3
-"""Metres; a view whose ray passes a landmark at more than this loses its say, and the landmark trust."""
+"""Metres between a view's ray and a landmark at which the view's weight, and the landmark's, begin to fall."""
 
 
 def paint(vertices: Array, faces: NDArray[np.int32], region: NDArray[np.uint8], joints: Array) -> Array:
@@ -89,7 +89,7 @@ def _rays(xy: NDArray[np.floating], camera: Camera) -> NDArray[np.floating]:
 def _meet(origins: NDArray[np.floating], rays: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Where rays (D, N, 3) from origins (D, 3) come nearest to each other, (N, 3), and by how much they miss, (N,) metres.
 
-    Least squares, reweighted so that views in which a landmark has slid along the outline lose their say.
+    Least squares, reweighted so that views in which a landmark has slid along the outline have little weight.
     """
     across = np.eye(3) - rays[..., :, None] * rays[..., None, :]
     weight = np.ones(rays.shape[:2])

@@ -3,7 +3,7 @@
     the file: v_template (V, 3), f (F, 3), shapedirs (V, 3, 300 shapes + 100 expressions), posedirs (V, 3, 36),
     J_regressor (5, V), weights (V, 5); joints root, neck, jaw, left eye, right eye; y up, +z out of the face, metres
 
-It becomes a `HeadModel` like any other: ARKit's directions are carried over from the default head (`transfer`), landmarks
+It becomes a `HeadModel` like any other: ARKit's directions are transferred from the default head (`transfer`), landmarks
 are found by looking (`embedding`), teeth are added. That takes some seconds, so the result is kept in the user's cache folder.
 """
 
@@ -43,7 +43,7 @@ LIPS, MOUTH_CORNERS, CHIN = (13, 14), (61, 291), 152
 
 @dataclass(frozen=True)
 class FlameFile:
-    """What the licensed file says, float64, in its own space."""
+    """The arrays of the licensed file, float64, in its own space."""
 
     template: Array64
     faces: NDArray[np.int32]
@@ -123,7 +123,7 @@ def build(name: str, flame: FlameFile) -> HeadModel:
     """The head model `name` out of FLAME's arrays: some seconds of work. Needs mediapipe."""
     from models.heads.anny import AnnyHead
     from models.heads.embedding import embed
-    from models.heads.transfer import Target, arkit_basis
+    from models.heads.transfer import TransferTarget, arkit_basis
 
     default = AnnyHead()
     joints = flame.regressor @ flame.template
@@ -135,7 +135,7 @@ def build(name: str, flame: FlameFile) -> HeadModel:
     landmarks = embed(template.astype(np.float32), flame.faces, region, joints.astype(np.float32))
     eyes = np.isin(np.arange(len(template)), flame.faces[np.isin(region, (REGION["left_eye"], REGION["right_eye"]))])
     jaw = np.stack([_jaw(flame, JAW_OPEN, 0), _jaw(flame, JAW_SIDE, 1)])
-    target = Target(template, flame.faces, ~eyes, *landmarks, flame.shapes[SHAPES:], jaw)
+    target = TransferTarget(template, flame.faces, ~eyes, *landmarks, flame.shapes[SHAPES:], jaw)
     uv, face_uv = cylinder(template, flame.faces, region)
     head = HeadModel(
         name, template.astype(np.float32), flame.faces, region, uv, face_uv, identity.astype(np.float32),

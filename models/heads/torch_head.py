@@ -57,14 +57,12 @@ class TorchHead(nn.Module):
         _keep(self, "joints_basis", torch.as_tensor(model.joints_basis).to(dtype))
         _keep(self, "barycentric", torch.as_tensor(model.landmark_barycentric).to(dtype))
         _keep(self, "marked_corners", torch.as_tensor(corners.reshape(-1, 3)))
-        _keep(self, "landmark_corners", torch.as_tensor(model.landmark_corners).long())
         _keep(self, "marked_vertices", torch.as_tensor(marked).long())
 
     joints: Tensor
     joints_basis: Tensor
     barycentric: Tensor
     marked_corners: Tensor
-    landmark_corners: Tensor
     marked_vertices: Tensor
 
     def forward(
@@ -86,10 +84,6 @@ class TorchHead(nn.Module):
         if pose is not None:
             v = self.marked.skinned(v, self.transforms(self.rest_joints(identity), pose))
         return torch.einsum("nk,bnkc->bnc", self.barycentric, v[:, self.marked_corners])
-
-    def landmarks_on(self, vertices: Tensor) -> Tensor:
-        """The 478 landmarks on vertices that are there already: (B, V, 3) -> (B, 478, 3)."""
-        return torch.einsum("nk,bnkc->bnc", self.barycentric, vertices[:, self.landmark_corners])
 
     def rest_joints(self, identity: Tensor) -> Tensor:
         """(B, K) -> (B, 6, 3) metres, avatar space."""

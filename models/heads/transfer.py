@@ -1,6 +1,6 @@
-"""The ARKit expressions of one head model, carried over to another whose own expression space has other directions.
+"""Expression transfer: the ARKit expressions of one head model on another whose expression space has other directions.
 
-The surfaces are matched through the landmarks that both carry; then, for each ARKit direction, the mixture of the other
+The surfaces are registered through the landmarks that both have; then, for each ARKit direction, the mixture of the other
 model's directions is found that moves corresponding points alike.
 """
 
@@ -26,22 +26,22 @@ NORMAL = 0.01
 """Metres that a right angle between normals counts for in the search: lips that touch face opposite ways."""
 CANDIDATES = 8
 REACH = 0.004
-"""Metres between the surfaces after the warp at which a match is believed by a third."""
+"""Metres between the registered surfaces at which the weight of a match is 1/e."""
 RESIDUAL = 0.001
 """Metres by which a vertex is allowed to move otherwise, one standard deviation; coefficients have the prior N(0, 1)."""
 DIRECT = ("eyeBlinkLeft", "eyeBlinkRight", "jawForward", "jawLeft", "jawRight")
-"""These take from the source what the target cannot say: lids that close whole, a jaw that slides."""
+"""Copied from the source, as the target's directions cannot express them: lids that close fully, a jaw that slides."""
 LIDS = {"eyeBlinkLeft": (386, 374), "eyeBlinkRight": (159, 145)}
 """MediaPipe's landmarks in the middle of the upper and the lower lid."""
 
 
 @dataclass(frozen=True)
-class Target:
-    """The head that expressions are carried over to.
+class TransferTarget:
+    """The head that expressions are transferred to.
 
     vertices: (V, 3) metres, avatar space. faces: (F, 3). skin: (V,) mask of the vertices that may move (not eyeballs).
     landmark_face (478,), landmark_barycentric (478, 3), landmark_weight (478,): as in `HeadModel`.
-    expressions: (E, V, 3) its own expression directions, one standard deviation each; jaw: (J, V, 3) what its jaw does.
+    expressions: (E, V, 3) its own expression directions, one standard deviation each; jaw: (J, V, 3) directions of its jaw.
     """
 
     vertices: Array64
@@ -60,19 +60,19 @@ class Target:
         return np.asarray(np.einsum("nk,nkc->nc", self.landmark_barycentric, corners))
 
 
-def arkit_basis(source: HeadModel, target: Target) -> Array:
+def arkit_basis(source: HeadModel, target: TransferTarget) -> Array:
     """The 52 ARKit directions on the target, (52, V, 3) float32 metres.
 
     They lie in the span of the target's own directions (the jaw only takes part in jaw... and mouthClose), except for those
     in `DIRECT`. The blinks are made as long as it takes for the lids to meet.
     """
-    wanted, trust = displacements(source, target)
-    out = np.zeros_like(wanted)
+    displacement, trust = displacements(source, target)
+    out = np.zeros_like(displacement)
     uses_jaw = np.array([name.startswith("jaw") or name == "mouthClose" for name in arkit.NAMES])
-    out[~uses_jaw] = _explain(wanted[~uses_jaw], trust, target.expressions, target.expressions[:0])
-    out[uses_jaw] = _explain(wanted[uses_jaw], trust, target.expressions, target.jaw)
+    out[~uses_jaw] = _project(displacement[~uses_jaw], trust, target.expressions, target.expressions[:0])
+    out[uses_jaw] = _project(displacement[uses_jaw], trust, target.expressions, target.jaw)
     direct = [arkit.INDEX[name] for name in DIRECT]
-    out[direct] += trust[:, None] * (wanted[direct] - out[direct])
+    out[direct] += trust[:, None] * (displacement[direct] - out[direct])
     for name, lids in LIDS.items():
         row = arkit.INDEX[name]
         out[row] *= _until_lids_meet(target, out[row], lids)
@@ -80,7 +80,7 @@ def arkit_basis(source: HeadModel, target: Target) -> Array:
     return out.astype(np.float32)
 
 
-def displacements(source: HeadModel, target: Target) -> tuple[Array64, Array64]:
+def displacements(source: HeadModel, target: TransferTarget) -> tuple[Array64, Array64]:
     """How each target vertex would move if it were the source's skin: (52, V, 3) metres, and how sure that is, (V,) in [0, 1]."""
     scale, rotation, shift = similarity(_landmarks(source), target.landmarks, source.landmark_weight * target.landmark_weight)
     aligned = scale * source.template @ rotation.T + shift
@@ -121,19 +121,19 @@ def _match(
     return chosen, barycentric, distance
 
 
-def _explain(wanted: Array64, trust: Array64, soft: Array64, free: Array64) -> Array64:
+def _project(displacement: Array64, trust: Array64, soft: Array64, free: Array64) -> Array64:
     """The nearest mixtures of directions: `soft` (E, V, 3) with prior N(0, 1), `free` (J, V, 3) without; (D, V, 3)."""
     directions = np.concatenate([soft, free]).reshape(len(soft) + len(free), -1)
     weight = np.repeat(trust, 3) / RESIDUAL**2
     normal = (directions * weight) @ directions.T
     normal[np.diag_indices(len(soft))] += 1.0
     normal[np.diag_indices(len(directions))] += 1e-9 * np.trace(normal) / len(directions)
-    flat = wanted.reshape(len(wanted), -1)
+    flat = displacement.reshape(len(displacement), -1)
     coefficients = np.linalg.solve(normal, (directions * weight) @ flat.T).T
-    return np.asarray((coefficients @ directions).reshape(wanted.shape))
+    return np.asarray((coefficients @ directions).reshape(displacement.shape))
 
 
-def _until_lids_meet(target: Target, blink: Array64, lids: tuple[int, int]) -> float:
+def _until_lids_meet(target: TransferTarget, blink: Array64, lids: tuple[int, int]) -> float:
     """How many times `blink` (V, 3) closes the eye, between a half and twice."""
     at = list(lids)
     upper, lower = target.landmarks[at]

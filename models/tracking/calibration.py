@@ -1,9 +1,8 @@
-"""The neutral face, taken in the first second of a call: what everything else is measured against.
+"""The calibration in the first second of a call: which face and which pose count as at rest.
 
-A fitted head is never quite the person's, and nobody's resting face is quite at zero. While the calibration runs, the frames
-are solved as they are; then the median of what is left between the resting landmarks and the fitted head becomes the
-solver's offset, so that the resting face has all coefficients at zero and looks straight ahead, and the median pose becomes
-the place that viewers see as upright and in the middle.
+A fitted head is never exact, and few people rest with all coefficients at zero. While the calibration runs, frames are solved
+without it; then the solver is calibrated on the calmest of them, so that the resting face has all coefficients at zero and
+looks straight ahead, and the median pose becomes the pose that viewers see as upright and in the middle.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ import numpy as np
 from models import arkit
 from models.heads.base import quaternion, rotation_matrix
 from models.tracking.landmarks import Landmarks
-from models.tracking.solver import Rest, Solver
+from models.tracking.solver import Solver
 from models.types import Array64, DriveFrame
 
 SECONDS = 1.0
 LEAST_FRAMES, MOST_FRAMES = 12, 60
 LEAST_CONFIDENCE = 0.3
 CALMEST = 0.4
-"""Share of the frames that counts: those with the least expression. Nobody rests for a whole second."""
+"""Part of the frames that is used: those with the least expression, as nobody rests for a whole second."""
 ROUNDS = 2
-"""The offset changes the poses a little, and they the offset."""
+"""How often the solver measures its offset; see `Solver.calibrate`."""
 
 
-class NeutralCalibration:
-    """Stands before a solver: gives its drive frames, and sets its `offset` from the first second of usable ones.
+class Calibration:
+    """Gives the drive frames of a solver, and calibrates the solver on the first second of usable ones.
 
-    running: whether the neutral face is still being taken. pose: (4, 4) of the resting head, avatar space -> webcam (OpenGL
-    axes), for `realtime.rest.relative`; while running, that of the frames so far; the identity before the first.
+    running: whether frames are still being collected. pose: (4, 4) of the resting head, avatar space -> webcam (OpenGL axes),
+    for `realtime.rest.relative`; while running, that of the first frame; the identity before the first.
     """
 
     def __init__(self, solver: Solver) -> None:
@@ -38,7 +37,7 @@ class NeutralCalibration:
         self.restart()
 
     def restart(self) -> None:
-        """Take the face of the next second as neutral."""
+        """Calibrate again on the next second."""
         self.running = True
         self._faces: list[Landmarks] = []
         self._liveliness: list[float] = []
@@ -57,8 +56,8 @@ class NeutralCalibration:
         if self._start is None or not 0.0 <= frame.timestamp - self._start < 60.0:
             self._start = frame.timestamp
         self._faces.append(landmarks)
-        still = np.delete(frame.coefficients, arkit.GAZE)
-        self._liveliness.append(float(np.abs(still).sum() + np.abs(self._solver.eyes.closing).sum()))
+        expression = np.delete(frame.coefficients, arkit.GAZE)
+        self._liveliness.append(float(np.abs(expression).sum() + np.abs(self._solver.eyes.closing).sum()))
         if len(self._faces) == 1:
             self.pose = _matrix(rotation_matrix(frame.rotation), frame.translation)
         enough = frame.timestamp - self._start >= SECONDS and len(self._faces) >= LEAST_FRAMES
@@ -67,19 +66,15 @@ class NeutralCalibration:
 
     def _finish(self) -> None:
         order = np.argsort(self._liveliness)[: max(LEAST_FRAMES // 2, int(CALMEST * len(self._faces)))]
-        usable = [self._faces[i] for i in order]
-        solver = self._solver
-        solver.offset = np.zeros_like(solver.offset)
-        for _ in range(ROUNDS):
-            rests: list[Rest] = [rest for face in usable if (rest := solver.rest(face)) is not None]
-            if len(rests) < LEAST_FRAMES // 3:
-                self.restart()
-                return
-            solver.offset = solver.offset + np.median([rest.misfit for rest in rests], axis=0)
-        turns = np.array([quaternion(rest.rotation) for rest in rests])
-        turns *= np.sign(turns @ turns[0])[:, None]
-        self.pose = _matrix(rotation_matrix(np.median(turns, axis=0)), np.median([rest.translation for rest in rests], axis=0))
-        solver.reset()
+        resting = self._solver.calibrate([self._faces[i] for i in order], rounds=ROUNDS, least=LEAST_FRAMES // 3)
+        if not resting:
+            self.restart()
+            return
+        turns = np.array([quaternion(face.rotation) for face in resting])
+        turns *= np.sign(turns @ turns[0])[:, None]  # q and -q are one rotation
+        translation = np.median([face.translation for face in resting], axis=0)
+        self.pose = _matrix(rotation_matrix(np.median(turns, axis=0)), translation)
+        self._solver.reset()
         self.running = False
         self._faces, self._liveliness = [], []
 

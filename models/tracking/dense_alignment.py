@@ -1,8 +1,8 @@
-"""Dense alignment for recorded clips: after the landmarks, the picture itself says where head and shoulders are.
+"""Dense alignment for recorded clips: head and shoulders are aligned to the pixels of each picture, after the landmarks.
 
-Landmarks slide with the mouth and know nothing of hair or shoulders. So the drawn avatar is compared with the matted frame,
-and head pose and shoulders are moved by a few Gauss-Newton steps with priors that keep them near the landmarks' answer
-(the direct alignment of Lucas and Kanade 1981, with a rendered template). Too slow for a live call, right for a recording.
+Landmarks slide with the mouth, and none lie on hair or shoulders. So the rendered avatar is compared with the matted frame, and
+head pose and shoulders are corrected by a few Gauss-Newton steps with priors around the pose solved from landmarks (the direct
+alignment of Lucas and Kanade 1981, with a rendered template). Too slow for a live call.
 """
 
 from __future__ import annotations
@@ -12,40 +12,42 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 
 from models import arkit
 from models.avatar import AvatarPoser
-from models.heads.base import JOINTS, Pose, rotation_vector
+from models.heads.base import JOINTS, PersonHead, Pose, rotation_vector
 from models.splat.base import Rasterizer
+from models.tracking.gauss_newton import NO_BOUNDS, Equations, minimise
+from models.tracking.pinhole import POSE, pixel_motion, point_motion, project
 from models.types import Array, Array64, Camera
 
 SIDE = 192
-"""Pixels of the pictures compared."""
-STEPS = 5
+"""Width of the pictures compared, pixels."""
+STEPS, EXPRESSION_STEPS = 5, 2
+"""Gauss-Newton steps of the pose, and of the coefficients after it."""
 REACH = 0.3
-"""Steps as short as this, in spreads, share their derivatives."""
+"""Distance, in parts of `SPREAD`, within which derivatives are reused."""
 BLUR = 1.5
 """Pixels; smooths both pictures so that a step sees further than one pixel."""
 NOISE = 0.06
-"""One standard deviation of a pixel's colour where the avatar is right; larger errors lose their say."""
+"""One standard deviation of a pixel's colour where the avatar is right; the weight of larger errors falls."""
 SPREAD = np.array([0.06, 0.06, 0.06, 0.012, 0.012, 0.03, 0.03, 0.03, 0.03, 0.05, 0.15, 0.08])
-"""Prior: how far head turn (radians), head place, shoulders' place (metres) and shoulders' turn may be from the landmarks'
-answer."""
+"""Prior, one standard deviation from the pose solved from landmarks: head rotation (radians), head translation, shoulder
+translation (metres), shoulder rotation."""
 DELTA = np.array([0.01, 0.01, 0.01, 0.002, 0.002, 0.008, 0.004, 0.004, 0.012, 0.02, 0.02, 0.02])
-"""Finite differences, the same units."""
+"""Steps of the finite differences, in the units of `SPREAD`."""
 CORRELATION = 30.0
-"""Neighbouring pixels err together: this many count as one observation."""
+"""Errors of neighbouring pixels are correlated: this many pixels count as one observation."""
 LANDMARK_NOISE, LANDMARK_CORRELATION = 0.004, 12.0
-"""The same for landmarks, in picture widths."""
+"""Standard deviation of a landmark in picture widths, and how many landmarks count as one observation."""
 EXPRESSION_NOISE, EXPRESSION_SPREAD = 0.003, 0.35
-"""For the coefficients' last word: deviation of a landmark in picture widths, and of a coefficient from the solver's."""
+"""For the coefficients: standard deviation of a landmark in picture widths, and of a coefficient from the solver's."""
 SOFT = 0.003
-"""Metres; a landmark that expressions move by this much has half a say in where the head is."""
+"""Metres; a landmark that expressions move by this much has half of its weight in the head pose."""
 
 
 class Aligner:
-    """Refines poses frame after frame; each search starts from the last frame's correction."""
+    """Aligns one frame after the other; each search starts from the last frame's correction."""
 
     def __init__(self, poser: AvatarPoser, rasterizer: Rasterizer) -> None:
         self.poser, self.rasterizer = poser, rasterizer
@@ -56,9 +58,9 @@ class Aligner:
         reach = np.linalg.norm(moved, axis=2).max(axis=0)
         trust = model.landmark_weight / (1 + (reach / SOFT) ** 2)
         trust[468:] = 0.0  # irises look around
-        self._moved = moved[:, :468].astype(np.float64)
+        self._moved = np.ascontiguousarray(moved[:, :468].astype(np.float64).transpose(0, 2, 1))
         self._free = np.array([i for i, n in enumerate(arkit.NAMES) if not n.startswith(("eyeBlink", "eyeLook", "tongue"))])
-        self._trust = np.repeat(trust, 2).astype(np.float64)
+        self.trust = np.repeat(trust, 2).astype(np.float64)
 
     def refine(
         self,
@@ -69,80 +71,127 @@ class Aligner:
         coefficients: Array,
         pose: Pose,
     ) -> tuple[Array, Pose]:
-        """Better coefficients (52,) and a better pose for this frame.
+        """Aligned coefficients (52,) and pose for this frame.
 
-        frame: (H, W, 3) uint8; matte: (H, W) in [0, 1]; landmarks: (478, 2) pixels of the frame; camera: of the same picture;
-        coefficients, pose: the landmarks' own answer.
+        frame: (H, W, 3) uint8; matte: (H, W) in [0, 1]; landmarks: (478, 2) pixels of the frame; camera: of the frame;
+        coefficients, pose: as solved from the landmarks.
         """
         small = camera.resized(SIDE, max(16, round(SIDE * camera.height / camera.width)))
-        truth = matte[..., None] * (frame.astype(np.float32) / 255) + (1 - matte[..., None])
-        wanted = _smooth(cv2.resize(truth, (small.width, small.height), interpolation=cv2.INTER_AREA))
+        matted = matte[..., None] * (frame.astype(np.float32) / 255) + (1 - matte[..., None])
+        target = _smooth(cv2.resize(matted, (small.width, small.height), interpolation=cv2.INTER_AREA))
         marks = landmarks.astype(np.float64).ravel() / camera.width
-        x = 0.8 * self.last
-        linearised = x + np.inf
-        for _ in range(STEPS):
-            drawn, shown = self._look(x, coefficients, pose, small)
-            if np.any(np.abs(x - linearised) > REACH * SPREAD):
-                by_pixels, by_marks = self._jacobians(x, drawn, shown, coefficients, pose, small)
-                linearised = x
-            error, miss = (wanted - drawn).ravel().astype(np.float64), marks - shown
-            left, right = np.diag(1 / SPREAD**2), -x / SPREAD**2
-            for jacobian, residual, weight in (
-                (by_pixels, error, 1 / (1 + (error / (3 * NOISE)) ** 2) / (NOISE**2 * CORRELATION)),
-                (by_marks, miss, self._trust / (LANDMARK_NOISE**2 * LANDMARK_CORRELATION)),
-            ):
-                weighted = jacobian * weight[:, None]
-                left = left + weighted.T @ jacobian
-                right = right + weighted.T @ residual
-            x = np.clip(x + np.linalg.solve(left, right), -3 * SPREAD, 3 * SPREAD)
-        self.last = x
-        better = corrected(pose, x, self._neck)
+        problem = _PoseProblem(self, target, marks, coefficients, pose, small)
+        found = minimise(problem, 0.8 * self.last, steps=STEPS)
+        self.last = np.zeros(len(SPREAD)) if found is None else found
+        better = corrected(pose, self.last, self._neck)
         return self._expression(landmarks, camera, coefficients, better), better
 
-    def _jacobians(
-        self, x: Array64, drawn: Array, shown: Array64, coefficients: Array, pose: Pose, camera: Camera
-    ) -> tuple[Array64, Array64]:
-        """What each of the twelve unknowns does to the picture (P, 12) and to the landmarks (956, 12), by finite differences.
-
-        They are the dear part, and kept for as long as the steps are short.
-        """
-        pixels, marks = [], []
-        for i, delta in enumerate(DELTA):
-            nudged, moved = self._look(x + np.eye(len(x))[i] * delta, coefficients, pose, camera)
-            pixels.append((nudged - drawn).ravel() / delta)
-            marks.append((moved - shown) / delta)
-        return np.stack(pixels, axis=1).astype(np.float64), np.stack(marks, axis=1)
-
     def _expression(self, landmarks: Array, camera: Camera, coefficients: Array, pose: Pose) -> Array:
-        """The coefficients (52,) once more, now that the head is in its place: landmarks under the corrected pose."""
-        person, free = self.poser.person, self._free
-        wanted = landmarks[:468].astype(np.float64)
-        x = coefficients[free].astype(np.float64)
-        full = coefficients.astype(np.float64).copy()
-        for _ in range(2):
-            full[free] = x
-            points = person.landmarks(person.expressed(full))[:468].astype(np.float64) @ pose.head[:3, :3].T + pose.head[:3, 3]
-            z = -points[:, 2]
-            error = (wanted - camera.project(points)) / (EXPRESSION_NOISE * camera.width)
-            moved = self._moved[free] @ pose.head[:3, :3].T
-            by_x = camera.fx * (moved[..., 0] / z + points[:, 0] * moved[..., 2] / z**2)
-            by_y = -camera.fy * (moved[..., 1] / z + points[:, 1] * moved[..., 2] / z**2)
-            jacobian = np.stack([by_x, by_y], axis=2).reshape(len(free), -1).T / (EXPRESSION_NOISE * camera.width)
-            weight = np.repeat(person.model.landmark_weight[:468], 2) / (1 + (error.ravel() / 4) ** 2) / LANDMARK_CORRELATION
-            hessian = (jacobian * weight[:, None]).T @ jacobian + np.eye(len(free)) / EXPRESSION_SPREAD**2
-            slope = (jacobian * weight[:, None]).T @ error.ravel() - (x - coefficients[free]) / EXPRESSION_SPREAD**2
-            solved = lsq_linear(np.linalg.cholesky(hessian).T, np.linalg.solve(np.linalg.cholesky(hessian), slope), (-x, 1 - x))
-            x = np.clip(x + solved.x, 0, 1)
-        full[free] = x
-        return full.astype(np.float32)
+        """The coefficients (52,) solved from the landmarks again, under the aligned pose."""
+        problem = _ExpressionProblem(self.poser.person, self._free, self._moved, landmarks[:468], camera, coefficients, pose)
+        found = minimise(problem, coefficients[self._free].astype(np.float64), steps=EXPRESSION_STEPS)
+        return coefficients if found is None else problem.full(found).astype(np.float32)
 
-    def _look(self, x: Array64, coefficients: Array, pose: Pose, camera: Camera) -> tuple[Array, Array64]:
-        """The avatar drawn and smoothed, (h, w, 3); and where its landmarks are, (478 * 2,) in picture widths."""
+    def render(self, x: Array64, coefficients: Array, pose: Pose, camera: Camera) -> tuple[Array, Array64]:
+        """The avatar rendered and smoothed, (h, w, 3), and its projected landmarks, (478 * 2,) in picture widths."""
         tried = corrected(pose, x, self._neck)
         gaussians = self.poser.pose(coefficients, tried)
         person = self.poser.person
         marks = person.landmarks(person.expressed(coefficients)) @ tried.head[:3, :3].T + tried.head[:3, 3]
         return _smooth(self.rasterizer.render(gaussians, camera).color), camera.project(marks).ravel() / camera.width
+
+
+class _PoseProblem:
+    """The twelve numbers of `corrected` from a matted picture and landmarks (`gauss_newton.Problem`).
+
+    Derivatives are finite differences of renderings. They are the expensive part, and kept while the steps are short.
+    """
+
+    def __init__(
+        self, aligner: Aligner, target: Array, landmarks: Array64, coefficients: Array, pose: Pose, camera: Camera
+    ) -> None:
+        """target: (h, w, 3) smoothed, of the camera's size. landmarks: (956,) in picture widths."""
+        self._aligner, self._target, self._landmarks = aligner, target, landmarks
+        self._coefficients, self._pose, self._camera = coefficients, pose, camera
+        self._linearised = np.full(len(SPREAD), np.inf)
+
+    def equations(self, state: Array64) -> Equations:
+        """See `gauss_newton.Problem`."""
+        rendered, projected = self._rendered(state)
+        if np.any(np.abs(state - self._linearised) > REACH * SPREAD):
+            self._linearise(state, rendered, projected)
+        error, miss = (rendered - self._target).ravel().astype(np.float64), projected - self._landmarks
+        hessian, gradient = np.diag(1 / SPREAD**2), state / SPREAD**2
+        for jacobian, residual, weight in (
+            (self._by_pixels, error, 1 / (1 + (error / (3 * NOISE)) ** 2) / (NOISE**2 * CORRELATION)),
+            (self._by_landmarks, miss, self._aligner.trust / (LANDMARK_NOISE**2 * LANDMARK_CORRELATION)),
+        ):
+            weighted = jacobian * weight[:, None]
+            hessian = hessian + weighted.T @ jacobian
+            gradient = gradient + weighted.T @ residual
+        return Equations(hessian, gradient, NO_BOUNDS, NO_BOUNDS)
+
+    def moved(self, state: Array64, step: Array64) -> Array64:
+        """See `gauss_newton.Problem`."""
+        return np.clip(state + step, -3 * SPREAD, 3 * SPREAD)
+
+    def _rendered(self, state: Array64) -> tuple[Array, Array64]:
+        return self._aligner.render(state, self._coefficients, self._pose, self._camera)
+
+    def _linearise(self, state: Array64, rendered: Array, projected: Array64) -> None:
+        """Derivatives of the picture (P, 12) and of the landmarks (956, 12) at `state`."""
+        pixels, marks = [], []
+        for i, delta in enumerate(DELTA):
+            nudged, moved = self._rendered(state + np.eye(len(state))[i] * delta)
+            pixels.append((nudged - rendered).ravel() / delta)
+            marks.append((moved - projected) / delta)
+        self._by_pixels, self._by_landmarks = np.stack(pixels, axis=1).astype(np.float64), np.stack(marks, axis=1)
+        self._linearised = state
+
+
+class _ExpressionProblem:
+    """The coefficients that landmarks determine, with the head pose known (`gauss_newton.Problem`)."""
+
+    def __init__(
+        self,
+        person: PersonHead,
+        free: NDArray[np.int64],
+        moved: Array64,
+        landmarks: Array,
+        camera: Camera,
+        coefficients: Array,
+        pose: Pose,
+    ) -> None:
+        """free: (K,) numbers of the coefficients. moved: (52, 3, N) as `Aligner` reads them. landmarks: (N, 2) pixels."""
+        self._person, self._free = person, free
+        self._directions, self._rotation, self._translation = moved[free], pose.head[:3, :3], pose.head[:3, 3]
+        self._pixels = landmarks.astype(np.float64) - (camera.cx, camera.cy)
+        self._focal, self._scale = (camera.fx, camera.fy), 1 / (EXPRESSION_NOISE * camera.width)
+        self._before = coefficients.astype(np.float64)
+        self._weight = person.model.landmark_weight[: len(landmarks)].astype(np.float64)
+
+    def full(self, state: Array64) -> Array64:
+        """All coefficients, (52,)."""
+        out = self._before.copy()
+        out[self._free] = state
+        return out
+
+    def equations(self, state: Array64) -> Equations:
+        """See `gauss_newton.Problem`."""
+        person = self._person
+        points = person.landmarks(person.expressed(self.full(state)))[: len(self._pixels)].astype(np.float64)
+        seen = project(points, self._rotation, self._translation, *self._focal)
+        motion = point_motion(seen.turned, self._rotation, self._directions)[POSE:]
+        rows = (pixel_motion(seen.points, motion, *self._focal) * self._scale).transpose(0, 2, 1).reshape(len(state), -1)
+        error = ((seen.pixels - self._pixels) * self._scale).ravel()
+        weight = np.repeat(self._weight, 2) / (1 + (error / 4) ** 2) / LANDMARK_CORRELATION
+        hessian = (rows * weight) @ rows.T + np.eye(len(state)) / EXPRESSION_SPREAD**2
+        gradient = (rows * weight) @ error + (state - self._before[self._free]) / EXPRESSION_SPREAD**2
+        return Equations(hessian, gradient, -state, 1 - state)
+
+    def moved(self, state: Array64, step: Array64) -> Array64:
+        """See `gauss_newton.Problem`."""
+        return np.clip(state + step, 0, 1)
 
 
 def corrected(pose: Pose, x: Array64, neck: Array64) -> Pose:

@@ -1,7 +1,7 @@
-"""The last word on lids and gaze: an eye that closes is closed, and closed eyes keep their gaze.
+"""Blinks and gaze, measured after the coefficients are solved; closed eyes keep their last gaze.
 
-The gap between upper and lower lid is set against the gaps that the person's head would show in this pose and gaze with the
-eye open and with it closed. Both eyes look the same way.
+The gap between upper and lower lid is compared with the gaps that the person's head would show in this pose and gaze with the
+eye open and with the eye closed. Both eyes have one gaze direction.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from models import arkit
 from models.tracking.face_basis import LOOKS, FaceBasis
-from models.tracking.gauss_newton import project
+from models.tracking.pinhole import project
 from models.types import Array64
 
 _LIDS = np.array([((387, 373), (386, 374), (385, 380)), ((160, 144), (159, 145), (158, 153))])
@@ -18,33 +18,33 @@ _LIDS = np.array([((387, 373), (386, 374), (385, 380)), ((160, 144), (159, 145),
 _CORNERS = np.array([(263, 362), (33, 133)])
 """Outer and inner corners."""
 LANDMARKS = (*_LIDS.ravel().tolist(), *_CORNERS.ravel().tolist())
-"""What has to be among the landmarks that are looked at."""
+"""Landmarks that the tracker's bias must include."""
 
 BLINK, WIDE = ([arkit.INDEX[f"{name}{side}"] for side in ("Left", "Right")] for name in ("eyeBlink", "eyeWide"))
 LOOK_LEFT, LOOK_RIGHT, LOOK_UP, LOOK_DOWN = ([arkit.INDEX[name] for name in pair] for pair in LOOKS)
 OPEN, CLOSED = 0.08, 0.88
 """Measured closing under which an eye counts as open, and above which as closed."""
 GAIN = 1.3
-"""The prior holds gaze back; this gives it its range again (measured on drawn faces)."""
+"""The prior shrinks gaze; this factor restores its range (measured on drawn faces)."""
 UNSEEN = 0.7
-"""Closing of the more open eye from which the irises are not seen."""
+"""Closing of the more open eye from which the irises are hidden."""
 
 
 class Eyes:
-    """Remembers the last gaze; one person, one thread. closing: (2,) as last measured, left and right; see `measure`."""
+    """Remembers the last gaze; one person, one thread. closing: (2,) as last measured, left and right; see `_closing`."""
 
     def __init__(self, basis: FaceBasis) -> None:
         self._basis = basis
-        where = basis.response.landmarks
+        where = basis.bias.landmarks
         self._upper, self._lower = np.searchsorted(where, _LIDS).transpose(2, 0, 1)
         self._corners = np.searchsorted(where, _CORNERS)
         self._gaze = np.zeros(2)
         self.closing = np.zeros(2)
 
-    def settle(
+    def measure(
         self, coefficients: Array64, pixels: Array64, resting: Array64, rotation: Array64, translation: Array64, focal: float
     ) -> Array64:
-        """Gaze (2, 2) as in `DriveFrame`, from the solved `coefficients` (52,), in which blink, wide and look are set right.
+        """Gaze (2, 2) as in `DriveFrame`, from the solved `coefficients` (52,), in which blink, wide and look are overwritten.
 
         pixels: (N, 2) from the picture's middle. resting: (N, 3) the face at rest, head space.
         """
@@ -68,7 +68,7 @@ class Eyes:
     ) -> Array64:
         """(2,) how far each eye is closed: 0 as at rest, 1 as a blink at 1 does it, below 0 when wider than at rest."""
         opened, closed = (
-            self._gap(project(resting + np.einsum("j,jcn->nc", c, self._basis.every), rotation, translation, focal).pixels)
+            self._gap(project(resting + np.einsum("j,jcn->nc", c, self._basis.expression), rotation, translation, focal).pixels)
             for c in (_with_lids(coefficients, 0.0), _with_lids(coefficients, 1.0))
         )
         least = 2e-3 * focal / -translation[2]

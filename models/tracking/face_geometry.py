@@ -1,4 +1,4 @@
-"""Measures of one face in one picture, from its landmarks: how large it is, where it looks, which way up; and views of it."""
+"""Measures of one face in one picture, from its landmarks (size, turn, roll), and crops around the face."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The face in a webcam's pictures, one after the other: whose it is, where its landmarks are, how far they can be trusted."""
+"""Follows one face through a webcam's pictures: its landmarks, and how far they can be trusted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from models.tracking.landmarks import FaceMesh, Landmarks
 from models.types import Array
 
 FACES = 2
-"""Faces that are looked at, so that somebody who walks by behind does not take over."""
+"""Faces that are detected, so that a passer-by in the background does not take over."""
 TAKE_OVER = 1.6
 """How much larger than the followed face another must be to be followed instead."""
 SMALL, TINY = 60.0, 20.0
@@ -19,10 +19,10 @@ SMALL, TINY = 60.0, 20.0
 
 
 class FaceTracker:
-    """Finds and follows one face: at first the largest, then the same until it is gone or another is much larger.
+    """Finds and follows one face: at first the largest, which is followed until it is gone or another is much larger.
 
-    static: the pictures have nothing to do with each other; otherwise each is searched where the last had its faces.
-    Make it where it is used: one thread or process. `close` it or use it in a `with` statement.
+    static: the pictures are independent; otherwise each is searched where the last had its faces. For one thread. `close` it or
+    use it in a `with` statement.
     """
 
     def __init__(self, static: bool = False) -> None:
@@ -55,7 +55,7 @@ class FaceTracker:
 
 
 def _trust(points: Array, width: int, height: int) -> float:
-    """Less for small faces, and for what is cut by the picture's border (the tracker makes that part up)."""
+    """Confidence in [0, 1]: less for small faces, and for faces cut by the picture's border (the tracker invents that part)."""
     x, y = points[:, 0], points[:, 1]
     inside = float(np.mean((x >= 0) & (x < width) & (y >= 0) & (y < height)))
     across = float(min(np.ptp(x), np.ptp(y)))

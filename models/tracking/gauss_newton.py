@@ -1,67 +1,101 @@
-"""The least-squares problem behind the solver: a person's landmarks, seen through a pinhole camera, against the tracker's.
+"""Damped Gauss-Newton for least squares with bounds: the loop, the step, and the small dense kernels of the live solver.
 
-Unknowns of one step: rotation 3 (a small turn on the left, radians), translation 3 (metres), coefficients. Camera: OpenGL
-axes (x right, y up, z towards the viewer), so a point in front has negative z; pictures: x right, y down from the middle.
+Every fit of a head to landmarks or pictures uses `minimise`: the live solver (models/tracking/solver.py), the dense alignment
+of recorded clips (models/tracking/dense_alignment.py), the fit of a photo and that of a capture's frames (enrollment).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from models.jit import kernel
 from models.types import Array64
 
-POSE = 6
-"""Unknowns before the coefficients."""
+FEW_SWEEPS, MANY_SWEEPS = 60, 2000
+"""Most sweeps of the coordinate descent: for a live frame, and where accuracy matters more than time."""
+CONVERGED = 1e-5
+"""Change of the bounded unknowns in a sweep that ends the coordinate descent."""
+LOWERED, RAISED = 0.4, 6.0
+"""Factors of the damping after a step that was accepted, and after one that was not."""
+TOLERANCE = 1e-4
+"""Relative decrease of the energy that ends the loop."""
+RELATIVE_DAMPING, LEAST_DAMPING = 1e-3, 1e-6
+"""What is added to the Hessian's diagonal: a part of it times the damping; and a constant."""
+
+NO_BOUNDS = np.zeros(0)
+
+State = TypeVar("State")
 
 
 @dataclass(frozen=True)
-class Projected:
-    """Landmarks in front of the camera. points: (N, 3) metres, camera; turned: (N, 3) the same before the translation;
-    pixels: (N, 2) from the picture's middle."""
+class Equations:
+    """Normal equations at a state. hessian: (U, U), gradient: (U,), both of half the energy. low, high: (B,) bounds of the step
+    of the last B unknowns, which hold 0. damped: (U,) what the damping adds to the diagonal besides `RELATIVE_DAMPING`."""
 
-    points: Array64
-    turned: Array64
-    pixels: Array64
+    hessian: Array64
+    gradient: Array64
+    low: Array64
+    high: Array64
+    damped: Array64 | float = 0.0
 
-
-def project(head_points: Array64, rotation: Array64, translation: Array64, focal: float) -> Projected:
-    """Head-space points (N, 3) through a head pose (3, 3), (3,) and a focal length in pixels."""
-    turned = head_points @ rotation.T
-    points = turned + translation
-    scale = focal / -points[:, 2]
-    return Projected(points, turned, np.stack([points[:, 0] * scale, -points[:, 1] * scale], axis=1))
-
-
-@kernel(fastmath=True, error_model="numpy")
-def _jacobian(points, turned, rotation, focal, directions, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    for n in range(points.shape[0]):
-        x, y, depth = points[n, 0], points[n, 1], -points[n, 2]
-        tx, ty, tz = turned[n, 0], turned[n, 1], turned[n, 2]
-        straight, x_by_z, y_by_z = focal / depth, focal * x / depth**2, -focal * y / depth**2
-        # a small turn w moves a point by w x turned
-        out[0, 0, n], out[1, 0, n], out[2, 0, n] = x_by_z * ty, straight * tz - x_by_z * tx, -straight * ty
-        out[0, 1, n], out[1, 1, n], out[2, 1, n] = straight * tz + y_by_z * ty, -y_by_z * tx, -straight * tx
-        out[3, 0, n], out[4, 0, n], out[5, 0, n] = straight, 0.0, x_by_z
-        out[3, 1, n], out[4, 1, n], out[5, 1, n] = 0.0, -straight, y_by_z
-    for k in range(directions.shape[0]):
-        for n in range(points.shape[0]):
-            x, y, depth = points[n, 0], points[n, 1], -points[n, 2]
-            dx, dy, dz = directions[k, 0, n], directions[k, 1, n], directions[k, 2, n]
-            right = rotation[0, 0] * dx + rotation[0, 1] * dy + rotation[0, 2] * dz
-            up = rotation[1, 0] * dx + rotation[1, 1] * dy + rotation[1, 2] * dz
-            near = (rotation[2, 0] * dx + rotation[2, 1] * dy + rotation[2, 2] * dz) / depth
-            out[6 + k, 0, n] = focal / depth * (right + x * near)
-            out[6 + k, 1, n] = -focal / depth * (up + y * near)
+    def step(self, damping: float, sweeps: int) -> Array64:
+        """The step (U,) within the bounds; damping 0: the plain Gauss-Newton step."""
+        hessian = self.hessian
+        if damping > 0:
+            hessian = hessian.copy()
+            hessian.flat[:: len(hessian) + 1] *= 1.0 + RELATIVE_DAMPING * damping
+            hessian.flat[:: len(hessian) + 1] += LEAST_DAMPING + damping * self.damped
+        return bounded_step(hessian, self.gradient, self.low, self.high, sweeps)
 
 
-def jacobian(seen: Projected, rotation: Array64, focal: float, directions: Array64) -> Array64:
-    """Change of the pixels with the unknowns, (6 + K, 2, N). directions: (K, 3, N) metres, head space."""
-    out = np.empty((POSE + len(directions), 2, len(seen.points)))
-    _jacobian(seen.points, seen.turned, rotation, focal, directions, out)
-    return out
+class Problem(Protocol[State]):
+    """A least-squares problem. The state may be anything, such as a pose and coefficients."""
+
+    def equations(self, state: State) -> Equations:
+        """The normal equations at `state`."""
+
+    def moved(self, state: State, step: Array64) -> State:
+        """`state` after a step (U,); limits of the step's length belong here."""
+
+
+def minimise(
+    problem: Problem[State],
+    start: State,
+    *,
+    steps: int,
+    energy: Callable[[State], float] | None = None,
+    sweeps: int = MANY_SWEEPS,
+) -> State | None:
+    """The state after at most `steps` steps; None where a number is not finite.
+
+    energy: with it each step is damped as by Levenberg and Marquardt, and is accepted only if the energy falls; without it
+    exactly `steps` plain Gauss-Newton steps are taken (for a bounded time, or where an energy costs as much as a step).
+    """
+    damping, best = (0.0, 0.0) if energy is None else (1.0, energy(start))
+    if not np.isfinite(best):
+        return None
+    state, equations = start, problem.equations(start)
+    for number in range(steps):
+        step = equations.step(damping, sweeps)
+        if not np.isfinite(step).all():
+            return None
+        moved = problem.moved(state, step)
+        if energy is not None:
+            now = energy(moved)
+            if not now < best:
+                damping *= RAISED
+                continue
+            decrease, best, damping = best - now, now, damping * LOWERED
+            if decrease < TOLERANCE * best:
+                return moved
+        state = moved
+        if number + 1 < steps:
+            equations = problem.equations(state)
+    return state
 
 
 @kernel(fastmath=True, error_model="numpy")
@@ -102,7 +136,7 @@ def _descend(h, g, x, low, high, sweeps):  # type: ignore[no-untyped-def]  # pra
                 for k in range(n):
                     slope[k] += change * h[k, i]
                 moved = max(moved, abs(change))
-        if moved < 1e-5:
+        if moved < CONVERGED:
             break
     return x
 
@@ -130,20 +164,26 @@ def eliminate(matrix: Array64, first: int, last: int) -> Array64:
     return m[np.ix_(keep, keep)]
 
 
-def bounded_step(hessian: Array64, gradient: Array64, low: Array64, high: Array64, sweeps: int = 60) -> Array64:
-    """The step s (6 + K,) that makes gradient.s + s.hessian.s / 2 least with low <= s[6:] <= high (K,); the pose is free.
+def bounded_step(hessian: Array64, gradient: Array64, low: Array64, high: Array64, sweeps: int = FEW_SWEEPS) -> Array64:
+    """The step s (U,) that makes gradient.s + s.hessian.s / 2 least with low <= s[-B:] <= high, (B,); the first U - B unknowns
+    have no bounds. hessian: (U, U) positive definite, C order.
 
-    The pose is eliminated; the rest is a small box-constrained quadratic, solved by coordinate descent.
+    The unbounded unknowns are eliminated; what remains is a small quadratic in a box, solved by coordinate descent.
     """
+    free = len(gradient) - len(low)
+    if len(low) == 0:
+        return -_solve(hessian.copy(), gradient.copy())
     size = len(hessian)
     bordered = np.zeros((size + 1, size + 1))
     bordered[:size, :size], bordered[:size, size], bordered[size, :size] = hessian, gradient, gradient
-    reduced = eliminate(bordered, 0, POSE)
-    own, slope = reduced[:-1, :-1].copy(), reduced[:-1, -1].copy()
-    own.flat[:: len(own) + 1] = np.maximum(own.diagonal(), 1e-12)
-    coefficients = _descend(own, slope, np.clip(np.zeros(len(slope)), low, high), low, high, sweeps)
-    right = gradient[:POSE] + np.einsum("pk,k->p", hessian[:POSE, POSE:], coefficients)
-    return np.concatenate([-_solve(hessian[:POSE, :POSE].copy(), right), coefficients])
+    reduced = eliminate(bordered, 0, free)
+    boxed, slope = reduced[:-1, :-1].copy(), reduced[:-1, -1].copy()
+    boxed.flat[:: len(boxed) + 1] = np.maximum(boxed.diagonal(), 1e-12)
+    last = _descend(boxed, slope, np.clip(np.zeros(len(slope)), low, high), low, high, sweeps)
+    if free == 0:
+        return np.asarray(last)
+    right = gradient[:free] + np.einsum("pk,k->p", hessian[:free, free:], last)
+    return np.concatenate([-_solve(hessian[:free, :free].copy(), right), last])
 
 
 @kernel(error_model="numpy")

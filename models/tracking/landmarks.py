@@ -28,11 +28,11 @@ CROP = 512
 CROP_MARGIN = 2.0
 """Side of that square in sides of the detector's box, which reaches from the brows to the chin."""
 PASSES = 3
-"""Looks at each face; from the second on the network's window follows the landmarks of the look before."""
+"""Runs of the network on each face; from the second on its window follows the landmarks of the run before."""
 DETECTION = 0.45
-"""Least score of the face detectors; the mesh network judges once more what they propose."""
+"""Least score of the face detectors; the mesh network checks their proposals."""
 SMALLEST_FACE = 28.0
-"""Pixels; whatever is smaller cannot be told from a blot."""
+"""Pixels; smaller detections are ignored."""
 SAME_FACE = 0.35
 """Intersection over union from which two boxes are one face."""
 TILES, SMALLEST_TILE = (2, 4), 160
@@ -44,7 +44,7 @@ class Landmarks:
     """One face in one picture.
 
     points: (478, 3) float32 pixels: x right, y down ((0, 0) is the corner of the picture, as for `Camera`), and MediaPipe's
-    relative depth in the same unit, smaller is nearer. confidence: [0, 1]. width, height: of the picture, pixels.
+    relative depth in pixels, smaller is nearer. confidence: [0, 1]. width, height: of the picture, pixels.
     """
 
     points: Array
@@ -70,9 +70,9 @@ _stderr_lock = threading.Lock()
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing written to file descriptor 2 meanwhile is seen.
+    """Discard what is written to file descriptor 2 meanwhile.
 
-    MediaPipe's C++ side greets with half a dozen lines when a graph sees its first picture, and has no switch for it.
+    MediaPipe's C++ part prints half a dozen lines when a graph gets its first picture, and has no switch for it.
     """
     with _stderr_lock:
         saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -92,7 +92,7 @@ class FaceMesh:
     One thread at a time; `close` it or use it in a `with` statement.
     """
 
-    _greeted = False
+    _is_quiet = False
 
     def __init__(self, *, static: bool, faces: int = 1, detection: float = 0.5, tracking: float = 0.5) -> None:
         import mediapipe as mp
@@ -111,12 +111,12 @@ class FaceMesh:
         return [np.array([(p.x, p.y, p.z) for p in face.landmark], np.float32) * size for face in found]
 
     def _process(self, rgb: Pixels) -> Any:
-        """The graph's answer; what it has to say about the first face of a process is not for people."""
-        if FaceMesh._greeted:
+        """The graph's result; its log lines for the first face of a process are discarded."""
+        if FaceMesh._is_quiet:
             return self._mesh.process(rgb)
         with quiet():
             answer = self._mesh.process(rgb)
-        FaceMesh._greeted = bool(answer.multi_face_landmarks)
+        FaceMesh._is_quiet = bool(answer.multi_face_landmarks)
         return answer
 
     def close(self) -> None:

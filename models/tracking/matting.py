@@ -1,4 +1,4 @@
-"""Which pixels of a picture are the person."""
+"""Matting: how much of each pixel of a picture is the person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.tracking.landmarks import Landmarks, quiet
 from models.types import Array
 
 LEAST_MATTED = 0.5
-"""Part of the face that the matte must take for the person, or it has mistaken who that is."""
+"""Part of the face that the matte must cover; else the segmentation has taken something else for the person."""
 
 
 def matte(image: NDArray[np.uint8], face: Landmarks | None = None) -> Array:

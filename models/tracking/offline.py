@@ -1,14 +1,15 @@
-"""The face's motion in a recorded clip: one drive frame for each picture, solved offline and so without lag.
+"""Tracking a recorded clip: one drive frame for each picture, solved offline and so without lag.
 
-A recording says more than a webcam: the solver is run over it several times. The camera's focal length is found
-(focal_length.py). Where the avatar does not look like the face in the clip (same_person.py) it is another person's: then the
-calmest pictures show the driver's resting face, and expressions are counted from there.
+A recording says more than a webcam: the solver is run over it several times. The camera's focal length is estimated
+(focal_length.py). Where the avatar does not look like the face in the clip (same_person.py) the clip is a cross-reenactment: then
+the calmest pictures show the driver's resting face, and expressions are measured from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import groupby
 
 import numpy as np
@@ -18,36 +19,41 @@ from scipy.ndimage import gaussian_filter1d
 from models.avatar import Avatar, AvatarPoser
 from models.errors import ClipError
 from models.heads.base import HeadModel
-from models.tracking import focal_length, render_bias, same_person
 from models.tracking.face_tracker import FaceTracker
-from models.tracking.landmarks import Landmarks
+from models.tracking.focal_length import estimate_focal, refine_focal
+from models.tracking.landmarks import Landmarks, Pixels
+from models.tracking.render_bias import measure_render_bias
+from models.tracking.same_person import SolvedPicture, same_person
 from models.tracking.solver import Solver
 from models.types import DriveFrame
-
-Pixels = NDArray[np.uint8]
-Look = tuple[Landmarks | None, float]
-"""What the tracker saw in one picture, and the picture's time in seconds."""
 
 COMPARED = 6
 """Most pictures on which the avatar and the clip's face are compared."""
 CALM = 0.1
-"""Part of the pictures that is taken to show the driver's resting face."""
+"""Part of the pictures that is assumed to show the driver's resting face."""
 SMOOTHING = 0.03
 """Seconds, one standard deviation, of `Motion.smoothed`."""
 
 
+class Reenactment(StrEnum):
+    """Whose face drives the avatar: that of the avatar's own person, or another person's."""
+
+    SELF = "self"
+    CROSS = "cross"
+
+
 @dataclass(frozen=True)
 class Motion:
-    """drives: one for each picture, confidence 0 where no face was found. faces: what the tracker saw in each, or None.
-    focal: of the clip's camera, pixels. transferred: the driver was taken for another person than the head's."""
+    """drives: one for each picture, confidence 0 where no face was found. faces: landmarks found in each, or None.
+    focal: of the clip's camera, pixels."""
 
     drives: tuple[DriveFrame, ...]
     faces: tuple[Landmarks | None, ...]
     focal: float
-    transferred: bool
+    reenactment: Reenactment
 
     def every(self, n: int) -> Motion:
-        """Each n-th moment."""
+        """Each n-th picture."""
         return replace(self, drives=self.drives[::n], faces=self.faces[::n])
 
     @property
@@ -56,7 +62,7 @@ class Motion:
         return sum(drive.confidence <= 0 for drive in self.drives)
 
     def smoothed(self, fps: float) -> Motion:
-        """Calmer, by a Gaussian over the neighbours in time: nothing lags. What was held through lost faces stays held."""
+        """Low-passed by a Gaussian over the neighbours in time, without lag. Poses held through lost faces stay held."""
         out: list[DriveFrame] = []
         for lost, run in groupby(self.drives, key=lambda drive: drive.confidence <= 0):
             frames = list(run)
@@ -67,42 +73,78 @@ class Motion:
         return replace(self, drives=tuple(out))
 
 
-def motion_of(
-    frames: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel, *, own: bool | None = None, exact: bool = True
+@dataclass(frozen=True)
+class TimedFace:
+    """face: landmarks found in a picture, or None. seconds: the picture's time in the clip."""
+
+    face: Landmarks | None
+    seconds: float
+
+
+class EvenSample:
+    """Keeps up to `most` of the pictures of a clip of unknown length, evenly spread."""
+
+    def __init__(self, most: int) -> None:
+        self.pictures: dict[int, Pixels] = {}
+        self._most, self._apart, self._count = most, 1, 0
+
+    def add(self, rgb: Pixels) -> None:
+        """The next picture. The kept ones are in `pictures` by their number, from 0."""
+        if self._count % self._apart == 0:
+            self.pictures[self._count] = rgb
+        if len(self.pictures) > self._most:
+            self._apart *= 2
+            self.pictures = {number: kept for number, kept in self.pictures.items() if number % self._apart == 0}
+        self._count += 1
+
+
+def track_clip(
+    frames: Iterable[tuple[Pixels, float]],
+    avatar: Avatar,
+    model: HeadModel,
+    *,
+    known: Reenactment | None = None,
+    refine: bool = True,
 ) -> Motion:
-    """Follow the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on the avatar's head.
+    """Track the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on the avatar's head.
 
-    Where no face is found the last pose is held, before the first face that one's. own: whether the clip shows the avatar's
-    own person, where that is known. exact: find the focal length from the pictures too, which takes seconds.
-    Raises `ClipError` when there is no face in any picture.
+    Where no face is found the last pose is held; before the first face, the pose of the first. known: what the caller knows of
+    the clip; without it the pictures are compared with the avatar. refine: also estimate the focal length of a
+    self-reenactment from the pictures, which takes seconds. Raises `ClipError` when there is no face in any picture.
     """
-    kept: dict[int, Pixels] = {}
+    sample = EvenSample(COMPARED)
+    track: list[TimedFace] = []
     with FaceTracker() as tracker:
-        looks = [(tracker.track(rgb), seconds) for rgb, seconds in same_person.evenly(frames, kept, COMPARED)]
-    seen = [(face, seconds) for face, seconds in looks if face is not None]
-    if not seen:
+        for rgb, seconds in frames:
+            sample.add(rgb)
+            track.append(TimedFace(tracker.track(rgb), seconds))
+    faces = [timed.face for timed in track if timed.face is not None]
+    if not faces:
         raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
-    poser, size = AvatarPoser(avatar, model), (seen[0][0].width, seen[0][0].height)
-    solver = focal_length.by_landmarks(poser.person, render_bias.offset(avatar, model), [face for face, _ in seen])
-    drives = _solved(solver, looks)
-    shown = [(rgb, face, drives[i]) for i, rgb in kept.items() if (face := looks[i][0]) is not None]
-    if own is None:
-        own = same_person.same_person(poser, shown, solver.focal(*size))
-    if own and exact and shown:
-        solver = focal_length.by_pictures(poser, solver, [(rgb, face) for rgb, face, _ in shown])
-        drives = _solved(solver, looks)
-    if not own:
+    poser = AvatarPoser(avatar, model)
+    size = faces[0].width, faces[0].height
+    solver = estimate_focal(poser.person, measure_render_bias(avatar, model), faces)
+    drives = _solved(solver, track)
+    compared = [SolvedPicture(rgb, face, drives[i]) for i, rgb in sample.pictures.items() if (face := track[i].face) is not None]
+    reenactment = known or _recognise(poser, compared, solver.focal(*size))
+    if reenactment is Reenactment.SELF and refine and compared:
+        solver = refine_focal(poser, solver, [(picture.rgb, picture.face) for picture in compared])
+        drives = _solved(solver, track)
+    if reenactment is Reenactment.CROSS:
         calm = _calmest(drives)
-        rest = [face for (face, _), chosen in zip(looks, calm, strict=True) if chosen and face is not None]
-        _count_from(solver, rest)
-        drives = _solved(solver, looks)
-    return Motion(_filled(drives), tuple(face for face, _ in looks), solver.focal(*size), transferred=not own)
+        solver.calibrate(timed.face for timed, chosen in zip(track, calm, strict=True) if chosen and timed.face is not None)
+        drives = _solved(solver, track)
+    return Motion(_filled(drives), tuple(timed.face for timed in track), solver.focal(*size), reenactment)
 
 
-def _solved(solver: Solver, looks: list[Look]) -> list[DriveFrame]:
-    """A drive frame for each look, held where there is no face."""
+def _recognise(poser: AvatarPoser, compared: list[SolvedPicture], focal: float) -> Reenactment:
+    return Reenactment.SELF if same_person(poser, compared, focal) else Reenactment.CROSS
+
+
+def _solved(solver: Solver, track: list[TimedFace]) -> list[DriveFrame]:
+    """A drive frame for each picture, held where there is no face."""
     solver.reset()
-    return [solver.hold(seconds) if face is None else solver.solve(face, seconds) for face, seconds in looks]
+    return [solver.hold(timed.seconds) if timed.face is None else solver.solve(timed.face, timed.seconds) for timed in track]
 
 
 def _calmest(drives: list[DriveFrame]) -> NDArray[np.bool_]:
@@ -113,13 +155,6 @@ def _calmest(drives: list[DriveFrame]) -> NDArray[np.bool_]:
         return seen
     excess = np.abs(coefficients - np.percentile(coefficients[seen], 10, axis=0)).sum(axis=1)
     return seen & (excess <= np.quantile(excess[seen], CALM))
-
-
-def _count_from(solver: Solver, faces: list[Landmarks]) -> None:
-    """Expressions and gaze of `solver` are counted from these resting faces from now on."""
-    rests = [rest for face in faces if (rest := solver.rest(face)) is not None]
-    if rests:
-        solver.offset = solver.offset + np.median([rest.misfit for rest in rests], axis=0)
 
 
 def _filled(drives: list[DriveFrame]) -> tuple[DriveFrame, ...]:

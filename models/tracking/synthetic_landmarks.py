@@ -1,13 +1,14 @@
-"""Pictures of the head model with known pose, expression and gaze: what the tracker's response is learned and tested on."""
+"""Pictures of the head model with known pose, expression and gaze, to learn and to measure the tracker's bias."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from models import arkit
-from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
+from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.embedding import SKIN, paint
 from models.heads.raster import rasterize, vertex_normals
 from models.renderer import tracked_camera
@@ -17,8 +18,8 @@ from models.types import Array, Array64
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 FOREHEAD = 10
-LOOKS = 3
-"""Looks of the tracker at a picture; its window settles in the first two."""
+PASSES = 3
+"""Runs of the tracker on a picture; its window settles in the first two."""
 
 
 class SyntheticPerson:
@@ -51,16 +52,14 @@ class SyntheticPerson:
 
 
 def random_person(model: HeadModel, rng: np.random.Generator, spread: float = 0.7) -> PersonHead:
-    """Somebody; spread: standard deviations of the population."""
+    """A person with a random identity; spread: standard deviations of the population."""
     return model.person(rng.normal(0.0, spread, model.identity_count))
 
 
 def head_pose(yaw: float, pitch: float, roll: float, translation: tuple[float, float, float]) -> Array64:
     """(4, 4) from radians (positive: to the person's left, down, the crown to the person's right) and metres."""
     m = np.eye(4)
-    turns = ((0.0, yaw, 0.0), (pitch, 0.0, 0.0), (0.0, 0.0, roll))
-    for turn in turns:
-        m[:3, :3] = m[:3, :3] @ rotation_vector(np.array(turn))
+    m[:3, :3] = Rotation.from_euler("YXZ", [yaw, pitch, roll]).as_matrix()
     m[:3, 3] = translation
     return m
 
@@ -80,7 +79,7 @@ def gaze_coefficients(model: HeadModel, gaze: NDArray[np.floating]) -> dict[str,
 def look(mesh: FaceMesh, picture: NDArray[np.uint8]) -> Array | None:
     """The first face's points (478, 3), or None, after the tracker has settled on the picture."""
     found: list[Array] = []
-    for _ in range(LOOKS):
+    for _ in range(PASSES):
         found = mesh(picture)
     return found[0] if found else None
 

@@ -1,7 +1,7 @@
-"""How the landmark tracker answers to faces: not with the places on the skin that they stand for.
+"""The bias of the landmark tracker: its landmarks are not where their points of the skin are.
 
-It under-reports unusual shapes (a full smile moves its mouth corners by three quarters of the way), bends with the head's
-turn, and errs in patterns that span the face. All three were learned from thousands of pictures with known truth
+The tracker under-reports unusual shapes (a full smile moves its mouth corners by three quarters of the way), its landmarks shift
+with the head's rotation, and its errors have patterns that span the face. All three were learned from thousands of drawn pictures
 (`python -m models.tracking.tracker_bias_bake`), and are linear here.
 """
 
@@ -24,17 +24,15 @@ PATH = Path(__file__).parent / "assets" / "tracker_bias.safetensors"
 TURNS = 5
 RIGHT_IRIS, LEFT_IRIS = 468, 473
 """The middles of the irises among the 478 landmarks."""
-EYEBALL = 0.012
-"""Metres from an eyeball's centre to its iris, roughly."""
 
 
 @dataclass(frozen=True)
-class TrackerResponse:
-    """Answers of the tracker beyond the truth; float64, metres. In the truth the irises rest.
+class TrackerBias:
+    """Tracked landmarks less true ones; float64, metres. In the truth the irises rest.
 
-    landmarks: (N,) int64, increasing, which of the 478 are worth looking at; the middles of both irises are among them.
+    landmarks: (N,) int64, increasing, which of the 478 are used; the middles of both irises are among them.
     coefficients: (52, 2, N) for a coefficient at 1, and turns: (5, 2, N) for `turn_features`: in head space, to the person's
-    left and up. modes: (M, 2, N) patterns of error and noise: (2, N) what is left, standard deviations, in the picture's
+    left and up. modes: (M, 2, N) patterns of error and noise: (2, N) standard deviations of the remaining error, in the picture's
     plane turned with the head's roll (x to the picture's right, y up), at the landmark's distance.
     """
 
@@ -58,32 +56,15 @@ def roll_of(rotation: Array64) -> float:
 
 
 @cache
-def tracker_response() -> TrackerResponse:
-    """The learned response that ships with Visavis. Raises `HeadModelError` when its file is missing or damaged."""
+def load_tracker_bias() -> TrackerBias:
+    """The learned bias that ships with Visavis. Raises `HeadModelError` when its file is missing or damaged."""
     try:
         read = {name: array.astype(np.float64) for name, array in load_file(PATH).items()}
-        response = TrackerResponse(read.pop("landmarks").astype(np.int64), **read)
+        bias = TrackerBias(read.pop("landmarks").astype(np.int64), **read)
     except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise HeadModelError(f"the tracker's response was expected at {PATH} ({error}); install Visavis again") from error
-    n = len(response.landmarks)
-    shapes = [a.shape for a in (response.coefficients, response.turns, response.noise)]
-    if shapes != [(arkit.COUNT, 2, n), (TURNS, 2, n), (2, n)] or response.modes.shape[1:] != (2, n):
-        raise HeadModelError(f"the tracker's response at {PATH} has the wrong shapes {shapes}; install Visavis again")
-    return response
-
-
-def exact_response(gaze_range: Array64) -> TrackerResponse:
-    """A tracker that reports the truth with a millimetre of noise: for tests, and for landmarks from elsewhere.
-
-    gaze_range: (4,) as in `HeadModel`; the irises move by the eyeball's turn.
-    """
-    landmarks = np.array([*range(468), RIGHT_IRIS, LEFT_IRIS])
-    n = len(landmarks)
-    coefficients = np.zeros((arkit.COUNT, 2, n))
-    inwards, outwards, up, down = EYEBALL * np.sin(gaze_range)
-    for iris, side, left in ((n - 2, "Right", -1), (n - 1, "Left", 1)):
-        coefficients[arkit.INDEX[f"eyeLookOut{side}"], 0, iris] = left * outwards
-        coefficients[arkit.INDEX[f"eyeLookIn{side}"], 0, iris] = -left * inwards
-        coefficients[arkit.INDEX[f"eyeLookUp{side}"], 1, iris] = up
-        coefficients[arkit.INDEX[f"eyeLookDown{side}"], 1, iris] = -down
-    return TrackerResponse(landmarks, coefficients, np.zeros((TURNS, 2, n)), np.zeros((1, 2, n)), np.full((2, n), 1e-3))
+        raise HeadModelError(f"the tracker's bias was expected at {PATH} ({error}); install Visavis again") from error
+    n = len(bias.landmarks)
+    shapes = [a.shape for a in (bias.coefficients, bias.turns, bias.noise)]
+    if shapes != [(arkit.COUNT, 2, n), (TURNS, 2, n), (2, n)] or bias.modes.shape[1:] != (2, n):
+        raise HeadModelError(f"the tracker's bias at {PATH} has the wrong shapes {shapes}; install Visavis again")
+    return bias

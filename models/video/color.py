@@ -4,7 +4,7 @@ FFmpeg's scaler undoes the YCbCr matrix and the range. What it leaves is done he
 functions of high dynamic range (ITU-R BT.2100: PQ and HLG), which the scaler can undo but not without cutting at white.
 
 HDR: display light in cd/m², HLG through its OOTF for 1000 cd/m²; 203 cd/m² are sRGB's white (BT.2408-7, 2.1); above about half of
-that the curve of BT.2390-11, 5.4.1, bends towards white. It is applied to the largest of R, G, B, and the others keep their
+that the curve of BT.2390-11, 5.4.1, compresses towards white. It is applied to the largest of R, G, B, and the others keep their
 ratio, so hues stay. What is outside of sRGB's gamut is cut. SDR is taken as sRGB whatever its transfer function says, as
 players do; only linear light is not.
 """
@@ -42,7 +42,7 @@ PRIMARIES = {
 }
 """xy of red, green and blue, and of white (ITU-T H.273, table 2). Others are taken for BT.709's."""
 REFERENCE_WHITE, PEAK = 203.0, 1000.0
-"""cd/m²: of sRGB's white, and of the brightest that is told apart."""
+"""cd/m²: of sRGB's white, and of the brightest that is distinguished."""
 DEPTH = 10
 """Bits of a component before the conversion."""
 FINE = 4096
@@ -58,7 +58,7 @@ class UnknownColorsError(Exception):
 
 
 class ToSrgb:
-    """Turns decoded pictures into (height, width, 3) uint8 sRGB of one size; what is transparent lies on white."""
+    """Turns decoded pictures into (height, width, 3) uint8 sRGB of one size; transparent parts are over white."""
 
     def __init__(self, width: int, height: int) -> None:
         self._size = (width, height)
@@ -105,7 +105,7 @@ class Curve:
 
     @staticmethod
     def of(frame: av.VideoFrame) -> Curve | None:
-        """The picture's; None where it is sRGB already, as far as can be told."""
+        """The picture's; None where it is sRGB already, as far as is known."""
         transfer = frame.color_trc
         if transfer not in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67, ColorTrc.LINEAR):
             transfer = ColorTrc.IEC61966_2_1

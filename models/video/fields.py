@@ -13,7 +13,7 @@ WEAVE = "mode=send_frame:parity=auto:deint=interlaced"
 
 
 def progressive(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """The same pictures with the same times, in another time base; not touched up to the first interlaced one."""
+    """The frames with unchanged times, in another time base; unchanged up to the first interlaced one."""
     graph: Graph | None = None
     kind: object = None
     for frame in frames:

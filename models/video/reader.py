@@ -1,4 +1,4 @@
-"""Reading a recorded clip: what it is, and its pictures upright, in sRGB, with their times. Writing is in writer.py.
+"""Reading a recorded clip: its properties, and its pictures upright, in sRGB, with their times. Writing is in writer.py.
 
 Only the usual container formats are opened, and only as local files: FFmpeg's playlist formats could name other files or
 addresses to be read.
@@ -28,7 +28,7 @@ from models.video.times import Clock, steady
 Pixels = NDArray[np.uint8]
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg,gif,apng,asf,mxf,wav,mp3,aac,flac,h264,hevc,ivf,mjpeg"
-"""What a clip may be; formats without pictures are listed so that the message can say that the pictures are missing."""
+"""Container formats that are opened; those without pictures are listed so that the message can be that pictures are missing."""
 CONTAINER_OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
 DEFAULT_FPS = 30.0
 MOST_PACKETS = 4_000_000
@@ -41,9 +41,9 @@ class Clip:
     """A recording that has been opened once and found good.
 
     width, height: pixels, upright and square. fps: pictures a second, the mean where the rate varies. frame_count: as the file
-    states it, else its packets. turning: what makes a stored picture upright. start: seconds of the first picture on `clock`;
-    the times of `frames` count from it. picture, sound: numbers of the tracks that are read; sound is None where none can be
-    heard. notes: sentences about what was left out; `frames` adds to them.
+    states it, else its packets. turning: from the stored picture to the upright one. start: seconds of the first picture on
+    `clock`; the times of `frames` count from it. picture, sound: numbers of the tracks that are read; sound is None where none
+    can be decoded. notes: sentences about parts left out; `frames` adds to them.
     """
 
     path: Path
@@ -80,7 +80,7 @@ class Clip:
             damaged = reading.damaged
             if count < self.frame_count and _breaks_off(stream):
                 raise _damaged(self.path, f"it breaks off after {count} of {self.frame_count} pictures")
-        note = f"what is damaged in {self.path.name} was skipped"
+        note = f"damaged parts of {self.path.name} were skipped"
         if damaged and note not in self.notes:
             self.notes.append(note)
 

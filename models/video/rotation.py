@@ -23,7 +23,7 @@ class Turning:
 
     @staticmethod
     def of(frame: av.VideoFrame) -> Turning:
-        """What the picture's display matrix says; as stored where it has none. An angle in between is rounded."""
+        """From the picture's display matrix; none where it has none. An angle in between is rounded to a quarter turn."""
         if "DISPLAYMATRIX" not in frame.side_data:
             return Turning()
         data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]

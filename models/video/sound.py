@@ -20,11 +20,11 @@ MP4_TAKES = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus"})
 LEAST_MP3_RATE = 16_000
 """Samples a second of MP3 in MP4, for MPEG-1 and MPEG-2."""
 GAPLESS = 0.01
-"""Seconds of silence, or of sound said twice, that may lie between two packets that are copied."""
+"""Seconds of silence, or of repeated sound, that may lie between two packets that are copied."""
 AAC_RATE = 48_000
 AAC_FRAME = 1024
 FILL = "async=1:min_hard_comp=0.01"
-"""FFmpeg's resampler keeps to the stamps: where sound is missing it puts silence, what is said twice it drops."""
+"""FFmpeg's resampler keeps to the stamps: where sound is missing silence is inserted, repeated sound is dropped."""
 
 
 class Sound:
@@ -40,7 +40,7 @@ class Sound:
         self._waiting = next(self._packets, None)
 
     def mux_until(self, seconds: float) -> None:
-        """Hand over what is heard before `seconds`."""
+        """Write the sound before `seconds`."""
         while self._waiting is not None and _seconds(self._waiting) < seconds:
             self._into.mux(self._waiting)
             self._waiting = next(self._packets, None)
@@ -109,7 +109,7 @@ class Sound:
 
 
 def _resampler(like: AudioFrame, layout: str, first: int) -> Graph:
-    """first: the output's sample that comes first; what is due before it is dropped, what is missing is silence."""
+    """first: number of the first output sample; earlier sound is dropped, missing sound is silence."""
     graph = Graph()
     kind = f"sample_rate={like.sample_rate}:sample_fmt={like.format.name}:channel_layout={like.layout.name}"
     nodes = [

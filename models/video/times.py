@@ -116,7 +116,7 @@ def scan(container: InputContainer, streams: list[Stream], most: int) -> dict[in
 
 
 def demuxed(container: InputContainer, streams: list[Stream]) -> Iterator[av.Packet]:
-    """Packets of the streams in the file's order. What is damaged, and a track that begins after the file, is passed over."""
+    """Packets of the streams in the file's order. Damaged ones, and a track that begins after the file, are skipped."""
     damaged = 0
     while True:
         try:
@@ -190,7 +190,7 @@ class Clock:
 
 
 def steady(stamped: Iterable[tuple[T, float | None]], step: float) -> Iterator[tuple[T, float]]:
-    """The same with times that increase: one that is missing or does not lie between its neighbours' is put there.
+    """The frames with times that increase: a time that is missing or not between its neighbours' is put between them.
 
     step: seconds from one to the next where there are no neighbours.
     """
@@ -247,7 +247,7 @@ def _jumps(stamps: Array64, step: float) -> NDArray[np.intp]:
 
 
 def _without_strays(stamps: Array64, step: float) -> Array64:
-    """The same with the stamps of a few packets, after which the clock goes on as before them, put in between."""
+    """The stamps, with those of a few packets, after which the clock goes on as before them, put in between."""
     out = stamps.copy()
     for jump in _jumps(stamps, step):
         if not len(_jumps(out[jump - 1 : jump + 1], step)):

@@ -31,7 +31,7 @@ def is_cover(stream: Stream) -> bool:
 
 
 def picture_tracks(container: InputContainer, path: Path, counts: dict[int, int]) -> list[VideoStream]:
-    """Tracks of pictures, the best first: those of one picture, which may be covers that do not say so, come last.
+    """Tracks of pictures, the best first: those of one picture, which may be unmarked cover pictures, come last.
 
     counts: packets by stream, of `decodable` ones. Raises `ClipError` when there is none.
     """
@@ -54,7 +54,7 @@ def check_size(stream: VideoStream, path: Path) -> None:
 
 
 def too_large(width: int, height: int, path: Path) -> ClipError:
-    """What is said of pictures of that size."""
+    """The error for pictures of that size."""
     most = f"{MAX_SIDE}x{MAX_SIDE}"
     return ClipError(f"a clip of at most {most} pixels was expected, {path.name} has {width}x{height}; scale it down")
 
@@ -70,7 +70,7 @@ def sound_track(container: InputContainer, counts: dict[int, int]) -> AudioStrea
 
 
 def notes(container: InputContainer, path: Path, sound: AudioStream | None) -> list[str]:
-    """Sentences about what is left out: sound that nobody here can decode."""
+    """Sentences about parts left out: sound that cannot be decoded."""
     tracks = container.streams.audio
     if not tracks or (sound is not None and sound.index == tracks[0].index):
         return []

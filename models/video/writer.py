@@ -1,7 +1,7 @@
 """Writing a clip: an MP4 with the source's sound, or a folder of numbered PNG pictures with transparency.
 
-Either is there whole or not at all: it grows under a temporary name in the same folder and gets its own when the `with`
-block ends well.
+Either is written completely or not at all: it has a temporary name in its folder, and gets its own when the `with` block ends
+without an error.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ MADE_BY = "made with Visavis"
 """The comment in the files."""
 
 
-class ClipSink(Protocol):
-    """Takes the pictures of a clip in order."""
+class ClipWriter(Protocol):
+    """Writes the pictures of a clip in order."""
 
     def write(self, rgba: Pixels, seconds: float) -> None:
         """One picture, (H, W, 4) uint8 sRGB with straight alpha, shown from `seconds` on; times increase."""
 
 
-def open_sink(out: Path | str, clip: Clip) -> AbstractContextManager[ClipSink]:
-    """Where pictures of a clip's size and times go: into a folder when `is_for_folder`, else into an MP4 with the clip's sound.
+def open_writer(out: Path | str, clip: Clip) -> AbstractContextManager[ClipWriter]:
+    """A writer of pictures of a clip's size and times: to a folder when `is_for_folder`, else to an MP4 with the clip's sound.
 
     Raises `StorageError` for another suffix than .mp4, and on entering when the place cannot be written to.
     """
@@ -61,7 +61,7 @@ def is_for_folder(out: Path) -> bool:
 
 
 @contextmanager
-def png_folder(path: Path) -> Iterator[ClipSink]:
+def png_folder(path: Path) -> Iterator[ClipWriter]:
     """000000.png, 000001.png, ... in a new folder, or in place of those of an older one; the times are not kept."""
     with atomic_folder(path, is_our_picture) as folder:
         yield _PngFolder(folder, path)
@@ -95,14 +95,14 @@ def is_our_clip(path: Path) -> bool:
 
 
 @contextmanager
-def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None = None) -> Iterator[ClipSink]:
+def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None = None) -> Iterator[ClipWriter]:
     """H.264 in yuv420p (BT.709) over white, with the sound of another clip.
 
     H.264 in this format has even sides: an odd one grows by repeating the last row or column.
     """
     with atomic_write(path) as file, ExitStack() as stack:
         container = av.open(file, "w", format="mp4")
-        stack.callback(_close_anyhow, container)
+        stack.callback(_close_quietly, container)
         container.metadata["comment"] = MADE_BY
         video = _h264(container, width + width % 2, height + height % 2, fps)
         sound = None
@@ -146,7 +146,7 @@ def _h264(container: OutputContainer, width: int, height: int, fps: float) -> Vi
     return stream
 
 
-def _close_anyhow(container: OutputContainer) -> None:
+def _close_quietly(container: OutputContainer) -> None:
     """Give the codec's memory back; whether the file is whole was decided before."""
     with suppress(av.FFmpegError, OSError, ValueError):
         container.close()

@@ -20,9 +20,9 @@ from realtime.rest import relative
 
 if TYPE_CHECKING:
     from models.splat.base import LiveRasterizer
-    from models.tracking.calibration import NeutralCalibration
+    from models.tracking.calibration import Calibration
     from models.tracking.face_tracker import FaceTracker
-    from models.tracking.one_euro import DriveSmoother
+    from models.tracking.one_euro import DriveFilter
     from realtime.room.scene import SceneAvatar
 
 Pixels = NDArray[np.uint8]
@@ -68,8 +68,8 @@ class RoomPipeline(Protocol):
 @dataclass
 class _Participant:
     tracker: FaceTracker
-    calibration: NeutralCalibration
-    smoother: DriveSmoother
+    calibration: Calibration
+    smoother: DriveFilter
     avatar: SceneAvatar
 
 
@@ -100,9 +100,9 @@ class LiveRoomPipeline:
         """See `RoomPipeline`. Compiles and allocates what the first frame would otherwise wait for."""
         from models import avatar_file
         from models.heads import registry
-        from models.tracking.calibration import NeutralCalibration
+        from models.tracking.calibration import Calibration
         from models.tracking.face_tracker import FaceTracker
-        from models.tracking.one_euro import DriveSmoother
+        from models.tracking.one_euro import DriveFilter
         from models.tracking.solver import Solver
         from realtime.pipeline import facing
         from realtime.room.scene import SceneAvatar
@@ -116,7 +116,7 @@ class LiveRoomPipeline:
         solver.reset()
         tracker = FaceTracker()
         tracker.track(np.zeros((480, 640, 3), np.uint8))
-        self._people[participant] = _Participant(tracker, NeutralCalibration(solver), DriveSmoother(), scene_avatar)
+        self._people[participant] = _Participant(tracker, Calibration(solver), DriveFilter(), scene_avatar)
 
     def leave(self, participant: int) -> None:
         """See `RoomPipeline`."""

@@ -1,6 +1,6 @@
 """The tracker and the solver against the truth: a known head is drawn with known poses and expressions, and recovered.
 
-What a live call does, from picture to drive frame, except that each picture stands alone.
+The path of a live call from picture to drive frame, except that each picture is tracked and solved on its own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from models.avatar import Avatar
 from models.heads.anny import AnnyHead
 from models.heads.base import PersonHead, quaternion, rotation_log, rotation_matrix
 from models.renderer import AvatarRenderer, tracked_camera
-from models.tracking.calibration import NeutralCalibration
+from models.tracking.calibration import Calibration
 from models.tracking.landmarks import FaceMesh, Landmarks
 from models.tracking.solver import Solver
 from models.tracking.synthetic_landmarks import SyntheticPerson, head_pose, look, random_person
@@ -48,7 +48,7 @@ def bench_solver(
     rng = np.random.default_rng(seed)
     draw, person, focal, distance = _subject(subject, rng)
     solver = Solver(person, focal=focal)
-    calibration = NeutralCalibration(solver)
+    calibration = Calibration(solver)
     turned: list[float] = []
     errors: list[NDArray[np.floating]] = []
     track_ms: list[float] = []

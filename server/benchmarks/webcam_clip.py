@@ -1,4 +1,4 @@
-"""What the measuring page shows its webcam: a recording, frames, or the avatar itself making faces."""
+"""The webcam clip of the measuring page: a recording, frames, or the avatar itself with changing expressions."""
 
 from __future__ import annotations
 

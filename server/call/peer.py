@@ -34,7 +34,7 @@ from realtime.sending import make_live
 from realtime.sound import SoundFan, SoundTrack
 from realtime.speech import make_direct, make_speech_sender
 from realtime.tracks import AvatarTrack, feed_webcam
-from realtime.view import View
+from realtime.view import ViewRequest
 from realtime.worker import OpenView, RenderWorker
 from server.call import aiortc_fixes
 from server.call.config import ServerConfig
@@ -222,7 +222,7 @@ class Peer:
             self.send(Pong(message.sent))
         elif isinstance(message, Camera):
             if self._view is not None:
-                self._view.look(View.within_limits(message.yaw, message.pitch, message.distance))
+                self._view.look(ViewRequest.within_limits(message.yaw, message.pitch, message.distance))
         elif isinstance(message, Recalibrate) and self._role == "person":
             self._studio.worker.recalibrate()
         else:

@@ -19,10 +19,10 @@ from server.console import json_option, progress, report
 @json_option
 def command(avatar: Path, clip: Path, out: Path, camera: str, as_json: bool) -> None:
     """Puppet AVATAR with the face in CLIP; the clip's sound is kept."""
-    from realtime.offline import View, drive
+    from realtime.offline import CameraPath, drive
 
-    with progress() as tell:
-        summary = drive(avatar, clip, out, cast("View", camera), progress=tell)
+    with progress() as shown:
+        summary = drive(avatar, clip, out, cast("CameraPath", camera), progress=shown)
     lines = [f"{out}: {summary.frames} frames at {summary.fps:.1f} frames/s"]
     if summary.frames_without_face:
         lines.append(f"no face was found in {summary.frames_without_face} of them; they keep the last pose")

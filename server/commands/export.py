@@ -49,7 +49,7 @@ def command(avatar: Path, out: Path, kind: str | None, as_json: bool) -> None:
         if not loaded.head.startswith("flame"):
             lines.append(f"its triangles are those of the head {loaded.head!r}, so GaussianAvatars itself cannot open it")
         if loaded.corrections is not None:
-            lines.append("what expressions change beyond the blendshapes was left out: GaussianAvatars has no place for it")
+            lines.append("the corrections beyond the blendshapes were left out: GaussianAvatars has no place for them")
     elif kind == "lam":
         count = lam.save(loaded, model, out)
     else:

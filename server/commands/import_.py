@@ -19,7 +19,7 @@ from server.console import json_option, note, report
 @click.option("--consent", default="", help="Who agreed to the avatar, for its provenance record.")
 @json_option
 def command(source: Path, out: Path, head: str, consent: str, as_json: bool) -> None:
-    """Make an avatar file of SOURCE: what GaussianAvatars trained, or `export --format gaussian-avatars` wrote.
+    """Make an avatar file of SOURCE: trained by GaussianAvatars, or written by `export --format gaussian-avatars`.
 
     SOURCE is the folder of a run of GaussianAvatars or a zip of it (the newest iteration counts), a folder or zip with
     point_cloud.ply and flame_param.npz, or that point_cloud.ply. To show it, your own FLAME file is needed. A still PLY hangs on

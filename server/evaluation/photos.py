@@ -22,8 +22,9 @@ from models import png
 from models.avatar import Avatar
 from models.errors import PhotoError
 from models.heads.registry import by_name
-from models.tracking.offline import motion_of
-from realtime.offline import Progress, pictures
+from models.progress import ProgressCallback, no_progress
+from models.tracking.offline import Reenactment, track_clip
+from realtime.offline import pictures
 from server.evaluation import metrics
 from server.evaluation.crop import SIDE, over_white
 from server.evaluation.metrics import Scores
@@ -54,30 +55,29 @@ def compare(
     *,
     enroll: Callable[[Sequence[Path]], Avatar],
     out_sheet: Path | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> PhotosResult:
     """Measure. enroll: photos -> an avatar. Raises `PhotoError` when fewer than two photos came or one shows no face."""
     if len(photos) < 2:
         raise PhotoError(f"at least two photos of one person were expected, {len(photos)} came; name more")
-    tell = progress or (lambda stage, part: None)
     others = [prepare(*read_photo(path)) for path in photos[1:]]
     truth = [_small(over_white(other.image, other.matte)) for other in others]
     faces = metrics.landmarks(truth)
     avatars = {"one photo": enroll(photos[:1]), "all photos": enroll(photos)}
     rows: dict[str, list[Pixels]] = {}
     for name, avatar in avatars.items():
-        tell(f"drawing {name}", 0.5 + 0.2 * len(rows))
+        progress(f"drawing {name}", 0.5 + 0.2 * len(rows))
         rows[name] = [_small(_in_pose(avatar, other)) for other in others]
     if out_sheet is not None:
         png.write(out_sheet, contact_sheet({"truth": truth, **rows}, len(truth)))
-    tell("measuring", 0.9)
+    progress("measuring", 0.9)
     return PhotosResult(len(truth), {name: metrics.measure(truth, row, faces, None) for name, row in rows.items()})
 
 
 def _in_pose(avatar: Avatar, portrait: Portrait) -> Pixels:
     """The avatar on white as the portrait shows the person; white where that shows nothing."""
     model, photo = by_name(avatar.head), portrait.image
-    motion = motion_of([(photo, 0.0)], avatar, model, own=True)
+    motion = track_clip([(photo, 0.0)], avatar, model, known=Reenactment.SELF)
     (drawn,) = pictures(avatar, model, motion, photo.shape[1], photo.shape[0], film=[photo])
     return over_white(drawn[..., :3], drawn[..., 3] / 255 * portrait.inside)
 

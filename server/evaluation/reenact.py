@@ -28,9 +28,10 @@ from models import png
 from models.avatar import Avatar
 from models.errors import ClipError, MissingPartError
 from models.heads.registry import by_name
-from models.tracking.offline import motion_of
+from models.progress import ProgressCallback, no_progress
+from models.tracking.offline import Reenactment, track_clip
 from models.video.reader import Clip, open_clip
-from realtime.offline import Progress, pictures
+from realtime.offline import pictures
 from server.evaluation import baselines, metrics
 from server.evaluation.crop import FaceCrop, over_white
 from server.evaluation.metrics import Scores
@@ -72,7 +73,7 @@ def reenact(
     enroll: Callable[[Pixels], Avatar],
     learn: Callable[[Clip, int], Avatar] | None = None,
     out_sheet: Path | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback = no_progress,
     with_jod: bool = True,
 ) -> ReenactResult:
     """Measure on one clip. enroll: a portrait (H, W, 3) uint8 sRGB -> its avatar. learn: the clip and how many of its first
@@ -81,8 +82,7 @@ def reenact(
 
     Raises `ClipError` when the clip cannot be read, does not begin with a face, or has no second picture to compare.
     """
-    tell = progress or (lambda stage, part: None)
-    tell("enrolling", 0.0)
+    progress("enrolling", 0.0)
     clip = open_clip(clip_path)
     beginning = [rgb for rgb, _ in islice(clip.frames(), 0, APART + 1, APART)]
     if len(beginning) < 2:
@@ -97,7 +97,7 @@ def reenact(
         avatars["clip"] = learn(clip, (from_ - 1) * APART + 1)
     rows: dict[str, list[Pixels]] = {}
     for name, avatar in avatars.items():
-        tell(f"driving {name}", 0.3 + 0.1 * len(rows))
+        progress(f"driving {name}", 0.3 + 0.1 * len(rows))
         rows[name] = _driven(clip, crop, avatar)[from_:]
     photo, truth = truth[0], truth[from_:]
     there, *faces = metrics.landmarks([photo, *truth])
@@ -109,16 +109,16 @@ def reenact(
     fps, notes = _limits(clip, len(truth), MOST if learn is None else MOST // 2, with_jod)
     scores: dict[str, Scores] = {}
     for name, row in rows.items():
-        tell(f"measuring {name}", 0.6 + 0.1 * len(scores))
+        progress(f"measuring {name}", 0.6 + 0.1 * len(scores))
         scores[name] = metrics.measure(truth, row, faces, fps)
-    tell("done", 1.0)
+    progress("done", 1.0)
     return ReenactResult(clip.path.name, len(truth), scores, notes)
 
 
 def _driven(clip: Clip, crop: FaceCrop, avatar: Avatar) -> list[Pixels]:
     """Every `APART`-th picture of the avatar driven by the clip, on white, cut."""
     model = by_name(avatar.head)
-    motion = motion_of(islice(clip.frames(), MOST * APART + 1), avatar, model, own=True)
+    motion = track_clip(islice(clip.frames(), MOST * APART + 1), avatar, model, known=Reenactment.SELF)
     drawn = pictures(avatar, model, motion.every(APART), clip.width, clip.height, film=_compared(clip))
     return [crop.clipped(crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255))) for rgba in drawn]
 

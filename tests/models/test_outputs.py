@@ -267,10 +267,10 @@ def test_a_protected_file_is_not_replaced(here: Path, monkeypatch: pytest.Monkey
 
 def test_recordings_are_told_apart(here: Path) -> None:
     from models.video.reader import open_clip
-    from models.video.writer import open_sink
+    from models.video.writer import open_writer
 
-    with open_sink(here / "o.mp4", open_clip(here / "clip.mp4")) as sink:
-        sink.write(np.zeros((64, 64, 4), np.uint8), 0.0)
+    with open_writer(here / "o.mp4", open_clip(here / "clip.mp4")) as writer:
+        writer.write(np.zeros((64, 64, 4), np.uint8), 0.0)
     assert is_our_clip(here / "o.mp4") and not is_our_clip(here / "clip.mp4") and not is_our_clip(here / "me.png")
 
 

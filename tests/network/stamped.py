@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.types import DriveFrame
-from realtime.view import View
+from realtime.view import ViewRequest
 
 BITS = 24
 STRIP = 0.05
@@ -45,7 +45,7 @@ class StampedPipeline:
         """Nothing is tracked; the frame only sets the pace."""
         return DriveFrame(timestamp)
 
-    def render(self, drive: DriveFrame, view: View, out: NDArray[np.uint8]) -> None:
+    def render(self, drive: DriveFrame, view: ViewRequest, out: NDArray[np.uint8]) -> None:
         """The head where it is now, and the time."""
         now = time.time()
         across, down = round(9 * np.sin(2.5 * now)), round(5 * np.sin(4.1 * now))

@@ -12,7 +12,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from realtime import decoding
-from realtime.decoding import ASK_EVERY, FEW, GIVE_UP, LATE, MOST, KeyframeWish, LiveDecoder, NewestFrames, is_keyframe
+from realtime.decoding import ASK_EVERY, FEW, GIVE_UP, LATE, MOST, KeyframeRequests, LiveDecoder, NewestFrames, is_keyframe
 from realtime.receiving import make_prompt
 from tests.realtime.webcams import Webcam, encoded
 
@@ -32,8 +32,8 @@ class Queue:
 
     def __init__(self, *, sound: bool = False) -> None:
         self.clock = Clock()
-        self.wish = KeyframeWish(self.clock)
-        self.decoder = LiveDecoder(NewestFrames(1), None if sound else self.wish, self.clock)
+        self.keyframes = KeyframeRequests(self.clock)
+        self.decoder = LiveDecoder(NewestFrames(1), None if sound else self.keyframes, self.clock)
 
     def put(self, kinds: str, interval: float = 1 / 30) -> None:
         """K: a keyframe, d: another."""
@@ -52,25 +52,25 @@ async def test_frames_that_are_few_or_have_not_waited_long_all_stay() -> None:
     assert len(queue.waiting) == MOST
     queue = Queue()
     queue.put("K" + "d" * (FEW - 1), interval=1.0)
-    assert queue.waiting == "K" + "d" * (FEW - 1) and not queue.wish.take()
+    assert queue.waiting == "K" + "d" * (FEW - 1) and not queue.keyframes.take()
 
 
 async def test_late_frames_are_dropped_up_to_the_newest_keyframe() -> None:
     queue = Queue()
     queue.put("KddKdKd" + "d" * FEW)
-    assert queue.waiting.startswith("K") and len(queue.waiting) <= MOST and not queue.wish.take()
+    assert queue.waiting.startswith("K") and len(queue.waiting) <= MOST and not queue.keyframes.take()
     assert queue.waiting.count("K") == 1
 
 
 async def test_without_a_keyframe_all_are_dropped_and_one_is_asked_for_until_it_comes() -> None:
     queue = Queue()
     queue.put("K" + "d" * int(LATE * 60 + FEW), interval=1 / 60)
-    assert queue.waiting == "" and queue.wish.take()
+    assert queue.waiting == "" and queue.keyframes.take()
     queue.put("d" * 30, interval=1 / 60)
-    assert queue.waiting == "" and queue.wish.take() and not queue.wish.take()
+    assert queue.waiting == "" and queue.keyframes.take() and not queue.keyframes.take()
     queue.clock.now += ASK_EVERY
     queue.put("d")
-    assert queue.wish.take()
+    assert queue.keyframes.take()
     queue.put("Kd")
     assert queue.waiting == "Kd"
 
@@ -118,7 +118,7 @@ async def test_a_picture_of_400_megabytes_is_refused_before_it_is_decoded(caplog
 async def test_h264_that_is_too_large_is_refused_by_its_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoding, "MAX_PIXELS", 200 * 200)
     for width, expected in ((480, 0), (96, 1)):
-        decoder = LiveDecoder(NewestFrames(1), KeyframeWish())._new_decoder(RTCRtpCodecParameters("video/H264", 90_000))
+        decoder = LiveDecoder(NewestFrames(1), KeyframeRequests())._new_decoder(RTCRtpCodecParameters("video/H264", 90_000))
         try:
             frames = decoder.decode(JitterFrame(encoded("H264", width, 96)[0], 0))
         except ValueError:

@@ -8,18 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.messages import MAX_LINE, Beat, Failed, Message, Ready, Rendered, ServerEnd, decode, encode
+from realtime.messages import MAX_LINE, Failed, Heartbeat, Message, Ready, Rendered, RenderedView, ServerEnd, decode, encode
 
 ALL = [
     Ready(),
-    Beat(True, False),
-    Rendered([(0, 7), (3, 9)], {"splat": 4.5, "track": 0}, True, True),
+    Heartbeat(True, False),
+    Rendered([RenderedView(0, 7), RenderedView(3, 9)], {"splat": 4.5, "track": 0.0}, True, True),
     Failed("an avatar file was expected, this is none; make one first"),
 ]
 VALUES = [
     None, True, 0, -1, 1 << 80, 1.5, float("nan"), float("inf"), "x", [], [1], [[1, 2]], [[1, -2]], [[1, "x"]], [[1, 2, 3]], {},
     {"splat": 2.5}, {"splat": float("nan")}, {"splat": "x"}, {"splat": None}, {"splat": True}, dict.fromkeys("abcdef" * 9, 1),
-    {str(i): 1 for i in range(100)},
+    {str(i): 1 for i in range(100)}, [{"slot": 0, "generation": 7}], [{"slot": -1, "generation": 7}],
+    [{"slot": 0, "generation": 1 << 40}],    [{"slot": 0}], [{"slot": 0, "generation": True}],
 ]  # fmt: skip
 
 
@@ -37,8 +38,8 @@ def test_messages_come_back_as_they_were(message) -> None:
     assert decode(encode(message).strip()) == message
 
 
-@pytest.mark.parametrize("field", ["rows", "stages", "face", "calibrating", "sentence", "other"])
-@pytest.mark.parametrize("name", ["rendered", "beat", "failed", "ready", "other"])
+@pytest.mark.parametrize("field", ["views", "stages", "face", "calibrating", "sentence", "other"])
+@pytest.mark.parametrize("name", ["rendered", "heartbeat", "failed", "ready", "other"])
 def test_what_is_no_message_is_one_error(name: str, field: str) -> None:
     for value in VALUES:
         taken = _taken(json.dumps({"name": name, field: value}).encode())
@@ -68,7 +69,7 @@ def test_halves_wait_for_their_other_half(line) -> None:
         heard += server.receive(1.0)
     assert heard == ALL
     assert server.receive(0.0) == []
-    process.sendall(encode(Beat())[:9])
+    process.sendall(encode(Heartbeat())[:9])
     process.close()
     assert server.receive(1.0) == []
     with pytest.raises(EOFError):

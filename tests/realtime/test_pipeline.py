@@ -16,7 +16,7 @@ from models.types import Camera, DriveFrame, Gaussians
 from realtime.pipeline import LivePipeline, facing, load_factory
 from realtime.quality import BUDGET, ROUND, QualityControl
 from realtime.timing import StageTimes
-from realtime.view import View
+from realtime.view import ViewRequest
 from tests.fakes import FakePipeline, flat_color
 
 
@@ -36,7 +36,7 @@ def test_the_fake_draws_what_it_says() -> None:
     pipeline = FakePipeline(8, 8)
     drive = pipeline.step(np.full((4, 4, 3), 120, np.uint8), 0.0)
     out = np.zeros((8, 8, 3), np.uint8)
-    pipeline.render(drive, View(yaw=1.0), out)
+    pipeline.render(drive, ViewRequest(yaw=1.0), out)
     assert np.abs(out.astype(int) - flat_color(120, 1.0)).max() <= 1
 
 
@@ -81,11 +81,11 @@ def test_a_slow_machine_draws_smaller_pictures_of_the_same_size(live: LivePipeli
 
     monkeypatch.setattr(live._rasterizer, "render_into", watched)
     pictures = [np.zeros((64, 64, 3), np.uint8) for _ in range(3)]
-    live.render(DriveFrame(), View(), pictures[0])
+    live.render(DriveFrame(), ViewRequest(), pictures[0])
     for _ in range(3 * ROUND):
         monkeypatch.setattr(live, "_spent", 10 * BUDGET)
-        live.render(DriveFrame(), View(), pictures[1])
-    live.render(DriveFrame(confidence=0.0), View(), pictures[2])
+        live.render(DriveFrame(), ViewRequest(), pictures[1])
+    live.render(DriveFrame(confidence=0.0), ViewRequest(), pictures[2])
     assert drawn[0] == 64 and drawn[-2] == 32 and drawn[-1] == 64
     assert np.abs(pictures[0].astype(int) - pictures[1]).mean() < 8
     np.testing.assert_array_equal(pictures[0], pictures[2])

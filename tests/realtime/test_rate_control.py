@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from realtime.rate_control import LOWEST, MOST_PATIENCE, START, RateControl
+from realtime.rate_control import LONGEST_WAIT, LOWEST, START, RateControl
 from tests.network.bottleneck import Line
 from tests.network.simulation import Simulation
 
@@ -126,7 +126,7 @@ def test_failures_at_the_same_rate_make_it_more_patient() -> None:
             now += 0.02
             control.sent(int(start * 0.02 / 8), now)
         waits.append(now - begun)
-    assert waits[0] < waits[1] < waits[2] and waits[-1] > 2 * waits[1] and waits[-1] <= MOST_PATIENCE
+    assert waits[0] < waits[1] < waits[2] and waits[-1] > 2 * waits[1] and waits[-1] <= LONGEST_WAIT
 
 
 @pytest.mark.parametrize("most", [250_000, 1_234_567, 6_000_000])

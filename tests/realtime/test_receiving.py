@@ -4,7 +4,7 @@ import random
 
 from aiortc.rtp import RtpPacket
 
-from realtime.receiving import CAPACITY, PATIENCE, PromptJitterBuffer
+from realtime.receiving import CAPACITY, REORDER_WAIT, PromptJitterBuffer
 
 
 class Clock:
@@ -64,7 +64,7 @@ def test_a_lost_packet_is_waited_for_then_skipped_with_a_keyframe_request() -> N
     stream = [p for i, p in enumerate(packets(sizes)) if i != 3]  # the middle of frame 1
     frames, requests = [], []
     for packet in stream:
-        clock.now += PATIENCE / 3
+        clock.now += REORDER_WAIT / 3
         lost, frame = buffer.add(packet)
         requests.append(lost)
         frames += [frame.data] if frame is not None else []
@@ -80,7 +80,7 @@ def test_a_packet_that_is_sent_again_in_time_is_no_loss() -> None:
     first, missing, last, *after = packets([3, 1])
     assert buffer.add(first) == (False, None)
     assert buffer.add(last) == (False, None)
-    clock.now += PATIENCE / 2
+    clock.now += REORDER_WAIT / 2
     lost, frame = buffer.add(missing)
     assert not lost and frame is not None and frame.data == expected(0, 3)
     assert buffer.add(after[0])[1] is not None

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from realtime.messages import Beat, Message, Ready, Rendered, ServerEnd
+from realtime.messages import Heartbeat, Message, Ready, Rendered, ServerEnd
 from realtime.render_process import _RenderLoop
 from realtime.shared import Layout, SharedBlock, ViewRow
-from realtime.view import View
+from realtime.view import ViewRequest
 from tests.fakes import FakePipeline
 
 pytestmark = pytest.mark.timeout(30)
@@ -52,13 +52,13 @@ class Running:
     @property
     def face(self) -> bool:
         """As said last."""
-        return next(m.face for m in reversed(self.heard) if isinstance(m, Beat | Rendered))
+        return next(m.face for m in reversed(self.heard) if isinstance(m, Heartbeat | Rendered))
 
 
 @pytest.fixture
 def loop() -> Iterator[Running]:
     block = SharedBlock(Layout(2, 8, 8, 64))
-    block.views.set(ViewRow(0, 1, 0.0, View()))
+    block.views.set(ViewRow(0, 1, 0.0, ViewRequest()))
     ours, theirs = socket.socketpair()
     pipeline = FakePipeline(8, 8, face_from=0.1)
     other_end = SharedBlock(block.layout, os.dup(block.fileno()))
@@ -66,7 +66,7 @@ def loop() -> Iterator[Running]:
     running = Running(pipeline, block, ServerEnd(ours), thread)
     thread.start()
     yield running
-    block.wishes.stop()
+    block.flags.stop()
     running.line.wake()
     thread.join(5)
     assert not thread.is_alive()
@@ -95,14 +95,14 @@ def test_the_avatar_rests_when_no_face_is_seen_and_is_not_drawn_for_nothing(loop
         loop.webcam(10)
         loop.listen(0.05)
     assert sum(isinstance(m, Rendered) for m in loop.heard) == before
-    loop.block.views.set(ViewRow(0, 1, 0.0, View(yaw=1.0)))
+    loop.block.views.set(ViewRow(0, 1, 0.0, ViewRequest(yaw=1.0)))
     loop.listen(0.3)
     assert sum(isinstance(m, Rendered) for m in loop.heard) == before + 1 and loop.greens[-1] == 0
 
 
 def test_every_view_ends_at_rest_also_those_there_was_no_time_for(loop: Running) -> None:
     loop.pipeline._render_seconds = 0.05
-    loop.block.views.set(ViewRow(1, 2, 1.0, View(yaw=1.0)))
+    loop.block.views.set(ViewRow(1, 2, 1.0, ViewRequest(yaw=1.0)))
     for _ in range(12):
         loop.webcam(250)
         loop.listen(0.03)
@@ -114,11 +114,11 @@ def test_every_view_ends_at_rest_also_those_there_was_no_time_for(loop: Running)
 
 def test_recalibration_is_taken_once_and_not_while_one_runs(loop: Running) -> None:
     for _ in range(1000):
-        loop.block.wishes.recalibrate()
+        loop.block.flags.recalibrate()
     for _ in range(5):
         loop.webcam(100)
         loop.listen(0.05)
-        loop.block.wishes.recalibrate()
+        loop.block.flags.recalibrate()
     assert loop.pipeline.calibrations == 1
 
 

@@ -111,8 +111,6 @@ def test_half_of_the_way_is_in_the_middle() -> None:
     assert middle.coefficients == pytest.approx(np.full(52, 0.5)) and middle.gaze == pytest.approx(np.full((2, 2), 0.2))
     assert distance(middle, a) == pytest.approx(distance(b, middle), abs=1e-5)
     assert distance(blend(a, b, 0.0), a) < 1e-7 and distance(blend(a, b, 1.0), b) < 1e-7
-    latent = DriveFrame(latent=np.full(4, 2.0, np.float32))
-    assert blend(a, latent, 0.5).latent.tolist() == [1.0] * 4 and blend(latent, a, 0.5).latent.tolist() == [1.0] * 4
 
 
 def test_a_pose_relative_to_itself_is_at_rest() -> None:

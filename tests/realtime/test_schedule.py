@@ -4,7 +4,7 @@ from collections import Counter
 
 from realtime.schedule import ViewSchedule
 from realtime.shared import ViewRow
-from realtime.view import View
+from realtime.view import ViewRequest
 
 INTERVAL = 1 / 30
 
@@ -30,7 +30,7 @@ class World:
 
 
 def views(*yaws: float) -> list[ViewRow]:
-    return [ViewRow(i, i + 1, float(i), View(yaw)) for i, yaw in enumerate(yaws)]
+    return [ViewRow(i, i + 1, float(i), ViewRequest(yaw)) for i, yaw in enumerate(yaws)]
 
 
 def test_all_views_are_served_every_frame_when_there_is_time() -> None:
@@ -59,7 +59,7 @@ def test_a_view_that_moves_is_drawn_again_without_a_new_drive_frame() -> None:
     still, moving = views(0.0, 1.0)
     assert len(list(world.schedule.moved([still, moving]))) == 2
     assert list(world.schedule.moved([still, moving])) == []
-    moved = ViewRow(moving.slot, moving.generation, moving.priority, View(1.1))
+    moved = ViewRow(moving.slot, moving.generation, moving.priority, ViewRequest(1.1))
     assert [job.view.yaw for job in world.schedule.moved([still, moved])] == [1.1]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from models.errors import VisavisError
 from realtime.shared import Layout, SharedBlock, Snapshot, ViewRow
-from realtime.view import View
+from realtime.view import ViewRequest
 
 LAYOUT = Layout(views=3, width=8, height=4, input_bytes=6 * 6 * 3)
 
@@ -55,7 +55,7 @@ def test_slots_do_not_touch_each_other(ends) -> None:
     for index, slot in enumerate(theirs.pictures):
         write(slot, 100 + index)
     write(ours.webcam, 50, 6, 6)
-    theirs.views.set(ViewRow(0, 1, 0.0, View()))
+    theirs.views.set(ViewRow(0, 1, 0.0, ViewRequest()))
     assert [slot.copy().pixels.max() for slot in ours.pictures] == [100, 101, 102]
     assert theirs.webcam.copy().pixels.min() == 50
 
@@ -90,7 +90,7 @@ def test_a_half_written_picture_is_never_read(ends) -> None:
 
 def test_views_come_back_by_priority_until_they_are_freed(ends) -> None:
     ours, theirs = ends
-    late, first = ViewRow(0, 1, 5.0, View(0.1, 0.2, 1.0)), ViewRow(2, 2, 1.0, View(-1.0))
+    late, first = ViewRow(0, 1, 5.0, ViewRequest(0.1, 0.2, 1.0)), ViewRow(2, 2, 1.0, ViewRequest(-1.0))
     ours.views.set(late)
     ours.views.set(first)
     assert theirs.views.open_rows() == [first, late]
@@ -100,22 +100,22 @@ def test_views_come_back_by_priority_until_they_are_freed(ends) -> None:
 
 def test_clearing_forgets_all_but_no_sequence_number_comes_twice(ends) -> None:
     ours, theirs = ends
-    ours.views.set(ViewRow(1, 4, 0.0, View()))
-    ours.wishes.recalibrate()
+    ours.views.set(ViewRow(1, 4, 0.0, ViewRequest()))
+    ours.flags.recalibrate()
     write(theirs.pictures[1], 9)
     ours.clear()
     assert ours.pictures[1].copy() is None
-    assert theirs.views.open_rows() == [] and not theirs.wishes.take_recalibrate()
+    assert theirs.views.open_rows() == [] and not theirs.flags.take_recalibrate()
     assert write(theirs.pictures[1], 9) == 2
 
 
 def test_a_wish_is_taken_once_however_often_it_was_made(ends) -> None:
     ours, theirs = ends
     for _ in range(1000):
-        ours.wishes.recalibrate()
-    assert [theirs.wishes.take_recalibrate() for _ in range(3)] == [True, False, False]
-    ours.wishes.stop()
-    assert theirs.wishes.stopping
+        ours.flags.recalibrate()
+    assert [theirs.flags.take_recalibrate() for _ in range(3)] == [True, False, False]
+    ours.flags.stop()
+    assert theirs.flags.stopping
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -133,7 +133,7 @@ def test_nonsense_in_the_memory_harms_neither_reader_nor_writer(seed: int) -> No
         assert (slot.copy().pixels == 5).all() and slot.copy().pixels.shape == (2, 3, 3)
     del everything
     block.clear()
-    assert block.views.open_rows() == [] and not block.wishes.stopping
+    assert block.views.open_rows() == [] and not block.flags.stopping
     block.close()
 
 
@@ -167,20 +167,3 @@ def test_closing_does_not_wait_for_who_still_looks() -> None:
     block.close()
     block.close()
     assert (seen == 8).all()
-
-
-@pytest.mark.parametrize(
-    ("asked", "drawn"),
-    [
-        ((7.0, 0.0, 0.9), View(7.0 - 2 * np.pi, 0.0, 0.9)),
-        ((0.0, 3.0, 0.9), View(0.0, np.radians(80), 0.9)),
-        ((0.0, -3.0, -1e300), View(0.0, -np.radians(80), 0.35)),
-        ((1e300, 0.0, 1e300), View(np.remainder(0.0, 1.0), 0.0, 3.0)),
-    ],
-)
-def test_views_are_kept_within_limits(asked: tuple[float, float, float], drawn: View) -> None:
-    view = View.within_limits(*asked)
-    assert abs(view.yaw) <= np.pi
-    if asked[0] < 100:
-        assert view.yaw == pytest.approx(drawn.yaw)
-    assert (view.pitch, view.distance) == pytest.approx((drawn.pitch, drawn.distance))

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from models.errors import VisavisError
-from realtime.view import View
+from realtime.view import ViewRequest
 from tests.realtime.workers import Screen, running, until, webcam
 
 pytestmark = pytest.mark.timeout(60)
@@ -26,12 +26,12 @@ async def test_pictures_follow_the_webcam_and_the_camera() -> None:
         left, right = Screen(), Screen()
         worker.open_view(left)
         moved = worker.open_view(right)
-        moved.look(View(yaw=1.5))
+        moved.look(ViewRequest(yaw=1.5))
         await until(lambda: worker.ready)
         for brightness in (200, 90):
             worker.submit(webcam(brightness), 1.0)
             await until(lambda b=brightness: left.shows(b) and right.shows(b, 1.5))
-        moved.look(View(yaw=-1.5))
+        moved.look(ViewRequest(yaw=-1.5))
         await until(lambda: right.shows(90, -1.5))
         assert set(worker.times.medians()) == {"decode", "track", "splat", "total"}
         assert worker.face
@@ -62,7 +62,7 @@ async def test_frames_that_come_too_fast_are_skipped_not_queued() -> None:
 async def test_a_killed_process_comes_back_and_the_views_go_on() -> None:
     async with running() as worker:
         screen = Screen()
-        worker.open_view(screen).look(View(yaw=1.0))
+        worker.open_view(screen).look(ViewRequest(yaw=1.0))
         await until(lambda: worker.ready)
         worker.submit(webcam(220), 1.0)
         await until(lambda: screen.shows(220, 1.0))
@@ -102,7 +102,7 @@ async def test_views_are_limited_and_free_again_when_closed() -> None:
         await until(lambda: first.count > 0)
         view.close()
         view.close()
-        view.look(View(yaw=1.0))
+        view.look(ViewRequest(yaw=1.0))
         count = first.count
         worker.open_view(second)
         await until(lambda: second.count > 0)
@@ -128,5 +128,5 @@ async def test_stopping_before_it_is_ready_and_words_after_it_are_harmless() -> 
         view = worker.open_view(Screen())
     worker.submit(webcam(10), 1.0)
     worker.recalibrate()
-    view.look(View())
+    view.look(ViewRequest())
     view.close()

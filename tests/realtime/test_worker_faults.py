@@ -16,14 +16,15 @@ import numpy as np
 import psutil
 import pytest
 
+from realtime.messages import RenderedView
 from realtime.render_process import Setup
-from realtime.view import View
-from realtime.worker import Patience, RenderWorker
+from realtime.view import ViewRequest
+from realtime.worker import RenderWorker, SupervisorTimeouts
 from tests.realtime.workers import Screen, running, until, webcam
 
 pytestmark = pytest.mark.timeout(60)
 
-SOON = Patience(silent=1.0, loading=1.3, backoff=0.1)
+SOON = SupervisorTimeouts(silent=1.0, loading=1.3, backoff=0.1)
 STOPPED = 5.0
 """Seconds in which a worker has stopped, whatever its process does."""
 
@@ -38,7 +39,7 @@ async def longest_gap(work: asyncio.Task[None]) -> float:
     return longest
 
 
-async def test_a_thousand_wishes_to_a_process_that_hangs_hold_nobody_up() -> None:
+async def test_a_thousand_requests_to_a_process_that_hangs_hold_nobody_up() -> None:
     """The attack: 278 messages filled a pipe, and the event loop waited for ever with the lock that was needed to mend it."""
 
     async def hammer() -> None:
@@ -49,7 +50,7 @@ async def test_a_thousand_wishes_to_a_process_that_hangs_hold_nobody_up() -> Non
             worker.submit(webcam(100), 1.0)
             await asyncio.sleep(0)
 
-    async with running(patience=SOON) as worker:
+    async with running(timeouts=SOON) as worker:
         screen = Screen()
         view = worker.open_view(screen)
         await until(lambda: worker.ready)
@@ -81,14 +82,14 @@ async def test_a_worker_whose_process_hangs_stops_all_the_same(loading: bool) ->
 
 async def test_a_hang_in_tracking_is_noticed_though_pictures_go_on(caplog: pytest.LogCaptureFixture) -> None:
     """A viewer who looks around keeps the other thread at work, so silence does not tell."""
-    async with running(hang_on_black=True, patience=Patience(silent=20.0, stuck=0.6)) as worker:
+    async with running(hang_on_black=True, timeouts=SupervisorTimeouts(silent=20.0, stuck=0.6)) as worker:
         screen = Screen()
         view = worker.open_view(screen)
         await until(lambda: worker.ready)
         worker.submit(webcam(0), 1.0)
         before = screen.count
         while worker.starts == 1:
-            view.look(View(yaw=1.5 * np.sin(10 * time.monotonic())))
+            view.look(ViewRequest(yaw=1.5 * np.sin(10 * time.monotonic())))
             await asyncio.sleep(0.02)
         assert screen.count > before + 5 and "hung in tracking" in caplog.text
         await until(lambda: worker.ready)
@@ -98,7 +99,7 @@ async def test_a_hang_in_tracking_is_noticed_though_pictures_go_on(caplog: pytes
 
 
 async def test_a_process_that_was_held_up_by_the_machine_has_not_hung() -> None:
-    async with running(track_seconds=1.6, patience=Patience(silent=20.0, stuck=1.35)) as worker:
+    async with running(track_seconds=1.6, timeouts=SupervisorTimeouts(silent=20.0, stuck=1.35)) as worker:
         screen = Screen()
         worker.open_view(screen)
         await until(lambda: worker.ready)
@@ -112,7 +113,7 @@ async def test_a_process_that_was_held_up_by_the_machine_has_not_hung() -> None:
 
 
 async def test_a_process_that_hangs_while_it_loads_is_replaced() -> None:
-    async with running(factory="tests.fakes:loads_for_ever", patience=SOON) as worker:
+    async with running(factory="tests.fakes:loads_for_ever", timeouts=SOON) as worker:
         await until(lambda: worker.pid is not None)
         await asyncio.sleep(0.5)
         os.kill(worker.pid, signal.SIGSTOP)
@@ -121,27 +122,27 @@ async def test_a_process_that_hangs_while_it_loads_is_replaced() -> None:
 
 
 async def test_a_process_that_is_never_ready_is_given_up_with_a_sentence() -> None:
-    async with running(factory="tests.fakes:never_ready", patience=SOON) as worker:
+    async with running(factory="tests.fakes:never_ready", timeouts=SOON) as worker:
         await until(lambda: worker.failure != "")
         assert worker.starts == SOON.attempts and not worker.ready
         assert "5 times it ended with status 3 before it was ready" in worker.failure and "\n" not in worker.failure
 
 
 async def test_a_process_that_takes_for_ever_to_load_is_given_up_too() -> None:
-    impatient = Patience(start=0.5, backoff=0.1, attempts=2)
-    async with running(factory="tests.fakes:loads_for_ever", patience=impatient) as worker:
+    impatient = SupervisorTimeouts(start=0.5, backoff=0.1, attempts=2)
+    async with running(factory="tests.fakes:loads_for_ever", timeouts=impatient) as worker:
         await until(lambda: worker.failure != "")
         assert worker.starts == 2
 
 
-async def test_nonsense_on_the_line_ends_the_process_not_the_server() -> None:
-    async with running(factory="tests.fakes:talks_nonsense", patience=Patience(attempts=2)) as worker:
+async def test_invalid_messages_end_the_process_not_the_server() -> None:
+    async with running(factory="tests.fakes:talks_nonsense", timeouts=SupervisorTimeouts(attempts=2)) as worker:
         await until(lambda: worker.failure != "")
-        assert "spoke nonsense" in worker.failure
+        assert "sent an invalid message" in worker.failure
 
 
 async def test_nonsense_in_the_memory_ends_the_process_at_the_most() -> None:
-    async with running(patience=SOON) as worker:
+    async with running(timeouts=SOON) as worker:
         screen = Screen()
         view = worker.open_view(screen)
         await until(lambda: worker.ready)
@@ -153,10 +154,10 @@ async def test_nonsense_in_the_memory_ends_the_process_at_the_most() -> None:
             words = len(memory) // 8
             memory[: words * 8].view(np.int64)[:] = np.resize(rng.integers(low, high, 1001), words)
             worker.submit(webcam(200), 1.0)
-            view.look(View(yaw=0.1 * seed))
+            view.look(ViewRequest(yaw=0.1 * seed))
             worker.recalibrate()
             for slot in (0, 1, -5, 1 << 40):
-                worker._hand_out(slot, view.generation)
+                worker._hand_out(RenderedView(slot, view.generation))
             await asyncio.sleep(0.01)
             sizes.add(None if screen.frame is None else (screen.frame.width % 2, screen.frame.height % 2))
         assert sizes <= {None, (0, 0)}
@@ -170,8 +171,8 @@ async def test_nonsense_in_the_memory_ends_the_process_at_the_most() -> None:
 
 
 async def test_a_process_that_is_killed_again_and_again_after_it_was_ready_is_never_given_up() -> None:
-    patience = Patience(backoff=0.1, attempts=2)
-    async with running(patience=patience, avatar=b"\xc8 the avatar's bytes") as worker:
+    timeouts = SupervisorTimeouts(backoff=0.1, attempts=2)
+    async with running(timeouts=timeouts, avatar=b"\xc8 the avatar's bytes") as worker:
         screen = Screen()
         worker.open_view(screen)
         await until(lambda: worker.ready)
@@ -188,7 +189,7 @@ async def test_a_process_that_is_killed_again_and_again_after_it_was_ready_is_ne
 
 async def test_a_spawn_that_the_system_refuses_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    async with running(patience=Patience(backoff=0.1)) as worker:
+    async with running(timeouts=SupervisorTimeouts(backoff=0.1)) as worker:
         await until(lambda: worker.ready)
         handles = len(os.listdir("/proc/self/fd"))
         try:

@@ -11,20 +11,20 @@ import av
 import numpy as np
 
 from realtime.render_process import Setup
-from realtime.worker import Patience, RenderWorker
+from realtime.worker import RenderWorker, SupervisorTimeouts
 from tests.fakes import flat_color
 
 
 @asynccontextmanager
 async def running(
     views: int = 2,
-    patience: Patience | None = None,
+    timeouts: SupervisorTimeouts | None = None,
     factory: str = "tests.fakes:FakePipeline",
     avatar: bytes = b"",
     **options: Any,
 ) -> AsyncIterator[RenderWorker]:
     """A worker that has started; it has stopped when the block has ended."""
-    worker = RenderWorker(Setup(factory, options, 64, 64), views=views, avatar=avatar, patience=patience)
+    worker = RenderWorker(Setup(factory, options, 64, 64), views=views, avatar=avatar, timeouts=timeouts)
     worker.start()
     try:
         yield worker

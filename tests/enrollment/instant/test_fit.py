@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from enrollment.instant import fit as fitting
 from enrollment.instant.fit import FREE, MARKS, PhotoFit, fit
 from enrollment.instant.pipeline import Enrollment
 from models import arkit
-from models.heads.base import LEFT_EYE, RIGHT_EYE, HeadModel, PersonHead, rotation_log, rotation_vector
+from models.heads.base import LEFT_EYE, RIGHT_EYE, HeadModel, PersonHead, rotation_log
 from models.similarity import similarity
+from models.tracking.gauss_newton import MANY_SWEEPS
 from models.types import Array64
 from tests.enrollment.heads import Known, known, landmarks_of, portrait_of
 
@@ -141,55 +144,44 @@ def test_the_photo_camera_sees_the_fit_where_the_landmarks_are(model: HeadModel)
     assert np.allclose(landmarks_of(model, truth)[:MARKS].mean(axis=0), seen.mean(axis=0), atol=0.12)
 
 
-def _state(model: HeadModel) -> tuple[Array64, list[fitting._Photo], fitting._Basis]:
+def _problem(model: HeadModel) -> tuple[fitting._Problem, fitting._State]:
     """Two photos in the middle of a fit, with outliers, all coefficients away from their bounds."""
     rng = np.random.default_rng(11)
-    basis = fitting._Basis.of(model)
-    weight = model.landmark_weight[:MARKS].astype(np.float64)
     truths = [known(model, 8, turn=t, jawOpen=0.5) for t in ((0, 10, 0), (5, -15, 3))]
-    photos = [fitting._Photo(portrait_of(model, t, noise=3.0), basis.mean, weight) for t in truths]
-    for photo in photos:
-        photo.coefficients = rng.uniform(0.1, 0.6, arkit.COUNT)
-        photo.translation = photo.translation + rng.normal(scale=0.005, size=3)
-        photo.log_focal += 0.1
-    return rng.normal(scale=0.5, size=model.identity_count), photos, basis
-
-
-def _energy_after(step: Array64, identity: Array64, photos: list[fitting._Photo], basis: fitting._Basis) -> float:
-    """The energy at a step (D,) away."""
-    moved = []
-    for i, p in enumerate(photos):
-        s = step[len(identity) :].reshape(len(photos), -1)[i]
-        new = object.__new__(fitting._Photo)
-        new.__dict__.update(p.__dict__)
-        new.rotation, new.translation = rotation_vector(s[:3]) @ p.rotation, p.translation + s[3:6]
-        new.log_focal, new.coefficients = p.log_focal + s[6], p.coefficients.copy()
-        new.coefficients[FREE] += s[7:]
-        moved.append(new)
-    return fitting._energy(identity + step[: len(identity)], moved, basis)
+    problem = fitting._Problem.of([portrait_of(model, t, noise=3.0) for t in truths], model)
+    photos = tuple(
+        replace(
+            photo,
+            coefficients=rng.uniform(0.1, 0.6, arkit.COUNT),
+            translation=photo.translation + rng.normal(scale=0.005, size=3),
+            log_focal=photo.log_focal + 0.1,
+        )
+        for photo in problem.start().photos
+    )
+    return problem, fitting._State(rng.normal(scale=0.5, size=model.identity_count), photos)
 
 
 def test_the_gradient_is_that_of_the_energy(model: HeadModel) -> None:
-    identity, photos, basis = _state(model)
-    _, gradient = fitting._equations(identity, photos, basis)
-    each = 7 + len(FREE)
-    k, rng = len(identity), np.random.default_rng(0)
-    chosen = [*range(k, k + 7), *range(k + each, k + each + 7), *rng.choice(k, 12, replace=False),
-              *rng.choice(np.arange(k + 7, k + each), 12, replace=False)]  # fmt: skip
-    for at in chosen:
+    problem, state = _problem(model)
+    gradient = problem.equations(state).gradient
+    k, rng = len(state.identity), np.random.default_rng(0)
+    for at in (
+        *range(k, k + 14),
+        *rng.choice(k, 12, replace=False),
+        *rng.choice(np.arange(k + 14, len(gradient)), 24, replace=False),
+    ):
         step = np.zeros(len(gradient))
         step[at] = 1e-5
-        numeric = (_energy_after(step, identity, photos, basis) - _energy_after(-step, identity, photos, basis)) / 4e-5
+        numeric = (problem.energy(problem.moved(state, step)) - problem.energy(problem.moved(state, -step))) / 4e-5
         assert gradient[at] == pytest.approx(numeric, rel=1e-4, abs=1e-3), at
 
 
 def test_a_step_goes_downhill_and_its_hessian_is_positive(model: HeadModel) -> None:
-    identity, photos, basis = _state(model)
-    hessian, gradient = fitting._equations(identity, photos, basis)
-    assert np.allclose(hessian, hessian.T) and np.linalg.eigvalsh(hessian).min() > 0
-    step = fitting._step(identity, photos, basis, 1.0)
-    assert gradient @ step < 0
-    for i, photo in enumerate(photos):
-        after = photo.coefficients[FREE] + step[len(identity) :].reshape(2, -1)[i, 7:]
-        assert after.min() > -1e-9 and after.max() < 1 + 1e-9
-    assert _energy_after(0.2 * step, identity, photos, basis) < fitting._energy(identity, photos, basis)
+    problem, state = _problem(model)
+    equations = problem.equations(state)
+    assert np.allclose(equations.hessian, equations.hessian.T) and np.linalg.eigvalsh(equations.hessian).min() > 0
+    step = equations.step(1.0, MANY_SWEEPS)
+    assert equations.gradient @ step < 0
+    after = np.concatenate([photo.coefficients[FREE] for photo in state.photos]) + step[-2 * len(FREE) :]
+    assert after.min() > -1e-9 and after.max() < 1 + 1e-9
+    assert problem.energy(problem.moved(state, 0.2 * step)) < problem.energy(state)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from models.heads.anny import AnnyHead
 from models.heads.base import (
@@ -122,6 +123,15 @@ def test_regions() -> None:
     assert set(MODEL.region[mask]) <= {0, 5}
     assert not set(MODEL.region[~mask]) & {0, 5}
     np.testing.assert_array_equal(MODEL.region_vertices("skin", "tongue"), np.unique(MODEL.faces[mask]))
+
+
+@given(vectors)
+def test_rotations_are_those_of_scipy(vector: np.ndarray) -> None:
+    matrix, truth = rotation_vector(vector), Rotation.from_rotvec(vector)
+    np.testing.assert_allclose(matrix, truth.as_matrix(), atol=1e-12)
+    np.testing.assert_allclose(rotation_matrix(np.roll(truth.as_quat(), 1)), matrix, atol=1e-12)
+    np.testing.assert_allclose(Rotation.from_rotvec(rotation_log(matrix)).as_matrix(), matrix, atol=1e-7)
+    np.testing.assert_allclose(np.abs(quaternion(matrix) @ np.roll(truth.as_quat(), 1)), 1.0, atol=1e-9)
 
 
 @given(vectors)

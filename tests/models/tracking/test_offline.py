@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from models.heads.base import quaternion, rotation_log, rotation_matrix, rotation_vector
-from models.tracking import same_person
-from models.tracking.offline import Motion
+from models.tracking.offline import EvenSample, Motion, Reenactment
 from models.types import DriveFrame
 
 RNG = np.random.default_rng(0)
@@ -25,7 +24,7 @@ def turned(angle: float, confidence: float = 1.0) -> DriveFrame:
 
 
 def motion(drives: list[DriveFrame]) -> Motion:
-    return Motion(tuple(drives), (None,) * len(drives), 600.0, False)
+    return Motion(tuple(drives), (None,) * len(drives), 600.0, Reenactment.SELF)
 
 
 def angle_of(drive: DriveFrame) -> float:
@@ -66,10 +65,10 @@ def test_every() -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 6, 40, 157])
 def test_kept_pictures_are_spread_over_the_clip(count: int) -> None:
-    frames = [(np.full((2, 2, 3), i, np.uint8), i / 30) for i in range(count)]
-    kept: dict[int, np.ndarray] = {}
-    assert [seconds for _, seconds in same_person.evenly(frames, kept, 6)] == [i / 30 for i in range(count)]
-    numbers = sorted(kept)
+    sample = EvenSample(6)
+    for i in range(count):
+        sample.add(np.full((2, 2, 3), i, np.uint8))
+    numbers = list(sample.pictures)
     assert min(count, 4) <= len(numbers) <= 6
     assert len({b - a for a, b in pairwise(numbers)}) <= 1
-    assert all((rgb == number).all() for number, rgb in kept.items())
+    assert all((rgb == number).all() for number, rgb in sample.pictures.items())

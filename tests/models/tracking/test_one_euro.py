@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models import arkit
 from models.heads.base import quaternion, rotation_log, rotation_matrix, rotation_vector
-from models.tracking.one_euro import GAP, DriveSmoother, OneEuro, OneEuroRotation, Tuning
+from models.tracking.one_euro import GAP, DriveFilter, OneEuro, OneEuroRotation, Tuning
 from models.types import DriveFrame
 
 FPS = 30
@@ -21,11 +21,11 @@ def frames(values: dict[str, list[float]]) -> list[DriveFrame]:
 
 
 def test_what_rests_stays_as_it_is() -> None:
-    smoother = DriveSmoother()
+    drive_filter = DriveFilter()
     gaze = np.full((2, 2), 0.1, np.float32)
     still = replace(DriveFrame.expression(jawOpen=0.4), translation=np.array([0.1, 0, -0.6]), gaze=gaze)
     for i in range(20):
-        out = smoother(replace(still, timestamp=i / FPS))
+        out = drive_filter(replace(still, timestamp=i / FPS))
     np.testing.assert_allclose(out.coefficients, still.coefficients, atol=1e-6)
     np.testing.assert_allclose(out.translation, still.translation, atol=1e-9)
     np.testing.assert_allclose(out.gaze, still.gaze, atol=1e-6)
@@ -34,9 +34,9 @@ def test_what_rests_stays_as_it_is() -> None:
 
 def test_a_blink_passes_and_a_brow_is_calm() -> None:
     step = [0.0] * 10 + [1.0] * 4
-    smoother = DriveSmoother()
+    drive_filter = DriveFilter()
     for frame in frames({"eyeBlinkLeft": step, "browInnerUp": step}):
-        out = smoother(frame)
+        out = drive_filter(frame)
     blink, brow = (float(out.coefficients[arkit.INDEX[n]]) for n in ("eyeBlinkLeft", "browInnerUp"))
     assert blink > 0.97
     assert 0.3 < brow < blink
@@ -44,11 +44,11 @@ def test_a_blink_passes_and_a_brow_is_calm() -> None:
 
 def test_noise_is_reduced_at_rest() -> None:
     rng = np.random.default_rng(0)
-    smoother = DriveSmoother()
+    drive_filter = DriveFilter()
     raw = np.array([0.5, 0.1, -0.7]) + rng.normal(0, 0.002, (200, 3))
     turns = [rotation_vector(rng.normal(0, 0.01, 3)) for _ in range(200)]
     both = zip(raw, turns, strict=True)
-    out = [smoother(DriveFrame(i / FPS, translation=t, rotation=quaternion(r))) for i, (t, r) in enumerate(both)]
+    out = [drive_filter(DriveFrame(i / FPS, translation=t, rotation=quaternion(r))) for i, (t, r) in enumerate(both)]
     calm = np.array([f.translation for f in out[30:]])
     assert calm.std(axis=0).max() < 0.55 * raw.std(axis=0).min()
     left = [np.linalg.norm(rotation_log(rotation_matrix(f.rotation))) for f in out[30:]]
@@ -84,29 +84,23 @@ def test_a_rotation_takes_the_short_way_whatever_the_sign() -> None:
 
 
 def test_without_a_face_the_last_pose_stays() -> None:
-    smoother = DriveSmoother()
-    seen = smoother(replace(DriveFrame.expression(jawOpen=0.7), timestamp=0.0))
-    lost = smoother(DriveFrame(0.1, confidence=0.0))
+    drive_filter = DriveFilter()
+    seen = drive_filter(replace(DriveFrame.expression(jawOpen=0.7), timestamp=0.0))
+    lost = drive_filter(DriveFrame(0.1, confidence=0.0))
     assert lost.confidence == 0.0 and lost.timestamp == 0.1
     np.testing.assert_array_equal(lost.coefficients, seen.coefficients)
 
 
 @pytest.mark.parametrize("later", [GAP + 0.1, -1.0])
 def test_after_a_gap_it_starts_anew(later: float) -> None:
-    smoother = DriveSmoother()
-    smoother(DriveFrame(0.0))
-    out = smoother(replace(DriveFrame.expression(browInnerUp=1.0), timestamp=later))
+    drive_filter = DriveFilter()
+    drive_filter(DriveFrame(0.0))
+    out = drive_filter(replace(DriveFrame.expression(browInnerUp=1.0), timestamp=later))
     assert out.coefficients[arkit.INDEX["browInnerUp"]] == 1.0
 
 
 def test_two_frames_at_once_do_no_harm() -> None:
-    smoother = DriveSmoother()
-    smoother(DriveFrame(1.0))
-    out = smoother(replace(DriveFrame.expression(jawOpen=1.0), timestamp=1.0))
+    drive_filter = DriveFilter()
+    drive_filter(DriveFrame(1.0))
+    out = drive_filter(replace(DriveFrame.expression(jawOpen=1.0), timestamp=1.0))
     assert np.isfinite(out.coefficients).all() and out.coefficients.min() >= 0 and out.coefficients.max() <= 1
-
-
-def test_a_latent_may_change_its_length() -> None:
-    smoother = DriveSmoother()
-    smoother(DriveFrame(0.0, latent=np.zeros(4, np.float32)))
-    assert smoother(DriveFrame(0.03, latent=np.ones(8, np.float32))).latent.tolist() == [1.0] * 8

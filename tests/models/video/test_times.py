@@ -13,7 +13,7 @@ import pytest
 
 from models.video.reader import open_clip
 from models.video.times import NOWHERE, Clock, Track, steady
-from models.video.writer import open_sink
+from models.video.writer import open_writer
 from tests.models.video import clips
 
 TICK = 1e-3
@@ -188,9 +188,9 @@ def test_joined_recordings_stay_in_sync(
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     source = open_clip(joined)
     assert source.fps == pytest.approx(FPS, abs=2)
-    with open_sink(tmp_path / "out.mp4", source) as sink:
+    with open_writer(tmp_path / "out.mp4", source) as writer:
         for rgb, seconds in source.frames():
-            sink.write(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]), seconds)
+            writer.write(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]), seconds)
     lit, heard, last = when(tmp_path / "out.mp4")
     assert len(lit) == len(heard) == len(parts)
     np.testing.assert_allclose(heard, lit, atol=0.04)
@@ -201,9 +201,9 @@ def test_joined_recordings_stay_in_sync(
 @pytest.mark.parametrize(("begin", "late"), [(-0.4, 0.0), (-0.4, 0.6), (3.0, 0.5), (0.0, 0.0)])
 def test_sound_that_begins_at_another_time_stays_in_sync(tmp_path: Path, begin: float, late: float) -> None:
     source = open_clip(flashes(tmp_path / ("a.mp4" if begin < 0 else "a.mkv"), 20, 50, begin, late))
-    with open_sink(tmp_path / "out.mp4", source) as sink:
+    with open_writer(tmp_path / "out.mp4", source) as writer:
         for rgb, seconds in source.frames():
-            sink.write(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]), seconds)
+            writer.write(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]), seconds)
     lit, heard, _ = when(tmp_path / "out.mp4")
     assert len(lit) == 1, "MP4 cuts what comes before zero, so it is not always at the same time"
     assert heard == pytest.approx(lit, abs=0.04)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from models.errors import ClipError
 from models.video.reader import Clip, open_clip
-from models.video.writer import open_sink
+from models.video.writer import open_writer
 from tests.models.video import clips
 
 FPS = 25
@@ -69,9 +69,9 @@ def film(path: Path, tracks: list[dict[str, Any]], seconds: float = 1.0) -> Path
 
 def driven(clip: Clip, out: Path) -> Path:
     """As `drive` writes it."""
-    with open_sink(out, clip) as sink:
+    with open_writer(out, clip) as writer:
         for rgb, seconds in clip.frames():
-            sink.write(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]), seconds)
+            writer.write(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]), seconds)
     return out
 
 

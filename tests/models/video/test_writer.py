@@ -10,7 +10,7 @@ import pytest
 
 from models.errors import StorageError
 from models.video.reader import Clip, open_clip
-from models.video.writer import mp4, open_sink, png_folder
+from models.video.writer import mp4, open_writer, png_folder
 from tests.models.video import clips
 from tests.models.video.clips import BLUE, GREEN, GREY, RED
 
@@ -33,9 +33,9 @@ def left_over(folder: Path) -> list[str]:
 
 
 def test_mp4_keeps_pictures_times_and_sound(source: Clip, tmp_path: Path) -> None:
-    with open_sink(tmp_path / "out.mp4", source) as sink:
+    with open_writer(tmp_path / "out.mp4", source) as writer:
         for rgb, seconds in source.frames():
-            sink.write(rgba(rgb), seconds)
+            writer.write(rgba(rgb), seconds)
     out = open_clip(tmp_path / "out.mp4")
     assert (out.width, out.height, out.frame_count, out.has_audio) == (64, 48, 10, True)
     for (a, at), (b, bt) in zip(source.frames(), out.frames(), strict=True):
@@ -49,9 +49,9 @@ def test_mp4_keeps_pictures_times_and_sound(source: Clip, tmp_path: Path) -> Non
 def test_mp4_encodes_sound_that_mp4_does_not_take(tmp_path: Path) -> None:
     pictures = [np.full((32, 32, 3), 90, np.uint8)] * 10
     source = open_clip(clips.write(tmp_path / "a.mkv", pictures, fps=10, tone="pcm_s16le", rate=48_000))
-    with open_sink(tmp_path / "out.mp4", source) as sink:
+    with open_writer(tmp_path / "out.mp4", source) as writer:
         for rgb, seconds in source.frames():
-            sink.write(rgba(rgb), seconds)
+            writer.write(rgba(rgb), seconds)
     before, after = clips.sound_of(source.path)[0] / 32768, clips.sound_of(tmp_path / "out.mp4")[0]
     middle = slice(10_000, 30_000)
     lag = int(np.argmax([np.dot(before[middle], after[10_000 + d : 30_000 + d]) for d in range(-50, 51)])) - 50
@@ -60,17 +60,17 @@ def test_mp4_encodes_sound_that_mp4_does_not_take(tmp_path: Path) -> None:
 
 
 def test_mp4_shows_transparency_on_white(source: Clip, tmp_path: Path) -> None:
-    with open_sink(tmp_path / "out.mp4", source) as sink:
+    with open_writer(tmp_path / "out.mp4", source) as writer:
         for i in range(3):
-            sink.write(rgba(np.zeros((48, 64, 3), np.uint8), 128), i / 10)
+            writer.write(rgba(np.zeros((48, 64, 3), np.uint8), 128), i / 10)
     assert next(open_clip(tmp_path / "out.mp4").frames())[0].mean() == pytest.approx(127, abs=2)
 
 
 def test_mp4_of_odd_size_grows_to_even(tmp_path: Path) -> None:
     picture = clips.quarters(33, 47, RED, GREEN, BLUE, GREY)
-    with mp4(tmp_path / "out.mp4", 33, 47, 25.0) as sink:
+    with mp4(tmp_path / "out.mp4", 33, 47, 25.0) as writer:
         for i in range(2):
-            sink.write(rgba(picture), i / 25)
+            writer.write(rgba(picture), i / 25)
     read, _ = next(open_clip(tmp_path / "out.mp4").frames())
     assert read.shape == (48, 34, 3)
     assert np.abs(read[:47, :33].astype(int) - picture).mean() < CLOSE
@@ -78,9 +78,9 @@ def test_mp4_of_odd_size_grows_to_even(tmp_path: Path) -> None:
 
 def test_folder_holds_straight_alpha(source: Clip, tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 255, (48, 64, 4), np.uint8)
-    with open_sink(tmp_path / "out", source) as sink:
+    with open_writer(tmp_path / "out", source) as writer:
         for i in range(3):
-            sink.write(picture, i / 10)
+            writer.write(picture, i / 10)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["000000.png", "000001.png", "000002.png"]
     read = cv2.cvtColor(cv2.imread(str(tmp_path / "out" / "000002.png"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
     np.testing.assert_array_equal(read, picture)
@@ -88,9 +88,9 @@ def test_folder_holds_straight_alpha(source: Clip, tmp_path: Path) -> None:
 
 def test_folder_takes_the_place_of_older_pictures(tmp_path: Path) -> None:
     for count in (5, 2):
-        with png_folder(tmp_path / "out") as sink:
+        with png_folder(tmp_path / "out") as writer:
             for i in range(count):
-                sink.write(np.zeros((4, 4, 4), np.uint8), float(i))
+                writer.write(np.zeros((4, 4, 4), np.uint8), float(i))
     assert len(list((tmp_path / "out").iterdir())) == 2
     assert left_over(tmp_path) == []
 
@@ -107,9 +107,9 @@ def test_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
 def test_failure_leaves_what_was_there(source: Clip, tmp_path: Path, name: str, error: type[BaseException]) -> None:
     for brightness, fails in ((200, False), (50, True)):
         try:
-            with open_sink(tmp_path / name, source) as sink:
+            with open_writer(tmp_path / name, source) as writer:
                 for i in range(3):
-                    sink.write(np.full((48, 64, 4), brightness, np.uint8), i / 10)
+                    writer.write(np.full((48, 64, 4), brightness, np.uint8), i / 10)
                 if fails:
                     raise error
         except error:
@@ -124,10 +124,10 @@ def test_failure_leaves_what_was_there(source: Clip, tmp_path: Path, name: str, 
 
 @pytest.mark.parametrize("name", ["none/out", "none/out.mp4"])
 def test_missing_folder(source: Clip, tmp_path: Path, name: str) -> None:
-    with pytest.raises(StorageError), open_sink(tmp_path / name, source):
+    with pytest.raises(StorageError), open_writer(tmp_path / name, source):
         pass
 
 
 def test_other_suffix_is_refused(source: Clip, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="mp4 file or a folder"):
-        open_sink(tmp_path / "out.gif", source)
+        open_writer(tmp_path / "out.gif", source)

@@ -1,0 +1,60 @@
+"""The first second of a call becomes the resting face and the resting pose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models import arkit
+from models.heads.base import PersonHead, rotation_log
+from models.tracking.calibration import Calibration
+from models.tracking.synthetic_landmarks import head_pose
+from models.types import Array64
+from tests.models.tracking.faces import exact_solver, seen
+
+
+def test_the_resting_face_becomes_neutral(person: PersonHead) -> None:
+    rng = np.random.default_rng(2)
+    shift = np.outer(np.ones(470), (0.0, 0.001)) + rng.normal(0, 0.0015, (470, 2))
+    solver = exact_solver(person)
+    calibration = Calibration(solver)
+    head = head_pose(0.1, 0.15, 0.0, (0.03, -0.05, -0.6))
+    for i in range(40):
+        blinking = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0} if 5 <= i < 10 else {}
+        assert calibration.solve(seen(person, blinking, head, noise=0.2, shift=shift), i / 30).confidence > 0
+    assert not calibration.running
+    assert turned_matrix(calibration.pose, head) < 3.0
+    rest = calibration.solve(seen(person, {}, head, shift=shift), 2.0)
+    assert rest.coefficients.max() < 0.1
+    np.testing.assert_allclose(rest.gaze, 0, atol=0.05)
+    smile = calibration.solve(seen(person, {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}, head, shift=shift), 3.0)
+    assert smile.coefficients[arkit.INDEX["mouthSmileLeft"]] == pytest.approx(0.8, abs=0.2)
+
+
+def turned_matrix(pose: Array64, head: Array64) -> float:
+    return float(np.rad2deg(np.linalg.norm(rotation_log(pose[:3, :3].T @ head[:3, :3]))))
+
+
+def test_the_calibration_can_be_repeated(person: PersonHead) -> None:
+    calibration = Calibration(exact_solver(person))
+    face = seen(person, {}, head_pose(0, 0, 0, (0, 0, -0.6)))
+    for start in (0.0, 10.0):
+        calibration.restart()
+        assert calibration.running
+        assert calibration.solve(None, start).confidence == 0.0
+        for i in range(35):
+            calibration.solve(face, start + i / 30)
+        assert not calibration.running
+
+
+def test_an_earlier_calibration_and_a_known_offset_do_not_add_up(person: PersonHead) -> None:
+    known = np.random.default_rng(2).normal(0, 1e-3, exact_solver(person).resting_offset.shape)
+    solver = exact_solver(person, resting_offset=known)
+    faces = [seen(person, {}, head_pose(0.1 * i, 0, 0, (0, 0, -0.6))) for i in range(3)]
+    assert len(solver.calibrate(faces, rounds=2)) == 3
+    once = solver.resting_offset
+    assert np.abs(once).mean() < 3e-4, "the resting face is the head's own"
+    solver.calibrate(faces, rounds=2)
+    np.testing.assert_allclose(solver.resting_offset, once, atol=1e-9)
+    assert solver.calibrate(faces, least=4) == []
+    np.testing.assert_array_equal(solver.resting_offset, known)
