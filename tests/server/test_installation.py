@@ -16,7 +16,7 @@ LINES = [
     "click>=8.1",
     "pi-heif>=1.0",
     'anny==0.6.2; extra == "bake"',
-    "Onnx_Runtime>=1 ; python_version < '4' and extra == 'train'",
+    "Onnx_Runtime>=1; extra == 'train'",
 ]
 
 
