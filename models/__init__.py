@@ -5,4 +5,7 @@ Importing it also sees to it that the libraries in use find a place for their ca
 
 from models import caches
 
+__version__ = "0.1.0"
+"""Of Visavis; pyproject.toml reads it here."""
+
 caches.prepare()

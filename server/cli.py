@@ -9,8 +9,9 @@ import sys
 
 import click
 
-from models import stopping
+from models import __version__, stopping
 from models.errors import VisavisError
+from server import installation
 from server.console import failed
 
 STOPPED = "stopped; nothing half-written is left"
@@ -48,7 +49,7 @@ class _Verbs(click.Group):
 
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="visavis", prog_name="visavis")
+@click.version_option(__version__, prog_name="visavis")
 def cli() -> None:
     """One portrait photo to a live 3D head avatar in the browser."""
 
@@ -63,6 +64,11 @@ def main() -> None:
             cli.main(standalone_mode=False)
     except VisavisError as error:
         sys.exit(failed(str(error), error.exit_code))
+    except ImportError as error:
+        sentence = installation.explain(error)
+        if sentence is None:
+            raise
+        sys.exit(failed(sentence, 2))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)

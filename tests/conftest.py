@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,33 @@ if TYPE_CHECKING:
 
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("fast", deadline=None, max_examples=10)  # `make test-fast`
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+SLOW = (
+    "gpu",
+    "network",
+    "packaging",
+    "enrollment/high",
+    "enrollment/prior_training",
+    "enrollment/reconstruction",
+    "enrollment/test_workflow.py",
+    "models/exchange/test_viewers.py",
+    "server/benchmarks",
+    "server/call/attacks",
+    "server/evaluation",
+)
+"""What `make test-fast` leaves out: these enroll, train or measure, or need a network or an environment of their own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in `SLOW`, and what drives a browser."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        if path.startswith(tuple(f"{name}/" for name in SLOW)) or path in SLOW:
+            item.add_marker("slow")
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker("e2e")
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# What `make test` runs: linter and types, the page's own tests, then pytest. One argument: the venv's bin folder.
+# What `make test` runs: linter, formatting, types, the page's own tests, then pytest. One argument: the venv's bin folder.
+# VISAVIS_INSTALL_BROWSER=no leaves the machine as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin="$1"
 
-if ! command -v chromium >/dev/null && command -v apt-get >/dev/null; then
+if ! command -v chromium >/dev/null && [ "${VISAVIS_INSTALL_BROWSER:-yes}" != no ] && command -v apt-get >/dev/null; then
   if [ "$(id -u)" = 0 ]; then
-    echo "installing chromium for the browser tests ..."
+    echo "installing Debian's chromium (about 400 MB) with apt-get for the browser tests; VISAVIS_INSTALL_BROWSER=no prevents it ..."
     { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; } >/dev/null 2>&1 \
       || echo "chromium could not be installed: the browser tests will be skipped"
   else
@@ -15,6 +16,7 @@ if ! command -v chromium >/dev/null && command -v apt-get >/dev/null; then
 fi
 
 "$bin/ruff" check --quiet .
-"$bin/mypy" models enrollment realtime server
+"$bin/ruff" format --check --quiet .
+"$bin/mypy"
 (export PATH="$(cd "$bin" && pwd):$PATH" && cd client_web && npm test --silent)
 "$bin/python" -m pytest "${@:2}"

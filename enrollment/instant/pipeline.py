@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from enrollment.instant.nonrigid_registration import conform
 from enrollment.photo.reader import Photo, read_photo
 from enrollment.portrait.anatomy import checked
 from enrollment.portrait.portrait import Portrait, prepare
+from models import __version__
 from models.avatar import Avatar
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel
@@ -109,15 +109,11 @@ def _prepare(photos: list[Path | NDArray[np.uint8]], step: _Steps) -> tuple[list
 
 
 def _provenance(portraits: list[Portrait], consent: str) -> dict[str, object]:
-    try:
-        made_by = version("visavis")
-    except PackageNotFoundError:
-        made_by = "unknown"
     return {
         "consent": consent,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "photo_sha256": [p.photo_hash for p in portraits],
-        "made_by": f"visavis {made_by}",
+        "made_by": f"visavis {__version__}",
         "quality": "instant",
         "synthetic": True,
     }

@@ -31,13 +31,13 @@ import io
 import math
 import re
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models import __version__
 from models.atomic import atomic_folder, atomic_write
 from models.avatar import Avatar
 from models.binding import LARGEST, BoundGaussians
@@ -281,10 +281,7 @@ def _our_teeth() -> int:
 
 
 def _readme(head: str, flame: bool, count: int, left_out: int) -> str:
-    try:
-        made_by = f"Visavis {version('visavis')}"
-    except PackageNotFoundError:
-        made_by = "Visavis"
+    made_by = f"Visavis {__version__}"
     lines = [f"{count} Gaussians of an avatar on the head model {head!r}, written by {made_by} in the layout of GaussianAvatars."]
     if flame:
         lines.append(f"Open with GaussianAvatars and your own FLAME file. {left_out} Gaussians on the teeth were left out,")

@@ -17,7 +17,8 @@ REPEATS, WARM, SEED = 100, 5, 0
 
 def bench(encoder: ExpressionEncoder) -> dict[str, float]:
     """median_ms, p95_ms: of onnxruntime on one thread, one crop (four parts of a face) at a time. difference: the largest
-    between its latents and torch's, of crops of noise. Raises `MissingPartError` without the package onnx."""
+    between its latents and torch's, of crops of noise. Raises `MissingPartError` without the package onnx,
+    `ModuleNotFoundError` without onnxruntime; the extra `train` brings both."""
     import onnxruntime
 
     with tempfile.TemporaryDirectory() as folder:

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
 from server.call.links import new_key
+from server.call.page_folder import page_folder
 from server.call.protocol import IceServer
 
-WEB_DIR = Path(__file__).resolve().parents[2] / "client_web" / "dist"
+WEB_DIR = page_folder()
 ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064, 3.1 and RFC 7065, 3.1."""
 

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from server.console import json_option, report
+from server.installation import explain, requirements
 
-NEEDED = ("numpy", "mediapipe", "torch", "numba", "av", "aiortc", "websockets", "starlette", "uvicorn", "safetensors", "pillow")
 OPTIONAL = {
     "gsplat": ("drawing on an NVIDIA GPU", "pip install 'visavis[cuda]' beside a CUDA build of torch"),
     "pyfvvdp": ("the JOD column of `visavis eval` (non-commercial licence)", "pip install 'visavis[eval]'"),
@@ -30,12 +30,16 @@ def command(as_json: bool) -> None:
     from server import machine
     from server.call.config import WEB_DIR
 
-    found = {name: _version(name) for name in NEEDED}
+    found = {name: _version(name) for name, extra in requirements().items() if not extra and not name.startswith("opencv")}
     optional = {name: _version(name) for name in OPTIONAL}
     page = (WEB_DIR / "index.html").is_file()
     gpu, processor, seconds = _gpu(), machine.processor(), round(machine.seconds_of_additions(), 2)
     chromium = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
-    problems = [f"{name} is missing: run `make setup`" for name, v in found.items() if v is None]
+    missing = [name for name, v in found.items() if v is None]
+    problems = [f"{name} is missing: run `pip install visavis`, in a checkout `make setup`" for name in missing]
+    found["opencv"], opencv_problem = _opencv()
+    if opencv_problem:
+        problems.append(opencv_problem)
     if not page:
         problems.append("the page is not built: run `make web`")
     lines = [
@@ -63,6 +67,16 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return "present" if find_spec(name) else None
+
+
+def _opencv() -> tuple[str | None, str]:
+    """The version of OpenCV, and why it cannot be loaded; its desktop build needs libraries of the system."""
+    try:
+        import cv2
+
+        return cv2.__version__, ""
+    except ImportError as error:
+        return None, explain(error) or f"OpenCV cannot be loaded ({error}); install it again"
 
 
 def _gpu() -> str | None:

@@ -53,6 +53,8 @@ def command(
     ice_ports: str, state: Path | None, new_links: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Start a call: open the printed address in Chromium or Firefox, allow the camera, and the avatar follows you."""
+    import cv2  # noqa: F401 - the render process needs it; where it cannot be loaded, `server.installation` says so here, once
+
     from models import avatar_file
     from models.heads.registry import by_name
     from server import builtin
