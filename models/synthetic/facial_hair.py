@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.heads.base import PersonHead
 from models.synthetic.anatomy import Anatomy
-from models.synthetic.growth import gather_locks, scatter
+from models.synthetic.hair_growth import gather_locks, scatter
 from models.synthetic.noise import coarse_fractal
 from models.synthetic.skin import UPPER_LIDS, masks
 from models.synthetic.strands import Strands

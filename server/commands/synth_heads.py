@@ -44,7 +44,7 @@ def command(
     from models import outputs, png
     from models.heads.registry import by_name
     from models.synthetic import export
-    from models.synthetic.sheet import sheet
+    from models.synthetic.contact_sheet import contact_sheet
 
     outputs.check_sheet(sheet_path)
     if out is not None:
@@ -54,7 +54,7 @@ def command(
     result: dict[str, Any] = {}
     if sheet_path is not None:
         note(f"drawing {SHEET} people ...")
-        png.write(sheet_path, sheet(model, SHEET, seed))
+        png.write(sheet_path, contact_sheet(model, SHEET, seed))
         result["sheet"] = str(sheet_path)
         lines.append(f"{sheet_path}: {SHEET} people")
     if out is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.heads.base import PersonHead
 from models.synthetic.anatomy import HEIGHT, WIDTH, Anatomy, above_hairline, angles, spherical
-from models.synthetic.growth import Obstacle, curl, gather_locks, grow, scatter
+from models.synthetic.hair_growth import Forces, Obstacle, Roots, curl, gather_locks, grow, scatter
 from models.synthetic.noise import coarse_fractal, fractal
 from models.synthetic.skin import masks
 from models.synthetic.strands import Strands
@@ -106,10 +106,9 @@ def grow_hair(
     else:
         first, flow, length, clear = _combed(name, style, traits, root, place, normal, rng)
         gap = (0.0015 + style.layer * rng.random(len(root)) ** 1.3 * np.clip(length / style.top, 0.3, 1)).astype(np.float32)
-        paths = grow(
-            root, first, flow, length, gap, around, steps=style.steps, comb=style.comb, gravity=style.gravity,
-            wobble=style.wobble, wave=45.0, seed=int(rng.integers(1 << 20)), hold=style.hold, clear=clear,
-        )  # fmt: skip
+        forces = Forces(style.comb, style.gravity, style.wobble, 45.0, style.hold)
+        roots = Roots(root, first, flow, length, gap, clear)
+        paths = grow(roots, forces, around, steps=style.steps, seed=int(rng.integers(1 << 20)))
         paths, lock = gather_locks(paths, style.lock, style.together, rng)
         curls = style.curl * rng.uniform(0.7, 1.3)
         paths = curl(paths, lock, curls, style.wavelength * rng.uniform(0.8, 1.3), rng)
@@ -238,7 +237,8 @@ def _tail(name: str, tie: Array, traits: Traits, around: Obstacle, rng: np.rando
         length = np.full(count, rng.uniform(0.14, 0.26) * traits.hair_length) * np.exp(rng.normal(0, 0.08, count))
         gap = np.full(count, 0.012) + 0.02 * rng.random(count)
         flow = np.repeat((out + rng.normal(0, 0.2, 3))[None], count, 0) + spread * 25
-        paths = grow(root, first, flow, length, gap, around, steps=14, comb=0.10, gravity=0.30, wobble=0.06, wave=30.0, seed=5)
+        roots = Roots(root, first, flow, length, gap, np.zeros(count))
+        paths = grow(roots, Forces(0.10, 0.30, 0.06, 30.0), around, steps=14, seed=5)
         paths, lock = gather_locks(paths, 0.006, 0.5, rng)
         if rng.random() < 0.4:
             paths = curl(paths, lock, 0.006, 0.05, rng)
