@@ -19,7 +19,7 @@ from models.synthetic.identity import random_person
 from models.synthetic.lighting import THIN, Lighting, bake_visibility, gather, random_lighting
 from models.synthetic.materials import EyeLook, KeyLight
 from models.synthetic.rasterization import draw, mesh_normals, normal_map
-from models.synthetic.shading import CellCamera, Mesh, Picture, PosedStrands, Surfaces, shade
+from models.synthetic.shading import CellCamera, Mesh, PixelBuffers, PosedStrands, Surfaces, shade
 from models.synthetic.skin import paint_skin
 from models.synthetic.strands import Strands, pose_strands, weights_of
 from models.synthetic.traits import Traits, random_traits
@@ -58,11 +58,6 @@ class HeadSample:
         """The head over a colour (3,), a grey value or a picture (H, W, 3), (H, W, 3) float32 sRGB."""
         return np.asarray(self.foreground + (1 - self.matte[..., None]) * np.asarray(background, np.float32), np.float32)
 
-    @property
-    def color_on_white(self) -> Array:
-        """(H, W, 3) float32 sRGB over white."""
-        return self.over(1.0)
-
 
 @dataclass(frozen=True)
 class SyntheticHead:
@@ -93,10 +88,6 @@ class SyntheticHead:
         parts, strands = _assemble(person, chosen, streams[3])
         return SyntheticHead(seed, chosen, person, identity, offset, lighting, panorama(streams[4]), strands, parts)
 
-    def relit(self, light: Lighting) -> SyntheticHead:
-        """The same person in another light."""
-        return replace(self, light=light, _lit={})
-
     def render(
         self, camera: Camera, coefficients: NDArray[np.floating], pose: Pose | None = None, *, supersample: int = 2,
         background: NDArray[np.floating] | float | None = None,
@@ -119,7 +110,7 @@ class SyntheticHead:
         if len(p.lens_faces):
             head = pose.head
             lens = rasterize(p.lens @ head[:3, :3].T + head[:3, 3], p.lens_faces, fine, cull=False).depth
-        picture = Picture.empty(camera.height, camera.width)
+        picture = PixelBuffers.empty(camera.height, camera.width)
         shade(
             supersample, seen, lens,
             Mesh(p.faces, p.material, mesh_normals(vertices, p.faces), light, p.canonical),

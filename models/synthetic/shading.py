@@ -84,7 +84,7 @@ class CellCamera(NamedTuple):
     gain: Array
 
 
-class Picture(NamedTuple):
+class PixelBuffers(NamedTuple):
     """The result, H x W pixels, zero before. color: (H, W, 3) float32 sRGB times matte. matte: (H, W) float32 [0, 1]. normals:
     (H, W, 3) float32 unit, world frame. depth: (H, W) float32 metres. face: (H, W) bool, bare skin of the face."""
 
@@ -95,10 +95,10 @@ class Picture(NamedTuple):
     face: NDArray[np.bool_]
 
     @staticmethod
-    def empty(height: int, width: int) -> Picture:
-        """A picture with nothing in it."""
+    def empty(height: int, width: int) -> PixelBuffers:
+        """Buffers with nothing in them."""
         shape = (height, width)
-        return Picture(
+        return PixelBuffers(
             np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32), np.zeros((*shape, 3), np.float32),
             np.zeros(shape, np.float32), np.zeros(shape, bool),
         )  # fmt: skip
@@ -241,9 +241,9 @@ def _finish(y, x, factor, nearest, cells, picture):  # type: ignore[no-untyped-d
 
 @kernel(fastmath=True)
 def shade(factor, visible, lens_depth, mesh, strands, surfaces, camera, lamp, picture):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """Fill `picture` (`Picture`). factor: cells of a pixel along each axis. visible (`Visible`) and lens_depth ((H, W) float32
-    metres, `inf` where no lens is): of the cells. The other arguments: `Mesh`, `PosedStrands`, `Surfaces`, `CellCamera`,
-    `KeyLight`."""
+    """Fill `picture`, `PixelBuffers`. factor: cells of a pixel along each axis. visible (`Visible`) and lens_depth ((H, W)
+    float32 metres, `inf` where no lens is) are of the cells. mesh, strands, surfaces, camera, lamp: `Mesh`, `PosedStrands`,
+    `Surfaces`, `CellCamera`, `KeyLight`."""
     height, width = picture.matte.shape
     point = Point(
         np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32),
