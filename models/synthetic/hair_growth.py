@@ -158,7 +158,7 @@ def grow(roots: Roots, forces: Forces, around: Obstacle, *, steps: int, seed: in
     out = np.empty((len(roots.root), steps, 3), np.float32)
     if len(out):
         arrays = Roots(*(np.ascontiguousarray(x, np.float32) for x in roots))
-        _grow(arrays, Forces(*(f32(x) for x in forces)), around, seed, out)
+        _grow(arrays, Forces(*(f32(x) for x in forces)), around, seed, out)  # type: ignore[arg-type]
     return out
 
 

@@ -237,7 +237,7 @@ def _tail(name: str, tie: Array, traits: Traits, around: Obstacle, rng: np.rando
         length = np.full(count, rng.uniform(0.14, 0.26) * traits.hair_length) * np.exp(rng.normal(0, 0.08, count))
         gap = np.full(count, 0.012) + 0.02 * rng.random(count)
         flow = np.repeat((out + rng.normal(0, 0.2, 3))[None], count, 0) + spread * 25
-        roots = Roots(root, first, flow, length, gap, np.zeros(count))
+        roots = Roots(root, first, flow, length, gap, np.zeros(count, np.float32))
         paths = grow(roots, Forces(0.10, 0.30, 0.06, 30.0), around, steps=14, seed=5)
         paths, lock = gather_locks(paths, 0.006, 0.5, rng)
         if rng.random() < 0.4:

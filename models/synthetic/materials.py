@@ -11,7 +11,7 @@ import numpy as np
 
 from models.jit import kernel
 from models.synthetic.noise import value_noise
-from models.types import Array, Array64
+from models.types import Array
 
 f32 = np.float32
 SKIN, LEFT_EYE, RIGHT_EYE, SOCKET, MOUTH, TONGUE, TEETH, CLOTH, HAT, RIM = range(10)
@@ -49,10 +49,10 @@ class KeyLight(NamedTuple):
 
 
 class EyeLook(NamedTuple):
-    """centres: (2, 3) float64 metres, template. turns: (2, 3, 3) float32, rest -> world. iris: (3,) float32 linear RGB. params:
+    """centres: (2, 3) float32 metres, template. turns: (2, 3, 3) float32, rest -> world. iris: (3,) float32 linear RGB. params:
     (4,) float32: iris and pupil radius in radians, seed, redness [0, 1]. First axis: left, right."""
 
-    centres: Array64
+    centres: Array
     turns: Array
     iris: Array
     params: Array

@@ -18,7 +18,7 @@ def test_frames_and_gaussians_are_those_of_the_live_path() -> None:
     same = (torch.from_numpy(at.rotation) * ours[1]).sum(dim=1).abs()
     torch.testing.assert_close(same, torch.ones(len(head.faces)), atol=1e-4, rtol=0)  # q and -q are one rotation
     tensors = [torch.from_numpy(a) for a in (bound.means, bound.rotations, bound.scales)]
-    means, rotations, scales = to_world(torch.from_numpy(bound.face).long(), *tensors, ours)
+    means, rotations, scales = to_world(torch.from_numpy(bound.face).long(), *tensors, ours)  # type: ignore[call-arg]
     np.testing.assert_allclose(means, world.means, atol=2e-4)
     np.testing.assert_allclose(np.abs((rotations.numpy() * world.rotations).sum(axis=1)), 1, atol=1e-4)
     np.testing.assert_allclose(scales, world.scales, rtol=1e-3)
@@ -30,6 +30,6 @@ def test_gradients_flow_from_gaussians_to_vertices() -> None:
     inputs = [torch.from_numpy(a).double().requires_grad_() for a in (head.template, bound.means, bound.rotations, bound.scales)]
 
     def posed(vertices: torch.Tensor, *local: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return to_world(face, *local, triangle_frames(vertices, torch.from_numpy(head.faces).long()))
+        return to_world(face, *local, triangle_frames(vertices, torch.from_numpy(head.faces).long()))  # type: ignore[call-arg]
 
     assert torch.autograd.gradcheck(posed, inputs, eps=1e-7, atol=1e-4)

@@ -112,7 +112,7 @@ async def test_a_picture_of_400_megabytes_is_refused_before_it_is_decoded(caplog
         queue.decoder.put((VP8, JitterFrame(bomb, 0)))
     assert queue.waiting == "" and [r.levelno for r in caplog.records] == [logging.WARNING]
     decoder = get_decoder(RTCRtpCodecParameters("video/H264", 90_000))
-    assert decoder.decode(JitterFrame(encoded("H264", 128, 96)[0], 0))[0].width == 128
+    assert decoder.decode(JitterFrame(encoded("H264", 128, 96)[0], 0))[0].width == 128  # type: ignore[attr-defined]
 
 
 async def test_h264_that_is_too_large_is_refused_by_its_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ async def test_a_webcam_that_is_too_much_neither_piles_up_nor_blocks(codec: str,
     webcam = Webcam(codec, width, height, rate)
     make_prompt(webcam.receiver)
     await webcam.start()
-    queue: LiveDecoder = webcam.receiver._RTCRtpReceiver__decoder_queue
+    queue: LiveDecoder = webcam.receiver._RTCRtpReceiver__decoder_queue  # type: ignore[attr-defined]
     delays: list[float] = []
     longest = most = 0.0
 
@@ -186,7 +186,7 @@ async def test_nonsense_from_a_page_ends_nothing(caplog: pytest.LogCaptureFixtur
     make_prompt(webcam.receiver)
     await webcam.start()
     rng = np.random.default_rng(1)
-    queue: LiveDecoder = webcam.receiver._RTCRtpReceiver__decoder_queue
+    queue: LiveDecoder = webcam.receiver._RTCRtpReceiver__decoder_queue  # type: ignore[attr-defined]
     for size in (1, 2, 9, 10, 11, 200) * 10:
         queue.put((VP8, JitterFrame(rng.bytes(size), 0)))
         await asyncio.sleep(0.002)

@@ -20,7 +20,7 @@ def packets(sizes: list[int], first: int = 65_530) -> list[RtpPacket]:
     for frame, size in enumerate(sizes):
         for part in range(size):
             packet = RtpPacket(sequence_number=(first + len(made)) % 65536, timestamp=3000 * frame, marker=part == size - 1)
-            packet._data = f"{frame}.{part} ".encode()
+            packet._data = f"{frame}.{part} ".encode()  # type: ignore[attr-defined]
             made.append(packet)
     return made
 
@@ -90,7 +90,7 @@ def test_probing_packets_without_payload_make_no_frame() -> None:
     buffer = PromptJitterBuffer()
     stream = packets([1, 1, 1, 2])
     for padding in stream[1:3]:
-        padding._data, padding.marker, padding.timestamp = b"", 0, 0
+        padding._data, padding.marker, padding.timestamp = b"", 0, 0  # type: ignore[attr-defined]
     frames = [frame for packet in stream if (frame := buffer.add(packet)[1]) is not None]
     assert [f.data for f in frames] == [b"0.0 ", b"3.0 3.1 "]
 

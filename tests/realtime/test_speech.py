@@ -27,7 +27,7 @@ def test_speech_is_small_and_can_be_heard(layout: str) -> None:
         for payload in payloads:
             size += len(payload)
             for heard in decoder.decode(JitterFrame(payload, stamp)):
-                loudest = max(loudest, int(np.abs(heard.to_ndarray()).max()))
+                loudest = max(loudest, int(np.abs(heard.to_ndarray()).max()))  # type: ignore[attr-defined]
     assert 0.3 * BITRATE < 8 * size < 1.3 * BITRATE and 6000 < loudest < 10_000
 
 

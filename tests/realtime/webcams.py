@@ -24,8 +24,8 @@ ENCODERS = {"VP8": "libvpx", "H264": "libx264"}
 def encoded(codec: str, width: int, height: int, count: int = 2) -> list[bytes]:
     """A keyframe and `count` - 1 that need it; a picture with some detail, moving."""
     context = av.CodecContext.create(ENCODERS[codec], "w")
-    context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-    context.bit_rate, context.framerate, context.gop_size = 8_000_000, 30, 3000
+    context.width, context.height, context.pix_fmt = width, height, "yuv420p"  # type: ignore[attr-defined]
+    context.bit_rate, context.framerate, context.gop_size = 8_000_000, 30, 3000  # type: ignore[attr-defined]
     fast = {"deadline": "realtime", "cpu-used": "16", "lag-in-frames": "0"}
     context.options = fast if codec == "VP8" else {"preset": "ultrafast", "tune": "zerolatency"}
     rng = np.random.default_rng(0)
@@ -37,7 +37,7 @@ def encoded(codec: str, width: int, height: int, count: int = 2) -> list[bytes]:
             rows = np.frombuffer(memoryview(plane), np.uint8).reshape(shape[0], plane.line_size)
             rows[:, : shape[1]] = np.roll(tile, 4 * index, 1)[: shape[0], : shape[1]]
         frame.pts = index
-        packets += [bytes(packet) for packet in context.encode(frame)]
+        packets += [bytes(packet) for packet in context.encode(frame)]  # type: ignore[attr-defined]
     return packets
 
 

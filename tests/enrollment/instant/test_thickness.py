@@ -117,7 +117,7 @@ def test_any_matte_leaves_a_head(enrolled: Enrollment, model: HeadModel) -> None
     """A prior may be trained badly: whatever its mattes are, what comes out is finite and bounded."""
     rng = np.random.default_rng(0)
     plain = outlines(enrolled, model, 0.0)
-    for fill in (np.zeros, np.ones, lambda shape, dtype: rng.random(shape).astype(dtype)):
+    for fill in (np.zeros, np.ones, lambda shape, dtype: rng.random(shape).astype(dtype)):  # type: ignore[attr-defined]
         wild = tuple(replace(f, matte=fill(f.matte.shape, np.float32)) for f in plain)
         found = thickness(enrolled, model, wild)
         assert np.isfinite(found).all() and np.linalg.norm(found, axis=1).max() <= 1.5 * OUTWARDS

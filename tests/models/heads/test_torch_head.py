@@ -45,7 +45,7 @@ def test_parity_with_numpy(model, dtype: torch.dtype) -> None:
     cast = TorchPose(*(getattr(pose, n).to(dtype) for n in NAMES))
     inputs = [torch.as_tensor(x).to(dtype) for x in (identity, coefficients)]
     vertices = head(*inputs, cast, torch.as_tensor(offset).to(dtype))
-    landmarks = head.landmarks(*inputs, cast, torch.as_tensor(offset).to(dtype))
+    landmarks = head.landmarks(*inputs, cast, torch.as_tensor(offset).to(dtype))  # type: ignore[call-arg]
     for i in range(batch):
         person = model.person(identity[i], offset)
         expected = person.vertices(coefficients[i], numpy_pose(pose, i))
@@ -78,7 +78,7 @@ def test_gradients(spread: float) -> None:
 
     def both(*t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         pose = TorchPose(*t[2:])
-        return head(*t[:2], pose), head.landmarks(*t[:2], pose)
+        return head(*t[:2], pose), head.landmarks(*t[:2], pose)  # type: ignore[call-arg]
 
     assert torch.autograd.gradcheck(both, inputs)
 

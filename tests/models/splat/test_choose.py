@@ -53,5 +53,5 @@ def test_cuda_draws_what_the_oracle_draws(make_gaussians):
             wrong = np.abs(getattr(fast, name) - getattr(slow, name)) > 1e-3
             assert wrong.mean() < 0.01, name
         out = np.empty((67, 101, 3), np.uint8)
-        cuda.render_into(gaussians, camera, out, (0.2, 0.5, 0.9))
+        cuda.render_into(gaussians, camera, out, (0.2, 0.5, 0.9))  # type: ignore[attr-defined]
         assert np.abs(out / 255.0 - np.clip(fast.color, 0, 1)).max() < 0.01

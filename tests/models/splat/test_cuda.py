@@ -65,7 +65,7 @@ def test_broken_rows_get_zeros_and_harm_no_other(gsplat):
 
 def test_no_gaussians(gsplat):
     leaves = [torch.zeros(shape, requires_grad=True) for shape in ((0, 3), (0, 4), (0, 3), (0,), (0, 2))]
-    out, alpha, depth = autograd_cuda.rasterize(*leaves, VIEW, torch.tensor([0.25, 0.5]))
+    out, alpha, depth = autograd_cuda.rasterize(*leaves, VIEW, torch.tensor([0.25, 0.5]))  # type: ignore[call-arg]
     assert out.shape == (43, 61, 2) and alpha.shape == depth.shape == (43, 61)
     assert (out == torch.tensor([0.25, 0.5])).all() and not alpha.any() and not depth.any()
     (out.sum() + alpha.sum() + depth.sum()).backward()
@@ -74,9 +74,9 @@ def test_no_gaussians(gsplat):
 def test_wrong_shapes_are_refused(gsplat):
     inputs = cloud(6, 3).all()
     with pytest.raises(ValueError, match="the background should have the shape"):
-        autograd_cuda.rasterize(*inputs, VIEW, torch.zeros(2))
+        autograd_cuda.rasterize(*inputs, VIEW, torch.zeros(2))  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="rotations should have the shape"):
-        autograd_cuda.rasterize(inputs[0], inputs[1][:5], *inputs[2:], VIEW, torch.zeros(3))
+        autograd_cuda.rasterize(inputs[0], inputs[1][:5], *inputs[2:], VIEW, torch.zeros(3))  # type: ignore[call-arg]
 
 
 def test_the_live_rasterizer_draws_what_the_oracle_draws(gsplat, make_gaussians):

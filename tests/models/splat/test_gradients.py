@@ -37,7 +37,7 @@ def check(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 1e-4) -
     results = []
     for draw in (autograd.rasterize, reference.rasterize):
         leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-        drawn = draw(*leaves, camera, background)
+        drawn = draw(*leaves, camera, background)  # type: ignore[call-arg]
         sum((a * b).sum() for a, b in zip(drawn, weights, strict=True)).backward()
         results.append(([a.detach() for a in drawn], [leaf.grad for leaf in leaves]))
     for ours, theirs in zip(results[0][0], results[1][0], strict=True):
@@ -84,7 +84,7 @@ def test_broken_rows_get_zeros_and_harm_no_other(make_gaussians):
         tensor[row] = torch.nan
     inputs[1][5] = 0.0
     leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-    color, alpha, depth = autograd.rasterize(*leaves, Camera.orbit(0.0, width=80, height=50), torch.ones(3))
+    color, alpha, depth = autograd.rasterize(*leaves, Camera.orbit(0.0, width=80, height=50), torch.ones(3))  # type: ignore[call-arg]
     (color.sum() + alpha.sum() + depth.sum()).backward()
     for leaf in leaves:
         assert torch.isfinite(leaf.grad).all() and not leaf.grad[:6].any() and leaf.grad[6:].any()
@@ -92,7 +92,7 @@ def test_broken_rows_get_zeros_and_harm_no_other(make_gaussians):
 
 def test_no_gaussians():
     leaves = [torch.zeros(shape, requires_grad=True) for shape in ((0, 3), (0, 4), (0, 3), (0,), (0, 2))]
-    out, alpha, depth = autograd.rasterize(*leaves, Camera.orbit(0.0, width=5, height=4), torch.tensor([0.25, 0.5]))
+    out, alpha, depth = autograd.rasterize(*leaves, Camera.orbit(0.0, width=5, height=4), torch.tensor([0.25, 0.5]))  # type: ignore[call-arg]
     assert (out == torch.tensor([0.25, 0.5])).all() and not alpha.any() and not depth.any()
     (out.sum() + alpha.sum() + depth.sum()).backward()
 
@@ -100,9 +100,9 @@ def test_no_gaussians():
 def test_wrong_shapes_are_refused(make_gaussians):
     camera, inputs = Camera.orbit(0.0, width=5, height=4), inputs_of(make_gaussians(6, 1), 3)
     with pytest.raises(ValueError, match="the background should have the shape"):
-        autograd.rasterize(*inputs, camera, torch.zeros(2))
+        autograd.rasterize(*inputs, camera, torch.zeros(2))  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="should have the shape"):
-        autograd.rasterize(*inputs[:4], inputs[4][:5], camera, torch.zeros(3))
+        autograd.rasterize(*inputs[:4], inputs[4][:5], camera, torch.zeros(3))  # type: ignore[call-arg]
 
 
 def test_two_pictures_may_be_drawn_before_either_goes_back(make_gaussians):
@@ -111,7 +111,7 @@ def test_two_pictures_may_be_drawn_before_either_goes_back(make_gaussians):
 
     def gradient(views: list[Camera], together: bool) -> torch.Tensor:
         means = inputs[0].clone().requires_grad_()
-        losses = [autograd.rasterize(means, *inputs[1:], view, torch.zeros(3))[0].square().sum() for view in views]
+        losses = [autograd.rasterize(means, *inputs[1:], view, torch.zeros(3))[0].square().sum() for view in views]  # type: ignore[call-arg]
         if together:
             sum(losses).backward()
         else:
@@ -126,7 +126,7 @@ def test_two_pictures_may_be_drawn_before_either_goes_back(make_gaussians):
 def test_reference_is_the_oracle(make_gaussians):
     gaussians, camera = make_gaussians(100, 10), Camera.orbit(0.4, width=60, height=40)
     inputs = [*inputs_of(gaussians, 3)[:4], torch.tensor(gaussians.colors, dtype=torch.float64)]
-    color, alpha, depth = reference.rasterize(*inputs, camera, torch.ones(3, dtype=torch.float64))
+    color, alpha, depth = reference.rasterize(*inputs, camera, torch.ones(3, dtype=torch.float64))  # type: ignore[call-arg]
     picture = OracleRasterizer().render(gaussians, camera, depth=True)
     for ours, theirs in ((color, picture.color), (alpha, picture.alpha), (depth, picture.depth)):
         assert np.abs(ours.numpy() - theirs).max() < 1e-6

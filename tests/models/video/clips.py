@@ -62,7 +62,7 @@ def write(
             wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(length * rate)) / rate).astype(np.float32)
             resampler = av.AudioResampler(sound.codec_context.format, "mono", rate, 1024)
             frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
-            frame.rate, frame.pts = rate, 0
+            frame.rate, frame.pts = rate, 0  # type: ignore[attr-defined]
             for part in [*resampler.resample(frame), *resampler.resample(None)]:
                 container.mux(sound.encode(part))
             container.mux(sound.encode(None))

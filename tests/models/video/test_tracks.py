@@ -60,7 +60,7 @@ def film(path: Path, tracks: list[dict[str, Any]], seconds: float = 1.0) -> Path
                 time = np.arange(round(track.get("seconds", seconds) * rate)) / rate
                 wave = 0.3 * np.sin(2 * np.pi * track["hertz"] * time).astype(np.float32)
                 frame = av.AudioFrame.from_ndarray(np.tile(wave, (channels, 1)), format="fltp", layout=stream.layout.name)
-                frame.rate, frame.pts = rate, 0
+                frame.rate, frame.pts = rate, 0  # type: ignore[attr-defined]
                 for part in av.AudioResampler(stream.codec_context.format, stream.layout.name, rate, 1024).resample(frame):
                     container.mux(stream.encode(part))
             container.mux(stream.encode(None))

@@ -53,7 +53,7 @@ async def connected() -> AsyncIterator[tuple[RTCPeerConnection, RTCPeerConnectio
     await theirs.setLocalDescription(await theirs.createAnswer())
     await ours.setRemoteDescription(theirs.localDescription)
     await until(lambda: channel.readyState == "open")
-    ours.control = channel
+    ours.control = channel  # type: ignore[attr-defined]
     try:
         yield ours, theirs, heard
     finally:
@@ -93,7 +93,7 @@ async def test_no_packet_from_anywhere_ends_a_connection_or_is_logged(caplog: py
             protocol.datagram_received(b"\x80" * 50, known)
         assert connection._queue.qsize() <= aiortc_fixes.WAITING
         await until(lambda: connection._queue.empty())
-        ours.control.send("still here")
+        ours.control.send("still here")  # type: ignore[attr-defined]
         await until(lambda: "still here" in heard)
         assert len(connection._remote_candidates) < 5
     assert "Traceback" not in caplog.text and not [r for r in caplog.records if r.levelname in ("WARNING", "ERROR")]
@@ -110,7 +110,7 @@ async def test_an_error_in_one_packet_costs_that_packet(monkeypatch: pytest.Monk
             await receive(self, chunk)
 
         monkeypatch.setattr(RTCSctpTransport, "_receive_chunk", fail_once)
-        ours.control.send("once more")
+        ours.control.send("once more")  # type: ignore[attr-defined]
         await until(lambda: "once more" in heard)
         assert failed
 
@@ -147,7 +147,7 @@ async def test_streams_fragments_and_channels_are_bounded() -> None:
             await sctp._data_channel_receive(300 + i, 50, struct.pack("!BBHLHH", 3, 0, 0, 0, len(label), 0) + label)
         assert len(sctp._data_channels) == MAX_CHANNELS
         assert max(len(channel.label) for channel in sctp._data_channels.values()) < 10
-        ours.control.send("still here")
+        ours.control.send("still here")  # type: ignore[attr-defined]
         await asyncio.sleep(0)
 
 
