@@ -1,4 +1,4 @@
-"""What people wear: clothes over the body's own mesh, collars, hats, scarves, glasses."""
+"""Clothes over the body mesh, collars, hats, headscarves and glasses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from models.heads.base import HEAD, JOINTS, NECK, TORSO, PersonHead
 from models.synthetic import materials
-from models.synthetic.anatomy import Anatomy
 from models.synthetic.hair_growth import COLUMNS, ROWS, Obstacle
 from models.synthetic.strands import Strands, weights_of
 from models.synthetic.traits import PATTERNS, Traits
@@ -139,11 +138,11 @@ def hat(person: PersonHead, around: Obstacle, traits: Traits, rng: np.random.Gen
         ) * s
         garments.append(_grid(brim, materials.RIM, joint=HEAD, person=person, up=True))
     if kind == "headscarf":
-        garments.append(_drape(bottom, around, person))
+        garments.append(_drape(around, person))
     return garments
 
 
-def _drape(bottom: Array, around: Obstacle, person: PersonHead) -> Garment:
+def _drape(around: Obstacle, person: PersonHead) -> Garment:
     """From under the chin down over neck and shoulders."""
     x0, z0, radius, _ = around.neck
     azimuth = np.linspace(-np.pi, np.pi, 73)
@@ -156,9 +155,7 @@ def _drape(bottom: Array, around: Obstacle, person: PersonHead) -> Garment:
     return _grid(np.stack(rows), materials.HAT, joint=None, person=person)
 
 
-def glasses(
-    a: Anatomy, person: PersonHead, traits: Traits, rng: np.random.Generator
-) -> tuple[Strands, Array, NDArray[np.int32], Array]:
+def glasses(person: PersonHead, traits: Traits, rng: np.random.Generator) -> tuple[Strands, Array, NDArray[np.int32], Array]:
     """Frame as strands; lenses as vertices (N, 3) and faces; lens colour (4,) sRGB and opacity."""
     none = (Strands.none(), np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), np.zeros(4, np.float32))
     if traits.glasses == "none":

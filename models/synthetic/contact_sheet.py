@@ -1,4 +1,4 @@
-"""A contact sheet: many synthetic heads side by side, to be looked at."""
+"""A contact sheet: many synthetic heads in one picture."""
 
 from __future__ import annotations
 

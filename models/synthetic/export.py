@@ -1,4 +1,4 @@
-"""Samples as files, for other programs: PNGs that any of them reads, and a JSON that says what is in them."""
+"""Samples as files for other programs: PNGs, and a JSON with camera, drive frame, pose and traits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.synthetic.head import HeadSample, SyntheticHead
 from models.synthetic.poses import random_pose
 
 NAME = re.compile(r"(\d{6,})\.(color\.png|normals\.png|pose_map\.png|depth\.png|face\.png|json)")
-"""Of a sample's files."""
+"""File names of samples."""
 TO_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 

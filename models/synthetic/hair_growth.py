@@ -1,4 +1,4 @@
-"""How hair grows: roots on the skin, paths that are combed, fall, curl, gather in locks and lie on head and shoulders."""
+"""Paths of hairs: roots on the skin, growth under forces around head and shoulders, locks and curls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from models.heads.base import REGION, PersonHead
 from models.jit import kernel
-from models.synthetic.anatomy import HEIGHT, WIDTH, Anatomy, spherical
+from models.synthetic.anatomy import HEIGHT, WIDTH, spherical
 from models.synthetic.noise import value_noise
 from models.types import Array
 
@@ -163,7 +163,7 @@ def grow(roots: Roots, forces: Forces, around: Obstacle, *, steps: int, seed: in
 
 
 def scatter(
-    a: Anatomy, person: PersonHead, faces: NDArray[np.int64], mask: Array, count: int, rng: np.random.Generator
+    person: PersonHead, faces: NDArray[np.int64], mask: Array, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int32], Array, Array]:
     """About `count` roots spread over `faces`, thinned by an atlas mask (HEIGHT, WIDTH): face (S,), barycentric (S, 3), and the
     place on the template (S, 3)."""

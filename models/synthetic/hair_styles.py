@@ -1,4 +1,4 @@
-"""Hair styles: where hair grows, how long it is, which way it is combed; tails and knots."""
+"""Hair styles: density on the scalp, length, combing, ponytails and buns."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def grow_hair(
         dots = np.clip(0.7 + 1.2 * fractal(a.positions, 0.0018, 1, 3), 0, 1.5)
         return Strands.none(), np.clip(shade * dots, 0, 0.8).astype(np.float32)
     style = STYLES[name]
-    face, bary, place = scatter(a, person, a.scalp, mask, style.count, rng)
+    face, bary, place = scatter(person, a.scalp, mask, style.count, rng)
     if len(face) < 8:
         return Strands.none(), mask * 0.3
     corners = person.rest[person.model.faces[face]]
@@ -101,7 +101,7 @@ def grow_hair(
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     if name in TIED:
-        paths, lock = _tied(name, root, normal, around, traits, rng)
+        paths, lock = _tied(name, root, around, rng)
         tail = _tail(name, paths[:, -1].mean(axis=0), traits, around, rng)
     else:
         first, flow, length, clear = _combed(name, style, traits, root, place, normal, rng)
@@ -194,9 +194,7 @@ def _combed(
     return first.astype(np.float32), flow.astype(np.float32), length.astype(np.float32), clear
 
 
-def _tied(
-    name: str, root: Array, normal: Array, around: Obstacle, traits: Traits, rng: np.random.Generator
-) -> tuple[Array, np.ndarray]:
+def _tied(name: str, root: Array, around: Obstacle, rng: np.random.Generator) -> tuple[Array, np.ndarray]:
     """Hair drawn tight over the skull to where it is tied."""
     height = {"bun": rng.uniform(5, 40), "ponytail": rng.uniform(0, 45), "top_knot": rng.uniform(60, 80)}[name]
     e = np.radians(height)

@@ -1,4 +1,4 @@
-"""A synthetic head: somebody who does not exist, with known shape, who can be drawn from anywhere with any expression."""
+"""A synthetic head: a random person of known shape, drawn from any camera with any expression."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MATERIAL = {
 
 @dataclass(frozen=True)
 class HeadSample:
-    """One picture with all that is true about it; arrays are (H, W) or (H, W, C) float32.
+    """One picture and its ground truth; arrays are (H, W) or (H, W, C) float32.
 
     color: sRGB over the background. foreground: sRGB multiplied by the matte, so that `over` puts it on any background.
     matte: [0, 1]. normals: unit, world frame, of the visible surface with its hair; 0 outside. depth: metres along the camera's
@@ -61,8 +61,8 @@ class HeadSample:
 
 @dataclass(frozen=True)
 class SyntheticHead:
-    """Make one with `SyntheticHead.random`. person: the true rig, identity and offsets; traits: what the rest was made from;
-    light: what it stands in; scene: (96, 257, 3) panorama behind it."""
+    """Made by `SyntheticHead.random`. person: the rig with identity (K,) and offset (V, 3) metres; traits: what skin, hair and
+    clothes were made from; light: of the scene; scene: (96, 257, 3) float32 sRGB panorama behind the head."""
 
     seed: int
     traits: Traits
@@ -83,7 +83,7 @@ class SyntheticHead:
         """
         streams = [np.random.default_rng([seed, i]) for i in range(8)]
         chosen = random_traits(streams[0], **traits)
-        person, identity, offset = random_person(model, chosen, streams[1])
+        person, identity, offset = random_person(model, streams[1])
         lighting = light or random_lighting(streams[2])
         parts, strands = _assemble(person, chosen, streams[3])
         return SyntheticHead(seed, chosen, person, identity, offset, lighting, panorama(streams[4]), strands, parts)
@@ -160,7 +160,7 @@ class SyntheticHead:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Everything drawn beside the person's own vertices, and what was baked; vertices count the person's first."""
+    """Meshes, materials and baked light of one head. Arrays over vertices hold the person's vertices first, then `extra`."""
 
     faces: NDArray[np.int32]
     head_faces: NDArray[np.int32]
@@ -192,7 +192,7 @@ def _assemble(person: PersonHead, traits: Traits, rng: np.random.Generator) -> t
     neck = clothing.collar(person, around, traits, rng)
     garments += [neck] if neck else []
     garments += clothing.hat(person, around, traits, rng)
-    frame, lens, lens_faces, lens_color = clothing.glasses(a, person, traits, rng)
+    frame, lens, lens_faces, lens_color = clothing.glasses(person, traits, rng)
 
     mask = hair_styles.scalp_mask(a, traits, rng)
     if traits.hat == "headscarf":
@@ -200,7 +200,7 @@ def _assemble(person: PersonHead, traits: Traits, rng: np.random.Generator) -> t
     else:
         grown, shadow = hair_styles.grow_hair(a, person, traits, mask, around, traits.hat != "none", rng)
     small = [
-        facial_hair.brows(a, person, traits, rng), facial_hair.lashes(a, person, traits, rng),
+        facial_hair.brows(a, person, traits, rng), facial_hair.lashes(person, traits, rng),
         facial_hair.beard(a, person, traits, rng), frame,
     ]  # fmt: skip
     strands = Strands.join([grown, *small])

@@ -1,8 +1,8 @@
-"""Light: a low-frequency environment (spherical harmonics) and one key light, and how much of either reaches each point.
+"""Lighting: an environment in spherical harmonics and one key light, and how much of both reaches each point.
 
-Occlusion is baked once a head: for each of 48 directions a small depth map of the head with its hair and clothes says who is
-in shadow (precomputed radiance transfer, Sloan et al. 2002, in the directional basis). A turn of the head turns the light
-about it, so shadows stay right under every pose; they do not know of expressions.
+Visibility is baked once for each head: for each of 48 directions a small depth map of the head with hair and clothes says which
+points are in shadow (precomputed radiance transfer, Sloan et al. 2002, in the directional basis). When the head turns, the light
+is turned about it instead, so shadows hold for every pose; expressions do not change them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What we write, opened by public viewers' own parsers under node, and one of them drawing it in a browser.
 
-`make viewers`, and so `make test`, installs them beside this file (viewers/package.json). Where they are missing and npm is there, the
-tests install them; where that fails the tests are skipped, under CI they fail.
+`make viewers`, and so `make test`, installs them beside this file (viewers/package.json). Where they are missing, the tests
+install them with npm; where that fails the tests are skipped, under CI they fail.
 """
 
 from __future__ import annotations
