@@ -160,12 +160,12 @@ def check(avatar: Avatar, model: HeadModel) -> None:
         raise AvatarFileError(
             f"an avatar on the head model {model.name!r} was expected, this one is on {avatar.head!r}; open it with that model"
         )
-    wanted = ((model.identity_count,), (model.vertex_count, 3))
+    expected = ((model.identity_count,), (model.vertex_count, 3))
     came = (avatar.identity.shape, avatar.offset.shape)
-    if came != wanted or int(avatar.gaussians.face.max(initial=0)) >= len(model.faces):
+    if came != expected or int(avatar.gaussians.face.max(initial=0)) >= len(model.faces):
         raise AvatarFileError(
             f"the avatar was made for another release of the head model {model.name!r} (identity and offset {came} where "
-            f"{wanted} was expected, {len(model.faces)} triangles); enroll again"
+            f"{expected} was expected, {len(model.faces)} triangles); enroll again"
         )
 
 
@@ -283,17 +283,17 @@ def _check_header(header: Header) -> None:
 
 
 def _check_shapes(entries: dict[str, Entry], version: str) -> None:
-    wanted = dict(SHAPES)
+    layout = dict(SHAPES)
     if version == CORRECTED:
         groups = [group for group in (OF_GAUSSIANS, OF_VERTICES) if set(group) & set(entries)]
         for group in groups or [OF_GAUSSIANS]:
-            wanted |= group
-        wanted |= OF_BOTH
-    if set(entries) != set(wanted):
-        odd = min(set(wanted) ^ set(entries))
+            layout |= group
+        layout |= OF_BOTH
+    if set(entries) != set(layout):
+        odd = min(set(layout) ^ set(entries))
         raise MalformedError(f"it lacks or should not have the tensor {odd[:40]!r}")
     sizes: dict[str, int] = {}
-    for name, (dtype, shape) in wanted.items():
+    for name, (dtype, shape) in layout.items():
         entry = entries[name]
         expected = tuple(sizes.setdefault(n, entry.shape[i] if i < len(entry.shape) else 0) if isinstance(n, str) else n
                          for i, n in enumerate(shape))  # fmt: skip

@@ -1,4 +1,4 @@
-"""The safetensors container, read with suspicion: everything its header says is checked before any of it is believed.
+"""The safetensors container, for files from outside: every claim of the header is checked before it is used.
 
 Format: 8 bytes little-endian header length, a JSON object, then the tensors' bytes without gaps
 (https://huggingface.co/docs/safetensors/index#format). The safetensors library is not used for reading because it only

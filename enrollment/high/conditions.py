@@ -20,7 +20,7 @@ from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
 from models.splat.cpu import CpuRasterizer
-from models.synthetic.views import gaze_of
+from models.synthetic.expressions import gaze_of
 from models.types import Array, Camera
 
 SHOWN, MIDDLE, FOV = 0.42, (0.0, -0.015, 0.0), 20.0

@@ -14,8 +14,8 @@ from enrollment.instant.depths import MARKS, PATH
 from models import arkit
 from models.heads.base import HeadModel, Pose
 from models.heads.registry import by_name
+from models.synthetic.expressions import gaze_of, random_expression
 from models.synthetic.head import SyntheticHead
-from models.synthetic.views import gaze_of, random_expression
 from models.tracking.face_geometry import face_height
 from models.tracking.landmarks import detect_faces
 from models.types import Array64

@@ -14,8 +14,8 @@ from models import arkit
 from models.diffusion.parts import PARTS, face_parts
 from models.diffusion.points import COUNT, part_points
 from models.heads.base import HeadModel, Pose
+from models.synthetic.expressions import gaze_of, random_expression
 from models.synthetic.head import SyntheticHead
-from models.synthetic.views import gaze_of, random_expression
 from models.types import Array, Camera
 
 CROP = 128

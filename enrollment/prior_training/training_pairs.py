@@ -21,8 +21,8 @@ from models.avatar import Avatar
 from models.diffusion.batch import COLORS, MASKS, NORMALS
 from models.heads.base import HeadModel, Pose
 from models.similarity import similarity
+from models.synthetic.expressions import gaze_of, random_expression
 from models.synthetic.head import HeadSample, SyntheticHead
-from models.synthetic.views import gaze_of, random_expression
 from models.types import Array, Array64, Camera
 
 PORTRAIT = 384

@@ -13,8 +13,8 @@ from enrollment.instant.depths import MARKS, usual_error
 from enrollment.portrait.portrait import CROP, SIZE, Portrait
 from models.heads.base import LANDMARKS, Pose, rotation_vector
 from models.posture import body_under
+from models.synthetic.expressions import gaze_of, random_expression
 from models.synthetic.head import SyntheticHead
-from models.synthetic.views import gaze_of, random_expression
 from models.tracking.face_geometry import CHIN, FOREHEAD, face_height, well_within
 from models.tracking.landmarks import Landmarks
 from models.types import Array, Array64, Camera

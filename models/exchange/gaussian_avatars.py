@@ -188,17 +188,17 @@ def _on_own_head(columns: ply.Columns, head: dict[str, NDArray[Any]]) -> Avatar:
 
 def _members(path: Path) -> tuple[dict[str, bytes], int | None]:
     """The format's files that are in a folder, in a zip, or beside a PLY; and the number of the iteration that wrote them."""
-    wanted = {POINTS: ply.MAX_BYTES, PARAMETERS: MAX_ARCHIVE_BYTES, HEAD: MAX_ARCHIVE_BYTES}
+    limits = {POINTS: ply.MAX_BYTES, PARAMETERS: MAX_ARCHIVE_BYTES, HEAD: MAX_ARCHIVE_BYTES}
     if path.is_dir():
         found = (place.relative_to(path).as_posix() for folder in FOLDERS for place in path.glob(folder + POINTS))
         folder = path / newest(found)
-        return _beside(folder, wanted), _iteration(PurePosixPath(folder.absolute(), POINTS))
+        return _beside(folder, limits), _iteration(PurePosixPath(folder.absolute(), POINTS))
     with open_regular(path) as stream:
         if path.suffix.lower() != ".zip" and stream.read(4) != ZIP_BEGINS:
-            members = _beside(path.parent, wanted) | {POINTS: read_file(path, ply.MAX_BYTES)}
+            members = _beside(path.parent, limits) | {POINTS: read_file(path, ply.MAX_BYTES)}
             return members, _iteration(PurePosixPath(path.absolute()))
         chosen = newest(zip_names(stream))
-        members = zip_members(stream, wanted, chosen)
+        members = zip_members(stream, limits, chosen)
         for above in PurePosixPath(chosen).parents:  # the head of all iterations may lie once above them
             if PARAMETERS not in members and HEAD not in members:
                 place = "" if str(above) == "." else str(above)
@@ -228,9 +228,9 @@ def _iteration(points: PurePosixPath) -> int | None:
     return int(named[1]) if named else None
 
 
-def _beside(folder: Path, wanted: dict[str, int]) -> dict[str, bytes]:
-    """The wanted files in a folder; the head of all iterations may lie once above them."""
-    out = {name: read_file(folder / name, most) for name, most in wanted.items() if (folder / name).exists()}
+def _beside(folder: Path, limits: dict[str, int]) -> dict[str, bytes]:
+    """The files (name -> largest size) in a folder; the head of all iterations may lie once above them."""
+    out = {name: read_file(folder / name, most) for name, most in limits.items() if (folder / name).exists()}
     if PARAMETERS not in out and HEAD not in out and ITERATION.fullmatch(folder.name):
         above = next((p / PARAMETERS for p in (folder.parent, folder.parent.parent) if (p / PARAMETERS).exists()), None)
         if above is not None:

@@ -48,8 +48,8 @@ def zip_names(source: bytes | BinaryIO) -> list[str]:
         return [info.filename for info in archive.infolist() if not info.is_dir()]
 
 
-def zip_members(source: bytes | BinaryIO, wanted: dict[str, int], folder: str | None = None) -> dict[str, bytes]:
-    """The wanted files (name -> largest size) that a zip holds in a folder ("" for none), or in whatever folder they are.
+def zip_members(source: bytes | BinaryIO, limits: dict[str, int], folder: str | None = None) -> dict[str, bytes]:
+    """The files of `limits` (name -> largest size) that a zip holds in a folder ("" for none), or in whatever folder they are.
 
     Only these are unpacked, into memory. Raises `MalformedError`.
     """
@@ -57,14 +57,14 @@ def zip_members(source: bytes | BinaryIO, wanted: dict[str, int], folder: str | 
     with _archive(source) as archive:
         for info in archive.infolist():
             place, _, name = info.filename.rpartition("/")
-            if name not in wanted or folder not in (None, place):
+            if name not in limits or folder not in (None, place):
                 continue
             if name in out:
                 raise MalformedError(f"it holds {name} twice")
-            if info.file_size > wanted[name]:
-                raise MalformedError(f"{name} in it has more than the {wanted[name]} bytes that are allowed")
+            if info.file_size > limits[name]:
+                raise MalformedError(f"{name} in it has more than the {limits[name]} bytes that are allowed")
             with archive.open(info) as stream:
-                out[name] = stream.read(wanted[name] + 1)
+                out[name] = stream.read(limits[name] + 1)
             if len(out[name]) != info.file_size:
                 raise MalformedError(f"{name} in it is not as long as it says")
     return out

@@ -120,12 +120,12 @@ def decode(data: bytes) -> Gaussians:
     )
 
 
-def _inflate(unzip: zlib._Decompress, data: bytes, wanted: int) -> bytes:
-    """Up to `wanted` bytes more of the stream."""
+def _inflate(unzip: zlib._Decompress, data: bytes, size: int) -> bytes:
+    """Up to `size` bytes more of the stream."""
     out = bytearray()
     try:
-        while len(out) < wanted:
-            more = unzip.decompress(data, wanted - len(out))
+        while len(out) < size:
+            more = unzip.decompress(data, size - len(out))
             if not more and (unzip.eof or not unzip.unconsumed_tail):
                 break
             out += more

@@ -1,4 +1,4 @@
-"""What the generator knows of a head model, the same for all persons: an atlas of the skin and where its features lie.
+"""Facts about a head model that all its persons share: a skin atlas, and where the facial features lie in the atlas.
 
 The atlas unrolls the template onto a sphere about the origin: columns are azimuth (0 is the face's middle, positive to the
 person's left), rows are elevation from the top down. A surface point is looked up by its place on the *template*, so one
@@ -50,7 +50,7 @@ def above_hairline(points: NDArray[np.floating]) -> Array:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Facts about one head model.
+    """Facts about one head model, see `anatomy`.
 
     positions: (HEIGHT, WIDTH, 3) float32 template place of each texel, the sphere itself where the mesh has none.
     landmarks: (478, 2) float32 atlas places of the landmarks. ear: (V,) bool vertices of the ears.

@@ -1,4 +1,4 @@
-"""Samples as files, for other programs: PNGs that any of them reads, and a JSON that says what is in them."""
+"""Samples as files for other programs: PNGs, and a JSON with camera, drive frame, pose and traits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from models import arkit, png
 from models.atomic import atomic_write, explained
 from models.heads.base import HeadModel, quaternion
+from models.synthetic.cameras import random_camera
+from models.synthetic.expressions import random_expression
 from models.synthetic.head import HeadSample, SyntheticHead
-from models.synthetic.stream import random_pose
-from models.synthetic.views import random_camera, random_expression
+from models.synthetic.poses import random_pose
 
 NAME = re.compile(r"(\d{6,})\.(color\.png|normals\.png|pose_map\.png|depth\.png|face\.png|json)")
-"""Of a sample's files."""
+"""File names of samples."""
 TO_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 
 

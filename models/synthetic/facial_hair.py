@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.heads.base import PersonHead
 from models.synthetic.anatomy import Anatomy
-from models.synthetic.growth import gather_locks, scatter
+from models.synthetic.hair_growth import gather_locks, scatter
 from models.synthetic.noise import coarse_fractal
 from models.synthetic.skin import UPPER_LIDS, masks
 from models.synthetic.strands import Strands
@@ -35,7 +35,7 @@ def brows(a: Anatomy, person: PersonHead, traits: Traits, rng: np.random.Generat
     # thin brows keep the middle of the band
     thin = rng.uniform(0.0, 0.65) if traits.masculine < 0.5 else rng.uniform(0.0, 0.25)
     mask = np.clip((masks(a).brows - 0.25 - 0.5 * thin) * 2.5, 0, 1) if thin > 0 else mask
-    face, bary, place = scatter(a, person, a.skin, mask.astype(np.float32), int(rng.uniform(420, 800)), rng)
+    face, bary, place = scatter(person, a.skin, mask.astype(np.float32), int(rng.uniform(420, 800)), rng)
     if len(face) == 0:
         return Strands.none()
     root, normal = _surface(person, face, bary)
@@ -58,7 +58,7 @@ def brows(a: Anatomy, person: PersonHead, traits: Traits, rng: np.random.Generat
     )  # fmt: skip
 
 
-def lashes(a: Anatomy, person: PersonHead, traits: Traits, rng: np.random.Generator) -> Strands:
+def lashes(person: PersonHead, traits: Traits, rng: np.random.Generator) -> Strands:
     """Lashes of the upper lids, bound to the triangles that carry the lid's landmarks."""
     model, paths, faces = person.model, [], []
     points = person.landmarks(person.rest)
@@ -94,7 +94,7 @@ def beard(a: Anatomy, person: PersonHead, traits: Traits, rng: np.random.Generat
     mask = (np.clip(k.beard * 1.4 - 0.1, 0, 1) * area * patchy).astype(np.float32)
     long = {"moustache": 0.011, "goatee": 0.016, "short": 0.0065, "full": rng.uniform(0.018, 0.05)}[traits.beard]
     count = {"moustache": 1600, "goatee": 2600, "short": 8000, "full": 6500}[traits.beard]
-    face, bary, place = scatter(a, person, a.skin, mask, count, rng)
+    face, bary, place = scatter(person, a.skin, mask, count, rng)
     if len(face) == 0:
         return Strands.none()
     root, normal = _surface(person, face, bary)

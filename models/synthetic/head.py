@@ -1,4 +1,4 @@
-"""A synthetic head: somebody who does not exist, with known shape, who can be drawn from anywhere with any expression."""
+"""A synthetic head: a random person of known shape, drawn from any camera with any expression."""
 
 from __future__ import annotations
 
@@ -10,29 +10,31 @@ from numpy.typing import NDArray
 
 from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, HeadModel, PersonHead, Pose, skin, skinning_transforms
 from models.heads.raster import rasterize
-from models.synthetic import facial_hair, hair, shade, wear
+from models.synthetic import clothing, facial_hair, hair_styles, materials
 from models.synthetic.anatomy import anatomy
-from models.synthetic.draw import draw, mesh_normals, normal_map
-from models.synthetic.growth import obstacle
-from models.synthetic.light import THIN, Lighting, bake_visibility, gather, random_lighting
-from models.synthetic.scenery import behind, panorama
-from models.synthetic.shape import random_person
+from models.synthetic.background import behind, panorama
+from models.synthetic.expressions import gaze_of
+from models.synthetic.hair_growth import obstacle
+from models.synthetic.identity import random_person
+from models.synthetic.lighting import THIN, Lighting, bake_visibility, gather, random_lighting
+from models.synthetic.materials import EyeLook, KeyLight
+from models.synthetic.rasterization import draw, mesh_normals, normal_map
+from models.synthetic.shading import CellCamera, Mesh, PixelBuffers, PosedStrands, Surfaces, shade
 from models.synthetic.skin import paint_skin
 from models.synthetic.strands import Strands, pose_strands, weights_of
 from models.synthetic.traits import Traits, random_traits
-from models.synthetic.views import gaze_of
-from models.types import Array, Camera
+from models.types import Array, Array64, Camera
 
 MATERIAL = {
-    "skin": shade.SKIN, "left_eye": shade.LEFT_EYE, "right_eye": shade.RIGHT_EYE, "eye_socket": shade.SOCKET,
-    "mouth_inside": shade.MOUTH, "tongue": shade.TONGUE, "upper_teeth": shade.TEETH, "lower_teeth": shade.TEETH,
-    "body": shade.SKIN,
+    "skin": materials.SKIN, "left_eye": materials.LEFT_EYE, "right_eye": materials.RIGHT_EYE, "eye_socket": materials.SOCKET,
+    "mouth_inside": materials.MOUTH, "tongue": materials.TONGUE, "upper_teeth": materials.TEETH, "lower_teeth": materials.TEETH,
+    "body": materials.SKIN,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class HeadSample:
-    """One picture with all that is true about it; arrays are (H, W) or (H, W, C) float32.
+    """One picture and its ground truth; arrays are (H, W) or (H, W, C) float32.
 
     color: sRGB over the background. foreground: sRGB multiplied by the matte, so that `over` puts it on any background.
     matte: [0, 1]. normals: unit, world frame, of the visible surface with its hair; 0 outside. depth: metres along the camera's
@@ -56,16 +58,11 @@ class HeadSample:
         """The head over a colour (3,), a grey value or a picture (H, W, 3), (H, W, 3) float32 sRGB."""
         return np.asarray(self.foreground + (1 - self.matte[..., None]) * np.asarray(background, np.float32), np.float32)
 
-    @property
-    def color_on_white(self) -> Array:
-        """(H, W, 3) float32 sRGB over white."""
-        return self.over(1.0)
-
 
 @dataclass(frozen=True)
 class SyntheticHead:
-    """Make one with `SyntheticHead.random`. person: the true rig, identity and offsets; traits: what the rest was made from;
-    light: what it stands in; scene: (96, 257, 3) panorama behind it."""
+    """Made by `SyntheticHead.random`. person: the rig with identity (K,) and offset (V, 3) metres; traits: what skin, hair and
+    clothes were made from; light: of the scene; scene: (96, 257, 3) float32 sRGB panorama behind the head."""
 
     seed: int
     traits: Traits
@@ -86,14 +83,10 @@ class SyntheticHead:
         """
         streams = [np.random.default_rng([seed, i]) for i in range(8)]
         chosen = random_traits(streams[0], **traits)
-        person, identity, offset = random_person(model, chosen, streams[1])
+        person, identity, offset = random_person(model, streams[1])
         lighting = light or random_lighting(streams[2])
         parts, strands = _assemble(person, chosen, streams[3])
         return SyntheticHead(seed, chosen, person, identity, offset, lighting, panorama(streams[4]), strands, parts)
-
-    def relit(self, light: Lighting) -> SyntheticHead:
-        """The same person in another light."""
-        return replace(self, light=light, _lit={})
 
     def render(
         self, camera: Camera, coefficients: NDArray[np.floating], pose: Pose | None = None, *, supersample: int = 2,
@@ -102,7 +95,7 @@ class SyntheticHead:
         """Draw the head. coefficients: (52,) in [0, 1]. pose: its gaze is used as it is; without a pose the head is at the origin
         and the eyes turn as the eyeLook coefficients say. supersample: cells per pixel and axis. background: as in
         `HeadSample.over`; None is the head's own scene."""
-        model, p = self.person.model, self._parts
+        model, p, s = self.person.model, self._parts, self.strands
         c = np.asarray(coefficients, np.float32)
         pose = pose or Pose(gaze=gaze_of(model, c))
         transforms = skinning_transforms(self.person.joints, pose)
@@ -117,28 +110,36 @@ class SyntheticHead:
         if len(p.lens_faces):
             head = pose.head
             lens = rasterize(p.lens @ head[:3, :3].T + head[:3, 3], p.lens_faces, fine, cull=False).depth
-        shape = (camera.height, camera.width)
-        color, normals = np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32)
-        matte, depth, bare = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, bool)
-        key_color = self.light.key_color
-        shade.resolve(
-            supersample, seen.face, seen.barycentric, seen.segment, seen.ribbon, seen.depth,
-            p.faces, p.material, mesh_normals(vertices, p.faces), light, p.canonical, p.atlas,
-            points, self.strands.strand_of, point_normals, strand_light,
-            self.strands.along, self.strands.color, self.strands.kind,
-            model.joints[[LEFT_EYE, RIGHT_EYE]], np.ascontiguousarray(transforms[[LEFT_EYE, RIGHT_EYE], :3, :3], np.float32),
-            np.asarray(self.traits.eye_color, np.float32), p.look, p.cloth_colors, p.cloth_patterns,
-            np.ascontiguousarray(camera.world_to_camera[:3, :3], np.float32),
-            np.array([fine.fx, fine.fy, fine.cx, fine.cy], np.float32), camera.position.astype(np.float32),
-            self.light.key_direction.astype(np.float32), np.asarray(key_color, np.float32),
-            (self.light.exposure * self.light.white_balance).astype(np.float32), shade.ENCODE, lens, p.lens_color,
-            color, matte, normals, depth, bare,
+        picture = PixelBuffers.empty(camera.height, camera.width)
+        shade(
+            supersample, seen, lens,
+            Mesh(p.faces, p.material, mesh_normals(vertices, p.faces), light, p.canonical),
+            PosedStrands(points, point_normals, strand_light, s.strand_of, s.along, s.color, s.kind),
+            self._surfaces(transforms), self._cell_camera(fine),
+            KeyLight(self.light.key_direction.astype(np.float32), np.asarray(self.light.key_color, np.float32)), picture,
         )  # fmt: skip
         neutral = skin(self.person.rest, model.weights, transforms)
         pose_map = normal_map(neutral, p.head_faces, camera)
         strands = (seen.segment >= 0).reshape(camera.height, supersample, camera.width, supersample).mean(axis=(1, 3)) > 0.5
-        sample = HeadSample(color, color, matte, normals, depth, pose_map, bare, strands, camera, c, pose)
+        color, matte, normals, depth, face = picture
+        sample = HeadSample(color, color, matte, normals, depth, pose_map, face, strands, camera, c, pose)
         return replace(sample, color=sample.over(behind(self.scene, camera) if background is None else background))
+
+    def _surfaces(self, transforms: Array64) -> Surfaces:
+        """The materials under joint transforms (J, 4, 4)."""
+        p, joints = self._parts, [LEFT_EYE, RIGHT_EYE]
+        turns = np.ascontiguousarray(transforms[joints, :3, :3], np.float32)
+        iris = np.asarray(self.traits.eye_color, np.float32)
+        eyes = EyeLook(self.person.model.joints[joints], turns, iris, p.eye_params)
+        return Surfaces(p.atlas, eyes, p.cloth_colors, p.cloth_patterns, p.lens_color)
+
+    def _cell_camera(self, camera: Camera) -> CellCamera:
+        """A camera in cells, with the exposure of this head's light."""
+        return CellCamera(
+            np.ascontiguousarray(camera.world_to_camera[:3, :3], np.float32),
+            np.array([camera.fx, camera.fy, camera.cx, camera.cy], np.float32),
+            (self.light.exposure * self.light.white_balance).astype(np.float32),
+        )
 
     def _lighting(self, pose: Pose) -> tuple[Array, Array]:
         """Light at vertices and strand points, kept for the next view of the same pose."""
@@ -159,7 +160,7 @@ class SyntheticHead:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Everything drawn beside the person's own vertices, and what was baked; vertices count the person's first."""
+    """Meshes, materials and baked light of one head. Arrays over vertices hold the person's vertices first, then `extra`."""
 
     faces: NDArray[np.int32]
     head_faces: NDArray[np.int32]
@@ -174,7 +175,7 @@ class _Parts:
     seen: NDArray[np.uint8]
     seen_strands: NDArray[np.uint8]
     strand_weights: Array
-    look: Array
+    eye_params: Array
     cloth_colors: Array
     cloth_patterns: Array
     lens: Array
@@ -185,21 +186,21 @@ class _Parts:
 def _assemble(person: PersonHead, traits: Traits, rng: np.random.Generator) -> tuple[_Parts, Strands]:
     model, a = person.model, anatomy(person.model)
     normals = mesh_normals(person.rest, model.faces)
-    top = wear.clothes(person, normals, traits, rng)
+    top = clothing.clothes(person, normals, traits, rng)
     around = obstacle(person, np.concatenate([person.rest, top.vertices]))
     garments = [top]
-    neck = wear.collar(person, around, traits, rng)
+    neck = clothing.collar(person, around, traits, rng)
     garments += [neck] if neck else []
-    garments += wear.hat(person, around, traits, rng)
-    frame, lens, lens_faces, lens_color = wear.glasses(a, person, traits, rng)
+    garments += clothing.hat(person, around, traits, rng)
+    frame, lens, lens_faces, lens_color = clothing.glasses(person, traits, rng)
 
-    mask = hair.scalp_mask(a, traits, rng)
+    mask = hair_styles.scalp_mask(a, traits, rng)
     if traits.hat == "headscarf":
         grown, shadow = Strands.none(), mask * 0.5
     else:
-        grown, shadow = hair.grow_hair(a, person, traits, mask, around, traits.hat != "none", rng)
+        grown, shadow = hair_styles.grow_hair(a, person, traits, mask, around, traits.hat != "none", rng)
     small = [
-        facial_hair.brows(a, person, traits, rng), facial_hair.lashes(a, person, traits, rng),
+        facial_hair.brows(a, person, traits, rng), facial_hair.lashes(person, traits, rng),
         facial_hair.beard(a, person, traits, rng), frame,
     ]  # fmt: skip
     strands = Strands.join([grown, *small])
@@ -215,21 +216,21 @@ def _assemble(person: PersonHead, traits: Traits, rng: np.random.Generator) -> t
     all_faces, all_material = np.concatenate(faces), np.concatenate(material)
     cut = np.ones(count, np.float32)
     body = np.setdiff1d(model.region_vertices("body"), model.region_vertices("skin"))
-    hidden = wear.neckline(model.template[body], traits, np.random.default_rng(0)) > 0.035
+    hidden = clothing.neckline(model.template[body], traits, np.random.default_rng(0)) > 0.035
     cut[body[hidden]] = -1
     cut = np.concatenate([cut, *(g.cut for g in garments)])
     extra = np.concatenate([g.vertices for g in garments])
     vertices = np.concatenate([person.rest, extra])
     rest_normals = mesh_normals(vertices, all_faces)
     seen, seen_strands = bake_visibility(vertices, rest_normals, all_faces, cut, strands.points, strands.normals)
-    colors, pattern = wear.patterns(traits, rng)
+    colors, pattern = clothing.patterns(traits, rng)
     parts = _Parts(
         faces=all_faces, head_faces=np.ascontiguousarray(model.faces), material=all_material,
-        both_sides=all_material >= shade.CLOTH, cut=cut,
+        both_sides=all_material >= materials.CLOTH, cut=cut,
         canonical=np.concatenate([model.template, *(g.canonical for g in garments)]).astype(np.float32),
         extra=extra, extra_weights=np.concatenate([g.weights for g in garments]), atlas=atlas, rest_normals=rest_normals,
         seen=seen, seen_strands=seen_strands, strand_weights=weights_of(strands.points, person.joints),
-        look=np.array([rng.uniform(0.37, 0.43), rng.uniform(0.13, 0.22), rng.integers(1 << 16), rng.random()], np.float32),
+        eye_params=np.array([rng.uniform(0.37, 0.43), rng.uniform(0.13, 0.22), rng.integers(1 << 16), rng.random()], np.float32),
         cloth_colors=colors, cloth_patterns=pattern, lens=lens, lens_faces=lens_faces, lens_color=lens_color,
     )  # fmt: skip
     return parts, strands

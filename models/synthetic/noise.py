@@ -1,7 +1,4 @@
-"""Smooth random fields over space: what makes skin, cloth and backgrounds uneven.
-
-Kernels of other files compile these in, and numba's caches of them do not notice a change here: touch those files too.
-"""
+"""Smooth random fields over space, for skin, cloth and hair."""
 
 from __future__ import annotations
 

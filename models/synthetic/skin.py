@@ -42,7 +42,7 @@ def tone(traits: Traits) -> Array:
 
 
 class Masks:
-    """Where the features are on the atlas; the same for all persons with one head model."""
+    """Masks (HEIGHT, WIDTH) float32 of the facial features on the atlas of a head model, [0, 1]."""
 
     def __init__(self, a: Anatomy) -> None:
         self.lips = a.polygon(LIPS, 1.6)

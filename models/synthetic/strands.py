@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ class Strands:
     """S strands of P points in all, in the rest frame.
 
     points: (P, 3) float32 metres. half_width: (P,) metres. start: (S + 1,) int64. color: (S, 3) linear. kind: (S,) uint8, see
-    `shade`. face: (S,) int32, the triangle that carries the strand, -1 for those that are skinned to head, neck and torso.
+    `materials`. face: (S,) int32, the triangle that carries the strand, -1 for those that are skinned to head, neck and torso.
     normals: (P, 3) of the volume that the strands make up. along: (P,) in [0, 1] from root to tip.
     """
 
@@ -100,8 +101,29 @@ def _frame(vertices, faces, f, out):  # type: ignore[no-untyped-def]  # pragma: 
         out[a, 3] = (vertices[i, a] + vertices[j, a] + vertices[k, a]) / 3.0
 
 
+class _Rest(NamedTuple):
+    """Strands in the rest pose, see `Strands`; weights: (P, 3) of `weights_of`."""
+
+    points: Array
+    normals: Array
+    start: NDArray[np.int64]
+    face: NDArray[np.int32]
+    weights: Array
+
+
+class _Carrier(NamedTuple):
+    """What carries the strands. transforms: (3, 4, 4) of head, neck and torso; rest, posed: (V, 3) vertices; faces: (F, 3)."""
+
+    transforms: Array64
+    rest: Array
+    posed: Array
+    faces: NDArray[np.int32]
+
+
 @kernel(fastmath=True)
-def _pose(points, normals, start, face, weights, transforms, rest, posed, faces, out, out_normals):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _pose(strands, carrier, out, out_normals):  # type: ignore[no-untyped-def]  # pragma: no cover
+    points, normals, start, face, weights = strands
+    transforms, rest, posed, faces = carrier
     a, b = np.empty((3, 4)), np.empty((3, 4))
     m = np.empty((3, 4))
     for s in range(start.shape[0] - 1):
@@ -139,8 +161,6 @@ def weights_of(points: Array, joints: Array64) -> Array:
 def pose_strands(strands: Strands, weights: Array, person: PersonHead, posed: Array, transforms: Array64) -> tuple[Array, Array]:
     """Strand points and volume normals in the world, (P, 3) float32 each. posed: (V, 3); transforms: `skinning_transforms`."""
     out, normals = np.empty_like(strands.points), np.empty_like(strands.normals)
-    _pose(
-        strands.points, strands.normals, strands.start, strands.face, weights, transforms[[HEAD, NECK, TORSO]], person.rest,
-        posed, person.model.faces, out, normals,
-    )  # fmt: skip
+    rest = _Rest(strands.points, strands.normals, strands.start, strands.face, weights)
+    _pose(rest, _Carrier(transforms[[HEAD, NECK, TORSO]], person.rest, posed, person.model.faces), out, normals)
     return out, normals

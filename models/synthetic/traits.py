@@ -1,4 +1,4 @@
-"""Who somebody is, in words and numbers: what skin, hair, clothes and glasses are made from. Drawn at random, or set by hand."""
+"""Description of a person, random or chosen: what skin, hair, clothes and glasses are made from."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Traits:
 
 
 def random_traits(rng: np.random.Generator, **forced: Any) -> Traits:
-    """Somebody. `forced` sets fields by name. Raises `VisavisError` for a field or a style that does not exist."""
+    """A random person. `forced` sets fields by name. Raises `VisavisError` for a field or a style that does not exist."""
     masculine = float(rng.random())
     man = masculine > 0.5
     age = float(rng.beta(1.3, 1.5))

@@ -11,7 +11,7 @@ from server.console import json_option, note, report
 
 MOST, SMALLEST, LARGEST = 1_000_000, 32, 2048
 BYTES = 1.0
-"""Of a pixel of a sample, in all its files, at least."""
+"""Least bytes for each pixel of a sample, in all its files together."""
 SHEET = 64
 """Heads on a contact sheet."""
 
@@ -27,7 +27,7 @@ SHEET = 64
 def command(
     out: Path | None, count: int, seed: int, size: int, views: int, sheet_path: Path | None, as_json: bool
 ) -> None:  # fmt: skip
-    """Draw people who do not exist, with everything that is true about each picture.
+    """Draw random synthetic heads, with the ground truth of each picture.
 
     For each sample: NAME.color.png (RGBA, straight alpha: the matte), NAME.normals.png and NAME.pose_map.png (16 bit, -1 to
     1 over 0 to 65535, world frame, 0 outside), NAME.depth.png (16 bit, millimetres), NAME.face.png (bare skin of the face) and
@@ -44,7 +44,7 @@ def command(
     from models import outputs, png
     from models.heads.registry import by_name
     from models.synthetic import export
-    from models.synthetic.sheet import sheet
+    from models.synthetic.contact_sheet import contact_sheet
 
     outputs.check_sheet(sheet_path)
     if out is not None:
@@ -54,7 +54,7 @@ def command(
     result: dict[str, Any] = {}
     if sheet_path is not None:
         note(f"drawing {SHEET} people ...")
-        png.write(sheet_path, sheet(model, SHEET, seed))
+        png.write(sheet_path, contact_sheet(model, SHEET, seed))
         result["sheet"] = str(sheet_path)
         lines.append(f"{sheet_path}: {SHEET} people")
     if out is not None:

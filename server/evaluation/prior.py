@@ -33,8 +33,8 @@ from models.diffusion.prior import Prior
 from models.diffusion.sampler import Sampled, sample
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
+from models.synthetic.expressions import random_expression
 from models.synthetic.head import SyntheticHead
-from models.synthetic.views import random_expression
 from server.evaluation.outlines import Outline
 
 TURNED = (-55.0, -40.0, 40.0, 55.0)

@@ -115,13 +115,13 @@ def checks(sizes: Sizes) -> list[Check]:
 def parity(device: str, name: str, make: Callable[[], Splats], side: int) -> Iterator[Row]:
     """Pictures and gradients of `device` against plain torch in float64 on the CPU."""
     view, draw, scene = camera(side), differentiable(device), make()
-    truth, wanted = _with_gradients(reference.rasterize, scene.to(torch.float64), view)
+    truth, expected = _with_gradients(reference.rasterize, scene.to(torch.float64), view)
     ours, got = _with_gradients(draw, scene.to(DEVICES[device]), view)
     for part, a, b in zip(("features", "alpha", "depth"), ours, truth, strict=True):
         off = np.abs(a - b)
         yield at_most(f"{device}: {name}, {part}, largest difference", float(off.max()), MOST_OFF)
         yield at_most(f"{device}: {name}, {part}, mean difference", float(off.mean()), MEAN_OFF)
-    for part, a, b in zip(NAMES, got, wanted, strict=True):
+    for part, a, b in zip(NAMES, got, expected, strict=True):
         error = float(np.linalg.norm(a - b)) / max(float(np.linalg.norm(b)), 1e-12)
         yield at_most(f"{device}: {name}, gradient of {part}, relative error", error, GRADIENT_OFF)
 

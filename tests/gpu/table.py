@@ -1,4 +1,4 @@
-"""Rows of the acceptance table: a figure, what was wanted of it, and whether it could be had."""
+"""Rows of the acceptance table: a figure, the value that it must reach, and whether it was measured."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class NotRun(Exception):  # noqa: N818 - what happened, not an error
 
 @dataclass(frozen=True)
 class Row:
-    """value: None when there is none. wanted: what the value is held against, in words; empty when it is only reported.
+    """value: None when there is none. target: what the value is compared with, in words; empty when it is only reported.
     status: "ok", "not run" or "failed". note: why."""
 
     name: str
     value: float | None
     unit: str
-    wanted: str
+    target: str
     status: str
     note: str = ""
 
@@ -62,10 +62,10 @@ def run(checks: Sequence[Check], say: Callable[[str], None]) -> list[Row]:
 
 def text(rows: Sequence[Row]) -> str:
     """The table for a terminal."""
-    cells = [("figure", "value", "unit", "wanted", "")]
+    cells = [("figure", "value", "unit", "target", "")]
     for row in rows:
         value = "" if row.value is None else f"{row.value:.4g}"
-        cells.append((row.name, value, row.unit, row.wanted, row.status + (f": {row.note}" if row.note else "")))
+        cells.append((row.name, value, row.unit, row.target, row.status + (f": {row.note}" if row.note else "")))
     widths = [max(len(cell[i]) for cell in cells) for i in range(4)]
     return "\n".join("  ".join([c.ljust(w) for c, w in zip(cell, widths, strict=False)] + [cell[4]]).rstrip() for cell in cells)
 

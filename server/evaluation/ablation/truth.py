@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose
+from models.synthetic.cameras import orbit_camera
 from models.synthetic.head import SyntheticHead
-from models.synthetic.views import orbit_camera
 from models.types import Array, Camera
 
 VIEWS, EXPRESSIONS = 24, 10

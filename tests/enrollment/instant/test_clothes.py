@@ -14,7 +14,7 @@ from models.avatar import AvatarPoser
 from models.heads.base import REGION, HeadModel
 from models.heads.registry import by_name
 from models.splat.cpu import CpuRasterizer
-from models.synthetic.views import orbit_camera
+from models.synthetic.cameras import orbit_camera
 from models.types import Camera
 from tests.enrollment.heads import FOCAL, known, portrait_of
 

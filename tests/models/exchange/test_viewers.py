@@ -1,11 +1,13 @@
 """What we write, opened by public viewers' own parsers under node, and one of them drawing it in a browser.
 
-`make viewers` installs them beside this file (viewers/package.json); without them, or without node, the tests are skipped.
+`make viewers`, and so `make test`, installs them beside this file (viewers/package.json). Where they are missing, the tests
+install them with npm; where that fails the tests are skipped, under CI they fail.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -26,16 +28,32 @@ from tests.models.exchange import making
 
 __all__ = ["chromium"]
 FOLDER = Path(__file__).parent / "viewers"
-NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
+TOOLS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+NODE = shutil.which("node", path=TOOLS)
 WORLD = making.world(40)
 IN_FILE = making.turned(WORLD)
+
+
+def missing() -> str:
+    """Why our files cannot be opened here; empty when they can. Installs the viewers of package-lock.json once."""
+    npm = shutil.which("npm", path=TOOLS)
+    if NODE is None or npm is None:
+        return "node and npm were expected, to open our files with public viewers; `make viewers` installs them"
+    if not (FOLDER / "node_modules" / ".package-lock.json").exists():
+        options = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+        environment = os.environ | {"PATH": TOOLS}
+        done = subprocess.run([npm, "ci", *options], cwd=FOLDER, env=environment, capture_output=True, timeout=240, check=False)
+        if done.returncode:
+            return "public viewers could not be installed; `make viewers` says why"
+    return ""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our files, one of each kind."""
-    if NODE is None or not (FOLDER / "node_modules").is_dir():
-        pytest.skip("no viewers to open our files with: `make viewers` installs them")
+    problem = missing()
+    if problem:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(problem)
     at = tmp_path_factory.mktemp("files")
     ply.save(WORLD, at / "a.ply")
     spz.save(WORLD, at / "a3.spz")
@@ -137,8 +155,9 @@ def blobs() -> Gaussians:
     colors = [[1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 1, 1], [0, 0, 0]]
     turns = np.tile(np.array([1, 0, 0, 0], np.float32), (5, 1))
     return Gaussians(
-        np.float32(places), turns, np.full((5, 3), 0.03, np.float32), np.full(5, 0.99, np.float32), np.float32(colors)
-    )
+        np.array(places, np.float32), turns, np.full((5, 3), 0.03, np.float32), np.full(5, 0.99, np.float32),
+        np.array(colors, np.float32),
+    )  # fmt: skip
 
 
 @pytest.mark.e2e

@@ -1,11 +1,10 @@
-"""The shape of somebody: identity directions over their whole range, and a free form that the directions cannot say."""
+"""Face shapes: identity coefficients over their whole range, and a smooth offset beyond the identity directions."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from models.heads.base import LEFT_EYE, RIGHT_EYE, HeadModel, PersonHead
-from models.synthetic.traits import Traits
 from models.types import Array
 
 CENTRES = 26
@@ -13,16 +12,16 @@ CLEAR = 0.026
 """Metres around the eyes that keep their shape, so that lids still close over the balls."""
 
 
-def random_person(model: HeadModel, traits: Traits, rng: np.random.Generator) -> tuple[PersonHead, Array, Array]:
-    """A person with identity (K,) and offset (V, 3), which are returned with it."""
+def random_person(model: HeadModel, rng: np.random.Generator) -> tuple[PersonHead, Array, Array]:
+    """A person, its identity coefficients (K,) float32 and its vertex offset (V, 3) float32 metres."""
     spread = rng.uniform(0.65, 1.0)
     identity = np.clip(rng.normal(0, spread, model.identity_count), -2.4, 2.4).astype(np.float32)
     identity[0] *= 0.45
-    offset = free_form(model, rng)
+    offset = smooth_offset(model, rng)
     return model.person(identity, offset), identity, offset
 
 
-def free_form(model: HeadModel, rng: np.random.Generator) -> Array:
+def smooth_offset(model: HeadModel, rng: np.random.Generator) -> Array:
     """(V, 3) float32 metres: smooth bulges and hollows of millimetres, nearly symmetric, none at the eyes."""
     v = model.template
     skin = model.region_vertices("skin")

@@ -1,4 +1,4 @@
-"""A contact sheet: many synthetic heads side by side, to be looked at."""
+"""A contact sheet: many synthetic heads in one picture."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.heads.base import HeadModel
+from models.synthetic.cameras import orbit_camera
+from models.synthetic.expressions import random_expression
 from models.synthetic.head import SyntheticHead
-from models.synthetic.views import orbit_camera, random_expression
 
 ANGLES = (0, -35, 25, 60, -70, 15, -110, 180, 35, -20, 0, 100, -50, 10, 145, -10)
 
 
-def sheet(
+def contact_sheet(
     model: HeadModel, count: int = 64, seed: int = 0, *, size: int = 224, columns: int = 8, supersample: int = 2, **traits: Any
 ) -> NDArray[np.uint8]:
     """`count` different heads from different angles with different expressions, (H, W, 3) uint8 sRGB."""

@@ -1,9 +1,9 @@
-"""What is nearest at each pixel: triangles, some of them cut along a line, and strands (hair, wires) as ribbons that face
+"""Rasterization with a depth buffer: triangles, some of them cut along a line, and strands (hair, wires) as ribbons that face
 the camera."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,8 @@ NEAR = 0.02
 f32 = np.float32
 
 
-@dataclass(frozen=True)
-class Visible:
-    """The nearest thing at each of H x W pixels.
+class Visible(NamedTuple):
+    """The nearest surface at each of H x W pixels.
 
     face: (H, W) int32, -1 where no triangle is; barycentric: (H, W, 2) float32, perspective-correct weights of its first two
     corners. segment: (H, W) int32, the position of the strand point where the nearest segment starts, -1 where no strand is
@@ -31,9 +30,55 @@ class Visible:
     ribbon: Array
     depth: Array
 
+    @staticmethod
+    def empty(height: int, width: int) -> Visible:
+        """Nothing visible anywhere."""
+        shape = (height, width)
+        return Visible(
+            np.full(shape, -1, np.int32), np.zeros((*shape, 2), np.float32), np.full(shape, -1, np.int32),
+            np.zeros((*shape, 2), np.float32), np.full(shape, np.inf, np.float32),
+        )  # fmt: skip
+
+
+class Triangles(NamedTuple):
+    """points: (V, 3) float32 metres, camera axes. faces: (F, 3) int32. both_sides: (F,) bool, whether the back is drawn. cut:
+    (V,) float32, a face is drawn where cut interpolates to 0 or more."""
+
+    points: Array
+    faces: NDArray[np.int32]
+    both_sides: NDArray[np.bool_]
+    cut: Array
+
+
+class Ribbons(NamedTuple):
+    """points: (P, 3) float32 metres, camera axes. half_width: (P,) float32 metres. start: (S + 1,) int64, where each strand
+    begins. thinnest: pixels, half of the least width that is drawn; thinner strands cover a part of their pixels at random."""
+
+    points: Array
+    half_width: Array
+    start: NDArray[np.int64]
+    thinnest: np.float32
+
+
+class Pinhole(NamedTuple):
+    """Intrinsics in pixels, float32."""
+
+    fx: np.float32
+    fy: np.float32
+    cx: np.float32
+    cy: np.float32
+
+    @staticmethod
+    def of(camera: Camera) -> Pinhole:
+        """The intrinsics of a camera."""
+        return Pinhole(f32(camera.fx), f32(camera.fy), f32(camera.cx), f32(camera.cy))
+
 
 @kernel(fastmath=True)
-def _triangles(points, faces, both_sides, cut, fx, fy, cx, cy, face, bary, depth):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _draw_triangles(triangles, pinhole, visible):  # type: ignore[no-untyped-def]  # pragma: no cover
+    points, faces, both_sides, cut = triangles
+    fx, fy, cx, cy = pinhole
+    face, bary, depth = visible.face, visible.barycentric, visible.depth
     height, width = depth.shape
     near = f32(NEAR)
     for f in range(faces.shape[0]):
@@ -77,7 +122,10 @@ def _triangles(points, faces, both_sides, cut, fx, fy, cx, cy, face, bary, depth
 
 
 @kernel(fastmath=True)
-def _ribbons(points, half, start, fx, fy, cx, cy, thinnest, segment, ribbon, depth):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _draw_ribbons(ribbons, pinhole, visible):  # type: ignore[no-untyped-def]  # pragma: no cover
+    points, half, start, thinnest = ribbons
+    fx, fy, cx, cy = pinhole
+    segment, ribbon, depth = visible.segment, visible.ribbon, visible.depth
     height, width = depth.shape
     near = f32(NEAR)
     for s in range(start.shape[0] - 1):
@@ -182,13 +230,11 @@ def mesh_normals(vertices: Array, faces: NDArray[np.int32]) -> Array:
 
 def normal_map(vertices: Array, faces: NDArray[np.int32], camera: Camera) -> Array:
     """The unit vertex normals of a closed mesh as the camera sees them, (H, W, 3) float32, world frame, 0 outside."""
-    shape = (camera.height, camera.width)
-    face, bary = np.full(shape, -1, np.int32), np.zeros((*shape, 2), np.float32)
-    k = (f32(camera.fx), f32(camera.fy), f32(camera.cx), f32(camera.cy))
+    visible = Visible.empty(camera.height, camera.width)
     whole, one_side = np.ones(len(vertices), np.float32), np.zeros(len(faces), np.bool_)
-    _triangles(camera_points(vertices, camera), faces, one_side, whole, *k, face, bary, np.full(shape, np.inf, np.float32))
-    out = np.zeros((*shape, 3), np.float32)
-    _interpolate(face, bary, faces, mesh_normals(vertices, faces), out)
+    _draw_triangles(Triangles(camera_points(vertices, camera), faces, one_side, whole), Pinhole.of(camera), visible)
+    out = np.zeros((camera.height, camera.width, 3), np.float32)
+    _interpolate(visible.face, visible.barycentric, faces, mesh_normals(vertices, faces), out)
     return out
 
 
@@ -208,12 +254,8 @@ def draw(
     interpolates to 0 or more is there anything. strand_points: (P, 3) world; half_width: (P,) metres; start: (S + 1,) where
     each strand begins. Faces and segments that reach behind the near plane (2 cm) are left out.
     """
-    shape = (camera.height, camera.width)
-    face, bary = np.full(shape, -1, np.int32), np.zeros((*shape, 2), np.float32)
-    segment, ribbon = np.full(shape, -1, np.int32), np.zeros((*shape, 2), np.float32)
-    depth = np.full(shape, np.inf, np.float32)
-    k = (f32(camera.fx), f32(camera.fy), f32(camera.cx), f32(camera.cy))
-    _triangles(camera_points(vertices, camera), faces, both_sides, cut, *k, face, bary, depth)
+    visible, pinhole = Visible.empty(camera.height, camera.width), Pinhole.of(camera)
+    _draw_triangles(Triangles(camera_points(vertices, camera), faces, both_sides, cut), pinhole, visible)
     if len(strand_points):
-        _ribbons(camera_points(strand_points, camera), half_width, start, *k, f32(0.5), segment, ribbon, depth)
-    return Visible(face, bary, segment, ribbon, depth)
+        _draw_ribbons(Ribbons(camera_points(strand_points, camera), half_width, start, f32(0.5)), pinhole, visible)
+    return visible

@@ -1,4 +1,4 @@
-"""Hair styles: where hair grows, how long it is, which way it is combed; tails and knots."""
+"""Hair styles: density on the scalp, length, combing, ponytails and buns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from models.heads.base import PersonHead
 from models.synthetic.anatomy import HEIGHT, WIDTH, Anatomy, above_hairline, angles, spherical
-from models.synthetic.growth import Obstacle, curl, gather_locks, grow, scatter
+from models.synthetic.hair_growth import Forces, Obstacle, Roots, curl, gather_locks, grow, scatter
 from models.synthetic.noise import coarse_fractal, fractal
 from models.synthetic.skin import masks
 from models.synthetic.strands import Strands
@@ -93,7 +93,7 @@ def grow_hair(
         dots = np.clip(0.7 + 1.2 * fractal(a.positions, 0.0018, 1, 3), 0, 1.5)
         return Strands.none(), np.clip(shade * dots, 0, 0.8).astype(np.float32)
     style = STYLES[name]
-    face, bary, place = scatter(a, person, a.scalp, mask, style.count, rng)
+    face, bary, place = scatter(person, a.scalp, mask, style.count, rng)
     if len(face) < 8:
         return Strands.none(), mask * 0.3
     corners = person.rest[person.model.faces[face]]
@@ -101,15 +101,14 @@ def grow_hair(
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     if name in TIED:
-        paths, lock = _tied(name, root, normal, around, traits, rng)
+        paths, lock = _tied(name, root, around, rng)
         tail = _tail(name, paths[:, -1].mean(axis=0), traits, around, rng)
     else:
         first, flow, length, clear = _combed(name, style, traits, root, place, normal, rng)
         gap = (0.0015 + style.layer * rng.random(len(root)) ** 1.3 * np.clip(length / style.top, 0.3, 1)).astype(np.float32)
-        paths = grow(
-            root, first, flow, length, gap, around, steps=style.steps, comb=style.comb, gravity=style.gravity,
-            wobble=style.wobble, wave=45.0, seed=int(rng.integers(1 << 20)), hold=style.hold, clear=clear,
-        )  # fmt: skip
+        forces = Forces(style.comb, style.gravity, style.wobble, 45.0, style.hold)
+        roots = Roots(root, first, flow, length, gap, clear)
+        paths = grow(roots, forces, around, steps=style.steps, seed=int(rng.integers(1 << 20)))
         paths, lock = gather_locks(paths, style.lock, style.together, rng)
         curls = style.curl * rng.uniform(0.7, 1.3)
         paths = curl(paths, lock, curls, style.wavelength * rng.uniform(0.8, 1.3), rng)
@@ -195,9 +194,7 @@ def _combed(
     return first.astype(np.float32), flow.astype(np.float32), length.astype(np.float32), clear
 
 
-def _tied(
-    name: str, root: Array, normal: Array, around: Obstacle, traits: Traits, rng: np.random.Generator
-) -> tuple[Array, np.ndarray]:
+def _tied(name: str, root: Array, around: Obstacle, rng: np.random.Generator) -> tuple[Array, np.ndarray]:
     """Hair drawn tight over the skull to where it is tied."""
     height = {"bun": rng.uniform(5, 40), "ponytail": rng.uniform(0, 45), "top_knot": rng.uniform(60, 80)}[name]
     e = np.radians(height)
@@ -238,7 +235,8 @@ def _tail(name: str, tie: Array, traits: Traits, around: Obstacle, rng: np.rando
         length = np.full(count, rng.uniform(0.14, 0.26) * traits.hair_length) * np.exp(rng.normal(0, 0.08, count))
         gap = np.full(count, 0.012) + 0.02 * rng.random(count)
         flow = np.repeat((out + rng.normal(0, 0.2, 3))[None], count, 0) + spread * 25
-        paths = grow(root, first, flow, length, gap, around, steps=14, comb=0.10, gravity=0.30, wobble=0.06, wave=30.0, seed=5)
+        roots = Roots(root, first, flow, length, gap, np.zeros(count, np.float32))
+        paths = grow(roots, Forces(0.10, 0.30, 0.06, 30.0), around, steps=14, seed=5)
         paths, lock = gather_locks(paths, 0.006, 0.5, rng)
         if rng.random() < 0.4:
             paths = curl(paths, lock, 0.006, 0.05, rng)

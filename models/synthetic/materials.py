@@ -1,6 +1,11 @@
-"""The colour, normal and depth of every picture cell: skin, eyes, mouth, cloth, hair; and how cells make up pixels."""
+"""Reflectance models: the light that skin, eyes, cloth, the inside of the mouth and strands send to the camera.
+
+Each kernel writes linear RGB to `point.color`. Only `skin`, `eye` and `cloth` change `point.normal` (relief, cornea, folds).
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,19 +15,47 @@ from models.types import Array
 
 f32 = np.float32
 SKIN, LEFT_EYE, RIGHT_EYE, SOCKET, MOUTH, TONGUE, TEETH, CLOTH, HAT, RIM = range(10)
-"""What a face is made of."""
-HAIR, WIRE, METAL, WRAP = range(4)
-"""What a strand is made of."""
+"""Materials of mesh faces."""
+HAIR, WIRE, METAL = range(3)
+"""Materials of strands."""
 PLAIN, STRIPES, CHECKS, KNIT, DOTS = range(5)
+"""Patterns of cloth."""
 
 
-def _encoding() -> Array:
-    x = np.linspace(0, 1, 4096)
-    return np.where(x < 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055).astype(np.float32)
+class Point(NamedTuple):
+    """Working memory for one visible point; float32.
+
+    position: (3,) metres on the template, or the unit direction from an eyeball's centre with z along the gaze. normal,
+    to_camera, tangent (of a strand): (3,) unit, world frame. light: (4,) environment light, linear RGB, and the part
+    of the key light that arrives, [0, 1]. texel: (6,) of the skin atlas. color: (3,) linear RGB, the result. map_normal: (3,)
+    unit, what goes into the normal map.
+    """
+
+    position: Array
+    normal: Array
+    to_camera: Array
+    tangent: Array
+    light: Array
+    texel: Array
+    color: Array
+    map_normal: Array
 
 
-ENCODE = _encoding()
-"""(4096,) linear [0, 1] -> sRGB."""
+class KeyLight(NamedTuple):
+    """direction: (3,) float32 unit, towards the light, world frame. color: (3,) float32 linear irradiance of a facing surface."""
+
+    direction: Array
+    color: Array
+
+
+class EyeLook(NamedTuple):
+    """centres: (2, 3) float32 metres, template. turns: (2, 3, 3) float32, rest -> world. iris: (3,) float32 linear RGB. params:
+    (4,) float32: iris and pupil radius in radians, seed, redness [0, 1]. First axis: left, right."""
+
+    centres: Array
+    turns: Array
+    iris: Array
+    params: Array
 
 
 @kernel(fastmath=True)
@@ -57,7 +90,8 @@ def _specular(n, view, key, sharpness):  # type: ignore[no-untyped-def]  # pragm
 
 
 @kernel(fastmath=True)
-def _normalize(n):  # type: ignore[no-untyped-def]  # pragma: no cover
+def normalize(n):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Make n (3,) unit, in place."""
     inverse = f32(1.0) / np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2] + f32(1e-12))
     n[0] *= inverse
     n[1] *= inverse
@@ -65,7 +99,11 @@ def _normalize(n):  # type: ignore[no-untyped-def]  # pragma: no cover
 
 
 @kernel(fastmath=True)
-def _skin(place, n, view, key, key_color, env, texel, width, height, atlas, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def skin(point, lamp, atlas):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Wrapped diffuse with red subsurface light at shadow edges, two Blinn-Phong lobes; relief from the atlas's slopes."""
+    n, view, key, key_color, env, out = point.normal, point.to_camera, lamp.direction, lamp.color, point.light, point.color
+    place, texel = point.position, point.texel
+    height, width = f32(atlas.shape[0]), f32(atlas.shape[1])
     x, y, z = place[0], place[1], place[2]
     u = (np.arctan2(x, z) * f32(0.15915494) + f32(0.5)) * width
     v = (f32(0.5) - np.arctan2(y, np.sqrt(x * x + z * z)) * f32(0.31830989)) * height
@@ -79,7 +117,7 @@ def _skin(place, n, view, key, key_color, env, texel, width, height, atlas, out)
     n[0] -= fade * (texel[3] * tx + texel[4] * bx)
     n[1] -= fade * texel[4] * by
     n[2] -= fade * (texel[3] * tz + texel[4] * bz)
-    _normalize(n)
+    normalize(n)
     facing = n[0] * key[0] + n[1] * key[1] + n[2] * key[2]
     gloss = texel[5]
     ambient = (env[0] + env[1] + env[2]) * f32(0.33333)
@@ -98,9 +136,10 @@ def _skin(place, n, view, key, key_color, env, texel, width, height, atlas, out)
 
 
 @kernel(fastmath=True)
-def _eye(direction, turn, view, key, key_color, env, iris, look, n, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """direction: unit, from the eyeball's centre at rest, z along the gaze. turn: (3, 3) rest -> world. look: iris and pupil
-    radius in radians, seed, redness."""
+def eye(point, lamp, eyes, side):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """An eyeball with veins, fibres of the iris and a cornea that reflects. side: 0 left, 1 right."""
+    direction, view, key, key_color, env = point.position, point.to_camera, lamp.direction, lamp.color, point.light
+    n, out, iris, look, turn = point.map_normal, point.color, eyes.iris, eyes.params, eyes.turns[side]
     ex, ey, ez = direction[0], direction[1], direction[2]
     off = np.sqrt(ex * ex + ey * ey)
     angle = np.arctan2(off, ez)
@@ -152,7 +191,7 @@ def _eye(direction, turn, view, key, key_color, env, iris, look, n, out):  # typ
     cx, cy, cz = ex * bulge, ey * bulge, ez
     for a in range(3):
         n[a] = turn[a, 0] * cx + turn[a, 1] * cy + turn[a, 2] * cz
-    _normalize(n)
+    normalize(n)
     hx, hy, hz = view[0] + key[0], view[1] + key[1], view[2] + key[2]
     inverse = f32(1.0) / np.sqrt(hx * hx + hy * hy + hz * hz + f32(1e-9))
     nh = max((n[0] * hx + n[1] * hy + n[2] * hz) * inverse, f32(0.0))
@@ -171,8 +210,10 @@ def _eye(direction, turn, view, key, key_color, env, iris, look, n, out):  # typ
 
 
 @kernel(fastmath=True)
-def _cloth(place, n, view, key, key_color, env, colors, pattern, out):  # type: ignore[no-untyped-def]  # pragma: no cover
-    """colors: (2, 3). pattern: kind, scale (1 / m), seed, relief."""
+def cloth(point, lamp, colors, pattern):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Woven or knitted cloth with folds and fuzz. colors: (2, 3) linear. pattern: kind, scale (1 / m), seed, relief."""
+    n, view, key, key_color, env, out = point.normal, point.to_camera, lamp.direction, lamp.color, point.light, point.color
+    place = point.position
     kind, scale, seed = int(pattern[0]), pattern[1], int(pattern[2])
     x, y = place[0] * scale, place[1] * scale
     mix = f32(0.0)
@@ -194,7 +235,7 @@ def _cloth(place, n, view, key, key_color, env, colors, pattern, out):  # type: 
         n[2] -= f32(0.22) * knit * n[0]
     n[0] += folds * f32(0.5)
     n[1] += f32(0.5) * value_noise(place[0] * f32(14.0), place[1] * f32(26.0), place[2] * f32(14.0), seed + 5) * pattern[3]
-    _normalize(n)
+    normalize(n)
     facing = n[0] * key[0] + n[1] * key[1] + n[2] * key[2]
     diffuse = max((facing + f32(0.1)) / f32(1.1), f32(0.0))
     nv = max(n[0] * view[0] + n[1] * view[1] + n[2] * view[2], f32(0.0))
@@ -205,7 +246,10 @@ def _cloth(place, n, view, key, key_color, env, colors, pattern, out):  # type: 
 
 
 @kernel(fastmath=True)
-def _flesh(material, place, n, view, key, key_color, env, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def mouth(material, point, lamp):  # type: ignore[no-untyped-def]  # pragma: no cover
+    """Teeth, tongue, the inside of the mouth and eye sockets: wet, darker with depth."""
+    n, view, key, key_color, env, out = point.normal, point.to_camera, lamp.direction, lamp.color, point.light, point.color
+    place = point.position
     facing = n[0] * key[0] + n[1] * key[1] + n[2] * key[2]
     diffuse = max((facing + f32(0.3)) / f32(1.3), f32(0.0)) * env[3]
     r, g, b, wet = f32(0.26), f32(0.06), f32(0.055), f32(0.5)
@@ -233,8 +277,10 @@ def _flesh(material, place, n, view, key, key_color, env, out):  # type: ignore[
 
 
 @kernel(fastmath=True)
-def _strand(kind, color, tangent, n, view, key, key_color, env, along, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def strand(kind, color, point, lamp):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Kajiya and Kay's diffuse and highlight, with Marschner's two lobes: white to the root, coloured to the tip."""
+    n, view, key, key_color, env, out = point.normal, point.to_camera, lamp.direction, lamp.color, point.light, point.color
+    tangent = point.tangent
     tk = tangent[0] * key[0] + tangent[1] * key[1] + tangent[2] * key[2]
     tv = tangent[0] * view[0] + tangent[1] * view[1] + tangent[2] * view[2]
     sine_k = np.sqrt(max(f32(1.0) - tk * tk, f32(0.0)))
@@ -257,162 +303,9 @@ def _strand(kind, color, tangent, n, view, key, key_color, env, along, out):  # 
             out[c] += key_color[c] * lit * (a + b * (f32(0.20) * color[c] + f32(0.042) * np.sqrt(color[c])))
             out[c] += env[c] * (f32(0.010) + f32(0.04) * color[c])
     else:
-        sharp = 70 if kind != WRAP else 6
-        gloss = f32(16.0) if kind == METAL else (f32(9.0) if kind == WIRE else f32(0.2))
-        spec = _specular(n, view, key, sharp) * gloss * env[3]
+        gloss = f32(16.0) if kind == METAL else f32(9.0)
+        spec = _specular(n, view, key, 70) * gloss * env[3]
         diffuse = max(facing, f32(0.0)) * env[3]
         for c in range(3):
             tint = color[c] if kind == METAL else f32(1.0)
             out[c] = color[c] * (env[c] + key_color[c] * f32(0.5) * diffuse) + spec * tint * key_color[c]
-
-
-@kernel(fastmath=True)
-def resolve(  # type: ignore[no-untyped-def]  # pragma: no cover
-    factor, face, bary, segment, ribbon, depth,
-    faces, material, normals, light, canonical, atlas,
-    points, strand_of, strand_normals, strand_light, strand_along, strand_color, strand_kind,
-    eye_centres, eye_turns, iris, look, cloth_colors, cloth_patterns,
-    camera_rotation, intrinsics, camera_position, key, key_color, gain, encode, lens_depth, lens_color,
-    color, matte, out_normal, out_depth, bare,
-):  # fmt: skip
-    """Shade every cell and gather factor x factor of them into a pixel. Colours are sRGB, not yet over a background."""
-    height, width = matte.shape
-    texel, n, out = np.empty(6, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
-    env, place, view, tangent = np.empty(4, np.float32), np.empty(3, np.float32), np.empty(3, np.float32), np.empty(3, np.float32)
-    smooth = np.empty(3, np.float32)
-    share = f32(1.0 / (factor * factor))
-    atlas_h, atlas_w = f32(atlas.shape[0]), f32(atlas.shape[1])
-    for y in range(height):
-        for x in range(width):
-            count, facial = 0, 0
-            nearest = f32(np.inf)
-            # skin, cloth or hair that fills the pixel is shaded along its diagonal only
-            first, even = face[y * factor, x * factor], True
-            hair = segment[y * factor, x * factor] >= 0
-            for sy in range(y * factor, (y + 1) * factor):
-                for sx in range(x * factor, (x + 1) * factor):
-                    f = face[sy, sx]
-                    if (segment[sy, sx] >= 0) != hair or (not hair and (f < 0 or material[f] != material[first])):
-                        even = False
-            even = even and (hair or material[first] == SKIN or material[first] >= CLOTH)
-            weight = factor if even else 1
-            for sy in range(y * factor, (y + 1) * factor):
-                for sx in range(x * factor, (x + 1) * factor):
-                    f, s = face[sy, sx], segment[sy, sx]
-                    if f < 0 and s < 0:
-                        continue
-                    if even and sx - x * factor != sy - y * factor:
-                        continue
-                    count += weight
-                    d = depth[sy, sx]
-                    # towards the camera, in the world
-                    px, py = (
-                        (f32(sx) + f32(0.5) - intrinsics[2]) / intrinsics[0],
-                        (f32(sy) + f32(0.5) - intrinsics[3]) / intrinsics[1],
-                    )
-                    for a in range(3):
-                        view[a] = -(camera_rotation[0, a] * px + camera_rotation[1, a] * py + camera_rotation[2, a])
-                    _normalize(view)
-                    if s >= 0:
-                        t, across = ribbon[sy, sx, 0], ribbon[sy, sx, 1]
-                        strand = strand_of[s]
-                        kind = strand_kind[strand]
-                        for a in range(3):
-                            tangent[a] = points[s + 1, a] - points[s, a]
-                            n[a] = strand_normals[s, a] * (1 - t) + strand_normals[s + 1, a] * t
-                        _normalize(tangent)
-                        for a in range(4):
-                            env[a] = strand_light[s, a] * (1 - t) + strand_light[s + 1, a] * t
-                        # a ribbon is round: its normal leans to the side and, for hair, follows the lock it lies in
-                        sidex = tangent[1] * view[2] - tangent[2] * view[1]
-                        sidey = tangent[2] * view[0] - tangent[0] * view[2]
-                        sidez = tangent[0] * view[1] - tangent[1] * view[0]
-                        inverse = f32(1.0) / np.sqrt(sidex * sidex + sidey * sidey + sidez * sidez + f32(1e-6))
-                        bend = -across * inverse * (f32(0.35) if kind == HAIR else f32(0.9))
-                        nt = n[0] * tangent[0] + n[1] * tangent[1] + n[2] * tangent[2]
-                        mix = f32(0.45) if kind == HAIR else (f32(1.0) if kind != WRAP else f32(0.3))
-                        back = f32(0.0)
-                        nv = n[0] * view[0] + n[1] * view[1] + n[2] * view[2]
-                        if kind in (WIRE, METAL):
-                            back = f32(1.5)
-                        elif nv < 0.15:
-                            back = f32(0.15) - nv
-                        n[0] += -mix * nt * tangent[0] + bend * sidex + back * view[0]
-                        n[1] += -mix * nt * tangent[1] + bend * sidey + back * view[1]
-                        n[2] += -mix * nt * tangent[2] + bend * sidez + back * view[2]
-                        _normalize(n)
-                        along = strand_along[s] * (1 - t) + strand_along[s + 1] * t
-                        _strand(kind, strand_color[strand], tangent, n, view, key, key_color, env, along, out)
-                        for a in range(3):
-                            smooth[a] = n[a]
-                        if kind == HAIR:
-                            # darker to the root; each strand has its own value
-                            tone = f32(0.72) + f32(0.28) * min(along * f32(2.5), f32(1.0))
-                            for c in range(3):
-                                out[c] *= tone
-                    else:
-                        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-                        wa, wb = bary[sy, sx, 0], bary[sy, sx, 1]
-                        wc = f32(1.0) - wa - wb
-                        for a in range(3):
-                            n[a] = wa * normals[i, a] + wb * normals[j, a] + wc * normals[k, a]
-                            place[a] = wa * canonical[i, a] + wb * canonical[j, a] + wc * canonical[k, a]
-                        _normalize(n)
-                        if n[0] * view[0] + n[1] * view[1] + n[2] * view[2] < f32(-0.25):
-                            for a in range(3):
-                                n[a] = -n[a]
-                        for a in range(4):
-                            env[a] = wa * light[i, a] + wb * light[j, a] + wc * light[k, a]
-                        for a in range(3):
-                            smooth[a] = n[a]
-                        m = material[f]
-                        if m == SKIN:
-                            _skin(place, n, view, key, key_color, env, texel, atlas_w, atlas_h, atlas, out)
-                            # the face: skin in front of the ears and above the neck
-                            if (
-                                place[2] > f32(0.012)
-                                and place[1] > f32(-0.105) + f32(0.25) * (f32(0.09) - place[2])
-                                and place[1] < f32(0.098)
-                            ):
-                                facial += weight
-                        elif m in (LEFT_EYE, RIGHT_EYE):
-                            e = 0 if m == LEFT_EYE else 1
-                            for a in range(3):
-                                place[a] -= eye_centres[e, a]
-                            _normalize(place)
-                            _eye(place, eye_turns[e], view, key, key_color, env, iris, look, smooth, out)
-                            for a in range(3):
-                                smooth[a] = n[a]
-                        elif m >= CLOTH:
-                            row = m - CLOTH
-                            _cloth(place, n, view, key, key_color, env, cloth_colors[row], cloth_patterns[row], out)
-                            for a in range(3):
-                                smooth[a] = n[a]
-                        else:
-                            _flesh(m, place, n, view, key, key_color, env, out)
-                    lens = lens_depth[sy, sx] < d
-                    for c in range(3):
-                        value = out[c] * gain[c]
-                        # a film's shoulder, then sRGB
-                        value = value * (f32(1.0) + value * f32(0.16)) / (f32(1.0) + f32(0.55) * value)
-                        value = encode[int(min(max(value, f32(0.0)), f32(1.0)) * f32(4095.0) + f32(0.5))]
-                        if lens:
-                            value = value * (f32(1.0) - lens_color[3]) + lens_color[c] * lens_color[3]
-                        color[y, x, c] += value * share * f32(weight)
-                        out_normal[y, x, c] += smooth[c]
-                    if d < nearest:
-                        nearest = d
-            if count > 0:
-                matte[y, x] = f32(count) * share
-                norm = np.sqrt(out_normal[y, x, 0] ** 2 + out_normal[y, x, 1] ** 2 + out_normal[y, x, 2] ** 2)
-                for c in range(3):
-                    out_normal[y, x, c] /= max(norm, f32(1e-6))
-                # depth of the nearest surface alone: a mean over an edge would lie in the air
-                total, near = f32(0.0), 0
-                for sy in range(y * factor, (y + 1) * factor):
-                    for sx in range(x * factor, (x + 1) * factor):
-                        if depth[sy, sx] < nearest + f32(0.01):
-                            total += depth[sy, sx]
-                            near += 1
-                out_depth[y, x] = total / f32(near)
-                bare[y, x] = facial * 2 > factor * factor

@@ -1,4 +1,4 @@
-"""What people wear: clothes over the body's own mesh, collars, hats, scarves, glasses."""
+"""Clothes over the body mesh, collars, hats, headscarves and glasses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.heads.base import HEAD, JOINTS, NECK, TORSO, PersonHead
-from models.synthetic import shade
-from models.synthetic.anatomy import Anatomy
-from models.synthetic.growth import COLUMNS, ROWS, Obstacle
+from models.synthetic import materials
+from models.synthetic.hair_growth import COLUMNS, ROWS, Obstacle
 from models.synthetic.strands import Strands, weights_of
 from models.synthetic.traits import PATTERNS, Traits
 from models.types import Array
@@ -22,7 +21,7 @@ THICKNESS = {"tee": 0.004, "crew": 0.006, "v_neck": 0.006, "turtleneck": 0.006, 
 @dataclass(frozen=True)
 class Garment:
     """A piece of mesh beside the head's own. vertices: (N, 3) rest; faces: (F, 3) int32; weights: (N, 6) skinning; canonical:
-    (N, 3) where the pattern is looked up; cut: (N,), see `draw`; material: of `shade`."""
+    (N, 3) where the pattern is looked up; cut: (N,), see `Triangles`; material: of `materials`."""
 
     vertices: Array
     faces: NDArray[np.int32]
@@ -45,7 +44,7 @@ def clothes(person: PersonHead, normals: Array, traits: Traits, rng: np.random.G
     vertices = person.rest[used] + normals[used] * lift[:, None]
     return Garment(
         vertices.astype(np.float32), local.reshape(-1, 3).astype(np.int32), model.weights[used], place, cut.astype(np.float32),
-        shade.CLOTH,
+        materials.CLOTH,
     )  # fmt: skip
 
 
@@ -65,15 +64,15 @@ def neckline(place: Array, traits: Traits, rng: np.random.Generator) -> Array:
 
 
 def patterns(traits: Traits, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Colours (3, 2, 3) and parameters (3, 4) for cloth, hat and hat's trimming, as `shade` takes them."""
+    """Colours (3, 2, 3) and parameters (3, 4) for cloth, hat and hat's trimming, as `materials` takes them."""
     colors = np.asarray([traits.cloth_colors, rng.permutation(np.asarray(traits.cloth_colors)), traits.cloth_colors], np.float32)
     if rng.random() < 0.6:
         colors[1, 0] = colors[2, 0] = np.clip(rng.choice([0.01, 0.05, 0.2, 0.6]) * np.exp(rng.normal(0, 0.4, 3)), 0.005, 0.8)
     kind = PATTERNS.index(traits.pattern)
     scale = {"stripes": rng.uniform(30, 120), "checks": rng.uniform(25, 60), "dots": rng.uniform(50, 90)}.get(traits.pattern, 1.0)
-    hat = shade.KNIT if traits.hat == "beanie" else shade.PLAIN
+    hat = materials.KNIT if traits.hat == "beanie" else materials.PLAIN
     seed = int(rng.integers(1 << 16))
-    return colors, np.array([(kind, scale, seed, 0.35), (hat, 1, seed + 1, 0.2), (shade.PLAIN, 1, seed + 2, 0.1)], np.float32)
+    return colors, np.array([(kind, scale, seed, 0.35), (hat, 1, seed + 1, 0.2), (materials.PLAIN, 1, seed + 2, 0.1)], np.float32)
 
 
 def collar(person: PersonHead, around: Obstacle, traits: Traits, rng: np.random.Generator) -> Garment | None:
@@ -92,7 +91,7 @@ def collar(person: PersonHead, around: Obstacle, traits: Traits, rng: np.random.
         r = radius + out
         drop = 0.035 * front + (0.022 * front**6 if i == 3 else 0.0)
         ring.append(np.stack([x0 + r * np.sin(angle), y - drop + 0 * angle, z0 + 0.012 * front + r * np.cos(angle)], axis=1))
-    return _grid(np.stack(ring), shade.CLOTH, joint=None, person=person)
+    return _grid(np.stack(ring), materials.CLOTH, joint=None, person=person)
 
 
 def hat(person: PersonHead, around: Obstacle, traits: Traits, rng: np.random.Generator) -> list[Garment]:
@@ -122,12 +121,12 @@ def hat(person: PersonHead, around: Obstacle, traits: Traits, rng: np.random.Gen
         swell = swell + folds + 0.006 * np.exp(-(((a - 100) / 30) ** 2))[None] * t
     if kind == "brim":
         swell = swell + 0.012 * np.clip(np.sin(elevation), 0, 1)
-    garments = [_grid(direction * (radius + swell)[..., None], shade.HAT, joint=HEAD, person=person)]
+    garments = [_grid(direction * (radius + swell)[..., None], materials.HAT, joint=HEAD, person=person)]
     bottom = garments[0].vertices.reshape(26, 73, 3)[-1]
     if kind in ("beanie",):
         fold = np.stack([bottom * 1.0 + np.array([0, y, 0]) for y in (-0.002, 0.0, 0.03, 0.032)])
         fold *= np.array([1.0, 1.03, 1.035, 1.0])[:, None, None] * np.array([1, 0, 1]) + np.array([0, 1, 0])
-        garments.append(_grid(fold, shade.HAT, joint=HEAD, person=person))
+        garments.append(_grid(fold, materials.HAT, joint=HEAD, person=person))
     if kind in ("cap", "brim"):
         s = np.linspace(0, 1, 8)[:, None]
         peak = 0.075 * np.sqrt(np.clip((np.cos(azimuth) - 0.42) / 0.58, 0, 1))
@@ -137,13 +136,13 @@ def hat(person: PersonHead, around: Obstacle, traits: Traits, rng: np.random.Gen
         brim[..., 1] -= (0.014 if kind == "cap" else 0.004) * s**2 + (
             0.15 * np.abs(brim[..., 0]) ** 1.5 if kind == "cap" else 0
         ) * s
-        garments.append(_grid(brim, shade.RIM, joint=HEAD, person=person, up=True))
+        garments.append(_grid(brim, materials.RIM, joint=HEAD, person=person, up=True))
     if kind == "headscarf":
-        garments.append(_drape(bottom, around, person))
+        garments.append(_drape(around, person))
     return garments
 
 
-def _drape(bottom: Array, around: Obstacle, person: PersonHead) -> Garment:
+def _drape(around: Obstacle, person: PersonHead) -> Garment:
     """From under the chin down over neck and shoulders."""
     x0, z0, radius, _ = around.neck
     azimuth = np.linspace(-np.pi, np.pi, 73)
@@ -153,12 +152,10 @@ def _drape(bottom: Array, around: Obstacle, person: PersonHead) -> Garment:
         r = r + 0.004 * np.sin(azimuth * 7 + k) * min(k, 2) / 2
         height = y - 0.024 * np.cos(azimuth)
         rows.append(np.stack([x0 + r * np.sin(azimuth), height, z0 + 0.015 + r * np.cos(azimuth)], axis=1))
-    return _grid(np.stack(rows), shade.HAT, joint=None, person=person)
+    return _grid(np.stack(rows), materials.HAT, joint=None, person=person)
 
 
-def glasses(
-    a: Anatomy, person: PersonHead, traits: Traits, rng: np.random.Generator
-) -> tuple[Strands, Array, NDArray[np.int32], Array]:
+def glasses(person: PersonHead, traits: Traits, rng: np.random.Generator) -> tuple[Strands, Array, NDArray[np.int32], Array]:
     """Frame as strands; lenses as vertices (N, 3) and faces; lens colour (4,) sRGB and opacity."""
     none = (Strands.none(), np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32), np.zeros(4, np.float32))
     if traits.glasses == "none":
@@ -169,9 +166,9 @@ def glasses(
     front = max(p[6, 2], p[105, 2] - 0.004, p[334, 2] - 0.004) + 0.006
     wide, tall = rng.uniform(0.78, 0.95) * (half - 0.004), rng.uniform(0.0155, 0.024)
     power = rng.choice([2.0, 2.6, 4.0])
-    color, kind = np.array([0.012, 0.011, 0.011]), shade.WIRE
+    color, kind = np.array([0.012, 0.011, 0.011]), materials.WIRE
     if rng.random() < 0.4:
-        color, kind = (np.array([0.45, 0.36, 0.2]) if rng.random() < 0.4 else np.array([0.35, 0.36, 0.38])), shade.METAL
+        color, kind = (np.array([0.45, 0.36, 0.2]) if rng.random() < 0.4 else np.array([0.35, 0.36, 0.38])), materials.METAL
     if rng.random() < 0.25:
         color = np.array([0.10, 0.035, 0.012])
     thick = {"thin": 0.0009, "thick": 0.0022, "rimless": 0.0004, "sun": 0.0018}[traits.glasses]

@@ -1,13 +1,14 @@
-"""Light: a low-frequency environment (spherical harmonics) and one key light, and how much of either reaches each point.
+"""Lighting: an environment in spherical harmonics and one key light, and how much of both reaches each point.
 
-Occlusion is baked once a head: for each of 48 directions a small depth map of the head with its hair and clothes says who is
-in shadow (precomputed radiance transfer, Sloan et al. 2002, in the directional basis). A turn of the head turns the light
-about it, so shadows stay right under every pose; they do not know of expressions.
+Visibility is baked once for each head: for each of 48 directions a small depth map of the head with hair and clothes says which
+points are in shadow (precomputed radiance transfer, Sloan et al. 2002, in the directional basis). When the head turns, the light
+is turned about it instead, so shadows hold for every pose; expressions do not change them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,8 +124,19 @@ def _splat(points, extent, out):  # type: ignore[no-untyped-def]  # pragma: no c
             out[y, x] = points[i, 2]
 
 
+class DepthMaps(NamedTuple):
+    """What stands between the head and one light direction, (RESOLUTION, RESOLUTION) float32 metres each towards the light: the
+    mesh and the hair. direction: (3,) float32 unit."""
+
+    direction: Array
+    solid: Array
+    hair: Array
+
+
 @kernel(fastmath=True)
-def _seen(points, normals, w, solid, hair, extent, bias, hair_bias, softness, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _seen(points, normals, maps, out, column):  # type: ignore[no-untyped-def]  # pragma: no cover
+    w, solid, hair = maps
+    extent, bias, hair_bias, softness = f32(EXTENT), f32(BIAS), f32(HAIR_BIAS), f32(HAIR_SOFTNESS)
     size = solid.shape[0]
     k, c = f32(size / extent), f32(0.5 * size)
     for i in range(points.shape[0]):
@@ -174,10 +186,10 @@ def bake_visibility(
         outer = np.full(blur.shape, -1e3, np.float32)
         if len(h):
             _splat(h, f32(EXTENT), outer)
-        a = (f32(EXTENT), f32(BIAS), f32(HAIR_BIAS), f32(HAIR_SOFTNESS))
-        _seen(v, normals, w.astype(np.float32), solid, outer, *a, seen, i)
+        maps = DepthMaps(w.astype(np.float32), solid, outer)
+        _seen(v, normals, maps, seen, i)
         if len(h):
-            _seen(np.ascontiguousarray(h[::THIN]), few_normals, w.astype(np.float32), solid, outer, *a, seen_hair, i)
+            _seen(np.ascontiguousarray(h[::THIN]), few_normals, maps, seen_hair, i)
     return seen, seen_hair
 
 

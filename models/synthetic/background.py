@@ -1,4 +1,4 @@
-"""What stands behind the head: a blurred panorama, so that every camera about one head sees the same room."""
+"""Backgrounds: a blurred panorama, so that all cameras around a head see one room."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def panorama(rng: np.random.Generator) -> Array:
 
 
 def behind(view: Array, camera: Camera) -> Array:
-    """The panorama as the camera sees it, (H, W, 3) float32 sRGB."""
+    """The panorama (96, 257, 3) as a camera sees it, (H, W, 3) float32 sRGB."""
     x = (np.arange(camera.width) + 0.5 - camera.cx) / camera.fx
     y = (np.arange(camera.height) + 0.5 - camera.cy) / camera.fy
     r = camera.world_to_camera[:3, :3]

@@ -1,4 +1,4 @@
-"""Cameras and expressions to draw heads with."""
+"""Expressions and gaze: the coefficients of emotions, speech, blinks and gaze directions."""
 
 from __future__ import annotations
 
@@ -7,45 +7,11 @@ from numpy.typing import NDArray
 
 from models import arkit
 from models.heads.base import HeadModel
-from models.types import Array, Camera
-
-MIDDLE = (0.0, 0.005, 0.0)
-"""What cameras look at, avatar space."""
-SHOWN = 0.36
-"""Metres of the middle of the head that a picture is high."""
-
-
-def orbit_camera(yaw: float, pitch: float = 0.0, *, fov: float = 20.0, size: int = 256, shown: float = SHOWN) -> Camera:
-    """A square camera around the head: yaw, pitch and fov in degrees, yaw positive towards the person's left; far enough away
-    to see `shown` metres at the middle of the head."""
-    angle = np.deg2rad(fov)
-    distance = 0.5 * shown / np.tan(0.5 * angle)
-    return Camera.orbit(
-        np.deg2rad(yaw), np.deg2rad(pitch), float(distance), width=size, height=size, fov_y=float(angle), target=MIDDLE
-    )
-
-
-def frontal_arc(count: int = 12, *, width: float = 120.0, pitch: float = 0.0, size: int = 256, fov: float = 20.0) -> list[Camera]:
-    """`count` cameras evenly over `width` degrees about the front, from the person's right to the left."""
-    return [orbit_camera(yaw, pitch, size=size, fov=fov) for yaw in np.linspace(-0.5 * width, 0.5 * width, count)]
-
-
-def ring(count: int = 24, *, pitch: float = 0.0, size: int = 256, fov: float = 20.0) -> list[Camera]:
-    """`count` cameras all round on one level, from the front by the person's left."""
-    return [orbit_camera(360.0 * i / count, pitch, size=size, fov=fov) for i in range(count)]
-
-
-def random_camera(rng: np.random.Generator, *, size: int = 256, frontal: float = 0.6) -> Camera:
-    """Mostly from in front, the rest all round; pitch -25 to 35 degrees; portrait to wide lenses; not quite centred."""
-    yaw = rng.normal(0, 35) if rng.random() < frontal else rng.uniform(-180, 180)
-    pitch = float(np.clip(rng.normal(3, 11), -25, 35))
-    return orbit_camera(
-        float(yaw), pitch, fov=float(rng.uniform(12, 32)), size=size, shown=SHOWN * float(rng.uniform(0.88, 1.12))
-    )
+from models.types import Array
 
 
 def gaze_of(model: HeadModel, coefficients: NDArray[np.floating]) -> Array:
-    """The gaze (2, 2) radians that the eyeLook coefficients (52,) say."""
+    """The gaze (2, 2) float32 radians, rows left and right, columns yaw and pitch, of the eyeLook coefficients (52,)."""
     c, i = np.asarray(coefficients, np.float32), arkit.INDEX
     inward, outward, up, down = (float(g) for g in model.gaze_range)
     rows = []
@@ -83,9 +49,9 @@ EMOTIONS: dict[str, dict[str, float]] = {
     "shout": {"jawOpen": 0.85} | arkit.both(mouthStretch=0.35, mouthLowerDown=0.35, browDown=0.3),
     "sleepy": arkit.both(eyeBlink=0.55, browDown=0.1),
 }
-"""Whole faces, as people make them."""
+"""Coefficients of whole-face expressions."""
 OFTEN = {"smile": 4, "grin": 3, "laugh": 2, "neutral": 2}
-"""How much likelier than others some of them are."""
+"""Weight of an emotion in a random choice; 1 where it is not listed."""
 SPEECH: tuple[dict[str, float], ...] = (
     {"jawOpen": 0.35}, {"mouthFunnel": 0.6, "jawOpen": 0.2}, {"mouthPucker": 0.6, "jawOpen": 0.1},
     arkit.both(mouthStretch=0.4, mouthLowerDown=0.2) | {"jawOpen": 0.12},

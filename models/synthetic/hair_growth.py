@@ -1,8 +1,8 @@
-"""How hair grows: roots on the skin, paths that are combed, fall, curl, gather in locks and lie on head and shoulders."""
+"""Paths of hairs: roots on the skin, growth under forces around head and shoulders, locks and curls."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from models.heads.base import REGION, PersonHead
 from models.jit import kernel
-from models.synthetic.anatomy import HEIGHT, WIDTH, Anatomy, spherical
+from models.synthetic.anatomy import HEIGHT, WIDTH, spherical
 from models.synthetic.noise import value_noise
 from models.types import Array
 
@@ -20,9 +20,8 @@ ROWS, COLUMNS = 64, 128
 GRID, REACH = 48, 0.32
 
 
-@dataclass(frozen=True)
-class Obstacle:
-    """What hair cannot enter. radius: (64, 128) metres from the origin to the skin per direction (elevation, azimuth);
+class Obstacle(NamedTuple):
+    """The space that hair cannot enter. radius: (64, 128) metres from the origin to the skin per direction (elevation, azimuth);
     shoulders: (48, 48) height of the body over x and z in [-0.32, 0.32] metres; neck: (4,) x, z, radius, height of its top."""
 
     radius: Array
@@ -56,9 +55,32 @@ def obstacle(person: PersonHead, body: Array) -> Obstacle:
     return Obstacle(small, grid.astype(np.float32), np.array([middle[0], middle[2], radius, -0.075], np.float32))
 
 
+class Roots(NamedTuple):
+    """Where S hairs start. root: (S, 3) metres. direction: (S, 3) unit, in which they set out. flow: (S, 3), along which they are
+    combed. length, gap (to the obstacle): (S,) metres. clear: (S,), how much a hair keeps off the face."""
+
+    root: Array
+    direction: Array
+    flow: Array
+    length: Array
+    gap: Array
+    clear: Array
+
+
+class Forces(NamedTuple):
+    """comb, gravity, wobble, hold (to the head): how much a hair's direction changes per centimetre. wave: of the wobble, 1/m."""
+
+    comb: float
+    gravity: float
+    wobble: float
+    wave: float
+    hold: float = 0.0
+
+
 @kernel(fastmath=True)
-def _push(p, d, gap, pull, hold, radius, shoulders, neck):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _push(p, d, gap, pull, hold, around):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Moves p (3,) out of the obstacle and takes the inward part from d (3,)."""
+    radius, shoulders, neck = around
     r = np.sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]) + f32(1e-9)
     if p[1] > neck[3] - f32(0.02):
         u = (np.arctan2(p[0], p[2]) * f32(0.15915494) + f32(0.5)) * COLUMNS - f32(0.5)
@@ -103,7 +125,9 @@ def _push(p, d, gap, pull, hold, radius, shoulders, neck):  # type: ignore[no-un
 
 
 @kernel(fastmath=True)
-def _grow(root, first, flow, length, gap, clear, comb, gravity, wobble, wave, hold, radius, shoulders, neck, seed, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+def _grow(roots, forces, around, seed, out):  # type: ignore[no-untyped-def]  # pragma: no cover
+    root, first, flow, length, gap, clear = roots
+    comb, gravity, wobble, wave, hold = forces
     steps = out.shape[1]
     p, d = np.empty(3, np.float32), np.empty(3, np.float32)
     for s in range(root.shape[0]):
@@ -124,44 +148,22 @@ def _grow(root, first, flow, length, gap, clear, comb, gravity, wobble, wave, ho
             for c in range(3):
                 d[c] *= norm
                 p[c] += step * d[c]
-            _push(p, d, gap[s] * min(f32(k) / (f32(0.35) * steps), f32(1.0)), pull, hold, radius, shoulders, neck)
+            _push(p, d, gap[s] * min(f32(k) / (f32(0.35) * steps), f32(1.0)), pull, hold, around)
             for c in range(3):
                 out[s, k, c] = p[c]
 
 
-def grow(
-    root: Array, first: Array, flow: Array, length: Array, gap: Array, around: Obstacle, *, steps: int, comb: float,
-    gravity: float, wobble: float, wave: float, seed: int, hold: float = 0.0, clear: Array | None = None,
-) -> Array:  # fmt: skip
-    """Paths (S, steps, 3) of hairs from `root` (S, 3) that set out along `first`, are combed along `flow` and fall.
-
-    length, gap: (S,) metres; comb, gravity, wobble, hold (to the head): how much the direction changes per centimetre; wave: 1 /
-    metres; clear: (S,), how much a hair keeps off the face.
-    """
-    out = np.empty((len(root), steps, 3), np.float32)
-    if len(root):
-        a = [
-            np.ascontiguousarray(x, np.float32)
-            for x in (root, first, flow, length, gap, np.zeros(len(root)) if clear is None else clear)
-        ]
-        _grow(
-            *a,
-            f32(comb),
-            f32(gravity),
-            f32(wobble),
-            f32(wave),
-            f32(hold),
-            around.radius,
-            around.shoulders,
-            around.neck,
-            seed,
-            out,
-        )
+def grow(roots: Roots, forces: Forces, around: Obstacle, *, steps: int, seed: int) -> Array:
+    """Paths (S, steps, 3) float32 metres of hairs that are combed, wobble, fall, and stay out of the obstacle."""
+    out = np.empty((len(roots.root), steps, 3), np.float32)
+    if len(out):
+        arrays = Roots(*(np.ascontiguousarray(x, np.float32) for x in roots))
+        _grow(arrays, Forces(*(f32(x) for x in forces)), around, seed, out)  # type: ignore[arg-type]
     return out
 
 
 def scatter(
-    a: Anatomy, person: PersonHead, faces: NDArray[np.int64], mask: Array, count: int, rng: np.random.Generator
+    person: PersonHead, faces: NDArray[np.int64], mask: Array, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int32], Array, Array]:
     """About `count` roots spread over `faces`, thinned by an atlas mask (HEIGHT, WIDTH): face (S,), barycentric (S, 3), and the
     place on the template (S, 3)."""

@@ -1,0 +1,282 @@
+"""Rules of size, reach and naming over the whole tree. Exceptions are listed with a reason; an outdated entry fails."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.test_imports import MAY_IMPORT, ROOT
+
+MOST_LINES, MOST_FUNCTION_LINES, MOST_PARAMETERS = 400, 80, 10
+
+LARGE_FUNCTIONS = {
+    "models.corrections._correct": "a numba kernel: one loop over Gaussians, its arrays passed one by one",
+    "models.splat.blend_backward._draw_backward": "a numba kernel: gradients beside the values that they belong to",
+}
+"""At most five functions over the limits."""
+
+ENTRIES = ("server.cli", "server.commands.")
+"""Where a user comes in: the command line, whose verb `serve` starts the endpoints."""
+SCRIPTS = {
+    "models.heads.bake": "python -m: makes the head asset that ships",
+    "models.tracking.tracker_bias_bake": "python -m: makes the tracker's asset that ships",
+    "enrollment.instant.depths_bake": "python -m: makes the depths asset that ships",
+    "server.call.generate_protocol": "python -m: writes the page's protocol types",
+}
+"""Modules that no verb reaches, run by a developer."""
+
+SHARED_NAMES: dict[str, str] = {}
+"""Public classes of one name in two modules, with a reason."""
+
+COVERED_BY: dict[str, str] = {
+    "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
+    "tests/e2e/test_live.py": "server.benchmarks.browser",
+    "tests/enrollment/high/test_synthesize.py": "enrollment.high.conditions",
+    "tests/enrollment/instant/test_depths.py": "enrollment.instant.depths_bake",
+    "tests/enrollment/photo/test_photo_kinds.py": "enrollment.photo.deep_tiff",
+    "tests/enrollment/photo/test_reader.py": "enrollment.photo.pixels",
+    "tests/enrollment/portrait/test_portrait.py": "enrollment.portrait.humanity models.tracking.matting",
+    "tests/enrollment/portrait/test_upright.py": "models.tracking.face_geometry",
+    "tests/enrollment/prior_training/test_loop.py": (
+        "enrollment.prior_training.checkpoint enrollment.prior_training.curves enrollment.prior_training.sheet "
+        "enrollment.prior_training.train_prior"
+    ),
+    "tests/enrollment/prior_training/test_loop_parts.py": (
+        "enrollment.prior_training.augment enrollment.prior_training.figures enrollment.prior_training.losses"
+    ),
+    "tests/enrollment/prior_training/test_training_pairs.py": (
+        "enrollment.prior_training.face_crops enrollment.prior_training.pair_cache enrollment.prior_training.virtual_photo"
+    ),
+    "tests/enrollment/reconstruction/test_aligning.py": "enrollment.reconstruction.targets",
+    "tests/enrollment/reconstruction/test_capture.py": ("enrollment.reconstruction.folder enrollment.reconstruction.frame_fit"),
+    "tests/enrollment/reconstruction/test_parts.py": (
+        "enrollment.reconstruction.adam enrollment.reconstruction.checkpoint enrollment.reconstruction.config "
+        "enrollment.reconstruction.losses enrollment.reconstruction.posing enrollment.reconstruction.scene "
+        "enrollment.reconstruction.splats"
+    ),
+    "tests/enrollment/test_workflow.py": ("enrollment.clip_capture enrollment.refine models.progress server.evaluation.photos"),
+    "tests/models/diffusion/test_expression.py": "models.diffusion.export server.benchmarks.denoiser",
+    "tests/models/diffusion/test_precision.py": "models.diffusion.batch",
+    "tests/models/diffusion/test_prior.py": (
+        "models.diffusion.attention models.diffusion.conditions models.diffusion.denoiser "
+        "models.diffusion.reference models.diffusion.schedule models.diffusion.space models.diffusion.temporal"
+    ),
+    "tests/models/exchange/test_lam.py": "models.exchange.glb",
+    "tests/models/exchange/test_runs.py": "models.exchange.ours models.exchange.reading",
+    "tests/models/heads/test_anny.py": "models.heads.bake",
+    "tests/models/heads/test_asset.py": "models.heads.registry",
+    "tests/models/heads/test_flame.py": "models.heads.transfer",
+    "tests/models/nets/test_nets.py": "models.nets.bake models.nets.coin models.nets.dynamics models.nets.remesh",
+    "tests/models/nets/test_uv_layout.py": "models.nets.deformation",
+    "tests/models/splat/test_cpu.py": (
+        "models.splat.binning models.splat.blend models.splat.blend_features models.splat.lanes "
+        "models.splat.workers models.splat.workspace"
+    ),
+    "tests/models/splat/test_cuda.py": "models.splat.autograd_cuda models.splat.base",
+    "tests/models/splat/test_gradients.py": (
+        "models.splat.autograd models.splat.blend_backward models.splat.normals models.splat.project "
+        "models.splat.project_backward models.splat.reference server.benchmarks.splat"
+    ),
+    "tests/models/splat/test_parity.py": "models.splat.jit models.splat.oracle",
+    "tests/models/synthetic/test_export.py": "models.synthetic.poses",
+    "tests/models/synthetic/test_hair_styles.py": "models.synthetic.hair_growth models.synthetic.strands",
+    "tests/models/synthetic/test_head.py": (
+        "models.synthetic.background models.synthetic.cameras models.synthetic.identity models.synthetic.lighting "
+        "models.synthetic.materials models.synthetic.noise models.synthetic.rasterization models.synthetic.shading"
+    ),
+    "tests/models/synthetic/test_traits.py": (
+        "models.synthetic.anatomy models.synthetic.clothing models.synthetic.facial_hair models.synthetic.skin"
+    ),
+    "tests/models/test_atomic.py": "models.errors",
+    "tests/models/test_avatar_file.py": "models.tensor_file",
+    "tests/models/tracking/test_face_tracker.py": "models.tracking.synthetic_landmarks",
+    "tests/models/tracking/test_offline.py": (
+        "models.tracking.focal_length models.tracking.render_bias models.tracking.same_person"
+    ),
+    "tests/models/tracking/test_solver.py": (
+        "models.tracking.calibration models.tracking.eyes models.tracking.face_basis models.tracking.gauss_newton "
+        "models.tracking.tracker_bias models.tracking.tracker_bias_bake server.benchmarks.solver"
+    ),
+    "tests/models/video/test_writer.py": "models.video.sound",
+    "tests/realtime/test_offline.py": "models.tracking.dense_alignment",
+    "tests/realtime/test_pipeline.py": "realtime.timing",
+    "tests/realtime/test_worker.py": "realtime.view",
+    "tests/server/benchmarks/test_live.py": "server.benchmarks.webcam_clip server.call.peer",
+    "tests/server/call/attacks/test_viewers.py": "server.benchmarks.call_client",
+    "tests/server/call/test_aiortc_fixes.py": "server.call.ice",
+    "tests/server/call/test_door.py": "server.call.rooms",
+    "tests/server/commands/test_serve.py": "server.builtin",
+    "tests/server/evaluation/test_ablation.py": (
+        "server.evaluation.ablation.rows server.evaluation.ablation.scoring server.evaluation.ablation.spoiling "
+        "server.evaluation.ablation.truth server.evaluation.ablation.uv"
+    ),
+    "tests/server/evaluation/test_baselines.py": "server.evaluation.crop",
+    "tests/server/evaluation/test_prior.py": "server.evaluation.outlines",
+    "tests/server/evaluation/test_reenact.py": "server.evaluation.sheet",
+    "tests/server/test_cli.py": (
+        "server.commands.bench server.commands.doctor server.commands.drive server.commands.enroll "
+        "server.commands.eval server.commands.import_ server.commands.view server.console "
+        "server.evaluation.enrollment server.machine"
+    ),
+}
+"""Modules without a test file of their own: the test file that covers them, and modules of the mirrored folder. The reason is the
+same for all: too small, or a step of something that is tested as a whole."""
+
+
+class Module(NamedTuple):
+    name: str
+    path: Path
+    tree: ast.Module
+    lines: int
+
+
+@cache
+def modules() -> dict[str, Module]:
+    """All modules of the four parts by dotted name; a package has the name of its folder."""
+    out = {}
+    for part in MAY_IMPORT:
+        for path in sorted((ROOT / part).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            source = path.read_text(encoding="utf-8")
+            out[name] = Module(name, path, ast.parse(source), source.count("\n"))
+    return out
+
+
+@cache
+def imports() -> dict[str, set[str]]:
+    """The modules of ours that each module imports, wherever in it."""
+    known = modules()
+    out: dict[str, set[str]] = {}
+    for name, module in known.items():
+        found = set()
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        out[name] = {m for m in found if m in known and m != name and not is_package(m)}
+    return out
+
+
+def is_package(name: str) -> bool:
+    return modules()[name].path.name == "__init__.py"
+
+
+def functions(module: Module) -> Iterator[tuple[str, int, int]]:
+    """Qualified name, lines and parameters (without self) of every function, nested ones as well."""
+
+    def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, int, int]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                a = child.args
+                names = [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)]
+                names = names[1:] if names[:1] in (["self"], ["cls"]) else names
+                yield f"{prefix}.{child.name}", (child.end_lineno or 0) - child.lineno + 1, len(names)
+            named = isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from walk(child, f"{prefix}.{child.name}" if named else prefix)  # type: ignore[attr-defined]
+
+    return walk(module.tree, module.name)
+
+
+def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that import each other, directly or through others (Tarjan's strongly connected components)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    out: list[list[str]] = []
+
+    def visit(v: str) -> None:
+        index[v] = low[v] = len(index)
+        stack.append(v)
+        for w in graph[v]:
+            if w not in index:
+                visit(w)
+            if w in stack:
+                low[v] = min(low[v], low[w])
+        if low[v] == index[v]:
+            at = stack.index(v)
+            if len(stack) - at > 1:
+                out.append(sorted(stack[at:]))
+            del stack[at:]
+
+    for v in graph:
+        if v not in index:
+            visit(v)
+    return out
+
+
+def reached(graph: dict[str, set[str]], start: list[str]) -> set[str]:
+    out, left = set(start), list(start)
+    while left:
+        new = graph[left.pop()] - out
+        out |= new
+        left += new
+    return out
+
+
+def test_no_file_is_too_long() -> None:
+    lines = {str(m.path.relative_to(ROOT)): m.lines for m in modules().values()}
+    lines |= {str(p.relative_to(ROOT)): p.read_bytes().count(b"\n") for p in (ROOT / "tests").rglob("*.py")}
+    assert {path: n for path, n in lines.items() if n > MOST_LINES} == {}
+
+
+def test_no_function_is_too_large() -> None:
+    large = {
+        name: (lines, parameters)
+        for module in modules().values()
+        for name, lines, parameters in functions(module)
+        if lines > MOST_FUNCTION_LINES or parameters > MOST_PARAMETERS
+    }
+    assert set(large) == set(LARGE_FUNCTIONS), large
+    assert len(LARGE_FUNCTIONS) <= 5
+
+
+def test_no_modules_import_each_other() -> None:
+    assert cycles(imports()) == []
+
+
+def test_every_module_is_reached_by_a_verb_or_an_endpoint() -> None:
+    entries = [name for name in modules() if name.startswith(ENTRIES)]
+    missing = {name for name in modules() if not is_package(name)} - reached(imports(), entries)
+    scripts = {name for name in missing if "__main__" in modules()[name].path.read_text(encoding="utf-8")}
+    assert missing - scripts - reached(imports(), list(SCRIPTS)) == set()
+    assert scripts == set(SCRIPTS)
+
+
+def test_every_module_has_a_test_file() -> None:
+    """tests/<folder>/test_<name>.py, or an entry in `COVERED_BY`."""
+    listed = {}
+    for covering, names in COVERED_BY.items():
+        assert (ROOT / covering).exists(), covering
+        for name in names.split():
+            assert name in modules() and name not in listed, f"{covering}: {name}"
+            listed[name] = covering
+    own = {
+        name: (ROOT / "tests" / module.path.relative_to(ROOT)).with_name(f"test_{module.path.name}").exists()
+        for name, module in modules().items()
+        if not is_package(name)
+    }
+    assert sorted(name for name, there in own.items() if not there and name not in listed) == []
+    assert sorted(name for name in listed if own[name]) == []
+
+
+def test_public_classes_have_names_of_their_own() -> None:
+    places = defaultdict(list)
+    for module in modules().values():
+        for node in module.tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(module.name)
+    assert {name: found for name, found in places.items() if len(found) > 1 and name not in SHARED_NAMES} == {}
+    assert all(len(places[name]) > 1 for name in SHARED_NAMES)
+
+
+def test_the_rules_find_what_breaks_them() -> None:
+    source = "class A:\n    def f(self, a, *, b):\n        def g(c): pass\n"
+    found = list(functions(Module("m", Path("m.py"), ast.parse(source), 3)))
+    assert found == [("m.A.f", 2, 2), ("m.A.f.g", 1, 1)]
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+    assert reached({"a": {"b"}, "b": set(), "c": {"b"}}, ["a"]) == {"a", "b"}
