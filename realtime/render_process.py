@@ -197,7 +197,8 @@ class _RenderLoop:
             self._send(Heartbeat(self._resting.driven, self._pipeline.calibrating))
 
     def _watch_tracking(self) -> None:
-        """Time in which this thread does not run either, on a busy machine or one that slept, counts as little."""
+        """Raise `HungError` when one frame is tracked for longer than `stuck`. Time in which this thread does not run either, on
+        a busy or suspended machine, counts as little."""
         now, tracking = time.monotonic(), self._tracking
         if not tracking or tracking != self._watched:
             self._watched, self._tracked_for = tracking, 0.0
