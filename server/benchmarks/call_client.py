@@ -17,7 +17,11 @@ from av.video.frame import PictureType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from server.call import aiortc_fixes
 from server.call.protocol import Answer, Bye, Failure, Hello, Message, Offer, Ping, Role, Welcome, decode, encode
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a connection, which may be half made, has to close in good order."""
 
 
 class RefusedError(Exception):
@@ -111,7 +115,7 @@ class BenchPage:
                 with suppress(ConnectionClosed):
                     await self._send(Bye())
             await self.socket.close()
-        await self.pc.close()
+        await aiortc_fixes.close(self.pc, CLOSE_TIMEOUT)
 
     def say(self, message: Message) -> None:
         """Send on the data channel."""

@@ -124,6 +124,7 @@ class Door:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer = asyncio.create_task(self._watch())
         self._serving: asyncio.TimerHandle | None = None
+        self._in_round = False
         sock.setblocking(False)
         self._listen()
 
@@ -214,7 +215,10 @@ class Door:
             self._serve()
 
     def _serve(self) -> None:
-        """Go on with those whose turn it is."""
+        """Go on with those whose turn it is; who comes into a line meanwhile is seen by the round that goes on."""
+        if self._in_round:
+            return
+        self._in_round = True
         if self._serving is not None:
             self._serving.cancel()
             self._serving = None
@@ -229,6 +233,7 @@ class Door:
             task = asyncio.create_task(self._hand_over(guest))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        self._in_round = False
         if self._greetings or self._known or self._strangers:
             self._serving = self._loop.call_later(1 / KNOWN_PER_SECOND, self._serve)
 

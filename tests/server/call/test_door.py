@@ -44,6 +44,7 @@ class Reception:
 
     def __init__(self) -> None:
         self.said: list[str | bytes | None] = []
+        self.sockets: list[SignallingSocket] = []
 
     def instant(self, header: bytes) -> bytes | None:
         return b"HTTP/1.1 200 OK\r\n\r\n" if header.startswith(b"GET /healthz ") else None
@@ -58,6 +59,7 @@ class Reception:
         return SignallingSocket(header, network, self._serve, gone)
 
     async def _serve(self, socket: SignallingSocket) -> None:
+        self.sockets.append(socket)
         while (message := await socket.receive()) is not None:
             self.said.append(message)
             await socket.send("heard")
@@ -149,7 +151,8 @@ def handshake(hello: bytes = b"") -> bytes:
 async def test_a_flood_leaves_its_own_address_short_answers_and_whoever_has_a_link(
     flood: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 20.0)
+    monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 0.01)
+    monkeypatch.setattr(door, "TURN_TIMEOUT", 30.0)
     monkeypatch.setattr(door, "STRANGERS_AT_ONCE", 1.0)
     async with opened(limit=100) as (guarded, port):
         crowd = [await knock(port, flood) for _ in range(60)]

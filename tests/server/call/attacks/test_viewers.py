@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
 
 import pytest
+from aiortc.sdp import SessionDescription
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from server.benchmarks.call_client import BenchPage
-from server.call.protocol import Bye, Hello, Offer, encode
+from server.call.protocol import Bye, Failure, Hello, Offer, decode, encode
 from tests.server.call.attacks.offers import largest, offer, shapes
 from tests.server.call.attacks.stage import VIEWER_KEY, Stage
 from tests.server.call.attacks.test_strangers import unharmed_call
@@ -44,6 +46,29 @@ async def test_offers_of_every_shape_and_without_end(server: Stage) -> None:
         for offers in (list(shapes(255_000).values()), list(shapes(40_000).values()), [largest()], [offer()]):
             assert sum(await asyncio.gather(*(_offer(server, offers, SECONDS) for _ in range(2)))) > 10
         assert server.memory - before < MEMORY
+
+
+async def test_more_sources_than_a_report_can_name(server: Stage) -> None:
+    """An offer that names 300 SSRCs, and a webcam that sends as many: aiortc's report cannot hold them, and never closes."""
+    ports = len(server.media_ports)
+    async with unharmed_call(server) as person:
+        sources = "".join(f"a=ssrc:{i} cname:x\r\n" for i in range(1, 301))
+        async with connect(server.socket) as socket:
+            await socket.send(encode(Hello("viewer", VIEWER_KEY)))
+            await socket.send(encode(Offer(offer(sources))))
+            while not isinstance(said := decode(await socket.recv()), Failure):
+                pass
+            assert said.code == "media" and not said.final
+        kind = next(m.fmt[0] for m in SessionDescription.parse(person.pc.remoteDescription.sdp).media if m.kind == "video")
+        dtls = person.pc.sctp.transport  # type: ignore[union-attr]
+        for i in range(1, 301):
+            await dtls._send_rtp(struct.pack("!BBHLL", 0x80, int(kind), i, i, i) + b"\x10" + bytes(20))
+            await asyncio.sleep(0.002)
+        await asyncio.sleep(1.5)  # receiver reports are made meanwhile
+    deadline = time.monotonic() + 15
+    while len(server.media_ports) > ports and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    assert len(server.media_ports) <= ports
 
 
 async def test_messages_without_end_and_pages_that_never_read(server: Stage) -> None:
