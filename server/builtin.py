@@ -9,7 +9,7 @@ from models.errors import AvatarFileError
 
 
 def avatar_path(announce: Callable[[str], None] = lambda _: None) -> Path:
-    """The file; it is enrolled first where it is missing or from another version. Raises `StorageError`."""
+    """The avatar's file; the avatar is enrolled first when the file is missing or from another version. Raises `StorageError`."""
     from models import avatar_file, caches
     from models.heads.anny import AnnyHead
 
@@ -21,7 +21,7 @@ def avatar_path(announce: Callable[[str], None] = lambda _: None) -> Path:
         announce("enrolling the built-in portrait ...")
     import skimage.data
 
-    from enrollment.instant.pipeline import enroll
+    from enrollment import enroll
 
     avatar_file.save(enroll([skimage.data.astronaut()], consent="public domain (NASA)").avatar, path)
     return path

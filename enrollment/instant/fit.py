@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from enrollment.instant.depths import MARKS, nearness
+from enrollment.instant.depths import MARKS, relative_depth
 from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
@@ -21,29 +21,30 @@ from models.types import Array, Array64, Camera
 
 ITERATIONS = 30
 NOISE = 0.004
-"""One standard deviation of a landmark, in face heights."""
+"""Standard deviation of a landmark's position, face heights."""
 DEPTH_NOISE = 0.05
-"""The same of its depth (`enrollment.instant.depths`). Single ones are nearly twice as good, but they err for a whole feature at
-once."""
+"""Standard deviation of a landmark's depth (`enrollment.instant.depths`), face heights: nearly twice the measured one, because
+the errors of neighbouring landmarks are correlated."""
 OUTLIER = 4.0
-"""Standard deviations at which a landmark begins to lose its say."""
-WORN = (
+"""Scale of the Geman-McClure loss, standard deviations: the influence of larger residuals falls."""
+COMMON = (
     "eyeBlink", "eyeSquint", "cheekSquint", "jawOpen", "mouthClose", "mouthSmile", "mouthFrown", "mouthStretch",
     "mouthPucker", "mouthFunnel", "mouthUpperUp", "mouthLowerDown",
 )  # fmt: skip
-"""What people do when a photo is taken ..."""
-EXPRESSION_SPREAD = np.array([0.25 if name.startswith(WORN) else 0.1 for name in arkit.NAMES])
-"""... is more likely than the rest: high brows and thin lips are mostly the person's own, and then belong to the resting face."""
+"""Prefixes of the expression coefficients that are common in photos of people."""
+EXPRESSION_SPREAD = np.array([0.25 if name.startswith(COMMON) else 0.1 for name in arkit.NAMES])
+"""(52,) standard deviation of each coefficient's prior: larger for `COMMON`. High brows and thin lips are mostly part of the
+identity."""
 FOCAL, FOCAL_SPREAD = 1.2, 0.5
-"""Prior of the focal length: in photo sides, and its spread (natural logarithm)."""
+"""Log-normal prior of the focal length: median in photo sides, standard deviation of the logarithm."""
 DISTANCE, DISTANCE_SPREAD = 0.75, 0.3
-"""Prior of the camera's distance: metres, and its spread (natural logarithm)."""
+"""Log-normal prior of the camera's distance: median in metres, standard deviation of the logarithm."""
 SIZE_SPREAD = 0.02
-"""Prior of the face's size, one standard deviation relative to the mean head; a single photo cannot tell it from distance."""
+"""Standard deviation of the face's size relative to the mean head; one photo cannot distinguish size from distance."""
 CONTOUR_TRUST = 0.35
-"""Landmarks of the face's outline slide along the cheek as the head turns."""
+"""Weight of the contour landmarks, which slide along the cheek as the head turns."""
 FREE = np.array([i for i in range(arkit.COUNT) if i not in arkit.GAZE and arkit.NAMES[i] not in ("tongueOut", "cheekPuff")])
-"""Coefficients that landmarks can tell; gaze comes from the irises."""
+"""Indices of the coefficients that are fitted: those that landmarks determine. Gaze comes from the irises."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class PhotoFit:
 
 
 @dataclass(frozen=True)
-class Fit:
+class HeadFit:
     """identity: (K,) float32, shared; photos: one entry a portrait."""
 
     identity: Array
@@ -89,7 +90,7 @@ class _Photo:
         self.height = face_height(portrait.landmarks)
         self.weight = weight / (NOISE * self.height) ** 2
         self.depth_weight = weight / (DEPTH_NOISE * self.height) ** 2
-        self.nearness = nearness(portrait.landmarks.points, self.height)
+        self.relative_depth = relative_depth(portrait.landmarks.points, self.height)
         self.focal_prior = np.log(FOCAL * portrait.photo_side)
         self.coefficients = np.zeros(arkit.COUNT)
         seen = portrait.landmarks.points[:MARKS].astype(np.float64) * np.array([1.0, -1.0, -1.0])
@@ -108,15 +109,16 @@ class _Photo:
         return np.stack([f * p[:, 0] / -p[:, 2], f * p[:, 1] / p[:, 2]], axis=1), p
 
     def depth_error(self, q: Array64) -> tuple[Array64, float]:
-        """By how many pixels camera points (N, 3) are nearer than the picture says, about their mean (N,); pixels a metre."""
+        """Error (N,) of the relative depth of camera points (N, 3) against the landmarks', pixels; and the scale, pixels a
+        metre."""
         scale = float(np.exp(self.log_focal) / -np.average(q[:, 2], weights=self.weight))
-        error = scale * q[:, 2] - self.nearness
+        error = scale * q[:, 2] - self.relative_depth
         return error - np.average(error, weights=self.weight), scale
 
 
 @dataclass(frozen=True)
 class _Basis:
-    """What the landmarks of a head model are linear in. mean: (N, 3), identity: (K, N, 3), expression: (52, N, 3), metres."""
+    """The linear model of the landmarks. mean: (N, 3), identity: (K, N, 3), expression: (52, N, 3), metres."""
 
     mean: Array64
     identity: Array64
@@ -142,8 +144,8 @@ class _Basis:
         return np.asarray(np.tensordot(self.identity, around, 2) / np.sum(around**2))
 
 
-def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATIONS) -> Fit:
-    """Fit `head` to every portrait at once. The first photo's numbers come first."""
+def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATIONS) -> HeadFit:
+    """Fit `head` to all portraits jointly; `HeadFit.photos` is in the portraits' order."""
     basis = _Basis.of(head)
     weight = head.landmark_weight[:MARKS].astype(np.float64).copy()
     weight[list(CONTOUR)] *= CONTOUR_TRUST
@@ -157,14 +159,14 @@ def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATI
         _apply(photos, step, len(identity))
         energy = _energy(identity + step[: len(identity)], photos, basis)
         if energy < best:
-            identity, improved, best, damping = identity + step[: len(identity)], best - energy, energy, damping * 0.4
-            if improved < 1e-4 * best:
+            identity, gain, best, damping = identity + step[: len(identity)], best - energy, energy, damping * 0.4
+            if gain < 1e-4 * best:
                 break
         else:
             for p, before in zip(photos, saved, strict=True):
                 p.rotation, p.translation, p.log_focal, p.coefficients = before
             damping *= 6.0
-    return Fit(identity.astype(np.float32), tuple(_result(p, basis.points(identity, p.coefficients)) for p in photos))
+    return HeadFit(identity.astype(np.float32), tuple(_result(p, basis.points(identity, p.coefficients)) for p in photos))
 
 
 def _energy(identity: Array64, photos: list[_Photo], basis: _Basis) -> float:
@@ -197,9 +199,9 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
         j = _jacobian(p, seen, q, moves).reshape(-1, k + each)
         weighted = j * np.repeat(w, 2)[:, None]
         at = k + i * each
-        own = np.concatenate([np.arange(k), at + np.arange(each)])
-        hessian[np.ix_(own, own)] += weighted.T @ j
-        gradient[own] += weighted.T @ residual.reshape(-1)
+        block = np.concatenate([np.arange(k), at + np.arange(each)])
+        hessian[np.ix_(block, block)] += weighted.T @ j
+        gradient[block] += weighted.T @ residual.reshape(-1)
         error, scale = p.depth_error(q)
         deeper = moves[:, 2]
         closer = np.average(deeper, axis=0, weights=p.weight) / -np.average(q[:, 2], weights=p.weight)
@@ -207,8 +209,8 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
         deeper = scale * (deeper + q[:, 2:] * closer)
         deeper -= np.average(deeper, axis=0, weights=p.weight)
         weighted = deeper * p.depth_weight[:, None]
-        hessian[np.ix_(own, own)] += weighted.T @ deeper
-        gradient[own] += weighted.T @ error
+        hessian[np.ix_(block, block)] += weighted.T @ deeper
+        gradient[block] += weighted.T @ error
         place = at + 7 + np.arange(len(FREE))
         hessian[place, place] += 1 / EXPRESSION_SPREAD[FREE] ** 2
         gradient[place] += p.coefficients[FREE] / EXPRESSION_SPREAD[FREE] ** 2
@@ -221,8 +223,8 @@ def _equations(identity: Array64, photos: list[_Photo], basis: _Basis) -> tuple[
 
 
 def _jacobian(p: _Photo, seen: Array64, q: Array64, moves: Array64) -> Array64:
-    """Pixels by identity and one photo's unknowns, (N, 2, K + 7 + free). seen: (N, 2) pixels, q: (N, 3) camera points and
-    moves: (N, 3, K + 7 + free) these by the same."""
+    """Derivative of the pixels by identity and one photo's unknowns, (N, 2, K + 7 + free). seen: (N, 2) pixels, q: (N, 3) camera
+    points and moves: (N, 3, K + 7 + free), `_points_jacobian`."""
     z, f = -q[:, 2], np.exp(p.log_focal)
     d_point = np.zeros((len(q), 2, 3))  # pixel by camera point
     d_point[:, 0, 0], d_point[:, 0, 2] = f / z, f * q[:, 0] / z**2
@@ -233,7 +235,7 @@ def _jacobian(p: _Photo, seen: Array64, q: Array64, moves: Array64) -> Array64:
 
 
 def _points_jacobian(p: _Photo, q: Array64, basis: _Basis) -> Array64:
-    """Camera points by the same unknowns, (N, 3, K + 7 + free)."""
+    """Derivative of camera points q (N, 3) by identity and one photo's unknowns, (N, 3, K + 7 + free)."""
     k = len(basis.identity)
     rotated = q - p.translation
     out = np.zeros((len(q), 3, k + 7 + len(FREE)))
@@ -248,8 +250,8 @@ def _points_jacobian(p: _Photo, q: Array64, basis: _Basis) -> Array64:
 
 
 def _step(identity: Array64, photos: list[_Photo], basis: _Basis, damping: float) -> Array64:
-    """One damped Gauss-Newton step (D,), see `_equations`, that keeps all coefficients in [0, 1]: those it would take
-    further are put on their bound, and the others solved for again."""
+    """One damped Gauss-Newton step (D,), see `_equations`, that keeps all coefficients in [0, 1] (active set): those
+    beyond a bound are fixed at the bound, and the others are solved for again."""
     hessian, gradient = _equations(identity, photos, basis)
     k, size = len(identity), len(gradient)
     hessian[np.diag_indices(size)] *= 1 + 1e-3 * damping

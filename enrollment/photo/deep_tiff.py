@@ -1,6 +1,7 @@
-"""The TIFF files that Pillow misreads or does not read: colours of more than 8 bits in planes, of 32 bits, in floating point.
+"""TIFF files that Pillow misreads or does not read: colours of more than 8 bits in separate planes, of 32 bits, in floating
+point.
 
-tifffile says how a file is laid out and reads it; what is packed in a way that it leaves to others, OpenCV.
+tifffile parses the layout and reads most files; OpenCV decodes the compressions that tifffile leaves to other packages.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ TURNED: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
-class Unreadable(Exception):  # noqa: N818 - it ends a sentence: "NAME <this>"
+class UnreadableTiff(Exception):  # noqa: N818 - it ends a sentence: "NAME <this>"
     """A TIFF of a kind that is not read."""
 
 
@@ -56,11 +57,11 @@ def needs_help(data: bytes, most_pixels: int) -> bool:
 
 
 def read_deep(data: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 sRGB, upright, of the first picture of such a file. Raises `Unreadable`."""
+    """(H, W, 3) uint8 sRGB, upright, of the first picture of such a file. Raises `UnreadableTiff`."""
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages.first
         if page.samplesperpixel > MOST_SAMPLES or page.photometric not in (*GREY, RGB) or page.imagedepth != 1:
-            raise Unreadable("has channels of another kind than red, green and blue")
+            raise UnreadableTiff("has channels of another kind than red, green and blue")
         values = _values(file, page, data)
         alpha = page.extrasamples[:1] in ((1,), (2,)) and values.shape[2] > 3
         orientation, profile = page.tags.get(274), page.tags.get(34675)
@@ -83,17 +84,17 @@ def _values(file: tifffile.TiffFile, page: tifffile.TiffPage, data: bytes) -> ND
         drawn = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if drawn is not None and drawn.ndim == 3:
             return np.asarray(drawn[..., [2, 1, 0, *range(3, drawn.shape[2])]])
-    raise Unreadable(f"is packed with {page.compression.name}, which is not read for colours of {page.bitspersample} bits")
+    raise UnreadableTiff(f"is packed with {page.compression.name}, which is not read for colours of {page.bitspersample} bits")
 
 
 def _check_segments(file: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
     """Every strip or tile must unpack to no more than its place in the picture; this is found out without keeping it."""
     if len(page.dataoffsets) > MOST_SEGMENTS or len(page.dataoffsets) != len(page.databytecounts):
-        raise Unreadable("says of itself what cannot be")
+        raise UnreadableTiff("says of itself what cannot be")
     most = int(np.prod(page.chunks, dtype=object)) * page.bitspersample // 8 + 64
     if page.compression == PLAIN:
         return
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
         file.filehandle.seek(offset)
         if len(zlib.decompressobj().decompress(file.filehandle.read(count), most + 1)) > most:
-            raise Unreadable("unpacks to more than it says")
+            raise UnreadableTiff("unpacks to more than it says")
