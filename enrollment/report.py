@@ -21,12 +21,13 @@ COLUMNS = 4
 DISTANCE = 1.1
 """Metres from the camera to the axis of the head."""
 PITCH = 4.0
-"""Degrees that the camera looks down."""
+"""Pitch of the camera, degrees; positive: from above."""
 BUST, CHIN = -0.25, -0.17
-"""Metres above the ears down to which a picture shows head and shoulders (they fade out under that), or the head alone."""
+"""Lowest heights in avatar space, metres, of a picture of head and shoulders (which fade out below) and of a picture of the
+head."""
 HEAD_WIDTH = 0.13
-"""Metres to either side that belong to the head."""
-AIR = 1.08
+"""Half the width of the head for the framing, metres."""
+MARGIN = 1.08
 """Height of a picture relative to what it shows."""
 VISIBLE = 0.5
 """Opacity above which a Gaussian counts for the framing."""
@@ -40,7 +41,8 @@ LABEL = (120, 120, 120)
 
 @dataclass(frozen=True)
 class PreviewView:
-    """One picture of a sheet. yaw: degrees around the head, 90 is the person's left. turn: radians, axis times angle."""
+    """View, expression and pose of one picture of a sheet. yaw: degrees around the head, 90 is the person's left. coefficients:
+    by ARKit name. gaze: yaw and pitch of both eyes, radians. turn: rotation of the head, axis times angle, radians."""
 
     label: str
     yaw: float = 0.0
@@ -49,7 +51,7 @@ class PreviewView:
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def pose(self, person: PersonHead) -> Pose:
-        """Head, shoulders and eyes."""
+        """Pose of head, shoulders and eyes for this view."""
         head = np.eye(4)
         head[:3, :3] = rotation_vector(np.array(self.turn))
         return Pose(head, body_under(head, person.joints), np.tile(np.array(self.gaze, np.float32), (2, 1)))
@@ -79,13 +81,13 @@ class _PreviewRenderer:
         neutral = self.poser.pose(np.zeros(arkit.COUNT))
         self.bust, self.head = _framing(neutral, BUST), _framing(neutral, CHIN)
 
-    def picture(self, look: PreviewView, size: int, *, close: bool = False) -> NDArray[np.uint8]:
+    def picture(self, view: PreviewView, size: int, *, close: bool = False) -> NDArray[np.uint8]:
         """(size, size, 3) uint8 on white: head and shoulders, or `close` the head."""
         middle, height = self.head if close else self.bust
-        gaussians = self.poser.pose(np.array(arkit.vector(**look.coefficients)), look.pose(self.poser.person))
+        gaussians = self.poser.pose(np.array(arkit.vector(**view.coefficients)), view.pose(self.poser.person))
         camera = Camera.orbit(
-            np.deg2rad(look.yaw), np.deg2rad(PITCH), DISTANCE, width=size, height=size,
-            fov_y=float(2 * np.arctan(0.5 * AIR * height / DISTANCE)), target=(0.0, middle, 0.0),
+            np.deg2rad(view.yaw), np.deg2rad(PITCH), DISTANCE, width=size, height=size,
+            fov_y=float(2 * np.arctan(0.5 * MARGIN * height / DISTANCE)), target=(0.0, middle, 0.0),
         )  # fmt: skip
         color = self.rasterizer.render(gaussians, camera).color
         return np.asarray(np.round(np.clip(color, 0, 1) * 255), np.uint8)
@@ -105,21 +107,21 @@ def _framing(gaussians: Gaussians, lowest: float) -> tuple[float, float]:
 def preview_sheet(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None, size: int = 384) -> NDArray[np.uint8]:
     """Two rows of eight directions around and two rows of expressions and poses, labelled, (4 size, 4 size, 3) uint8 sRGB."""
     renderer = _PreviewRenderer(avatar, model, rasterizer)
-    looks = (*AROUND, *EXPRESSIONS)
-    sheet = Image.new("RGB", (COLUMNS * size, -(-len(looks) // COLUMNS) * size), "white")
+    views = (*AROUND, *EXPRESSIONS)
+    sheet = Image.new("RGB", (COLUMNS * size, -(-len(views) // COLUMNS) * size), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(10, size // 24))
-    for i, look in enumerate(looks):
+    for i, view in enumerate(views):
         x, y = i % COLUMNS * size, i // COLUMNS * size
-        sheet.paste(Image.fromarray(renderer.picture(look, size, close=look in EXPRESSIONS)), (x, y))
-        draw.text((x + size // 32, y + size // 48), look.label, LABEL, font)
+        sheet.paste(Image.fromarray(renderer.picture(view, size, close=view in EXPRESSIONS)), (x, y))
+        draw.text((x + size // 32, y + size // 48), view.label, LABEL, font)
     return np.asarray(sheet, np.uint8)
 
 
 def previews(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> dict[str, bytes]:
     """Small PNG pictures by name, for `Avatar.previews`."""
     renderer = _PreviewRenderer(avatar, model, rasterizer)
-    looks = {"front": PreviewView(""), "three_quarter": PreviewView("", THREE_QUARTER)}
-    return {name: _png(renderer.picture(look, PREVIEW)) for name, look in looks.items()}
+    views = {"front": PreviewView(""), "three_quarter": PreviewView("", THREE_QUARTER)}
+    return {name: _png(renderer.picture(view, PREVIEW)) for name, view in views.items()}
 
 
 def _png(rgb: NDArray[np.uint8]) -> bytes:

@@ -35,7 +35,7 @@ and at which it reaches 1."""
 SURE = (0.8, 0.98)
 """Matte values at which a pixel's visibility begins to rise from 0, and at which it reaches 1."""
 OPENGL = np.array([1.0, -1.0, -1.0], np.float32)
-"""Camera axes from OpenCV's to OpenGL's."""
+"""Factors (3,) that turn OpenCV camera axes into OpenGL camera axes, and back."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def target_camera(yaw: float, pitch: float = 0.0, *, size: int, shown: float = S
 @dataclass(frozen=True)
 class SourceView:
     """A picture whose pixels can be warped into other views. surface: the head in its camera's OpenGL axes. colors: (S, S, 3).
-    sure: (S, S) in [0, 1], how far a pixel may be taken. density: pixels a metre at the head."""
+    sure: (S, S) in [0, 1], weight of each pixel as a source. density: pixels a metre at the head."""
 
     surface: VisibleSurface
     colors: Array
@@ -74,6 +74,7 @@ class SourceView:
 
     @staticmethod
     def of_portrait(portrait: Portrait, person: PersonHead, photo: PhotoFit) -> SourceView:
+        """The photo of a portrait, with the head as it was fitted to the photo."""
         known = portrait.matte * portrait.inside
         surface = VisibleSurface.of(person.model, posed(person, photo), photo.camera(portrait))
         density = photo.focal / max(-float(photo.translation[2]), 0.1)

@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 
 from enrollment.photo.pixels import eight_bits, rgb_of
 
-BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""Of TIFF and BigTIFF, in both byte orders."""
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of TIFF and BigTIFF, in both byte orders."""
 MOST_SAMPLES = 8
+"""Largest number of channels."""
 MOST_SEGMENTS = 1 << 20
+"""Largest number of strips or tiles."""
 GREY, RGB = (0, 1), 2
-"""Photometric interpretations."""
+"""Values of the photometric interpretation (tag 262)."""
 WHITE_IS_ZERO = 0
 PLAIN, DEFLATE = 1, (8, 32946)
-"""Compressions."""
+"""Values of the compression (tag 259)."""
 SEPARATE = 2
-"""Planar configuration: one plane after the other."""
+"""Value of the planar configuration (tag 284): each channel is a plane of its own."""
 TURNED: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1], 5: lambda a: a.transpose(1, 0, 2),
     6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90,
@@ -44,7 +46,7 @@ class UnreadableTiff(Exception):  # noqa: N818 - it ends a sentence: "NAME <this
 
 def needs_help(data: bytes, most_pixels: int) -> bool:
     """Whether the bytes are a TIFF that `read_deep` is for, and of a size that it may read."""
-    if not data.startswith(BEGINNINGS):
+    if not data.startswith(MAGIC):
         return False
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -88,7 +90,7 @@ def _values(file: tifffile.TiffFile, page: tifffile.TiffPage, data: bytes) -> ND
 
 
 def _check_segments(file: tifffile.TiffFile, page: tifffile.TiffPage) -> None:
-    """Every strip or tile must unpack to no more than its place in the picture; this is found out without keeping it."""
+    """Raise `UnreadableTiff` when a strip or tile unpacks to more than its part of the picture; nothing is kept in memory."""
     if len(page.dataoffsets) > MOST_SEGMENTS or len(page.dataoffsets) != len(page.databytecounts):
         raise UnreadableTiff("says of itself what cannot be")
     most = int(np.prod(page.chunks, dtype=object)) * page.bitspersample // 8 + 64

@@ -23,7 +23,7 @@ from models.tensor_file import open_regular
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """Pillow's names; its JPEG reader also opens the pairs of pictures (MPO) that some phones write. HEIF is pillow-heif's."""
-BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 """Magic bytes of the formats that have unmistakable ones."""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 128 * 1024 * 1024
@@ -90,7 +90,7 @@ def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     except Image.DecompressionBombError:
         raise _too_large(name, "far more") from None
     except UnidentifiedImageError:
-        if data.startswith(BEGINNINGS) or data[4:8] == b"ftyp":
+        if data.startswith(MAGIC) or data[4:8] == b"ftyp":
             raise _damaged(name, "no reader makes sense of it") from None
         raise PhotoError(
             f"a JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP photo was expected, {name} is none; export it as JPEG"

@@ -38,9 +38,8 @@ def find_people(photo: NDArray[np.uint8]) -> UprightPhoto:
     """The faces of people in a photo (H, W, 3) uint8 sRGB. Raises `PhotoError` where there are none."""
     first = _TurnedPhoto.at(photo, 0)
     quarters = [] if first.sure else [1, 2, 3]
-    if (
-        first.sure and abs(roll(first.sure[0])) > ASLANT
-    ):  # the landmarks tell by how much a lying face is turned; the detectors do not
+    if first.sure and abs(roll(first.sure[0])) > ASLANT:
+        # the landmarks give the rotation of a lying face; all later stages need it upright
         quarters = [round(roll(first.sure[0]) / 90) % 4]
     turned = [_TurnedPhoto.at(photo, quarter) for quarter in quarters]
     best = max(turned, key=lambda t: t.score, default=first)

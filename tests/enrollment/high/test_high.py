@@ -60,7 +60,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, weights: list[float], enrolled: En
         return Reconstruction(enrolled.avatar, capture.frames, 0, (), "", capture.warnings, 0, 0.0)
 
     monkeypatch.setattr(high, "synthesize", frames)
-    monkeypatch.setattr(high.quality_gate, "guarded", judged)
+    monkeypatch.setattr(high, "apply_quality_gate", judged)
     monkeypatch.setattr(high, "reconstruct", optimised)
     refine_high(enrolled, model, Prior(tiny.config()))
     return seen[0]
