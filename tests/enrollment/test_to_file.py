@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from enrollment import EnrollOptions, RefineOptions, enroll_to_file
-from enrollment.high.high import synthesize
+from enrollment.high import synthesize
 from enrollment.high.synthesize import TargetView
+from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.to_file import checkpoint_of
 from models import arkit, avatar_file
 from models.diffusion import weights
@@ -21,7 +23,11 @@ from tests.server.call.actors import Actor, act, record
 REST = np.zeros(arkit.COUNT, np.float32)
 
 
-def test_a_stopped_refinement_keeps_the_best_and_goes_on(photo_file: Path, tmp_path: Path) -> None:
+def test_a_stopped_refinement_keeps_the_best_and_goes_on(
+    photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(ReconstructConfig.for_photos(1), size=64)
+    monkeypatch.setattr(ReconstructConfig, "for_photos", staticmethod(lambda photos: small))
     out, heard = tmp_path / "a.avatar", list[str]()
     options = EnrollOptions("standard", refinement=RefineOptions(steps=100))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import enrollment
-from enrollment import RefineOptions, enroll
+from enrollment import RefineOptions, clip_capture, enroll
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.config import ReconstructConfig
 from models.errors import Cancelled, VisavisError
@@ -32,7 +32,8 @@ def test_instant_quality_is_the_instant_avatar(photo_file: Path, enrolled: Enrol
 
 
 def test_a_clip_alone_is_enough(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = replace(ReconstructConfig.for_clip(), size=128)
+    small = replace(ReconstructConfig.for_clip(), size=96)
+    monkeypatch.setattr(clip_capture, "MOST", 2)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     stages: list[str] = []
     heard: list[Enrollment] = []
