@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from enrollment import EnrollOptions, RefineOptions, enroll_to_file
-from enrollment.high import synthesize
+from enrollment.high import high, synthesize
 from enrollment.high.synthesize import TargetView
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.to_file import checkpoint_of
@@ -63,6 +63,9 @@ def test_a_clip_of_somebody_else_is_refused(photo_file: Path, tmp_path: Path) ->
 def test_high_quality_synthesises_views_and_shows_them(photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     views = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
     monkeypatch.setattr(synthesize, "plan_views", lambda: views)
+    monkeypatch.setattr(high, "SILHOUETTE_VIEWS", views[:1])
+    small = replace(ReconstructConfig.for_photos(1), size=64)
+    monkeypatch.setattr(ReconstructConfig, "for_photos", staticmethod(lambda photos: small))
     weights.save(Prior(tiny.config()), tmp_path / "tiny.safetensors")
     out = tmp_path / "a.avatar"
     options = EnrollOptions("high", refinement=RefineOptions(steps=2, prior=tmp_path / "tiny.safetensors"))
