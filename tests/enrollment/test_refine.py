@@ -23,7 +23,7 @@ from models.video.reader import open_clip
 def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     clip_file: Path, enrolled: Enrollment, model: HeadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip, options = open_clip(clip_file), RefineOptions(steps=6, checkpoint=tmp_path / "state")
+    clip, options = open_clip(clip_file), RefineOptions(steps=6, checkpoint=tmp_path / "state", clip_frames=4)
     tracked: list[tuple[Avatar, bool]] = []
     capture_clip = clip_capture.capture_clip
 
@@ -31,10 +31,10 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
         tracked.append((avatar, verify_person))
         return capture_clip(pictures, avatar, model, verify_person=verify_person)
 
-    small = replace(ReconstructConfig.for_clip(), size=128)
+    small = replace(ReconstructConfig.for_clip(), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     monkeypatch.setattr(clip_capture, "capture_clip", watched)
-    monkeypatch.setattr(clip_capture, "MOST", 3)
+    monkeypatch.setattr(clip_capture, "MOST", 2)
     stopping = True
 
     def stop(stage: str, part: float) -> None:
