@@ -1,13 +1,14 @@
-"""A clip as something to enroll from: its most telling picture as the portrait, and many as a capture."""
+"""Enroll from a clip: select its best picture as the portrait, and track many of its pictures as a capture for the optimiser."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.options import MOST_CLIP_FRAMES
 from enrollment.reconstruction.capture import OPENGL, Capture, Frame
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
@@ -28,27 +29,25 @@ Pixels = NDArray[np.uint8]
 
 MOST = 64
 """Pictures of a clip that are learned from."""
-LONGEST = 1800
-"""Pictures of a clip that are looked at, a minute at 30 a second."""
 OPEN_EYES = 0.25
-"""Height of an eye's opening, part of its width, under which it is narrowed."""
+"""Aspect ratio (height by width) of an eye under which it counts as narrowed."""
 OPEN_MOUTH, TURNED = 0.2, 15.0
-"""Height of the mouth's opening, part of its width, and degrees of turning away that are as bad as shut eyes."""
+"""Aspect ratio of the mouth, and degrees of turning away from the camera, that cost as much as one shut eye."""
 LIDS = ((159, 145, 33, 133), (386, 374, 362, 263))
 LIPS = (13, 14, 61, 291)
-"""Landmarks: upper, lower, outer and inner end."""
+"""Landmarks of each eyelid pair and of the lips: upper, lower, and both corners."""
 
 
-def portrait_of(clip: Clip) -> Pixels:
-    """The picture (H, W, 3) uint8 of the clip that shows the face most frontal, eyes open, mouth shut.
+def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES) -> Pixels:
+    """The picture (H, W, 3) uint8 among the clip's first `most` that shows the face most frontal, eyes open, mouth shut.
 
-    Raises `ClipError` when none shows a face.
+    Raises `ClipError` when no picture shows a face.
     """
     least, chosen = np.inf, None
     with FaceTracker() as tracker:
-        for rgb, _ in islice(clip.frames(), LONGEST):
+        for rgb, _ in islice(clip.frames(), most):
             face = tracker.track(rgb)
-            if face is not None and (cost := _unsuitable(face)) < least:
+            if face is not None and (cost := _portrait_cost(face)) < least:
                 least, chosen = cost, rgb
     if chosen is None:
         raise ClipError(
@@ -57,39 +56,42 @@ def portrait_of(clip: Clip) -> Pixels:
     return chosen
 
 
-def _unsuitable(face: Landmarks) -> float:
-    """How bad a portrait this would be: turned away, lids lowered, mouth open; each 1 where it is plain to see."""
-    shut = [max(0.0, 1 - _opening(face, a, b, c, d) / OPEN_EYES) for a, b, c, d in LIDS]
-    return turned_away(face) / TURNED + sum(shut) + _opening(face, *LIPS) / OPEN_MOUTH
+def _portrait_cost(face: Landmarks) -> float:
+    """Cost of a picture as the portrait: turned away, eyelids lowered, mouth open, each 1 at the thresholds above."""
+    shut = [max(0.0, 1 - _aspect_ratio(face, a, b, c, d) / OPEN_EYES) for a, b, c, d in LIDS]
+    return turned_away(face) / TURNED + sum(shut) + _aspect_ratio(face, *LIPS) / OPEN_MOUTH
 
 
-def _opening(face: Landmarks, upper: int, lower: int, left: int, right: int) -> float:
+def _aspect_ratio(face: Landmarks, upper: int, lower: int, left: int, right: int) -> float:
     p = face.points[:, :2]
     height, width = np.linalg.norm(p[upper] - p[lower]), np.linalg.norm(p[left] - p[right])
     return float(height / (width + 1e-6))
 
 
-def capture_of(
-    film: Iterable[tuple[Pixels, float]], again: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel, *, own: bool
+def capture_clip(
+    pictures: Callable[[], Iterable[tuple[Pixels, float]]], avatar: Avatar, model: HeadModel, *, verify_person: bool
 ) -> Capture:
     """At most `MOST` pictures of a clip, evenly spread over those that show a face, each with pose and expression.
 
-    film, again: the same pictures, (H, W, 3) uint8 sRGB with their times, read twice so that they need not all be kept.
-    avatar: of the person in the clip; head and shoulders are aligned to it. own: whether that is known; where it is not, a
-    clip of somebody else is refused. Raises `ClipError`, `CaptureError`.
+    pictures: returns the clip's pictures, (H, W, 3) uint8 sRGB with their times in seconds; called twice, so that not all
+    pictures need to be kept. avatar: of the person in the clip; head and shoulders are aligned to it. verify_person: refuse a
+    clip that shows somebody else. Raises `ClipError`, `CaptureError`.
     """
-    motion = track_clip(film, avatar, model, known=Reenactment.SELF if own else None)
+    motion = track_clip(pictures(), avatar, model, known=None if verify_person else Reenactment.SELF)
     if motion.reenactment is Reenactment.CROSS:
         raise ClipError("a clip of the person in the photos was expected, it shows somebody else; use a clip of the same person")
-    return Capture.of_frames(_frames(motion, again, avatar, model), avatar.person(model))
+    return Capture.of_frames(_aligned_frames(motion, pictures(), avatar, model), avatar.person(model))
 
 
-def _frames(motion: Motion, film: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel) -> Iterator[Frame]:
+def _aligned_frames(
+    motion: Motion, pictures: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel
+) -> Iterator[Frame]:
+    """The chosen pictures as frames, pose and expression refined by dense alignment."""
     poser = AvatarPoser(avatar, model)
     aligner = Aligner(poser, best())
     tracked = [i for i, face in enumerate(motion.faces) if face is not None]
     chosen = {tracked[i] for i in np.linspace(0, len(tracked) - 1, min(MOST, len(tracked))).round().astype(int)}
-    for i, ((rgb, _), drive, face) in enumerate(zip(film, motion.drives, motion.faces, strict=False)):
+    for i, ((rgb, _), drive, face) in enumerate(zip(pictures, motion.drives, motion.faces, strict=False)):
         if i not in chosen or face is None:
             continue
         height, width = rgb.shape[:2]
@@ -98,5 +100,5 @@ def _frames(motion: Motion, film: Iterable[tuple[Pixels, float]], avatar: Avatar
         coefficients, pose = aligner.refine(
             rgb, person, face.points[:, :2], camera, drive.coefficients, pose_of(drive, poser.person.joints)
         )
-        known = np.asarray(coefficients, np.float32).reshape(arkit.COUNT)
-        yield Frame(rgb, person, camera, pose, known, name=f"picture {i + 1}").around(poser.person)
+        found = np.asarray(coefficients, np.float32).reshape(arkit.COUNT)
+        yield Frame(rgb, person, camera, pose, found, name=f"picture {i + 1}").around(poser.person)

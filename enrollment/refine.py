@@ -1,111 +1,131 @@
-"""An instant enrollment made better: against its photos, against a clip, or with what a diffusion prior imagines."""
+"""Optimise an instant avatar further: on its photos, on a clip, or on views that a diffusion prior synthesises."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enrollment import clip_capture
-from enrollment.high.high import config_for, refine_high
+from enrollment.high.high import HighOptions, config_for, refine_high
 from enrollment.instant.pipeline import Enrollment
+from enrollment.options import RefineOptions
 from enrollment.reconstruction.capture import Capture
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.reconstruct import Progress, Reconstruction
 from enrollment.reconstruction.standard import refine
-from enrollment.workflow import Tell
 from models.avatar import Avatar
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
+from models.progress import ProgressCallback, no_progress
 from models.video.reader import Clip
 
-FINDING = 0.47
+FIRST_ROUND = 0.47
 """Part of all steps on a clip that the first round takes."""
-UNFILMED = 0.2
-"""Part of the second round's looks that go to the instant avatar in other expressions than the clip has."""
+UNSEEN_EXPRESSIONS = 0.2
+"""Part of the second round's steps that draw the instant avatar in expressions that the clip may not have."""
 
 
-def improved(
+def refine_on_photos(
     first: Enrollment,
     model: HeadModel,
-    clip: Clip | None = None,
+    options: RefineOptions,
     *,
-    own: bool = True,
-    until: int = clip_capture.LONGEST,
-    steps: int | None = None,
-    device: str = "cpu",
-    tell: Tell = lambda stage, part: None,
-    state: Path | None = None,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Reconstruction:
-    """The instant enrollment made better with its photos, and with the first `until` pictures of a clip.
-
-    A clip is followed twice. First by the instant avatar, whose poses and shape the optimiser may correct; then by the avatar
-    that came out, and now the poses stay: they are found as those of a later clip will be. The Gaussians begin anew then, on the
-    shape that was found, and what the clip never shows stays as the instant avatar would show it.
-    own: whether the clip is known to show the same person. steps: of both rounds together.
-    """
-    if clip is None:
-        config = replace(ReconstructConfig.for_photos(len(first.portraits)), device=device)
-        config = replace(config, steps=config.steps if steps is None else steps)
-        tell("refining", 0.0)
-        return refine(first, model, config=config, checkpoint_path=state, progress=_refining(tell))
-
-    def seen_as(avatar: Avatar, *, known: bool) -> Capture:
-        film, again = (islice(clip.frames(), until) for _ in range(2))
-        return clip_capture.capture_of(film, again, avatar, model, own=known)
-
-    tell("following the face", 0.0)
-    config = replace(ReconstructConfig.for_clip(), device=device)
-    total = config.steps if steps is None else steps
-    config = replace(config, steps=round(FINDING * total))
-    capture = seen_as(first.avatar, known=own)
-    part = config.steps / max(total, 1)
-    tell("refining", 0.0)
-    made = refine(first, model, clip=capture, config=config, checkpoint_path=state, progress=_refining(tell, 0.0, part))
-    if made.stopped or config.steps == total:
-        return made
-    tell("following the face again", part)
-    capture = seen_as(made.avatar, known=True)
-    second = None if state is None else state.with_name(f"{state.name}.2")
-    begun = replace(made.avatar, gaussians=first.avatar.gaussians, corrections=None)
-    settled = refine(
-        replace(first, avatar=begun), model, clip=capture, unfilmed=UNFILMED, checkpoint_path=second,
-        config=replace(config, steps=total - config.steps, rig=False), progress=_refining(tell, part, 1.0),
-    )  # fmt: skip
-    if settled.stopped and 2 * settled.steps < total - config.steps:
-        return replace(made, stopped=settled.stopped)
-    if second is not None and not settled.stopped:
-        second.unlink(missing_ok=True)
-    return replace(
-        settled, steps=made.steps + settled.steps, losses=made.losses + settled.losses, skipped=made.skipped + settled.skipped
+    """Optimise the instant avatar on its own photos. When `cancelled` returns True, the best avatar so far is returned."""
+    config = _configured(ReconstructConfig.for_photos(len(first.portraits)), options)
+    progress("refining", 0.0)
+    return refine(
+        first, model, config=config, checkpoint_path=options.checkpoint, progress=_reported(progress), cancelled=cancelled
     )
 
 
-def imagined(
+def refine_on_clip(
+    first: Enrollment,
+    model: HeadModel,
+    clip: Clip,
+    options: RefineOptions,
+    *,
+    verify_person: bool = True,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Reconstruction:
+    """Optimise the instant avatar on its photos and on the first `options.clip_frames` pictures of a clip, in two rounds.
+
+    In the first round the clip is tracked with the instant avatar, and the optimiser may correct poses and shape. In the second
+    round the clip is tracked with the avatar that came out, and the poses stay, as they are found in the way in which they will
+    be found in later clips. The Gaussians begin anew then, on the shape that was found. What the clip never shows is held to the
+    instant avatar. verify_person: raise `ClipError` when the clip shows somebody else than the photos.
+    """
+
+    def pictures() -> Iterable[tuple[NDArray[np.uint8], float]]:
+        return islice(clip.frames(), options.clip_frames)
+
+    def tracked(avatar: Avatar, *, verify: bool) -> Capture:
+        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify)
+
+    progress("tracking the face", 0.0)
+    config = _configured(ReconstructConfig.for_clip(), options)
+    total = config.steps
+    config = replace(config, steps=round(FIRST_ROUND * total))
+    part = config.steps / max(total, 1)
+    capture = tracked(first.avatar, verify=verify_person)
+    progress("refining", 0.0)
+    shaped = refine(
+        first, model, clip=capture, config=config, checkpoint_path=options.checkpoint,
+        progress=_reported(progress, 0.0, part), cancelled=cancelled,
+    )  # fmt: skip
+    if shaped.stopped or config.steps == total:
+        return shaped
+    progress("tracking the face again", part)
+    capture = tracked(shaped.avatar, verify=False)
+    checkpoint = None if options.checkpoint is None else options.checkpoint.with_name(f"{options.checkpoint.name}.2")
+    restarted = replace(shaped.avatar, gaussians=first.avatar.gaussians, corrections=None)
+    made = refine(
+        replace(first, avatar=restarted), model, clip=capture, unfilmed=UNSEEN_EXPRESSIONS, checkpoint_path=checkpoint,
+        config=replace(config, steps=total - config.steps, rig=False), progress=_reported(progress, part, 1.0),
+        cancelled=cancelled,
+    )  # fmt: skip
+    if made.stopped and 2 * made.steps < total - config.steps:
+        return replace(shaped, stopped=made.stopped)
+    if checkpoint is not None and not made.stopped:
+        checkpoint.unlink(missing_ok=True)
+    return replace(
+        made, steps=shaped.steps + made.steps, losses=shaped.losses + made.losses, skipped=shaped.skipped + made.skipped
+    )
+
+
+def refine_with_prior(
     first: Enrollment,
     model: HeadModel,
     prior: Prior,
+    options: RefineOptions,
     *,
-    steps: int | None = None,
-    device: str = "cpu",
-    tell: Tell = lambda stage, part: None,
-    state: Path | None = None,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[Reconstruction, NDArray[np.uint8]]:
-    """The instant enrollment made better with its photos and with views that the diffusion prior makes of it; and these views."""
-    config = config_for(len(first.portraits))
-    config = replace(config, device=device, steps=config.steps if steps is None else steps)
+    """Optimise the instant avatar on its photos and on views that the diffusion prior synthesises.
+
+    Returns the result, and a sheet (H, W, 3) uint8 of the views. Raises `Cancelled` while views are synthesised.
+    """
+    config = _configured(config_for(len(first.portraits)), options)
     made = refine_high(
-        first, model, prior, config=config, checkpoint_path=state, progress=_refining(tell),
-        synthesising=lambda part: tell("imagining other views", part),
+        first, model, prior, HighOptions(config=config, checkpoint_path=options.checkpoint), synthesis_progress=progress,
+        progress=_reported(progress), cancelled=cancelled,
     )  # fmt: skip
-    warnings = (*made.reconstruction.warnings, made.guard.sentence())
+    warnings = (*made.reconstruction.warnings, made.quality.sentence())
     return replace(made.reconstruction, warnings=tuple(dict.fromkeys(warnings))), made.sheet
 
 
-def _refining(tell: Tell, begin: float = 0.0, end: float = 1.0) -> Callable[[Progress], None]:
-    """Reports steps as parts of the work from `begin` to `end`."""
-    return lambda p: tell(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", begin + (end - begin) * p.step / p.steps)
+def _configured(config: ReconstructConfig, options: RefineOptions) -> ReconstructConfig:
+    return replace(config, device=options.device, steps=config.steps if options.steps is None else options.steps)
+
+
+def _reported(progress: ProgressCallback, begin: float = 0.0, end: float = 1.0) -> Callable[[Progress], None]:
+    """Reports the optimiser's steps as parts of the work from `begin` to `end`."""
+    return lambda p: progress(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", begin + (end - begin) * p.step / p.steps)

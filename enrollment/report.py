@@ -1,4 +1,4 @@
-"""What came out, for the eye and in words: a sheet of pictures, two previews for the file, a summary of an enrollment."""
+"""Pictures of an avatar: a preview sheet of views and expressions, and two previews for the avatar file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from enrollment.instant.pipeline import Enrollment
-from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
@@ -23,31 +21,28 @@ COLUMNS = 4
 DISTANCE = 1.1
 """Metres from the camera to the axis of the head."""
 PITCH = 4.0
-"""Degrees that the camera looks down."""
+"""Pitch of the camera, degrees; positive: from above."""
 BUST, CHIN = -0.25, -0.17
-"""Metres above the ears down to which a picture shows head and shoulders (they fade out under that), or the head alone."""
+"""Lowest heights in avatar space, metres, of a picture of head and shoulders (which fade out below) and of a picture of the
+head."""
 HEAD_WIDTH = 0.13
-"""Metres to either side that belong to the head."""
-AIR = 1.08
-"""Side of a picture by height of what it shows."""
+"""Half the width of the head for the framing, metres."""
+MARGIN = 1.08
+"""Height of a picture relative to what it shows."""
 VISIBLE = 0.5
-"""Opacity from which a Gaussian counts for the framing."""
+"""Opacity above which a Gaussian counts for the framing."""
 THREE_QUARTER = 35.0
-"""Degrees."""
+"""Yaw of the second preview, degrees."""
 PREVIEW = 256
 """Side of a stored preview, pixels."""
 LABEL = (120, 120, 120)
-SEEN_TO = 60.0
-"""Degrees around a photo's own direction that it shows well enough to be true."""
-EDGE = 8
-"""Pixels of the working picture; a person who comes this near the photo's upper edge is cut off by it."""
-OPEN_MOUTH = 0.15
-"""Jaw coefficient from which a photo says something about teeth."""
+"""Colour of the labels."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """One picture of a sheet. yaw: degrees around the head, 90 is the person's left. turn: radians, axis times angle."""
+class PreviewView:
+    """View, expression and pose of one picture of a sheet. yaw: degrees around the head, 90 is the person's left. coefficients:
+    by ARKit name. gaze: yaw and pitch of both eyes, radians. turn: rotation of the head, axis times angle, radians."""
 
     label: str
     yaw: float = 0.0
@@ -56,27 +51,29 @@ class Look:
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def pose(self, person: PersonHead) -> Pose:
-        """Head, shoulders and eyes."""
+        """Pose of head, shoulders and eyes for this view."""
         head = np.eye(4)
         head[:3, :3] = rotation_vector(np.array(self.turn))
         return Pose(head, body_under(head, person.joints), np.tile(np.array(self.gaze, np.float32), (2, 1)))
 
 
-AROUND = tuple(Look("front" if yaw == 0 else "back" if yaw == 180 else f"{yaw}°", float(yaw)) for yaw in range(0, 360, 45))
+AROUND = tuple(PreviewView("front" if yaw == 0 else "back" if yaw == 180 else f"{yaw}°", float(yaw)) for yaw in range(0, 360, 45))
 EXPRESSIONS = (
-    Look("neutral"),
-    Look("smile", coefficients={"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0, "cheekSquintLeft": 0.4, "cheekSquintRight": 0.4}),
-    Look("jaw open", coefficients={"jawOpen": 0.8}),
-    Look("pucker", coefficients={"mouthPucker": 1.0}),
-    Look("blink", coefficients={"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}),
-    Look("brows up", coefficients={"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0}),
-    Look("looks aside", gaze=(0.4, 0.0)),
-    Look("tilted", turn=(0.1, 0.35, 0.2)),
+    PreviewView("neutral"),
+    PreviewView(
+        "smile", coefficients={"mouthSmileLeft": 1.0, "mouthSmileRight": 1.0, "cheekSquintLeft": 0.4, "cheekSquintRight": 0.4}
+    ),
+    PreviewView("jaw open", coefficients={"jawOpen": 0.8}),
+    PreviewView("pucker", coefficients={"mouthPucker": 1.0}),
+    PreviewView("blink", coefficients={"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}),
+    PreviewView("brows up", coefficients={"browInnerUp": 1.0, "browOuterUpLeft": 1.0, "browOuterUpRight": 1.0}),
+    PreviewView("looks aside", gaze=(0.4, 0.0)),
+    PreviewView("tilted", turn=(0.1, 0.35, 0.2)),
 )
 
 
-class _Studio:
-    """One avatar before a camera that keeps its distance."""
+class _PreviewRenderer:
+    """Draws one avatar with a camera at a fixed distance."""
 
     def __init__(self, avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None) -> None:
         self.poser = AvatarPoser(avatar, model)
@@ -84,20 +81,20 @@ class _Studio:
         neutral = self.poser.pose(np.zeros(arkit.COUNT))
         self.bust, self.head = _framing(neutral, BUST), _framing(neutral, CHIN)
 
-    def picture(self, look: Look, size: int, *, close: bool = False) -> NDArray[np.uint8]:
+    def picture(self, view: PreviewView, size: int, *, close: bool = False) -> NDArray[np.uint8]:
         """(size, size, 3) uint8 on white: head and shoulders, or `close` the head."""
         middle, height = self.head if close else self.bust
-        gaussians = self.poser.pose(np.array(arkit.vector(**look.coefficients)), look.pose(self.poser.person))
+        gaussians = self.poser.pose(np.array(arkit.vector(**view.coefficients)), view.pose(self.poser.person))
         camera = Camera.orbit(
-            np.deg2rad(look.yaw), np.deg2rad(PITCH), DISTANCE, width=size, height=size,
-            fov_y=float(2 * np.arctan(0.5 * AIR * height / DISTANCE)), target=(0.0, middle, 0.0),
+            np.deg2rad(view.yaw), np.deg2rad(PITCH), DISTANCE, width=size, height=size,
+            fov_y=float(2 * np.arctan(0.5 * MARGIN * height / DISTANCE)), target=(0.0, middle, 0.0),
         )  # fmt: skip
         color = self.rasterizer.render(gaussians, camera).color
         return np.asarray(np.round(np.clip(color, 0, 1) * 255), np.uint8)
 
 
 def _framing(gaussians: Gaussians, lowest: float) -> tuple[float, float]:
-    """Height of the middle of what lies above `lowest`, and how much must fit into a picture of it, metres."""
+    """Height of the middle of the part above `lowest`, and the extent that a picture of that part must show, metres."""
     points = gaussians.means[(gaussians.opacities > VISIBLE) & (gaussians.means[:, 1] > lowest)]
     head = points[np.abs(points[:, 0]) < HEAD_WIDTH] if lowest == CHIN else points
     if not len(head):
@@ -109,63 +106,25 @@ def _framing(gaussians: Gaussians, lowest: float) -> tuple[float, float]:
 
 def preview_sheet(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None, size: int = 384) -> NDArray[np.uint8]:
     """Two rows of eight directions around and two rows of expressions and poses, labelled, (4 size, 4 size, 3) uint8 sRGB."""
-    studio = _Studio(avatar, model, rasterizer)
-    looks = (*AROUND, *EXPRESSIONS)
-    sheet = Image.new("RGB", (COLUMNS * size, -(-len(looks) // COLUMNS) * size), "white")
+    renderer = _PreviewRenderer(avatar, model, rasterizer)
+    views = (*AROUND, *EXPRESSIONS)
+    sheet = Image.new("RGB", (COLUMNS * size, -(-len(views) // COLUMNS) * size), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(10, size // 24))
-    for i, look in enumerate(looks):
+    for i, view in enumerate(views):
         x, y = i % COLUMNS * size, i // COLUMNS * size
-        sheet.paste(Image.fromarray(studio.picture(look, size, close=look in EXPRESSIONS)), (x, y))
-        draw.text((x + size // 32, y + size // 48), look.label, LABEL, font)
+        sheet.paste(Image.fromarray(renderer.picture(view, size, close=view in EXPRESSIONS)), (x, y))
+        draw.text((x + size // 32, y + size // 48), view.label, LABEL, font)
     return np.asarray(sheet, np.uint8)
 
 
 def previews(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> dict[str, bytes]:
     """Small PNG pictures by name, for `Avatar.previews`."""
-    studio = _Studio(avatar, model, rasterizer)
-    looks = {"front": Look(""), "three_quarter": Look("", THREE_QUARTER)}
-    return {name: _png(studio.picture(look, PREVIEW)) for name, look in looks.items()}
+    renderer = _PreviewRenderer(avatar, model, rasterizer)
+    views = {"front": PreviewView(""), "three_quarter": PreviewView("", THREE_QUARTER)}
+    return {name: _png(renderer.picture(view, PREVIEW)) for name, view in views.items()}
 
 
 def _png(rgb: NDArray[np.uint8]) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(rgb).save(stream, "PNG", optimize=True)
     return stream.getvalue()
-
-
-def summary(enrollment: Enrollment) -> dict[str, object]:
-    """Plain words and numbers about an enrollment, ready for JSON; no name and no path.
-
-    head, quality: words. gaussians, photos: counts. fit_px_at_512: landmark error of the leading photo. guessed: the parts
-    that no photo shows. warnings: sentences for the person.
-    """
-    avatar = enrollment.avatar
-    return {
-        "head": avatar.head,
-        "quality": str(avatar.provenance.get("quality", "unknown")),
-        "gaussians": len(avatar.gaussians),
-        "photos": len(enrollment.portraits),
-        "fit_px_at_512": round(enrollment.fit_rms, 2),
-        "guessed": guessed(enrollment),
-        "warnings": list(enrollment.warnings),
-    }
-
-
-def guessed(enrollment: Enrollment) -> list[str]:
-    """What of the avatar no photo shows."""
-    photos, portraits = enrollment.fit.photos, enrollment.portraits
-    cameras = [photo.rotation.T @ -photo.translation for photo in photos]
-    yaw = np.array([np.degrees(np.arctan2(c[0], c[2])) for c in cameras])
-    parts = {"the left side of the head": 90.0, "the right side of the head": -90.0, "the back of the head": 180.0}
-    out = [name for name, at in parts.items() if np.abs((yaw - at + 180) % 360 - 180).min() > SEEN_TO]
-    if all(photo.coefficients[arkit.INDEX["jawOpen"]] < OPEN_MOUTH for photo in photos):
-        out.append("the teeth and the inside of the mouth")
-    if all(_cut_at_top(portrait) for portrait in portraits):
-        out.append("the top of the hair")
-    return out
-
-
-def _cut_at_top(portrait: Portrait) -> bool:
-    """Whether the photo ends before the person does."""
-    rows = np.flatnonzero(portrait.inside.any(axis=1))
-    return bool((portrait.matte[rows[0] : rows[0] + EDGE] > 0.5).any())

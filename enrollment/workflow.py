@@ -1,159 +1,108 @@
-"""The work behind `visavis enroll`: an instant avatar first, usable at once; then, where asked for, a better one in its place."""
+"""`enrollment.enroll`: an instant avatar from photos or from the best picture of a clip, then the optimisation that the chosen
+quality asks for."""
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-from enrollment import clip_capture
-from enrollment.instant.pipeline import enroll
-from enrollment.report import preview_sheet, previews
-from models import avatar_file, outputs, png
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.instant.pipeline import Enrollment, enroll_instant
+from enrollment.options import Quality, RefineOptions
 from models.avatar import Avatar
 from models.errors import VisavisError
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
-from models.video.reader import open_clip
+from models.progress import ProgressCallback, no_progress
+from models.video.reader import Clip, open_clip
 
 if TYPE_CHECKING:
-    from models.diffusion.prior import Prior
+    from enrollment.reconstruction.reconstruct import Reconstruction
 
-Quality = Literal["instant", "standard", "high"]
-SHEET, VIEWS, UNFINISHED = ".png", ".views.png", ".unfinished"
-"""Endings that are put after the avatar's whole name: me.avatar.png."""
-Tell = Callable[[str, float], None]
-"""Called with the stage's name and the part of its work done, 0 to 1."""
-
-
-def _is_checkpoint(path: Path) -> bool:
-    from enrollment.reconstruction import checkpoint  # brings torch
-
-    return checkpoint.is_one(path)
-
-
-CHECKPOINT = outputs.Kind("an unfinished refinement", UNFINISHED, _is_checkpoint, 64 * outputs.MEGABYTE)
+DEFAULTS = RefineOptions()
 
 
 @dataclass(frozen=True)
-class Enrolled:
-    """What was made. avatar, sheet: files. fit_rms_px_at_512: of the instant avatar's landmarks. steps: of the refinement,
-    0 without. stopped: why that ended early, one sentence; empty when it did not. views: a sheet of the synthesised views and
-    their normals, of "high" only. seconds: of work, in all."""
+class EnrollmentResult:
+    """avatar: the best one that was made. quality: as asked for. instant: result of the instant stage.
 
-    avatar: str
-    sheet: str
-    quality: str
-    gaussians: int
-    fit_rms_px_at_512: float
-    steps: int
-    stopped: str
-    views: str | None
-    seconds: float
-    warnings: list[str]
+    refinement: result of the optimisation; None for "instant". views: (H, W, 3) uint8, a sheet of the synthesised views and
+    their normals; None but for "high". warnings: sentences for the person, of all stages.
+    """
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return dataclasses.asdict(self)
+    avatar: Avatar
+    quality: Quality
+    instant: Enrollment
+    refinement: Reconstruction | None
+    views: NDArray[np.uint8] | None
+    warnings: tuple[str, ...]
+
+    @property
+    def steps(self) -> int:
+        """Optimisation steps that were done."""
+        return 0 if self.refinement is None else self.refinement.steps
+
+    @property
+    def stopped(self) -> str:
+        """Why the optimisation ended early, one sentence; empty when it did not."""
+        return "" if self.refinement is None else self.refinement.stopped
 
 
-def enroll_to_file(
-    photos: list[Path],
-    video: Path | None,
-    out: Path,
+def enroll(
+    photos: Sequence[Path | NDArray[np.uint8]] = (),
+    clip: Path | Clip | None = None,
     *,
     quality: Quality = "instant",
-    head: str = "anny",
     consent: str = "",
-    steps: int | None = None,
-    device: str = "cpu",
-    prior: Path | None = None,
-    tell: Tell = lambda stage, part: None,
-    ready: Callable[[str], None] = lambda sentence: None,
-) -> Enrolled:
-    """Enroll from photos, from a clip, or both, and write the avatar to `out` and its preview sheet beside it.
+    head: str | HeadModel = "anny",
+    refinement: RefineOptions = DEFAULTS,
+    on_instant: Callable[[Enrollment], None] = lambda made: None,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> EnrollmentResult:
+    """Make an avatar of one person from photos, from a clip, or from both.
 
-    Without photos the clip's best picture is the portrait. steps: of the refinement, what suits the input when None.
-    prior: weights for "high", the shipped ones when None. ready: told when something can be used already. While "standard" and
-    "high" work their state is kept in `checkpoint_of(out)`; the same call goes on there after it was stopped or killed.
-    Raises `VisavisError`s; `out` is then as it was, or holds the instant avatar.
+    photos: files, or pictures (H, W, 3) uint8 sRGB; without any, the clip's best picture is the portrait. clip: a file or an
+    opened one, for quality "standard". consent: who agreed, for the provenance record. on_instant: called with the instant avatar
+    before an optimisation begins. cancelled: asked between stages and steps; during the optimisation the best avatar so far is
+    returned, earlier `Cancelled` is raised, as it is by Ctrl-C. Raises `VisavisError`s: `PhotoError` when no photo can be used,
+    `ClipError` for a clip without a face or of somebody else.
     """
-    if not photos and video is None:
-        raise VisavisError("a photo or a clip (--video) of the person was expected, neither came; name one")
-    if quality == "high" and video is not None:
-        raise VisavisError("high quality is for photos, and a clip came; leave --quality away to learn from the clip")
-    _check(out, quality, [*photos, video, prior])
-    network = _prior(prior) if quality == "high" else None
-    start, model, state = time.monotonic(), by_name(head), checkpoint_of(out)
-    clip = None if video is None else open_clip(video)
-    if clip is not None and not photos:
-        tell("choosing a picture of the clip", 0.0)
-    first = enroll(
-        [*photos] or [clip_capture.portrait_of(clip)] if clip is not None else [*photos],
-        head=model,
-        consent=consent,
-        progress=tell,
-    )
-    avatar, done, views = first.avatar, None, None
-    if quality == "instant":
-        sheet = _save(avatar, model, out)
-    else:
-        if not (out.exists() and state.exists()):  # an interrupted run has left something better there
-            sheet = _save(avatar, model, out)
-            ready(f"{out} is an instant avatar now and can be used; it gets better")
-        from enrollment.refine import imagined, improved  # torch takes seconds to come, and instant does without
-
-        if network is None:
-            done = improved(first, model, clip, own=not photos, steps=steps, device=device, tell=tell, state=state)
-        else:
-            done, picture = imagined(first, model, network, steps=steps, device=device, tell=tell, state=state)
-            views = str(beside(out, VIEWS))
-            png.write(Path(views), picture)
-        avatar = done.avatar
-        sheet = _save(avatar, model, out)
-        if not done.stopped:
-            state.unlink(missing_ok=True)
-    warnings = [*first.warnings, *(done.warnings if done else ()), *(clip.notes if clip else ())]
-    return Enrolled(
-        str(out), str(sheet), quality, len(avatar.gaussians), first.fit_rms, done.steps if done else 0,
-        done.stopped if done else "", views, time.monotonic() - start, warnings,
-    )  # fmt: skip
-
-
-def _prior(path: Path | None) -> Prior:
-    from models.diffusion import weights
-
-    return weights.load(path or weights.SHIPPED)
-
-
-def checkpoint_of(out: Path) -> Path:
-    """Where the state of an unfinished refinement of `out` is kept."""
-    return beside(out, UNFINISHED)
-
-
-def beside(out: Path, ending: str) -> Path:
-    """A file that comes with the avatar, named after the whole of its name, so that it is never the photo's."""
-    return out.with_name(f"{out.name}{ending}")
-
-
-def _check(out: Path, quality: Quality, inputs: list[Path | None]) -> None:
-    """Raises `StorageError` when the avatar, or what comes with it, cannot be written."""
-    outputs.check(out, outputs.AVATAR, inputs=inputs, stream=False)
-    names = {SHEET: outputs.PICTURE}
-    if quality != "instant":
-        names |= {UNFINISHED: CHECKPOINT, f"{UNFINISHED}.2": CHECKPOINT}
+    if not photos and clip is None:
+        raise VisavisError("a photo or a clip of the person was expected, neither came; name one")
+    if quality == "high" and clip is not None:
+        raise VisavisError("high quality is for photos, and a clip came; choose standard quality to learn from the clip")
     if quality == "high":
-        names[VIEWS] = outputs.PICTURE
-    for ending, kind in names.items():
-        outputs.check(beside(out, ending), kind, inputs=inputs, stream=False)
+        from models.diffusion import weights  # torch takes seconds to import, and instant quality does without
 
+        prior = weights.load(refinement.prior or weights.SHIPPED)
+    model = by_name(head) if isinstance(head, str) else head
+    clip = open_clip(clip) if isinstance(clip, Path) else clip
+    pictures = list(photos)
+    if clip is not None and not pictures:
+        from enrollment.clip_capture import select_portrait
 
-def _save(avatar: Avatar, model: HeadModel, out: Path) -> Path:
-    """Write avatar and sheet; returns the sheet's path."""
-    avatar_file.save(replace(avatar, previews=previews(avatar, model)), out)
-    sheet = beside(out, SHEET)
-    png.write(sheet, preview_sheet(avatar, model))
-    return sheet
+        progress("choosing a picture of the clip", 0.0)
+        pictures = [select_portrait(clip, refinement.clip_frames)]
+    first = enroll_instant(pictures, head=model, consent=consent, progress=progress, cancelled=cancelled)
+    clip_notes = () if clip is None else tuple(clip.notes)
+    if quality == "instant":
+        return EnrollmentResult(first.avatar, quality, first, None, None, (*first.warnings, *clip_notes))
+    on_instant(first)
+    from enrollment import refine
+
+    views = None
+    if quality == "high":
+        made, views = refine.refine_with_prior(first, model, prior, refinement, progress=progress, cancelled=cancelled)
+    elif clip is not None:
+        check = refinement.verify_person and len(photos) > 0
+        made = refine.refine_on_clip(
+            first, model, clip, refinement, verify_person=check, progress=progress, cancelled=cancelled
+        )  # fmt: skip
+    else:
+        made = refine.refine_on_photos(first, model, refinement, progress=progress, cancelled=cancelled)
+    return EnrollmentResult(made.avatar, quality, first, made, views, (*first.warnings, *made.warnings, *clip_notes))

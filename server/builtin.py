@@ -30,7 +30,7 @@ def avatar_path(announce: Callable[[str], None] = lambda _: None) -> Path:
         announce("enrolling the built-in portrait ...")
     import skimage.data
 
-    from enrollment.instant.pipeline import enroll
+    from enrollment import enroll
 
     avatar_file.save(enroll([skimage.data.astronaut()], consent="public domain (NASA)").avatar, path)
     return path

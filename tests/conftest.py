@@ -83,9 +83,9 @@ def stages() -> list[tuple[str, float]]:
 
 @pytest.fixture(scope="session")
 def enrolled(astronaut: NDArray[np.uint8], stages: list[tuple[str, float]]) -> Enrollment:
-    from enrollment.instant.pipeline import enroll
+    from enrollment import enroll
 
-    return enroll([astronaut], consent="public domain", progress=lambda stage, part: stages.append((stage, part)))
+    return enroll([astronaut], consent="public domain", progress=lambda stage, part: stages.append((stage, part))).instant
 
 
 @pytest.fixture(scope="session")

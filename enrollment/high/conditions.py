@@ -1,6 +1,6 @@
-"""What the diffusion prior is told about a wanted view of an enrolled person: the instant avatar seen from there, the photo
-warped there, and the head's pose map. Training pairs (`enrollment.practice`) and synthesis (`enrollment.high.synthesize`) both
-come from here.
+"""The conditions of the diffusion prior for one target view of an enrolled person: the instant avatar drawn in that view, the
+photo warped into it, and the head's pose map (GeoDiff4D). Training pairs (`enrollment.prior_training.training_pairs`) and
+synthesis (`enrollment.high.synthesize`) use the same code.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.lift import clean_colors
 from enrollment.instant.nonrigid_registration import posed
-from enrollment.instant.surface import View
+from enrollment.instant.pipeline import Enrollment
+from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
-from models.avatar import Avatar, AvatarPoser
+from models.avatar import AvatarPoser
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
 from models.splat.cpu import CpuRasterizer
@@ -24,25 +25,26 @@ from models.synthetic.expressions import gaze_of
 from models.types import Array, Camera
 
 SHOWN, MIDDLE, FOV = 0.42, (0.0, -0.015, 0.0), 20.0
-"""Every wanted view: metres that a picture is high at the middle of the head, what it looks at in avatar space, degrees. A
-portrait's crop (`enrollment.portrait.portrait.CROP`) shows about as much."""
+"""Of every target view: height of the picture at the middle of the head, metres; the point that the camera looks at, avatar
+space; vertical field of view, degrees. A portrait's crop (`enrollment.portrait.portrait.CROP`) shows about as much."""
 OVERSAMPLED = 2
-"""Pictures are drawn this many times larger, then averaged."""
+"""Pictures are drawn this many times larger in each direction, then averaged."""
 GRAZING, SQUARE_ON = 0.2, 0.5
-"""Cosines between surface and photo camera from which, and from which on fully, the photo's pixel is taken for the surface's."""
+"""Cosines between the surface normal and the direction to the photo's camera at which a pixel's visibility begins to rise from 0,
+and at which it reaches 1."""
 SURE = (0.8, 0.98)
-"""The same for the matte."""
+"""Matte values at which a pixel's visibility begins to rise from 0, and at which it reaches 1."""
 OPENGL = np.array([1.0, -1.0, -1.0], np.float32)
-"""Camera axes from OpenCV's to OpenGL's."""
+"""Factors (3,) that turn OpenCV camera axes into OpenGL camera axes, and back."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One wanted view, float32, H and W of its camera.
+class ViewConditions:
+    """The conditions of one target view, float32; H and W are its camera's height and width.
 
-    color: (H, W, 3) sRGB on white and normals: (H, W, 3) and alpha: (H, W), the instant avatar. warp: (H, W, 3) sRGB, the photo's
-    pixels carried there by the surface, 0 where visibility: (H, W) in [0, 1] is 0. pose: (H, W, 3) normals of the fitted head
-    without hair, expression zero. Normals are in the camera's OpenGL axes, times alpha.
+    color: (H, W, 3) sRGB on white, normals: (H, W, 3) and alpha: (H, W), of the instant avatar. warp: (H, W, 3) sRGB, the photo
+    warped into the target view over the fitted surface, 0 where visibility: (H, W) in [0, 1] is 0. pose: (H, W, 3) normals of the
+    fitted head without hair, expression zero. Normals are in the camera's OpenGL axes, times alpha.
     """
 
     color: Array
@@ -53,48 +55,52 @@ class Wanted:
     pose: Array
 
 
-def wanted_camera(yaw: float, pitch: float = 0.0, *, size: int, shown: float = SHOWN) -> Camera:
-    """The square camera of a wanted view; yaw and pitch in degrees, yaw positive towards the person's left."""
+def target_camera(yaw: float, pitch: float = 0.0, *, size: int, shown: float = SHOWN) -> Camera:
+    """The square camera of a target view; yaw and pitch in degrees, yaw positive towards the person's left."""
     angle = float(np.deg2rad(FOV))
     distance = float(0.5 * shown / np.tan(0.5 * angle))
     return Camera.orbit(np.deg2rad(yaw), np.deg2rad(pitch), distance, width=size, height=size, fov_y=angle, target=MIDDLE)
 
 
 @dataclass(frozen=True)
-class Source:
-    """A picture whose pixels can be carried to other views. view: the head in its camera's OpenGL axes. colors: (S, S, 3).
-    sure: (S, S) in [0, 1], how far a pixel may be taken. density: pixels a metre at the head."""
+class SourceView:
+    """A picture whose pixels can be warped into other views. surface: the head in its camera's OpenGL axes. colors: (S, S, 3).
+    sure: (S, S) in [0, 1], weight of each pixel as a source. density: pixels a metre at the head."""
 
-    view: View
+    surface: VisibleSurface
     colors: Array
     sure: Array
     density: float
 
     @staticmethod
-    def of_portrait(portrait: Portrait, person: PersonHead, photo: PhotoFit) -> Source:
+    def of_portrait(portrait: Portrait, person: PersonHead, photo: PhotoFit) -> SourceView:
+        """The photo of a portrait, with the head as it was fitted to the photo."""
         known = portrait.matte * portrait.inside
-        view = View.of(person.model, posed(person, photo), photo.camera(portrait))
+        surface = VisibleSurface.of(person.model, posed(person, photo), photo.camera(portrait))
         density = photo.focal / max(-float(photo.translation[2]), 0.1)
-        return Source(view, clean_colors(portrait), _sure(known), density)
+        return SourceView(surface, clean_colors(portrait), _sure(known), density)
 
     @staticmethod
-    def of_view(color: Array, matte: Array, camera: Camera, person: PersonHead, vertices: Array) -> Source:
+    def of_view(color: Array, matte: Array, camera: Camera, person: PersonHead, vertices: Array) -> SourceView:
         """A picture (S, S, 3) that was made from `camera`, of the head with `vertices` (V, 3), both in avatar space."""
         m = camera.world_to_camera
         seen = ((vertices @ m[:3, :3].T + m[:3, 3]) * OPENGL).astype(np.float32)
-        own = replace(camera, world_to_camera=np.diag([1.0, -1.0, -1.0, 1.0]))
-        return Source(View.of(person.model, seen, own), color, _sure(matte), _density(camera))
+        local = replace(camera, world_to_camera=np.diag([1.0, -1.0, -1.0, 1.0]))
+        return SourceView(VisibleSurface.of(person.model, seen, local), color, _sure(matte), _density(camera))
 
-    def carried(self, camera: Camera, vertices: Array) -> tuple[Array, Array]:
-        """Its pixels carried by the surface into another camera, with the head's vertices (V, 3) posed as wanted: for each pixel
-        the point of the surface that lies there is looked up here. (H, W, 3) and visibility (H, W), 0 where it is hidden."""
-        faces = self.view.model.faces
+    def warp_to(self, camera: Camera, vertices: Array) -> tuple[Array, Array]:
+        """The picture warped over the surface into another camera: colour (H, W, 3) and visibility (H, W), 0 where hidden.
+
+        vertices: (V, 3), the head posed as in the target view. For each pixel of the target the surface point under it is
+        projected into this picture (backward warping).
+        """
+        faces = self.surface.model.faces
         fragments = rasterize(vertices, faces, camera)
         hit = fragments.face >= 0
         at, bary = faces[fragments.face[hit]], fragments.barycentric[hit]
-        points, normals = (np.einsum("nk,nkc->nc", bary, a[at]) for a in (self.view.vertices, self.view.normals))
+        points, normals = (np.einsum("nk,nkc->nc", bary, a[at]) for a in (self.surface.vertices, self.surface.normals))
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-        seen, xy, facing = self.view.visible(points, normals)
+        seen, xy, facing = self.surface.visible(points, normals)
         side = self.colors.shape[0]
         size = int(np.clip(round(side * _density(camera) / self.density), min(16, side), side))
         colors, sure = (cv2.resize(a, (size, size), interpolation=cv2.INTER_AREA) for a in (self.colors, self.sure))
@@ -118,29 +124,28 @@ def _density(camera: Camera) -> float:
 
 
 class Conditioner:
-    """Makes `Wanted` views of one enrolled person."""
+    """Draws the `ViewConditions` of one enrolled person."""
 
-    def __init__(
-        self, avatar: Avatar, model: HeadModel, photo: PhotoFit, portrait: Portrait, *, threads: int | None = None
-    ) -> None:
-        """photo, portrait: the leading ones of the enrollment that `avatar`, an instant one, came from."""
+    def __init__(self, enrollment: Enrollment, model: HeadModel, *, threads: int | None = None) -> None:
+        """enrollment: an instant one; its leading photo is warped. threads: of the rasterizer; all cores when None."""
+        avatar, photo, portrait = enrollment.avatar, enrollment.fit.photos[0], enrollment.portraits[0]
         self.model, self.photo, self.portrait = model, photo, portrait
         self.person, self._bare = avatar.person(model), model.person(avatar.identity)
         self._poser, self._rasterizer = AvatarPoser(avatar, model), CpuRasterizer(threads)
-        self._source = Source.of_portrait(portrait, self.person, photo)
+        self._source = SourceView.of_portrait(portrait, self.person, photo)
 
     def reference(self, size: int) -> tuple[Array, Array]:
-        """The photo on white, (size, size, 3), and its pose map, in its own camera."""
+        """The photo on white, (size, size, 3), and the pose map (size, size, 3) of the head in the photo's camera."""
         p = self.portrait
         matte = (p.matte * p.inside)[..., None]
         color = cv2.resize(self._source.colors * matte + 1 - matte, (size, size), interpolation=cv2.INTER_AREA)
-        camera = self._source.view.camera.resized(size, size)
+        camera = self._source.surface.camera.resized(size, size)
         return np.asarray(color, np.float32), pose_map(self._bare, posed(self._bare, self.photo, neutral=True), camera)
 
-    def wanted(
+    def conditions_for(
         self, camera: Camera, coefficients: NDArray[np.floating], pose: Pose | None = None, *, oversampled: int = OVERSAMPLED
-    ) -> Wanted:
-        """One view. coefficients: (52,). pose: head at the origin, eyes turned as the coefficients say, when left out."""
+    ) -> ViewConditions:
+        """Of the target view from `camera`. coefficients: (52,). pose: `self.pose(coefficients)` when left out."""
         c = np.asarray(coefficients, np.float32)
         pose = pose or self.pose(c)
         fine = camera.resized(camera.width * oversampled, camera.height * oversampled)
@@ -148,16 +153,16 @@ class Conditioner:
         assert drawn.normal is not None
         alpha = shrunk(drawn.alpha, oversampled)
         normals = in_camera(shrunk(drawn.normal, oversampled), alpha, camera)
-        warp, seen = self.carried(self._source, camera, c, pose, oversampled=oversampled)
+        warp, seen = self.warp(self._source, camera, c, pose, oversampled=oversampled)
         neutral = self._bare.vertices(np.zeros_like(c), pose)
-        return Wanted(shrunk(drawn.color, oversampled), normals, alpha, warp, seen, pose_map(self._bare, neutral, camera))
+        return ViewConditions(shrunk(drawn.color, oversampled), normals, alpha, warp, seen, pose_map(self._bare, neutral, camera))
 
-    def carried(
-        self, source: Source, camera: Camera, coefficients: Array, pose: Pose, *, oversampled: int = OVERSAMPLED
+    def warp(
+        self, source: SourceView, camera: Camera, coefficients: Array, pose: Pose, *, oversampled: int = OVERSAMPLED
     ) -> tuple[Array, Array]:
-        """The pixels of `source` in a wanted view: colour (H, W, 3), 0 where there is none, and visibility (H, W)."""
+        """`source` warped into a target view: colour (H, W, 3), 0 where nothing is visible, and visibility (H, W)."""
         fine = camera.resized(camera.width * oversampled, camera.height * oversampled)
-        warp, visibility = source.carried(fine, self.person.vertices(coefficients, pose))
+        warp, visibility = source.warp_to(fine, self.person.vertices(coefficients, pose))
         seen = shrunk(visibility, oversampled)
         color = shrunk(warp * visibility[..., None], oversampled) / np.maximum(seen, 1e-6)[..., None]
         return np.where(seen[..., None] > 0, color, 0).astype(np.float32), seen
@@ -182,7 +187,8 @@ def pose_map(person: PersonHead, vertices: Array, camera: Camera) -> Array:
 
 
 def in_camera(normals: Array, alpha: Array, camera: Camera) -> Array:
-    """World normals (H, W, 3) of any length as the prior has them: in the camera's OpenGL axes, as long as alpha (H, W)."""
+    """World normals (H, W, 3) of any length, turned into the camera's OpenGL axes and scaled to the length alpha (H, W), as the
+    prior takes them."""
     turned = (normals @ camera.world_to_camera[:3, :3].T.astype(np.float32)) * OPENGL
     length = np.linalg.norm(turned, axis=2, keepdims=True)
     return np.asarray(np.divide(turned, length, out=np.zeros_like(turned), where=length > 1e-6) * alpha[..., None], np.float32)

@@ -1,5 +1,5 @@
-"""`--quality high`: an instant avatar with hair as thick as the diffusion prior says, views that the prior makes of it, an
-optimisation against photo and views."""
+"""`--quality high`: hair thickness and target views are synthesised by the diffusion prior from the instant avatar; then the
+Gaussians are optimised against the photos and those views."""
 
 from __future__ import annotations
 
@@ -11,44 +11,62 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.high import quality_gate
-from enrollment.high.synthesize import AROUND, View, sheet, synthesize
+from enrollment.high.quality_gate import QualityReport, apply_quality_gate
+from enrollment.high.synthesize import AROUND, SynthesisOptions, TargetView, sheet, synthesize
+from enrollment.instant.hair_thickness import thicken_hair
 from enrollment.instant.pipeline import Enrollment
-from enrollment.instant.thickness import thickened
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.reconstruct import Progress, Reconstruction, reconstruct
 from models import arkit
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
+from models.progress import ProgressCallback, no_progress
 
 SHARE = 0.5
-"""Part of all looks that the synthesised frames get; the photos get the rest."""
+"""Part of all optimisation steps that draw a synthesised frame; the others draw a photo."""
 FEWEST = 6
-"""Good frames under which views of the instant avatar hold it together as well."""
+"""With fewer accepted frames, pictures of the instant avatar are added to the capture (`Capture.beside`)."""
 STEPS = 1000
-"""So many that the photo is looked at as often as without synthesised frames."""
+"""Least number of optimisation steps: a photo is then drawn as often as without synthesised frames."""
 BEND = 1.0
-"""Pixels of a picture 256 wide by which synthesised frames may be bent."""
-SURVEY = tuple(
-    View(yaw, np.zeros(arkit.COUNT, np.float32), f"outline at {yaw:.0f}°") for yaw in (180.0, *AROUND, 60.0, -60.0, 40.0, -40.0)
+"""Largest deformation of synthesised frames in the optimisation (`ReconstructConfig.bend`), pixels of a picture 256 wide."""
+SILHOUETTE_VIEWS = tuple(
+    TargetView(yaw, np.zeros(arkit.COUNT, np.float32), f"outline at {yaw:.0f}°")
+    for yaw in (180.0, *AROUND, 60.0, -60.0, 40.0, -40.0)
 )
-"""Views whose mattes say how thick the hair is."""
-SURVEYED = 0.2
-"""Of the time that synthesis takes."""
+"""Target views whose mattes give the thickness of the hair."""
+SILHOUETTE_SHARE = 0.2
+"""Part of the synthesis time that these views take."""
 
 
 @dataclass(frozen=True)
-class High:
-    """reconstruction: what came out. guard: verdicts on the synthesised frames. sheet: (H, W, 3) uint8, frames and normals."""
+class HighOptions:
+    """views: to synthesise, `enrollment.high.synthesize.plan_views()` when None. sampling_steps: of the sampler, the prior's own
+    number when None. seed: of its noise. config: of the optimisation, `config_for` when None; its device is the prior's too.
+    checkpoint_path: where the state of the optimisation is kept."""
+
+    views: tuple[TargetView, ...] | None = None
+    sampling_steps: int | None = None
+    seed: int = 0
+    config: ReconstructConfig | None = None
+    checkpoint_path: Path | None = None
+
+
+DEFAULTS = HighOptions()
+
+
+@dataclass(frozen=True)
+class HighResult:
+    """reconstruction: the optimised avatar. quality: what the quality gate found. sheet: (H, W, 3) uint8, frames and normals."""
 
     reconstruction: Reconstruction
-    guard: quality_gate.Report
+    quality: QualityReport
     sheet: NDArray[np.uint8]
 
 
 def config_for(photos: int) -> ReconstructConfig:
-    """With normals (G14), and COIN (F8) and bends for what the synthesised views do not agree on."""
+    """Configuration for that many photos: normals are learned, and COIN and deformations absorb inconsistencies of the views."""
     base = ReconstructConfig.for_photos(photos)
     return replace(base, steps=max(base.steps, STEPS), normals=True, coin=True, bend=BEND)
 
@@ -57,42 +75,45 @@ def refine_high(
     enrollment: Enrollment,
     model: HeadModel,
     prior: Prior,
+    options: HighOptions = DEFAULTS,
     *,
-    views: tuple[View, ...] | None = None,
-    sampling_steps: int | None = None,
-    seed: int = 0,
-    config: ReconstructConfig | None = None,
-    synthesising: Callable[[float], None] = lambda part: None,
+    synthesis_progress: ProgressCallback = no_progress,
     progress: Callable[[Progress], None] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-    checkpoint_path: Path | None = None,
-) -> High:
-    """Instant -> thicken -> synthesise -> guard -> reconstruct -> bake.
+) -> HighResult:
+    """Instant avatar -> thicker hair -> synthesised views -> quality gate -> optimisation -> baked corrections.
 
-    views: default `enrollment.high.synthesize.planned()`. config: default `config_for`; its device is the prior's too. Synthesis
-    gives the same frames each time, so a run that was stopped goes on from `checkpoint_path` after making them again. Raises
-    `Cancelled` while synthesising; later the best so far is returned, as by `reconstruct`.
+    Synthesis is deterministic, so a run that was stopped goes on from the checkpoint after it synthesised the frames again.
+    Raises `Cancelled` while synthesising; later the best avatar so far is returned, as by `reconstruct`.
     """
-    config = config or config_for(len(enrollment.portraits))
-    make = partial(synthesize, steps=sampling_steps, seed=seed, device=config.device, cancelled=cancelled)
-    outlines = make(enrollment, model, prior, SURVEY, progress=lambda part: synthesising(SURVEYED * part))
-    enrollment = thickened(enrollment, model, outlines)
+    config = options.config or config_for(len(enrollment.portraits))
+    sampling = SynthesisOptions(options.sampling_steps, seed=options.seed, device=config.device)
+    make = partial(synthesize, options=sampling, cancelled=cancelled)
+    outlines = make(enrollment, model, prior, SILHOUETTE_VIEWS, progress=_part_of(synthesis_progress, 0.0, SILHOUETTE_SHARE))
+    enrollment = thicken_hair(enrollment, model, outlines)
     person = enrollment.avatar.person(model)
-    frames = make(enrollment, model, prior, views, progress=lambda part: synthesising(SURVEYED + (1 - SURVEYED) * part))
-    kept, report = quality_gate.guarded(frames, person, enrollment.portraits[0])
-    capture = combined(Capture.of_portraits(enrollment, person), kept)
-    if len(kept) < FEWEST:
+    frames = make(enrollment, model, prior, options.views, progress=_part_of(synthesis_progress, SILHOUETTE_SHARE, 1.0))
+    accepted, report = apply_quality_gate(frames, person, enrollment.portraits[0])
+    capture = combined(Capture.of_portraits(enrollment, person), accepted)
+    if len(accepted) < FEWEST:
         capture = capture.beside(enrollment.avatar, model)
-    capture = replace(capture, warnings=(*capture.warnings, *([] if len(kept) == len(frames) else [report.sentence()])))
+    if len(accepted) < len(frames):
+        capture = replace(capture, warnings=(*capture.warnings, report.sentence()))
     made = reconstruct(
-        enrollment.avatar, model, capture, config, progress=progress, cancelled=cancelled, checkpoint_path=checkpoint_path
-    )
+        enrollment.avatar, model, capture, config, progress=progress, cancelled=cancelled,
+        checkpoint_path=options.checkpoint_path,
+    )  # fmt: skip
     provenance = {**made.avatar.provenance, "quality": "high"}
-    return High(replace(made, avatar=replace(made.avatar, provenance=provenance)), report, sheet(frames))
+    return HighResult(replace(made, avatar=replace(made.avatar, provenance=provenance)), report, sheet(frames))
 
 
-def combined(photos: Capture, made: tuple[Frame, ...], share: float = SHARE) -> Capture:
-    """Photos and synthesised frames, which together get `share` of all looks."""
-    ours, theirs = sum(f.weight for f in photos.frames), sum(f.weight for f in made)
-    scale = ours * share / ((1 - share) * theirs) if theirs else 0.0
-    return replace(photos, frames=(*photos.frames, *(replace(f, weight=f.weight * scale) for f in made)))
+def combined(photos: Capture, synthesised: tuple[Frame, ...], share: float = SHARE) -> Capture:
+    """Photos and synthesised frames in one capture; the latter get `share` of all weight."""
+    weight, of_synthesised = sum(f.weight for f in photos.frames), sum(f.weight for f in synthesised)
+    scale = weight * share / ((1 - share) * of_synthesised) if of_synthesised else 0.0
+    return replace(photos, frames=(*photos.frames, *(replace(f, weight=f.weight * scale) for f in synthesised)))
+
+
+def _part_of(progress: ProgressCallback, begin: float, end: float) -> ProgressCallback:
+    """Progress of a stage that takes the work from `begin` to `end`."""
+    return lambda stage, part: progress(stage, begin + (end - begin) * part)

@@ -1,5 +1,5 @@
-"""The guard after synthesis: each frame is looked at before anything learns from it. A face must be where the pose says there is
-one, and nowhere else; colours must be near the photo's. Frames that fail get less weight or are dropped, and are counted."""
+"""Quality gate for synthesised frames: a face must be detected where the pose puts one and nowhere else, and colours must be near
+the photo's. Frames that fail get less weight in the optimisation or are dropped."""
 
 from __future__ import annotations
 
@@ -18,23 +18,26 @@ from models.tracking.landmarks import Landmarks, detect_faces
 from models.types import Array
 
 FACING, AWAY = 45.0, 115.0
-"""Degrees between face and camera: up to the first a face must be found, from the second on none may be."""
+"""Angles between face and camera, degrees: up to the first a face must be detected, from the second on none may be."""
 OFF, FAR_OFF = 0.04, 0.09
-"""Root mean square of the landmarks' distance from where the pose puts them, face heights: less weight, and dropped."""
+"""Root mean square error of the landmarks against those of the posed head, face heights, above which a frame gets less weight,
+and above which it is dropped."""
 INNER = np.setdiff1d(np.arange(468), CONTOUR)
-"""Landmarks that do not slide along the outline."""
+"""Landmarks that are compared: without the contour, which slides along the cheek as the head turns."""
 TONE = 0.12
-"""Distance in sRGB to the nearest of the photo's tones from which a pixel is of a strange one."""
+"""Distance in sRGB to the nearest colour of the photo above which a pixel counts as off-colour."""
 STRANGE, VERY_STRANGE = 0.15, 0.4
-"""Parts of the person's pixels: less weight, and dropped."""
+"""Part of the person's pixels that are off-colour, above which a frame gets less weight, and above which it is dropped."""
 TONES = 2000
+"""Colours of the photo that pixels are compared with."""
 LESS = 0.3
-"""Weight of a frame that is a little off."""
+"""Weight of a doubtful frame."""
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """weight: 1 good, `LESS` doubtful, 0 dropped. reason: a clause with the frame as its subject; empty for good ones."""
+class FrameQuality:
+    """Result for one frame. weight: 1 good, `LESS` doubtful, 0 dropped. reason: a clause with the frame as its subject; empty for
+    good frames."""
 
     name: str
     weight: float
@@ -42,14 +45,14 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Report:
-    """One verdict a frame, in order."""
+class QualityReport:
+    """Results of all frames, in order."""
 
-    verdicts: tuple[Verdict, ...]
+    frames: tuple[FrameQuality, ...]
 
     @property
     def counts(self) -> dict[str, int]:
-        weights = [v.weight for v in self.verdicts]
+        weights = [v.weight for v in self.frames]
         dropped = weights.count(0.0)
         doubtful = sum(0 < w < 1 for w in weights)
         return {"frames": len(weights), "good": len(weights) - dropped - doubtful, "less_weight": doubtful, "dropped": dropped}
@@ -57,27 +60,30 @@ class Report:
     def sentence(self) -> str:
         """For the person who enrolls."""
         c = self.counts
-        reasons = sorted({v.reason for v in self.verdicts if v.reason})
+        reasons = sorted({v.reason for v in self.frames if v.reason})
         why = f" ({'; '.join(reasons)})" if reasons else ""
         used = f"{c['good']} are used, {c['less_weight']} count less, {c['dropped']} were left out"
         return f"of {c['frames']} synthesised views {used}{why}"
 
 
-def guarded(frames: Sequence[Frame], person: PersonHead, portrait: Portrait) -> tuple[tuple[Frame, ...], Report]:
-    """The frames that may be learned from, with their weights, and what was found. person: whose frames they are."""
+def apply_quality_gate(
+    frames: Sequence[Frame], person: PersonHead, portrait: Portrait
+) -> tuple[tuple[Frame, ...], QualityReport]:
+    """Return the accepted frames, with their weights, and the report. person: the enrolled head. portrait: the leading
+    photo's."""
     tones = _tones(portrait)
-    verdicts = [_verdict(frame, person, tones) for frame in frames]
-    kept = tuple(replace(f, weight=f.weight * v.weight) for f, v in zip(frames, verdicts, strict=True) if v.weight > 0)
-    return kept, Report(tuple(verdicts))
+    qualities = [_frame_quality(frame, person, tones) for frame in frames]
+    kept = tuple(replace(f, weight=f.weight * v.weight) for f, v in zip(frames, qualities, strict=True) if v.weight > 0)
+    return kept, QualityReport(tuple(qualities))
 
 
-def _verdict(frame: Frame, person: PersonHead, tones: cKDTree) -> Verdict:
+def _frame_quality(frame: Frame, person: PersonHead, tones: cKDTree) -> FrameQuality:
     found = [v for v in (_face(frame, person), _colors(frame, tones)) if v is not None]
     problem = frame.problem()
     if problem is not None:
         found = [(0.0, problem)]
     weight, reason = min(found, default=(1.0, ""))
-    return Verdict(frame.name, weight, reason)
+    return FrameQuality(frame.name, weight, reason)
 
 
 def angle(frame: Frame) -> float:

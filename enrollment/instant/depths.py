@@ -1,7 +1,7 @@
-"""How near the parts of a face are, as MediaPipe's face mesh guesses from one picture.
+"""Relative depth of the landmarks, as MediaPipe's face mesh estimates it from one picture, without its systematic error.
 
-It tells a chin that recedes from a head that is bowed, which the landmarks' places in the picture cannot. But it is wrong in
-the same way for everyone (foreheads too near, lips and chins too far), by up to a centimetre: that was learned from pictures
+Depth distinguishes a receding chin from a bowed head, which the landmarks' pixels cannot. MediaPipe's estimate has a bias that is
+common to all faces (foreheads too near, lips and chins too far), up to a centimetre. The bias was measured on synthetic pictures
 with known truth (`python -m enrollment.instant.depths_bake`).
 """
 
@@ -24,21 +24,21 @@ MARKS = 468
 
 
 @cache
-def usual_error() -> Array64:
-    """By how many face heights each landmark is taken for nearer than it is, about their mean, (468,) float64.
+def mean_depth_error() -> Array64:
+    """Bias of each landmark's depth, face heights, positive: estimated too near; zero mean, (468,) float64.
 
     Raises `HeadModelError` when its file is missing or damaged.
     """
     try:
         error = load_file(PATH)["nearer"].astype(np.float64)
     except (OSError, SafetensorError, KeyError) as problem:
-        raise HeadModelError(f"the usual error of depths was expected at {PATH} ({problem}); install Visavis again") from problem
+        raise HeadModelError(f"the mean depth error was expected at {PATH} ({problem}); install Visavis again") from problem
     if error.shape != (MARKS,):
         raise HeadModelError(f"{MARKS} depths were expected in {PATH}, it has the shape {error.shape}; install Visavis again")
     return error
 
 
-def nearness(landmarks: NDArray[np.floating], height: float) -> Array64:
-    """Pixels by which landmarks (478, 3) (see `models.tracking.landmarks.Landmarks.points`) are nearer than their mean, about,
-    without the usual error, (468,). height: of the face in pixels (`enrollment.portrait.portrait.face_height`)."""
-    return -np.asarray(landmarks[:MARKS, 2], np.float64) - height * usual_error()
+def relative_depth(landmarks: NDArray[np.floating], height: float) -> Array64:
+    """Depth of landmarks (478, 3) (`models.tracking.landmarks.Landmarks.points`) towards the camera, without the mean error,
+    pixels, (468,). height: of the face in pixels (`models.tracking.face_geometry.face_height`)."""
+    return -np.asarray(landmarks[:MARKS, 2], np.float64) - height * mean_depth_error()

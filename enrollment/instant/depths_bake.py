@@ -1,5 +1,5 @@
-"""Learns enrollment/instant/depths.py's numbers: `python -m enrollment.instant.depths_bake [people]`, a few minutes on one
-core."""
+"""Measures the depth bias that `enrollment.instant.depths` uses: `python -m enrollment.instant.depths_bake [people]`, a few
+minutes on one core."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from scipy.spatial import cKDTree
 
-from enrollment.high.conditions import wanted_camera
+from enrollment.high.conditions import target_camera
 from enrollment.instant.depths import MARKS, PATH
 from models import arkit
 from models.heads.base import HeadModel, Pose
@@ -21,11 +21,11 @@ from models.tracking.landmarks import detect_faces
 from models.types import Array64
 
 FIRST = 7_000_000
-"""Number of the first synthetic head: neither trained on nor measured with elsewhere."""
+"""Seed of the first synthetic head: neither trained on nor evaluated with elsewhere."""
 YAW, PITCH = 10.0, 6.0
-"""Degrees, one standard deviation: portraits are taken from in front."""
+"""Standard deviations of the camera's direction, degrees: portraits are taken from the front."""
 SIDE = 512
-"""Pixels."""
+"""Of the pictures, pixels."""
 
 
 def error_of(model: HeadModel, seed: int) -> Array64 | None:
@@ -34,7 +34,7 @@ def error_of(model: HeadModel, seed: int) -> Array64 | None:
     rng = np.random.default_rng([seed, 0xDE9])
     head = SyntheticHead.random(model, seed, glasses="none")
     coefficients = random_expression(rng, model) if seed % 2 else np.zeros(arkit.COUNT, np.float32)
-    camera = wanted_camera(float(rng.normal(0, YAW)), float(rng.normal(0, PITCH)), size=SIDE)
+    camera = target_camera(float(rng.normal(0, YAW)), float(rng.normal(0, PITCH)), size=SIDE)
     pose = Pose(gaze=gaze_of(model, coefficients))
     picture = np.asarray(255 * head.render(camera, coefficients, pose).color.clip(0, 1), np.uint8)
     faces = detect_faces(picture, max_faces=1)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.instant.depths import MARKS, nearness
+from enrollment.instant.depths import MARKS, relative_depth
 from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
@@ -24,29 +24,30 @@ from models.types import Array, Array64, Camera
 
 ITERATIONS = 30
 NOISE = 0.004
-"""One standard deviation of a landmark, in face heights."""
+"""Standard deviation of a landmark's position, face heights."""
 DEPTH_NOISE = 0.05
-"""The same of its depth (`enrollment.instant.depths`). Single ones are nearly twice as good, but they err for a whole feature at
-once."""
+"""Standard deviation of a landmark's depth (`enrollment.instant.depths`), face heights: nearly twice the measured one, because
+the errors of neighbouring landmarks are correlated."""
 OUTLIER = 4.0
-"""Standard deviations at which a landmark begins to lose its say."""
-WORN = (
+"""Scale of the Geman-McClure loss, standard deviations: the influence of larger residuals falls."""
+COMMON = (
     "eyeBlink", "eyeSquint", "cheekSquint", "jawOpen", "mouthClose", "mouthSmile", "mouthFrown", "mouthStretch",
     "mouthPucker", "mouthFunnel", "mouthUpperUp", "mouthLowerDown",
 )  # fmt: skip
-"""What people do when a photo is taken ..."""
-EXPRESSION_SPREAD = np.array([0.25 if name.startswith(WORN) else 0.1 for name in arkit.NAMES])
-"""... is more likely than the rest: high brows and thin lips are mostly the person's own, and then belong to the resting face."""
+"""Prefixes of the expression coefficients that are common in photos of people."""
+EXPRESSION_SPREAD = np.array([0.25 if name.startswith(COMMON) else 0.1 for name in arkit.NAMES])
+"""(52,) standard deviation of each coefficient's prior: larger for `COMMON`. High brows and thin lips are mostly part of the
+identity."""
 FOCAL, FOCAL_SPREAD = 1.2, 0.5
-"""Prior of the focal length: in photo sides, and its spread (natural logarithm)."""
+"""Log-normal prior of the focal length: median in photo sides, standard deviation of the logarithm."""
 DISTANCE, DISTANCE_SPREAD = 0.75, 0.3
-"""Prior of the camera's distance: metres, and its spread (natural logarithm)."""
+"""Log-normal prior of the camera's distance: median in metres, standard deviation of the logarithm."""
 SIZE_SPREAD = 0.02
-"""Prior of the face's size, one standard deviation relative to the mean head; a single photo cannot tell it from distance."""
+"""Standard deviation of the face's size relative to the mean head; one photo cannot distinguish size from distance."""
 CONTOUR_TRUST = 0.35
-"""Landmarks of the face's outline slide along the cheek as the head turns."""
+"""Weight of the contour landmarks, which slide along the cheek as the head turns."""
 FREE = np.array([i for i in range(arkit.COUNT) if i not in arkit.GAZE and arkit.NAMES[i] not in ("tongueOut", "cheekPuff")])
-"""Coefficients that landmarks determine; gaze comes from the irises."""
+"""Indices of the coefficients that are fitted: those that landmarks determine. Gaze comes from the irises."""
 CAMERA = POSE + 1
 """Unknowns of a photo's camera: the pose, and the logarithm of the focal length."""
 NEAREST = 0.15
@@ -81,7 +82,7 @@ class PhotoFit:
 
 
 @dataclass(frozen=True)
-class Fit:
+class HeadFit:
     """identity: (K,) float32, shared; photos: one entry a portrait."""
 
     identity: Array
@@ -110,7 +111,7 @@ class _Photo:
         self.trust, height = weight, face_height(portrait.landmarks)
         self.weight = weight / (NOISE * height) ** 2
         self.depth_weight = weight / (DEPTH_NOISE * height) ** 2
-        self.nearness = nearness(portrait.landmarks.points, height)
+        self.relative_depth = relative_depth(portrait.landmarks.points, height)
         self.focal_prior = float(np.log(FOCAL * portrait.photo_side))
         self.seen = portrait.landmarks.points[:MARKS].astype(np.float64) * np.array([1.0, -1.0, -1.0])
 
@@ -129,13 +130,13 @@ class _Photo:
     def depth_error(self, points: Array64, log_focal: float) -> tuple[Array64, float]:
         """By how many pixels camera points (N, 3) are nearer than the picture says, about their mean (N,); pixels a metre."""
         scale = float(np.exp(log_focal) / -np.average(points[:, 2], weights=self.weight))
-        error = scale * points[:, 2] - self.nearness
+        error = scale * points[:, 2] - self.relative_depth
         return error - np.average(error, weights=self.weight), scale
 
 
 @dataclass(frozen=True)
 class _Basis:
-    """What the landmarks of a head model are linear in. mean: (N, 3), identity: (K, N, 3), expression: (52, N, 3), metres."""
+    """The linear model of the landmarks. mean: (N, 3), identity: (K, N, 3), expression: (52, N, 3), metres."""
 
     mean: Array64
     identity: Array64
@@ -169,13 +170,13 @@ class _State:
     photos: tuple[_PhotoState, ...]
 
 
-def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATIONS) -> Fit:
+def fit(portraits: list[Portrait], head: HeadModel, *, iterations: int = ITERATIONS) -> HeadFit:
     """Fit `head` to every portrait at once. The first photo's numbers come first."""
     problem = _Problem.of(portraits, head)
     start = problem.start()
     state = minimise(problem, start, steps=iterations, energy=problem.energy) or start
     photos = zip(problem.photos, state.photos, strict=True)
-    return Fit(
+    return HeadFit(
         state.identity.astype(np.float32),
         tuple(_result(photo, own, problem.basis.points(state.identity, own.coefficients)) for photo, own in photos),
     )

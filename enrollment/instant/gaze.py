@@ -1,4 +1,4 @@
-"""Where the eyes look in a photo: the ray through each iris meets the fitted eyeball."""
+"""Gaze from a photo: the camera ray through each iris landmark is intersected with the fitted eyeball."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from models.heads.base import LEFT_EYE, RIGHT_EYE, PersonHead
 from models.types import Array, Array64
 
 IRIS = ((LEFT_EYE, 473, "left_eye"), (RIGHT_EYE, 468, "right_eye"))
+"""Joint, landmark at the centre of the iris, and region of the head model, of each eye."""
 LIMIT = 0.6
-"""Radians; no eye turns further."""
+"""Largest yaw and pitch of an eye, radians."""
 
 
-def gaze(person: PersonHead, photo: PhotoFit, portrait: Portrait) -> Array:
-    """(2, 2) float32 radians as `DriveFrame.gaze`; both eyes get the mean, since photos of two minds are errors of fit."""
-    found = [_one(person, photo, portrait, joint, mark, region) for joint, mark, region in IRIS]
+def estimate_gaze(person: PersonHead, photo: PhotoFit, portrait: Portrait) -> Array:
+    """Yaw and pitch of each eye, (2, 2) float32 radians, as `DriveFrame.gaze`. Both eyes get the mean of the two: a difference is
+    an error of the fit."""
+    found = [_eye_direction(person, photo, portrait, joint, mark, region) for joint, mark, region in IRIS]
     mean = np.clip(np.mean(found, axis=0), -LIMIT, LIMIT)
     return np.tile(mean, (2, 1)).astype(np.float32)
 
 
-def _one(person: PersonHead, photo: PhotoFit, portrait: Portrait, joint: int, mark: int, region: str) -> Array64:
+def _eye_direction(person: PersonHead, photo: PhotoFit, portrait: Portrait, joint: int, mark: int, region: str) -> Array64:
     ball = person.rest[person.model.region_vertices(region)]
     centre = ball.mean(axis=0)
     radius = float(np.linalg.norm(ball - centre, axis=1).max())

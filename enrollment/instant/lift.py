@@ -1,4 +1,4 @@
-"""What the photo shows, lifted: one Gaussian for each few pixels, a small disc on the fitted surface, coloured by them."""
+"""Lift the pixels of a photo to 3D Gaussians: one flat Gaussian (surfel) for every few pixels, on the fitted surface."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from enrollment.instant.surface import View
+from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians
@@ -17,74 +17,79 @@ from models.tracking.face_geometry import face_height
 from models.types import Array, Gaussians
 
 STEP_FACE, STEP_HEAD, STEP_BODY = 2, 3, 5
-"""Pixels of the working picture between neighbours; no finer than the photo's own pixels."""
+"""Pixels of the working picture between neighbouring Gaussians on face, head and body; no finer than the photo's own pixels."""
 SIGMA = 0.55
 """Standard deviation of a Gaussian in steps: neighbours overlap into a closed surface."""
 THICKNESS = 0.12
-"""Of a disc, in standard deviations of its width."""
+"""Standard deviation of a Gaussian along the surface normal, relative to the one across."""
 LASHES = 0.008
 """Width of the lashes, face heights."""
 GRAZING = 0.12
-"""Cosine; surface steeper than this is left to the samples of `enrollment.instant.surface`."""
+"""Cosine between normal and view direction under which a pixel gets no Gaussian; samples of `enrollment.instant.surface` fill
+in."""
 STEEPEST = 0.35
-"""Cosine; a disc on a steeper surface is not stretched further."""
+"""Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
 OPACITY = 0.97
-
-
+"""Of a Gaussian where the matte is 1."""
 MOUTH = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+"""Landmarks along the inner edge of the lips."""
 MOVES_WITH_JAW = ("mouth_inside", "tongue", "lower_teeth")
+"""Regions of the head model that move with the lower jaw."""
 TOOTH_REACH, TOOTH_LIGHT = 0.009, 0.7
-"""Metres around the middle of an upper tooth's triangle within which a pixel is that tooth's, if it is as bright as this part of
-the skin."""
+"""A pixel between the lips belongs to an upper tooth when it is within so many metres of the centre of one of the tooth's
+triangles, and at least so bright, relative to the skin."""
 OPENINGS = (
     (MOUTH, ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
     ((33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7), ("right_eye",)),
     ((362, 398, 384, 385, 386, 387, 388, 466, 263, 249, 390, 373, 374, 380, 381, 382), ("left_eye",)),
 )  # fmt: skip
-"""Landmarks around the mouth's opening and the eyes, and what lies inside."""
+"""Landmark outlines of the mouth's opening and of the eyes, and the regions of the head model that lie inside of each."""
 
 
 def clean_colors(portrait: Portrait) -> Array:
-    """The photo with the background's colour taken out of the matte's soft edge, (S, S, 3) float32 in [0, 1].
-
-    An edge pixel takes the colour of the nearest pixel that is surely the person.
-    """
+    """Foreground colours of the photo, (S, S, 3) float32 in [0, 1]: along the matte's soft edge, where a pixel mixes person and
+    background, the colour of the nearest pixel that is surely the person."""
     sure = (portrait.matte > 0.95) & ndimage.binary_erosion(portrait.matte > 0.5, iterations=5)
     nearest = ndimage.distance_transform_edt(~sure, return_distances=False, return_indices=True)
     return np.asarray(portrait.image[nearest[0], nearest[1]], np.float32) / 255
 
 
-def lift(view: View, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]) -> BoundGaussians:
+def lift(
+    surface: VisibleSurface, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]
+) -> BoundGaussians:
     """Gaussians for every pixel of the person, bound to the faces under them.
 
-    view: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
+    surface: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
     avoid: (F,) faces that get none, but for the lashes along the eyes.
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """
-    model = view.model
-    face, depth, covered = _surface(view, portrait, colors)
+    model = surface.model
+    face, depth, covered = _surface(surface, portrait, colors)
     steps = step_map(face, model, face_area, portrait)
     row, column = _grid(steps, portrait)
     step = steps[row, column]
     z = depth[row, column]
-    c = view.camera
+    c = surface.camera
     points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
-    normal = view.fragments.interpolate(model.faces, view.normals)[row, column]
+    normal = surface.fragments.interpolate(model.faces, surface.normals)[row, column]
     normal[~covered[row, column]] = (0, 0, 1)
     facing = np.sum(normal * -points, axis=1) / np.linalg.norm(points, axis=1)
     keep = (facing > GRAZING) & (~avoid[face[row, column]] | _lashes(portrait)[row, column])
     sigma = SIGMA * step * z / c.fx
     opacity = (OPACITY * portrait.matte[row, column]).astype(np.float32)
-    return discs(
-        view, points[keep], normal[keep], sigma[keep], face[row, column][keep],
+    return surfels(
+        surface, points[keep], normal[keep], sigma[keep], face[row, column][keep],
         local_mean(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],
     )  # fmt: skip
 
 
-def _surface(view: View, portrait: Portrait, colors: Array) -> tuple[NDArray[np.int32], Array, NDArray[np.bool_]]:
-    """Face (S, S), depth (S, S) metres and whether the mesh lies there (S, S), once the landmarks had their say: inside
-    the lips is mouth and inside the lids is eye, whatever the fitted mesh believes."""
-    fragments, model = view.fragments, view.model
+def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tuple[NDArray[np.int32], Array, NDArray[np.bool_]]:
+    """Face index (S, S), depth (S, S) in metres, and whether the mesh covers the pixel (S, S).
+
+    Corrected by the landmarks: a pixel inside the lips' outline gets a face of the mouth, one inside the eyelids' outline a face
+    of the eye, and no pixel outside does, where the fitted mesh disagrees.
+    """
+    fragments, model = surface.fragments, surface.model
     region = np.where(fragments.face >= 0, model.region[np.maximum(fragments.face, 0)], 255)
     face, depth = fragments.face.copy(), fragments.depth.copy()
     covered = fragments.face >= 0
@@ -97,7 +102,7 @@ def _surface(view: View, portrait: Portrait, colors: Array) -> tuple[NDArray[np.
                 near = ndimage.distance_transform_edt(~right, return_distances=False, return_indices=True)
                 at = near[0][wrong], near[1][wrong]
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
-    _bite(view, colors.mean(axis=2), polygon_of(MOUTH, points, face.shape), face, depth, covered)
+    _assign_teeth(surface, colors.mean(axis=2), polygon_of(MOUTH, points, face.shape), face, depth, covered)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
 
@@ -109,19 +114,24 @@ def polygon_of(outline: tuple[int, ...], points: Array, shape: tuple[int, ...]) 
     return out > 0
 
 
-def _bite(
-    view: View, light: Array, mouth: NDArray[np.bool_], face: NDArray[np.int32], depth: Array, covered: NDArray[np.bool_]
+def _assign_teeth(
+    surface: VisibleSurface,
+    light: Array,
+    mouth: NDArray[np.bool_],
+    face: NDArray[np.int32],
+    depth: Array,
+    covered: NDArray[np.bool_],
 ) -> None:
-    """What is bright between the lips and near the upper teeth belongs to them, though the mesh has tongue or a cavity there: a
-    smile's teeth must not sink with the jaw. What is dark there is the lips' shadow, not the teeth.
+    """Assign bright pixels between the lips to the upper teeth near them, also where the mesh has tongue or the mouth's inside:
+    otherwise the teeth of a smile would move down with the jaw. Dark pixels on the upper teeth are shadow, and go to the lips.
 
-    light, mouth: (S, S) brightness, and the pixels between the lips. Changes face, depth and covered in place.
+    light: (S, S) brightness. mouth: (S, S) pixels between the lips. Changes face, depth and covered in place.
     """
-    model = view.model
+    model = surface.model
     region = np.where(face >= 0, model.region[np.maximum(face, 0)], 255)
     skin = (region == REGION["skin"]) & ~mouth
     teeth = np.flatnonzero(model.region_faces("upper_teeth"))
-    corners = view.vertices[model.faces[teeth]]
+    corners = surface.vertices[model.faces[teeth]]
     centre = corners.mean(axis=1)
     outwards = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     front = np.sum(outwards * centre, axis=1) < 0
@@ -136,18 +146,21 @@ def _bite(
     row, column = np.nonzero(mouth & bright & np.isin(region, [REGION[n] for n in MOVES_WITH_JAW]))
     if not len(row):
         return
-    away, nearest = cKDTree(view.camera.project(centre)).query(np.stack([column + 0.5, row + 0.5], axis=1))
-    there = away * -centre[nearest, 2] / view.camera.fx < TOOTH_REACH
+    away, nearest = cKDTree(surface.camera.project(centre)).query(np.stack([column + 0.5, row + 0.5], axis=1))
+    there = away * -centre[nearest, 2] / surface.camera.fx < TOOTH_REACH
     tooth = row[there], column[there]
     face[tooth], depth[tooth], covered[tooth] = teeth[nearest[there]], -centre[nearest[there], 2], False
 
 
-def discs(
-    view: View, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array, opacities: Array,
-    *, toward: Array | None = None,
+def surfels(
+    surface: VisibleSurface, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
+    opacities: Array, *, toward: Array | None = None,
 ) -> BoundGaussians:  # fmt: skip
-    """Flat Gaussians (N,) on a surface, bound to `face`. With `toward`, the viewer's directions (N, 3), each is stretched
-    along its tilt so that it looks round from there."""
+    """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,).
+
+    sigma: (N,) standard deviation across, metres. toward: (N, 3) directions to the viewer; each Gaussian is then stretched along
+    its tilt, so that its projection is round.
+    """
     n = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     reference = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1)) if toward is None else toward
     reference = reference / np.maximum(np.linalg.norm(reference, axis=1, keepdims=True), 1e-9)
@@ -159,17 +172,20 @@ def discs(
     along = np.cross(n, across)
     stretch = 1.0 if toward is None else 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
     thickness = THICKNESS * sigma
-    points = points - 1.5 * thickness[:, None] * n  # the surface is where a disc begins, not its middle
+    points = points - 1.5 * thickness[:, None] * n  # the surface is the front of the Gaussian, not its centre
     scales = np.stack([sigma, sigma * stretch, thickness], axis=1)
     rotation = _quaternions(np.stack([across, along, n], axis=2))
     world = Gaussians(
         points.astype(np.float32), rotation, scales.astype(np.float32), opacities.astype(np.float32), colors.astype(np.float32)
     )
-    return binding.bind(world, face, binding.frames(view.vertices, view.model.faces))
+    return binding.bind(world, face, binding.frames(surface.vertices, surface.model.faces))
 
 
 def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bool_], portrait: Portrait) -> NDArray[np.int64]:
-    """(S, S) pixels between neighbouring Gaussians: as fine as what lies there deserves; the soft rim is never coarse."""
+    """(S, S) pixels between neighbouring Gaussians, by the region under each pixel; never coarse along the matte's soft edge.
+
+    face: (S, S) face index under each pixel. face_area: (F,) faces that get the finest step.
+    """
     step = np.full(len(model.faces), STEP_HEAD)
     step[model.region == REGION["body"]] = STEP_BODY
     step[face_area] = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
@@ -197,8 +213,8 @@ def local_mean(picture: Array, size: NDArray[np.integer], row: NDArray[np.int64]
     """The mean of a picture (H, W, 3) over squares of `size` (N,) pixels around N pixels, (N, 3) float32."""
     out = np.empty((len(row), 3), np.float32)
     for s in np.unique(size):
-        mine = size == s
-        out[mine] = ndimage.uniform_filter(picture, (int(s), int(s), 0))[row[mine], column[mine]]
+        of_size = size == s
+        out[of_size] = ndimage.uniform_filter(picture, (int(s), int(s), 0))[row[of_size], column[of_size]]
     return out
 
 

@@ -1,8 +1,9 @@
-"""Bring the fitted head onto the photo: landmarks exactly, then the outline, so that hair and shoulders get a surface.
+"""Non-rigid registration of the fitted head to the photo: landmarks first, then the silhouette, so that hair and shoulders get a
+surface.
 
-Both are static per-vertex offsets in avatar space (GaussianAvatars' `static_offset`). The landmark offset moves in the picture
-plane only. The outline offset inflates the surface along smoothed normals until its silhouette is the matte's, and spreads
-over what the photo does not show (the back of the head) by solving a Laplace equation on the mesh.
+Both give static per-vertex offsets in avatar space (GaussianAvatars' `static_offset`). The landmark offset is a radial basis
+function interpolation in the picture plane. The outline offset moves vertices along smoothed normals until the silhouette is the
+matte's, and is extended to what the photo does not show (the back of the head) by a bi-Laplacian interpolation on the mesh.
 """
 
 from __future__ import annotations
@@ -21,30 +22,34 @@ from models.tracking.face_geometry import CONTOUR, face_height
 from models.types import Array, Array64
 
 SCALES = ((0.030, 0.3), (0.009, 0.5))
-"""Radial basis widths, metres, coarse to fine, and the ridge that keeps the landmark noise out."""
+"""Widths of the radial basis functions, metres, coarse to fine, and the ridge regularisation against landmark noise."""
 ROUNDS = 7
+"""Iterations of the outline registration."""
 FURTHEST_OUT, FURTHEST_IN = 0.8, 0.15
-"""How far the outline may be sought, face heights."""
+"""Search range for the outline along a normal, outwards and inwards, face heights."""
 SURE = 0.85
-"""Where the matte is above this the surface is opaque; its soft rim is left to the Gaussians of the photo."""
+"""Matte value of the outline: beyond it, the matte's soft edge is left to the lifted Gaussians."""
 MARGIN = 8
-"""Pixels; this near the photo's edge the matte's edge is not the person's."""
+"""Distance to the photo's edge, pixels, within which an edge of the matte is not the person's."""
 STIFFNESS = 0.5
+"""Weight of smoothness of the outline offset (`smooth_field`)."""
 REST = 2e-3
+"""Weight that draws the smooth field to 0 where nothing is measured."""
 SMOOTHED = 12
+"""Iterations in which normals are averaged with those of their neighbours."""
 NORMAL_WIDTH = 0.35
-"""A vertex belongs to the outline when its normal is this close to perpendicular to the view (cosine)."""
+"""Largest cosine between normal and view direction of a vertex on the outline."""
 
 
 def posed(person: PersonHead, photo: PhotoFit, *, neutral: bool = False) -> Array:
-    """The head's vertices as the photo shows them, (V, 3) in the photo camera's OpenGL axes."""
+    """The head's vertices posed as in the photo, (V, 3) in the photo camera's OpenGL axes."""
     head = photo.head_pose()
     pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
     return person.vertices(np.zeros_like(photo.coefficients) if neutral else photo.coefficients, pose)
 
 
-def conform(model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait) -> Array:
-    """Static offsets (V, 3) float32 metres in avatar space."""
+def register(model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait) -> Array:
+    """Register the head to the photo's landmarks and outline: static offsets (V, 3) float32 metres in avatar space."""
     offset = landmark_offset(model, identity, photo, portrait)
     return offset + outline_offset(model, identity, offset, photo, portrait)
 
@@ -52,7 +57,7 @@ def conform(model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portra
 def landmark_offset(
     model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait, *, base: Array | None = None
 ) -> Array:
-    """Offsets (V, 3) that put the landmarks where the photo has them, on top of `base`; they fade out around the face."""
+    """Offsets (V, 3), on top of `base`, that move the landmarks to where the photo has them; they fade out around the face."""
     offset = np.zeros((model.vertex_count, 3))
     under = np.zeros_like(offset) if base is None else base
     camera = photo.camera(portrait)
@@ -66,12 +71,12 @@ def landmark_offset(
         at = person.landmarks(vertices)[:468].astype(np.float64)
         miss = portrait.landmarks.points[:468, :2] - camera.project(at)
         depth = -at[:, 2:]
-        wanted = np.concatenate([miss[:, :1] * depth, -miss[:, 1:] * depth, np.zeros_like(depth)], axis=1) / photo.focal
-        wanted = wanted @ photo.rotation  # camera axes -> avatar space
+        target = np.concatenate([miss[:, :1] * depth, -miss[:, 1:] * depth, np.zeros_like(depth)], axis=1) / photo.focal
+        target = target @ photo.rotation  # camera axes -> avatar space
         anchor = person.landmarks(person.expressed(photo.coefficients))[:468].astype(np.float64)
         near = person.expressed(photo.coefficients).astype(np.float64)
         kernel = np.exp(-_squared(anchor, anchor) / (2 * width**2))
-        amount = np.linalg.solve(kernel + ridge * np.diag(1 / trust), wanted)
+        amount = np.linalg.solve(kernel + ridge * np.diag(1 / trust), target)
         field = np.exp(-_squared(near, anchor) / (2 * width**2)) @ amount
         for part in rigid:
             field[part] = field[part].mean(axis=0)
@@ -80,7 +85,7 @@ def landmark_offset(
 
 
 def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait) -> Array:
-    """Offsets along smoothed normals that make the mesh's silhouette the matte's."""
+    """Offsets (V, 3) along smoothed normals that bring the mesh's silhouette to the matte's outline."""
     laplacian, average = graph(model)
     camera = photo.camera(portrait)
     person = model.person(identity, offset)
@@ -112,7 +117,8 @@ def _outline_distance(
     photo: PhotoFit,
     portrait: Portrait,
 ) -> tuple[Array64, Array64]:
-    """How far each outline vertex is from the matte's edge along its normal, metres; and its weight, 0 for no outline."""
+    """Distance (V,) of each silhouette vertex from the matte's outline along its normal, metres; and its weight (V,), 0 off the
+    silhouette and where the outline is unknown."""
     side = portrait.image.shape[0]
     rim = ndimage.distance_transform_edt(hit)
     view = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
@@ -143,7 +149,10 @@ def _outline_distance(
 
 
 def _exit(inside: NDArray[np.bool_], start: int) -> int | None:
-    """Where a ray leaves a shape: the first step outside from `start` on, or the last inside before it; None if neither."""
+    """Index at which a ray leaves a shape: the first step outside from `start` on; None when the ray never does.
+
+    When `start` itself is outside: the step after the last one inside before it.
+    """
     if inside[start]:
         out = np.flatnonzero(~inside[start:])
         return start + int(out[0]) if len(out) else None
@@ -152,7 +161,7 @@ def _exit(inside: NDArray[np.bool_], start: int) -> int | None:
 
 
 def _near_landmarks(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
-    """Vertices that the landmarks hold in place: the face up to its own outline. Hair and neck begin beyond."""
+    """(V,) vertices that the landmarks hold in place: the face without hair and neck."""
     marks = person.landmarks(person.rest)[:468]
     return np.asarray(_squared(person.rest, marks).min(axis=1) < 0.008**2)
 
@@ -173,15 +182,15 @@ def graph(model: HeadModel) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
     return (sparse.identity(n) - average).tocsr(), average.tocsr()
 
 
-def smooth_field(laplacian: sparse.csr_matrix, weight: Array64, wanted: Array64, stiffness: float) -> Array64:
-    """(V,) values as near to `wanted` as `weight` asks, bent as little as possible between and beyond; 0 where nothing is asked
-    far around. laplacian: from `graph`."""
+def smooth_field(laplacian: sparse.csr_matrix, weight: Array64, target: Array64, stiffness: float) -> Array64:
+    """(V,) smoothest field near `target` (V,) where `weight` (V,) is set: weighted least squares with a bi-Laplacian regulariser,
+    and 0 far from all weights. laplacian: from `graph`."""
     matrix = sparse.diags(weight + REST) + stiffness * (laplacian.T @ laplacian)
-    return np.asarray(spsolve(matrix.tocsc(), weight * wanted))
+    return np.asarray(spsolve(matrix.tocsc(), weight * target))
 
 
 def smooth_normals(vertices: Array, model: HeadModel, average: sparse.csr_matrix) -> Array:
-    """Unit normals (V, 3), each the mean over some rings of neighbours. average: from `graph`."""
+    """Unit normals (V, 3), averaged over `SMOOTHED` rings of neighbours. average: from `graph`."""
     normals = vertex_normals(vertices, model.faces).astype(np.float64)
     for _ in range(SMOOTHED):
         normals = average @ normals

@@ -1,102 +1,123 @@
-"""Enrollment from photos to an avatar: the stages in order, with progress, warnings and cancellation."""
+"""Instant enrollment: photos -> portraits -> head fit -> non-rigid registration -> gaze -> bound Gaussians.
+
+`build_instant` is the one place where these stages are put together: it makes the avatars of users (`enroll_instant`) and those
+of the diffusion prior's training pairs and evaluation.
+"""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.instant import assemble
-from enrollment.instant.fit import Fit, fit
-from enrollment.instant.gaze import gaze
-from enrollment.instant.nonrigid_registration import conform
+from enrollment.instant.assemble import build_gaussians
+from enrollment.instant.fit import HeadFit, fit
+from enrollment.instant.gaze import estimate_gaze
+from enrollment.instant.nonrigid_registration import register
 from enrollment.photo.reader import Photo, read_photo
-from enrollment.portrait.anatomy import checked
+from enrollment.portrait.person_check import check_person
 from enrollment.portrait.portrait import Portrait, prepare
 from models import __version__
 from models.avatar import Avatar
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
+from models.progress import ProgressCallback, no_progress
 from models.tracking.face_geometry import turned_away
-
-Progress = Callable[[str, float], None]
-"""Called with the stage's name and the part of all work done, 0 to 1."""
+from models.types import Array
 
 MAX_PHOTOS = 16
 
 
 @dataclass(frozen=True)
 class Enrollment:
-    """What came of it. warnings: sentences for the person. fit_rms: pixels at 512x512, landmarks of the leading photo."""
+    """An instant avatar and the stages' results. portraits: the leading one first. fit: one `PhotoFit` for each portrait.
+
+    warnings: sentences for the person. fit_rms: landmark error of the leading photo, pixels at 512x512.
+    """
 
     avatar: Avatar
-    fit: Fit
+    fit: HeadFit
     portraits: tuple[Portrait, ...]
     warnings: tuple[str, ...]
     fit_rms: float
 
 
-def enroll(
-    photos: list[Path | NDArray[np.uint8]],
+def enroll_instant(
+    photos: Sequence[Path | NDArray[np.uint8]],
     *,
     head: str | HeadModel = "anny",
     consent: str = "",
-    progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Enrollment:
     """Make an instant avatar of the one person in `photos`: files, or pictures (H, W, 3) uint8 sRGB.
 
-    The most frontal photo leads; one that cannot be used is left out with a warning while another can. consent: who
-    agreed, for the provenance record. Raises `PhotoError` when no photo can be used, `Cancelled` when `cancelled` says so.
+    The most frontal photo leads. A photo that cannot be used is left out with a warning while another can. consent: who
+    agreed, for the provenance record. cancelled: asked before each stage. Raises `PhotoError` when no photo can be used,
+    `Cancelled` when `cancelled` returns True.
     """
-    step = _Steps(progress, cancelled)
+
+    def stage(name: str, part: float) -> None:
+        if cancelled():
+            raise Cancelled("enrollment was stopped; nothing was written")
+        progress(name, part)
+
     if not 1 <= len(photos) <= MAX_PHOTOS:
         raise PhotoError(f"1 to {MAX_PHOTOS} photos were expected, {len(photos)} came; choose the best ones")
     model = by_name(head) if isinstance(head, str) else head
-    portraits, warnings = _prepare(photos, step)
-    step("fitting the head", 0.35)
-    fitted = fit(portraits, model)
-    step("matching the outline", 0.5)
-    offset = conform(model, fitted.identity, fitted.photos[0], portraits[0])
+    portraits, warnings = _prepare(photos, stage)
+    made = build_instant(model, portraits, provenance=_provenance(portraits, consent), progress=stage)
+    stage("done", 1.0)
+    return replace(made, warnings=tuple(warnings))
+
+
+def build_instant(
+    model: HeadModel,
+    portraits: Sequence[Portrait],
+    *,
+    provenance: dict[str, object] | None = None,
+    progress: ProgressCallback = no_progress,
+) -> Enrollment:
+    """Run all stages after the portraits. The first portrait leads: the head is registered to it, the others fill what it hides.
+
+    progress: called before each stage; whatever it raises ends the work.
+    """
+    lead = portraits[0]
+    progress("fitting the head", 0.35)
+    fitted = fit(list(portraits), model)
+    progress("matching the outline", 0.5)
+    offset = register(model, fitted.identity, fitted.photos[0], lead)
     person = model.person(fitted.identity, offset)
-    looks = tuple(replace(p, gaze=gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
-    fitted = replace(fitted, photos=looks)
-    step("building the avatar", 0.65)
-    gaussians = assemble.build(person, fitted, portraits, offset)
-    step("done", 1.0)
-    avatar = Avatar(model.name, fitted.identity, offset, gaussians, _provenance(portraits, consent))
-    side = portraits[0].image.shape[0]
-    return Enrollment(avatar, fitted, tuple(portraits), tuple(warnings), fitted.photos[0].rms * 512 / side)
+    photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
+    fitted = replace(fitted, photos=photos)
+    progress("building the avatar", 0.65)
+    gaussians = build_gaussians(person, fitted, list(portraits), offset)
+    avatar = Avatar(model.name, fitted.identity, offset, gaussians, provenance or {})
+    return Enrollment(avatar, fitted, tuple(portraits), (), fitted.photos[0].rms * 512 / lead.image.shape[0])
 
 
-class _Steps:
-    """Tells of each stage, and stops between two when asked to."""
-
-    def __init__(self, progress: Progress | None, cancelled: Callable[[], bool] | None) -> None:
-        self.progress, self.cancelled = progress, cancelled
-
-    def __call__(self, stage: str, part: float) -> None:
-        if self.cancelled is not None and self.cancelled():
-            raise Cancelled("enrollment was stopped; nothing was written")
-        if self.progress is not None:
-            self.progress(stage, part)
+def rebuild_with_offset(enrollment: Enrollment, model: HeadModel, offset: Array) -> Enrollment:
+    """Run the last stage again, on a head with another static offset (V, 3) metres; fit and portraits stay."""
+    person = model.person(enrollment.avatar.identity, offset)
+    gaussians = build_gaussians(person, enrollment.fit, list(enrollment.portraits), offset)
+    return replace(enrollment, avatar=replace(enrollment.avatar, offset=offset, gaussians=gaussians))
 
 
-def _prepare(photos: list[Path | NDArray[np.uint8]], step: _Steps) -> tuple[list[Portrait], list[str]]:
+def _prepare(photos: Sequence[Path | NDArray[np.uint8]], progress: ProgressCallback) -> tuple[list[Portrait], list[str]]:
     """Portraits, the most frontal first, and warnings."""
     portraits: list[Portrait] = []
     warnings: list[str] = []
     failed: PhotoError | None = None
     for i, photo in enumerate(photos):
-        step("reading and checking the photo", 0.3 * i / len(photos))
+        progress("reading and checking the photo", 0.3 * i / len(photos))
         try:
             read = Photo(photo, "", ()) if isinstance(photo, np.ndarray) else read_photo(photo)
-            portraits.append(checked(prepare(*read)))
+            portraits.append(check_person(prepare(*read)))
             warnings += portraits[-1].warnings
         except PhotoError as error:
             failed = failed or error

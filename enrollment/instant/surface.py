@@ -1,4 +1,4 @@
-"""Points spread evenly over the head's surface, and what of it a photo shows."""
+"""Even sampling of the head's surface, and its visibility in a photo."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from models.heads.raster import Fragments, rasterize, vertex_normals
 from models.types import Array, Camera
 
 STRETCHES = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthPucker", "mouthSmileLeft", "mouthSmileRight", "browInnerUp")
-"""Expressions in which folded skin (eyelids, lips) comes out; samples must be dense enough there too."""
+"""Expressions that unfold skin (eyelids, lips); the samples must be dense enough in these too."""
 SEED = 20
+"""Of the sampling."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,18 @@ class Samples:
 
 
 def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
-    """Cover every face so that neighbours are about `spacing` (F,) metres apart, also when it is stretched.
+    """Sample every face so that neighbours are about `spacing` (F,) metres apart, also in expressions that stretch it.
 
     A face with spacing 0 gets none. Deterministic.
     """
     model = person.model
-    area = areas(person.rest, model.faces)
+    area = triangle_areas(person.rest, model.faces)
     for name in STRETCHES:
         moved = person.rest + model.expression_basis[arkit.INDEX[name]]
-        area = np.maximum(area, areas(moved, model.faces))
+        area = np.maximum(area, triangle_areas(moved, model.faces))
     rng = np.random.default_rng(SEED)
-    wanted = np.where(spacing > 0, area / np.maximum(spacing, 1e-6) ** 2, 0.0)
-    count = np.floor(wanted + rng.random(len(wanted))).astype(int)
+    expected = np.where(spacing > 0, area / np.maximum(spacing, 1e-6) ** 2, 0.0)
+    count = np.floor(expected + rng.random(len(expected))).astype(int)
     face = np.repeat(np.arange(len(count)), count).astype(np.int32)
     order = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
     # the R2 low-discrepancy sequence (Roberts 2018), folded into the triangle, keeps a face's samples apart
@@ -57,26 +58,26 @@ def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
     return Samples(face, np.stack([1 - u - v, u, v], axis=1).astype(np.float32), spacing[face].astype(np.float32))
 
 
-def stretched(person: PersonHead, coefficients: Array) -> Array:
-    """(F,) how much larger each face can get than it is with the given coefficients (52,): folded eyelids, inner lips."""
+def stretch_ratios(person: PersonHead, coefficients: Array) -> Array:
+    """(F,) largest area of each face over the expressions `STRETCHES`, relative to its area with the given coefficients (52,)."""
     faces = person.model.faces
-    now = np.maximum(areas(person.expressed(coefficients), faces), 1e-9)
+    now = np.maximum(triangle_areas(person.expressed(coefficients), faces), 1e-9)
     largest = now
     for name in STRETCHES:
         moved = person.rest + person.model.expression_basis[arkit.INDEX[name]]
-        largest = np.maximum(largest, areas(moved, faces))
+        largest = np.maximum(largest, triangle_areas(moved, faces))
     return np.asarray(largest / now)
 
 
-def areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
-    """(F,) of triangles with corners (V, 3), in the square of their unit."""
+def triangle_areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
+    """(F,) areas of triangles with vertices (V, 3), in the vertices' unit squared."""
     c = vertices[faces]
     return np.asarray(0.5 * np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1))
 
 
 @dataclass(frozen=True)
-class View:
-    """The head as one photo sees it. vertices: (V, 3) posed, in the camera's OpenGL axes. normals: (V, 3).
+class VisibleSurface:
+    """The posed head in one photo's camera. vertices: (V, 3) posed, in the camera's OpenGL axes. normals: (V, 3).
 
     fragments: the nearest outer surface at each pixel.
     """
@@ -88,13 +89,14 @@ class View:
     fragments: Fragments
 
     @staticmethod
-    def of(model: HeadModel, vertices: Array, camera: Camera) -> View:
-        """Rasterize posed vertices."""
+    def of(model: HeadModel, vertices: Array, camera: Camera) -> VisibleSurface:
+        """Rasterize posed vertices (V, 3), in the camera's OpenGL axes."""
         fragments = rasterize(vertices, model.faces, camera)
-        return View(model, vertices, vertex_normals(vertices, model.faces), camera, fragments)
+        return VisibleSurface(model, vertices, vertex_normals(vertices, model.faces), camera, fragments)
 
     def visible(self, points: Array, normals: Array, *, tolerance: float = 0.004) -> tuple[NDArray[np.bool_], Array, Array]:
-        """Which surface points (N, 3) the photo shows; their pixels (N, 2) and how squarely they face the camera (N,)."""
+        """Visibility (N,) of surface points (N, 3) with normals (N, 3), their pixels (N, 2), and the cosine between normal and
+        view direction (N,). tolerance: metres that a point may lie behind the rasterized depth."""
         xy = self.camera.project(points)
         toward = -points / np.linalg.norm(points, axis=1, keepdims=True)
         facing = np.sum(toward * normals, axis=1)

@@ -1,5 +1,5 @@
-"""Colours for what no photo shows, out of what they do show: skin by symmetry and smooth continuation over the mesh, hair by
-wrapping the visible hair around the head, mouth, teeth and eyes by their own rules. Clothes: `enrollment.instant.clothes`.
+"""Texture completion: colours for the surface that no photo shows. Skin by symmetry and harmonic interpolation over the mesh,
+hair by wrapping the visible hair around the head, mouth, teeth and eyes by simple models. Clothes: `enrollment.instant.clothes`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
-from enrollment.instant.surface import Samples, View
+from enrollment.instant.surface import Samples, VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, HeadModel, PersonHead
@@ -20,36 +20,39 @@ from models.types import Array
 HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -0.01), (-0.10, -0.065))
 """(z, y) metres on the template, front to back: above this line a head is scalp."""
 HAIR_VOLUME = 0.012
-"""Metres; where the outline stands out further than this, the surface is hair (or a hat, or a scarf)."""
+"""Static offset, metres, from which a vertex of the head counts as hair (or a hat, or a scarf)."""
 STRAND = 0.6
-"""A pixel is hair when it is this many times nearer to the hair's tone than to the skin's."""
+"""A pixel is hair when its distance to the hair's colour is less than this part of its distance to the skin's colour."""
 DENSE = 0.7
-"""Part of the band between face and outline that must be hair, where the band is to stand for the back of the head."""
+"""Part of the band between face and outline that must be hair for an angle of the band to be used for the back of the head."""
 CALM = 0.3
-"""How much of the strands' contrast is left at the whorl."""
+"""Contrast of the strands at the whorl, relative to the visible hair."""
 LONG_HAIR = 0.4
+"""Part of the sides of the neck that hair must cover for the nape to be covered too."""
 WHORL = 0.3
-"""Where the hair parts on the back of the head, between crown and chin."""
+"""Height of the whorl, at which the wrapped hair converges: 0 is the crown, 1 the chin."""
 SQUARE_ON = 0.3
-"""Cosine between surface and view under which a photo's pixel is too stretched to trust."""
+"""Cosine between normal and view direction under which a photo's pixel is too stretched to be trusted."""
 TEETH, MOUTH, TONGUE = (0.88, 0.84, 0.78), (0.30, 0.13, 0.12), (0.66, 0.36, 0.35)
-"""sRGB under an even light; scaled by how bright the person's skin came out."""
+"""sRGB colours under even light; scaled by the brightness of the person's skin relative to `SKIN_BRIGHTNESS`."""
 SKIN_BRIGHTNESS = 0.62
+"""Mean sRGB value of the skin for which the colours above hold."""
 TOOTH_WIDTHS = {
     "upper_teeth": (8.5e-3, 6.6e-3, 7.6e-3, 7.0e-3, 6.8e-3, 10.0e-3),
     "lower_teeth": (5.3e-3, 5.9e-3, 6.9e-3, 7.0e-3, 7.1e-3, 11.0e-3),
 }
-"""Metres along the arch, from the middle to the side (means of adults)."""
+"""Widths of the teeth along the arch, from the middle to the side, metres (means of adults)."""
 CLEAR_TOOTH, TOOTH_PIXELS = 0.9, 200
-"""How bright a pixel between the lips must be, skins, to be a tooth's, and how many such there must be."""
+"""Least brightness of a tooth's pixel relative to the skin, and number of such pixels from which the photo gives the teeth's
+colour."""
 GAP, GAP_SHADE = 0.7e-3, 0.35
-"""Half the width of the shadow between two teeth, metres, and how much light it takes."""
+"""Half the width of the shadow between two teeth, metres, and how much the shadow darkens."""
 LID = 0.25
-"""A vertex that a blink moves by this part of the most is eyelid."""
+"""A vertex is eyelid when a blink moves it by more than this part of the largest displacement."""
 ALIKE = 0.15
-"""Distance in sRGB under which hair and skin cannot be told apart by colour."""
+"""Distance in sRGB under which hair and skin cannot be distinguished by colour."""
 MIRRORED = 0.03
-"""How much a colour seen on the other side counts against one seen on this side."""
+"""Weight of the colour at the mirrored vertex, relative to a colour seen at the vertex itself."""
 
 
 def scalp(model: HeadModel) -> NDArray[np.bool_]:
@@ -62,26 +65,28 @@ def scalp(model: HeadModel) -> NDArray[np.bool_]:
     return np.asarray(head & (v[:, 1] > np.interp(v[:, 2], z, y)) & ~ear)
 
 
-def vertex_colors(view: View, portrait: Portrait, colors: Array) -> tuple[Array, Array]:
-    """What the photo says of each vertex: colour (V, 3) and trust (V,), 0 where it is hidden or seen at a grazing angle."""
-    seen, xy, facing = view.visible(view.vertices, view.normals)
+def vertex_colors(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tuple[Array, Array]:
+    """Colour (V, 3) of each vertex in the photo, and its trust (V,): 0 where the vertex is hidden or seen at a grazing angle."""
+    seen, xy, facing = surface.visible(surface.vertices, surface.normals)
     column, row = np.clip(np.floor(xy).astype(int), 0, portrait.matte.shape[0] - 1).T
     trust = np.where(seen & (facing > SQUARE_ON), facing**2, 0.0) * portrait.matte[row, column] * portrait.inside[row, column]
     soft = ndimage.uniform_filter(colors, (5, 5, 0))
     return soft[row, column], trust.astype(np.float32)
 
 
-def unfolded(model: HeadModel) -> NDArray[np.bool_]:
-    """(V,) eyelid vertices: what the photo shows of them is lashes and shadow, not their skin."""
+def eyelid_vertices(model: HeadModel) -> NDArray[np.bool_]:
+    """(V,) eyelid vertices. A photo shows their lashes and shadow, not their skin."""
     moved = np.zeros(model.vertex_count)
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         moved = np.maximum(moved, np.linalg.norm(model.expression_basis[arkit.INDEX[name]], axis=1))
     return np.asarray(moved > LID * moved.max())
 
 
-def continued(model: HeadModel, color: Array, trust: Array, part: NDArray[np.bool_]) -> Array:
-    """Colours (V, 3) of all vertices of `part` (V,), smoothly continued from those that are trusted, mirrored where the
-    other side is. Minimises sum trust (c - seen)^2 + |L c|^2-like roughness over the part's edges."""
+def interpolate_colors(model: HeadModel, color: Array, trust: Array, part: NDArray[np.bool_]) -> Array:
+    """Colours (V, 3) of the vertices of `part` (V,), interpolated smoothly from the trusted ones and from their mirrored twins.
+
+    Minimises the sum of trust (c - color)^2 plus the Dirichlet energy of c over the part's edges (screened Poisson equation).
+    """
     trust = np.where(part, trust, 0.0).astype(np.float64)
     if not (trust > 0).any():
         return np.tile(color.mean(axis=0), (len(color), 1))
@@ -101,10 +106,10 @@ def continued(model: HeadModel, color: Array, trust: Array, part: NDArray[np.boo
     return np.asarray(np.clip(solved, 0, 1), np.float32)
 
 
-def not_hair(color: Array, skin: Array, hair: Array) -> Array:
-    """How far colours (N, 3) may stand for skin rather than hair, [0, 1]: a fringe says little about a cheek.
+def skin_weight(color: Array, skin: Array, hair: Array) -> Array:
+    """Weight of colours (N, 3) as skin rather than hair, [0, 1]: a fringe says little about a cheek.
 
-    skin, hair: (3,) tones. Where the two are alike (bald, blond) everything counts.
+    skin, hair: (3,) mean colours. 1 everywhere when the two are alike (bald, blond).
     """
     apart = float(np.linalg.norm(skin - hair))
     if apart < ALIKE:
@@ -113,40 +118,43 @@ def not_hair(color: Array, skin: Array, hair: Array) -> Array:
     return np.asarray(to_hair / np.maximum(to_hair + to_skin, 1e-9), np.float32)
 
 
-def tone(color: Array, trust: Array, part: NDArray[np.bool_], default: Array) -> Array:
-    """The median colour (3,) of the vertices of `part` that the photo shows well."""
+def median_color(color: Array, trust: Array, part: NDArray[np.bool_], default: Array) -> Array:
+    """Median colour (3,) of the trusted vertices of `part`; `default` when there are fewer than six."""
     chosen = part & (trust > 0.3)
     return np.asarray(np.median(color[chosen], axis=0) if chosen.sum() > 5 else default, np.float32)
 
 
 def lid_tones(model: HeadModel, person: PersonHead, color: Array, trust: Array, lids: NDArray[np.bool_]) -> Array:
-    """A colour for each eyelid vertex, (V, 3): the brighter skin within a few centimetres of its eye."""
+    """Colour (V, 3) for the eyelid vertices: the median of the brighter skin within a few centimetres of the eye."""
     out = np.zeros((model.vertex_count, 3), np.float32)
     skin = np.zeros(model.vertex_count, bool)
     skin[model.region_vertices("skin")] = True
     side = model.template[:, 0] > 0
-    for joint, mine in ((LEFT_EYE, side), (RIGHT_EYE, ~side)):
+    for joint, half in ((LEFT_EYE, side), (RIGHT_EYE, ~side)):
         near = np.linalg.norm(person.rest - person.joints[joint], axis=1) < 0.045
         around = skin & near & ~lids & (trust > 0.2)
         if around.sum() > 10:
             bright = color[around].sum(axis=1)
-            out[mine] = np.median(color[around][bright >= np.median(bright)], axis=0)
+            out[half] = np.median(color[around][bright >= np.median(bright)], axis=0)
     return out
 
 
 class HairWrap:
-    """The visible hair as a band between face and outline, in polar coordinates about the middle of the head; the back of
-    the head is covered by the same band, stretched from the outline inwards."""
+    """Wraps the visible hair around the head. The visible hair is a band between face and outline, in polar coordinates about the
+    middle of the head; the back of the head gets this band, stretched from the outline
+    inwards to the whorl."""
 
     BINS = 256
 
-    def __init__(self, view: View, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array) -> None:
+    def __init__(
+        self, surface: VisibleSurface, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array
+    ) -> None:
         """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone, skin: (3,) the hair's colour and the skin's."""
         self.tone = tone
-        model, fragments = view.model, view.fragments
-        self.camera = view.camera
+        model, fragments = surface.model, surface.fragments
+        self.camera = surface.camera
         head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
-        self.middle = self._centre(view, head)
+        self.middle = self._centre(surface, head)
         corner = model.faces[np.maximum(fragments.face, 0)]
         is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
         from_hair, from_skin = (np.linalg.norm(colors[is_hair] - t, axis=1) for t in (tone, skin))
@@ -170,7 +178,7 @@ class HairWrap:
         self.known = bool(valid.any())
         if self.known:
             near = ndimage.distance_transform_edt(~is_hair, return_distances=False, return_indices=True)
-            self.colors = colors[near[0], near[1]]  # never an ear's or the background's
+            self.colors = colors[near[0], near[1]]  # so that ears and background are not sampled
             index, there = np.arange(self.BINS), np.flatnonzero(valid)
             tripled = np.concatenate([there - self.BINS, there, there + self.BINS])
             after = np.searchsorted(tripled, index)
@@ -178,14 +186,14 @@ class HairWrap:
             self.sources = (behind % self.BINS, ahead % self.BINS)
             part = (index - behind) / np.maximum(ahead - behind, 1)
             self.share = part * part * (3 - 2 * part)
-            skin_xy = view.camera.project(view.vertices[head | hair])
+            skin_xy = surface.camera.project(surface.vertices[head | hair])
             a, r = self._polar(skin_xy)
             self.reach = np.full(self.BINS, 1.0)
             np.maximum.at(self.reach, (a / (2 * np.pi) * self.BINS).astype(int) % self.BINS, r)
             self.reach = ndimage.uniform_filter1d(ndimage.maximum_filter1d(self.reach, 9, mode="wrap"), 9, mode="wrap")
 
-    def _centre(self, view: View, head: NDArray[np.bool_]) -> Array:
-        low, high = (f(view.camera.project(view.vertices[head]), axis=0) for f in (np.min, np.max))
+    def _centre(self, surface: VisibleSurface, head: NDArray[np.bool_]) -> Array:
+        low, high = (f(surface.camera.project(surface.vertices[head]), axis=0) for f in (np.min, np.max))
         return np.array([0.5 * (low[0] + high[0]), low[1] + WHORL * (high[1] - low[1])], np.float32)
 
     def _polar(self, xy: NDArray[np.floating]) -> tuple[Array, Array]:
@@ -193,17 +201,18 @@ class HairWrap:
         return np.arctan2(d[:, 1], d[:, 0]) % (2 * np.pi), np.linalg.norm(d, axis=1)
 
     def at(self, points: Array) -> Array:
-        """Colours (N, 3) for surface points (N, 3) in the view's space. Where the band is missing, from both of its ends."""
+        """Colours (N, 3) for points (N, 3) in the surface's space; where the band has a gap, blended from both ends of the
+        gap."""
         angle, radius = self._polar(self.camera.project(points))
         bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
         part = np.clip(radius / self.reach[bin_], 0, 1)
         behind, ahead = (self._band(source[bin_], bin_, angle, part) for source in self.sources)
         found = behind + self.share[bin_, None] * (ahead - behind)
-        clear = CALM + (1 - CALM) * part[:, None]  # towards the whorl all hair is alike
+        clear = CALM + (1 - CALM) * part[:, None]  # the contrast falls towards the whorl
         return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
 
     def _band(self, source: NDArray[np.int64], bin_: NDArray[np.int64], angle: Array, part: Array) -> Array:
-        """The photo's colours (N, 3) a part of the way through the band of the bins `source`."""
+        """The photo's colours (N, 3) at the fraction `part` (N,) of the band's width, in the angular bins `source` (N,)."""
         inner, outer = self.inner[source], self.outer[source]
         r = inner + (0.08 + 0.84 * part) * (outer - inner)
         turned = np.where(source == bin_, angle, (source + 0.5) / self.BINS * 2 * np.pi + (angle * 7.0 % 0.1))
@@ -223,7 +232,7 @@ def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[np.bool_], seen_colors: Array) -> Array:
-    """Colours (N, 3) of eyeball samples by their angle from the pupil, from the samples the photo shows.
+    """Colours (N, 3) of eyeball samples: a radial profile about the pupil, from the samples that the photo shows.
 
     gaze: (2, 2) radians in the photo. seen_colors: (N, 3), valid where `seen` (N,).
     """
@@ -232,29 +241,29 @@ def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[
     region = model.region[samples.face]
     out = np.zeros((len(points), 3), np.float32)
     for name, joint in (("left_eye", LEFT_EYE), ("right_eye", RIGHT_EYE)):
-        mine = region == REGION[name]
+        of_region = region == REGION[name]
         centre = person.rest[model.region_vertices(name)].mean(axis=0)
         centre = np.array([centre[0], centre[1], min(centre[2], person.joints[joint][2] + 0.002)])
-        direction = points[mine] - centre
+        direction = points[of_region] - centre
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         angle = np.arccos(np.clip(direction[:, 2], -1, 1))
-        known = seen[mine]
+        known = seen[of_region]
         bins = np.clip((angle / IRIS_ANGLE * 6).astype(int), 0, 9)
         profile = np.tile(np.array([0.75, 0.72, 0.7], np.float32), (10, 1))
         for b in range(10):
-            pixels = seen_colors[mine][known & (bins == b)]
+            pixels = seen_colors[of_region][known & (bins == b)]
             if len(pixels):
                 profile[b] = np.median(pixels, axis=0)
-        white = seen_colors[mine][known & (angle > 1.1 * IRIS_ANGLE)]
+        white = seen_colors[of_region][known & (angle > 1.1 * IRIS_ANGLE)]
         if len(white):
             profile[7:] = np.percentile(white, 70, axis=0)
-        out[mine] = profile[bins]
+        out[of_region] = profile[bins]
     return out
 
 
 def teeth_tone(mouth: Array, skin: Array) -> Array | None:
-    """The colour (3,) of the teeth among pixels between the lips (N, 3), the bright ones that are paler than skin (3,); None when
-    there are hardly any."""
+    """Median colour (3,) of the teeth: of the pixels between the lips, (N, 3), those that are bright and paler than the skin
+    (3,); None when there are fewer than `TOOTH_PIXELS`."""
     light, width = mouth.mean(axis=1), mouth.max(axis=1) - mouth.min(axis=1)
     bright = (light > CLEAR_TOOTH * skin.mean()) & (width * skin.mean() < 0.9 * (skin.max() - skin.min()) * light + 0.02)
     return np.asarray(np.median(mouth[bright], axis=0), np.float32) if bright.sum() > TOOTH_PIXELS else None
@@ -276,14 +285,14 @@ def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: A
         (("mouth_inside",), MOUTH, 0.025),
         (("tongue",), TONGUE, 0.035),
     ):
-        mine = np.isin(region, [REGION[n] for n in names])
-        depth = np.clip((front - points[mine, 2]) / fade, 0, 2)
+        of_region = np.isin(region, [REGION[n] for n in names])
+        depth = np.clip((front - points[of_region, 2]) / fade, 0, 2)
         shown = teeth if "upper_teeth" in names and teeth is not None else np.array(color) * light
-        out[mine] = shown * np.exp(-0.7 * depth)[:, None]
+        out[of_region] = shown * np.exp(-0.7 * depth)[:, None]
     rest = samples.at(model.faces, model.template)
     for name, widths in TOOTH_WIDTHS.items():
-        mine = region == REGION[name]
-        out[mine] *= 1 - GAP_SHADE * between_teeth(rest[mine], np.array(widths))[:, None]
+        of_region = region == REGION[name]
+        out[of_region] *= 1 - GAP_SHADE * between_teeth(rest[of_region], np.array(widths))[:, None]
     grey = out.mean(axis=1, keepdims=True)
     return np.clip(grey + (out - grey) * saturation(skin), 0, 1)
 
@@ -303,5 +312,5 @@ def between_teeth(points: Array, widths: Array) -> Array:
 
 
 def saturation(skin: Array) -> float:
-    """How colourful the photo is: 0 for black and white, 1 for an ordinary colour photo."""
+    """Saturation of the photo by its skin: 0 for black and white, 1 for an ordinary colour photo."""
     return float(np.clip((skin.max() - skin.min()) / 0.12, 0, 1))

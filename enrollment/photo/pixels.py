@@ -1,4 +1,4 @@
-"""What the pixels of a decoded picture mean: all of Pillow's modes, colour profiles and tone curves become 8-bit sRGB."""
+"""Pixel formats and colour management: all of Pillow's modes, ICC profiles and gamma values become 8-bit sRGB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WHITE_IS_ZERO = 0
 """Of TIFF's tag 262, photometric interpretation."""
 PHOTOMETRIC = 262
 USUAL_GAMMA = 1 / 2.2
-"""What a PNG's gAMA says when its pixels are sRGB."""
+"""A PNG's gAMA value for sRGB pixels."""
 GAMMA_TOLERANCE = 0.02
 
 

@@ -1,7 +1,7 @@
-"""A photo file read with suspicion: any picture becomes upright sRGB pixels, anything else one `PhotoError`.
+"""Read an untrusted photo file: any picture becomes upright sRGB pixels, anything else raises one `PhotoError`.
 
-Sizes are checked before anything is decoded. Formats: the ones that cameras, phones and browsers write. What the pixels of each
-mean is in `enrollment.photo.pixels`.
+Sizes are checked before anything is decoded. Formats: those that cameras, phones and browsers write. Pixel formats and colours
+are in `enrollment.photo.pixels`.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from enrollment.photo.deep_tiff import Unreadable, needs_help, read_deep
+from enrollment.photo.deep_tiff import UnreadableTiff, needs_help, read_deep
 from enrollment.photo.pixels import to_rgb
 from models.errors import PhotoError
 from models.tensor_file import open_regular
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """Pillow's names; its JPEG reader also opens the pairs of pictures (MPO) that some phones write. HEIF is pillow-heif's."""
-BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
-"""First bytes of those of them that cannot be mistaken."""
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+"""Magic bytes of the formats that have unmistakable ones."""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 128 * 1024 * 1024
 MOST_LOST = 0.1
-"""Part of a photo's height that may be missing because the file was cut off."""
+"""Largest part of a photo's height that may be missing because the file is truncated."""
 LEAST_LOST = 0.005
-"""The same from which it is worth telling."""
+"""Part of the height from which a loss is reported."""
 NEVER_DRAWN = {"JPEG": 128, "MPO": 128}
-"""What a decoder leaves where a file ends too soon; 0 for the others."""
+"""Pixel value that a decoder leaves where the file is truncated, by format; 0 for the others."""
 DRAWN_OTHERWISE = ("BMP", "GIF")
-"""Formats that need not be drawn from the top downwards."""
+"""Formats that may be decoded in another order than from top to bottom."""
 END_OF_JPEG = b"\xff\xd9"
 ORIENTATION = 274
 """EXIF's tag."""
@@ -66,20 +66,16 @@ def read_photo(path: Path) -> Photo:
         raise PhotoError(f"a photo was expected at {str(path)!r}, which cannot be read ({reason}); check the name") from None
     if len(data) > MAX_BYTES:
         raise PhotoError(f"a photo of at most {MAX_BYTES >> 20} MB was expected, {path.name} has more; scale it down")
-    pixels, notes = _decode(data, path.name)
+    pixels, notes = decode(data, path.name)
     return Photo(pixels, hashlib.sha256(data).hexdigest(), notes)
 
 
-def decode_photo(data: bytes, name: str = "the photo") -> NDArray[np.uint8]:
-    """The bytes of a picture file as (H, W, 3) uint8 sRGB; of an animation the first picture, of several the one that the file
-    calls its primary one.
+def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """The bytes of a picture file as (H, W, 3) uint8 sRGB, and warnings; of an animation the first picture, of several pictures
+    the one that the file calls its primary one. name: for messages.
 
     Raises `PhotoError` as `read_photo` does.
     """
-    return _decode(data, name)[0]
-
-
-def _decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd files
@@ -89,12 +85,12 @@ def _decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]
             pixels = to_rgb(_upright(picture))
     except PhotoError:
         raise
-    except Unreadable as error:
+    except UnreadableTiff as error:
         raise PhotoError(f"a TIFF of a common kind was expected, {name} {error}; export it as JPEG") from None
     except Image.DecompressionBombError:
         raise _too_large(name, "far more") from None
     except UnidentifiedImageError:
-        if data.startswith(BEGINNINGS) or data[4:8] == b"ftyp":
+        if data.startswith(MAGIC) or data[4:8] == b"ftyp":
             raise _damaged(name, "no reader makes sense of it") from None
         raise PhotoError(
             f"a JPEG, PNG, WebP, HEIC, AVIF, TIFF or BMP photo was expected, {name} is none; export it as JPEG"
@@ -179,5 +175,5 @@ def _orientation(picture: Image.Image) -> int:
         return int(picture.info["orientation"])
     try:
         return int(picture.getexif().get(ORIENTATION, 1))
-    except Exception:  # see `_decode`
+    except Exception:  # see `decode`
         return 1

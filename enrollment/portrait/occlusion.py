@@ -1,7 +1,7 @@
-"""What covers the face in a photo: dark glasses, a mask, a hand. It would be painted onto the avatar, so the person is told.
+"""Occlusion of the face in a photo: dark glasses, a mask, a hand. It would become part of the avatar, so the person is warned.
 
-The landmark network draws a whole face whatever lies on it, so the pixels are asked: an eye and a mouth have contrast, and what
-lies around an eye and under the nose has the colour of the rest of the skin.
+The landmark network finds a whole face under any occlusion, so pixels are tested: an eye and a mouth have contrast, and the
+regions around an eye and under the nose have the colour of the rest of the skin.
 """
 
 from __future__ import annotations
@@ -23,41 +23,44 @@ RIMS = {
     "right": (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
 }
 LENS = (0.62, 0.45, 0.12)
-"""Half a lens's width and height, and how far its middle lies under the eye's, eye widths."""
+"""Half width and half height of a lens, and how far its centre lies under the eye's centre, eye widths."""
 DARK, MOSTLY = 0.5, 0.75
-"""Brightness, in skins, under which a pixel is dark; and the part of a lens that is."""
+"""Brightness relative to the skin under which a pixel is dark; and part of a lens that is dark in sunglasses."""
 SMOOTH, VEILED = 0.2, 0.25
-"""Contrast, in skins, that an open eye has at least (of 80 faces: 0.23 to 1.8), and that two have behind dark glasses at most."""
+"""Least contrast of an open eye, relative to the skin's brightness (80 faces: 0.23 to 1.8); and largest mean contrast of both
+eyes behind dark glasses."""
 CORNERS, LIPS = (61, 291), (13, 14)
+"""Landmarks at the corners of the mouth, and at the middle of the lips."""
 ALONG = np.linspace(0.15, 0.85, 9)
-"""Places along the mouth where it is looked for."""
+"""Positions along the mouth, 0 to 1, at which the contrast across the mouth is measured."""
 REACH = 0.11
-"""Face heights above and below them."""
+"""Extent of each measurement above and below the mouth, face heights."""
 FLAT = 0.17
-"""Contrast, in skins, that two thirds of a mouth have at least (of 80 faces: 0.19)."""
+"""Least contrast of two thirds of a mouth, relative to the skin's brightness (80 faces: 0.19)."""
 UPPER = (151, 9, 108, 337, 6, 197, 101, 330)
-"""Forehead, bridge of the nose, and under the eyes: what a mask leaves bare."""
+"""Landmarks that a mask does not cover: forehead, bridge of the nose, under the eyes."""
 LOWER = ((164, 167, 393), (0, 17, 37, 267, 84, 314), (199, 200, 175), (212, 432, 57, 287))
-"""Over the lip, the lips, the chin, beside the mouth: what it covers."""
+"""Groups of landmarks that a mask covers: over the lip, the lips, the chin, beside the mouth."""
 PATCH = 0.015
 """Radius around a landmark of which its colour is the median, face heights."""
 CLOTH, ALIKE = 0.17, 0.12
-"""`_apart` from the skin is no skin; and the parts of one cloth are at most so far from each other, those of a beard further."""
+"""Color distance (`_color_distance`) from the skin above which a region is not skin; and largest distance between the regions of
+one mask (a beard's differ more)."""
 FINGERS = 4
 """Landmarks of a hand, of 21, that lie on a covered face."""
 
 
-def coverings(image: NDArray[np.uint8], face: Landmarks) -> list[str]:
-    """Sentences for the person about what hides a part of the face; image: (S, S, 3) uint8 sRGB, landmarks in its pixels."""
+def occlusion_warnings(image: NDArray[np.uint8], face: Landmarks) -> list[str]:
+    """Warnings for the person about what covers a part of the face; image: (S, S, 3) uint8 sRGB, landmarks in its pixels."""
     out = []
-    measured = Measured.of(image, face)
+    measured = OcclusionMeasurements.of(image, face)
     hidden = [side for side, contrast in measured.eyes.items() if contrast < SMOOTH]
     if min(measured.dark.values()) > MOSTLY and np.mean(list(measured.eyes.values())) < VEILED:
         out.append("something dark covers the eyes (sunglasses?); take it off for a better avatar")
     elif hidden:
         eyes = "the eyes cannot" if len(hidden) == 2 else f"the {hidden[0]} eye cannot"
         out.append(f"{eyes} be seen (closed, or under hair or a hand?); use a photo that shows both, open")
-    if hand_on(image, face):
+    if hand_on_face(image, face):
         out.append("a hand covers a part of the face; use a photo without it, or it stays on the avatar")
     elif measured.masked or measured.mouth < FLAT:
         out.append("something covers the mouth (a mask, a hand, a cup?); use a photo without it, or it stays on the avatar")
@@ -65,9 +68,10 @@ def coverings(image: NDArray[np.uint8], face: Landmarks) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """dark: by eye, the part of a lens before it that is dark. eyes: by eye, its contrast in skins. mouth: the same of that third
-    of it which has the least. masked: whether mouth, chin and what lies around are of one stuff that is no skin."""
+class OcclusionMeasurements:
+    """Pixel statistics of one face. dark: by eye, the part of a lens over the eye that is dark. eyes: by eye, the contrast
+    relative to the skin's brightness. mouth: contrast of the third of the mouth that has the least, relative to the skin's
+    brightness. masked: whether mouth, chin and cheeks have one colour that is not the skin's."""
 
     dark: dict[str, float]
     eyes: dict[str, float]
@@ -75,7 +79,7 @@ class Measured:
     masked: bool
 
     @staticmethod
-    def of(image: NDArray[np.uint8], face: Landmarks) -> Measured:
+    def of(image: NDArray[np.uint8], face: Landmarks) -> OcclusionMeasurements:
         colors: Array = cv2.GaussianBlur(image, (0, 0), 0.004 * face_height(face)).astype(np.float32) / 255
         light = colors.mean(axis=2)
         upper = _tone(colors, face, UPPER)
@@ -84,12 +88,12 @@ class Measured:
         eyes = {side: _contrast(light[_polygon(face, rim, light.shape)]) / bright for side, rim in RIMS.items()}
         profile = np.sort(_mouth_profile(light, face)) / bright
         lower = [_tone(colors, face, marks) for marks in LOWER]
-        strange = min(_apart(tone, upper) for tone in lower) > CLOTH
-        one = max(_apart(a, b) for a in lower for b in lower) < ALIKE
-        return Measured(dark, eyes, float(profile[len(profile) // 3 - 1]), strange and one)
+        strange = min(_color_distance(tone, upper) for tone in lower) > CLOTH
+        uniform = max(_color_distance(a, b) for a in lower for b in lower) < ALIKE
+        return OcclusionMeasurements(dark, eyes, float(profile[len(profile) // 3 - 1]), strange and uniform)
 
 
-def hand_on(image: NDArray[np.uint8], face: Landmarks) -> bool:
+def hand_on_face(image: NDArray[np.uint8], face: Landmarks) -> bool:
     """Whether MediaPipe's hand network, which the wheel carries, sees a hand with some fingers on the face."""
     import mediapipe as mp
 
@@ -114,7 +118,7 @@ def _tone(colors: Array, face: Landmarks, marks: tuple[int, ...]) -> Array:
     return np.asarray(np.median(colors[spot > 0], axis=0) if spot.any() else colors.mean(axis=(0, 1)), np.float32)
 
 
-def _apart(a: Array, b: Array) -> float:
+def _color_distance(a: Array, b: Array) -> float:
     """Distance of two colours (3,), half as much for brightness as for hue."""
     grey = a.mean() - b.mean()
     return float(np.linalg.norm(a - b - grey) + 0.5 * abs(grey))
@@ -151,12 +155,12 @@ def _contrast(values: Array) -> float:
 def _mouth_profile(light: Array, face: Landmarks) -> Array:
     """Contrast across the mouth at `ALONG`, from the person's right to the left, (9,)."""
     right, left = face.points[list(CORNERS), :2]
-    bend = face.points[list(LIPS), :2].mean(axis=0) - 0.5 * (right + left)
+    curvature = face.points[list(LIPS), :2].mean(axis=0) - 0.5 * (right + left)
     across = _up(face) * REACH * face_height(face)
     steps = np.linspace(-1, 1, 41)
-    middle = right + ALONG[:, None] * (left - right) + (4 * ALONG * (1 - ALONG))[:, None] * bend
+    middle = right + ALONG[:, None] * (left - right) + (4 * ALONG * (1 - ALONG))[:, None] * curvature
     at = (middle[:, None] + steps[None, :, None] * across).astype(np.float32)
     drawn = cv2.remap(light, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    bow = np.polynomial.polynomial.polyfit(steps, drawn.T, 1)  # light that falls off is no mouth
+    bow = np.polynomial.polynomial.polyfit(steps, drawn.T, 1)  # a gradient of the light is not contrast
     level = drawn - np.polynomial.polynomial.polyval(steps, bow)
     return np.asarray(level.max(axis=1) - level.min(axis=1), np.float32)

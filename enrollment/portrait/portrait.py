@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.portrait.occlusion import coverings
+from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.upright import find_people
 from models.errors import PhotoError
 from models.tracking.face_geometry import around, face_height, missing, roll, square, turned_away
@@ -21,18 +21,18 @@ from models.types import Array, Array64
 SIZE = 768
 """Side of the working picture, pixels."""
 SMALLEST_FACE = 128
-"""Pixels from the chin to the crown, in the photo as it came."""
+"""Least height of the face from chin to crown, pixels of the original photo."""
 CROP = 2.7
 """Side of the crop in face heights; hair, neck and shoulders fit in."""
 MOST_TURN = 55.0
-"""Degrees; a face turned further from the camera hides too much of itself."""
+"""Largest angle between face and camera, degrees: a face turned further hides too much of itself."""
 CROWN = 1.3
-"""Chin to crown, in units of chin to forehead: how large a whole face is, judged from the landmarks."""
+"""Distance from chin to crown, relative to chin to forehead, which the landmarks give."""
 MOST_MISSING = 0.08
-"""Part of the landmarks that may lie beyond the photo's edge, where they are guesses."""
+"""Part of the landmarks that may lie beyond the photo's edge, where they are extrapolated."""
 MOST_TILT, LEAST_TILT = 25.0, 5.0
-"""Degrees. Hardly anybody holds the head more aslant for a photo, so then it is the photo that is not upright; one that had to be
-turned by a quarter anyhow is turned on until the head is."""
+"""Roll of the head, degrees, from which the photo is taken to be rotated and is rotated until the head is upright; the lower
+threshold holds for a photo that was already turned by quarters."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Portrait:
 
 
 def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str, ...] = ()) -> Portrait:
-    """Find the face, judge it, crop and matte. photo: (H, W, 3) uint8 sRGB. warnings: what is known of it already.
+    """Find the face, judge it, crop and matte. photo: (H, W, 3) uint8 sRGB. warnings: of the photo's reader.
 
     Several faces: the largest, with a warning. Raises `PhotoError` when there is no person's face, when it is under
     `SMALLEST_FACE` pixels high, turned away by more than `MOST_TURN` degrees, cut off, or lost in the background.
@@ -84,7 +84,7 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
         notes.append(f"the head was tilted by {abs(tilt):.0f} degrees; the photo was turned until it stood upright")
     image, inside, face, matrix = _crop(photo, face, level)
     alpha = _matte_shown(image, inside, face)
-    notes += coverings(image, face)
+    notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]
     principal = matrix @ (columns / 2, rows / 2, 1.0)
     scale = _scale(matrix)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.high.conditions import wanted_camera
+from enrollment.high.conditions import target_camera
 from models import arkit
 from models.diffusion.parts import PARTS, face_parts
 from models.diffusion.points import COUNT, part_points
@@ -44,7 +44,7 @@ def rows(model: HeadModel, seed: int, *, groups: int = GROUPS) -> NDArray[np.voi
     out = np.zeros(groups, ROW)
     for row in out:
         one = webcam(rng)
-        webcams = [wanted_camera(*place, size=CROP) for place in (one, webcam(rng, away=one[0]))]
+        webcams = [target_camera(*place, size=CROP) for place in (one, webcam(rng, away=one[0]))]
         for moment in range(MOMENTS):
             c = row["coefficients"][moment] = random_expression(rng, model)
             for view, camera in enumerate(webcams):

@@ -7,17 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.high.conditions import SHOWN, Conditioner, wanted_camera
-from enrollment.instant import assemble
-from enrollment.instant.fit import Fit, fit
-from enrollment.instant.gaze import gaze
-from enrollment.instant.nonrigid_registration import conform
+from enrollment.high.conditions import SHOWN, Conditioner, target_camera
+from enrollment.instant.pipeline import Enrollment, build_instant
 from enrollment.portrait.portrait import SIZE
 from enrollment.prior_training import face_crops
 from enrollment.prior_training.face_crops import CROP, webcam
 from enrollment.prior_training.virtual_photo import Shot, photograph
 from models import arkit
-from models.avatar import Avatar
 from models.diffusion.batch import COLORS, MASKS, NORMALS
 from models.heads.base import HeadModel, Pose
 from models.similarity import similarity
@@ -51,8 +47,7 @@ class Practiced:
 
     head: SyntheticHead
     shot: Shot
-    avatar: Avatar
-    fitted: Fit
+    enrollment: Enrollment
     similarity: Array64
 
     def true_camera(self, camera: Camera) -> Camera:
@@ -70,22 +65,17 @@ class Practiced:
 
 
 def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTRAIT) -> Practiced:
-    """Photograph a head and enroll it: the stages of `enrollment.instant.pipeline`, without looking for a face."""
+    """Photograph a head and enroll it (`enrollment.instant.pipeline.build_instant`), without detecting a face."""
     model = head.person.model
     shot = photograph(head, rng, side=side)
-    portraits = [shot.portrait]
-    fitted = fit(portraits, model)
-    offset = conform(model, fitted.identity, fitted.photos[0], shot.portrait)
-    person = model.person(fitted.identity, offset)
-    photo = replace(fitted.photos[0], gaze=gaze(person, fitted.photos[0], shot.portrait))
-    fitted = replace(fitted, photos=(photo,))
-    avatar = Avatar(model.name, fitted.identity, offset, assemble.build(person, fitted, portraits, offset))
+    enrollment = build_instant(model, [shot.portrait])
+    person, photo = enrollment.avatar.person(model), enrollment.fit.photos[0]
     trusted = model.landmark_weight > 0.3
     ours, theirs = (
         p.landmarks(p.expressed(c))[trusted].astype(np.float64)
         for p, c in ((person, photo.coefficients), (head.person, shot.coefficients))
     )
-    return Practiced(head, shot, avatar, fitted, _laid_on(theirs, ours))
+    return Practiced(head, shot, enrollment, _laid_on(theirs, ours))
 
 
 def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12) -> NDArray[np.void]:
@@ -116,15 +106,14 @@ class Desk:
     def of(head: SyntheticHead, rng: np.random.Generator, size: int) -> Desk:
         """Photograph the head and enroll it."""
         made = enrolled(head, rng, side=min(SIZE, max(PORTRAIT, 3 * size)))
-        photo = made.fitted.photos[0]
-        conditioner = Conditioner(made.avatar, head.person.model, photo, made.shot.portrait, threads=1)
+        conditioner = Conditioner(made.enrollment, head.person.model, threads=1)
         return Desk(made, conditioner, size, conditioner.reference(size))
 
     def pair(self, yaw: float, camera: Camera, truth: Array, rng: np.random.Generator) -> tuple[NDArray[np.void], HeadSample]:
         """One row of `row_type`, (), its moment left open, and the truth of the wanted view. truth: coefficients (52,)."""
         row = np.zeros((), row_type(self.size))
         row["reference"], row["reference_pose"] = _bytes(self.reference[0]), _signed(self.reference[1])
-        known = self.conditioner.wanted(camera, believed(truth, rng))
+        known = self.conditioner.conditions_for(camera, believed(truth, rng))
         pose, true_camera = self.made.true_pose(truth), self.made.true_camera(camera)
         seen = self.made.head.render(true_camera, truth, pose, supersample=4, background=1.0)
         normals = seen.normals @ true_camera.world_to_camera[:3, :3].T * np.array([1, -1, -1]) * seen.matte[..., None]
@@ -132,7 +121,7 @@ class Desk:
         row["coarse_normals"], row["pose"] = _signed(known.normals), _signed(known.pose)
         row["warp"], row["visibility"] = _bytes(known.warp), _bytes(known.visibility)
         row["target_color"], row["target_normals"], row["target_matte"] = _bytes(seen.color), _signed(normals), _bytes(seen.matte)
-        row["parts"] = _parts(self.made, truth, wanted_camera(*webcam(rng, away=yaw), size=CROP))
+        row["parts"] = _parts(self.made, truth, target_camera(*webcam(rng, away=yaw), size=CROP))
         row["parts_same"] = _parts(self.made, truth, camera)
         row["coefficients"], row["yaw"] = truth, yaw
         return row, seen
@@ -146,7 +135,7 @@ def random_view(rng: np.random.Generator, size: int) -> tuple[float, Camera]:
     else:
         yaw = sign * (rng.uniform(60, 120) if kind < FRONT + SIDES else rng.uniform(120, 180))
     pitch = float(np.clip(rng.normal(2, 8), -20, 25))
-    return float(yaw), wanted_camera(yaw, pitch, size=size, shown=SHOWN * float(rng.uniform(0.95, 1.05)))
+    return float(yaw), target_camera(yaw, pitch, size=size, shown=SHOWN * float(rng.uniform(0.95, 1.05)))
 
 
 def believed(truth: Array, rng: np.random.Generator) -> Array:

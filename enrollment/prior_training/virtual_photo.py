@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from enrollment.instant.depths import MARKS, usual_error
+from enrollment.instant.depths import MARKS, mean_depth_error
 from enrollment.portrait.portrait import CROP, SIZE, Portrait
 from models.heads.base import LANDMARKS, Pose, rotation_vector
 from models.posture import body_under
@@ -94,7 +94,7 @@ def _errors(marks: Array, rng: np.random.Generator) -> tuple[Array64, Array64]:
     errors = np.sin(around @ waves.T + rng.uniform(0, 2 * np.pi, 4))
     drift = errors @ rng.normal(0, DRIFT / np.sqrt(2), (4, 2))
     nearer = errors @ rng.spawn(1)[0].normal(0, DEPTH_DRIFT / np.sqrt(2), 4)
-    nearer[:MARKS] += usual_error()
+    nearer[:MARKS] += mean_depth_error()
     return np.asarray(drift + rng.normal(0, JITTER, drift.shape), np.float64), nearer
 
 

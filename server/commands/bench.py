@@ -129,7 +129,7 @@ def prior(
     with progress() as tell:
         done = ablate(
             load_config("small"), out, encoder_steps=encoder_steps, steps=steps, heads=heads, people=people, cache=folder,
-            threads=threads, workers=workers, tell=tell,
+            threads=threads, workers=workers, progress=tell,
         )  # fmt: skip
     values = done.as_dict()
     report(values, table(values["rows"]), as_json)

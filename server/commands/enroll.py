@@ -17,7 +17,7 @@ from server.console import json_option, note, progress, report
 @click.option(
     "--quality",
     type=click.Choice(["instant", "standard", "high"]),
-    help="instant: seconds (default). standard: optimised, minutes. high: with imagined views.",
+    help="instant: seconds (default). standard: optimised, minutes. high: with synthesised views.",
 )
 @click.option("--steps", type=click.IntRange(1, 1_000_000), help="Steps of the optimisation; what suits the input by default.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="Where to optimise.")
@@ -40,19 +40,18 @@ def command(
     """Make an avatar from PHOTOS of one person, or from a clip, and a preview sheet beside it.
 
     The most frontal photo leads; further ones fill what it hides. Standard and high quality write the instant avatar first and
-    then improve it, high also with views of the sides, the back and other expressions that a diffusion prior imagines. Ctrl-C
+    then optimise it, high also on views of the sides, the back and other expressions that a diffusion prior synthesises. Ctrl-C
     keeps the best so far, and the same command goes on where it stopped.
     """
-    from enrollment.workflow import Quality, checkpoint_of, enroll_to_file
+    from enrollment import EnrollOptions, Quality, RefineOptions, enroll_to_file
+    from enrollment.to_file import checkpoint_of
 
     if video is not None and quality == "instant":
         raise click.UsageError("a clip is only of use with --quality standard; leave --quality away")
-    wanted = cast("Quality", quality or ("standard" if video is not None else "instant"))
-    with progress() as tell:
-        made = enroll_to_file(
-            list(photos), video, out, quality=wanted, head=head, consent=consent, steps=steps, device=device,
-            prior=prior, tell=tell, ready=note,
-        )  # fmt: skip
+    chosen = cast("Quality", quality or ("standard" if video is not None else "instant"))
+    options = EnrollOptions(chosen, consent, head, RefineOptions(steps, device, prior))
+    with progress() as show:
+        made = enroll_to_file(photos, video, out, options, progress=show, notify=note)
     for warning in made.warnings:
         note(f"note: {warning}")
     lines = [
@@ -61,7 +60,7 @@ def command(
         f"{made.sheet}: look at it; what the photo does not show is a guess",
     ]
     if made.views:
-        lines.append(f"{made.views}: the views that were imagined, and their normals")
+        lines.append(f"{made.views}: the synthesised views and their normals")
     if made.stopped:
         lines.append(f"after {made.steps} steps {made.stopped}; the same command goes on from {checkpoint_of(out).name}")
     report(made.as_dict(), lines, as_json)

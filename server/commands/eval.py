@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from server.console import json_option, progress, report, table
+
+if TYPE_CHECKING:
+    from enrollment import Quality
 
 quality_option = click.option(
     "--quality", type=click.Choice(["instant", "standard", "high"]), default="instant", show_default=True, help="Of the avatar."
@@ -24,11 +28,11 @@ def command() -> None:
 @click.option("--sheet", type=click.Path(path_type=Path), help="Write a picture of truth, avatar and warp side by side.")
 @quality_option
 @json_option
-def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: bool) -> None:
+def reenact(clip: Path, half: bool, sheet: Path | None, quality: Quality, as_json: bool) -> None:
     """Enroll from the first frame of CLIP, drive with later ones, compare with them.
 
-    Prints the avatar beside two 2D tricks: `copy` (the first frame again) and `warp` (the first frame bent between landmarks).
-    With --half there is a row `clip` too, an avatar that learned from the clip's first half.
+    Prints the avatar beside two 2D baselines: `copy` (the first frame again) and `warp` (the first frame warped by its
+    landmarks). With --half there is a row `clip` too, an avatar that was optimised on the clip's first half.
     """
     from models import outputs
 
@@ -37,10 +41,10 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
     from server.evaluation.enrollment import from_clip, from_photos
     from server.evaluation.reenact import reenact as run
 
-    with progress() as tell:
+    with progress() as show:
         result = run(
-            clip, enroll=lambda rgb: from_photos([rgb], quality, tell), out_sheet=sheet, progress=tell,
-            learn=(lambda film, until: from_clip(film, until, tell)) if half else None,
+            clip, enroll=lambda rgb: from_photos([rgb], quality, show), out_sheet=sheet, progress=show,
+            learn=(lambda opened, most: from_clip(opened, most, show)) if half else None,
         )  # fmt: skip
     report(result.as_dict(), [*table(result.rows()), *result.notes], as_json, sheet)
 
@@ -50,7 +54,7 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: str, as_json: b
 @click.option("--sheet", type=click.Path(path_type=Path), help="Write a picture of the photos and the avatars in their poses.")
 @quality_option
 @json_option
-def photos(photos: tuple[Path, ...], sheet: Path | None, quality: str, as_json: bool) -> None:
+def photos(photos: tuple[Path, ...], sheet: Path | None, quality: Quality, as_json: bool) -> None:
     """Enroll from the first of several PHOTOS of one person, and from all of them; compare in the poses of the others."""
     from models import outputs
 
@@ -59,8 +63,8 @@ def photos(photos: tuple[Path, ...], sheet: Path | None, quality: str, as_json: 
     from server.evaluation.enrollment import from_photos
     from server.evaluation.photos import compare
 
-    with progress() as tell:
-        result = compare(list(photos), enroll=lambda some: from_photos(some, quality, tell), out_sheet=sheet, progress=tell)
+    with progress() as show:
+        result = compare(photos, enroll=lambda some: from_photos(some, quality, show), out_sheet=sheet, progress=show)
     report(result.as_dict(), table(result.rows()), as_json, sheet)
 
 
@@ -84,16 +88,14 @@ def prior(
     import torch
 
     from models.diffusion import weights as files
-    from server.evaluation.prior import Exam, examine
+    from server.evaluation.prior import PriorBenchmark, evaluate_prior
 
     if threads is not None:
         torch.set_num_threads(threads)
     network = files.load(weights or files.SHIPPED)
-    with progress() as tell:
-        exam = Exam.set_for(people, network.config.size, tell)
-        result = examine(network, exam, steps=steps or (1, 10, 25, 50), out_sheet=sheet, tell=tell)
+    with progress() as show:
+        benchmark = PriorBenchmark.generate(people, network.config.size, show)
+        result = evaluate_prior(network, benchmark, steps=steps or (1, 10, 25, 50), out_sheet=sheet, progress=show)
     lines = [f"expression latent: R² {result.readout_r2:.2f}, triples {result.triples:.3f}"]
-    lines.append(
-        f"outline from the sides: off by {100 * result.outline:.1f} %, hair thickened {100 * result.thick_outline:.1f} %"
-    )
+    lines.append(f"outline from the sides: error {100 * result.outline:.1f} %, hair thickened {100 * result.thick_outline:.1f} %")
     report(result.as_dict(), [*table(result.rows()), *lines], as_json, sheet)

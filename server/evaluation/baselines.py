@@ -1,4 +1,4 @@
-"""Two things that an avatar has to beat and that know nothing of heads: the photo again, and the photo bent."""
+"""Baselines without a head model that an avatar has to beat: the photo copied, and the photo warped between landmarks."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def copy(photo: Pixels, count: int) -> list[Pixels]:
     return [photo] * count
 
 
-def warp(photo: Pixels, there: NDArray[np.floating], here: NDArray[np.floating]) -> Pixels:
-    """`photo`, (H, W, 3), bent so that its landmarks `there` come to lie at `here`, (N, 2) pixels.
+def warp(photo: Pixels, source: NDArray[np.floating], target: NDArray[np.floating]) -> Pixels:
+    """`photo`, (H, W, 3), warped so that its landmarks `source` come to lie at `target`, both (N, 2) pixels.
 
-    Piecewise affine on a Delaunay triangulation of `here`; corners and the middles of the sides stay where they are.
+    Piecewise affine on a Delaunay triangulation of `target`; corners and the middles of the sides stay where they are.
     """
     height, width = photo.shape[:2]
     frame = _frame(width, height)
-    target, source = np.concatenate([here, frame]), np.concatenate([there, frame])
+    target, source = np.concatenate([target, frame]), np.concatenate([source, frame])
     triangles = np.asarray(Delaunay(target).simplices, np.int32)
     flat = np.column_stack([target, np.ones(len(target))])  # at depth 1 a camera without focal length keeps pixels
     at = rasterize(flat, triangles, Camera(width, height, 1.0, 1.0, 0.0, 0.0), cull=False).interpolate(triangles, source)

@@ -1,4 +1,4 @@
-"""The square around a clip's face that is compared, the same for every picture of the clip."""
+"""The square crop around a clip's face in which pictures are compared; one crop for all pictures of a clip."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from models.tracking.matting import matte
 Pixels = NDArray[np.uint8]
 
 SIDE = 512
-"""Of the scaled square, pixels."""
+"""Side of the scaled crop, pixels."""
 DIAGONALS = 1.67
-"""Side of the square in diagonals of the box around the landmarks."""
+"""Side of the crop, in diagonals of the landmarks' bounding box."""
 WHITE = (255, 255, 255)
 
 
@@ -53,7 +53,7 @@ class FaceCrop:
     def matted(self, rgb: Pixels) -> Pixels:
         """The square with the person on white.
 
-        The person is told apart where the clip shows something: white padding misleads the segmentation, hair beside it is lost.
+        Only the part that the clip shows is matted: white padding misleads the segmentation, and hair beside it is lost.
         """
         square = self.cut(rgb)
         shown = self.clipped(np.zeros_like(square)).min(axis=2) < 255

@@ -1,4 +1,4 @@
-"""How near a row of pictures comes to the truth: PSNR, SSIM, AKD and JOD.
+"""Image metrics of a row of pictures against the truth: PSNR, SSIM, AKD (average keypoint distance) and JOD (FovVideoVDP).
 
 Pictures are (H, W, 3) uint8 sRGB, truth and picture of one size.
 """
@@ -22,11 +22,11 @@ Pixels = NDArray[np.uint8]
 MOST_PSNR = 100.0
 """Decibels for equal pictures, so that a mean stays finite."""
 DISPLAY = "standard_4k"
-"""The screen that FovVideoVDP looks at: 30 inches, 3840x2160, seen from 0.75 m."""
+"""The display that FovVideoVDP simulates: 30 inches, 3840x2160, seen from 0.75 m."""
 
 
 @dataclass(frozen=True)
-class Scores:
+class ImageScores:
     """Means over the pictures.
 
     psnr: decibels, higher is better. ssim: up to 1, higher is better. akd: pixels between the 478 landmarks in truth and
@@ -41,10 +41,10 @@ class Scores:
     faceless: int
 
 
-def measure(truth: Sequence[Pixels], pictures: Sequence[Pixels], faces: Sequence[Array | None], fps: float | None) -> Scores:
+def measure(truth: Sequence[Pixels], pictures: Sequence[Pixels], faces: Sequence[Array | None], fps: float | None) -> ImageScores:
     """All scores of a row. faces: `landmarks` of the truth. fps: pictures a second for JOD, which is left out when None."""
     distances, faceless = keypoint_distances(faces, landmarks(pictures))
-    return Scores(
+    return ImageScores(
         psnr=float(np.mean([psnr(t, p) for t, p in zip(truth, pictures, strict=True)])),
         ssim=float(np.mean([ssim(t, p) for t, p in zip(truth, pictures, strict=True)])),
         akd=float(np.mean(distances)) if distances else float("nan"),

@@ -1,7 +1,7 @@
-"""The work behind `visavis eval photos`: avatars of one photo and of all of them, in the poses of the photos but the first.
+"""The work behind `visavis eval photos`: an avatar of the first photo and one of all photos, compared in the poses of the others.
 
-Each photo but the first is cropped as enrollment does it, tracked like a clip of one picture, and compared with the avatar drawn
-in its camera, head and shoulders aligned; both on white, scaled to 512x512.
+Each photo but the first is cropped as in enrollment and tracked like a clip of one picture. Each avatar is drawn in that photo's
+camera, head and shoulders aligned. Both are put on white and scaled to 512x512.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from models.tracking.offline import Reenactment, track_clip
 from realtime.offline import pictures
 from server.evaluation import metrics
 from server.evaluation.crop import SIDE, over_white
-from server.evaluation.metrics import Scores
+from server.evaluation.metrics import ImageScores
 from server.evaluation.sheet import contact_sheet
 
 Pixels = NDArray[np.uint8]
@@ -38,7 +38,7 @@ class PhotosResult:
     """compared: photos. scores: of "one photo" and "all photos", means over the compared ones."""
 
     compared: int
-    scores: dict[str, Scores]
+    scores: dict[str, ImageScores]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -57,7 +57,8 @@ def compare(
     out_sheet: Path | None = None,
     progress: ProgressCallback = no_progress,
 ) -> PhotosResult:
-    """Measure. enroll: photos -> an avatar. Raises `PhotoError` when fewer than two photos came or one shows no face."""
+    """Measure both avatars. enroll: photos -> an avatar. Raises `PhotoError` when fewer than two photos came or one shows no
+    face."""
     if len(photos) < 2:
         raise PhotoError(f"at least two photos of one person were expected, {len(photos)} came; name more")
     others = [prepare(*read_photo(path)) for path in photos[1:]]

@@ -1,8 +1,7 @@
-"""The work behind `visavis eval prior`: people that the prior has never seen, photographed, enrolled, and seen from elsewhere.
+"""The work behind `visavis eval prior`: novel-view synthesis of held-out synthetic people.
 
-Each synthetic person is enrolled from one practice photo. The prior is told what enrollment would tell it about cameras all
-round, and its pictures and the coarse view's (the instant avatar, unseen parts painted in from the nearest known colour) are
-held against the truth.
+Each synthetic person is enrolled from one virtual photo. The prior gets the conditions of cameras all around the head, as in
+enrollment. Its pictures, and the coarse view (the instant avatar with completed texture), are compared with the truth.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from enrollment.high.conditions import wanted_camera
+from enrollment.high.conditions import target_camera
 from enrollment.prior_training import face_crops
 from enrollment.prior_training.figures import angle_deg, linear_readout, psnr, triples
 from enrollment.prior_training.pair_cache import HELD_OUT, to_batch, to_faces
@@ -33,26 +32,28 @@ from models.diffusion.prior import Prior
 from models.diffusion.sampler import Sampled, sample
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
+from models.progress import ProgressCallback, no_progress
 from models.synthetic.expressions import random_expression
 from models.synthetic.head import SyntheticHead
-from server.evaluation.outlines import Outline
+from server.evaluation.outlines import OutlineBenchmark
 
 TURNED = (-55.0, -40.0, 40.0, 55.0)
-"""Degrees from the front, within the 30 to 60 from the photo where colours are compared."""
+"""Yaws at which colours are compared, degrees: 30 to 60 degrees away from the photo."""
 ELSEWHERE = (0.0, 90.0, -120.0, 180.0)
-"""Further views: their normals count too."""
+"""Yaws of further views, of which only the normals are compared, degrees."""
 FACES, FIRST_FACE = 300, HELD_OUT + 500_000
-"""People whose faces the expression latent is measured on, and the number of the first."""
-SITTINGS = 2
+"""People on whose faces the expression latent is measured, and the seed of the first."""
+GROUPS = 2
 """Groups of faces of each person, see `enrollment.prior_training.face_crops`."""
 PITCH = 2.0
-AT_ONCE = 16
-Tell = Callable[[str, float], None]
+"""Of all cameras, degrees."""
+BATCH = 16
+"""Views in one call of the network."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Of `steps` looks of the network. unseen_db: PSNR of the colours that the photo does not show, views 40 and 55 degrees to
+    """Figures for `steps` sampling steps. unseen_db: PSNR of the colours that the photo does not show, views 40 and 55 degrees to
     the sides. normals_deg: mean angle over the foreground of all views. hair_deg: the same on hair over the fitted head.
     seconds: a view, on one thread as torch has it."""
 
@@ -67,8 +68,8 @@ class Figures:
 class PriorResult:
     """people, views: measured. painted_db: of the coarse view, where `Figures.unseen_db` is. coarse_deg: of its normals.
     fitted_hair_deg: of the fitted head's own normals, where `Figures.hair_deg` is. readout_r2, triples: of the expression
-    latent, see `enrollment.prior_training.figures`. outline, thick_outline: what the instant avatar's outline is off by from the
-    sides, in parts of the silhouette, and the same once its hair is as thick as the prior says (`server.evaluation.outlines`)."""
+    latent, see `enrollment.prior_training.figures`. outline, thick_outline: error of the instant avatar's silhouette, before and
+    after its hair was thickened with the prior (`server.evaluation.outlines`)."""
 
     people: int
     views: int
@@ -95,52 +96,55 @@ class PriorResult:
 
 
 @dataclass(frozen=True)
-class Exam:
-    """What a prior is asked: the same for each. batch: all views. turned: (B,) those whose colours count. hair: (B, 1, H, W)
-    float, strands over the fitted head. faces: of `FACES` other people, each with `SITTINGS` groups. outlines: of each person."""
+class PriorBenchmark:
+    """Held-out test set, one for all priors. batch: all views. turned: (B,) bool, views whose colours count. hair: (B, 1, H, W)
+    float mask of hair over the fitted head. faces: of `FACES` other people, each with `GROUPS` groups. outlines: of each
+    person."""
 
     people: int
     batch: Batch
     turned: Tensor
     hair: Tensor
     faces: Faces
-    outlines: list[Outline]
+    outlines: list[OutlineBenchmark]
 
     @staticmethod
-    def set_for(people: int, size: int, tell: Tell = lambda stage, part: None) -> Exam:
-        """Always the same people and views, at `size` pixels."""
+    def generate(people: int, size: int, progress: ProgressCallback = no_progress) -> PriorBenchmark:
+        """Enroll `people` held-out synthetic people and render the truth of their views at `size` pixels; deterministic."""
         model = by_name("anny")
         rows, hair, outlines = [], [], []
         for k in range(people):
-            tell("enrolling people it has not seen", k / people)
+            progress("enrolling held-out people", k / people)
             rng = np.random.default_rng([HELD_OUT + k, 0xE8A])
             desk = Desk.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
-            outlines.append(Outline.of(desk))
+            outlines.append(OutlineBenchmark.of(desk))
             for yaw in (*TURNED, *ELSEWHERE):
-                camera = wanted_camera(yaw, PITCH, size=size)
+                camera = target_camera(yaw, PITCH, size=size)
                 row, seen = desk.pair(yaw, camera, random_expression(rng, model), rng)
                 rows.append(row)
                 hair.append(seen.hair & (seen.matte > 0.9) & (np.linalg.norm(row["pose"] / 127.0, axis=2) > 0.9))
         stacked = np.stack(rows)
         turned = torch.from_numpy(np.isin(stacked["yaw"].astype(np.float64), TURNED))
-        shown = _faces(model, FIRST_FACE, FACES, partial(tell, "drawing faces it has not seen"))
-        return Exam(people, to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float(), shown, outlines)
+        shown = _faces(model, FIRST_FACE, FACES, partial(progress, "drawing held-out faces"))
+        return PriorBenchmark(
+            people, to_batch(stacked), turned, torch.from_numpy(np.stack(hair)[:, None]).float(), shown, outlines
+        )
 
 
-def examine(
-    prior: Prior, exam: Exam, *, steps: tuple[int, ...] = (1, 10, 25, 50), out_sheet: Path | None = None,
-    tell: Tell = lambda stage, part: None,
+def evaluate_prior(
+    prior: Prior, benchmark: PriorBenchmark, *, steps: tuple[int, ...] = (1, 10, 25, 50), out_sheet: Path | None = None,
+    progress: ProgressCallback = no_progress,
 ) -> PriorResult:  # fmt: skip
-    """Measure. Raises `PriorConfigError` when the prior wants crops of another size than the exam has."""
+    """Measure. Raises `PriorConfigError` when the prior wants crops of another size than the benchmark has."""
     if prior.config.expression.crop != face_crops.CROP:
         raise PriorConfigError(
             f"the prior was expected to see faces on {face_crops.CROP} pixels, it sees them on {prior.config.expression.crop}; "
             "train it again with expression.crop left out of its configuration"
         )
-    batch, where = exam.batch, _unseen(exam)
+    batch, where = benchmark.batch, _unseen(benchmark)
     figures, shown = [], None
     for k, count in enumerate(steps):
-        tell(f"sampling, {count} steps", k / len(steps))
+        progress(f"sampling, {count} steps", k / len(steps))
         began = time.perf_counter()
         parts = [sample(prior, batch.take(rows).conditions(), steps=count) for rows in _slices(len(batch))]
         seconds = (time.perf_counter() - began) / len(batch)
@@ -151,30 +155,30 @@ def examine(
                 count,
                 psnr(color, batch.target_color, where),
                 angle_deg(normals, batch.target_normals, batch.target_matte),
-                angle_deg(normals, batch.target_normals, exam.hair),
+                angle_deg(normals, batch.target_normals, benchmark.hair),
                 seconds,
             )
         )
     if out_sheet is not None and shown is not None:
         some = torch.linspace(0, len(batch) - 1, min(MOST, len(batch))).long()  # of different people, from different sides
         png.write(out_sheet, sheet(batch.take(some), Sampled(shown.color[some], shown.normals[some], shown.matte[some])))
-    r2, nearer = _latent(prior, exam.faces)
-    off = []
-    for k, outline in enumerate(exam.outlines):
-        tell("outlines", k / len(exam.outlines))
-        off.append(outline.errors(prior, by_name("anny")))
-    thin, thick = np.mean(off, axis=0)
+    r2, nearer = _latent(prior, benchmark.faces)
+    errors = []
+    for k, outline in enumerate(benchmark.outlines):
+        progress("outlines", k / len(benchmark.outlines))
+        errors.append(outline.errors(prior, by_name("anny")))
+    thin, thick = np.mean(errors, axis=0)
     return PriorResult(
-        exam.people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
+        benchmark.people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
         angle_deg(batch.coarse_normals, batch.target_normals, batch.target_matte),
-        angle_deg(batch.pose, batch.target_normals, exam.hair), r2, nearer, float(thin), float(thick), figures,
+        angle_deg(batch.pose, batch.target_normals, benchmark.hair), r2, nearer, float(thin), float(thick), figures,
     )  # fmt: skip
 
 
-def _unseen(exam: Exam) -> Tensor:
-    """(B, 1, H, W) weights of colours: what belongs to the person, in truth or in the coarse view, and is not in the photo."""
-    there = torch.maximum(exam.batch.target_matte, exam.batch.coarse_alpha) * (1 - exam.batch.visibility)
-    return there * exam.turned[:, None, None, None]
+def _unseen(benchmark: PriorBenchmark) -> Tensor:
+    """(B, 1, H, W) weights of colours: pixels of the person, in truth or in the coarse view, that the photo does not show."""
+    there = torch.maximum(benchmark.batch.target_matte, benchmark.batch.coarse_alpha) * (1 - benchmark.batch.visibility)
+    return there * benchmark.turned[:, None, None, None]
 
 
 @torch.no_grad()
@@ -183,17 +187,17 @@ def _latent(prior: Prior, some: Faces) -> tuple[float, float]:
     crops = some.crops.flatten(0, 2)
     z = torch.cat([prior.expression(crops[rows]) for rows in _slices(len(crops))]).reshape(*some.crops.shape[:3], -1)
     c = some.coefficients[:, :, None].expand(-1, -1, 2, -1)
-    people = len(z) // SITTINGS
+    people = len(z) // GROUPS
     return linear_readout(z.reshape(people, -1, z.shape[-1]), c.reshape(people, -1, c.shape[-1])), triples(z)
 
 
-def _faces(model: HeadModel, first: int, count: int, tell: Callable[[float], None]) -> Faces:
+def _faces(model: HeadModel, first: int, count: int, progress: Callable[[float], None]) -> Faces:
     drawn: list[NDArray[np.void]] = []
     for k in range(count):
-        tell(k / count)
-        drawn.append(face_crops.rows(model, first + k, groups=SITTINGS))
+        progress(k / count)
+        drawn.append(face_crops.rows(model, first + k, groups=GROUPS))
     return to_faces(np.concatenate(drawn))
 
 
 def _slices(count: int) -> list[slice]:
-    return [slice(i, i + AT_ONCE) for i in range(0, count, AT_ONCE)]
+    return [slice(i, i + BATCH) for i in range(0, count, BATCH)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,21 @@ from typing import Any
 from enrollment.prior_training.train_prior import check_places, train_prior
 from models.diffusion import weights
 from models.diffusion.config import PriorConfig
-from server.evaluation.prior import Exam, PriorResult, examine
+from models.progress import ProgressCallback, no_progress
+from server.evaluation.prior import PriorBenchmark, PriorResult, evaluate_prior
 
 WHOLE = "everything on"
 CASES = {
     WHOLE: "", "without joint normals": "joint_normals", "without domain attention": "domain_attention",
     "without cross-view pairing": "cross_view", "without the warped photo": "warp", "without the reference": "reference",
 }  # fmt: skip
-"""Rows, and which of `models.diffusion.config.Mechanisms` each goes without."""
-Tell = Callable[[str, float], None]
+"""Name of each row -> the one of `models.diffusion.config.Mechanisms` that is switched off in it."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """Of a case, in one look of the network. gain_db: over the coarse view, colours that the photo does not show. lost_db: of it,
-    against everything on. The others as in `server.evaluation.prior`."""
+class PriorAblationRow:
+    """Figures of one case with one sampling step. gain_db: over the coarse view, colours that the photo does not show. lost_db:
+    of it, against everything on. The others as in `server.evaluation.prior`."""
 
     fit: str
     gain_db: float
@@ -44,7 +43,7 @@ class Ablation:
     steps: int
     heads: int
     people: int
-    rows: list[Row]
+    rows: list[PriorAblationRow]
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -52,7 +51,7 @@ class Ablation:
 
 def ablate(
     config: PriorConfig, out: Path, *, encoder_steps: int, steps: int, heads: int, people: int, cache: Path | None = None,
-    threads: int | None = None, workers: int = 2, tell: Tell = lambda stage, part: None,
+    threads: int | None = None, workers: int = 2, progress: ProgressCallback = no_progress,
 ) -> Ablation:  # fmt: skip
     """Train and measure each case, all from the same random start and on the same data.
 
@@ -64,12 +63,12 @@ def ablate(
     encoder = {crossed: f"expression encoder {'with' if crossed else 'without'} pairing" for crossed in (True, False)}
     for name in (*encoder.values(), *CASES):
         check_places(_folder(out, name), data, None, workers)
-    exam = Exam.set_for(people, config.size, tell)
+    benchmark = PriorBenchmark.generate(people, config.size, progress)
 
     def trained(name: str, changed: PriorConfig, count: int, start: Path | None) -> Path:
         done = train_prior(
             changed, _folder(out, name), steps=count, heads=heads, cache=data, threads=threads,
-            workers=workers, start=start, tell=lambda stage, part: tell(f"{name}: {stage}", part),
+            workers=workers, start=start, tell=lambda stage, part: progress(f"{name}: {stage}", part),
         )  # fmt: skip
         return Path(done.weights)
 
@@ -77,13 +76,13 @@ def ablate(
         crossed: trained(name, config.replace(mechanisms={"cross_view": crossed}), encoder_steps, None)
         for crossed, name in encoder.items()
     }
-    rows: list[Row] = []
+    rows: list[PriorAblationRow] = []
     for name, mechanism in CASES.items():
         changed = config.replace(
             mechanisms={mechanism: False} if mechanism else {}, training={"encoder_steps": 0, "faces": 0, "warmup": 0}
         )
         path = trained(name, changed, steps, encoders[changed.mechanisms.cross_view])
-        rows.append(_row(name, examine(weights.load(path), exam, steps=(1,)), rows))
+        rows.append(_row(name, evaluate_prior(weights.load(path), benchmark, steps=(1,)), rows))
     return Ablation(encoder_steps, steps, heads, people, rows)
 
 
@@ -91,8 +90,8 @@ def _folder(out: Path, name: str) -> Path:
     return out / name.replace(" ", "_")
 
 
-def _row(name: str, result: PriorResult, before: list[Row]) -> Row:
+def _row(name: str, result: PriorResult, before: list[PriorAblationRow]) -> PriorAblationRow:
     (figures,) = result.figures
     gain = figures.unseen_db - result.painted_db
     lost = before[0].gain_db - gain if before else 0.0
-    return Row(name, gain, lost, figures.normals_deg, figures.hair_deg, result.readout_r2, result.triples)
+    return PriorAblationRow(name, gain, lost, figures.normals_deg, figures.hair_deg, result.readout_r2, result.triples)

@@ -1,14 +1,13 @@
-"""The work behind `visavis eval reenact CLIP`: an avatar of the clip's first picture is driven by the rest and compared
-with it, next to two tricks that know nothing of heads.
+"""The work behind `visavis eval reenact CLIP`: self-reenactment. An avatar of the clip's first picture is driven by the rest of
+the clip and compared with it, beside two baselines without a head model.
 
-Protocol. Picture 0 is the portrait; 39 later pictures, 4 apart, are compared. Each is cut to a square around the face of
-picture 0, scaled to 512x512, matted as enrollment does it, and put on white. `copy` and `warp` work on the portrait that
-was cut and matted the same way; `warp` knows the landmarks of the compared picture. Avatars are drawn in the clip's own
-camera by `realtime.offline.pictures`, which takes pose and expression from the compared pictures and all before them, and are
-then cut the same way. Where the square overhangs the clip nothing is known, so all rows are white there.
+Protocol. Picture 0 is the portrait; 39 later pictures, 4 apart, are compared. Each is cropped to a square around the face of
+picture 0, scaled to 512x512, matted as in enrollment, and put on white. The baselines `copy` and `warp` take the portrait cropped
+and matted in this way; `warp` is given the landmarks of the compared picture. Avatars are drawn in the clip's camera by
+`realtime.offline.pictures`, which takes pose and expression from the compared pictures and all before them, and are then cropped.
+Where the square overhangs the clip nothing is known, so all rows are white there.
 
-With `half`, the avatar learns from the first half of the clip and only pictures of the second half are compared; the one-photo
-avatar of picture 0 is a row of its own.
+With `learn`, a second avatar is optimised on the first half of the clip, and only pictures of the second half are compared.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from models.video.reader import Clip, open_clip
 from realtime.offline import pictures
 from server.evaluation import baselines, metrics
 from server.evaluation.crop import FaceCrop, over_white
-from server.evaluation.metrics import Scores
+from server.evaluation.metrics import ImageScores
 from server.evaluation.sheet import contact_sheet
 
 Pixels = NDArray[np.uint8]
@@ -52,7 +51,7 @@ class ReenactResult:
 
     clip: str
     frames: int
-    scores: dict[str, Scores]
+    scores: dict[str, ImageScores]
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def reenact(
     with_jod: bool = True,
 ) -> ReenactResult:
     """Measure on one clip. enroll: a portrait (H, W, 3) uint8 sRGB -> its avatar. learn: the clip and how many of its first
-    pictures may be looked at -> an avatar that learned from them; its row is called "clip". out_sheet: where to write a PNG of
+    pictures may be used -> an avatar that was optimised on them; its row is called "clip". out_sheet: where to write a PNG of
     truth, avatars and warp side by side.
 
     Raises `ClipError` when the clip cannot be read, does not begin with a face, or has no second picture to compare.
@@ -91,23 +90,23 @@ def reenact(
     crop = FaceCrop.around_face(first)
     avatars = {"avatar": enroll(first)}
     truth = [crop.matted(rgb) for rgb in _compared(clip)]
-    from_ = 1
+    begin = 1
     if learn is not None:
-        from_ = (len(truth) + 1) // 2
-        avatars["clip"] = learn(clip, (from_ - 1) * APART + 1)
+        begin = (len(truth) + 1) // 2
+        avatars["clip"] = learn(clip, (begin - 1) * APART + 1)
     rows: dict[str, list[Pixels]] = {}
     for name, avatar in avatars.items():
         progress(f"driving {name}", 0.3 + 0.1 * len(rows))
-        rows[name] = _driven(clip, crop, avatar)[from_:]
-    photo, truth = truth[0], truth[from_:]
-    there, *faces = metrics.landmarks([photo, *truth])
-    bent = [photo if there is None or here is None else baselines.warp(photo, there, here) for here in faces]
-    rows |= {"copy": baselines.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in bent]}
+        rows[name] = _driven(clip, crop, avatar)[begin:]
+    photo, truth = truth[0], truth[begin:]
+    source, *faces = metrics.landmarks([photo, *truth])
+    warped = [photo if source is None or face is None else baselines.warp(photo, source, face) for face in faces]
+    rows |= {"copy": baselines.copy(photo, len(truth)), "warp": [crop.clipped(p) for p in warped]}
     if out_sheet is not None:
         shown = {name: row for name, row in rows.items() if name != "copy"}
         png.write(out_sheet, contact_sheet({"truth": truth, **shown}, SHOWN))
     fps, notes = _limits(clip, len(truth), MOST if learn is None else MOST // 2, with_jod)
-    scores: dict[str, Scores] = {}
+    scores: dict[str, ImageScores] = {}
     for name, row in rows.items():
         progress(f"measuring {name}", 0.6 + 0.1 * len(scores))
         scores[name] = metrics.measure(truth, row, faces, fps)
@@ -128,11 +127,11 @@ def _compared(clip: Clip) -> Iterator[Pixels]:
     return (rgb for rgb, _ in islice(clip.frames(), 0, MOST * APART + 1, APART))
 
 
-def _limits(clip: Clip, count: int, wanted: int, with_jod: bool) -> tuple[float | None, tuple[str, ...]]:
-    """The rate for JOD, None when that cannot be measured, and what there is to say."""
+def _limits(clip: Clip, count: int, expected: int, with_jod: bool) -> tuple[float | None, tuple[str, ...]]:
+    """Pictures a second for JOD, None when JOD cannot be measured; and notes on what was left out."""
     notes, fps = [], clip.fps / APART if with_jod else None
-    if count < wanted:
-        notes.append(f"the clip is short: {count} pictures were compared instead of {wanted}")
+    if count < expected:
+        notes.append(f"the clip is short: {count} pictures were compared instead of {expected}")
     if with_jod:
         try:
             metrics.fvvdp()

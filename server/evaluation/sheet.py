@@ -1,4 +1,4 @@
-"""Pictures side by side, for looking."""
+"""Contact sheets: labelled rows of pictures."""
 
 from __future__ import annotations
 

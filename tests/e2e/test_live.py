@@ -47,7 +47,7 @@ GRAB = """() => {
 def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import skimage.data
 
-    from enrollment.instant.pipeline import enroll
+    from enrollment import enroll
     from models import avatar_file
 
     path = tmp_path_factory.mktemp("e2e") / "astronaut.avatar"

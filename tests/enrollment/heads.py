@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.instant.depths import MARKS, usual_error
+from enrollment.instant.depths import MARKS, mean_depth_error
 from enrollment.portrait.portrait import SIZE, Portrait
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
@@ -61,7 +61,7 @@ def portrait_of(model: HeadModel, truth: Known, *, noise: float = 0.0, seed: int
     xy = camera.project(points)
     depth = (points[:, 2].mean() - points[:, 2]) * FOCAL / -points[:, 2].mean()
     marks = np.concatenate([xy, depth[:, None]], axis=1)
-    marks[:MARKS, 2] -= usual_error() * face_height(Landmarks(marks.astype(np.float32), 1.0, SIZE, SIZE))
+    marks[:MARKS, 2] -= mean_depth_error() * face_height(Landmarks(marks.astype(np.float32), 1.0, SIZE, SIZE))
     marks[:, :2] += np.random.default_rng(seed).normal(scale=noise, size=xy.shape)
     blank = np.full((SIZE, SIZE, 3), 255, np.uint8)
     return Portrait(

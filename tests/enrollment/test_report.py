@@ -1,9 +1,8 @@
-"""The sheet, the previews and the summary."""
+"""The preview sheet and the previews."""
 
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from PIL import Image
 
 from enrollment import report
 from enrollment.instant.pipeline import Enrollment
-from enrollment.report import guessed, preview_sheet, previews, summary
+from enrollment.report import preview_sheet, previews
 from models import avatar_file
-from models.heads.base import HeadModel, rotation_vector
+from models.heads.base import HeadModel
 
 SIZE = 128
 
@@ -62,35 +61,3 @@ def test_previews_are_small_pictures_that_fit_into_the_file(enrolled: Enrollment
     path = tmp_path / "a.avatar"
     avatar_file.save(replace(enrolled.avatar, previews=made), path)
     assert avatar_file.load(path, model).previews == made
-
-
-def test_a_summary_is_plain_json(enrolled: Enrollment) -> None:
-    said = summary(enrolled)
-    assert json.loads(json.dumps(said)) == said
-    assert said["gaussians"] == len(enrolled.avatar.gaussians) and said["photos"] == 1 and said["head"] == "anny"
-    assert said["fit_px_at_512"] == pytest.approx(enrolled.fit_rms, abs=0.01)
-    assert 0 < enrolled.fit_rms < 5
-    assert said["warnings"] == []
-
-
-def test_what_one_frontal_photo_does_not_show_is_called_a_guess(enrolled: Enrollment) -> None:
-    assert {"the left side of the head", "the right side of the head", "the back of the head"} <= set(guessed(enrolled))
-    assert "the top of the hair" not in guessed(enrolled)
-
-
-def test_further_photos_make_sides_true(enrolled: Enrollment) -> None:
-    """A photo taken from the person's left shows the left side."""
-    photo, portrait = enrolled.fit.photos[0], enrolled.portraits[0]
-    aside = replace(photo, rotation=rotation_vector(np.array([0.0, -np.deg2rad(50), 0.0])) @ photo.rotation)
-    both = replace(enrolled, fit=replace(enrolled.fit, photos=(photo, aside)), portraits=(portrait, portrait))
-    assert "the left side of the head" not in guessed(both)
-    assert "the right side of the head" in guessed(both)
-
-
-def test_hair_beyond_the_photo_is_called_a_guess(enrolled: Enrollment) -> None:
-    portrait = enrolled.portraits[0]
-    row = int(np.flatnonzero((portrait.matte > 0.5).any(axis=1))[0]) + 30
-    inside = portrait.inside.copy()
-    inside[:row] = False
-    cut = replace(portrait, inside=inside, matte=portrait.matte * inside)
-    assert "the top of the hair" in guessed(replace(enrolled, portraits=(cut,)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from enrollment.instant.pipeline import enroll
+from enrollment import enroll
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import Rates, ReconstructConfig
 from enrollment.reconstruction.reconstruct import Progress, reconstruct

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from enrollment.high import high
-from enrollment.high.high import combined, config_for, refine_high
-from enrollment.high.quality_gate import Report, Verdict
-from enrollment.high.synthesize import View
+from enrollment.high.high import HighOptions, combined, config_for, refine_high
+from enrollment.high.quality_gate import FrameQuality, QualityReport
+from enrollment.high.synthesize import TargetView
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import COARSE, Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
@@ -22,7 +22,7 @@ from models.heads.base import HeadModel
 from tests.models.diffusion import tiny
 
 REST = np.zeros(arkit.COUNT, np.float32)
-VIEWS = (View(180.0, REST, "back"), View(25.0, REST, "side"))
+VIEWS = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
 
 
 def test_a_run(enrolled: Enrollment, model: HeadModel) -> None:
@@ -30,11 +30,11 @@ def test_a_run(enrolled: Enrollment, model: HeadModel) -> None:
     steps: list[Progress] = []
     config = ReconstructConfig(steps=4, size=48, crops=0.0, check_every=2, coin=True)
     done = refine_high(
-        enrolled, model, Prior(tiny.config()), views=VIEWS, sampling_steps=1, config=config, synthesising=told.append,
-        progress=steps.append,
+        enrolled, model, Prior(tiny.config()), HighOptions(VIEWS, sampling_steps=1, config=config),
+        synthesis_progress=lambda stage, part: told.append(part), progress=steps.append,
     )  # fmt: skip
     assert told == sorted(told) and told[-1] == 1.0 and [p.step for p in steps] == [2, 4]
-    assert done.guard.counts["frames"] == 2 and done.sheet.ndim == 3
+    assert done.quality.counts["frames"] == 2 and done.sheet.ndim == 3
     gaussians = done.reconstruction.avatar.gaussians
     assert done.reconstruction.avatar.provenance["quality"] == "high"
     assert done.reconstruction.steps == 4 and np.isfinite(gaussians.colors).all()
@@ -42,23 +42,25 @@ def test_a_run(enrolled: Enrollment, model: HeadModel) -> None:
 
 
 def captured(monkeypatch: pytest.MonkeyPatch, weights: list[float], enrolled: Enrollment, model: HeadModel) -> Capture:
-    """The capture that reaches the optimiser when the guard gives such weights."""
+    """The capture that reaches the optimiser when the quality gate gives such weights."""
     seen: list[Capture] = []
 
     def frames(enrollment: Enrollment, *args: object, **options: object) -> tuple[Frame, ...]:
         lead = Capture.of_portraits(enrollment, enrollment.avatar.person(model)).frames[0].resized(32, 32)
         return tuple(replace(lead, name=f"made {i}", weight=1.0) for i in range(len(weights)))
 
-    def judged(made: tuple[Frame, ...], *args: object) -> tuple[tuple[Frame, ...], Report]:
+    def judged(made: tuple[Frame, ...], *args: object) -> tuple[tuple[Frame, ...], QualityReport]:
         kept = tuple(replace(f, weight=w) for f, w in zip(made, weights, strict=True) if w)
-        return kept, Report(tuple(Verdict(f.name, w, "" if w == 1 else "is odd") for f, w in zip(made, weights, strict=True)))
+        return kept, QualityReport(
+            tuple(FrameQuality(f.name, w, "" if w == 1 else "is odd") for f, w in zip(made, weights, strict=True))
+        )
 
     def optimised(avatar: object, model: object, capture: Capture, *args: object, **options: object) -> Reconstruction:
         seen.append(capture)
         return Reconstruction(enrolled.avatar, capture.frames, 0, (), "", capture.warnings, 0, 0.0)
 
     monkeypatch.setattr(high, "synthesize", frames)
-    monkeypatch.setattr(high.quality_gate, "guarded", judged)
+    monkeypatch.setattr(high, "apply_quality_gate", judged)
     monkeypatch.setattr(high, "reconstruct", optimised)
     refine_high(enrolled, model, Prior(tiny.config()))
     return seen[0]
@@ -69,7 +71,7 @@ def test_photo_and_views_share_the_looks(monkeypatch: pytest.MonkeyPatch, enroll
     assert len(capture.frames) == 11
     weights = np.array([f.weight for f in capture.frames])
     assert weights[0] == pytest.approx(weights[1:].sum()), "the photo is looked at as often as all views together"
-    assert weights[10] == pytest.approx(0.3 * weights[1]), "the guard's weights stay"
+    assert weights[10] == pytest.approx(0.3 * weights[1]), "the quality gate's weights stay"
     assert not capture.warnings
 
 
@@ -99,18 +101,18 @@ def test_hair_grows_before_the_views_are_made(monkeypatch: pytest.MonkeyPatch, e
         optimised.append(avatar)
         return Reconstruction(enrolled.avatar, capture.frames, 0, (), "", capture.warnings, 0, 0.0)
 
-    monkeypatch.setattr(high, "thickened", grown)
+    monkeypatch.setattr(high, "thicken_hair", grown)
     monkeypatch.setattr(high, "synthesize", made)
     monkeypatch.setattr(high, "sheet", lambda frames: np.zeros((1, 1, 3), np.uint8))
     monkeypatch.setattr(high, "reconstruct", reconstruct)
-    refine_high(enrolled, model, Prior(tiny.config()), views=VIEWS)
-    assert asked[0] == (enrolled, high.SURVEY) and asked[1] == (thick, VIEWS)
+    refine_high(enrolled, model, Prior(tiny.config()), HighOptions(VIEWS))
+    assert asked[0] == (enrolled, high.SILHOUETTE_VIEWS) and asked[1] == (thick, VIEWS)
     assert surveyed == [0] and optimised == [thick.avatar]
 
 
 def test_stopping_while_synthesising(enrolled: Enrollment, model: HeadModel) -> None:
     with pytest.raises(Cancelled):
-        refine_high(enrolled, model, Prior(tiny.config()), views=VIEWS, cancelled=lambda: True)
+        refine_high(enrolled, model, Prior(tiny.config()), HighOptions(VIEWS), cancelled=lambda: True)
 
 
 def test_no_views_at_all_leave_the_photos_alone(enrolled: Enrollment, model: HeadModel) -> None:

@@ -1,4 +1,4 @@
-"""The guard: frames without their face, with a face too many, out of place or in strange colours are not learned from."""
+"""The quality gate: frames without their face, with a face too many, out of place or in strange colours are not learned from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from enrollment.high.quality_gate import LESS, Report, Verdict, angle, guarded
-from enrollment.high.synthesize import View, synthesize
+from enrollment.high.quality_gate import LESS, FrameQuality, QualityReport, angle, apply_quality_gate
+from enrollment.high.synthesize import SynthesisOptions, TargetView, synthesize
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import Frame
 from models import arkit
@@ -28,16 +28,16 @@ def person(enrolled: Enrollment, model: HeadModel) -> PersonHead:
 @pytest.fixture(scope="module")
 def frames(enrolled: Enrollment, model: HeadModel) -> tuple[Frame, ...]:
     """Back, front and side, as the instant avatar has them."""
-    views = (View(180.0, REST, "back"), View(10.0, REST, "front"), View(80.0, REST, "side"))
-    return synthesize(enrolled, model, Prior(tiny.config()), views, steps=1, side=256)
+    views = (TargetView(180.0, REST, "back"), TargetView(10.0, REST, "front"), TargetView(80.0, REST, "side"))
+    return synthesize(enrolled, model, Prior(tiny.config()), views, SynthesisOptions(steps=1, side=256))
 
 
-def verdicts(frames: tuple[Frame, ...], person: PersonHead, enrolled: Enrollment) -> tuple[Verdict, ...]:
-    return guarded(frames, person, enrolled.portraits[0])[1].verdicts
+def qualities(frames: tuple[Frame, ...], person: PersonHead, enrolled: Enrollment) -> tuple[FrameQuality, ...]:
+    return apply_quality_gate(frames, person, enrolled.portraits[0])[1].frames
 
 
 def test_good_frames_stay(frames: tuple[Frame, ...], person: PersonHead, enrolled: Enrollment) -> None:
-    kept, report = guarded(frames, person, enrolled.portraits[0])
+    kept, report = apply_quality_gate(frames, person, enrolled.portraits[0])
     assert len(kept) == 3 and report.counts["dropped"] == 0
     assert kept[1].weight == frames[1].weight
 
@@ -48,9 +48,9 @@ def test_a_face_painted_out_is_dropped(frames: tuple[Frame, ...], person: Person
     hull = cv2.convexHull(np.round(xy).astype(np.int32))
     tone = np.median(image[front.matte > 0.9], axis=0)
     cv2.fillConvexPoly(image, hull, tone.tolist())
-    kept, report = guarded((frames[0], replace(front, image=image), frames[2]), person, enrolled.portraits[0])
+    kept, report = apply_quality_gate((frames[0], replace(front, image=image), frames[2]), person, enrolled.portraits[0])
     assert [f.name for f in kept] == ["back", "side"]
-    assert "no face" in report.verdicts[1].reason
+    assert "no face" in report.frames[1].reason
     assert report.counts == {"frames": 3, "good": 2, "less_weight": 0, "dropped": 1}
     assert "1 were left out" in report.sentence() and "no face" in report.sentence()
 
@@ -58,16 +58,16 @@ def test_a_face_painted_out_is_dropped(frames: tuple[Frame, ...], person: Person
 def test_a_face_in_another_place_is_dropped(frames: tuple[Frame, ...], person: PersonHead, enrolled: Enrollment) -> None:
     front = frames[1]
     moved = replace(front, image=np.roll(front.image, 25, axis=1), matte=np.roll(front.matte, 25, axis=1))
-    assert verdicts((moved,), person, enrolled)[0].weight == 0
+    assert qualities((moved,), person, enrolled)[0].weight == 0
     little = replace(front, image=np.roll(front.image, 6, axis=1), matte=np.roll(front.matte, 6, axis=1))
-    assert verdicts((little,), person, enrolled)[0].weight == LESS
+    assert qualities((little,), person, enrolled)[0].weight == LESS
 
 
 def test_a_face_on_the_back_is_dropped(frames: tuple[Frame, ...], person: PersonHead, enrolled: Enrollment) -> None:
     back, front = frames[0], frames[1]
     two_faced = replace(back, image=front.image, matte=front.matte)
-    verdict = verdicts((two_faced,), person, enrolled)[0]
-    assert verdict.weight == 0 and "back of the head" in verdict.reason
+    quality = qualities((two_faced,), person, enrolled)[0]
+    assert quality.weight == 0 and "back of the head" in quality.reason
 
 
 def test_strange_colours_are_dropped(frames: tuple[Frame, ...], person: PersonHead, enrolled: Enrollment) -> None:
@@ -75,19 +75,19 @@ def test_strange_colours_are_dropped(frames: tuple[Frame, ...], person: PersonHe
     green = replace(
         side, image=np.minimum(side.image, np.array([90, 255, 90])).astype(np.uint8) | np.array([0, 160, 0], np.uint8)
     )
-    verdict = verdicts((green,), person, enrolled)[0]
-    assert verdict.weight == 0 and "colours" in verdict.reason
+    quality = qualities((green,), person, enrolled)[0]
+    assert quality.weight == 0 and "colours" in quality.reason
     part = side.image.copy()
     part[: int(0.4 * len(part))] = (0, 255, 0)
-    assert verdicts((replace(side, image=part),), person, enrolled)[0].weight < 1
+    assert qualities((replace(side, image=part),), person, enrolled)[0].weight < 1
 
 
 def test_a_broken_frame_is_dropped(frames: tuple[Frame, ...], person: PersonHead, enrolled: Enrollment) -> None:
     empty = replace(frames[2], matte=np.zeros_like(frames[2].matte))
-    assert verdicts((empty,), person, enrolled)[0].weight == 0
+    assert qualities((empty,), person, enrolled)[0].weight == 0
 
 
 def test_angles_and_counts(frames: tuple[Frame, ...]) -> None:
     assert angle(frames[0]) > 170 and angle(frames[1]) < 15 and 70 < angle(frames[2]) < 90
-    report = Report((Verdict("a", 1.0, ""), Verdict("b", LESS, "is off"), Verdict("c", 0.0, "is bad")))
+    report = QualityReport((FrameQuality("a", 1.0, ""), FrameQuality("b", LESS, "is off"), FrameQuality("c", 0.0, "is bad")))
     assert report.counts == {"frames": 3, "good": 1, "less_weight": 1, "dropped": 1}

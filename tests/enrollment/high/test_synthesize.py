@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.high.conditions import Conditioner, Wanted, in_camera
-from enrollment.high.synthesize import EXPRESSIONS, UNFOLDED, View, planned, sheet, synthesize
+from enrollment.high.conditions import Conditioner, ViewConditions, in_camera
+from enrollment.high.synthesize import EXPRESSIONS, UNFOLD_RATIO, SynthesisOptions, TargetView, plan_views, sheet, synthesize
 from enrollment.instant.pipeline import Enrollment
-from enrollment.instant.surface import areas
-from enrollment.instant.texture_completion import unfolded
+from enrollment.instant.surface import triangle_areas
+from enrollment.instant.texture_completion import eyelid_vertices
 from enrollment.reconstruction.capture import Capture, Frame
 from models import arkit
 from models.diffusion.prior import Prior
@@ -21,8 +21,9 @@ from models.heads.raster import rasterize
 from tests.models.diffusion import tiny
 
 SIDE = 128
+OPTIONS = SynthesisOptions(steps=2, side=SIDE)
 REST = np.zeros(arkit.COUNT, np.float32)
-VIEWS = (View(180.0, REST, "back"), View(0.0, REST, "front"), View(50.0, REST, "side"))
+VIEWS = (TargetView(180.0, REST, "back"), TargetView(0.0, REST, "front"), TargetView(50.0, REST, "side"))
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +38,18 @@ def trained() -> Prior:
 
 @pytest.fixture(scope="module")
 def plain(enrolled: Enrollment, model: HeadModel, untrained: Prior) -> tuple[Frame, ...]:
-    return synthesize(enrolled, model, untrained, VIEWS, steps=2, side=SIDE)
+    return synthesize(enrolled, model, untrained, VIEWS, OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def changed(enrolled: Enrollment, model: HeadModel, trained: Prior) -> tuple[Frame, ...]:
-    return synthesize(enrolled, model, trained, VIEWS, steps=2, side=SIDE)
+    return synthesize(enrolled, model, trained, VIEWS, OPTIONS)
 
 
 @pytest.fixture(scope="module")
-def coarse(enrolled: Enrollment, model: HeadModel, plain: tuple[Frame, ...]) -> list[Wanted]:
-    maker = Conditioner(enrolled.avatar, model, enrolled.fit.photos[0], enrolled.portraits[0])
-    return [maker.wanted(f.camera, f.coefficients, oversampled=1) for f in plain]
+def coarse(enrolled: Enrollment, model: HeadModel, plain: tuple[Frame, ...]) -> list[ViewConditions]:
+    conditioner = Conditioner(enrolled, model)
+    return [conditioner.conditions_for(f.camera, f.coefficients, oversampled=1) for f in plain]
 
 
 def on_white(frame: Frame) -> NDArray[np.floating]:
@@ -56,7 +57,7 @@ def on_white(frame: Frame) -> NDArray[np.floating]:
     return frame.image / 255 * matte + 1 - matte
 
 
-def test_an_untrained_prior_gives_the_coarse_views(plain: tuple[Frame, ...], coarse: list[Wanted]) -> None:
+def test_an_untrained_prior_gives_the_coarse_views(plain: tuple[Frame, ...], coarse: list[ViewConditions]) -> None:
     for frame, known in zip(plain, coarse, strict=True):
         unseen = known.visibility == 0
         assert np.abs(on_white(frame) - known.color)[unseen].max() < 0.04
@@ -68,7 +69,7 @@ def test_an_untrained_prior_gives_the_coarse_views(plain: tuple[Frame, ...], coa
         assert np.median(cosine) > 0.999
 
 
-def test_the_photos_pixels_win(plain: tuple[Frame, ...], changed: tuple[Frame, ...], coarse: list[Wanted]) -> None:
+def test_the_photos_pixels_win(plain: tuple[Frame, ...], changed: tuple[Frame, ...], coarse: list[ViewConditions]) -> None:
     """Wherever the photo shows the surface, whatever the prior says; elsewhere the prior is heard."""
     shown = 0
     for before, after, known in zip(plain, changed, coarse, strict=True):
@@ -82,14 +83,16 @@ def test_the_photos_pixels_win(plain: tuple[Frame, ...], changed: tuple[Frame, .
 
 def test_eyelids_keep_the_avatars_skin(enrolled: Enrollment, model: HeadModel, trained: Prior) -> None:
     """Neither the prior's blur nor the photo's lashes, drawn out over the lid that the photo shows folded."""
-    shut = View(0.0, np.asarray(arkit.vector(**EXPRESSIONS["blink"]), np.float32), "blink")
-    (frame,) = synthesize(enrolled, model, trained, (shut,), steps=2, side=256)
-    maker = Conditioner(enrolled.avatar, model, enrolled.fit.photos[0], enrolled.portraits[0])
-    known = maker.wanted(frame.camera, shut.coefficients, oversampled=1)
-    found = rasterize(maker.person.vertices(shut.coefficients, maker.pose(shut.coefficients)), model.faces, frame.camera)
-    grown = areas(maker.person.expressed(shut.coefficients), model.faces)
-    grown = grown > UNFOLDED * areas(maker.person.expressed(enrolled.fit.photos[0].coefficients), model.faces)
-    faces = unfolded(model)[model.faces].any(axis=1) & (model.region == REGION["skin"]) & grown
+    shut = TargetView(0.0, np.asarray(arkit.vector(**EXPRESSIONS["blink"]), np.float32), "blink")
+    (frame,) = synthesize(enrolled, model, trained, (shut,), SynthesisOptions(steps=2, side=256))
+    conditioner = Conditioner(enrolled, model)
+    known = conditioner.conditions_for(frame.camera, shut.coefficients, oversampled=1)
+    found = rasterize(
+        conditioner.person.vertices(shut.coefficients, conditioner.pose(shut.coefficients)), model.faces, frame.camera
+    )
+    grown = triangle_areas(conditioner.person.expressed(shut.coefficients), model.faces)
+    grown = grown > UNFOLD_RATIO * triangle_areas(conditioner.person.expressed(enrolled.fit.photos[0].coefficients), model.faces)
+    faces = eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"]) & grown
     lids = ndimage.binary_erosion((found.face >= 0) & faces[np.maximum(found.face, 0)], iterations=2)
     assert lids.sum() > 60
     assert np.abs(on_white(frame) - known.color)[lids].max() < 0.06
@@ -99,7 +102,7 @@ def test_eyelids_keep_the_avatars_skin(enrolled: Enrollment, model: HeadModel, t
 
 
 def test_clothes_keep_the_avatars_colours(
-    changed: tuple[Frame, ...], coarse: list[Wanted], enrolled: Enrollment, model: HeadModel
+    changed: tuple[Frame, ...], coarse: list[ViewConditions], enrolled: Enrollment, model: HeadModel
 ) -> None:
     person = enrolled.avatar.person(model)
     for frame, known in ((changed[0], coarse[0]), (changed[2], coarse[2])):  # back and side
@@ -136,36 +139,42 @@ def test_frames_can_be_learned_from(changed: tuple[Frame, ...], enrolled: Enroll
 
 
 def test_the_same_again(changed: tuple[Frame, ...], enrolled: Enrollment, model: HeadModel, trained: Prior) -> None:
-    again = synthesize(enrolled, model, trained, VIEWS, steps=2, side=SIDE)
-    other = synthesize(enrolled, model, trained, VIEWS[:1], steps=2, side=SIDE, seed=5)
+    again = synthesize(enrolled, model, trained, VIEWS, OPTIONS)
+    other = synthesize(enrolled, model, trained, VIEWS[:1], SynthesisOptions(steps=2, side=SIDE, seed=5))
     assert all((a.image == b.image).all() for a, b in zip(changed, again, strict=True))
     assert (other[0].image != changed[0].image).any()
 
 
 def test_the_first_view_is_an_anchor_of_the_others(enrolled: Enrollment, model: HeadModel, trained: Prior) -> None:
     """What was made for the back is pasted beside it (F4): a view that follows another first one comes out differently."""
-    beside = View(150.0, REST, "beside")
+    beside = TargetView(150.0, REST, "beside")
     after_back, after_front = (
-        synthesize(enrolled, model, trained, (first, beside), steps=2, side=SIDE)[1] for first in (VIEWS[0], VIEWS[1])
+        synthesize(enrolled, model, trained, (first, beside), OPTIONS)[1] for first in (VIEWS[0], VIEWS[1])
     )
     assert np.abs(after_back.image.astype(int) - after_front.image)[after_back.matte > 0.9].mean() > 0.5
 
 
 def test_progress_and_stop(enrolled: Enrollment, model: HeadModel, untrained: Prior) -> None:
     told: list[float] = []
+
+    def hear(stage: str, part: float) -> None:
+        told.append(part)
+
     with pytest.raises(Cancelled):
-        synthesize(enrolled, model, untrained, VIEWS, steps=1, side=32, progress=told.append, cancelled=lambda: bool(told))
+        synthesize(
+            enrolled, model, untrained, VIEWS, SynthesisOptions(steps=1, side=32), progress=hear, cancelled=lambda: bool(told)
+        )
     assert told == [pytest.approx(1 / 3)]
 
 
 def test_the_plan_has_the_back_first_and_every_expression_from_both_sides() -> None:
-    plan = planned(12)
+    plan = plan_views(12)
     assert plan[0].yaw == 180 and len(plan) == 5 + 24
     assert {round(v.yaw) for v in plan[1:5]} == {90, -90, 135, -135}
     for name in EXPRESSIONS:
         yaws = [v.yaw for v in plan[5:] if v.name.endswith(name)]
         assert min(yaws) < -5 and max(yaws) > 5, name
-    assert len(planned(3, each=1)) == 8 and all(not v.coefficients.any() for v in planned(3, {}, 1))
+    assert len(plan_views(3, each=1)) == 8 and all(not v.coefficients.any() for v in plan_views(3, {}, 1))
 
 
 def test_the_sheet_shows_frames_and_normals(changed: tuple[Frame, ...]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from enrollment.instant.assemble import build
+from enrollment.instant.assemble import build_gaussians
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.pipeline import Enrollment
 from models import arkit
@@ -170,7 +170,7 @@ def test_the_photos_smile_is_not_in_the_neutral_face(studio: Studio, enrolled: E
 
 def test_building_again_gives_the_same_avatar(enrolled: Enrollment, model: HeadModel) -> None:
     avatar = enrolled.avatar
-    again = build(avatar.person(model), enrolled.fit, list(enrolled.portraits), avatar.offset)
+    again = build_gaussians(avatar.person(model), enrolled.fit, list(enrolled.portraits), avatar.offset)
     assert np.array_equal(again.face, avatar.gaussians.face)
     assert np.allclose(again.means, avatar.gaussians.means, atol=1e-5)
     assert np.allclose(again.colors, avatar.gaussians.colors, atol=1e-4)

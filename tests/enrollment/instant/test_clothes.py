@@ -8,8 +8,8 @@ import skimage.data
 from scipy import ndimage
 
 from enrollment.instant import clothes
-from enrollment.instant.pipeline import enroll
-from enrollment.instant.surface import View
+from enrollment.instant.pipeline import enroll_instant
+from enrollment.instant.surface import VisibleSurface
 from models.avatar import AvatarPoser
 from models.heads.base import REGION, HeadModel
 from models.heads.registry import by_name
@@ -39,7 +39,7 @@ def striped() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def at(striped: tuple[np.ndarray, np.ndarray, np.ndarray], rows: np.ndarray, column: float = 50.5) -> np.ndarray:
     colors, cloth, inside = striped
     xy = np.stack([np.full(len(rows), column), rows], axis=1)
-    return clothes._continued(colors, cloth, inside, xy)
+    return clothes._extrapolated(colors, cloth, inside, xy)
 
 
 def test_inside_the_photo_it_is_the_photo(striped: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -70,7 +70,7 @@ def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
     portrait = portrait_of(model, truth)
     side = portrait.image.shape[0]
     camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
-    view = View.of(model, (model.person(truth.identity).rest + truth.translation).astype(np.float32), camera)
+    view = VisibleSurface.of(model, (model.person(truth.identity).rest + truth.translation).astype(np.float32), camera)
     face = view.fragments.face
     head = (face >= 0) & (model.region[np.maximum(face, 0)] != REGION["body"])
     colors = np.full((side, side, 3), (0.15, 0.2, 0.45), np.float32)
@@ -88,7 +88,7 @@ def test_a_bust_has_no_seam_where_the_photo_ends() -> None:
     photo = np.asarray(skimage.data.astronaut(), np.uint8)
     shirt = photo.copy()
     shirt[212:] = (40, 60, 120)  # plain cloth, so that only a seam can make a difference
-    made = enroll([shirt[:245]], head=model)
+    made = enroll_instant([shirt[:245]], head=model)
     posed = AvatarPoser(made.avatar, model).pose(np.zeros(52, np.float32))
     drawn = CpuRasterizer().render(posed, orbit_camera(0, size=256, shown=0.6))
     column = drawn.color[:, 118:138][drawn.alpha[:, 118:138].min(axis=1) > 0.95].mean(axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from enrollment.instant.fit import PhotoFit
-from enrollment.instant.gaze import LIMIT, gaze
+from enrollment.instant.gaze import LIMIT, estimate_gaze
 from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose
@@ -29,7 +29,7 @@ def looking(model: HeadModel, truth: Known, look: tuple[float, float]) -> tuple[
 
 
 def found(model: HeadModel, look: tuple[float, float], turn: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Array:
-    return gaze(*looking(model, known(model, 1, turn=turn), look))
+    return estimate_gaze(*looking(model, known(model, 1, turn=turn), look))
 
 
 @pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (5.0, 25.0, 0.0)])
@@ -49,5 +49,5 @@ def test_straight_ahead_is_straight_and_both_eyes_agree(model: HeadModel) -> Non
 def test_irises_beyond_the_eye_stay_within_the_limit(model: HeadModel) -> None:
     person, photo, portrait = looking(model, known(model, 1), (0.0, 0.0))
     portrait.landmarks.points[468:, 0] += 500
-    assert np.isfinite(gaze(person, photo, portrait)).all()
-    assert np.abs(gaze(person, photo, portrait)).max() <= LIMIT + 1e-6
+    assert np.isfinite(estimate_gaze(person, photo, portrait)).all()
+    assert np.abs(estimate_gaze(person, photo, portrait)).max() <= LIMIT + 1e-6

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from enrollment.instant.assemble import _see
+from enrollment.instant.assemble import _source_photo
 from enrollment.instant.lift import MOUTH, lift, polygon_of
 from enrollment.instant.pipeline import Enrollment
 from models import binding
@@ -12,11 +12,11 @@ from models.heads.base import REGION, HeadModel
 def test_the_teeth_of_a_smile_belong_to_the_upper_jaw(enrolled: Enrollment, model: HeadModel) -> None:
     """The astronaut laughs: what is bright between the lips must not sink when the jaw opens, tongue and cavity may."""
     avatar = enrolled.avatar
-    seen = _see(avatar.person(model), enrolled.fit, avatar.offset, 0, enrolled.portraits[0])
+    seen = _source_photo(avatar.person(model), enrolled.fit, avatar.offset, 0, enrolled.portraits[0])
     none = np.zeros(len(model.faces), bool)
-    made = lift(seen.view, seen.portrait, seen.colors, none, none)
-    world = binding.to_world(made, binding.frames(seen.view.vertices, model.faces))
-    column, row = np.floor(seen.view.camera.project(world.means)).astype(int).T
+    made = lift(seen.surface, seen.portrait, seen.colors, none, none)
+    world = binding.to_world(made, binding.frames(seen.surface.vertices, model.faces))
+    column, row = np.floor(seen.surface.camera.project(world.means)).astype(int).T
     between = polygon_of(MOUTH, seen.portrait.landmarks.points[:, :2], seen.colors.shape[:2])
     side = len(between) - 1
     mouth = between[np.clip(row, 0, side), np.clip(column, 0, side)] & (model.region[made.face] != REGION["skin"])
@@ -26,7 +26,7 @@ def test_the_teeth_of_a_smile_belong_to_the_upper_jaw(enrolled: Enrollment, mode
     dark = mouth & (made.colors.mean(axis=1) < 0.4)
     assert (model.region[made.face[dark]] == REGION["upper_teeth"]).mean() < 0.2, "a shadow is not on the teeth"
     depth = -world.means[bright][:, 2]
-    teeth = -seen.view.vertices[model.region_vertices("upper_teeth")][:, 2]
+    teeth = -seen.surface.vertices[model.region_vertices("upper_teeth")][:, 2]
     assert depth.min() > teeth.min() - 2e-3 and depth.max() < teeth.max(), "and lies where they are, not behind"
 
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from enrollment.instant.pipeline import MAX_PHOTOS, Enrollment, enroll
+from enrollment.instant.pipeline import MAX_PHOTOS, Enrollment, enroll_instant
 from models import avatar_file
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel
@@ -34,7 +34,7 @@ def photos(astronaut: Pixels, model: HeadModel, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def several(photos: list[Path | Pixels]) -> Enrollment:
-    return enroll(photos, consent="")
+    return enroll_instant(photos, consent="")
 
 
 def test_progress_goes_up_to_one(enrolled: Enrollment, stages: list[tuple[str, float]]) -> None:
@@ -51,7 +51,7 @@ def test_cancelling_stops_at_the_next_stage(
     monkeypatch.chdir(tmp_path)
     told: list[str] = []
     with pytest.raises(Cancelled, match="nothing was written"):
-        enroll([astronaut], progress=lambda stage, _: told.append(stage), cancelled=lambda: len(told) >= last)
+        enroll_instant([astronaut], progress=lambda stage, _: told.append(stage), cancelled=lambda: len(told) >= last)
     assert len(told) == last
     assert not list(tmp_path.iterdir())
 
@@ -72,13 +72,13 @@ def test_unusable_photos_among_good_ones_are_warnings(several: Enrollment) -> No
 
 def test_without_any_usable_photo_the_first_reason_is_raised(photos: list[Path | Pixels]) -> None:
     with pytest.raises(PhotoError, match="letter"):
-        enroll([photos[1], photos[3]])
+        enroll_instant([photos[1], photos[3]])
 
 
 @pytest.mark.parametrize("count", [0, MAX_PHOTOS + 1])
 def test_the_number_of_photos_is_checked(count: int) -> None:
     with pytest.raises(PhotoError, match=f"1 to {MAX_PHOTOS} photos were expected, {count} came"):
-        enroll([Path("nobody.jpg")] * count)
+        enroll_instant([Path("nobody.jpg")] * count)
 
 
 def test_provenance_tells_neither_name_nor_path(several: Enrollment, photos: list[Path | Pixels]) -> None:

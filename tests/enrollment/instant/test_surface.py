@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from enrollment.instant.surface import Samples, View, sample, stretched
+from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
 from models import arkit
 from models.heads.base import HeadModel, PersonHead
 from models.types import Array, Camera
@@ -25,7 +25,7 @@ def samples(person: PersonHead) -> Samples:
     return sample(person, spacing)
 
 
-def areas(vertices: Array, model: HeadModel) -> Array:
+def triangle_areas(vertices: Array, model: HeadModel) -> Array:
     c = vertices[model.faces]
     return np.asarray(0.5 * np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1))
 
@@ -50,7 +50,7 @@ def test_the_same_head_gives_the_same_samples(samples: Samples, person: PersonHe
 def test_density_is_as_asked_for_and_follows_the_stretch(samples: Samples, person: PersonHead, model: HeadModel) -> None:
     """Per area of the most stretched expression: one sample a square of the spacing."""
     skin = model.region_faces("skin")
-    full = areas(person.rest, model) * stretched(person, np.zeros(arkit.COUNT, np.float32))
+    full = triangle_areas(person.rest, model) * stretch_ratios(person, np.zeros(arkit.COUNT, np.float32))
     assert len(samples.face) == pytest.approx(full[skin].sum() / 0.004**2, rel=0.02)
     count = np.bincount(samples.face, minlength=len(model.faces))
     blocks = np.array_split(np.flatnonzero(skin), 40)
@@ -74,7 +74,7 @@ def test_values_are_interpolated_and_selected(samples: Samples, person: PersonHe
 
 
 def test_lids_stretch_and_a_skull_does_not(person: PersonHead, model: HeadModel) -> None:
-    grown = stretched(person, np.zeros(arkit.COUNT, np.float32))
+    grown = stretch_ratios(person, np.zeros(arkit.COUNT, np.float32))
     assert grown.shape == (len(model.faces),) and grown.min() >= 1
     assert grown.max() > 2
     crown = person.rest[model.faces].mean(axis=1)[:, 1] > 0.12
@@ -114,7 +114,7 @@ def test_visible_is_what_nothing_hides(model: HeadModel) -> None:
     both = np.concatenate([faces, faces + len(ball)]).astype(np.int32)
     head = replace(model, faces=both, template=vertices)
     camera = Camera(256, 256, 700, 700, 128, 128, np.diag([1.0, -1.0, -1.0, 1.0]))
-    view = View.of(head, vertices, camera)
+    view = VisibleSurface.of(head, vertices, camera)
     seen, xy, facing = view.visible(vertices, view.normals)
     toward = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     clear = np.abs(facing) > 0.15  # the very rim may fall to either side
@@ -129,5 +129,5 @@ def test_points_outside_the_picture_are_not_visible(model: HeadModel) -> None:
     ball, faces = sphere()
     head = replace(model, faces=faces, template=ball)
     camera = Camera(256, 256, 700, 700, -400, 128, np.diag([1.0, -1.0, -1.0, 1.0]))
-    view = View.of(head, ball, camera)
+    view = VisibleSurface.of(head, ball, camera)
     assert not view.visible(ball, view.normals)[0].any()

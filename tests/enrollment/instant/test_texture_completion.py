@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from enrollment.instant import texture_completion
-from enrollment.instant.surface import View, sample
+from enrollment.instant.surface import VisibleSurface, sample
 from models.heads.base import REGIONS, HeadModel
 from models.types import Camera
 from tests.enrollment.heads import FOCAL, known, portrait_of
@@ -64,7 +64,7 @@ def test_hair_is_carried_behind_the_head_without_ears_and_without_a_seam(model: 
     vertices = (person.rest @ truth.rotation.T + truth.translation).astype(np.float32)
     side = portrait.image.shape[0]
     camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
-    view = View.of(model, vertices, camera)
+    view = VisibleSurface.of(model, vertices, camera)
     hair = texture_completion.scalp(model)
     xy = camera.project(vertices)
     x, y = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)

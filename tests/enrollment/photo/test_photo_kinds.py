@@ -16,9 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from enrollment.photo import deep_tiff, reader
-from enrollment.photo.reader import decode_photo, read_photo
+from enrollment.photo.reader import read_photo
 from models.errors import PhotoError
-from tests.enrollment.photo.test_reader import PICTURE, _chunk, _encoded_srgb, _without_gamma, close, encoded, one_sentence
+from tests.enrollment.photo.test_reader import (
+    PICTURE,
+    _chunk,
+    _encoded_srgb,
+    _without_gamma,
+    close,
+    decode_photo,
+    encoded,
+    one_sentence,
+)
 
 pillow_heif.register_heif_opener()
 UPRIGHT = np.ascontiguousarray(PICTURE.repeat(4, axis=0).repeat(4, axis=1))

@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from enrollment.photo import reader
-from enrollment.photo.reader import decode_photo, read_photo
+from enrollment.photo.reader import decode, read_photo
 from models.errors import PhotoError
 
 RAMP = np.stack([*np.meshgrid(np.linspace(20, 230, 48), np.linspace(10, 200, 32)), np.full((32, 48), 90.0)], axis=2)
 PICTURE = np.asarray(RAMP, np.uint8)
 """(32, 48, 3): no symmetry, so that a wrong turn shows."""
+
+
+def decode_photo(data: bytes) -> NDArray[np.uint8]:
+    return decode(data, "the photo")[0]
 
 
 def encoded(picture: Image.Image, form: str, **options: object) -> bytes:

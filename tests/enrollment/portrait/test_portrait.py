@@ -10,8 +10,7 @@ import pytest
 import skimage.data
 from numpy.typing import NDArray
 
-from enrollment.high.conditions import wanted_camera
-from enrollment.portrait.humanity import LEAST_HUMAN, humanity
+from enrollment.high.conditions import target_camera
 from enrollment.portrait.portrait import MOST_TURN, SIZE, SMALLEST_FACE, Portrait, prepare
 from models.errors import PhotoError
 from models.heads.base import HeadModel
@@ -73,14 +72,6 @@ def cats() -> list[Pixels]:
 def test_a_cat_is_refused_however_it_is_shown() -> None:
     for cat in cats():
         assert "a photo of a person's face was expected" in refusal(cat)
-
-
-def test_a_cat_that_fools_the_landmark_network_is_told_from_a_person(astronaut: Pixels) -> None:
-    fooled = [(cat, face) for cat in cats() for face in detect_faces(cat)]
-    assert fooled, "some picture of the cat must get past the first look, or this tests nothing"
-    assert max(humanity(cat, face) for cat, face in fooled) < LEAST_HUMAN - 0.05
-    for photo in (astronaut, turned(astronaut, 20), exposed(astronaut, 1.6)):
-        assert humanity(photo, detect_faces(photo)[0]) > LEAST_HUMAN + 0.2
 
 
 def test_of_several_faces_the_largest_is_used(astronaut: Pixels) -> None:
@@ -176,7 +167,7 @@ def test_the_matte_is_the_person(portrait: Portrait) -> None:
 
 
 def test_beside_the_hollow_of_a_turned_cheek_is_nobody(model: HeadModel) -> None:
-    head, camera = SyntheticHead.random(model, 11, hair_style="bald", glasses="none"), wanted_camera(45.0, 0.0, size=SIZE)
+    head, camera = SyntheticHead.random(model, 11, hair_style="bald", glasses="none"), target_camera(45.0, 0.0, size=SIZE)
     sample = head.render(camera, np.zeros(52, np.float32), background=(0.85, 0.87, 0.9))
     picture = np.asarray(np.round(255 * sample.color.clip(0, 1)), np.uint8)
     face = detect_faces(picture, max_faces=1)[0]
@@ -187,12 +178,3 @@ def test_beside_the_hollow_of_a_turned_cheek_is_nobody(model: HeadModel) -> None
     found = matte(picture, face)
     assert (found[beside] > 0.5).mean() < 0.3
     assert found[cv2.erode(sample.matte, np.ones((15, 15))) > 0.98].mean() > 0.97
-
-
-def test_wide_photos_are_cut_before_they_are_warped(astronaut: Pixels) -> None:
-    """OpenCV warps no picture of more than 32767 pixels a side."""
-    wide = np.zeros((512, 40_000, 3), np.uint8)
-    wide[:, -512:] = astronaut
-    face = detect_faces(astronaut)[0]
-    moved = replace(face, points=face.points + np.array([40_000 - 512, 0, 0], np.float32))
-    assert humanity(wide, moved) == pytest.approx(humanity(astronaut, face), abs=0.1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from enrollment.high.conditions import OPENGL, Conditioner, in_camera, pose_map, wanted_camera
+from enrollment.high.conditions import OPENGL, Conditioner, in_camera, pose_map, target_camera
 from enrollment.prior_training import face_crops, pair_cache, training_pairs
 from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING, Cache, FaceCache, to_batch
 from enrollment.prior_training.training_pairs import Practiced, enrolled
@@ -35,12 +35,12 @@ def made(head: SyntheticHead) -> Practiced:
 
 @pytest.fixture(scope="module")
 def conditioner(made: Practiced, model: HeadModel) -> Conditioner:
-    return Conditioner(made.avatar, model, made.fitted.photos[0], made.shot.portrait)
+    return Conditioner(made.enrollment, model)
 
 
 def truth(made: Practiced, yaw: float, size: int = SIZE) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Colour, matte and normals as the prior has them, of the true head in the photo's expression."""
-    camera = made.true_camera(wanted_camera(yaw, size=size))
+    camera = made.true_camera(target_camera(yaw, size=size))
     c = made.shot.coefficients
     seen = made.head.render(camera, c, made.true_pose(c), background=1.0)
     return seen.color, seen.matte, in_camera(seen.normals, seen.matte, camera)
@@ -57,7 +57,7 @@ def shifted(picture: NDArray[np.float32], right: int, down: int) -> NDArray[np.f
 @pytest.mark.parametrize("yaw", [0.0, 30.0])
 def test_warp_coarse_view_and_truth_lie_on_each_other(made: Practiced, conditioner: Conditioner, yaw: float) -> None:
     """Moved by two pixels in any direction they fit worse: the cameras agree."""
-    known = conditioner.wanted(wanted_camera(yaw, size=SIZE), made.fitted.photos[0].coefficients)
+    known = conditioner.conditions_for(target_camera(yaw, size=SIZE), made.enrollment.fit.photos[0].coefficients)
     color, _, _ = truth(made, yaw)
     seen = known.visibility * (known.alpha > 0.99)
     assert seen.mean() > 0.1
@@ -69,7 +69,7 @@ def test_warp_coarse_view_and_truth_lie_on_each_other(made: Practiced, condition
 
 def test_normals_of_coarse_view_pose_map_and_truth_are_in_one_frame(made: Practiced, conditioner: Conditioner) -> None:
     """Camera axes, OpenGL: on the face, within thirty degrees of each other; as long as alpha."""
-    known = conditioner.wanted(wanted_camera(35.0, size=SIZE), made.fitted.photos[0].coefficients)
+    known = conditioner.conditions_for(target_camera(35.0, size=SIZE), made.enrollment.fit.photos[0].coefficients)
     _, matte, normals = truth(made, 35.0)
     both = (known.visibility > 0.9) & (matte > 0.99) & (known.alpha > 0.99)
     for ours in (known.normals, known.pose):
@@ -80,7 +80,7 @@ def test_normals_of_coarse_view_pose_map_and_truth_are_in_one_frame(made: Practi
 
 
 def test_the_photo_is_visible_from_the_front_only(made: Practiced, conditioner: Conditioner) -> None:
-    front, back = (conditioner.wanted(wanted_camera(yaw, size=SIZE), NEUTRAL) for yaw in (0.0, 180.0))
+    front, back = (conditioner.conditions_for(target_camera(yaw, size=SIZE), NEUTRAL) for yaw in (0.0, 180.0))
     assert front.visibility.sum() > 10 * back.visibility.sum()
     assert back.alpha.sum() > 0.5 * front.alpha.sum()
     assert not front.warp[front.visibility == 0].any()
@@ -88,11 +88,11 @@ def test_the_photo_is_visible_from_the_front_only(made: Practiced, conditioner: 
 
 def test_the_warp_follows_the_expression(made: Practiced, conditioner: Conditioner) -> None:
     """An opened mouth shows what the photo did not."""
-    c = made.fitted.photos[0].coefficients.copy()
+    c = made.enrollment.fit.photos[0].coefficients.copy()
     wide = c.copy()
     wide[arkit.INDEX["jawOpen"]] = 1.0
-    camera = wanted_camera(0.0, size=128)
-    before, after = conditioner.wanted(camera, c), conditioner.wanted(camera, wide)
+    camera = target_camera(0.0, size=128)
+    before, after = conditioner.conditions_for(camera, c), conditioner.conditions_for(camera, wide)
     mouth = np.s_[70:100, 48:80]
     assert after.visibility[mouth].mean() < before.visibility[mouth].mean() - 0.02
     assert np.abs(after.pose - before.pose).max() < 1e-6, "pose maps have no expression (G5)"
@@ -110,16 +110,16 @@ def test_a_practice_photo_is_framed_and_imperfect(head: SyntheticHead) -> None:
 
 def test_pose_map_looks_at_the_viewer(model: HeadModel) -> None:
     person = model.person(np.zeros(model.identity_count))
-    front = pose_map(person, person.rest, wanted_camera(0.0, size=SIZE))
+    front = pose_map(person, person.rest, target_camera(0.0, size=SIZE))
     assert front[SIZE // 2, SIZE // 2, 2] > 0.5
     np.testing.assert_array_equal(OPENGL, [1, -1, -1])
-    left = pose_map(person, person.rest, wanted_camera(90.0, size=SIZE))
+    left = pose_map(person, person.rest, target_camera(90.0, size=SIZE))
     assert left[SIZE // 2, SIZE // 2, 2] > 0.5, "also from the side: normals are in the camera's frame"
 
 
 def test_a_face_comes_with_the_places_of_its_landmarks(model: HeadModel, head: SyntheticHead) -> None:
     """Closed lids meet, in the points of both eyes as in the face; the pictures are those of `face_parts`."""
-    camera, c = wanted_camera(10.0, size=face_crops.CROP), NEUTRAL.copy()
+    camera, c = target_camera(10.0, size=face_crops.CROP), NEUTRAL.copy()
     gap = {}
     for name, shut in (("open", 0.0), ("shut", 1.0)):
         c[[arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]] = shut

@@ -47,7 +47,7 @@ async def nginx(port: int) -> AsyncIterator[int]:
 
     server = await asyncio.start_server(forward, "127.0.0.1", 0)
     async with server:
-        yield server.call.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1]
 
 
 async def ask(port: int, path: str, *headers: str) -> tuple[bytes, bytes]:

@@ -17,8 +17,8 @@ def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tm
     """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
     monkeypatch.setattr(evaluation, "FACES", 5)
     nothing = weights.Prior(config(expression={"crop": face_crops.CROP})).eval()
-    exam = evaluation.Exam.set_for(1, nothing.config.size)
-    result = evaluation.examine(nothing, exam, steps=(1, 3), out_sheet=tmp_path / "s.png")
+    benchmark = evaluation.PriorBenchmark.generate(1, nothing.config.size)
+    result = evaluation.evaluate_prior(nothing, benchmark, steps=(1, 3), out_sheet=tmp_path / "s.png")
     assert [f.steps for f in result.figures] == [1, 3] and result.views == 8
     for f in result.figures:
         assert f.unseen_db == pytest.approx(result.painted_db, abs=1e-4) and f.seconds > 0
@@ -27,11 +27,11 @@ def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tm
     assert result.readout_r2 < 0.9 and 0 <= result.triples <= 1
     assert result.thick_outline == pytest.approx(result.outline, abs=0.01) and 0.02 < result.outline < 0.3
     assert (tmp_path / "s.png").stat().st_size > 1000
-    again = evaluation.examine(trained(nothing.config), exam, steps=(1,))
+    again = evaluation.evaluate_prior(trained(nothing.config), benchmark, steps=(1,))
     assert again.painted_db == pytest.approx(result.painted_db) and again.figures[0].unseen_db < again.painted_db
     assert again.rows()[0]["gain_db"] == 0.0 and len(again.rows()) == 2
     with pytest.raises(PriorConfigError, match="expected to see faces on 128 pixels, it sees them on 64"):
-        evaluation.examine(trained(), exam)
+        evaluation.evaluate_prior(trained(), benchmark)
 
 
 @pytest.mark.usefixtures("one_torch_thread")
@@ -39,7 +39,7 @@ def test_the_prior_that_ships_knows_more_than_the_coarse_view(monkeypatch: pytes
     monkeypatch.setattr(evaluation, "FACES", 5)
     assert weights.SHIPPED.stat().st_size < 40e6 and weights.notes(weights.SHIPPED)["steps"]
     shipped = weights.load(weights.SHIPPED)
-    result = evaluation.examine(shipped, evaluation.Exam.set_for(2, shipped.config.size), steps=(1,))
+    result = evaluation.evaluate_prior(shipped, evaluation.PriorBenchmark.generate(2, shipped.config.size), steps=(1,))
     (ours,) = result.figures
     assert ours.unseen_db > result.painted_db + 1 and ours.normals_deg < result.coarse_deg - 2
     assert ours.hair_deg < result.fitted_hair_deg - 2 and result.triples > 0.8

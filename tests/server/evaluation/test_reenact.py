@@ -92,5 +92,5 @@ def test_too_short_a_clip(actor: Actor, tmp_path: Path) -> None:
 
 
 def test_nan_becomes_none() -> None:
-    result = ReenactResult("clip.mp4", 1, {"avatar": metrics.Scores(20.0, 0.9, float("nan"), None, 1)}, ())
+    result = ReenactResult("clip.mp4", 1, {"avatar": metrics.ImageScores(20.0, 0.9, float("nan"), None, 1)}, ())
     assert result.as_dict()["scores"]["avatar"]["akd"] is None

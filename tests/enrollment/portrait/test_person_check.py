@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from enrollment.portrait import anatomy
-from enrollment.portrait.anatomy import LEAST_PERSON, checked, personhood, unsteadiness
+from enrollment.portrait import person_check
+from enrollment.portrait.person_check import LEAST_PERSON, check_person, landmark_instability, person_score
 from enrollment.portrait.portrait import SIZE, Portrait, _crop
 from models.errors import PhotoError
 from models.heads.base import HeadModel
@@ -33,26 +33,26 @@ def fooling() -> list[Portrait]:
 
 
 def test_people_are_people(portrait: Portrait, model: HeadModel) -> None:
-    assert checked(portrait) is portrait and personhood(portrait) > LEAST_PERSON + 0.2
+    assert check_person(portrait) is portrait and person_score(portrait) > LEAST_PERSON + 0.2
     rng = np.random.default_rng(1)
     odd = portrait_in(picture_of(model.person(rng.normal(scale=1.5, size=model.identity_count))))
-    assert personhood(odd) > LEAST_PERSON
+    assert person_score(odd) > LEAST_PERSON
 
 
 def test_a_cat_is_none(fooling: list[Portrait]) -> None:
     assert fooling
     for cat in fooling:
-        assert personhood(cat) < LEAST_PERSON - 0.2
+        assert person_score(cat) < LEAST_PERSON - 0.2
         with pytest.raises(PhotoError, match="more like an animal"):
-            checked(cat)
+            check_person(cat)
 
 
 def test_it_is_none_even_when_the_detectors_are_sure(
     fooling: list[Portrait], portrait: Portrait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(anatomy, "humanity", lambda *_: 0.6)
+    monkeypatch.setattr(person_check, "human_face_score", lambda *_: 0.6)
     assert fooling
     for cat in fooling:
-        assert personhood(cat) < LEAST_PERSON
-        assert unsteadiness(cat) > 2 * unsteadiness(portrait)
-    assert personhood(portrait) > LEAST_PERSON
+        assert person_score(cat) < LEAST_PERSON
+        assert landmark_instability(cat) > 2 * landmark_instability(portrait)
+    assert person_score(portrait) > LEAST_PERSON

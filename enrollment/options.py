@@ -1,0 +1,41 @@
+"""What can be chosen for an enrollment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Quality = Literal["instant", "standard", "high"]
+"""instant: no optimisation, seconds. standard: optimised on photos or clip, minutes. high: also on views from the diffusion
+prior."""
+MOST_CLIP_FRAMES = 1800
+"""Pictures of a clip that are read by default: a minute at 30 a second."""
+
+
+@dataclass(frozen=True)
+class RefineOptions:
+    """Options of the optimisation that follows the instant avatar in "standard" and "high" quality.
+
+    steps: of the optimisation; what suits the input when None. device: "cpu" or "cuda". prior: weights file of the diffusion
+    prior for "high", the shipped one when None. checkpoint: file in which the state of the optimisation is kept, so that the same
+    call goes on after it was stopped or killed; None for no file. clip_frames: how many of the clip's first pictures are read.
+    verify_person: refuse a clip that shows somebody else than the photos; a clip without photos is not checked.
+    """
+
+    steps: int | None = None
+    device: str = "cpu"
+    prior: Path | None = None
+    checkpoint: Path | None = None
+    clip_frames: int = MOST_CLIP_FRAMES
+    verify_person: bool = True
+
+
+@dataclass(frozen=True)
+class EnrollOptions:
+    """All options of an enrollment. consent: who agreed, for the provenance record. head: name of the head model."""
+
+    quality: Quality = "instant"
+    consent: str = ""
+    head: str = "anny"
+    refinement: RefineOptions = field(default_factory=RefineOptions)
