@@ -1,7 +1,7 @@
 """Head pose and expression of a known person at one instant, from landmarks in one or several cameras that are known too.
 
 Damped Gauss-Newton on 6 numbers of the pose and the coefficients that landmarks can tell; those stay in [0, 1]. Residuals
-lose their say as in `enrollment.instant.fit` (Geman-McClure).
+have the robust weights of `enrollment.instant.fit` (Geman-McClure).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AWAY = 0.75
 
 
 @dataclass(frozen=True)
-class Moment:
+class FrameFit:
     """head: (4, 4) avatar space -> world. coefficients: (52,) float32. rms: pixels over all landmarks of all views."""
 
     head: Array64
@@ -35,8 +35,11 @@ class Moment:
     rms: float
 
 
-def moment_of(person: PersonHead, views: Sequence[tuple[Landmarks, Camera]]) -> Moment | None:
-    """What `person` did when all of `views` (one world) were taken; None when the face lies before none of the cameras."""
+def fit_frame(person: PersonHead, views: Sequence[tuple[Landmarks, Camera]]) -> FrameFit | None:
+    """Pose and expression of `person` from the landmarks in all `views` (one instant, one world).
+
+    None when the face lies behind a camera.
+    """
     problem = _Problem(person, views)
     state = _State(problem.start(), np.zeros(arkit.COUNT))
     damping = 1.0
@@ -54,7 +57,7 @@ def moment_of(person: PersonHead, views: Sequence[tuple[Landmarks, Camera]]) -> 
         else:
             damping *= 6.0
     rms = problem.rms(state)
-    return Moment(state.head, state.coefficients.astype(np.float32), rms) if np.isfinite(rms) else None
+    return FrameFit(state.head, state.coefficients.astype(np.float32), rms) if np.isfinite(rms) else None
 
 
 @dataclass(frozen=True)
