@@ -50,7 +50,7 @@ class PriorRun:
 class PriorTrainingOptions:
     """steps: in all; minutes: of this call; None for no limit. threads: of torch on the CPU, torch's own number when None.
     resume: go on with the run in the folder. start: weights to begin with. heads: synthetic people to train on; begin: people
-    that must be there before training begins, all when None, and the others are made meanwhile, so that such a run cannot be repeated
+    who must be there before training begins, all when None; the others are made meanwhile, and such a run cannot be repeated
     exactly. held: further people, to measure with. views: of each person. cache: folder of the training pairs, out/cache when
     None. folder: Stable-Diffusion-format weights that a latent configuration needs. workers: processes that make pairs.
     """

@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
+from enrollment import workflow
+from enrollment.instant.pipeline import Enrollment
 from models import avatar_file
 from models.errors import VisavisError
 from server.cli import cli
@@ -41,7 +43,16 @@ def call(*words: object) -> Result:
     return CliRunner().invoke(cli, [str(w) for w in words])
 
 
-def test_a_folder_a_configuration_and_networks_make_an_avatar_with_corrections(capture: Path, tmp_path: Path) -> None:
+def test_a_folder_a_configuration_and_networks_make_an_avatar_with_corrections(
+    capture: Path, enrolled: Enrollment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portraits: list[NDArray[np.uint8]] = []
+
+    def enroll_instant(pictures: list[NDArray[np.uint8]], **_: object) -> Enrollment:
+        portraits.extend(pictures)
+        return enrolled
+
+    monkeypatch.setattr(workflow, "enroll_instant", enroll_instant)
     (tmp_path / "fit.toml").write_text(CONFIG)
     out = tmp_path / "a.avatar"
     done = call(
@@ -50,6 +61,7 @@ def test_a_folder_a_configuration_and_networks_make_an_avatar_with_corrections(c
     assert done.exit_code == 0, done.output
     result = json.loads(done.output.strip().splitlines()[-1])
     assert result["quality"] == "standard" and result["steps"] == 3 and result["baking_loss_db"] >= 0
+    assert [p.shape for p in portraits] == [(512, 512, 3)], "the folder's picture leads when no photo is named"
     made = avatar_file.load(out)
     assert made.corrections is not None and made.corrections.gaussians is not None, "version 2, with the networks' directions"
     assert made.corrections.loss_db == pytest.approx(result["baking_loss_db"], abs=1e-3)
