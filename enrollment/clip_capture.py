@@ -47,7 +47,7 @@ def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES) -> Pixels:
     with FaceTracker() as tracker:
         for rgb, _ in islice(clip.frames(), most):
             face = tracker.track(rgb)
-            if face is not None and (cost := _portrait_cost(face)) < least:
+            if face is not None and (cost := portrait_cost(face)) < least:
                 least, chosen = cost, rgb
     if chosen is None:
         raise ClipError(
@@ -56,7 +56,7 @@ def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES) -> Pixels:
     return chosen
 
 
-def _portrait_cost(face: Landmarks) -> float:
+def portrait_cost(face: Landmarks) -> float:
     """Cost of a picture as the portrait: turned away, eyelids lowered, mouth open, each 1 at the thresholds above."""
     shut = [max(0.0, 1 - _aspect_ratio(face, a, b, c, d) / OPEN_EYES) for a, b, c, d in LIDS]
     return turned_away(face) / TURNED + sum(shut) + _aspect_ratio(face, *LIPS) / OPEN_MOUTH

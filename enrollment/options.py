@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Quality = Literal["instant", "standard", "high"]
 """instant: no optimisation, seconds. standard: optimised on photos or clip, minutes. high: also on views from the diffusion
@@ -21,6 +21,9 @@ class RefineOptions:
     prior for "high", the shipped one when None. checkpoint: file in which the state of the optimisation is kept, so that the same
     call goes on after it was stopped or killed; None for no file. clip_frames: how many of the clip's first pictures are read.
     verify_person: refuse a clip that shows somebody else than the photos; a clip without photos is not checked.
+    capture: folder in the nerfstudio / VHAP layout on which "standard" optimises besides. changes: of the optimiser's
+    configuration, nested tables (`enrollment.reconstruction.config_file`). autoencoder: Stable-Diffusion-format folder that a
+    `prior` in latents needs.
     """
 
     steps: int | None = None
@@ -29,6 +32,9 @@ class RefineOptions:
     checkpoint: Path | None = None
     clip_frames: int = MOST_CLIP_FRAMES
     verify_person: bool = True
+    capture: Path | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+    autoencoder: Path | None = None
 
 
 @dataclass(frozen=True)

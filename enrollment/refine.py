@@ -1,10 +1,11 @@
-"""Optimise an instant avatar further: on its photos, on a clip, or on views that a diffusion prior synthesises."""
+"""Optimise an instant avatar on photos, on a clip, on a capture folder, or on views that a diffusion prior synthesises."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from enrollment.high.high import HighOptions, config_for, refine_high
 from enrollment.instant.pipeline import Enrollment
 from enrollment.options import RefineOptions
 from enrollment.reconstruction.capture import Capture
+from enrollment.reconstruction.capture_folder import read_folder
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.reconstruction.reconstruct import Progress, Reconstruction
+from enrollment.reconstruction.config_file import changed
+from enrollment.reconstruction.reconstruct import Reconstruction
 from enrollment.reconstruction.standard import refine
 from models.avatar import Avatar
 from models.diffusion.prior import Prior
@@ -40,9 +43,7 @@ def refine_on_photos(
     """Optimise the instant avatar on its own photos. When `cancelled` returns True, the best avatar so far is returned."""
     config = _configured(ReconstructConfig.for_photos(len(first.portraits)), options)
     progress("refining", 0.0)
-    return refine(
-        first, model, config=config, checkpoint_path=options.checkpoint, progress=_reported(progress), cancelled=cancelled
-    )
+    return refine(first, model, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled)
 
 
 def refine_on_clip(
@@ -78,7 +79,7 @@ def refine_on_clip(
     progress("refining", 0.0)
     shaped = refine(
         first, model, clip=capture, config=config, checkpoint_path=options.checkpoint,
-        progress=_reported(progress, 0.0, part), cancelled=cancelled,
+        progress=_part_of(progress, 0.0, part), cancelled=cancelled,
     )  # fmt: skip
     if shaped.stopped or config.steps == total:
         return shaped
@@ -88,15 +89,37 @@ def refine_on_clip(
     restarted = replace(shaped.avatar, gaussians=first.avatar.gaussians, corrections=None)
     made = refine(
         replace(first, avatar=restarted), model, clip=capture, unfilmed=UNSEEN_EXPRESSIONS, checkpoint_path=checkpoint,
-        config=replace(config, steps=total - config.steps, rig=False), progress=_reported(progress, part, 1.0),
+        config=replace(config, steps=total - config.steps, rig=False), progress=_part_of(progress, part, 1.0),
         cancelled=cancelled,
     )  # fmt: skip
     if made.stopped and 2 * made.steps < total - config.steps:
-        return replace(shaped, stopped=made.stopped)
+        return replace(shaped, stop=made.stop)
     if checkpoint is not None and not made.stopped:
         checkpoint.unlink(missing_ok=True)
     return replace(
         made, steps=shaped.steps + made.steps, losses=shaped.losses + made.losses, skipped=shaped.skipped + made.skipped
+    )
+
+
+def refine_on_folder(
+    first: Enrollment,
+    model: HeadModel,
+    folder: Path,
+    options: RefineOptions,
+    *,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Reconstruction:
+    """Optimise the instant avatar on its photos and on the frames of a folder in the nerfstudio / VHAP layout.
+
+    Raises `CaptureError` when the folder cannot be used.
+    """
+    progress("reading the capture", 0.0)
+    capture = read_folder(folder, first.avatar.person(model))
+    config = _configured(ReconstructConfig.for_clip(), options)
+    progress("refining", 0.0)
+    return refine(
+        first, model, clip=capture, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled
     )
 
 
@@ -116,16 +139,18 @@ def refine_with_prior(
     config = _configured(config_for(len(first.portraits)), options)
     made = refine_high(
         first, model, prior, HighOptions(config=config, checkpoint_path=options.checkpoint), synthesis_progress=progress,
-        progress=_reported(progress), cancelled=cancelled,
+        progress=progress, cancelled=cancelled,
     )  # fmt: skip
     warnings = (*made.reconstruction.warnings, made.quality.sentence())
     return replace(made.reconstruction, warnings=tuple(dict.fromkeys(warnings))), made.sheet
 
 
 def _configured(config: ReconstructConfig, options: RefineOptions) -> ReconstructConfig:
+    """`config` with what `options` change."""
+    config = changed(config, options.changes)
     return replace(config, device=options.device, steps=config.steps if options.steps is None else options.steps)
 
 
-def _reported(progress: ProgressCallback, begin: float = 0.0, end: float = 1.0) -> Callable[[Progress], None]:
-    """Reports the optimiser's steps as parts of the work from `begin` to `end`."""
-    return lambda p: progress(f"refining, {p.gaussians} Gaussians, loss {p.loss:.4f}", begin + (end - begin) * p.step / p.steps)
+def _part_of(progress: ProgressCallback, begin: float, end: float) -> ProgressCallback:
+    """Progress of a stage that takes the work from `begin` to `end`."""
+    return lambda stage, part: progress(stage, begin + (end - begin) * part)

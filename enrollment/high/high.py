@@ -17,7 +17,7 @@ from enrollment.instant.hair_thickness import thicken_hair
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.reconstruction.reconstruct import Progress, Reconstruction, reconstruct
+from enrollment.reconstruction.reconstruct import Reconstruction, reconstruct
 from models import arkit
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
@@ -29,8 +29,8 @@ FEWEST = 6
 """With fewer accepted frames, pictures of the instant avatar are added to the capture (`Capture.beside`)."""
 STEPS = 1000
 """Least number of optimisation steps: a photo is then drawn as often as without synthesised frames."""
-BEND = 1.0
-"""Largest deformation of synthesised frames in the optimisation (`ReconstructConfig.bend`), pixels of a picture 256 wide."""
+WARP_SPREAD = 1.0
+"""Spread of the warps of synthesised frames in the optimisation (`ReconstructConfig.warp_spread`)."""
 SILHOUETTE_VIEWS = tuple(
     TargetView(yaw, np.zeros(arkit.COUNT, np.float32), f"outline at {yaw:.0f}°")
     for yaw in (180.0, *AROUND, 60.0, -60.0, 40.0, -40.0)
@@ -68,7 +68,7 @@ class HighResult:
 def config_for(photos: int) -> ReconstructConfig:
     """Configuration for that many photos: normals are learned, and COIN and deformations absorb inconsistencies of the views."""
     base = ReconstructConfig.for_photos(photos)
-    return replace(base, steps=max(base.steps, STEPS), normals=True, coin=True, bend=BEND)
+    return replace(base, steps=max(base.steps, STEPS), normals=True, coin=True, warp_spread=WARP_SPREAD)
 
 
 def refine_high(
@@ -78,7 +78,7 @@ def refine_high(
     options: HighOptions = DEFAULTS,
     *,
     synthesis_progress: ProgressCallback = no_progress,
-    progress: Callable[[Progress], None] | None = None,
+    progress: ProgressCallback = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> HighResult:
     """Instant avatar -> thicker hair -> synthesised views -> quality gate -> optimisation -> baked corrections.

@@ -27,20 +27,9 @@ from models.diffusion.config import PriorConfig, TrainingConfig
 from models.diffusion.precision import autocast
 from models.diffusion.prior import Prior
 from models.diffusion.space import LatentSpace
+from models.progress import ProgressCallback, no_progress
 
 WEIGHTS, CHECKPOINT, LOG, CURVES = "prior.safetensors", "checkpoint.safetensors", "log.jsonl", "curves.png"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """step: done so far, of `steps` in all (0: until the time is over). loss: mean of the last few. samples_per_second: of
-    this call."""
-
-    step: int
-    steps: int
-    loss: float
-    samples_per_second: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,7 @@ def train(
     space: LatentSpace | None = None,
     faces: FaceSource | None = None,
     held_faces: Faces | None = None,
-    report: Callable[[Progress], None] | None = None,
+    progress: ProgressCallback = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Trains until `steps` in all are done, `minutes` of this call are over, or `cancelled`, whichever is first.
@@ -128,8 +117,8 @@ def train(
             speed = seen / seconds
             mean = _mean(recent)
             _log(out, rows, {"step": step, **mean, "samples_per_second": round(speed, 3), "seconds": round(seconds, 1)})
-            if report is not None:
-                report(Progress(step, steps or 0, mean["loss"], speed, seconds))
+            part = step / steps if steps else seconds / (60 * minutes) if minutes else 0.0
+            progress(f"step {step}, loss {mean['loss']:.4f}, {speed:.1f} samples/s", min(part, 1.0))
         if held is not None and step % how.sample_every == 0:
             figures = _look(prior, averages, readout, held, held_faces, out / f"samples_{step:06d}.png", device)
             _log(out, rows, {"step": step, **figures})

@@ -10,13 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from enrollment.prior_training.face_crops import CROP
 from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING, Cache, FaceCache, throughput
 from models import outputs, stopping
 from models.diffusion.config import PriorConfig, PriorConfigError
 from models.errors import Cancelled, MissingPartError
+from models.progress import ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    from models.diffusion.prior import Prior
+    from models.diffusion.space import LatentSpace
 
 ROOM = 64 << 20
 """Bytes that a run takes at least, and its training data."""
@@ -41,95 +46,142 @@ class PriorRun:
         return dataclasses.asdict(self)
 
 
+@dataclass(frozen=True)
+class PriorTrainingOptions:
+    """steps: in all; minutes: of this call; None for no limit. threads: of torch on the CPU, torch's own number when None.
+    resume: go on with the run in the folder. start: weights to begin with. heads: synthetic people to train on; begin: people
+    who must be there before training begins, all when None; the others are made meanwhile, and such a run cannot be repeated
+    exactly. held: further people, to measure with. views: of each person. cache: folder of the training pairs, out/cache when
+    None. folder: Stable-Diffusion-format weights that a latent configuration needs. workers: processes that make pairs.
+    """
+
+    steps: int | None = None
+    minutes: float | None = None
+    device: str = "cpu"
+    threads: int | None = None
+    seed: int = 0
+    resume: bool = True
+    start: Path | None = None
+    heads: int = 400
+    begin: int | None = None
+    held: int = 16
+    views: int = 12
+    cache: Path | None = None
+    folder: Path | None = None
+    workers: int = 2
+
+
 def train_prior(
     config: PriorConfig,
     out: Path,
+    options: PriorTrainingOptions,
     *,
-    steps: int | None = None,
-    minutes: float | None = None,
-    device: str = "cpu",
-    threads: int | None = None,
-    seed: int = 0,
-    resume: bool = True,
-    start: Path | None = None,
-    heads: int = 400,
-    begin: int | None = None,
-    held: int = 16,
-    views: int = 12,
-    cache: Path | None = None,
-    workers: int = 2,
-    tell: Callable[[str, float], None] = lambda stage, part: None,
+    progress: ProgressCallback = no_progress,
     note: Callable[[str], None] = lambda text: None,
 ) -> PriorRun:
-    """Make the pairs that are missing and train on them; Ctrl-C ends either early and cleanly.
+    """Make the training pairs that are missing and train on them; Ctrl-C ends either early and cleanly.
 
-    begin: heads that must be there before training begins; the others are made while it runs, and such a run cannot be repeated
-    exactly. The others are those of `visavis train prior`. Raises `PriorConfigError`, `MissingPartError`, `StorageError`.
+    Raises `PriorConfigError`, `MissingPartError`, `StorageError`, `WeightsError`.
     """
     import torch
 
-    from enrollment.prior_training.loop import Progress, train
-    from models.diffusion import weights
+    from enrollment.prior_training.loop import train
 
-    if config.space.kind != "pixel" or config.training.frames > 1:
+    _require_trainable(config, options)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    data = options.cache or out / "cache"
+    check_places(out, data, options.start, options.workers)
+    config, first, space = _initial_weights(config, options)
+    pairs, faces = Cache(data, config.size, options.views), FaceCache(data / "faces")
+    groups, cross_view = config.training.faces, config.mechanisms.cross_view
+    files: tuple[Cache | FaceCache, ...] = (pairs, faces) if groups else (pairs,)
+    seeds = range(TRAINING, TRAINING + options.heads)
+    with _interrupted() as stop:
+        _make_first(files, options, stop, progress)
+
+        def make_the_others() -> None:
+            for kind in files:
+                kind.make(seeds, workers=(options.workers + 1) // 2, cancelled=stop.is_set)
+
+        maker = threading.Thread(target=make_the_others)
+        maker.start()
+        try:
+            source = pairs.batches(options.heads, config.training.batch, seed=options.seed, cross_view=cross_view)
+            speed = throughput(source, 5)
+            if not stop.is_set():
+                note(f"{len(pairs.there(seeds))} people to train on, {speed:.0f} pairs a second")
+            done = train(
+                config, source, out, steps=options.steps, minutes=options.minutes, device=options.device, seed=options.seed,
+                resume=options.resume, held=pairs.held(options.held, views=HELD_VIEWS, cross_view=cross_view),
+                faces=faces.batches(options.heads, groups, seed=options.seed, cross_view=cross_view) if groups else None,
+                held_faces=faces.held(options.held) if groups else None,
+                start=first, space=space, progress=progress, cancelled=stop.is_set,
+            )  # fmt: skip
+        finally:
+            stop.set()
+            maker.join()
+    there = len(pairs.there(seeds))
+    return PriorRun(
+        str(done.weights), done.steps, config.training.batch, done.loss, there, there * options.views, speed, done.seconds
+    )
+
+
+def _require_trainable(config: PriorConfig, options: PriorTrainingOptions) -> None:
+    """Raises `PriorConfigError` or `MissingPartError` when the configuration cannot be trained with what is there."""
+    import torch
+
+    if config.training.frames > 1:
         raise PriorConfigError(
-            f"training on synthetic heads needs space.kind pixel and training.frames 1, {config.name} has others; "
-            "train that one on your own data with enrollment.prior_training.loop.train"
+            f"training on synthetic heads needs training.frames 1, as its pairs are no clips, {config.name} has "
+            f"{config.training.frames}; change it, or call enrollment.prior_training.loop.train with clips"
+        )
+    if config.space.kind == "latent" and options.folder is None:
+        raise PriorConfigError(
+            f"the configuration {config.name} works in the latents of an autoencoder, and none came; name the folder of "
+            "Stable-Diffusion-format weights that holds it with --weights-folder"
+        )
+    if config.space.kind == "pixel" and options.folder is not None:
+        raise PriorConfigError(
+            f"a folder of Stable-Diffusion-format weights is for latent configurations, {config.name} is of pixels; leave it away"
         )
     if config.expression.crop != CROP:
         raise PriorConfigError(
             f"training on synthetic heads needs expression.crop {CROP}, {config.name} has {config.expression.crop}; change it"
         )
-    if device == "cuda" and not torch.cuda.is_available():
+    if options.device == "cuda" and not torch.cuda.is_available():
         raise MissingPartError("a CUDA device was expected, torch finds none; train with --device cpu or install torch for CUDA")
-    if threads is not None:
-        torch.set_num_threads(threads)
-    folder = cache or out / "cache"
-    check_places(out, folder, start, workers)
-    pairs, faces = Cache(folder, config.size, views), FaceCache(folder / "faces")
-    groups = config.training.faces
-    cross_view = config.mechanisms.cross_view
-    wanted = range(TRAINING, TRAINING + heads)
-    with _interrupted() as stop:
-        for what, seeds in (
-            ("held-out people", range(HELD_OUT, HELD_OUT + held)),
-            ("people to train on", wanted[: begin or heads]),
-        ):
-            pairs.make(seeds, workers=workers, cancelled=stop.is_set, tell=partial(_drawn, tell, what))
-            if groups:
-                faces.make(seeds, workers=workers, cancelled=stop.is_set, tell=partial(_drawn, tell, f"faces of {what}"))
 
-        if stop.is_set():
-            raise Cancelled("training was stopped while its data were made; those that are whole are kept for the next call")
 
-        def make_the_others() -> None:
-            for files in (pairs, faces) if groups else (pairs,):
-                files.make(wanted, workers=(workers + 1) // 2, cancelled=stop.is_set)
+def _initial_weights(config: PriorConfig, options: PriorTrainingOptions) -> tuple[PriorConfig, Prior | None, LatentSpace | None]:
+    """The configuration with the network of the operator's folder, the weights to begin with, and the autoencoder."""
+    from models.diffusion import weights
 
-        maker = threading.Thread(target=make_the_others)
-        maker.start()
+    if options.folder is None:
+        return config, None if options.start is None else weights.load(options.start), None
+    from models.diffusion.space import LatentSpace
+    from models.diffusion.stable_diffusion import prior_from_folder
 
-        def say(now: Progress) -> None:
-            part = now.step / now.steps if now.steps else now.seconds / (60 * minutes) if minutes else 0.0
-            tell(f"step {now.step}, loss {now.loss:.4f}, {now.samples_per_second:.1f} samples/s", min(part, 1.0))
+    prior, _ = prior_from_folder(options.folder, config)
+    assert isinstance(prior.space, LatentSpace)
+    first = prior if options.start is None else weights.load(options.start, space=prior.space)
+    return prior.config, first, prior.space
 
-        try:
-            source = pairs.batches(heads, config.training.batch, seed=seed, cross_view=cross_view)
-            speed = throughput(source, 5)
-            if not stop.is_set():
-                note(f"{len(pairs.there(wanted))} people to train on, {speed:.0f} pairs a second")
-            done = train(
-                config, source, out, steps=steps, minutes=minutes, device=device, seed=seed, resume=resume,
-                held=pairs.held(held, views=HELD_VIEWS, cross_view=cross_view),
-                faces=faces.batches(heads, groups, seed=seed, cross_view=cross_view) if groups else None,
-                held_faces=faces.held(held) if groups else None,
-                start=None if start is None else weights.load(start), report=say, cancelled=stop.is_set,
-            )  # fmt: skip
-        finally:
-            stop.set()
-            maker.join()
-    there = len(pairs.there(wanted))
-    return PriorRun(str(done.weights), done.steps, config.training.batch, done.loss, there, there * views, speed, done.seconds)
+
+def _make_first(
+    files: tuple[Cache | FaceCache, ...], options: PriorTrainingOptions, stop: threading.Event, progress: ProgressCallback
+) -> None:
+    """Make the data that must be there before training begins. Raises `Cancelled` when `stop` was set meanwhile."""
+    people = {
+        "held-out people": range(HELD_OUT, HELD_OUT + options.held),
+        "people to train on": range(TRAINING, TRAINING + min(options.begin or options.heads, options.heads)),
+    }
+    for name, seeds in people.items():
+        for kind in files:
+            stage = f"drawing {name}" if isinstance(kind, Cache) else f"drawing faces of {name}"
+            kind.make(seeds, workers=options.workers, cancelled=stop.is_set, tell=partial(_drawn, progress, stage))
+    if stop.is_set():
+        raise Cancelled("training was stopped while its data were made; those that are whole are kept for the next call")
 
 
 def check_places(out: Path, cache: Path, start: Path | None, workers: int) -> None:
@@ -142,8 +194,9 @@ def check_places(out: Path, cache: Path, start: Path | None, workers: int) -> No
         outputs.check_folder(cache, "training data", lambda entry: True, room=ROOM, parents=True, shared=True)
 
 
-def _drawn(tell: Callable[[str, float], None], what: str, done: int, of: int) -> None:
-    tell(f"drawing {what}", done / of)
+def _drawn(progress: ProgressCallback, stage: str, done: int, of: int) -> None:
+    """Report the heads that are done as a part of all."""
+    progress(stage, done / of)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def row_type(size: int) -> np.dtype[np.void]:
 
 
 @dataclass(frozen=True)
-class Practiced:
+class EnrolledSynthetic:
     """A synthetic head, enrolled from one photo. similarity: (4, 4), true avatar space -> the fitted head's, with scale."""
 
     head: SyntheticHead
@@ -64,7 +64,7 @@ class Practiced:
         return Pose(head, head, gaze_of(self.head.person.model, np.asarray(coefficients, np.float32)))
 
 
-def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTRAIT) -> Practiced:
+def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTRAIT) -> EnrolledSynthetic:
     """Photograph a head and enroll it (`enrollment.instant.pipeline.build_instant`), without detecting a face."""
     model = head.person.model
     shot = photograph(head, rng, side=side)
@@ -75,45 +75,45 @@ def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTR
         p.landmarks(p.expressed(c))[trusted].astype(np.float64)
         for p, c in ((person, photo.coefficients), (head.person, shot.coefficients))
     )
-    return Practiced(head, shot, enrollment, _laid_on(theirs, ours))
+    return EnrolledSynthetic(head, shot, enrollment, _laid_on(theirs, ours))
 
 
 def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12) -> NDArray[np.void]:
     """(views,) training pairs (`row_type`) of the synthetic head with number `seed`; two views of each moment."""
     rng = np.random.default_rng([seed, 0x9A1])
-    desk = Desk.of(SyntheticHead.random(model, seed), rng, size)
+    maker = TrainingPairMaker.of(SyntheticHead.random(model, seed), rng, size)
     out = np.zeros(views, row_type(size))
     truth = np.zeros(arkit.COUNT, np.float32)
     for i in range(views):
         if i % 2 == 0:
             truth = random_expression(rng, model)
-        out[i], _ = desk.pair(*random_view(rng, size), truth, rng)
+        out[i], _ = maker.pair(*random_view(rng, size), truth, rng)
         out[i]["moment"] = i // 2
     return out
 
 
 @dataclass(frozen=True)
-class Desk:
+class TrainingPairMaker:
     """Where pairs of one synthetic head of `size` pixels are made."""
 
-    made: Practiced
+    made: EnrolledSynthetic
     conditioner: Conditioner
     size: int
     reference: tuple[Array, Array]
     """The photo and its pose map, the same in all pairs."""
 
     @staticmethod
-    def of(head: SyntheticHead, rng: np.random.Generator, size: int) -> Desk:
+    def of(head: SyntheticHead, rng: np.random.Generator, size: int) -> TrainingPairMaker:
         """Photograph the head and enroll it."""
         made = enrolled(head, rng, side=min(SIZE, max(PORTRAIT, 3 * size)))
         conditioner = Conditioner(made.enrollment, head.person.model, threads=1)
-        return Desk(made, conditioner, size, conditioner.reference(size))
+        return TrainingPairMaker(made, conditioner, size, conditioner.reference(size))
 
     def pair(self, yaw: float, camera: Camera, truth: Array, rng: np.random.Generator) -> tuple[NDArray[np.void], HeadSample]:
         """One row of `row_type`, (), its moment left open, and the truth of the wanted view. truth: coefficients (52,)."""
         row = np.zeros((), row_type(self.size))
         row["reference"], row["reference_pose"] = _bytes(self.reference[0]), _signed(self.reference[1])
-        known = self.conditioner.conditions_for(camera, believed(truth, rng))
+        known = self.conditioner.conditions_for(camera, noisy_coefficients(truth, rng))
         pose, true_camera = self.made.true_pose(truth), self.made.true_camera(camera)
         seen = self.made.head.render(true_camera, truth, pose, supersample=4, background=1.0)
         normals = seen.normals @ true_camera.world_to_camera[:3, :3].T * np.array([1, -1, -1]) * seen.matte[..., None]
@@ -138,7 +138,7 @@ def random_view(rng: np.random.Generator, size: int) -> tuple[float, Camera]:
     return float(yaw), target_camera(yaw, pitch, size=size, shown=SHOWN * float(rng.uniform(0.95, 1.05)))
 
 
-def believed(truth: Array, rng: np.random.Generator) -> Array:
+def noisy_coefficients(truth: Array, rng: np.random.Generator) -> Array:
     """The coefficients (52,) that the coarse view is drawn with: a third of them true, a third as a tracker has them, a third
     none, or the expression latent would have nothing to tell (G1)."""
     kind = rng.integers(3)
@@ -158,7 +158,7 @@ def _laid_on(a: Array64, b: Array64) -> Array64:
     return out
 
 
-def _parts(made: Practiced, coefficients: Array, camera: Camera) -> NDArray[np.uint8]:
+def _parts(made: EnrolledSynthetic, coefficients: Array, camera: Camera) -> NDArray[np.uint8]:
     return face_crops.look(made.head, made.true_camera(camera), coefficients, made.true_pose(coefficients))[0]
 
 

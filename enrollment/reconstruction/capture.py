@@ -2,7 +2,7 @@
 optimiser (`enrollment.reconstruction.reconstruct`) sees.
 
 It comes from the portraits of an instant enrollment, from a clip that was tracked (`enrollment.clip_capture`), from a folder in
-the nerfstudio / VHAP layout (`enrollment.reconstruction.folder`), or from anything that yields frames.
+the nerfstudio / VHAP layout (`enrollment.reconstruction.capture_folder`), or from anything that yields frames.
 """
 
 from __future__ import annotations

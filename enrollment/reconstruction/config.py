@@ -1,5 +1,4 @@
-"""What the optimiser does, every mechanism with its switch. Numbers in front of mechanisms are those of the two papers'
-checklist: G for GeoDiff4D, F for FaceCraft4D."""
+"""What the optimiser does: every mechanism has a switch. docs/mechanisms.md lists the codes of the mechanisms (G10, F8)."""
 
 from __future__ import annotations
 
@@ -76,7 +75,7 @@ class ReconstructConfig:
     densify: bool = False
     densify_every: int = 150
     grow: float = 0.02
-    """Part of the Gaussians that is split each time, those whose place on the picture the loss pulls at most."""
+    """Part of the Gaussians that is split each time, those with the largest gradient of their position on the picture."""
     most: int = 80_000
     """Gaussians; splitting stops there."""
     prune: bool = True
@@ -88,9 +87,9 @@ class ReconstructConfig:
     """The same for those that are seen."""
     enough: float = 1.0
     """How well a Gaussian must be seen to count as seen here; less frees those that lie half behind others."""
-    bend: float = 0.0
-    """Standard deviation, in pixels of a picture 256 wide, of smooth bends by which frames may differ from each other; the first
-    frame is taken as it is (`enrollment.reconstruction.aligning`). 0: none are looked for."""
+    warp_spread: float = 0.0
+    """Standard deviation, in pixels of a picture 256 wide, of smooth warps by which frames may differ from each other; the
+    first frame is taken as it is (`enrollment.reconstruction.photometric_warp`). 0: none are estimated."""
     coin: bool = False
     """F8, F9: a small network takes what only single frames say about colours; the first frame's is baked in at the end."""
     dynamics: bool = False

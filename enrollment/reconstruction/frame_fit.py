@@ -31,7 +31,7 @@ NEAREST = 0.02
 
 
 @dataclass(frozen=True)
-class Moment:
+class FrameFit:
     """head: (4, 4) avatar space -> world. coefficients: (52,) float32. rms: pixels over all landmarks of all views."""
 
     head: Array64
@@ -39,15 +39,18 @@ class Moment:
     rms: float
 
 
-def moment_of(person: PersonHead, views: Sequence[tuple[Landmarks, Camera]]) -> Moment | None:
-    """What `person` did when all of `views` (one world) were taken; None when the face lies before none of the cameras."""
+def fit_frame(person: PersonHead, views: Sequence[tuple[Landmarks, Camera]]) -> FrameFit | None:
+    """Pose and expression of `person` from the landmarks in all `views` (one instant, one world).
+
+    None when the face lies behind a camera.
+    """
     problem = _Problem(person, views)
     start = _State(problem.start(), np.zeros(arkit.COUNT))
     state = minimise(problem, start, steps=ITERATIONS, energy=problem.energy)
     if state is None:
         return None
     rms = problem.rms(state)
-    return Moment(state.head, state.coefficients.astype(np.float32), rms) if np.isfinite(rms) else None
+    return FrameFit(state.head, state.coefficients.astype(np.float32), rms) if np.isfinite(rms) else None
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ with the mechanisms of `enrollment.reconstruction.config`. What no frame shows s
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
@@ -19,43 +19,41 @@ from torch import Tensor
 
 from enrollment.reconstruction import checkpoint, losses
 from enrollment.reconstruction.adam import Adam
-from enrollment.reconstruction.aligning import Aligner
 from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.photometric_warp import PhotometricWarp
 from enrollment.reconstruction.scene import Drawn, Scene
 from enrollment.reconstruction.targets import Target, Targets
 from models.avatar import Avatar
 from models.errors import CaptureError
 from models.heads.base import HeadModel
+from models.progress import ProgressCallback, no_progress
 
 BAD_STEPS = 3
 """Steps in a row without a finite loss after which the run ends."""
 GROW_FROM, GROW_TO = 0.15, 0.6
 """Parts of all steps between which Gaussians are split."""
-BEND_FROM = 0.1
-"""Part of all steps that are done before frames are bent: something must have been drawn to bend them onto."""
+WARP_FROM = 0.1
+"""Part of all steps before frames are warped: the renderings must resemble the frames first."""
 GAUSSIAN_BYTES, PIXEL_BYTES = 3500, 900
 """Memory a Gaussian (parameters, moments, the rasterizer's lists) and a pixel of a training picture; measured."""
 SPARE = 0.8
 """Part of the free memory that may be used."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """step, steps: done and to do. loss: mean over the last ones. gaussians: as many as there are now. remaining: seconds."""
+class StopReason(Enum):
+    """Why an optimisation ended; the value is a sentence for the person, empty for a run that was finished."""
 
-    step: int
-    steps: int
-    loss: float
-    gaussians: int
-    remaining: float
+    FINISHED = ""
+    CANCELLED = "the run was stopped; the best so far was kept"
+    NOT_FINITE = f"{BAD_STEPS} steps in a row had no finite loss; the last good state was kept"
 
 
 @dataclass(frozen=True)
 class Reconstruction:
     """avatar: the optimised one. frames: of the capture, in refined poses when the rig was refined. steps: done.
-    losses: mean of each `check_every` steps. stopped: why it ended early, one sentence; empty when it did not.
+    losses: mean of each `check_every` steps. stop: why the run ended.
     warnings: the capture's. skipped: steps that had no finite loss. baking_loss: decibels that the frames lose when drawn with
     the avatar's corrections in place of the networks that were switched on; 0 without any."""
 
@@ -63,10 +61,15 @@ class Reconstruction:
     frames: tuple[Frame, ...]
     steps: int
     losses: tuple[float, ...]
-    stopped: str
+    stop: StopReason
     warnings: tuple[str, ...]
     skipped: int
     baking_loss: float
+
+    @property
+    def stopped(self) -> str:
+        """Why the run ended early, one sentence; empty for a run that was finished."""
+        return self.stop.value
 
 
 def reconstruct(
@@ -75,8 +78,8 @@ def reconstruct(
     capture: Capture,
     config: ReconstructConfig | None = None,
     *,
-    progress: Callable[[Progress], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
     checkpoint_path: Path | None = None,
 ) -> Reconstruction:
     """Optimise `avatar` on `model` against `capture`.
@@ -87,13 +90,13 @@ def reconstruct(
     config = config or ReconstructConfig()
     avatar = replace(avatar, corrections=None)  # they are of networks that are trained anew, or not at all
     require_memory(len(avatar.gaussians), capture, config)
-    with _alone():
+    with _one_thread():
         run = _Run(avatar, model, capture, config, checkpoint_path)
-        return run.go(progress or (lambda _: None), cancelled or (lambda: False))
+        return run.go(progress, cancelled)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """Torch on one thread: the rasterizer has threads of its own, and torch's, which wait by spinning, get in their way
     (measured on two busy cores: 0.13 s a step with one, 1.1 s with two)."""
     threads = torch.get_num_threads()
@@ -142,53 +145,56 @@ class _Run:
         self.targets = Targets(capture.frames, person, config.size, normals=config.normals, rng_seed=config.seed)
         self.scene = Scene(avatar, person, capture.frames, config)
         self.adam = Adam()
-        self.aligner = Aligner(config.bend) if config.bend else None
+        self.warp = PhotometricWarp(config.warp_spread) if config.warp_spread else None
         self.losses: list[float] = []
         self.done, self.bad, self.skipped = 0, 0, 0
-        self.pulls = torch.zeros(len(self.scene.splats))  # of the loss on each Gaussian's place on the picture
+        self.screen_gradients = torch.zeros(len(self.scene.splats))  # of the loss by each Gaussian's position on the picture
         self.best: tuple[float, dict[str, Tensor]] = (math.inf, {})
         self.task = "" if checkpoint_path is None else _task(avatar, capture, config)
         if not self._resume():
             self.scene.look([target.camera for target in self.targets.whole])
             self._keep(math.inf)
 
-    def go(self, progress: Callable[[Progress], None], cancelled: Callable[[], bool]) -> Reconstruction:
-        """Step until the end, until too many steps in a row went wrong, or until asked to stop."""
-        began, first, window, stopped = time.monotonic(), self.done, [], ""
+    def go(self, progress: ProgressCallback, cancelled: Callable[[], bool]) -> Reconstruction:
+        """Step until the end, until too many steps in a row went wrong, or until cancelled."""
+        stop, window = StopReason.FINISHED, list[float]()
         try:
             while self.done < self.config.steps:
                 if cancelled():
-                    stopped = "the run was stopped; the best so far was kept"
+                    stop = StopReason.CANCELLED
                     break
                 loss = self._step()
                 self.done += 1
                 if loss is None:
                     self.bad, self.skipped = self.bad + 1, self.skipped + 1
                     if self.bad == BAD_STEPS:
-                        stopped = f"{BAD_STEPS} steps in a row had no finite loss; the last good state was kept"
+                        stop = StopReason.NOT_FINITE
                         break
                 else:
                     self.bad = 0
                     window.append(loss)
-                self._change_number()
+                self._densify_and_prune()
                 if self.done % self.config.check_every == 0 or self.done == self.config.steps:
                     mean = sum(window) / len(window) if window else math.inf
                     window = []
                     self._check(mean)
-                    rate = (time.monotonic() - began) / (self.done - first)
-                    left = rate * (self.config.steps - self.done)
-                    progress(Progress(self.done, self.config.steps, mean, len(self.scene.splats), left))
+                    stage = f"refining, {len(self.scene.splats)} Gaussians, loss {mean:.4f}"
+                    progress(stage, self.done / self.config.steps)
         except KeyboardInterrupt:
-            stopped = "the run was stopped; the best so far was kept"
-        if window and not stopped.startswith(str(BAD_STEPS)):
+            stop = StopReason.CANCELLED
+        if window and stop is not StopReason.NOT_FINITE:
             self._check(sum(window) / len(window))
+        return self._result(stop)
+
+    def _result(self, stop: StopReason) -> Reconstruction:
+        """The best state as an avatar, with the networks baked."""
         self.scene.restore(self.best[1])
         frames = self.capture.frames
         if self.scene.rig is not None:
             frames = self.scene.rig.refined(frames)
         made = with_corrections(self.scene.avatar(self.avatar), self.model, self.scene, frames, self.targets.whole)
         return Reconstruction(
-            made, frames, self.done, tuple(self.losses), stopped, self.capture.warnings, self.skipped,
+            made, frames, self.done, tuple(self.losses), stop, self.capture.warnings, self.skipped,
             made.corrections.loss_db if made.corrections is not None else 0.0,
         )  # fmt: skip
 
@@ -199,10 +205,10 @@ class _Run:
         parameters = self.scene.parameters()
         for p in parameters.values():
             p.grad = None
-        wants_normals = target.normals is not None
-        drawn = self.scene.draw(index, target.camera, normals=wants_normals)
-        if self.aligner is not None and index and self.done >= BEND_FROM * self.config.steps:
-            target = self.aligner(target, drawn.color.detach(), drawn.alpha.detach())
+        with_normals = target.normals is not None
+        drawn = self.scene.draw(index, target.camera, normals=with_normals)
+        if self.warp is not None and index and self.done >= WARP_FROM * self.config.steps:
+            target = self.warp(target, drawn.color.detach(), drawn.alpha.detach())
         loss = self._loss(drawn, target)
         if not torch.isfinite(loss):
             return None
@@ -210,7 +216,7 @@ class _Run:
         if not all(p.grad is None or torch.isfinite(p.grad).all() for p in parameters.values()):
             return None
         if self.config.densify:
-            self._watch(target)
+            self._accumulate_gradients(target)
         self.adam.step(parameters, self.scene.rates(self.done))
         self.scene.splats.pull(self.config.pull, self.config.pull_seen, self.config.enough)
         if self.scene.rig is not None:
@@ -241,24 +247,24 @@ class _Run:
             total = total + w.smooth * self.scene.rig.roughness() + w.rig * self.scene.rig.size()
         return total
 
-    def _watch(self, target: Target) -> None:
-        """Remember how much the loss pulls each Gaussian across the picture, the mean of the steps that pull at all."""
+    def _accumulate_gradients(self, target: Target) -> None:
+        """Moving average of each Gaussian's positional gradient, over the steps that have one."""
         grad = self.scene.splats.now["means"].grad
         if grad is not None:
-            pull = grad.norm(dim=1)
-            self.pulls = torch.where(pull > 0, 0.9 * self.pulls + 0.1 * pull * target.camera.width, self.pulls)
+            size, mean = grad.norm(dim=1), self.screen_gradients
+            self.screen_gradients = torch.where(size > 0, 0.9 * mean + 0.1 * size * target.camera.width, mean)
 
-    def _change_number(self) -> None:
+    def _densify_and_prune(self) -> None:
         c, splats = self.config, self.scene.splats
         if self.done % c.densify_every:
             return
         if c.densify and GROW_FROM * c.steps <= self.done <= GROW_TO * c.steps:
             count = min(int(c.grow * len(splats)), c.most - len(splats))
             if count > 0:
-                splats.split((self.pulls * splats.seen).topk(count).indices, self.adam)
+                splats.split((self.screen_gradients * splats.seen).topk(count).indices, self.adam)
         if c.prune:
             splats.prune(c.transparent, self.adam)
-        self.pulls = torch.zeros(len(splats))
+        self.screen_gradients = torch.zeros(len(splats))
 
     def _check(self, loss: float) -> None:
         self.losses.append(loss)
@@ -267,9 +273,9 @@ class _Run:
             moments = {f"adam.{name}.{i}": t for name, three in self.adam.state.items() for i, t in enumerate(three)}
             best = {f"best.{name}": tensor for name, tensor in self.best[1].items()}
             numbers = {"done": self.done, "losses": self.losses, "skipped": self.skipped, "best": self.best[0]}
-            state = {**self.scene.tensors(), **moments, **best, "pulls": self.pulls}
-            if self.aligner is not None:
-                state["bend"] = self.aligner.shared
+            state = {**self.scene.tensors(), **moments, **best, "screen_gradients": self.screen_gradients}
+            if self.warp is not None:
+                state["warp"] = self.warp.shared
             checkpoint.save(self.path, self.task, numbers, state)
 
     def _keep(self, loss: float) -> None:
@@ -285,9 +291,9 @@ class _Run:
         numbers, tensors = found
         self.scene.restore(tensors)
         self.done, self.losses, self.skipped = numbers["done"], numbers["losses"], numbers["skipped"]
-        self.pulls = tensors["pulls"]
-        if self.aligner is not None:
-            self.aligner.shared = tensors["bend"]
+        self.screen_gradients = tensors["screen_gradients"]
+        if self.warp is not None:
+            self.warp.shared = tensors["warp"]
         self.best = (numbers["best"], {name[5:]: tensor for name, tensor in tensors.items() if name.startswith("best.")})
         for name in self.scene.parameters():
             if f"adam.{name}.0" in tensors:

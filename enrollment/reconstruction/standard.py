@@ -9,8 +9,9 @@ from pathlib import Path
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import Capture
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.reconstruction.reconstruct import Progress, Reconstruction, reconstruct
+from enrollment.reconstruction.reconstruct import Reconstruction, reconstruct
 from models.heads.base import HeadModel
+from models.progress import ProgressCallback, no_progress
 
 
 def refine(
@@ -20,8 +21,8 @@ def refine(
     clip: Capture | None = None,
     unfilmed: float = 0.0,
     config: ReconstructConfig | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    progress: ProgressCallback = no_progress,
+    cancelled: Callable[[], bool] = lambda: False,
     checkpoint_path: Path | None = None,
 ) -> Reconstruction:
     """Optimise the enrolled avatar on its photos and on `clip` (`Capture.of_clip`, of the same person).

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
+from models.dataclass_config import build, merged, read_toml
 from models.errors import VisavisError
 
 FOLDER = Path(__file__).parent / "configs"
@@ -222,7 +222,7 @@ class PriorConfig:
 
     def replace(self, **changes: Any) -> PriorConfig:
         """Another configuration. A section takes a dictionary: `replace(mechanisms={"warp": False})`."""
-        return _build(PriorConfig, _merged(self.as_dict(), changes), "")
+        return PriorConfig.from_dict(merged(self.as_dict(), changes))
 
     def as_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -233,52 +233,17 @@ class PriorConfig:
     @staticmethod
     def from_dict(values: dict[str, Any]) -> PriorConfig:
         """Raises `PriorConfigError` for keys that do not exist and values of another type."""
-        return _build(PriorConfig, values, "")
+        made: PriorConfig = build(PriorConfig, values, PriorConfigError)
+        return made
 
 
 def load_config(name_or_path: str | Path) -> PriorConfig:
     """`small`, `full`, or the path of a TOML file. Keys that are left out have the defaults above. Raises `PriorConfigError`."""
     shipped = sorted(path.stem for path in FOLDER.glob("*.toml"))
     path = FOLDER / f"{name_or_path}.toml" if str(name_or_path) in shipped else Path(name_or_path)
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except OSError:
+    if not path.is_file():
         raise PriorConfigError(
             f"the configuration {str(name_or_path)!r} is neither {' nor '.join(shipped)} nor a file that can be read; "
             "give one of those names or the path of a TOML file"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PriorConfigError(f"{path.name} is not valid TOML ({error}); correct it there") from None
-    return PriorConfig.from_dict(values)
-
-
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    out = dict(old)
-    for key, value in new.items():
-        out[key] = _merged(old[key], value) if isinstance(value, dict) and isinstance(old.get(key), dict) else value
-    return out
-
-
-def _build(kind: Any, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise PriorConfigError(f"{where.rstrip('.') or 'the configuration'} must be a section of keys; write it as a TOML table")
-    hints = get_type_hints(kind)
-    for key in values:
-        if key not in hints:
-            raise PriorConfigError(
-                f"the configuration has no key {where}{key}; remove it or use one of: {', '.join(f'{where}{k}' for k in hints)}"
-            )
-    return kind(**{key: _value(hints[key], value, f"{where}{key}") for key, value in values.items()})
-
-
-def _value(hint: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        return value if type(value) is hint else _build(hint, value, f"{where}.")
-    if hint in (tuple[int, ...], tuple[bool, ...]):
-        inner = int if hint == tuple[int, ...] else bool
-        if isinstance(value, list | tuple) and value and all(type(v) is inner for v in value):
-            return tuple(value)
-    elif type(value) is hint or (hint is float and type(value) is int):
-        return hint(value)
-    name = getattr(hint, "__name__", str(hint)) if not str(hint).startswith("tuple") else "a list of numbers or truth values"
-    raise PriorConfigError(f"the configuration key {where} must be {name}, but is {value!r}; correct it")
+        )
+    return PriorConfig.from_dict(read_toml(path, PriorConfigError))

@@ -47,7 +47,7 @@ class Deformation(nn.Module):
     weights: Tensor
     covered: Tensor
     places: Tensor
-    bendable: Tensor
+    deformable: Tensor
 
     def __init__(self, person: PersonHead, latent: int = arkit.COUNT, side: int = SIDE) -> None:
         super().__init__()
@@ -57,12 +57,12 @@ class Deformation(nn.Module):
         texels = np.nonzero(face.ravel() >= 0)[0]
         uv = np.zeros((model.vertex_count, 2), np.float32)
         uv[model.faces.ravel()] = model.uv[model.face_uv.ravel()]  # at a seam one of the vertex's places
-        bendable = np.ones((model.vertex_count, 1), np.float32)
-        bendable[model.region_vertices(*TEETH)] = 0
+        deformable = np.ones((model.vertex_count, 1), np.float32)
+        deformable[model.region_vertices(*TEETH)] = 0
         arrays = {
             "rest": person.rest, "basis": model.expression_basis.reshape(arkit.COUNT, -1), "covered": texels,
             "corners": model.faces[face.ravel()[texels]].astype(np.int64), "weights": barycentric.reshape(-1, 3)[texels],
-            "places": 2 * uv - 1, "bendable": bendable,
+            "places": 2 * uv - 1, "deformable": deformable,
         }  # fmt: skip
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)), persistent=False)
@@ -100,4 +100,4 @@ class Deformation(nn.Module):
         for layer, skipped in zip(self.up, reversed(levels), strict=True):
             x = functional.silu(layer(torch.cat([functional.interpolate(x, scale_factor=2.0), skipped], dim=1)))
         moved = UNIT * self.out(x)
-        return self.bendable * functional.grid_sample(moved, self.places[None, None], align_corners=False)[0, :, 0].T
+        return self.deformable * functional.grid_sample(moved, self.places[None, None], align_corners=False)[0, :, 0].T

@@ -1,4 +1,4 @@
-"""A dense mesh laid out by UV that keeps the head's topology (GeoDiff4D A.2): the grid that a UNet's output lives on.
+"""G11: a dense mesh laid out by UV that keeps the head's topology (GeoDiff4D A.2): the grid that a UNet's output lives on.
 
 Each texel that shows a face becomes a vertex there, each square of four texels two triangles. Texels that are neighbours in the
 picture may lie far apart on the head, across a seam or from one lip to the other: a triangle stays only when its corners lie on

@@ -86,7 +86,7 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
 
     start = ablation.begin(by_name("anny"), seed, size)
     chosen = ablation.cases(steps, size, ablate=ablate)
-    rows, made = ablation.run(start, chosen, lambda name, p: note(f"{name}: step {p.step} of {p.steps}, loss {p.loss:.4f}"))
+    rows, made = ablation.run(start, chosen, lambda stage, part: note(f"{stage} ({part:.0%})"))
     if sheet is not None:
         picture = ablation.sheet(start, made[1], range(0, len(start.held), 3))
         png.write(sheet, np.round(255 * picture).astype(np.uint8))

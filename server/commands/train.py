@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,7 +29,13 @@ def command() -> None:
 @click.option("--begin", type=click.IntRange(1), help="Begin with so many of them, the rest are made meanwhile; all by default.")
 @click.option("--held", type=click.IntRange(1, 1000), default=16, show_default=True, help="Further people, to measure with.")
 @click.option("--views", type=click.IntRange(2, 255), default=12, show_default=True, help="Views of each person.")
-@click.option("--cache", "folder", type=click.Path(path_type=Path), help="Folder for the training pairs; OUT/cache by default.")
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder for the training pairs; OUT/cache by default.")
+@click.option(
+    "--weights-folder",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Stable-Diffusion-format folder, for a configuration in latents (full).",
+)
 @click.option(
     "--workers",
     type=click.IntRange(0, 256),
@@ -37,38 +44,18 @@ def command() -> None:
     help="Processes that make pairs, or 0.",
 )
 @json_option
-def prior(
-    config_name: str,
-    out: Path,
-    steps: int | None,
-    minutes: float | None,
-    device: str,
-    threads: int | None,
-    seed: int,
-    resume: bool,
-    start: Path | None,
-    heads: int,
-    begin: int | None,
-    held: int,
-    views: int,
-    folder: Path | None,
-    workers: int,
-    as_json: bool,
-) -> None:
+def prior(config_name: str, out: Path, as_json: bool, **chosen: Any) -> None:
     """The diffusion prior: what a photo does not show, learned from synthetic people and their instant avatars.
 
     The training pairs are made first, and kept; Ctrl-C stops at any time, and the same command goes on. With --steps or --minutes
     it stops by itself.
     """
-    from enrollment.prior_training.train_prior import train_prior
+    from enrollment.prior_training.train_prior import PriorTrainingOptions, train_prior
     from models.diffusion.config import load_config
 
     config = load_config(config_name)
-    with progress() as tell:
-        done = train_prior(
-            config, out, steps=steps, minutes=minutes, device=device, threads=threads, seed=seed, resume=resume, start=start,
-            heads=heads, begin=begin, held=held, views=views, cache=folder, workers=workers, tell=tell, note=note,
-        )  # fmt: skip
+    with progress() as show:
+        done = train_prior(config, out, PriorTrainingOptions(**chosen), progress=show, note=note)
     report(
         done.as_dict(),
         [

@@ -11,7 +11,7 @@ from enrollment.high.high import SILHOUETTE_VIEWS
 from enrollment.high.synthesize import PITCH, synthesize
 from enrollment.instant.hair_thickness import thicken_hair
 from enrollment.instant.pipeline import Enrollment
-from enrollment.prior_training.training_pairs import Desk
+from enrollment.prior_training.training_pairs import TrainingPairMaker
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.diffusion.prior import Prior
@@ -36,9 +36,9 @@ class OutlineBenchmark:
     mattes: Array
 
     @staticmethod
-    def of(desk: Desk) -> OutlineBenchmark:
-        """Render the true silhouettes of the head that was photographed at this desk."""
-        made = desk.made
+    def of(maker: TrainingPairMaker) -> OutlineBenchmark:
+        """Render the true silhouettes of the head that was photographed at this maker."""
+        made = maker.made
         mattes = [
             made.head.render(made.true_camera(camera), REST, made.true_pose(REST), background=1.0).matte for camera in cameras()
         ]

@@ -24,7 +24,7 @@ from enrollment.prior_training import face_crops
 from enrollment.prior_training.figures import angle_deg, linear_readout, psnr, triples
 from enrollment.prior_training.pair_cache import HELD_OUT, to_batch, to_faces
 from enrollment.prior_training.sheet import MOST, sheet
-from enrollment.prior_training.training_pairs import Desk
+from enrollment.prior_training.training_pairs import TrainingPairMaker
 from models import png
 from models.diffusion.batch import Batch, Faces
 from models.diffusion.config import PriorConfigError
@@ -116,11 +116,11 @@ class PriorBenchmark:
         for k in range(people):
             progress("enrolling held-out people", k / people)
             rng = np.random.default_rng([HELD_OUT + k, 0xE8A])
-            desk = Desk.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
-            outlines.append(OutlineBenchmark.of(desk))
+            maker = TrainingPairMaker.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
+            outlines.append(OutlineBenchmark.of(maker))
             for yaw in (*TURNED, *ELSEWHERE):
                 camera = target_camera(yaw, PITCH, size=size)
-                row, seen = desk.pair(yaw, camera, random_expression(rng, model), rng)
+                row, seen = maker.pair(yaw, camera, random_expression(rng, model), rng)
                 rows.append(row)
                 hair.append(seen.hair & (seen.matte > 0.9) & (np.linalg.norm(row["pose"] / 127.0, axis=2) > 0.9))
         stacked = np.stack(rows)

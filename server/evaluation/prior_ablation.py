@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from enrollment.prior_training.train_prior import check_places, train_prior
+from enrollment.prior_training.train_prior import PriorTrainingOptions, check_places, train_prior
 from models.diffusion import weights
 from models.diffusion.config import PriorConfig
 from models.progress import ProgressCallback, no_progress
@@ -66,10 +66,10 @@ def ablate(
     benchmark = PriorBenchmark.generate(people, config.size, progress)
 
     def trained(name: str, changed: PriorConfig, count: int, start: Path | None) -> Path:
-        done = train_prior(
-            changed, _folder(out, name), steps=count, heads=heads, cache=data, threads=threads,
-            workers=workers, start=start, tell=lambda stage, part: progress(f"{name}: {stage}", part),
+        options = PriorTrainingOptions(
+            steps=count, heads=heads, cache=data, threads=threads, workers=workers, start=start
         )  # fmt: skip
+        done = train_prior(changed, _folder(out, name), options, progress=lambda stage, part: progress(f"{name}: {stage}", part))
         return Path(done.weights)
 
     encoders = {

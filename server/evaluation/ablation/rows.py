@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from enrollment import enroll
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import Rates, ReconstructConfig
-from enrollment.reconstruction.reconstruct import Progress, reconstruct
+from enrollment.reconstruction.reconstruct import reconstruct
 from models.avatar import Avatar
 from models.heads.base import HeadModel, Pose
+from models.progress import ProgressCallback, no_progress
 from models.types import Array
 from server.evaluation.ablation.scoring import Scores, World, drawn, mean_pose, score
 from server.evaluation.ablation.spoiling import Spoiling, spoiled
@@ -112,13 +114,22 @@ def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
     deformation) have nothing to learn here but the noise. The UV mesh is worth two rows: with and without its limit.
     """
     usual = ReconstructConfig(
-        steps=steps, size=size, crops=0.0, rates=RATES, rig=True, coin=True, densify=True, enough=ENOUGH, oversampled=2, bend=1.0
+        steps=steps,
+        size=size,
+        crops=0.0,
+        rates=RATES,
+        rig=True,
+        coin=True,
+        densify=True,
+        enough=ENOUGH,
+        oversampled=2,
+        warp_spread=1.0,
     )
     out = [Case(USUAL, usual)]
     if ablate:
         out += [
             Case("without COIN", replace(usual, coin=False)), Case("without rig refinement", replace(usual, rig=False)),
-            Case("without normal loss", replace(usual, normals=False)), Case("without bending", replace(usual, bend=0.0)),
+            Case("without normal loss", replace(usual, normals=False)), Case("without warping", replace(usual, warp_spread=0.0)),
             Case("with dynamics", replace(usual, dynamics=True)), Case("with deformation", replace(usual, deformation=True)),
             Case("triangle binding: UV mesh", usual, uv=True),
             Case("triangle binding: UV mesh, no hop limit", usual, True, None),
@@ -126,26 +137,29 @@ def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
     return out
 
 
-def run(
-    start: Start, chosen: Sequence[Case], progress: Callable[[str, Progress], None] | None = None
-) -> tuple[list[Row], list[Fitted]]:
+def run(start: Start, chosen: Sequence[Case], progress: ProgressCallback = no_progress) -> tuple[list[Row], list[Fitted]]:
     """A row for the instant avatar and one for each case, and what was fitted."""
     first = Fitted(start.avatar, start.model, start.world, Pose())
     rows, made = [Row("instant avatar", scored(first, start), len(start.avatar.gaussians))], [first]
-    for case in chosen:
+    for index, case in enumerate(chosen):
         avatar, model = (start.avatar, start.model)
         if case.uv:
             avatar, model = on_uv_mesh(avatar, model, UV_SIDE, case.hops)
         began = time.perf_counter()
         name = case.name
-        told = None if progress is None else (lambda p, name=name: progress(name, p))
-        result = reconstruct(avatar, model, start.capture, case.config, progress=told)
+        stages = partial(_named, progress, name, index / len(chosen), 1 / len(chosen))
+        result = reconstruct(avatar, model, start.capture, case.config, progress=stages)
         seconds = time.perf_counter() - began
         world = start.world.grown(start.capture.frames, result.frames)
         fitted = Fitted(result.avatar, model, world, mean_pose(result.frames) if case.config.rig else Pose())
         rows.append(Row(name, scored(fitted, start), len(result.avatar.gaussians), seconds, result.baking_loss))
         made.append(fitted)
     return rows, made
+
+
+def _named(progress: ProgressCallback, name: str, begin: float, share: float, stage: str, part: float) -> None:
+    """Progress of one case of the table as part of all cases."""
+    progress(f"{name}: {stage}", begin + share * part)
 
 
 def scored(fitted: Fitted, start: Start) -> Scores:

@@ -14,7 +14,7 @@ from enrollment.high.synthesize import TargetView
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import COARSE, Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.reconstruction.reconstruct import Progress, Reconstruction
+from enrollment.reconstruction.reconstruct import Reconstruction, StopReason
 from models import arkit
 from models.diffusion.prior import Prior
 from models.errors import Cancelled
@@ -27,13 +27,13 @@ VIEWS = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
 
 def test_a_run(enrolled: Enrollment, model: HeadModel) -> None:
     told: list[float] = []
-    steps: list[Progress] = []
+    steps: list[float] = []
     config = ReconstructConfig(steps=4, size=48, crops=0.0, check_every=2, coin=True)
     done = refine_high(
         enrolled, model, Prior(tiny.config()), HighOptions(VIEWS, sampling_steps=1, config=config),
-        synthesis_progress=lambda stage, part: told.append(part), progress=steps.append,
+        synthesis_progress=lambda stage, part: told.append(part), progress=lambda stage, part: steps.append(part),
     )  # fmt: skip
-    assert told == sorted(told) and told[-1] == 1.0 and [p.step for p in steps] == [2, 4]
+    assert told == sorted(told) and told[-1] == 1.0 and steps == [0.5, 1.0]
     assert done.quality.counts["frames"] == 2 and done.sheet.ndim == 3
     gaussians = done.reconstruction.avatar.gaussians
     assert done.reconstruction.avatar.provenance["quality"] == "high"
@@ -57,7 +57,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, weights: list[float], enrolled: En
 
     def optimised(avatar: object, model: object, capture: Capture, *args: object, **options: object) -> Reconstruction:
         seen.append(capture)
-        return Reconstruction(enrolled.avatar, capture.frames, 0, (), "", capture.warnings, 0, 0.0)
+        return Reconstruction(enrolled.avatar, capture.frames, 0, (), StopReason.FINISHED, capture.warnings, 0, 0.0)
 
     monkeypatch.setattr(high, "synthesize", frames)
     monkeypatch.setattr(high, "apply_quality_gate", judged)
@@ -99,7 +99,7 @@ def test_hair_grows_before_the_views_are_made(monkeypatch: pytest.MonkeyPatch, e
 
     def reconstruct(avatar: object, model: object, capture: Capture, *args: object, **options: object) -> Reconstruction:
         optimised.append(avatar)
-        return Reconstruction(enrolled.avatar, capture.frames, 0, (), "", capture.warnings, 0, 0.0)
+        return Reconstruction(enrolled.avatar, capture.frames, 0, (), StopReason.FINISHED, capture.warnings, 0, 0.0)
 
     monkeypatch.setattr(high, "thicken_hair", grown)
     monkeypatch.setattr(high, "synthesize", made)

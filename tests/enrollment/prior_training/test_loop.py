@@ -10,7 +10,7 @@ import torch
 
 from enrollment.prior_training import curves
 from enrollment.prior_training.checkpoint import CheckpointError
-from enrollment.prior_training.loop import CHECKPOINT, Progress, rate, train
+from enrollment.prior_training.loop import CHECKPOINT, rate, train
 from models import tensor_file
 from models.diffusion import weights
 from models.diffusion.batch import Batch, Faces
@@ -73,21 +73,35 @@ def test_seed_and_configuration_decide(tmp_path: Path) -> None:
 
 
 def test_it_leaves_a_log_curves_and_a_sheet(tmp_path: Path) -> None:
-    reports: list[Progress] = []
-    train(config(training={"sample_every": 2}), source, tmp_path, steps=4, held=batch(3, seed=99), report=reports.append)
+    reports: list[float] = []
+    train(
+        config(training={"sample_every": 2}),
+        source,
+        tmp_path,
+        steps=4,
+        held=batch(3, seed=99),
+        progress=lambda stage, part: reports.append(part),
+    )
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {"loss", "color", "normals", "rate", "samples_per_second"} <= set(rows[0])
     looked = [row for row in rows if "gain_db" in row]
     assert [row["step"] for row in looked] == [2, 4] and looked[0]["coarse_unseen_db"] > 0
-    assert [r.step for r in reports] == [1, 2, 3, 4]
+    assert reports == [0.25, 0.5, 0.75, 1.0]
     assert cv2.imread(str(tmp_path / "samples_000004.png")).shape == (3 * 128, 9 * 128, 3)
     picture = cv2.imread(str(tmp_path / "curves.png"))
     assert picture.shape[1] == curves.WIDTH and picture.shape[0] % curves.HEIGHT == 0 and (picture != 255).any()
 
 
 def test_it_stops_when_told_to_and_when_the_time_is_over(tmp_path: Path) -> None:
-    reports: list[Progress] = []
-    stopped = train(config(), source, tmp_path / "a", steps=9, report=reports.append, cancelled=lambda: len(reports) == 2)
+    reports: list[float] = []
+    stopped = train(
+        config(),
+        source,
+        tmp_path / "a",
+        steps=9,
+        progress=lambda stage, part: reports.append(part),
+        cancelled=lambda: len(reports) == 2,
+    )
     assert stopped.steps == 2 and (tmp_path / "a" / CHECKPOINT).is_file()
     assert train(config(), source, tmp_path / "b", minutes=0).steps == 0
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from enrollment.high.conditions import OPENGL, Conditioner, in_camera, pose_map, target_camera
 from enrollment.prior_training import face_crops, pair_cache, training_pairs
 from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING, Cache, FaceCache, to_batch
-from enrollment.prior_training.training_pairs import Practiced, enrolled
+from enrollment.prior_training.training_pairs import EnrolledSynthetic, enrolled
 from enrollment.prior_training.virtual_photo import photograph
 from models import arkit
 from models.diffusion.points import COUNT, RIGHT_EYE
@@ -29,16 +29,18 @@ def head(model: HeadModel) -> SyntheticHead:
 
 
 @pytest.fixture(scope="module")
-def made(head: SyntheticHead) -> Practiced:
+def made(head: SyntheticHead) -> EnrolledSynthetic:
     return enrolled(head, np.random.default_rng(3), side=320)
 
 
 @pytest.fixture(scope="module")
-def conditioner(made: Practiced, model: HeadModel) -> Conditioner:
+def conditioner(made: EnrolledSynthetic, model: HeadModel) -> Conditioner:
     return Conditioner(made.enrollment, model)
 
 
-def truth(made: Practiced, yaw: float, size: int = SIZE) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def truth(
+    made: EnrolledSynthetic, yaw: float, size: int = SIZE
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Colour, matte and normals as the prior has them, of the true head in the photo's expression."""
     camera = made.true_camera(target_camera(yaw, size=size))
     c = made.shot.coefficients
@@ -55,7 +57,7 @@ def shifted(picture: NDArray[np.float32], right: int, down: int) -> NDArray[np.f
 
 
 @pytest.mark.parametrize("yaw", [0.0, 30.0])
-def test_warp_coarse_view_and_truth_lie_on_each_other(made: Practiced, conditioner: Conditioner, yaw: float) -> None:
+def test_warp_coarse_view_and_truth_lie_on_each_other(made: EnrolledSynthetic, conditioner: Conditioner, yaw: float) -> None:
     """Moved by two pixels in any direction they fit worse: the cameras agree."""
     known = conditioner.conditions_for(target_camera(yaw, size=SIZE), made.enrollment.fit.photos[0].coefficients)
     color, _, _ = truth(made, yaw)
@@ -67,7 +69,7 @@ def test_warp_coarse_view_and_truth_lie_on_each_other(made: Practiced, condition
         assert here < 0.9 * min(moved)
 
 
-def test_normals_of_coarse_view_pose_map_and_truth_are_in_one_frame(made: Practiced, conditioner: Conditioner) -> None:
+def test_normals_of_coarse_view_pose_map_and_truth_are_in_one_frame(made: EnrolledSynthetic, conditioner: Conditioner) -> None:
     """Camera axes, OpenGL: on the face, within thirty degrees of each other; as long as alpha."""
     known = conditioner.conditions_for(target_camera(35.0, size=SIZE), made.enrollment.fit.photos[0].coefficients)
     _, matte, normals = truth(made, 35.0)
@@ -79,14 +81,14 @@ def test_normals_of_coarse_view_pose_map_and_truth_are_in_one_frame(made: Practi
     np.testing.assert_allclose(np.linalg.norm(known.normals, axis=2), known.alpha, atol=0.02)
 
 
-def test_the_photo_is_visible_from_the_front_only(made: Practiced, conditioner: Conditioner) -> None:
+def test_the_photo_is_visible_from_the_front_only(made: EnrolledSynthetic, conditioner: Conditioner) -> None:
     front, back = (conditioner.conditions_for(target_camera(yaw, size=SIZE), NEUTRAL) for yaw in (0.0, 180.0))
     assert front.visibility.sum() > 10 * back.visibility.sum()
     assert back.alpha.sum() > 0.5 * front.alpha.sum()
     assert not front.warp[front.visibility == 0].any()
 
 
-def test_the_warp_follows_the_expression(made: Practiced, conditioner: Conditioner) -> None:
+def test_the_warp_follows_the_expression(made: EnrolledSynthetic, conditioner: Conditioner) -> None:
     """An opened mouth shows what the photo did not."""
     c = made.enrollment.fit.photos[0].coefficients.copy()
     wide = c.copy()

@@ -11,8 +11,8 @@ from PIL import Image
 
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import OPENGL, Capture, Frame
-from enrollment.reconstruction.folder import read_folder
-from enrollment.reconstruction.frame_fit import moment_of
+from enrollment.reconstruction.capture_folder import read_folder
+from enrollment.reconstruction.frame_fit import fit_frame
 from models.errors import CaptureError
 from models.heads.base import HeadModel
 from models.tracking.landmarks import Landmarks
@@ -95,7 +95,7 @@ def test_pose_and_expression_are_found_in_two_cameras(model: HeadModel) -> None:
         view = Camera(640, 640, 900, 900, 320, 320, to_camera)
         marks = np.concatenate([view.project(points), np.zeros((len(points), 1))], axis=1).astype(np.float32)
         views.append((Landmarks(marks, 1.0, 640, 640), view))
-    found = moment_of(model.person(truth.identity), views)
+    found = fit_frame(model.person(truth.identity), views)
     assert found is not None
     assert found.rms < 0.6
     np.testing.assert_allclose(found.head[:3, 3], truth.translation, atol=2e-3)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from enrollment.reconstruction import aligning, losses
+from enrollment.reconstruction import losses, photometric_warp
 from enrollment.reconstruction import reconstruct as module
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import Rates, ReconstructConfig, Weights
-from enrollment.reconstruction.reconstruct import Reconstruction, reconstruct
+from enrollment.reconstruction.reconstruct import Reconstruction, StopReason, reconstruct
 from enrollment.reconstruction.targets import Target
 from models import avatar_file, binding
 from models.avatar import Avatar, AvatarPoser
@@ -44,11 +44,11 @@ def test_it_comes_nearer_to_the_truth_also_where_no_camera_stood(
     start, between = scenes.spoiled(truth), scenes.frame(truth, model, scenes.camera(0.25))
     told = []
     config = ReconstructConfig(steps=60, size=scenes.SIDE, check_every=20, rates=Rates(colors=0.02))
-    result = reconstruct(start, model, Capture(views), config, progress=told.append)
+    result = reconstruct(start, model, Capture(views), config, progress=lambda stage, part: told.append(part))
     assert scenes.likeness(result.avatar, truth, model, between) > scenes.likeness(start, truth, model, between) + 4
     assert result.losses[-1] < 0.7 * result.losses[0]
     assert (result.steps, result.stopped, result.skipped) == (60, "", 0)
-    assert [p.step for p in told] == [20, 40, 60] and told[-1].remaining == 0
+    assert told == pytest.approx([1 / 3, 2 / 3, 1])
     assert result.avatar.provenance["quality"] == "standard" and start.provenance["quality"] == "instant"
     avatar_file.save(result.avatar, tmp_path / "a.avatar")  # colours, opacities and rotations are in their ranges
 
@@ -175,14 +175,15 @@ def test_steps_without_a_finite_loss_are_skipped_and_three_in_a_row_end_it(
     result = reconstruct(scenes.spoiled(truth), model, Capture(views), replace(PLAIN, steps=12, check_every=2))
     assert result.skipped == skipped
     assert np.isfinite(result.avatar.gaussians.colors).all()
-    assert (result.steps, bool(result.stopped)) == ((6, True) if skipped == 3 else (12, False))
+    expected = (6, StopReason.NOT_FINITE) if skipped == 3 else (12, StopReason.FINISHED)
+    assert (result.steps, result.stop) == expected
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     truth: Avatar, views: tuple[Frame, ...], model: HeadModel, tmp_path: Path
 ) -> None:
     start, capture = scenes.spoiled(truth), Capture(views)
-    config = replace(PLAIN, steps=20, check_every=5, rig=True, bend=1.0)
+    config = replace(PLAIN, steps=20, check_every=5, rig=True, warp_spread=1.0)
     whole = reconstruct(start, model, capture, config)
     path = tmp_path / "state"
     steps: list[int] = []
@@ -190,12 +191,12 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
     def run(stop_at: int) -> Reconstruction:
         steps.clear()
         return reconstruct(
-            start, model, capture, config, checkpoint_path=path, progress=lambda p: steps.append(p.step),
+            start, model, capture, config, checkpoint_path=path, progress=lambda stage, part: steps.append(round(20 * part)),
             cancelled=lambda: bool(steps) and steps[-1] >= stop_at,
         )  # fmt: skip
 
     half = run(10)
-    assert half.steps == 10 and "stopped" in half.stopped
+    assert half.steps == 10 and half.stop is StopReason.CANCELLED
     assert scenes.likeness(half.avatar, truth, model, views[1]) > scenes.likeness(start, truth, model, views[1])
     rest = run(99)
     assert steps == [15, 20]
@@ -209,8 +210,8 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(
 
 
 def test_ctrl_c_keeps_the_best_so_far(truth: Avatar, views: tuple[Frame, ...], model: HeadModel) -> None:
-    def interrupt(progress: module.Progress) -> None:
-        if progress.step == 20:
+    def interrupt(stage: str, part: float) -> None:
+        if round(part * PLAIN.steps) == 20:
             raise KeyboardInterrupt
 
     start = scenes.spoiled(truth)
@@ -247,18 +248,20 @@ def test_pictures_that_are_bent_differently_are_bent_onto_each_other(truth: Avat
     rng = torch.Generator().manual_seed(0)
     straight = scenes.frame(truth, model, scenes.camera(0.2))
 
-    def bent(frame: Frame) -> Frame:
+    def warped(frame: Frame) -> Frame:
         still = Target(
             frame.camera, torch.from_numpy(frame.image / np.float32(255)), torch.from_numpy(frame.matte),
             torch.ones(frame.matte.shape), None,
         )  # fmt: skip
-        moved = aligning.bent(still, 1.5 / scenes.SIDE * torch.randn(2, aligning.NODES, aligning.NODES, generator=rng))
+        moved = photometric_warp.warped(
+            still, 1.5 / scenes.SIDE * torch.randn(2, photometric_warp.NODES, photometric_warp.NODES, generator=rng)
+        )
         return replace(frame, image=(255 * moved.image).round().byte().numpy(), matte=moved.matte.numpy())
 
-    frames = tuple(bent(scenes.frame(truth, model, scenes.camera(yaw))) for yaw in np.linspace(-0.4, 0.4, 24))
+    frames = tuple(warped(scenes.frame(truth, model, scenes.camera(yaw))) for yaw in np.linspace(-0.4, 0.4, 24))
     start, found = scenes.spoiled(truth), []
     for spread in (0.0, 5.0):
-        config = replace(PLAIN, steps=150, bend=spread, rates=replace(STILL, colors=0.02, logits=0.05))
+        config = replace(PLAIN, steps=150, warp_spread=spread, rates=replace(STILL, colors=0.02, logits=0.05))
         found.append(scenes.likeness(reconstruct(start, model, Capture(frames), config).avatar, truth, model, straight))
     assert found[1] > found[0] + 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 
 from enrollment.prior_training.losses import denoising_loss
 from models.diffusion import weights
@@ -18,30 +18,9 @@ from tests.models.diffusion.tiny import batch
 SIZE = 32
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Stable Diffusion's layout with random weights: four latent channels, two levels, an autoencoder that halves twice."""
-    out: Path = tmp_path_factory.mktemp("sd") / "tiny-sd"
-    torch.manual_seed(0)
-    UNet2DConditionModel(
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(8, 16),
-        layers_per_block=2,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=12,
-        attention_head_dim=2,
-        norm_num_groups=4,
-    ).save_pretrained(out / "unet", safe_serialization=True)
-    AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        latent_channels=4,
-        norm_num_groups=4,
-    ).save_pretrained(out / "vae", safe_serialization=True)
-    return out
+@pytest.fixture
+def folder(stable_diffusion_folder: Path) -> Path:
+    return stable_diffusion_folder
 
 
 def full() -> object:

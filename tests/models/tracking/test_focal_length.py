@@ -13,8 +13,8 @@ from tests.models.tracking.faces import FOCAL, SIZE, exact_solver, seen
 
 def test_the_focal_length_of_the_camera_is_found(person: PersonHead, monkeypatch: pytest.MonkeyPatch) -> None:
     """The landmarks are those of a tracker without bias, so the solvers are made for one."""
-    monkeypatch.setattr(focal_length, "Solver", lambda *args, **options: Solver(*args, bias=exact.bias, **options))
     exact = exact_solver(person)._basis
+    monkeypatch.setattr(focal_length, "Solver", lambda *args, **options: Solver(*args, bias=exact.bias, **options))
     faces = [seen(person, {}, head_pose(yaw, 0.1, 0.0, (0, 0, -0.3)), noise=0.2) for yaw in (-0.4, 0.0, 0.4)]
     found = estimate_focal(person, np.zeros_like(exact.bias.noise), faces)
     nearest = min(FOCALS, key=lambda part: abs(part - FOCAL / SIZE))

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from diffusers import UNet2DConditionModel
 
 from enrollment.prior_training import checkpoint, loop
 from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING
 from models.diffusion import weights
 from models.diffusion.config import PriorConfigError
+from models.diffusion.stable_diffusion import autoencoder
 from models.errors import StorageError
 from server.cli import cli
 from tests.enrollment.prior_training.test_training_pairs import fake_rows
@@ -83,7 +85,7 @@ def test_fresh_begins_anew(folder: Path) -> None:
 def test_what_cannot_be_trained_is_said(folder: Path) -> None:
     runner = CliRunner()
     done = runner.invoke(cli, [*arguments(folder), "--config", "full"])
-    assert isinstance(done.exception, PriorConfigError) and "your own data" in str(done.exception)
+    assert isinstance(done.exception, PriorConfigError) and "--weights-folder" in str(done.exception)
     (folder / "small_crop.toml").write_text(TINY.replace("latent = 16", "latent = 16\ncrop = 64"), "utf-8")
     done = runner.invoke(cli, [*arguments(folder), "--config", str(folder / "small_crop.toml")])
     assert isinstance(done.exception, PriorConfigError) and "expression.crop 128" in str(done.exception)
@@ -115,3 +117,42 @@ def test_weights_to_begin_with_are_not_written_over(folder: Path) -> None:
     done = CliRunner().invoke(cli, arguments(folder, "--fresh", "--steps", "1", "--start", str(made)))
     assert isinstance(done.exception, StorageError) and "than the input" in str(done.exception)
     assert made.read_bytes() == before
+
+
+LATENT = """
+name = "tiny full"
+size = 32
+[space]
+kind = "latent"
+scale = 1.0
+[network]
+linear_projection = false
+reference_layers = 2
+reference_attention = true
+[expression]
+channels = [8, 8, 16, 16]
+latent = 16
+[training]
+batch = 2
+precision = "float32"
+log_every = 1
+sample_every = 1000
+"""
+
+
+def test_a_latent_prior_learns_from_an_operators_folder(stable_diffusion_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "full.toml").write_text(LATENT, "utf-8")
+    (tmp_path / "cache").mkdir()
+    for seed in (TRAINING, HELD_OUT):
+        np.save(tmp_path / "cache" / f"{seed}.npy", fake_rows(seed, size=32))
+    words = [
+        "train", "prior", "--config", str(tmp_path / "full.toml"), "--out", str(tmp_path / "run"), "--cache",
+        str(tmp_path / "cache"), "--heads", "1", "--held", "1", "--views", "4", "--workers", "0", "--steps", "1",
+        "--weights-folder", str(stable_diffusion_folder), "--json",
+    ]  # fmt: skip
+    done = CliRunner().invoke(cli, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    made = weights.load(tmp_path / "run" / "prior.safetensors", space=autoencoder(stable_diffusion_folder))
+    theirs = UNet2DConditionModel.from_pretrained(stable_diffusion_folder / "unet").state_dict()
+    name = "down_blocks.0.resnets.0.conv1.weight"
+    assert (made.denoiser.unet.state_dict()[name] - theirs[name]).abs().max() < 0.01, "it begins with the folder's weights"

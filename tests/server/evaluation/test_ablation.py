@@ -134,7 +134,7 @@ def test_the_table_has_a_row_for_each_mechanism_and_fitting_gains(start: Start) 
     names = [case.name for case in chosen]
     assert names[:7] == [
         rows.USUAL,
-        *(f"without {n}" for n in ("COIN", "rig refinement", "normal loss", "bending")),
+        *(f"without {n}" for n in ("COIN", "rig refinement", "normal loss", "warping")),
         *(f"with {n}" for n in ("dynamics", "deformation")),
     ]
     assert len({case.config for case in chosen[:7]}) == 7 and len(rows.cases(12, SIDE, ablate=False)) == 1

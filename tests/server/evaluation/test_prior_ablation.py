@@ -40,9 +40,9 @@ def test_a_row_for_each_mechanism(cache: Path, tmp_path: Path, monkeypatch: pyte
     c = config(expression={"crop": face_crops.CROP}, training={"batch": 2, "faces": 1, "readout": 1.0})
     began: list[PriorConfig] = []
 
-    def watched(config: PriorConfig, out: Path, **more: Any) -> Any:
+    def watched(config: PriorConfig, out: Path, options: Any, **more: Any) -> Any:
         began.append(config)
-        return train_prior(config, out, **more)
+        return train_prior(config, out, options, **more)
 
     monkeypatch.setattr("server.evaluation.prior_ablation.train_prior", watched)
     done = ablate(c, tmp_path / "out", encoder_steps=2, steps=2, heads=3, people=1, cache=cache, workers=0)

@@ -1,4 +1,4 @@
-"""Pictures that do not agree to the pixel, each bent a little onto what is drawn before the two are compared.
+"""Photometric registration: each target picture is warped smoothly onto the rendered picture before the two are compared.
 
 Synthesised views contradict each other, tracked poses err, hair moves. Held against one set of Gaussians such pictures end in
 their mean, and that is blurred. So a smooth displacement is taken out of each first, the most likely one if displacements are
@@ -21,7 +21,7 @@ from enrollment.reconstruction.targets import Target
 NODES = 6
 """Control points a side."""
 LARGEST = 160
-"""Larger side in pixels of the pictures on which a bend is looked for; larger ones are shrunk."""
+"""Larger side, in pixels, of the pictures on which a warp is estimated; larger pictures are shrunk."""
 ROUNDS = 2
 NOISE = 0.05
 """Difference between colours that is no sign of a displacement ..."""
@@ -31,8 +31,8 @@ REMEMBERED = 0.03
 """Weight of the latest picture in what all have in common."""
 
 
-class Aligner:
-    """Bends targets. spread: standard deviation of a displacement, pixels of a picture 256 wide.
+class PhotometricWarp:
+    """Warps targets. spread: standard deviation of a displacement, pixels of a picture 256 wide.
 
     shared: (2, NODES, NODES) what the pictures of late had in common, x and y, in picture widths.
     """
@@ -43,10 +43,10 @@ class Aligner:
 
     @torch.no_grad()
     def __call__(self, target: Target, color: Tensor, alpha: Tensor) -> Target:
-        """The target, bent onto what was drawn: color (H, W, 3), alpha (H, W), no gradient."""
-        bend = displacement(target, color, alpha, self.spread).cpu()
-        self.shared.lerp_(bend, REMEMBERED)
-        return bent(target, bend - self.shared)
+        """The target, warped onto the rendered color (H, W, 3) and alpha (H, W), without gradients."""
+        warp = displacement(target, color, alpha, self.spread).cpu()
+        self.shared.lerp_(warp, REMEMBERED)
+        return warped(target, warp - self.shared)
 
 
 def displacement(target: Target, color: Tensor, alpha: Tensor, spread: float) -> Tensor:
@@ -54,25 +54,25 @@ def displacement(target: Target, color: Tensor, alpha: Tensor, spread: float) ->
 
     spread: standard deviation of each control point. Zero where the target is unknown or flat.
     """
-    want = torch.cat([color, alpha[..., None]], dim=2)
-    have = torch.cat([target.image, target.matte[..., None]], dim=2)
+    rendered = torch.cat([color, alpha[..., None]], dim=2)
+    observed = torch.cat([target.image, target.matte[..., None]], dim=2)
     known = target.known
     by = min(1.0, LARGEST / max(alpha.shape))
     if by < 1:
         size = [max(4, round(by * side)) for side in alpha.shape]
-        want, have, known = (_shrunk(p, size) for p in (want, have, known[..., None]))
+        rendered, observed, known = (_shrunk(p, size) for p in (rendered, observed, known[..., None]))
         known = known[..., 0]
     height, width = known.shape
     rows, columns = basis(height, known.device), basis(width, known.device)
     every = (rows[:, None, :, None] * columns[None, :, None, :]).reshape(height * width, -1)
     count = every.shape[1]
     prior = torch.eye(2 * count, device=known.device) / spread**2
-    bend = torch.zeros(2 * count, device=known.device)
+    warp = torch.zeros(2 * count, device=known.device)
     for _ in range(ROUNDS):
-        now = _moved(have, bend.reshape(2, NODES, NODES))
+        now = _resampled(observed, warp.reshape(2, NODES, NODES))
         right, down = torch.zeros_like(now), torch.zeros_like(now)
         right[:, 1:-1], down[1:-1] = width * (now[:, 2:] - now[:, :-2]) / 2, width * (now[2:] - now[:-2]) / 2
-        error = want - now
+        error = rendered - now
         weight = known[..., None] / (TOGETHER * NOISE * (NOISE + error.abs()))
 
         def summed(a: Tensor, b: Tensor, weight: Tensor = weight) -> Tensor:
@@ -80,17 +80,17 @@ def displacement(target: Target, color: Tensor, alpha: Tensor, spread: float) ->
 
         xx, xy, yy = (every.T @ (summed(a, b) * every) for a, b in ((right, right), (right, down), (down, down)))
         matrix = torch.cat([torch.cat([xx, xy], dim=1), torch.cat([xy, yy], dim=1)]) + prior
-        pull = torch.cat([every.T @ summed(right, error), every.T @ summed(down, error)])[:, 0] - prior @ bend
-        bend = bend + torch.linalg.solve(matrix, pull)
-    return bend.reshape(2, NODES, NODES)
+        gradient = torch.cat([every.T @ summed(right, error), every.T @ summed(down, error)])[:, 0] - prior @ warp
+        warp = warp + torch.linalg.solve(matrix, gradient)
+    return warp.reshape(2, NODES, NODES)
 
 
-def bent(target: Target, bend: Tensor) -> Target:
-    """Each pixel from where `bend` (2, NODES, NODES), in picture widths, says; beyond the edge, what is at the edge."""
+def warped(target: Target, warp: Tensor) -> Target:
+    """Each pixel from where `warp` (2, NODES, NODES), in picture widths, says; beyond the edge, what is at the edge."""
     parts = [target.image, target.matte[..., None], target.known[..., None]]
     if target.normals is not None:
         parts.append(target.normals)
-    moved = _moved(torch.cat(parts, dim=2), bend.to(target.image))
+    moved = _resampled(torch.cat(parts, dim=2), warp.to(target.image))
     normals = None
     if target.normals is not None:
         length = moved[..., 5:].norm(dim=2, keepdim=True)
@@ -107,10 +107,10 @@ def basis(length: int, device: torch.device | None = None) -> Tensor:
     return torch.from_numpy(BSpline.design_matrix(places, knots, 3).toarray().astype(np.float32)).to(device or "cpu")
 
 
-def _moved(picture: Tensor, bend: Tensor) -> Tensor:
+def _resampled(picture: Tensor, warp: Tensor) -> Tensor:
     """(H, W, C) resampled with a cubic kernel, which a smaller one would blur."""
     height, width = picture.shape[:2]
-    right, down = (width * (basis(height, picture.device) @ b @ basis(width, picture.device).T) for b in bend)
+    right, down = (width * (basis(height, picture.device) @ b @ basis(width, picture.device).T) for b in warp)
     x = (torch.arange(width, device=picture.device) + 0.5 + right) * (2 / width) - 1
     y = (torch.arange(height, device=picture.device)[:, None] + 0.5 + down) * (2 / height) - 1
     grid, planes = torch.stack([x, y], dim=2)[None], picture.permute(2, 0, 1)[None]
