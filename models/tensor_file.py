@@ -26,7 +26,7 @@ LENGTH_BYTES = 8
 
 
 class MalformedError(ValueError):
-    """What is wrong with a file, as a clause that fits behind "because": "its header is not readable JSON"."""
+    """A malformed file. The message is a clause that follows "because", such as "its header is not readable JSON"."""
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,23 @@ from models.exchange import gaussian_avatars, ply
 
 MARK = b"written by Visavis"
 HEADER = 1000
-"""Bytes of a file that are looked at."""
+"""Bytes read from the start of a file."""
 SPZ = (b"\x1f\x8b", b"NGSP")
-"""How such files begin: gzip until version 3, their own magic number later."""
+"""First bytes of SPZ files: gzip until version 3, a magic number of their own later."""
 
 
 def is_ply(path: Path) -> bool:
-    """A PLY file whose comment says so."""
+    """Whether `path` is a PLY file with the comment that Visavis writes."""
     return f"\ncomment {ply.MADE_BY}\n".encode() in _beginning(path)
 
 
 def is_spz(path: Path) -> bool:
-    """Any SPZ file: the format has no place to say who wrote it."""
+    """Whether `path` is an SPZ file, by any program: the format has no field for the writer."""
     return _beginning(path).startswith(SPZ)
 
 
 def is_zip(path: Path) -> bool:
-    """A zip whose README says so."""
+    """Whether `path` is a zip with the README that Visavis writes."""
     try:
         with tensor_file.open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
             readmes = [name for name in archive.namelist() if name.rpartition("/")[2] == gaussian_avatars.README]
@@ -39,7 +39,7 @@ def is_zip(path: Path) -> bool:
 
 
 def is_member(path: Path) -> bool:
-    """A file of a GaussianAvatars folder whose README says so."""
+    """Whether `path` is a file of a GaussianAvatars folder with the README that Visavis writes."""
     return path.name in gaussian_avatars.MEMBERS and MARK in _beginning(path.with_name(gaussian_avatars.README))
 
 
