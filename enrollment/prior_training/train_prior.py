@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,15 +84,15 @@ def train_prior(
     """
     import torch
 
-    from enrollment.prior_training.loop import train
+    from enrollment.prior_training.loop import LoopOptions, TrainingData, train
 
     _require_trainable(config, options)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
-    data = options.cache or out / "cache"
-    check_places(out, data, options.start, options.workers)
+    cache = options.cache or out / "cache"
+    check_places(out, cache, options.start, options.workers)
     config, first, space = _initial_weights(config, options)
-    pairs, faces = Cache(data, config.size, options.views), FaceCache(data / "faces")
+    pairs, faces = Cache(cache, config.size, options.views), FaceCache(cache / "faces")
     groups, cross_view = config.training.faces, config.mechanisms.cross_view
     files: tuple[Cache | FaceCache, ...] = (pairs, faces) if groups else (pairs,)
     seeds = range(TRAINING, TRAINING + options.heads)
@@ -111,13 +110,16 @@ def train_prior(
             speed = throughput(source, 5)
             if not stop.is_set():
                 note(f"{len(pairs.there(seeds))} people to train on, {speed:.0f} pairs a second")
-            done = train(
-                config, source, out, steps=options.steps, minutes=options.minutes, device=options.device, seed=options.seed,
-                resume=options.resume, held=pairs.held(options.held, views=HELD_VIEWS, cross_view=cross_view),
+            data = TrainingData(
+                source,
+                held=pairs.held(options.held, views=HELD_VIEWS, cross_view=cross_view),
                 faces=faces.batches(options.heads, groups, seed=options.seed, cross_view=cross_view) if groups else None,
                 held_faces=faces.held(options.held) if groups else None,
-                start=first, space=space, progress=progress, cancelled=stop.is_set,
-            )  # fmt: skip
+            )
+            limits = LoopOptions(
+                options.steps, options.minutes, options.device, options.seed, options.resume, start=first, space=space
+            )
+            done = train(config, data, out, limits, progress=progress, cancelled=stop.is_set)
         finally:
             stop.set()
             maker.join()
@@ -179,7 +181,7 @@ def _make_first(
     for name, seeds in people.items():
         for kind in files:
             stage = f"drawing {name}" if isinstance(kind, Cache) else f"drawing faces of {name}"
-            kind.make(seeds, workers=options.workers, cancelled=stop.is_set, tell=partial(_drawn, progress, stage))
+            kind.make(seeds, workers=options.workers, stage=stage, progress=progress, cancelled=stop.is_set)
     if stop.is_set():
         raise Cancelled("training was stopped while its data were made; those that are whole are kept for the next call")
 
@@ -192,11 +194,6 @@ def check_places(out: Path, cache: Path, start: Path | None, workers: int) -> No
     outputs.refuse_inputs(out / WEIGHTS, [start])
     if workers:
         outputs.check_folder(cache, "training data", lambda entry: True, room=ROOM, parents=True, shared=True)
-
-
-def _drawn(progress: ProgressCallback, stage: str, done: int, of: int) -> None:
-    """Report the heads that are done as a part of all."""
-    progress(stage, done / of)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from enrollment.instant.pipeline import Enrollment, build_instant
 from enrollment.portrait.portrait import SIZE
 from enrollment.prior_training import face_crops
 from enrollment.prior_training.face_crops import CROP, webcam
-from enrollment.prior_training.virtual_photo import Shot, photograph
+from enrollment.prior_training.virtual_photo import VirtualPhoto, photograph
 from models import arkit
 from models.diffusion.batch import COLORS, MASKS, NORMALS
 from models.heads.base import HeadModel, Pose
@@ -46,7 +46,7 @@ class EnrolledSynthetic:
     """A synthetic head, enrolled from one photo. similarity: (4, 4), true avatar space -> the fitted head's, with scale."""
 
     head: SyntheticHead
-    shot: Shot
+    shot: VirtualPhoto
     enrollment: Enrollment
     similarity: Array64
 

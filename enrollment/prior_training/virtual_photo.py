@@ -34,7 +34,7 @@ CUT_OFF = 0.3
 
 
 @dataclass(frozen=True)
-class Shot:
+class VirtualPhoto:
     """portrait: what enrollment sees. pose, coefficients: the truth, in a world whose axes are the photo camera's OpenGL axes."""
 
     portrait: Portrait
@@ -42,7 +42,7 @@ class Shot:
     coefficients: Array
 
 
-def photograph(head: SyntheticHead, rng: np.random.Generator, *, side: int = SIZE) -> Shot:
+def photograph(head: SyntheticHead, rng: np.random.Generator, *, side: int = SIZE) -> VirtualPhoto:
     """Take one photo of `head`. side: pixels of the portrait; enrollment's own is `SIZE`, smaller is quicker."""
     model = head.person.model
     coefficients = random_expression(rng, model, strength=MILD if rng.random() < 0.8 else 0.8)
@@ -73,7 +73,7 @@ def photograph(head: SyntheticHead, rng: np.random.Generator, *, side: int = SIZ
     image[~inside] = 255
     photo_side = camera.fx / 1.2 * float(np.exp(rng.normal(0, 0.25)))
     portrait = Portrait(image, inside, matte.astype(np.float32), landmarks, (camera.cx, camera.cy), 1.0, photo_side)
-    return Shot(portrait, pose, coefficients)
+    return VirtualPhoto(portrait, pose, coefficients)
 
 
 def _framed(marks: Array, side: int) -> Camera:

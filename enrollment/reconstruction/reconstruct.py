@@ -23,7 +23,7 @@ from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.photometric_warp import PhotometricWarp
-from enrollment.reconstruction.scene import Drawn, Scene
+from enrollment.reconstruction.scene import DrawnFrame, Scene
 from enrollment.reconstruction.targets import Target, Targets
 from models.avatar import Avatar
 from models.errors import CaptureError
@@ -223,7 +223,7 @@ class _Run:
             self.scene.rig.project()
         return float(loss.detach())
 
-    def _loss(self, drawn: Drawn, target: Target) -> Tensor:
+    def _loss(self, drawn: DrawnFrame, target: Target) -> Tensor:
         w, known = self.config.weights, target.known
         total = (1 - w.ssim) * losses.l1(drawn.color, target.image, known)
         if w.square:

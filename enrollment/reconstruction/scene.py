@@ -38,7 +38,7 @@ MOST_LOOKS = 24
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnFrame:
     """color: (H, W, 3) on white, what the frame is said to look like. consistent: the same without COIN's offsets; the same
     tensor when it is off. alpha: (H, W). normals: (H, W, 3) or None. view_offset: mean absolute offset of COIN, or None."""
 
@@ -108,7 +108,7 @@ class Scene:
         with torch.no_grad():
             return to_world(self.splats.face, now["means"], now["rotations"], now["log_scales"], self.rest)[0] / REACH
 
-    def draw(self, index: int, camera: Camera, *, normals: bool = False) -> Drawn:
+    def draw(self, index: int, camera: Camera, *, normals: bool = False) -> DrawnFrame:
         """One frame from a camera in its world."""
         p: dict[str, Tensor] = dict(self.splats.now)
         places = self.places() if self.coin is not None or self.dynamics is not None else None
@@ -134,7 +134,7 @@ class Scene:
         out, alpha, _ = self.rasterize(*tensors, fine, behind.to(self.config.device))
         if by > 1:
             out, alpha = avg_pool2d(out.movedim(-1, 0), by).movedim(0, -1), avg_pool2d(alpha[None], by)[0]
-        return Drawn(
+        return DrawnFrame(
             out[..., 3:6] if offsets is not None else out[..., :3], out[..., :3], alpha, out[..., -3:] if normals else None,
             None if offsets is None else offsets.abs().mean(),
         )  # fmt: skip

@@ -103,7 +103,7 @@ class CpuRasterizer:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnFeatures:
     """What blend_features.py drew, all float32: out (H, W, F); z_sum, final_t, last (H, W)."""
 
     out: Array
@@ -122,12 +122,12 @@ class Drawn:
         return np.divide(self.z_sum, self.alpha, out=np.zeros_like(self.alpha), where=self.alpha > 0)
 
 
-def draw_features(space: Workspace, features: Array, background: Array, camera: Camera, threads: int) -> Drawn:
+def draw_features(space: Workspace, features: Array, background: Array, camera: Camera, threads: int) -> DrawnFeatures:
     """Blend features (N, F) float32 over background (F,) float32, in a workspace that is prepared for this camera."""
     if background.shape != features.shape[1:]:
         raise ValueError(f"the background should have the shape {features.shape[1:]}, not {background.shape}")
     size = (camera.height, camera.width)
-    drawn = Drawn(np.empty((*size, features.shape[1]), np.float32), *(np.empty(size, np.float32) for _ in range(3)))
+    drawn = DrawnFeatures(np.empty((*size, features.shape[1]), np.float32), *(np.empty(size, np.float32) for _ in range(3)))
     bins, buffers = space.bins, space.buffers(threads, blend_features.buffer_size(features.shape[1]))
     space.counter[0] = 0
     workers.run(

@@ -126,10 +126,10 @@ def prior(
     from models.diffusion.config import load_config
     from server.evaluation.prior_ablation import ablate
 
-    with progress() as tell:
+    with progress() as update:
         done = ablate(
             load_config("small"), out, encoder_steps=encoder_steps, steps=steps, heads=heads, people=people, cache=folder,
-            threads=threads, workers=workers, progress=tell,
+            threads=threads, workers=workers, progress=update,
         )  # fmt: skip
     values = done.as_dict()
     report(values, table(values["rows"]), as_json)

@@ -79,12 +79,12 @@ def command(
 def _announce(addresses: Addresses, as_json: bool) -> None:
     if addresses.note:
         note(addresses.note)
-    tell = "give the second to those who watch"
+    hint = "give the second to those who watch"
     if addresses.only_here:
-        tell = "the second works on this machine only (--host 0.0.0.0 or --public-url lets others in)"
+        hint = "the second works on this machine only (--host 0.0.0.0 or --public-url lets others in)"
     lines = [
         "", f"  You       {addresses.person}", f"  Viewers   {addresses.viewer}", "",
-        f"Open the first address and allow the camera; {tell}. Ctrl-C ends the call.",
+        f"Open the first address and allow the camera; {hint}. Ctrl-C ends the call.",
     ]  # fmt: skip
     result = {"person": addresses.person, "viewer": addresses.viewer, "only_here": addresses.only_here}
     report(result, lines, as_json)

@@ -19,7 +19,7 @@ from models.progress import ProgressCallback, no_progress
 from models.types import Array
 from server.evaluation.ablation.scoring import Scores, World, drawn, mean_pose, score
 from server.evaluation.ablation.spoiling import Spoiling, spoiled
-from server.evaluation.ablation.truth import Shot, Truth
+from server.evaluation.ablation.truth import Truth, TruthFrame
 from server.evaluation.ablation.uv import on_uv_mesh
 
 TRUSTED = 0.2
@@ -67,7 +67,7 @@ class Start:
     avatar: Avatar
     world: World
     capture: Capture
-    held: tuple[Shot, ...]
+    held: tuple[TruthFrame, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def begin(model: HeadModel, seed: int, size: int, how: Spoiling | None = None) -
     return Start(model, avatar, world, Capture.of_frames(frames), tuple(truth.held_out()))
 
 
-def frame(shot: Shot, world: World) -> Frame:
+def frame(shot: TruthFrame, world: World) -> Frame:
     """A shot as the fit's world has it, nothing spoiled."""
     matte = np.maximum(shot.matte, 0.05)[..., None]
     image = ((shot.image - (1 - matte)) / matte).clip(0, 1)

@@ -15,7 +15,7 @@ from models.heads.base import HeadModel, Pose, rotation_log, rotation_vector
 from models.similarity import similarity
 from models.splat.cpu import CpuRasterizer
 from models.types import Array, Array64, Camera, Picture
-from server.evaluation.ablation.truth import Shot
+from server.evaluation.ablation.truth import TruthFrame
 
 OVERSAMPLED = 2
 """Pictures are drawn this many times larger, then averaged, as the truth is."""
@@ -92,7 +92,7 @@ def _distance(frame: Frame) -> float:
     return float(np.linalg.norm(frame.pose.head[:3, 3] - frame.camera.position))
 
 
-def drawn(avatar: Avatar, model: HeadModel, shot: Shot, world: World, pose: Pose) -> Picture:
+def drawn(avatar: Avatar, model: HeadModel, shot: TruthFrame, world: World, pose: Pose) -> Picture:
     """The avatar as the shot's camera sees it, with normals."""
     return smoothly(avatar, model, world.camera(shot.camera), shot.coefficients, pose)
 
@@ -106,7 +106,7 @@ def smoothly(avatar: Avatar, model: HeadModel, camera: Camera, coefficients: Arr
     return Picture(color, alpha, None, normal)
 
 
-def score(avatar: Avatar, model: HeadModel, shots: Sequence[Shot], world: World, pose: Pose) -> Scores:
+def score(avatar: Avatar, model: HeadModel, shots: Sequence[TruthFrame], world: World, pose: Pose) -> Scores:
     """Against true pictures, true cameras and true expressions; `pose` is the head's in all of them."""
     rows = []
     for shot in shots:
@@ -122,7 +122,7 @@ def score(avatar: Avatar, model: HeadModel, shots: Sequence[Shot], world: World,
     return Scores(*(float(np.nanmean([row[k] for row in rows])) for k in range(4)))
 
 
-def angle(picture: Picture, shot: Shot, world: World) -> float:
+def angle(picture: Picture, shot: TruthFrame, world: World) -> float:
     """Mean degrees between drawn and true normals on the face; NaN where hardly any face shows."""
     if shot.face.mean() < LEAST_FACE or picture.normal is None:
         return float("nan")

@@ -48,7 +48,7 @@ HELD_FACES = (7, 8, 9)
 
 
 @dataclass(frozen=True)
-class Shot:
+class TruthFrame:
     """One picture of the truth, as the head's own world has it. image: (H, W, 3) float32 sRGB on white. matte: (H, W). normals:
     (H, W, 3) world, unit, 0 outside. face: (H, W) bool, bare skin of the face."""
 
@@ -82,22 +82,22 @@ class Truth:
         view = orbit_camera(4.0, 2.0, size=PORTRAIT_SIDE, shown=0.42)
         return _bytes(self.head.render(view, coefficients(0), Pose()).color)
 
-    def training(self) -> list[Shot]:
+    def training(self) -> list[TruthFrame]:
         """All that the fit may see: 16 cameras times 7 expressions, the front with no expression first."""
         views = [v for v in range(VIEWS) if v not in HELD_VIEWS]
         return self._shots(views, [e for e in range(EXPRESSIONS) if e not in HELD_FACES])
 
-    def held_out(self) -> list[Shot]:
+    def held_out(self) -> list[TruthFrame]:
         """What it is scored on: cameras and expressions of which it saw neither, 8 times 3."""
         return self._shots(HELD_VIEWS, HELD_FACES)
 
-    def _shots(self, views: Sequence[int], faces: Sequence[int]) -> list[Shot]:
+    def _shots(self, views: Sequence[int], faces: Sequence[int]) -> list[TruthFrame]:
         return [self.shot(camera(view, self.size), coefficients(face)) for face in faces for view in views]
 
-    def shot(self, view: Camera, expression: Array) -> Shot:
+    def shot(self, view: Camera, expression: Array) -> TruthFrame:
         """One picture."""
         s = self.head.render(view, expression, Pose(), supersample=CELLS, background=1.0)
-        return Shot(view, expression, s.color.clip(0, 1), s.matte, s.normals, s.face)
+        return TruthFrame(view, expression, s.color.clip(0, 1), s.matte, s.normals, s.face)
 
 
 def camera(index: int, size: int) -> Camera:

@@ -18,7 +18,7 @@ from server.evaluation.ablation import rows, truth
 from server.evaluation.ablation.rows import Fitted, Row, Start
 from server.evaluation.ablation.scoring import Scores, World, mean_pose, score, smoothly
 from server.evaluation.ablation.spoiling import Spoiling, spoiled
-from server.evaluation.ablation.truth import HELD_FACES, HELD_VIEWS, Shot, camera, coefficients
+from server.evaluation.ablation.truth import HELD_FACES, HELD_VIEWS, TruthFrame, camera, coefficients
 from server.evaluation.ablation.uv import on_uv_mesh
 from tests.enrollment import scenes
 
@@ -26,13 +26,13 @@ SIDE = 48
 STILL = World(1.0, np.eye(3), np.zeros(3))
 
 
-def shot(avatar: Avatar, model: HeadModel, view: Camera, expression: np.ndarray) -> Shot:
+def shot(avatar: Avatar, model: HeadModel, view: Camera, expression: np.ndarray) -> TruthFrame:
     """A shot of an avatar, so that the truth is quick and its fit may be perfect."""
     picture = smoothly(avatar, model, view, expression, Pose())
     assert picture.normal is not None
     length = np.linalg.norm(picture.normal, axis=2, keepdims=True)
     normals = np.divide(picture.normal, length, out=np.zeros_like(picture.normal), where=length > 0.5)
-    return Shot(view, expression, picture.color.clip(0, 1), picture.alpha, normals, picture.alpha > 0.95)
+    return TruthFrame(view, expression, picture.color.clip(0, 1), picture.alpha, normals, picture.alpha > 0.95)
 
 
 @pytest.fixture(scope="module")
