@@ -47,6 +47,6 @@ def made_by() -> str:
         number = ""
     stages = Path(enrollment.__file__).parent
     digest = hashlib.sha256(number.encode())
-    for path in (anny.PATH, *sorted(stages.glob("*.py")), *sorted(stages.glob("assets/*"))):
+    for path in (anny.PATH, *sorted(stages.rglob("*.py")), *sorted(stages.rglob("assets/*"))):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from enrollment import workflow
+from enrollment import to_file
+from enrollment.workflow import EnrollmentResult
 from models import avatar_file, outputs, png
 from models.errors import StorageError
 from models.exchange import ours
@@ -80,8 +81,9 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enrollment takes no time."""
     avatar = makers.avatar(AnnyHead())
-    first = SimpleNamespace(avatar=avatar, fit_rms=1.0, warnings=())
-    monkeypatch.setattr(workflow, "enroll", lambda *_, **__: first)
+    instant = SimpleNamespace(avatar=avatar, fit_rms=1.0, warnings=())
+    result = EnrollmentResult(avatar, "instant", instant, refinement=None, views=None, warnings=())
+    monkeypatch.setattr(to_file, "enroll", lambda *_, **__: result)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ def test_the_builtin_avatar_is_made_again_for_another_head_and_kept_for_the_same
             raise AvatarFileError("no such file")
 
     monkeypatch.setattr(caches, "folder", lambda: tmp_path)
-    monkeypatch.setattr("enrollment.instant.pipeline.enroll", lambda *_, **__: type("Enrolled", (), {"avatar": None}))
+    monkeypatch.setattr("enrollment.enroll", lambda *_, **__: type("Enrolled", (), {"avatar": None}))
     monkeypatch.setattr(avatar_file, "load", load)
     monkeypatch.setattr(avatar_file, "save", lambda _, path: (path.write_bytes(b"avatar"), made.append(path)))
     others = [tmp_path / "astronaut.avatar", tmp_path / "mine.avatar"]
