@@ -69,7 +69,7 @@ def test_cancelling_the_optimisation_keeps_the_best_so_far(
 
 
 def test_something_must_be_there_to_enroll_from() -> None:
-    with pytest.raises(VisavisError, match="a photo or a clip"):
+    with pytest.raises(VisavisError, match="a photo, a clip or a capture folder"):
         enroll()
 
 
