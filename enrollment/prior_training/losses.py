@@ -94,8 +94,8 @@ def expression_loss(prior: Prior, readout: torch.nn.Linear, faces: Faces) -> tup
     g, m = faces.crops.shape[:2]
     latent, places = prior.expression.look(faces.crops.flatten(0, 2))
     latent = latent.float()
-    wanted = faces.coefficients.flatten(0, 1).repeat_interleave(2, dim=0)
-    loss = how.readout * F.mse_loss(readout(latent), wanted)
+    target = faces.coefficients.flatten(0, 1).repeat_interleave(2, dim=0)
+    loss = how.readout * F.mse_loss(readout(latent), target)
     far = (places - faces.points.flatten(0, 2)).abs().sum(dim=-1)
     loss = loss + how.points * (far * torch.from_numpy(WEIGHT).to(far)).mean()
     z = latent.reshape(g, 2 * m, -1)

@@ -110,7 +110,7 @@ class TrainingPairMaker:
         return TrainingPairMaker(made, conditioner, size, conditioner.reference(size))
 
     def pair(self, yaw: float, camera: Camera, truth: Array, rng: np.random.Generator) -> tuple[NDArray[np.void], HeadSample]:
-        """One row of `row_type`, (), its moment left open, and the truth of the wanted view. truth: coefficients (52,)."""
+        """One row of `row_type`, (), its moment left open, and the truth of the target view. truth: coefficients (52,)."""
         row = np.zeros((), row_type(self.size))
         row["reference"], row["reference_pose"] = _bytes(self.reference[0]), _signed(self.reference[1])
         known = self.conditioner.conditions_for(camera, noisy_coefficients(truth, rng))

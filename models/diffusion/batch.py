@@ -1,4 +1,4 @@
-"""What the loop trains on: the conditions of a wanted view, and the truth."""
+"""What the loop trains on: the conditions of a target view, and the truth."""
 
 from __future__ import annotations
 

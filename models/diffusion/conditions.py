@@ -1,4 +1,4 @@
-"""Everything the prior is told about a wanted view."""
+"""Everything the prior is told about a target view."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Conditions:
     towards the viewer), in [-1, 1], times alpha: 0 where nothing is. Masks are in [0, 1].
 
     reference, reference_pose: (B or 1, 3, H, W) the photo, and the fitted head's normals, expression zero (G5), in its camera.
-    coarse_color (3), coarse_normals (3), coarse_alpha (1): the instant avatar in the wanted view and expression.
-    warp (3), visibility (1): the photo warped into the wanted view, and where that is the photo's own (F4).
-    pose (3): the fitted head's normals, expression zero, in the wanted camera (G5).
-    driving: (B or 1, 3, crop, crop) the parts (`models.diffusion.parts`) of the face whose expression is wanted (G1).
+    coarse_color (3), coarse_normals (3), coarse_alpha (1): the instant avatar in the target view and expression.
+    warp (3), visibility (1): the photo warped into the target view, and where that is the photo's own (F4).
+    pose (3): the fitted head's normals, expression zero, in the target camera (G5).
+    driving: (B or 1, 3, crop, crop) the parts (`models.diffusion.parts`) of the face with the target expression (G1).
     Reference and driving may have one row for all views.
     """
 

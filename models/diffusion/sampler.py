@@ -15,7 +15,7 @@ from models.diffusion.prior import Known, Prior
 
 @dataclass(frozen=True)
 class Paste:
-    """What is known about the wanted views. color: (B, 3, H, W) in [0, 1]; mask: (B, 1, H, W) in [0, 1], where it is known."""
+    """What is known about the target views. color: (B, 3, H, W) in [0, 1]; mask: (B, 1, H, W) in [0, 1], where it is known."""
 
     color: Tensor
     mask: Tensor

@@ -31,7 +31,7 @@ class Remesh:
     barycentric: Array
     faces: NDArray[np.int32]
 
-    def carried(self, faces: NDArray[np.int32], values: NDArray[np.floating]) -> Array:
+    def interpolated(self, faces: NDArray[np.int32], values: NDArray[np.floating]) -> Array:
         """Values of the old vertices (..., V, C) at the new ones, (..., M, C) float32."""
         corners = values[..., faces[self.face], :]
         return np.einsum("mk,...mkc->...mc", self.barycentric, corners).astype(np.float32)
@@ -42,7 +42,7 @@ class Remesh:
         Landmarks move to the nearest new triangle's nearest corner.
         """
         f = old.faces
-        template = self.carried(f, old.template)
+        template = self.interpolated(f, old.template)
         landmarks = np.einsum("nk,nkc->nc", old.landmark_barycentric, old.template[old.landmark_corners])
         first = np.full(len(template), -1, np.int64)
         first[self.faces.ravel()[::-1]] = np.arange(self.faces.size)[::-1]
@@ -52,8 +52,8 @@ class Remesh:
         uv = np.stack([self.texel[:, 1] + 0.5, self.texel[:, 0] + 0.5], axis=1) / (1 + self.texel.max())
         return replace(
             old, name=f"{old.name}-uv", template=template, faces=self.faces, region=old.region[self.face[self.faces[:, 0]]],
-            uv=uv.astype(np.float32), face_uv=self.faces, identity_basis=self.carried(f, old.identity_basis),
-            expression_basis=self.carried(f, old.expression_basis), weights=self.carried(f, old.weights),
+            uv=uv.astype(np.float32), face_uv=self.faces, identity_basis=self.interpolated(f, old.identity_basis),
+            expression_basis=self.interpolated(f, old.expression_basis), weights=self.interpolated(f, old.weights),
             landmark_face=(corner // 3).astype(np.int32), landmark_barycentric=np.eye(3, dtype=np.float32)[corner % 3],
         )  # fmt: skip
 

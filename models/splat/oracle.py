@@ -1,4 +1,4 @@
-"""The slow, plain rasterizer that the fast ones are held against: base.py in float64, no tiles, no tricks."""
+"""The slow, plain rasterizer that the fast ones are held against: base.py in float64, no tiles, no shortcuts."""
 
 from __future__ import annotations
 

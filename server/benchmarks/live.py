@@ -135,9 +135,9 @@ async def _run_pages(
     pages.start()
     theirs.close()
     try:
-        await _hear(ours, JOIN_TIMEOUT)
+        await _receive(ours, JOIN_TIMEOUT)
         times = room.worker.times = StageTimes(window=2 * seconds, most=1_000_000)
-        received = await _hear(ours, seconds + JOIN_TIMEOUT)
+        received = await _receive(ours, seconds + JOIN_TIMEOUT)
     finally:
         pages.kill()
         await asyncio.to_thread(pages.join)
@@ -159,7 +159,7 @@ async def _run_pages(
     }
 
 
-async def _hear(pipe: Connection, timeout: float) -> Any:
+async def _receive(pipe: Connection, timeout: float) -> Any:
     """The next word of the pages' process."""
     if not await asyncio.to_thread(pipe.poll, timeout):
         raise VisavisError("the measuring page was expected to be in the call by now; look at the log")

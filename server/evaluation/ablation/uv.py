@@ -36,11 +36,11 @@ def on_uv_mesh(avatar: Avatar, model: HeadModel, side: int, hops: int | None) ->
     found = _triangles(mesh, side, uv)
     lost = np.flatnonzero(found < 0)
     ours = [binding.to_world(bound.select(lost), binding.frames(shape, model.faces)).means.copy() for shape in shapes]
-    theirs = [mesh.carried(model.faces, shape)[mesh.faces].mean(axis=1) for shape in shapes]
+    theirs = [mesh.interpolated(model.faces, shape)[mesh.faces].mean(axis=1) for shape in shapes]
     found[lost] = cKDTree(np.concatenate(theirs, axis=1)).query(np.concatenate(ours, axis=1))[1]
     face = np.where(moves, len(model.faces) + found, bound.face)
     new = joined(model, mesh)
-    offset = np.concatenate([avatar.offset, mesh.carried(model.faces, avatar.offset)])
+    offset = np.concatenate([avatar.offset, mesh.interpolated(model.faces, avatar.offset)])
     moved = replace(avatar, head=new.name, offset=offset)
     frames = binding.frames(moved.person(new).rest, new.faces)
     return replace(moved, gaussians=binding.bind(world, face.astype(np.int32), frames)), new

@@ -157,7 +157,7 @@ def test_hops_are_counted_over_shared_edges() -> None:
 def test_remeshing_keeps_the_surface_and_the_hop_limit_keeps_seams_apart(model: HeadModel) -> None:
     free, kept = remesh(model, 96, hops=None), remesh(model, 96)
     for mesh in (free, kept):
-        points = mesh.carried(model.faces, model.template)
+        points = mesh.interpolated(model.faces, model.template)
         assert np.abs(points).max() <= np.abs(model.template).max() + 1e-6
 
     def longest(mesh_faces: np.ndarray) -> np.ndarray:
@@ -176,7 +176,7 @@ def test_a_remeshed_head_poses_like_the_old_one(model: HeadModel) -> None:
     rng = np.random.default_rng(0)
     beta, coefficients = rng.normal(size=model.identity_count), rng.uniform(size=52)
     old = model.person(beta).vertices(coefficients)
-    np.testing.assert_allclose(new.person(beta).expressed(coefficients), mesh.carried(model.faces, old), atol=1e-5)
+    np.testing.assert_allclose(new.person(beta).expressed(coefficients), mesh.interpolated(model.faces, old), atol=1e-5)
     person = new.person(np.zeros(model.identity_count))
     marks, before = person.landmarks(person.rest), model.person(np.zeros(model.identity_count))
     apart = np.linalg.norm(marks - before.landmarks(before.rest), axis=1)
