@@ -1,4 +1,4 @@
-"""Networks baked into a low-rank linear basis, which a CPU, a browser and a file can carry (design.md, Live path).
+"""Networks baked into a low-rank linear basis, which a CPU, a browser and a file can carry.
 
 What a network changes about M things of C numbers each under an expression becomes  (expression @ mixing) @ directions,  with
 some directions from the changes' principal components over sampled expressions, and weights linear in the expression.
