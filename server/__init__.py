@@ -1,0 +1,1 @@
+"""What starts everything: command line, live call, benchmarks, evaluation."""

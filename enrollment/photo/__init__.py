@@ -1,0 +1,1 @@
+"""Reading untrusted photo files as upright sRGB pixels."""

@@ -1,0 +1,1 @@
+"""The portrait in a photo: the face found and judged, cropped, matted."""

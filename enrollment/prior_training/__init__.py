@@ -1,0 +1,1 @@
+"""Training of the diffusion prior: training pairs from synthetic people, and the training loop."""

@@ -1,0 +1,1 @@
+"""Standard quality: an avatar's Gaussians and rig, optimised on a capture."""

@@ -1,0 +1,1 @@
+"""Speed and accuracy on this machine: `visavis bench`."""

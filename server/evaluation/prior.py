@@ -69,7 +69,7 @@ class PriorResult:
     """people, views: measured. painted_db: of the coarse view, where `Figures.unseen_db` is. coarse_deg: of its normals.
     fitted_hair_deg: of the fitted head's own normals, where `Figures.hair_deg` is. readout_r2, triples: of the expression
     latent, see `enrollment.prior_training.figures`. outline, thick_outline: error of the instant avatar's silhouette, before and
-    after its hair was thickened with the prior (`server.evaluation.outlines`)."""
+    after its hair was thickened with the prior (`server.evaluation.outlines`); not a number for a benchmark without outlines."""
 
     people: int
     views: int
@@ -99,7 +99,7 @@ class PriorResult:
 class PriorBenchmark:
     """Held-out test set, one for all priors. batch: all views. turned: (B,) bool, views whose colours count. hair: (B, 1, H, W)
     float mask of hair over the fitted head. faces: of `FACES` other people, each with `GROUPS` groups. outlines: of each
-    person."""
+    person, or none."""
 
     people: int
     batch: Batch
@@ -109,7 +109,9 @@ class PriorBenchmark:
     outlines: list[OutlineBenchmark]
 
     @staticmethod
-    def generate(people: int, size: int, progress: ProgressCallback = no_progress) -> PriorBenchmark:
+    def generate(
+        people: int, size: int, progress: ProgressCallback = no_progress, *, with_outlines: bool = True
+    ) -> PriorBenchmark:
         """Enroll `people` held-out synthetic people and render the truth of their views at `size` pixels; deterministic."""
         model = by_name("anny")
         rows, hair, outlines = [], [], []
@@ -117,7 +119,8 @@ class PriorBenchmark:
             progress("enrolling held-out people", k / people)
             rng = np.random.default_rng([HELD_OUT + k, 0xE8A])
             maker = TrainingPairMaker.of(SyntheticHead.random(model, HELD_OUT + k), rng, size)
-            outlines.append(OutlineBenchmark.of(maker))
+            if with_outlines:
+                outlines.append(OutlineBenchmark.of(maker))
             for yaw in (*TURNED, *ELSEWHERE):
                 camera = target_camera(yaw, PITCH, size=size)
                 row, seen = maker.pair(yaw, camera, random_expression(rng, model), rng)
@@ -167,7 +170,7 @@ def evaluate_prior(
     for k, outline in enumerate(benchmark.outlines):
         progress("outlines", k / len(benchmark.outlines))
         errors.append(outline.errors(prior, by_name("anny")))
-    thin, thick = np.mean(errors, axis=0)
+    thin, thick = np.mean(errors, axis=0) if errors else (np.nan, np.nan)
     return PriorResult(
         benchmark.people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
         angle_deg(batch.coarse_normals, batch.target_normals, batch.target_matte),

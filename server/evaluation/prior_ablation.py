@@ -63,7 +63,7 @@ def ablate(
     encoder = {crossed: f"expression encoder {'with' if crossed else 'without'} pairing" for crossed in (True, False)}
     for name in (*encoder.values(), *CASES):
         check_places(_folder(out, name), data, None, workers)
-    benchmark = PriorBenchmark.generate(people, config.size, progress)
+    benchmark = PriorBenchmark.generate(people, config.size, progress, with_outlines=False)
 
     def trained(name: str, changed: PriorConfig, count: int, start: Path | None) -> Path:
         options = PriorTrainingOptions(

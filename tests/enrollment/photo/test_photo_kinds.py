@@ -1,4 +1,4 @@
-"""The kinds of picture files that phones, scanners and programs write beyond the plain ones of test_reader.py, and broken ones."""
+"""The kinds of photo files that phones, scanners and programs write beyond the plain ones of test_reader.py, and broken ones."""
 
 from __future__ import annotations
 
