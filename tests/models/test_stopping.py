@@ -15,7 +15,7 @@ from models.stopping import ENDING, Stopped, as_exceptions, postponed
 
 ROOT = Path(__file__).parents[2]
 WRITING = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from models.atomic import atomic_folder, atomic_write
 from server import cli
@@ -27,6 +27,7 @@ def work(**_):
         print("writing", flush=True)
         time.sleep(30)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with SIGINT ignored
 cli.cli.main = work
 cli.main()
 """
@@ -61,7 +62,7 @@ def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
 
 
 def test_what_is_postponed_comes_afterwards() -> None:
-    done = []
+    done, before = [], [signal.getsignal(kind) for kind in ENDING]
 
     def work() -> None:
         with as_exceptions():
@@ -73,4 +74,4 @@ def test_what_is_postponed_comes_afterwards() -> None:
     with pytest.raises(Stopped) as stopped:
         work()
     assert done == ["all of it"] and stopped.value.code == 143
-    assert all(signal.getsignal(kind) in (signal.SIG_DFL, signal.default_int_handler) for kind in ENDING)
+    assert [signal.getsignal(kind) for kind in ENDING] == before
