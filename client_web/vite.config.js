@@ -1,7 +1,7 @@
-// In development (`npm run dev`) the WebSocket goes to a Visavis server; name another one with VISAVIS_SERVER.
+// In development (`npm run dev`) the WebSocket goes to the server of `visavis serve` or `make run`; name another with VISAVIS_SERVER.
 import { defineConfig } from "vite";
 
-const server = process.env.VISAVIS_SERVER ?? "http://127.0.0.1:8000";
+const server = process.env.VISAVIS_SERVER ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   build: {
