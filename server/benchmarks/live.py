@@ -10,7 +10,6 @@ import asyncio
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -52,7 +51,8 @@ def bench_live(
     second that the person's page decoded, and viewer_fps for each viewer's; the median of each stage, such as track_ms;
     seconds, size, viewers. busy: processes that each burn a core meanwhile, as on a machine that is slower or has other work.
     """
-    chosen = replace(config or ServerConfig(), avatar=avatar_path, host="127.0.0.1", port=0, max_viewers=max(viewers, 1))
+    values = {"avatar": Path(avatar_path), "host": "127.0.0.1", "port": 0, "max_viewers": max(viewers, 1)}
+    chosen = (config or ServerConfig()).with_values(**values)
     if clip is not None and not isinstance(clip, str | Path):
         clip = [np.ascontiguousarray(frame) for frame in clip]
     with _burning(busy):

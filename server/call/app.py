@@ -120,7 +120,7 @@ async def serve(
     note = ""
     if config.state is not None and config.port:  # a port that changes with each start changes the links anyway
         kept = await asyncio.to_thread(links.keep, config.state, str(config.avatar), config.port, renew=config.new_links)
-        config, note = replace(config, person_key=kept.person_key, viewer_key=kept.viewer_key), kept.note
+        config, note = config.with_values(person_key=kept.person_key, viewer_key=kept.viewer_key), kept.note
     addresses = replace(_addresses(config, sock.getsockname()[1]), note=note)
     room = Room(config, addresses.viewer)
     server = _Server(

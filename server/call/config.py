@@ -1,13 +1,30 @@
-"""How the server is set up; checked once, when it is made."""
+"""How a server is set up: by option, by environment variable, by file, or as it is.
+
+Each field is the option `--field-name`, the variable `VISAVIS_FIELD_NAME` and the key `field_name` of the TOML file, in this
+order of precedence. docs/configuration.md has the table.
+"""
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import json
+import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings.exceptions import SettingsError
 
 from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
@@ -15,73 +32,192 @@ from server.call.links import new_key
 from server.call.page_folder import page_folder
 from server.call.protocol import IceServer
 
-WEB_DIR = page_folder()
+PREFIX = "VISAVIS_"
+ICE_USERNAME, ICE_CREDENTIAL = f"{PREFIX}ICE_USERNAME", f"{PREFIX}ICE_CREDENTIAL"
+OTHER_VARIABLES = frozenset({ICE_USERNAME, ICE_CREDENTIAL, "VISAVIS_FLAME"})
+"""Variables with our prefix that are no settings of the server."""
 ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064, 3.1 and RFC 7065, 3.1."""
+MAX_ICE_FILE = 64 * 1024
+WEB_DIR = page_folder()
 
 
-@dataclass(frozen=True)
-class ServerConfig:
-    """Settings of one server with one avatar. Raises `VisavisError` for a value that cannot work.
+def _split(value: Any) -> Any:
+    """'a,b' -> ('a', 'b')."""
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
 
-    avatar: the avatar file. host, port: where to listen; port 0 takes a free one. public_url: how others reach the server
-    ('https://call.example.org'), when that is not host and port. person_key, viewer_key: the secrets in the two addresses;
-    those kept in the folder `state` (see `server.call.links`) take their place unless it is `None`, or new ones with `new_links`.
-    max_viewers: besides the person. width, height: of the avatar's picture, pixels, even. max_bitrate: bits a second for
-    each page's picture. heartbeat: seconds between a page's pings; dead_after: seconds without one after which it is gone;
-    media_timeout: seconds from an offer to the first ping. ice_servers: given to the pages and used by the server; none
-    unless set. ice_addresses: offer only these addresses of the machine (all but loopback when empty; loopback when it has
-    no other). ice_ports: first and last UDP port for media; any free one when `None`. factory: what makes the pipeline in
-    the render process, with `factory_options` as its arguments; when they are left out, it gets the avatar file's bytes.
-    """
 
-    avatar: Path | str = ""
-    host: str = "127.0.0.1"
-    port: int = 8080
-    public_url: str = ""
-    web_dir: Path = WEB_DIR
-    person_key: str = field(default_factory=new_key, repr=False)
-    viewer_key: str = field(default_factory=new_key, repr=False)
-    state: Path | None = None
-    new_links: bool = False
-    max_viewers: int = 8
-    width: int = 512
-    height: int = 512
-    max_bitrate: int = DEFAULT_BITRATE
-    heartbeat: float = 1.0
-    dead_after: float = 3.0
-    media_timeout: float = 15.0
-    ice_servers: tuple[IceServer, ...] = ()
-    ice_addresses: tuple[str, ...] = ()
-    ice_ports: tuple[int, int] | None = None
-    factory: str = "realtime.pipeline:LivePipeline"
-    factory_options: dict[str, Any] | None = None
+def _ports(value: Any) -> Any:
+    """'50000-50100' -> (50000, 50100)."""
+    if not isinstance(value, str):
+        return value
+    if not value:
+        return None
+    match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", value, re.ASCII)
+    if match is None:
+        raise ValueError(f"a port range such as 50000-50100 was expected, {value!r} came")
+    return int(match[1]), int(match[2])
 
-    def __post_init__(self) -> None:
-        _check(0 <= self.port <= 65535, f"a port from 0 to 65535 was expected, {self.port} came")
-        _check(1 <= self.max_viewers <= 64, f"1 to 64 viewers were expected, {self.max_viewers} came")
-        for name, value in (("width", self.width), ("height", self.height)):
-            _check(64 <= value <= 2048 and value % 2 == 0, f"an even {name} from 64 to 2048 was expected, {value} came")
-        _check(self.max_bitrate >= 200_000, f"at least 200000 bits a second were expected, {self.max_bitrate} came")
-        _check(0 < self.heartbeat < self.dead_after, "dead_after must be longer than heartbeat, and both above 0")
-        for key in (self.person_key, self.viewer_key):
-            _check(len(key) >= 16 and key.isascii(), "keys of at least 16 plain characters were expected; a shorter one came")
-        _check(self.person_key != self.viewer_key, "the person's key and the viewers' key are the same; they must differ")
-        for address in self.ice_addresses:
-            _check(_is_address(address), f"an IP address was expected in ice_addresses, {address!r} came")
-        for server in self.ice_servers:
-            for url in server.urls:
-                _check(ICE_URL.fullmatch(url) is not None, f"ICE URLs such as stun:host:3478 were expected, {url!r} came")
-                needs = url.startswith("turn") and not (server.username and server.credential)
-                _check(not needs, f"a user and a credential were expected for {url}, none came")
-        if self.public_url:
-            parts = urlsplit(self.public_url)
-            plain = parts.scheme in ("http", "https") and bool(parts.hostname)
-            plain = plain and parts.path.strip("/") == "" and not (parts.query or parts.fragment or parts.username)
-            _check(plain, f"a public URL such as https://call.example.org was expected, {self.public_url!r} came")
-        if self.ice_ports is not None:
-            first, last = self.ice_ports
-            _check(0 < first <= last <= 65535, f"a port range such as 50000-50100 was expected, {first}-{last} came")
+
+def _check_ports(value: tuple[int, int] | None) -> tuple[int, int] | None:
+    if value is not None and not 0 < value[0] <= value[1] <= 65535:
+        raise ValueError(f"a port range such as 50000-50100 was expected, {value[0]}-{value[1]} came")
+    return value
+
+
+def _even(value: int) -> int:
+    if value % 2:
+        raise ValueError(f"an even number of pixels was expected, {value} came")
+    return value
+
+
+def _public_url(value: str) -> str:
+    if value:
+        parts = urlsplit(value)
+        plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path.strip("/") == ""
+        if not plain or parts.query or parts.fragment or parts.username:
+            raise ValueError(f"a public URL such as https://call.example.org was expected, {value!r} came")
+    return value.rstrip("/")
+
+
+def _key(value: str) -> str:
+    if len(value) < 16 or not value.isascii():
+        raise ValueError("a key of at least 16 plain characters was expected, a shorter one came")
+    return value
+
+
+def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ValueError(f"an IP address was expected, {text!r} came") from None
+    return value
+
+
+def _ice_servers(value: Any) -> Any:
+    """URLs, '@FILE' with a JSON list of RTCIceServer objects, such objects, or `IceServer`s."""
+    if isinstance(value, str | dict | IceServer):
+        value = value.split(",") if isinstance(value, str) and not value.startswith(("[", "@")) else [value]
+    return tuple(server for entry in value or () for server in _ice_entry(entry))
+
+
+def _ice_entry(entry: Any) -> list[IceServer]:
+    if isinstance(entry, IceServer):
+        servers = [entry]
+    elif isinstance(entry, str) and entry.startswith("@"):
+        servers = [server for found in _ice_file(Path(entry[1:])) for server in _ice_entry(found)]
+    elif isinstance(entry, str):
+        secret = (os.environ.get(ICE_USERNAME, ""), os.environ.get(ICE_CREDENTIAL, "")) if entry.startswith("turn") else ("", "")
+        servers = [IceServer([entry], *secret)]
+    else:
+        found = entry if isinstance(entry, dict) else {}
+        urls, user, secret_ = found.get("urls"), found.get("username", ""), found.get("credential", "")
+        urls = [urls] if isinstance(urls, str) else urls
+        if not isinstance(urls, list) or not urls or not all(isinstance(text, str) for text in [*urls, user, secret_]):
+            raise ValueError("a JSON list of objects with urls, username and credential was expected, something else came")
+        servers = [IceServer(urls, user, secret_)]
+    for server in servers:
+        for url in server.urls:
+            if ICE_URL.fullmatch(url) is None:
+                raise ValueError(f"ICE URLs such as stun:host:3478 were expected, {url!r} came")
+            if url.startswith("turn") and not (server.username and server.credential):
+                raise ValueError(f"a user and a credential were expected for {url}, none came")
+    return servers
+
+
+def _ice_file(path: Path) -> list[Any]:
+    try:
+        with open(path, "rb") as stream:
+            found = json.loads(stream.read(MAX_ICE_FILE))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"a JSON list of objects with urls, username and credential was expected in {path}") from None
+    return found if isinstance(found, list) else [found]
+
+
+class ServerConfig(BaseSettings):
+    """Settings of one server. Raises `VisavisError` for a value that cannot work. `load` also reads a file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
+
+    avatar: Path | None = Field(None, description="The avatar file; the built-in portrait when left out.")
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 to be reached by others.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
+    public_url: Annotated[str, AfterValidator(_public_url)] = Field(
+        "", description="How others reach this server, such as https://call.example.org, where that is not host and port."
+    )
+    max_viewers: int = Field(8, ge=1, le=64, description="How many may watch at the same time.")
+    width: Annotated[int, AfterValidator(_even)] = Field(
+        512, ge=64, le=2048, description="Width of the avatar's picture, pixels, even."
+    )
+    height: Annotated[int, AfterValidator(_even)] = Field(
+        512, ge=64, le=2048, description="Height of the avatar's picture, pixels, even."
+    )
+    max_bitrate: int = Field(DEFAULT_BITRATE, ge=200_000, description="Bits a second at the most for each page's picture.")
+    heartbeat: float = Field(1.0, gt=0, description="Seconds between two signs of life of a page.")
+    dead_after: float = Field(3.0, gt=0, description="Seconds without a sign of life after which a page is gone.")
+    media_timeout: float = Field(15.0, gt=0, description="Seconds from joining to the first sign of life.")
+    ice_servers: Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(_ice_servers)] = Field(
+        (), repr=False, description="STUN and TURN servers: URLs, or @FILE with a JSON list of RTCIceServer objects. User and "
+        f"credential of a turn: URL come from {ICE_USERNAME} and {ICE_CREDENTIAL}.",
+    )  # fmt: skip
+    ice_addresses: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_addresses)] = Field(
+        (), description="Offer only these addresses of the machine for media; all but loopback when left out."
+    )
+    ice_ports: Annotated[tuple[int, int] | None, NoDecode, BeforeValidator(_ports), AfterValidator(_check_ports)] = Field(
+        None, description="UDP ports for media, such as 50000-50100; any when left out."
+    )
+    person_key: Annotated[str, AfterValidator(_key)] = Field(
+        default_factory=new_key,
+        repr=False,
+        description="The secret in the person's address; better in a file, as others can read options.",
+    )
+    viewer_key: Annotated[str, AfterValidator(_key)] = Field(
+        default_factory=new_key, repr=False, description="The secret in the viewers' address; a kept or a new one when left out."
+    )
+    state: Path | None = Field(None, description="Folder where the links are kept, so that they outlive a restart.")
+    new_links: bool = Field(False, description="Make new links; those that were given away no longer work.")
+    web_dir: Path = Field(WEB_DIR, description="Folder of the built pages.")
+    factory: str = Field(
+        "realtime.pipeline:LivePipeline", description="What makes the pictures: 'module:callable' of a Pipeline."
+    )
+    factory_options: dict[str, Any] | None = Field(
+        None, description="Arguments of the factory, as JSON; the avatar file's bytes when left out."
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise VisavisError(_sentence(error)) from None
+        except SettingsError as error:
+            raise VisavisError(f"settings were expected, {str(error)[:120]}; change the setting and start again") from None
+
+    @model_validator(mode="after")
+    def _together(self) -> ServerConfig:
+        if self.heartbeat >= self.dead_after:
+            raise ValueError("dead_after must be longer than heartbeat")
+        if self.person_key == self.viewer_key:
+            raise ValueError("the person's key and the viewers' key are the same; they must differ")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options, then the environment, then the file."""
+        assert isinstance(env_settings, EnvSettingsSource)
+        file = settings_cls.model_config.get("toml_file")
+        return (init_settings, env_settings, *([TomlConfigSettingsSource(settings_cls)] if file else []))
 
     @property
     def pipeline_options(self) -> dict[str, Any]:
@@ -92,17 +228,52 @@ class ServerConfig:
         """The avatar file's bytes; none when the pipeline has arguments of its own. Raises `AvatarFileError`."""
         from models import avatar_file
 
-        return avatar_file.read_bytes(Path(self.avatar)) if self.factory_options is None else b""
+        return avatar_file.read_bytes(self.avatar or Path()) if self.factory_options is None else b""
+
+    def with_values(self, **values: Any) -> ServerConfig:
+        """The same with other values, checked as at first."""
+        return ServerConfig(**{name: getattr(self, name) for name in ServerConfig.model_fields} | values)
 
 
-def _check(ok: bool, sentence: str) -> None:
-    if not ok:
-        raise VisavisError(f"{sentence}; change the setting and start again")
+def load(options: dict[str, Any], file: Path | None = None) -> ServerConfig:
+    """The settings of options, environment and a TOML file. Raises `VisavisError`, also for keys that are no settings."""
+    _check_environment()
+    if file is None:
+        return ServerConfig(**options)
+    if not file.is_file():
+        raise VisavisError(f"a TOML file of settings was expected at {file}, there is none; change --config")
 
+    class _WithFile(ServerConfig):
+        model_config = SettingsConfigDict(toml_file=file)
 
-def _is_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return _WithFile(**options)
+    except (OSError, UnicodeDecodeError) as error:
+        raise VisavisError(f"{file} cannot be read ({error}); change --config") from None
+    except ValueError as error:  # tomllib.TOMLDecodeError
+        raise VisavisError(f"{file} is no TOML file ({error}); mend it") from None
+
+
+def _check_environment() -> None:
+    names = {PREFIX + name.upper() for name in ServerConfig.model_fields} | OTHER_VARIABLES
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable not in names:
+            raise VisavisError(f"the environment variable {variable} is no setting{_meant(variable, names)}; remove it")
+
+
+def _meant(name: str, names: set[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    return f"; perhaps {near[0]} was meant" if near else ""
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=True)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"{name!r} is no setting{_meant(name, set(ServerConfig.model_fields))}; remove it and start again"
+    text = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"{_lower(first['msg'])}, {first['input']!r} came"
+    return f"{f'{name}: ' if name else ''}{text}; change the setting and start again"
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

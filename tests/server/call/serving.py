@@ -7,7 +7,7 @@ import json
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -90,8 +90,8 @@ class Running:
 @asynccontextmanager
 async def running(web_dir: Path | None = None, **settings: Any) -> AsyncIterator[Running]:
     """A server until the block ends; it has stopped cleanly when the block has ended."""
-    config = replace(FAKE, person_key="person-key-of-the-test", viewer_key="viewer-key-of-the-test", **settings)
-    config = config if web_dir is None else replace(config, web_dir=web_dir)
+    config = FAKE.with_values(person_key="person-key-of-the-test", viewer_key="viewer-key-of-the-test", **settings)
+    config = config if web_dir is None else config.with_values(web_dir=web_dir)
     parts: list[Any] = []
     announced = asyncio.Event()
     serving = asyncio.create_task(

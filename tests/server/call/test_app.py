@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,12 +115,12 @@ async def test_a_port_that_is_taken_is_one_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(VisavisError, match="choose another"):
-            await serve(replace(FAKE, port=taken.getsockname()[1]))
+            await serve(FAKE.with_values(port=taken.getsockname()[1]))
 
 
 async def test_a_host_that_is_none_is_one_sentence() -> None:
     with pytest.raises(VisavisError, match="cannot listen"):
-        await serve(replace(FAKE, host="no.such.host.invalid"))
+        await serve(FAKE.with_values(host="no.such.host.invalid"))
 
 
 def _free_port() -> int:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import aioice.ice
 import pytest
 
 from models.errors import VisavisError
 from server.call import ice
-from server.call.config import ServerConfig
+from server.call.config import ServerConfig, load
 from server.call.protocol import IceServer
 
 
@@ -37,6 +38,52 @@ def test_settings_that_cannot_work_are_one_sentence(settings: dict) -> None:
     with pytest.raises(VisavisError) as error:
         ServerConfig(**settings)
     assert "\n" not in str(error.value)
+
+
+def test_options_go_before_the_environment_and_that_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "call.toml"
+    file.write_text('host = "10.0.0.1"\nport = 1\nmax_viewers = 3\nice_ports = [5000, 5001]\nice_servers = ["stun:a:1"]\n')
+    monkeypatch.setenv("VISAVIS_PORT", "2")
+    monkeypatch.setenv("VISAVIS_HOST", "10.0.0.2")
+    monkeypatch.setenv("VISAVIS_ICE_ADDRESSES", "127.0.0.1,::1")
+    config = load({"host": "10.0.0.3"}, file)
+    assert (config.host, config.port, config.max_viewers) == ("10.0.0.3", 2, 3)
+    assert config.ice_ports == (5000, 5001) and config.ice_servers == (IceServer(["stun:a:1"]),)
+    assert config.ice_addresses == ("127.0.0.1", "::1") and config.with_values(port=7).port == 7
+    assert load({}).max_viewers == 8
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('hots = "x"', "'hots' is no setting; perhaps host was meant"),
+        ("port = 99999", "port: "),
+        ("port = [", "no TOML file"),
+        ('ice_servers = [{ url = "stun:a" }]', "JSON list"),
+        ("heartbeat = 9.0", "dead_after must be longer"),
+    ],
+)
+def test_a_file_with_a_mistake_stops_the_start_with_a_sentence(tmp_path: Path, content: str, says: str) -> None:
+    file = tmp_path / "call.toml"
+    file.write_text(content)
+    with pytest.raises(VisavisError) as error:
+        load({}, file)
+    assert says in str(error.value) and "\n" not in str(error.value)
+    with pytest.raises(VisavisError, match="there is none"):
+        load({}, tmp_path / "nothing.toml")
+
+
+def test_a_variable_that_is_no_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAVIS_PROT", "1")
+    with pytest.raises(VisavisError, match="VISAVIS_PROT is no setting; perhaps VISAVIS_PORT was meant"):
+        load({})
+
+
+def test_the_documentation_has_every_setting() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    for name, field in ServerConfig.model_fields.items():
+        assert f"| `{name}` | `--{name.replace('_', '-')}"[:-1] in text and f"`VISAVIS_{name.upper()}`" in text
+        assert f"{field.description} |" in text
 
 
 def test_keys_are_new_each_time_and_not_shown() -> None:
