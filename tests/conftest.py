@@ -28,13 +28,21 @@ SLOW = (
     "network",
     "packaging",
     "enrollment/high",
+    "enrollment/instant",
+    "enrollment/portrait",
     "enrollment/prior_training",
     "enrollment/reconstruction",
+    "enrollment/test_clip_capture.py",
+    "enrollment/test_refine.py",
+    "enrollment/test_to_file.py",
     "enrollment/test_workflow.py",
     "models/exchange/test_viewers.py",
+    "models/heads/test_anny.py",
+    "models/synthetic",
     "server/benchmarks",
     "server/call/attacks",
     "server/evaluation",
+    "server/test_cli.py",
 )
 """What `make test-fast` leaves out: these enroll, train or measure, or need a network or an environment of their own."""
 
