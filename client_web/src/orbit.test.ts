@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
-  between, dragged, FRONT, limited, MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE, turned, turning, wheelFactor, wrap, zoomed,
+  between, dragged, FRONT, limited, turned, turning, wheelFactor, wrap, zoomed,
 } from "./orbit";
+import { MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
 
 describe("limits", () => {
   it("keeps pitch and distance, and lets yaw go round", () => {

@@ -1,5 +1,7 @@
 /** Where a page looks from: on a sphere around the avatar's head. Radians and metres, as `Camera` of the protocol. */
 
+import { MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
+
 export interface View {
   /** 0 faces the avatar, positive towards its left; any turn, kept in (-pi, pi]. */
   yaw: number;
@@ -9,9 +11,6 @@ export interface View {
 }
 
 export const FRONT: Readonly<View> = { yaw: 0, pitch: 0, distance: 0.9 };
-export const MAX_PITCH = Math.PI / 3;
-export const MIN_DISTANCE = 0.35;
-export const MAX_DISTANCE = 2.5;
 
 /** A drag across the whole stage turns this far. */
 const TURN_PER_STAGE = Math.PI;

@@ -3,6 +3,11 @@
 export const VERSION = 1;
 export const MAX_MESSAGE = 98304;
 
+/** Of `Camera`: radians, metres. The server keeps every camera within. */
+export const MAX_PITCH = 1.3962634015954636;
+export const MIN_DISTANCE = 0.35;
+export const MAX_DISTANCE = 3.0;
+
 export type Role = "person" | "viewer";
 
 /** As RTCIceServer of W3C webrtc. */
