@@ -106,8 +106,9 @@ def render() -> str:
     blocks = [
         _HEADER,
         f"export const VERSION = {protocol.VERSION};\nexport const MAX_MESSAGE = {protocol.MAX_MESSAGE};\n",
-        f"/** Of `Camera`: radians, metres. The server keeps every camera within. */\nexport const MAX_PITCH = {view.MAX_PITCH!r};\n"
-        f"export const MIN_DISTANCE = {view.MIN_DISTANCE!r};\nexport const MAX_DISTANCE = {view.MAX_DISTANCE!r};\n",
+        "/** Of `Camera`: radians, metres. The server keeps every camera within. */\n"
+        f"export const MAX_PITCH = {view.MAX_PITCH!r};\nexport const MIN_DISTANCE = {view.MIN_DISTANCE!r};\n"
+        f"export const MAX_DISTANCE = {view.MAX_DISTANCE!r};\n",
         f"export type Role = {_type(protocol.Role)};\n",
         *(_interface(cls) for cls in [*parts, *messages]),
         "export type Message =\n" + "\n".join(f"  | {cls.__name__}" for cls in messages) + ";\n",

@@ -89,3 +89,18 @@ def test_a_file_of_ice_servers_that_holds_none_is_one_sentence(started: list[Ser
     (tmp_path / "ice.json").write_text(content)
     error = visavis("--ice-server", f"@{tmp_path / 'ice.json'}").exception
     assert isinstance(error, VisavisError) and "JSON list" in str(error)
+
+
+def test_every_setting_has_an_option_in_a_group() -> None:
+    grouped = [name for names in serve.GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(ServerConfig.model_fields)
+    text = visavis("--help").output
+    assert all(f"--{name.replace('_', '-').removesuffix('s')}" in text for name in grouped)
+
+
+def test_a_file_and_the_environment_reach_the_server(started: list[ServerConfig], tmp_path: Path) -> None:
+    file = tmp_path / "call.toml"
+    file.write_text("port = 9001\nmax_viewers = 2\nwidth = 320\n")
+    assert visavis("--config", str(file), "--width", "256", VISAVIS_MAX_VIEWERS="4").exit_code == 0
+    (config,) = started
+    assert (config.port, config.max_viewers, config.width) == (9001, 4, 256)
