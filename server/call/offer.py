@@ -23,8 +23,8 @@ MAX_LINES = 1000
 MAX_LINE = 2048
 MAX_FORMATS = 96
 """Payload types of one section; browsers offer fewer than 60."""
-MAX_SECTIONS = 6
-"""Media sections: a page needs one or two of video, one of sound and one of data."""
+MAX_SECTIONS = 10
+"""Media sections: a page needs one or two of video, one of its own sound, one for each voice that it hears, and one of data."""
 MAX_CANDIDATES = 16
 """Addresses of the page that are kept: we send checks to each of them. More are left out."""
 ATTRIBUTES = {

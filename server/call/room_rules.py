@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from server.call.room_protocol import AvatarInfo, IceServer, Role
 
@@ -24,6 +25,24 @@ class RoomKeys:
         roles: list[tuple[Role, str]] = [("host", self.host), ("person", self.person), ("viewer", self.viewer)]
         found = [role for role, own in roles if same(key, own)]
         return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class RoomSettings:
+    """How a room is set up. width, height: of the pictures, pixels, even. max_bitrate: bits a second for each page's picture.
+    factory: makes the `RoomPipeline`, with `factory_options`. Times in seconds, as in `server.call.config.ServerConfig`."""
+
+    max_people: int = 8
+    max_viewers: int = 8
+    width: int = 512
+    height: int = 512
+    max_bitrate: int = 2_500_000
+    heartbeat: float = 1.0
+    dead_after: float = 3.0
+    media_timeout: float = 15.0
+    ice_servers: tuple[IceServer, ...] = ()
+    factory: str = "realtime.room.pipeline:LiveRoomPipeline"
+    factory_options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_what_is_no_offer_is_refused(text: str) -> None:
 
 async def test_too_many_sections_are_refused() -> None:
     with pytest.raises(ProtocolError, match="media sections"):
-        check_offer(await real_offer(*[("video", "recvonly")] * 6))
+        check_offer(await real_offer(*[("video", "recvonly")] * MAX_SECTIONS))
 
 
 @pytest.mark.parametrize("shape", shapes(1000))

@@ -1,0 +1,332 @@
+"""A room: carries out what its state machine (`server/call/room_signalling.py`) decides, on real sockets and peers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from models.errors import ProtocolError, VisavisError
+from realtime.room.admission import Load
+from realtime.room.layout import Layout, ViewRequest
+from realtime.room.process import RoomSetup
+from realtime.room.sound import RoomSound
+from realtime.room.worker import RoomEvents, RoomWorker
+from server.call.avatars import AvatarCatalog
+from server.call.room_actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.room_peer import PeerEvents, RoomMedia, RoomPeer
+from server.call.room_protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
+from server.call.room_rules import RoomKeys, RoomRules, RoomSettings
+from server.call.room_signalling import RoomSignalling
+
+log = logging.getLogger(__name__)
+
+TICK = 0.25
+CLOSE_TIMEOUT = 5.0
+"""Seconds that all peers together have to close."""
+OUTBOX = 32
+"""Messages waiting for a socket after which it is hung up."""
+MESSAGE_EVERY = 0.02
+"""Seconds between two messages that are read from one socket."""
+
+
+class Wire(Protocol):
+    """A WebSocket, as far as the room sees it. Sending on a closed one raises `ConnectionError`."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message, `None` when the socket has closed."""
+
+    async def send(self, text: str) -> None:
+        """Send one message."""
+
+    async def close(self, code: int = 1000) -> None:
+        """Close the socket (RFC 6455, 7.4 for the code)."""
+
+
+class Room:
+    """People at a table and those who watch. Lives on the event loop."""
+
+    def __init__(self, settings: RoomSettings, keys: RoomKeys, catalog: AvatarCatalog) -> None:
+        self.keys = keys
+        self._settings, self._catalog = settings, catalog
+        self._signalling = RoomSignalling(
+            RoomRules(
+                keys,
+                avatars=self._avatars,
+                admits=self._admits,
+                max_people=settings.max_people,
+                max_viewers=settings.max_viewers,
+                heartbeat=settings.heartbeat,
+                dead_after=settings.dead_after,
+                media_timeout=settings.media_timeout,
+                ice_servers=settings.ice_servers,
+            )
+        )
+        setup = RoomSetup(settings.factory, settings.factory_options, settings.width, settings.height)
+        # Two more views than pages: a page that comes back opens its new one while the old one is still closing.
+        self.worker = RoomWorker(setup, people=settings.max_people, views=settings.max_people + settings.max_viewers + 2)
+        self._layout = Layout(settings.width, settings.height)
+        feeder = ThreadPoolExecutor(2, "webcam")
+        self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels)
+        self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
+        self._peers: dict[int, RoomPeer] = {}
+        self._orders: dict[int, int] = {}
+        self._lines_told: dict[int, dict[str, int]] = {}
+        self._speaking: frozenset[int] = frozenset()
+        self._numbers = itertools.count(1)
+        self._timers: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self.used = time.monotonic()
+        """When somebody was last here."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a call can start now."""
+        return self.worker.ready and not self._draining
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is here, nor in the lobby."""
+        return not self._outboxes and not self._peers
+
+    async def start(self, on_failure: Callable[[], None] = lambda: None) -> None:
+        """Start the render process; `on_failure` is called when it says it can never work (see `worker.failure`)."""
+        events = RoomEvents(
+            changed=lambda: self._on_process(on_failure),
+            joined=self._on_joined,
+            refused=lambda participant, sentence: self._do(self._signalling.avatar_refused(participant, sentence)),
+        )
+        self.worker.start(events)
+        self._timers = [
+            asyncio.create_task(self._every(TICK, self._tick)),
+            asyncio.create_task(self._every(1.0, self._stats)),
+        ]
+
+    async def close(self) -> None:
+        """Refuse newcomers, end all media, hang up all sockets, stop the render process. May be called twice."""
+        if self._draining:
+            return
+        self._draining = True
+        for timer in self._timers:
+            timer.cancel()
+        if self.worker.failure:  # said in full where the server was started; it may hold paths
+            sentence = "Pictures cannot be made any more; whoever runs the server finds the reason in its log."
+            for socket in list(self._outboxes):
+                self._post(socket, encode(Failure("internal", sentence)))
+        self._do(self._signalling.close())
+        stopping = asyncio.create_task(self.worker.stop())
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=CLOSE_TIMEOUT)
+        await stopping
+        self._media.feeder.shutdown(wait=False)
+
+    async def serve(self, wire: Wire, hello: Hello) -> None:
+        """One page's socket after its hello, until it closes."""
+        if self._draining:
+            await wire.close(1012)
+            return
+        number = next(self._numbers)
+        outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
+        await asyncio.to_thread(self._catalog.refresh)
+        self._do(self._signalling.hello(number, hello, time.monotonic()))
+        writing = asyncio.create_task(_write(wire, outbox))
+        reading = asyncio.create_task(self._read(wire, number))
+        try:
+            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._outboxes.pop(number, None)
+            self._do(self._signalling.disconnected(number))
+            _close(outbox)
+            reading.cancel()
+            await asyncio.wait({writing, reading}, timeout=CLOSE_TIMEOUT)
+
+    async def _read(self, wire: Wire, number: int) -> None:
+        while (text := await wire.receive()) is not None:
+            try:
+                self._do(self._signalling.received(number, decode(text), time.monotonic()))
+            except ProtocolError as error:
+                self._do(self._signalling.malformed(number, str(error)))
+            await asyncio.sleep(MESSAGE_EVERY)  # meanwhile the socket is not read, so a flood stays with its sender
+
+    # What the state machine asks
+
+    def _avatars(self) -> list[AvatarInfo]:
+        shown = self._catalog.entries
+        return [AvatarInfo(e.id, e.name, f"/avatars/{e.id}.png" if e.preview else "") for e in shown]
+
+    def _admits(self, person: bool) -> bool:
+        times = self.worker.times.medians()
+        load = Load(len(self._orders), len(self._peers), cores=os.cpu_count() or 2)
+        if "track" in times:
+            each = sum(times.get(stage, 0.0) for stage in ("decode", "track", "solve"))
+            load = Load(load.people, load.views, each, load.view_ms, load.cores)
+        if "splat" in times:
+            drawn = times["splat"] + times.get("pose", 0.0) + 4.0
+            load = Load(load.people, load.views, load.person_ms, drawn, load.cores)
+        return load.admits(person=person)
+
+    # What the render process tells
+
+    def _on_process(self, on_failure: Callable[[], None]) -> None:
+        if self.worker.failure:
+            on_failure()
+        elif not self.worker.ready:
+            for participant in list(self._orders):
+                self._do(self._signalling.seated(participant, is_seated=False))
+
+    def _on_joined(self, participant: int) -> None:
+        if participant in self._orders:
+            self._layout.join(participant, self._orders[participant], time.monotonic())
+            self._do(self._signalling.seated(participant))
+            self._send_labels()
+
+    def _labels(self, request: ViewRequest) -> list[Label]:
+        later = time.monotonic() + 60.0  # where everybody will be; the page moves the labels softly
+        shot = self._layout.shot(request, later)
+        return [
+            Label(p, *(round(float(v), 3) for v in cell)) for p, cell in zip(shot.people, shot.arrangement.cells, strict=True)
+        ]
+
+    def _send_labels(self) -> None:
+        for peer in self._peers.values():
+            peer.send_labels()
+
+    # Actions
+
+    def _do(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(socket, message):
+                    self._post(socket, encode(message))
+                case HangUp(socket):
+                    _close(self._outboxes.pop(socket, None))
+                case StartMedia(media):
+                    self._peers[media] = self._new_peer(action)
+                    self._spawn(self._open(action, self._peers[media]))
+                case StopMedia(media):
+                    self._lines_told.pop(media, None)
+                    if (peer := self._peers.pop(media, None)) is not None:
+                        self._spawn(peer.close())
+                case Seat(participant, avatar, order):
+                    self._seat(participant, avatar, order)
+                case Unseat(participant):
+                    self.worker.leave(participant)
+                    self._orders.pop(participant, None)
+                    self._layout.leave(participant, time.monotonic())
+                    self._send_labels()
+                case MuteVoice(participant, muted):
+                    self._media.sound.mute(participant, muted)
+
+    def _seat(self, participant: int, avatar: str, order: int) -> None:
+        entry = self._catalog.get(avatar)
+        self._orders[participant] = order
+        try:
+            if entry is None:
+                raise VisavisError("this avatar is not on the server any more; take another one")
+            self.worker.join(participant, entry.data, order)
+        except VisavisError as error:
+            sentence = str(error)  # not now: the state machine is at work
+            asyncio.get_running_loop().call_soon(lambda: self._do(self._signalling.avatar_refused(participant, sentence)))
+
+    def _post(self, socket: int, text: str) -> None:
+        outbox = self._outboxes.get(socket)
+        if outbox is None:
+            return
+        if outbox.full():
+            _close(self._outboxes.pop(socket))
+        else:
+            outbox.put_nowait(text)
+
+    def _new_peer(self, action: StartMedia) -> RoomPeer:
+        media = action.media
+        events = PeerEvents(
+            ping=lambda: self._signalling.ping(media, time.monotonic()),
+            malformed=lambda sentence: self._malformed(media, sentence),
+            ended=lambda: self._do(self._signalling.media_ended(media)),
+        )
+        return RoomPeer(action, self._media, events)
+
+    async def _open(self, action: StartMedia, peer: RoomPeer) -> None:
+        try:
+            answer = await peer.answer(action.sdp)
+        except VisavisError as error:
+            self._do(self._signalling.media_failed(action.media, str(error)))
+        else:
+            self._do(self._signalling.answered(action.media, answer))
+
+    def _malformed(self, media: int, sentence: str) -> None:
+        socket = self._signalling.socket_of(media)
+        if socket is not None:
+            self._do(self._signalling.malformed(socket, sentence))
+
+    # Time
+
+    async def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except Exception:  # a bug in one round must not stop the heartbeats of everyone else
+                log.exception("a regular task of the room failed; it goes on")
+
+    async def _tick(self) -> None:
+        now = time.monotonic()
+        self._do(self._signalling.tick(now))
+        if not self.is_empty:
+            self.used = now
+        latency = self.worker.times.medians().get("total")
+        if latency is not None:
+            self._media.sound.delay.add(latency / 1000)
+        self._send_labels()
+        self._tell_sound()
+
+    def _tell_sound(self) -> None:
+        """Whose voice is on which line, and who speaks, when that has changed."""
+        for media, peer in self._peers.items():
+            lines = peer.sound_lines
+            socket = self._signalling.socket_of(media)
+            if socket is not None and lines != self._lines_told.get(media, {}):
+                self._lines_told[media] = lines
+                self._post(socket, encode(SoundLines(lines)))
+        speaking = self._media.sound.speaking()
+        if speaking != self._speaking:
+            self._speaking = speaking
+            for peer in self._peers.values():
+                peer.send(Speaking(sorted(speaking)))
+
+    async def _stats(self) -> None:
+        for peer in list(self._peers.values()):
+            await peer.send_stats()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the room ended with an error", exc_info=error)
+
+
+def _close(outbox: asyncio.Queue[str | None] | None) -> None:
+    """Let the writer finish what is there and close the socket."""
+    if outbox is not None:
+        while outbox.full():
+            outbox.get_nowait()
+        outbox.put_nowait(None)
+
+
+async def _write(wire: Wire, outbox: asyncio.Queue[str | None]) -> None:
+    try:
+        while (text := await outbox.get()) is not None:
+            await wire.send(text)
+        await wire.close()
+    except ConnectionError:
+        log.debug("a page's socket closed while we wrote to it")
