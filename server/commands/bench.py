@@ -63,6 +63,21 @@ def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, 
 
 
 @command.command()
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
+@click.option("--seconds", default=10.0, show_default=True, help="How long to measure.")
+@click.option("--clip", type=click.Path(path_type=Path), help="A face clip as webcams; the avatar's own faces when left out.")
+@click.option("--people", type=click.IntRange(1, 16), default=2, show_default=True, help="With a webcam and an avatar each.")
+@click.option("--viewers", type=click.IntRange(0, 64), default=0, show_default=True, help="Who see all from a shared camera.")
+@json_option
+def room(avatar: Path | None, seconds: float, clip: Path | None, people: int, viewers: int, as_json: bool) -> None:
+    """A room of several people in one render process: webcam picture in to drawn picture out, without WebRTC."""
+    from server.benchmarks.room import bench_room
+
+    result = bench_room(_avatar(avatar), clip, seconds, people=people, viewers=viewers)
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
+@command.command()
 @click.option("--ablate", is_flag=True, help="A row for each mechanism left out or added, besides the usual one.")
 @click.option("--steps", default=600, show_default=True, help="Of each fit.")
 @click.option("--size", default=160, show_default=True, help="Pixels of the pictures, fitted and held out.")
