@@ -13,18 +13,15 @@ import logging
 import math
 import multiprocessing
 import os
-import signal
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from models.errors import VisavisError
 from realtime.room import process as render_process
@@ -32,6 +29,7 @@ from realtime.room.layout import ViewRequest
 from realtime.room.memory import MemoryLayout, RoomMemory
 from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
 from realtime.room.process import RoomSetup
+from realtime.room.supervision import RoomEvents, Seated, Timeouts, handle_of, signal_name
 from realtime.room.view import OpenView
 from realtime.timing import StageTimes
 
@@ -46,42 +44,6 @@ KILL_TIMEOUT = 1.0
 DEATHS = 2
 """Deaths of the process over one avatar after which that avatar is not shown again."""
 ENDED = "ended"
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Seconds, but for attempts. start: for the process to be ready (it may compile). silent: between signs of life.
-    loading: the same before it is ready, when a library that is being read may hold it up. backoff: longest pause before
-    another start; the first is 0.1, and it doubles while processes die young. young: life below which a death counts as
-    early. attempts: starts in a row that may fail before the first process was ever ready."""
-
-    start: float = 180.0
-    silent: float = 5.0
-    loading: float = 30.0
-    backoff: float = 5.0
-    young: float = 10.0
-    attempts: int = 5
-
-
-@dataclass(frozen=True)
-class RoomEvents:
-    """Called on the event loop. changed: `ready` or `failure` of the worker. joined: a participant's avatar sits in the room.
-    refused: a participant's avatar cannot be shown; one sentence."""
-
-    changed: Callable[[], None] = lambda: None
-    joined: Callable[[int], None] = lambda _: None
-    refused: Callable[[int, str], None] = lambda _participant, _sentence: None
-
-
-@dataclass
-class _Person:
-    slot: int
-    order: int
-    avatar: int  # an open handle of the avatar file's bytes
-    size: int
-    told: bool = False
-    joined: bool = False
-    to_rgb: VideoReformatter = field(default_factory=VideoReformatter)
 
 
 class RoomWorker:
@@ -99,7 +61,7 @@ class RoomWorker:
         self._memory = RoomMemory(MemoryLayout(people, views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3))
         self._context = multiprocessing.get_context("spawn")
         self._views: dict[int, OpenView] = {}
-        self._people: dict[int, _Person] = {}
+        self._people: dict[int, Seated] = {}
         self._left: list[int] = []  # participants that the process has still to be told of
         self._deaths: Counter[int] = Counter()
         self._generation = 0
@@ -158,7 +120,7 @@ class RoomWorker:
 
         Raises `VisavisError` when all places are taken or there is not enough memory.
         """
-        handle = _handle_of(avatar)
+        handle = handle_of(avatar)
         with self._lock:
             taken = {person.slot for person in self._people.values()}
             slot = next((i for i in range(self._memory.layout.people) if i not in taken), None)
@@ -166,7 +128,7 @@ class RoomWorker:
                 os.close(handle)
                 raise VisavisError(f"at most {self._memory.layout.people} people can sit in a room; wait until one has left")
             self._memory.webcams[slot].clear()
-            self._people[participant] = _Person(slot, order, handle, len(avatar))
+            self._people[participant] = Seated(slot, order, handle, len(avatar))
             self._tell()
 
     def leave(self, participant: int) -> None:
@@ -359,7 +321,7 @@ class RoomWorker:
         self._process = None
         if code is None:
             return ""
-        return f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
+        return f"was ended by {signal_name(-code)}" if code < 0 else f"ended with status {code}"
 
     def _hang_up(self) -> None:
         with self._lock:
@@ -422,27 +384,3 @@ class RoomWorker:
                 self._loop.call_soon_threadsafe(call)
         except RuntimeError:
             self._stopping.set()  # the loop was closed without `stop`
-
-
-def _handle_of(data: bytes) -> int:
-    """An open handle of memory that holds `data`. Raises `VisavisError` when there is not enough."""
-    try:
-        handle = os.memfd_create("visavis-avatar")
-        try:
-            with open(handle, "wb", closefd=False) as file:
-                file.write(data)
-        except BaseException:
-            os.close(handle)
-            raise
-        return handle
-    except OSError as error:
-        raise VisavisError(
-            f"{len(data) >> 20} MB of memory were expected for an avatar, but the system refused ({error})"
-        ) from None
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

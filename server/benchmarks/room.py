@@ -16,7 +16,8 @@ import numpy as np
 from models.errors import VisavisError
 from realtime.room.layout import ViewRequest
 from realtime.room.process import RoomSetup
-from realtime.room.worker import RoomEvents, RoomWorker
+from realtime.room.supervision import RoomEvents
+from realtime.room.worker import RoomWorker
 from realtime.timing import StageTimes
 from server.benchmarks.webcam_clip import Clip, load_clip, own_clip
 

@@ -16,7 +16,8 @@ from realtime.room.admission import Load
 from realtime.room.layout import Layout, ViewRequest
 from realtime.room.process import RoomSetup
 from realtime.room.sound import RoomSound
-from realtime.room.worker import RoomEvents, RoomWorker
+from realtime.room.supervision import RoomEvents
+from realtime.room.worker import RoomWorker
 from server.call.avatars import AvatarCatalog
 from server.call.room_actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
 from server.call.room_peer import PeerEvents, RoomMedia, RoomPeer

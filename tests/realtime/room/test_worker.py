@@ -16,7 +16,8 @@ import pytest
 from models.errors import VisavisError
 from realtime.room.layout import ViewRequest
 from realtime.room.process import RoomSetup
-from realtime.room.worker import DEATHS, RoomEvents, RoomWorker, Timeouts
+from realtime.room.supervision import RoomEvents, Timeouts
+from realtime.room.worker import DEATHS, RoomWorker
 
 RED, GREEN, BLUE = b"\xff\x00\x00", b"\x00\xff\x00", b"\x00\x00\xff"
 FAKE = RoomSetup("tests.realtime.room.fake:FakeRoomPipeline", width=64, height=48)
