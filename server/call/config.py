@@ -34,8 +34,10 @@ from server.call.protocol import IceServer
 
 PREFIX = "VISAVIS_"
 ICE_USERNAME, ICE_CREDENTIAL = f"{PREFIX}ICE_USERNAME", f"{PREFIX}ICE_CREDENTIAL"
-OTHER_VARIABLES = frozenset({ICE_USERNAME, ICE_CREDENTIAL, "VISAVIS_FLAME"})
-"""Variables with our prefix that are no settings of the server."""
+OTHER_VARIABLES = frozenset({ICE_USERNAME, ICE_CREDENTIAL, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"})
+"""Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
+SECRETS = frozenset({"person_key", "viewer_key", "ice_servers", "factory_options"})
+"""Settings whose values no message repeats."""
 ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064, 3.1 and RFC 7065, 3.1."""
 MAX_ICE_FILE = 64 * 1024
@@ -75,8 +77,9 @@ def _public_url(value: str) -> str:
     if value:
         parts = urlsplit(value)
         plain = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path.strip("/") == ""
-        if not plain or parts.query or parts.fragment or parts.username:
-            raise ValueError(f"a public URL such as https://call.example.org was expected, {value!r} came")
+        if not plain or parts.query or parts.fragment or "@" in parts.netloc:
+            came = "one with a user or password" if "@" in value else repr(value)
+            raise ValueError(f"a public URL such as https://call.example.org was expected, {came} came")
     return value.rstrip("/")
 
 
@@ -95,11 +98,25 @@ def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _json(value: Any) -> Any:
+    """JSON text -> what it holds; anything else as it is. The text, which may hold secrets, is not repeated."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("JSON was expected, something else came") from None
+
+
 def _ice_servers(value: Any) -> Any:
     """URLs, '@FILE' with a JSON list of RTCIceServer objects, such objects, or `IceServer`s."""
-    if isinstance(value, str | dict | IceServer):
-        value = value.split(",") if isinstance(value, str) and not value.startswith(("[", "@")) else [value]
-    return tuple(server for entry in value or () for server in _ice_entry(entry))
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _json(value)
+    elif isinstance(value, str) and not value.startswith("@"):
+        value = [part for part in value.split(",") if part]
+    if not isinstance(value, list | tuple):
+        value = [value]
+    return tuple(server for entry in value for server in _ice_entry(entry))
 
 
 def _ice_entry(entry: Any) -> list[IceServer]:
@@ -120,7 +137,8 @@ def _ice_entry(entry: Any) -> list[IceServer]:
     for server in servers:
         for url in server.urls:
             if ICE_URL.fullmatch(url) is None:
-                raise ValueError(f"ICE URLs such as stun:host:3478 were expected, {url!r} came")
+                came = "one with a user or password" if "@" in url else repr(url)
+                raise ValueError(f"ICE URLs such as stun:host:3478 were expected, {came} came")
             if url.startswith("turn") and not (server.username and server.credential):
                 raise ValueError(f"a user and a credential were expected for {url}, none came")
     return servers
@@ -158,9 +176,11 @@ class ServerConfig(BaseSettings):
         512, ge=64, le=2048, description="Height of the avatar's picture, pixels, even."
     )
     max_bitrate: int = Field(DEFAULT_BITRATE, ge=200_000, description="Bits a second at the most for each page's picture.")
-    heartbeat: float = Field(1.0, gt=0, description="Seconds between two signs of life of a page.")
-    dead_after: float = Field(3.0, gt=0, description="Seconds without a sign of life after which a page is gone.")
-    media_timeout: float = Field(15.0, gt=0, description="Seconds from joining to the first sign of life.")
+    heartbeat: float = Field(1.0, gt=0, allow_inf_nan=False, description="Seconds between two signs of life of a page.")
+    dead_after: float = Field(
+        3.0, gt=0, allow_inf_nan=False, description="Seconds without a sign of life after which a page is gone."
+    )
+    media_timeout: float = Field(15.0, gt=0, allow_inf_nan=False, description="Seconds from joining to the first sign of life.")
     ice_servers: Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(_ice_servers)] = Field(
         (), repr=False, description="STUN and TURN servers: URLs, or @FILE with a JSON list of RTCIceServer objects. User and "
         f"credential of a turn: URL come from {ICE_USERNAME} and {ICE_CREDENTIAL}.",
@@ -185,8 +205,8 @@ class ServerConfig(BaseSettings):
     factory: str = Field(
         "realtime.pipeline:LivePipeline", description="What makes the pictures: 'module:callable' of a Pipeline."
     )
-    factory_options: dict[str, Any] | None = Field(
-        None, description="Arguments of the factory, as JSON; the avatar file's bytes when left out."
+    factory_options: Annotated[dict[str, Any] | None, NoDecode, BeforeValidator(_json)] = Field(
+        None, repr=False, description="Arguments of the factory, as JSON; the avatar file's bytes when left out."
     )
 
     def __init__(self, **values: Any) -> None:
@@ -271,7 +291,8 @@ def _sentence(error: ValidationError) -> str:
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "extra_forbidden":
         return f"{name!r} is no setting{_meant(name, set(ServerConfig.model_fields))}; remove it and start again"
-    text = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"{_lower(first['msg'])}, {first['input']!r} came"
+    came = "something else" if name in SECRETS else repr(first["input"])
+    text = str(first["ctx"]["error"]) if first["type"] == "value_error" else f"{_lower(first['msg'])}, {came} came"
     return f"{f'{name}: ' if name else ''}{text}; change the setting and start again"
 
 

@@ -22,6 +22,10 @@ from server.call.protocol import IceServer
         {"max_bitrate": 1},
         {"heartbeat": 3.0, "dead_after": 3.0},
         {"heartbeat": 0.0},
+        {"dead_after": float("inf")},
+        {"media_timeout": float("inf")},
+        {"ice_servers": 3},
+        {"factory_options": "{"},
         {"person_key": ""},
         {"viewer_key": "short"},
         {"person_key": "k" * 20, "viewer_key": "k" * 20},
@@ -71,6 +75,35 @@ def test_a_file_with_a_mistake_stops_the_start_with_a_sentence(tmp_path: Path, c
     assert says in str(error.value) and "\n" not in str(error.value)
     with pytest.raises(VisavisError, match="there is none"):
         load({}, tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"person_key": 271828182845904523},
+        {"viewer_key": ["271828182845904523"]},
+        {"ice_servers": "turn:alice:271828182845904523@host:3478"},
+        {"public_url": "https://alice:271828182845904523@host"},
+        {"factory_options": '{"token": 271828182845904523'},
+        {"factory_options": 271828182845904523},
+    ],
+)
+def test_a_secret_of_the_wrong_form_is_not_repeated(values: dict) -> None:
+    with pytest.raises(VisavisError) as error:
+        load(values)
+    assert "271828182845904523" not in str(error.value)
+
+
+def test_lists_and_tables_may_be_json_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAVIS_ICE_SERVERS", '[{"urls": "stun:a:1"}, "stun:b"]')
+    config = load({"factory_options": '{"a": 1}'})
+    assert config.ice_servers == (IceServer(["stun:a:1"]), IceServer(["stun:b"])) and config.factory_options == {"a": 1}
+
+
+def test_variables_of_the_other_commands_do_not_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISAVIS_SERVER", "http://127.0.0.1:8080")  # of `npm run dev`
+    monkeypatch.setenv("VISAVIS_INSTALL_BROWSER", "no")  # of `make test`
+    assert load({}).port == 8080
 
 
 def test_a_variable_that_is_no_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
