@@ -14,7 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -155,4 +155,4 @@ if __name__ == "__main__":
 
     wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(sys.argv[1]).items()}
     defaults: dict[str, Any] = {"person_key": PERSON_KEY, "viewer_key": VIEWER_KEY, "ice_addresses": ("127.0.0.1",)}
-    run(replace(FAKE, **(defaults | wanted)), announce)
+    run(FAKE.with_values(**(defaults | wanted)), announce)
