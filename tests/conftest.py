@@ -24,9 +24,6 @@ settings.register_profile("fast", deadline=None, max_examples=10)  # `make test-
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 SLOW = (
-    "gpu",
-    "network",
-    "packaging",
     "enrollment/high",
     "enrollment/instant",
     "enrollment/portrait",
@@ -34,17 +31,28 @@ SLOW = (
     "enrollment/reconstruction",
     "enrollment/test_clip_capture.py",
     "enrollment/test_refine.py",
+    "enrollment/test_report.py",
     "enrollment/test_to_file.py",
     "enrollment/test_workflow.py",
+    "gpu",
     "models/exchange/test_viewers.py",
     "models/heads/test_anny.py",
     "models/synthetic",
+    "network",
+    "packaging",
+    "realtime/room",
+    "realtime/test_offline.py",
+    "realtime/test_worker_faults.py",
     "server/benchmarks",
     "server/call/attacks",
+    "server/call/test_avatar_kept.py",
+    "server/call/test_call.py",
+    "server/commands/test_enroll.py",
+    "server/commands/test_synth_heads.py",
     "server/evaluation",
     "server/test_cli.py",
 )
-"""What `make test-fast` leaves out: these enroll, train or measure, or need a network or an environment of their own."""
+"""What `make test-fast` leaves out: these enroll, train, measure, or wait for processes that fail."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
