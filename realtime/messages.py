@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import select
 import socket
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
@@ -67,6 +68,9 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)
 
 
+Received = TypeVar("Received")
+
+
 def encode(message: Message) -> bytes:
     """One line, with its end."""
     return _encoder.encode(message) + b"\n"
@@ -80,17 +84,21 @@ def decode(line: bytes) -> Message:
         raise ValueError("the render process sent a line that is no message") from None
 
 
-class ServerEnd:
-    """The server's end. `receive` is called by one thread, `wake` by any."""
+class ServerEnd(Generic[Received]):
+    """The server's end, which never blocks. `receive` is called by one thread, `wake` by any.
 
-    def __init__(self, line: socket.socket) -> None:
+    decode: a line as a message, raising `ValueError` for what is none. wakes: the bytes that wake the process.
+    """
+
+    def __init__(self, line: socket.socket, decode: Callable[[bytes], Received], wakes: bytes = b"\0") -> None:
         line.setblocking(False)
+        self._decode, self._wakes = decode, wakes
         self._line = line
         self._rest = b""
         self._poll = select.poll()
         self._poll.register(line, select.POLLIN)
 
-    def receive(self, timeout: float) -> list[Message]:
+    def receive(self, timeout: float) -> list[Received]:
         """The messages that have come since the last call; waits at most `timeout` seconds for one.
 
         Raises `EOFError` when the process has closed its end, `ValueError` when it sends what is no message.
@@ -108,12 +116,12 @@ class ServerEnd:
         *lines, self._rest = (self._rest + received).split(b"\n")
         if len(self._rest) > MAX_LINE:
             raise ValueError("the render process sent a line without an end")
-        return [decode(line) for line in lines]
+        return [self._decode(line) for line in lines]
 
     def wake(self) -> None:
         """Let the process look into shared memory. Nothing happens when it is gone, or has not read for long."""
         with suppress(OSError):
-            self._line.send(b"\0")
+            self._line.send(self._wakes)
 
     def close(self) -> None:
         """Close this end, which ends the process."""

@@ -26,7 +26,7 @@ from av.video.reformatter import VideoReformatter
 
 from models.errors import VisavisError
 from realtime import render_process
-from realtime.messages import Failed, Heartbeat, Message, Ready, RenderedView, ServerEnd
+from realtime.messages import Failed, Heartbeat, Message, Ready, RenderedView, ServerEnd, decode
 from realtime.open_view import Deliver, OpenView
 from realtime.render_process import Setup
 from realtime.shared import Layout, SharedBlock
@@ -91,7 +91,7 @@ class RenderWorker:
         self._views: dict[int, OpenView] = {}
         self._generation = 0
         self._lock = threading.Lock()  # guards the block and the attributes below; never held while anything can block
-        self._line: ServerEnd | None = None
+        self._line: ServerEnd[Message] | None = None
         self._process: Any = None
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
@@ -238,7 +238,7 @@ class RenderWorker:
                     self._block.views.set(view.row)
                 if self._stopping.is_set():
                     self._block.flags.stop()
-                self._line = ServerEnd(ours)
+                self._line = ServerEnd(ours, decode)
             try:
                 process.start()
             except BaseException:
@@ -286,7 +286,7 @@ class RenderWorker:
             return ending.reason
         if code == render_process.HUNG:
             return "hung in tracking a webcam frame"
-        return f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
+        return f"was ended by {signal_name(-code)}" if code < 0 else f"ended with status {code}"
 
     def _hang_up(self) -> None:
         with self._lock:
@@ -344,7 +344,8 @@ class RenderWorker:
             self._stopping.set()  # the loop was closed without `stop`
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; what the log calls a signal."""
     try:
         return signal.Signals(number).name
     except ValueError:

@@ -39,7 +39,7 @@ SCRIPTS = {
 SHARED_NAMES = {
     "Camera": "the pinhole camera of a picture (models.types), the orbit camera in a page's message (server.call.protocol)",
     **dict.fromkeys(
-        ("Failed", "Job", "Layout", "OpenView", "Ready", "Rendered", "ServerEnd", "ViewRequest"),
+        ("Failed", "Job", "Layout", "OpenView", "Ready", "Rendered", "ViewRequest"),
         "the render process of one avatar, and that of a room, which will replace it",
     ),
 }

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import select
 import socket
-from contextlib import suppress
 from typing import Annotated
 
 import msgspec
 
-MAX_LINE = 64 * 1024
-"""Bytes of one message."""
+from realtime.messages import MAX_LINE, ServerEnd
+
 MAX_AVATAR = 256 << 20
 """Bytes of an avatar file."""
 
@@ -99,35 +97,11 @@ def decode(line: bytes) -> FromProcess:
         raise ValueError(f"the render process said something that is no message ({type(error).__name__})") from None
 
 
-class ServerEnd:
-    """The server's end of the line. `receive` is called by one thread, `send` and `wake` by any, one at a time."""
+class RoomServerEnd(ServerEnd[FromProcess]):
+    """The server's end of a room's line. `send` and `wake` are called by any thread, one at a time."""
 
     def __init__(self, line: socket.socket) -> None:
-        line.setblocking(False)
-        self._line = line
-        self._rest = b""
-        self._poll = select.poll()
-        self._poll.register(line, select.POLLIN)
-
-    def receive(self, timeout: float) -> list[FromProcess]:
-        """What has been said since; waits at most `timeout` seconds for something.
-
-        Raises `EOFError` when the process has closed its end, `ValueError` when it says what is no message.
-        """
-        if not self._poll.poll(timeout * 1000):
-            return []
-        try:
-            came = self._line.recv(MAX_LINE)
-        except BlockingIOError:
-            return []
-        except OSError:
-            came = b""
-        if not came:
-            raise EOFError
-        *lines, self._rest = (self._rest + came).split(b"\n")
-        if len(self._rest) > MAX_LINE:
-            raise ValueError("the render process said something without an end")
-        return [decode(line) for line in lines]
+        super().__init__(line, decode, wakes=b"\n")
 
     def send(self, message: ToProcess, avatar: int | None = None) -> bool:
         """Tell the process; `avatar`: an open handle that goes along. False when there is no room for it now: say it again."""
@@ -138,15 +112,6 @@ class ServerEnd:
             return socket.send_fds(self._line, [data], [avatar]) == len(data)
         except OSError:
             return False
-
-    def wake(self) -> None:
-        """Let the process look into shared memory. Nothing happens when it is gone, or has not looked for long."""
-        with suppress(OSError):
-            self._line.send(b"\n")
-
-    def close(self) -> None:
-        """Hang up, which ends the process."""
-        self._line.close()
 
 
 class ProcessEnd:

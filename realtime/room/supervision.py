@@ -1,31 +1,14 @@
-"""What the supervisor of a room's render process (realtime/room/worker.py) works with: its timeouts, whom it tells, who is
-seated."""
+"""What the supervisor of a room's render process (realtime/room/worker.py) works with: whom it tells, and who is seated."""
 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from av.video.reformatter import VideoReformatter
 
 from models.errors import VisavisError
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """Seconds, but for attempts. start: for the process to be ready (it may compile). silent: between signs of life.
-    loading: the same before it is ready, when a library that is being read may hold it up. backoff: longest pause before
-    another start; the first is 0.1, and it doubles while processes die young. young: life below which a death counts as
-    early. attempts: starts in a row that may fail before the first process was ever ready."""
-
-    start: float = 180.0
-    silent: float = 5.0
-    loading: float = 30.0
-    backoff: float = 5.0
-    young: float = 10.0
-    attempts: int = 5
 
 
 @dataclass(frozen=True)
@@ -64,10 +47,3 @@ def handle_of(data: bytes) -> int:
         raise VisavisError(
             f"{len(data) >> 20} MB of memory were expected for an avatar, but the system refused ({error})"
         ) from None
-
-
-def signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

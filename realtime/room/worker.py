@@ -27,11 +27,12 @@ from models.errors import VisavisError
 from realtime.room import process as render_process
 from realtime.room.layout import ViewRequest
 from realtime.room.memory import MemoryLayout, RoomMemory
-from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
+from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, RoomServerEnd
 from realtime.room.process import RoomSetup
-from realtime.room.supervision import RoomEvents, Seated, Timeouts, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, Seated, handle_of
 from realtime.room.view import OpenView
 from realtime.timing import StageTimes
+from realtime.worker import SupervisorTimeouts, signal_name
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +56,9 @@ class RoomWorker:
     never work. `starts` counts processes.
     """
 
-    def __init__(self, setup: RoomSetup, *, people: int, views: int, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, setup: RoomSetup, *, people: int, views: int, timeouts: SupervisorTimeouts | None = None) -> None:
         """people, views: at the most. Raises `VisavisError` when there is not enough memory."""
-        self._setup, self._timeouts = setup, timeouts or Timeouts()
+        self._setup, self._timeouts = setup, timeouts or SupervisorTimeouts()
         self._memory = RoomMemory(MemoryLayout(people, views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3))
         self._context = multiprocessing.get_context("spawn")
         self._views: dict[int, OpenView] = {}
@@ -66,7 +67,7 @@ class RoomWorker:
         self._deaths: Counter[int] = Counter()
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
-        self._line: ServerEnd | None = None
+        self._line: RoomServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
@@ -274,7 +275,7 @@ class RoomWorker:
                     self._memory.requests.set(view.slot, view.generation, view.request)
                 if self._stopping.is_set():
                     self._memory.flags.stop()
-                self._line = ServerEnd(ours)
+                self._line = RoomServerEnd(ours)
             try:
                 process.start()
             except BaseException:

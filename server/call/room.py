@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any
 
 from models.errors import ProtocolError, VisavisError
 from realtime.room.admission import Load
@@ -24,29 +24,9 @@ from server.call.room_peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.room_protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
 from server.call.room_rules import RoomKeys, RoomRules, RoomSettings
 from server.call.room_signalling import RoomSignalling
+from server.call.rooms import CLOSE_TIMEOUT, MESSAGE_EVERY, OUTBOX, TICK, Wire, close_outbox, write_outbox
 
 log = logging.getLogger(__name__)
-
-TICK = 0.25
-CLOSE_TIMEOUT = 5.0
-"""Seconds that all peers together have to close."""
-OUTBOX = 32
-"""Messages waiting for a socket after which it is hung up."""
-MESSAGE_EVERY = 0.02
-"""Seconds between two messages that are read from one socket."""
-
-
-class Wire(Protocol):
-    """A WebSocket, as far as the room sees it. Sending on a closed one raises `ConnectionError`."""
-
-    async def receive(self) -> str | bytes | None:
-        """The next message, `None` when the socket has closed."""
-
-    async def send(self, text: str) -> None:
-        """Send one message."""
-
-    async def close(self, code: int = 1000) -> None:
-        """Close the socket (RFC 6455, 7.4 for the code)."""
 
 
 class Room:
@@ -136,14 +116,14 @@ class Room:
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
         await asyncio.to_thread(self._catalog.refresh)
         self._do(self._signalling.hello(number, hello, time.monotonic()))
-        writing = asyncio.create_task(_write(wire, outbox))
+        writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
         try:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._outboxes.pop(number, None)
             self._do(self._signalling.disconnected(number))
-            _close(outbox)
+            close_outbox(outbox)
             reading.cancel()
             await asyncio.wait({writing, reading}, timeout=CLOSE_TIMEOUT)
 
@@ -206,7 +186,7 @@ class Room:
                 case Send(socket, message):
                     self._post(socket, encode(message))
                 case HangUp(socket):
-                    _close(self._outboxes.pop(socket, None))
+                    close_outbox(self._outboxes.pop(socket, None))
                 case StartMedia(media):
                     self._peers[media] = self._new_peer(action)
                     self._spawn(self._open(action, self._peers[media]))
@@ -240,7 +220,7 @@ class Room:
         if outbox is None:
             return
         if outbox.full():
-            _close(self._outboxes.pop(socket))
+            close_outbox(self._outboxes.pop(socket))
         else:
             outbox.put_nowait(text)
 
@@ -314,20 +294,3 @@ class Room:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a task of the room ended with an error", exc_info=error)
-
-
-def _close(outbox: asyncio.Queue[str | None] | None) -> None:
-    """Let the writer finish what is there and close the socket."""
-    if outbox is not None:
-        while outbox.full():
-            outbox.get_nowait()
-        outbox.put_nowait(None)
-
-
-async def _write(wire: Wire, outbox: asyncio.Queue[str | None]) -> None:
-    try:
-        while (text := await outbox.get()) is not None:
-            await wire.send(text)
-        await wire.close()
-    except ConnectionError:
-        log.debug("a page's socket closed while we wrote to it")

@@ -117,14 +117,14 @@ class Room:
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
         self._do(self._signalling.connected(number, time.monotonic(), wire.network))
-        writing = asyncio.create_task(_write(wire, outbox))
+        writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
         try:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._outboxes.pop(number, None)
             self._do(self._signalling.disconnected(number))
-            _close(outbox)
+            close_outbox(outbox)
             reading.cancel()
             await asyncio.wait({writing, reading}, timeout=CLOSE_TIMEOUT)
 
@@ -146,7 +146,7 @@ class Room:
                 case Send(socket, message):
                     self._post(socket, encode(message))
                 case HangUp(socket):
-                    _close(self._outboxes.pop(socket, None))
+                    close_outbox(self._outboxes.pop(socket, None))
                 case StartMedia(media):
                     self._peers[media] = self._new_peer(action)
                     self._spawn(self._open(action, self._peers[media]))
@@ -159,7 +159,7 @@ class Room:
         if outbox is None:
             return
         if outbox.full():
-            _close(self._outboxes.pop(socket))
+            close_outbox(self._outboxes.pop(socket))
         else:
             outbox.put_nowait(text)
 
@@ -216,7 +216,7 @@ class Room:
             log.error("a task of the call ended with an error", exc_info=error)
 
 
-def _close(outbox: asyncio.Queue[str | None] | None) -> None:
+def close_outbox(outbox: asyncio.Queue[str | None] | None) -> None:
     """Let the writer finish what is there and close the socket."""
     if outbox is not None:
         while outbox.full():
@@ -224,7 +224,8 @@ def _close(outbox: asyncio.Queue[str | None] | None) -> None:
         outbox.put_nowait(None)
 
 
-async def _write(wire: Wire, outbox: asyncio.Queue[str | None]) -> None:
+async def write_outbox(wire: Wire, outbox: asyncio.Queue[str | None]) -> None:
+    """Send what is put into the outbox until `None`; then close the socket."""
     try:
         while (text := await outbox.get()) is not None:
             await wire.send(text)

@@ -25,9 +25,9 @@ VALUES = [
 
 
 @pytest.fixture
-def line() -> Iterator[tuple[ServerEnd, socket.socket]]:
+def line() -> Iterator[tuple[ServerEnd[Message], socket.socket]]:
     ours, theirs = socket.socketpair()
-    end = ServerEnd(ours)
+    end = ServerEnd(ours, decode)
     with theirs:
         yield end, theirs
     end.close()

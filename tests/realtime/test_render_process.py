@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from realtime.messages import Heartbeat, Message, Ready, Rendered, ServerEnd
+from realtime.messages import Heartbeat, Message, Ready, Rendered, ServerEnd, decode
 from realtime.render_process import _RenderLoop
 from realtime.shared import Layout, SharedBlock, ViewRow
 from realtime.view import ViewRequest
@@ -63,7 +63,7 @@ def loop() -> Iterator[Running]:
     pipeline = FakePipeline(8, 8, face_from=0.1)
     other_end = SharedBlock(block.layout, os.dup(block.fileno()))
     thread = threading.Thread(target=_RenderLoop(pipeline, other_end, theirs, 5.0).run)
-    running = Running(pipeline, block, ServerEnd(ours), thread)
+    running = Running(pipeline, block, ServerEnd(ours, decode), thread)
     thread.start()
     yield running
     block.flags.stop()

@@ -16,8 +16,9 @@ import pytest
 from models.errors import VisavisError
 from realtime.room.layout import ViewRequest
 from realtime.room.process import RoomSetup
-from realtime.room.supervision import RoomEvents, Timeouts
+from realtime.room.supervision import RoomEvents
 from realtime.room.worker import DEATHS, RoomWorker
+from realtime.worker import SupervisorTimeouts
 
 RED, GREEN, BLUE = b"\xff\x00\x00", b"\x00\xff\x00", b"\x00\x00\xff"
 FAKE = RoomSetup("tests.realtime.room.fake:FakeRoomPipeline", width=64, height=48)
@@ -52,8 +53,8 @@ class Room:
 
 
 @asynccontextmanager
-async def room(timeouts: Timeouts | None = None) -> AsyncIterator[Room]:
-    worker = RoomWorker(FAKE, people=3, views=4, timeouts=timeouts or Timeouts(backoff=0.2))
+async def room(timeouts: SupervisorTimeouts | None = None) -> AsyncIterator[Room]:
+    worker = RoomWorker(FAKE, people=3, views=4, timeouts=timeouts or SupervisorTimeouts(backoff=0.2))
     made = Room(worker)
     worker.start(made.events)
     try:
