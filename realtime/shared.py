@@ -16,16 +16,11 @@ import mmap
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.reduction import DupFd
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from models.errors import VisavisError
-from realtime.view import ViewRequest
 
 T = TypeVar("T")
 
@@ -112,187 +107,7 @@ class PictureSlot:
         return self.read(after, lambda s: Snapshot(s.sequence, s.stamp, s.pixels.copy()))
 
 
-@dataclass(frozen=True)
-class ViewRow:
-    """An open view. slot: its `PictureSlot`. generation: tells apart the pages that use a slot one after the other.
-    priority: the lowest is served first."""
-
-    slot: int
-    generation: int
-    priority: float
-    view: ViewRequest
-
-
-class ViewTable:
-    """The open views as rows of six doubles: generation (0: free), priority, yaw, pitch, distance, spare.
-
-    The server writes, the render process polls. Doubles are written whole on every platform we run on; a camera caught
-    between two of its numbers is one frame of a moving view.
-    """
-
-    COLUMNS = 6
-
-    def __init__(self, memory: mmap.mmap, offset: int, rows: int) -> None:
-        self._rows: NDArray[np.float64] = np.frombuffer(memory, np.float64, rows * self.COLUMNS, offset).reshape(
-            rows, self.COLUMNS
-        )
-
-    @classmethod
-    def size(cls, rows: int) -> int:
-        """Bytes that the table takes."""
-        return rows * cls.COLUMNS * 8
-
-    def set(self, row: ViewRow) -> None:
-        """Open or move a view."""
-        self._rows[row.slot, 1:5] = row.priority, row.view.yaw, row.view.pitch, row.view.distance
-        self._rows[row.slot, 0] = row.generation
-
-    def release(self) -> None:
-        """Let go of the shared buffer; the table is of no use after."""
-        self._rows = np.zeros((0, self.COLUMNS))
-
-    def free(self, slot: int) -> None:
-        """Close a view."""
-        self._rows[slot, 0] = 0
-
-    def clear(self) -> None:
-        """Close all views."""
-        self._rows[:] = 0
-
-    def open_rows(self) -> list[ViewRow]:
-        """The open views, first to serve first."""
-        rows = self._rows.copy()
-        found = [
-            ViewRow(slot, int(row[0]), float(row[1]), ViewRequest(float(row[2]), float(row[3]), float(row[4])))
-            for slot, row in enumerate(rows)
-            if row[0] > 0
-        ]
-        return sorted(found, key=lambda r: (r.priority, r.slot))
-
-
-class ControlFlags:
-    """Requests of the server to the process, as flags: however often one is set, nothing fills up or blocks."""
-
-    SIZE = 16
-    """Bytes."""
-    _STOP, _RECALIBRATE = 0, 1
-
-    def __init__(self, memory: mmap.mmap, offset: int) -> None:
-        self._flags: NDArray[np.int64] = np.frombuffer(memory, np.int64, 2, offset)
-
-    def release(self) -> None:
-        """Let go of the shared buffer; of no use after."""
-        self._flags = np.zeros(2, np.int64)
-
-    def clear(self) -> None:
-        """No request."""
-        self._flags[:] = 0
-
-    def stop(self) -> None:
-        """The process should end."""
-        self._flags[self._STOP] = 1
-
-    @property
-    def stopping(self) -> bool:
-        """Whether the process should end."""
-        return bool(self._flags[self._STOP])
-
-    def recalibrate(self) -> None:
-        """The resting face should be measured in the next second."""
-        self._flags[self._RECALIBRATE] = 1
-
-    def take_recalibrate(self) -> bool:
-        """Whether `recalibrate` was called since the last call of this method."""
-        requested = bool(self._flags[self._RECALIBRATE])
-        self._flags[self._RECALIBRATE] = 0
-        return requested
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The sizes both sides agree on. input_bytes: largest webcam picture; width, height: of the rendered pictures;
-    avatar_bytes: of the avatar file, 0 when the pipeline needs none."""
-
-    views: int
-    width: int
-    height: int
-    input_bytes: int
-    avatar_bytes: int = 0
-
-    @property
-    def total(self) -> int:
-        """Bytes of the whole block."""
-        return (
-            PictureSlot.size(self.input_bytes)
-            + self.views * PictureSlot.size(self.width * self.height * 3)
-            + ViewTable.size(self.views)
-            + ControlFlags.SIZE
-            + self.avatar_bytes
-        )
-
-
-class SharedBlock:
-    """The one block of shared memory of a render process: the webcam's slot, a slot for each view, the view table, flags,
-    and the avatar file. It can be an argument of a process that is being spawned."""
-
-    def __init__(self, layout: Layout, handle: int | None = None) -> None:
-        """Makes the block, or takes over an open `handle` of it. Raises `VisavisError` when the memory is not to be had."""
-        self.layout = layout
-        self._handle = -1
-        try:
-            self._handle = _reserve(layout.total) if handle is None else handle
-            self._memory = mmap.mmap(self._handle, layout.total)
-        except OSError as error:
-            if self._handle >= 0:
-                os.close(self._handle)
-            raise VisavisError(
-                f"{-(-layout.total >> 20)} MB of memory were expected for the pictures of {layout.views} views, but the system "
-                f"refused ({error.strerror or error}); free some memory, or allow fewer viewers, and start again"
-            ) from error
-        offset = 0
-        self.webcam = PictureSlot(self._memory, offset, layout.input_bytes)
-        offset += PictureSlot.size(layout.input_bytes)
-        picture = layout.width * layout.height * 3
-        self.pictures: list[PictureSlot] = []
-        for _ in range(layout.views):
-            self.pictures.append(PictureSlot(self._memory, offset, picture))
-            offset += PictureSlot.size(picture)
-        self.views = ViewTable(self._memory, offset, layout.views)
-        offset += ViewTable.size(layout.views)
-        self.flags = ControlFlags(self._memory, offset)
-        self.avatar: NDArray[np.uint8] = np.frombuffer(self._memory, np.uint8)[offset + ControlFlags.SIZE :]
-        if handle is None:
-            self.clear()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.layout, DupFd(self._handle))
-
-    def fileno(self) -> int:
-        """The open handle of the memory."""
-        return self._handle
-
-    def clear(self) -> None:
-        """Forget all pictures, views and flags. Only while the render process is not running."""
-        for slot in (self.webcam, *self.pictures):
-            slot.clear()
-        self.views.clear()
-        self.flags.clear()
-
-    def close(self) -> None:
-        """Let go of the memory, which goes when both sides have. May be called twice."""
-        for slot in (self.webcam, *self.pictures):
-            slot.release()
-        self.views.release()
-        self.flags.release()
-        self.avatar = np.zeros(0, np.uint8)
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
-        with suppress(BufferError):  # an array still refers to a picture; the memory is freed with it
-            self._memory.close()
-
-
-def _reserve(size: int) -> int:
+def reserve(size: int) -> int:
     """A handle of `size` bytes of memory without a name. All of it is taken now, so that none can be missing later."""
     if hasattr(os, "memfd_create"):
         handle = os.memfd_create("visavis")
@@ -307,7 +122,3 @@ def _reserve(size: int) -> int:
         os.close(handle)
         raise
     return handle
-
-
-def _reopen(layout: Layout, handle: Any) -> SharedBlock:
-    return SharedBlock(layout, handle.detach())

@@ -1,142 +1,218 @@
 import type { Address } from "./address";
 import { LocalMedia } from "./media";
+import { Peer } from "./peer";
 import { loadPreferences, savePreferences } from "./preferences";
+import type { Lobby as LobbyMessage, Welcome } from "./protocol";
+import { claimSeat, loadSeat, saveSeat } from "./seat_store";
+import { Session } from "./session";
 import { Signalling } from "./signalling";
-import type { Status } from "./signalling_types";
+import type { Entry, RememberedSeat, Status } from "./signalling_types";
 import { Announcer } from "./ui/announcer";
 import { Call } from "./ui/call";
+import { Door } from "./ui/door";
 import { endingScreen } from "./ui/ending";
 import { Lobby } from "./ui/lobby";
-import { asSentence } from "./words";
+import { ViewerLobby } from "./ui/viewer_lobby";
+import { asSentence, tryingSentence } from "./words";
 
 /** A browser's question may stay unanswered; the call begins without the devices, and they join when they come. */
 const ASKING_LIMIT = 3_000;
 
-/** Moves between the rooms of the page: lobby, call, ending. `data-phase` of the document says where it is. */
+interface Screen {
+  element: HTMLElement;
+  close(): void;
+}
+
+/** Moves between the screens of the page: door, lobby, call, ending. `data-phase` of the document says where it is. */
 export class App {
   private readonly preferences = loadPreferences();
   private readonly announcer = new Announcer();
-  /** Outlives a call, so that its resume token serves the next try. */
-  private readonly machine: Signalling;
-  private readonly media: LocalMedia | null;
-  private lobby: Lobby | null = null;
-  private call: Call | null = null;
+  private readonly media: LocalMedia;
+  private session!: Session<Peer>;
+  private screen: Screen | null = null;
+  private claimed = "";
+  private entersByItself: boolean;
 
   constructor(
     private readonly root: HTMLElement,
     private readonly address: Address,
   ) {
     const { preferences } = this;
-    this.machine = new Signalling(address.role, address.key);
-    this.media =
-      address.role === "person"
-        ? new LocalMedia({
-            on: { video: preferences.cameraOn, audio: preferences.microphoneOn },
-            device: { video: preferences.camera, audio: preferences.microphone },
-          })
-        : null;
-    document.body.append(this.announcer.element);
-    // Firefox closes sockets before `pagehide`, iOS knows no `beforeunload`: whichever comes first says goodbye.
-    for (const going of ["beforeunload", "pagehide"]) addEventListener(going, () => this.call?.leave());
-    addEventListener("online", () => this.call?.nudge());
-  }
-
-  start(): void {
-    if (this.media && !this.address.autojoin) this.showLobby(this.media);
-    else void this.enterCall();
-  }
-
-  private showLobby(media: LocalMedia): void {
-    this.clear("lobby");
-    const lobby = new Lobby(media, () => this.remember(), () => void this.enterCall());
-    this.lobby = lobby;
-    media.changed = () => lobby.refresh();
-    this.place(lobby.element);
-    void media.start();
-  }
-
-  private async enterCall(): Promise<void> {
-    this.remember();
-    this.clear("connecting");
-    const call = new Call({
-      role: this.address.role,
-      socket: this.address.socket,
-      machine: this.machine,
-      media: this.media,
-      preferences: this.preferences,
-      announcer: this.announcer,
-      preferencesChanged: () => this.remember(),
-      statusChanged: (status) => this.follow(status),
+    this.entersByItself = address.autojoin;
+    this.media = new LocalMedia({
+      on: { video: preferences.cameraOn, audio: preferences.microphoneOn },
+      device: { video: preferences.camera, audio: preferences.microphone },
     });
-    this.call = call;
-    this.place(call.element);
-    await Promise.race([this.media?.start(), sleep(ASKING_LIMIT)]);
-    if (this.call === call) call.join();
+    document.body.append(this.announcer.element);
+  }
+
+  async start(): Promise<void> {
+    const { key } = this.address;
+    const saved = loadSeat(key);
+    const seat = saved && (await claimSeat(saved)) ? saved : null;
+    this.claimed = seat?.resume ?? "";
+    this.session = this.newSession(new Signalling(key, seat));
+    // Firefox closes sockets before `pagehide`, iOS knows no `beforeunload`: whichever comes first says goodbye.
+    for (const going of ["beforeunload", "pagehide"]) addEventListener(going, () => this.session.leave());
+    addEventListener("online", () => this.session.nudge());
+    this.session.open();
+  }
+
+  private newSession(machine: Signalling): Session<Peer> {
+    return new Session<Peer>(
+      machine,
+      {
+        socket: () => new WebSocket(this.address.socket),
+        peer: (iceServers, events) => {
+          this.call?.renewed();
+          const seated = (machine.status.seat?.participant ?? -1) >= 0;
+          return new Peer(seated, iceServers, this.media.tracks, { ...events, track: (track, mid) => this.call?.received(track, mid) });
+        },
+        now: () => performance.now(),
+      },
+      {
+        status: (status) => this.follow(status),
+        told: (news) => this.call?.told(news),
+        unknownRoom: () => this.call?.unknownRoom(),
+        remember: (seat) => this.keep(seat),
+        roundTrip: (milliseconds) => this.call?.roundTrip(milliseconds),
+      },
+    );
+  }
+
+  private get call(): Call | null {
+    return this.screen instanceof Call ? this.screen : null;
   }
 
   private follow(status: Status): void {
-    document.documentElement.dataset.phase = status.phase;
+    document.documentElement.dataset.phase = status.place === "lobby" ? "lobby" : status.phase;
     if (status.phase === "failed") this.showFailure(status);
-    if (status.phase === "left") this.showGoodbye();
+    else if (status.phase === "left") this.showGoodbye();
+    else if (status.seat) this.showCall(status, status.seat);
+    else if (status.lobby) this.showLobby(status, status.lobby);
+    else this.showDoor(status);
+  }
+
+  private showDoor(status: Status): void {
+    if (!(this.screen instanceof Door)) this.place(new Door(() => this.session.nudge()));
+    if (this.screen instanceof Door) this.screen.say(tryingSentence(status), status.phase === "waiting");
+  }
+
+  private showLobby(status: Status, lobby: LobbyMessage): void {
+    const watches = lobby.role === "viewer";
+    if (!(this.screen instanceof Lobby || this.screen instanceof ViewerLobby)) this.place(watches ? this.viewerLobby() : this.personLobby(lobby));
+    if (this.screen instanceof Lobby || this.screen instanceof ViewerLobby) this.screen.refresh(status);
+    if (!this.entersByItself || status.phase !== "lobby") return;
+    this.entersByItself = false;
+    const avatar = lobby.avatars.find(({ id }) => id === this.preferences.avatar) ?? lobby.avatars[0];
+    void this.enter({ name: this.preferences.name, avatar: avatar?.id ?? "", watch: watches });
+  }
+
+  private personLobby(lobby: LobbyMessage): Lobby {
+    const screen = new Lobby(this.media, lobby, this.preferences, {
+      chosen: (name, avatar) => {
+        Object.assign(this.preferences, { name, avatar });
+        this.remember();
+      },
+      join: (entry) => void this.enter(entry),
+      tryNow: () => this.session.nudge(),
+      stay: () => this.session.stay(),
+    });
+    this.media.changed = () => screen.refreshMedia();
+    void this.media.start();
+    return screen;
+  }
+
+  private viewerLobby(): ViewerLobby {
+    return new ViewerLobby({
+      watch: () => void this.enter({ name: "", avatar: "", watch: true }),
+      tryNow: () => this.session.nudge(),
+      stay: () => this.session.stay(),
+    });
+  }
+
+  private async enter(entry: Entry): Promise<void> {
+    this.remember();
+    if (!entry.watch) {
+      await Promise.race([this.media.start(), sleep(ASKING_LIMIT)]);
+      this.session.presence(!this.media.isOn("audio"), this.media.isOn("video"));
+    }
+    this.session.join(entry);
+  }
+
+  private showCall(status: Status, seat: Welcome): void {
+    if (this.call) {
+      this.call.showStatus(status);
+      return;
+    }
+    const watches = seat.participant < 0;
+    if (watches) this.media.stop();
+    else void this.media.start();
+    const { session, preferences, announcer } = this;
+    const media = watches ? null : this.media;
+    this.place(new Call({ session, seat, media, preferences, announcer, preferencesChanged: () => this.remember() }));
   }
 
   private showFailure({ again, message }: Status): void {
-    this.end("failed", {
+    this.end({
       testId: "failure",
       icon: "warning",
       title: again ? "The call has ended" : "You could not join the call",
       sentence: asSentence(message),
       action: "Try again",
       actionId: "try-again",
-      press: () => void this.enterCall(),
+      press: () => this.session.open(),
     });
   }
 
   private showGoodbye(): void {
-    this.end("left", {
+    const watched = this.call === null || this.media.tracks.video === null;
+    this.end({
       testId: "goodbye",
       icon: "door",
       title: "You left the call",
-      sentence: this.media ? "Your camera and microphone are off." : "You can come back with the same link.",
-      action: this.media ? "Join again" : "Watch again",
+      sentence: watched ? "You can come back with the same link." : "Your camera and microphone are off.",
+      action: "Come back",
       actionId: "join-again",
-      press: () => this.start(),
+      press: () => this.session.open(),
     });
   }
 
-  private end(phase: string, ending: Parameters<typeof endingScreen>[0]): void {
-    this.clear(phase);
-    this.media?.stop();
-    this.place(endingScreen(ending));
+  private end(ending: Parameters<typeof endingScreen>[0]): void {
+    this.media.stop();
+    this.announcer.hide();
+    const element = endingScreen(ending);
+    this.place({ element, close: () => element.remove() });
     this.announcer.say(`${ending.title}. ${ending.sentence}`);
   }
 
-  private clear(phase: string): void {
-    document.documentElement.dataset.phase = phase;
-    if (this.media) this.media.changed = () => undefined;
-    this.lobby?.close();
-    this.call?.close();
-    this.lobby = this.call = null;
+  /** Shows a screen and moves the focus to where reading starts. */
+  private place(screen: Screen): void {
+    if (!(screen instanceof Lobby || screen instanceof Call)) this.media.changed = () => undefined;
+    const { changed } = this.media;
+    this.screen?.close();
+    this.media.changed = changed; // a call that closes takes its own away
+    this.screen = screen;
     document.querySelector("dialog[open]")?.remove();
-    this.root.replaceChildren();
+    this.root.replaceChildren(screen.element);
+    screen.element.querySelector<HTMLElement>("[tabindex='-1']")?.focus({ preventScroll: true });
   }
 
-  /** Shows a room and moves the focus to where reading starts. */
-  private place(element: HTMLElement): void {
-    this.root.replaceChildren(element);
-    element.querySelector<HTMLElement>("[tabindex='-1']")?.focus({ preventScroll: true });
+  private keep(seat: RememberedSeat | null): void {
+    saveSeat(this.address.key, seat);
+    if (!seat || seat.resume === this.claimed) return;
+    this.claimed = seat.resume;
+    void claimSeat(seat);
   }
 
   private remember(): void {
-    if (this.media) {
-      const { on, device } = this.media.choices;
-      Object.assign(this.preferences, {
-        cameraOn: on.video,
-        microphoneOn: on.audio,
-        camera: device.video,
-        microphone: device.audio,
-      });
-    }
+    const { on, device } = this.media.choices;
+    Object.assign(this.preferences, {
+      cameraOn: on.video,
+      microphoneOn: on.audio,
+      camera: device.video,
+      microphone: device.audio,
+    });
     savePreferences(this.preferences);
   }
 }

@@ -1,5 +1,6 @@
 /** The one sentence on the stage that helps most right now. No DOM. */
-import type { Role, RoomState, Stats } from "./protocol";
+import type { Stats } from "./protocol";
+import type { Room } from "./room";
 
 /** The neutral face is taken in the first second; the server's word on it comes only once a second. */
 const CALIBRATION_MS = 1_500;
@@ -7,7 +8,8 @@ const CALIBRATION_MS = 1_500;
 const FACELESS_READINGS = 2;
 const BLIND_READINGS = 3;
 
-export const STARTING = "The avatar is starting…";
+export const STARTING = "The picture is starting…";
+export const LOADING = "Your avatar is loading…";
 
 export class Hints {
   /** Readings in a row in which the tracker saw pictures without a face, and in which it had no pictures. */
@@ -15,10 +17,6 @@ export class Hints {
   private blind = 0;
   private calibratingUntil = -Infinity;
   private stats: Stats | null = null;
-  private room: RoomState | null = null;
-  private hadPerson = false;
-
-  constructor(private readonly role: Role) {}
 
   /** A new connection: what the server said about the last one is no news of this one. */
   reset(): void {
@@ -40,21 +38,28 @@ export class Hints {
     this.blind = stats.ready && cameraOn && !arrives ? this.blind + 1 : 0;
   }
 
-  readRoom(room: RoomState | null): void {
-    this.room = room;
-    this.hadPerson ||= room?.person === true;
-  }
-
   /** The hint, or an empty string. */
-  sentence(now: number, cameraOn: boolean): string {
-    if (this.role === "viewer" && this.room?.person === false) {
-      return this.hadPerson ? "The person is not in the call at the moment." : "Nobody is in the call yet.";
-    }
+  sentence(now: number, room: Room, cameraOn: boolean): string {
+    if (room.own < 0) return this.forViewer(room);
+    if (room.me?.seated === false) return LOADING;
     if (this.stats?.ready === false) return STARTING;
-    if (this.role === "viewer") return "";
-    if (!cameraOn) return "Your camera is off: the avatar rests.";
+    if (!cameraOn) return "Your camera is off: your avatar rests.";
     if (this.blind >= BLIND_READINGS) return "Your camera's picture does not reach the server.";
     if (now < this.calibratingUntil || this.stats?.calibrating) return "Look at the camera, relaxed.";
-    return this.faceless >= FACELESS_READINGS ? "We cannot see your face." : "";
+    if (this.faceless >= FACELESS_READINGS) return "We cannot see your face.";
+    return room.isAlone ? "Nobody else is here yet: this is you. Send somebody the link." : waitingFor(room);
   }
+
+  private forViewer(room: Room): string {
+    if (room.state && room.people.length === 0) {
+      return room.hadPeople ? "Everybody has left the room." : "Nobody is in the room yet.";
+    }
+    return this.stats?.ready === false ? STARTING : waitingFor(room);
+  }
+}
+
+function waitingFor(room: Room): string {
+  const loading = room.others.filter((person) => !person.seated);
+  if (loading.length === 0) return "";
+  return loading.length === 1 ? `${loading[0]?.name}'s avatar is loading…` : `${loading.length} avatars are loading…`;
 }

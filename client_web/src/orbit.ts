@@ -1,4 +1,5 @@
-/** Where a page looks from: on a sphere around the avatar's head. Radians and metres, as `Camera` of the protocol. */
+/** Where an orbit camera looks from: on a sphere around a head or the table. Radians and metres, as `ViewerCamera`. */
+import { MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
 
 import { MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
 

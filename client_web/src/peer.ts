@@ -1,5 +1,5 @@
 /** One RTCPeerConnection to the server, from offer to close. No DOM. */
-import type { IceServer, Role } from "./protocol";
+import { type IceServer, MAX_SOUND_LINES } from "./protocol";
 import type { PeerEvents, PeerLike } from "./session";
 
 /** Candidates found later than this are not worth the wait: the server's own reach the page in any case. */
@@ -17,16 +17,18 @@ export class Peer implements PeerLike {
   private readonly senders = new Map<Kind, RTCRtpSender>();
 
   constructor(
-    role: Role,
+    /** Sends camera and microphone; else only watches and listens. */
+    isParticipant: boolean,
     iceServers: IceServer[],
     tracks: LocalTracks,
-    private readonly events: PeerEvents & { track(track: MediaStreamTrack): void },
+    private readonly events: PeerEvents & { /** `mid`: of the media section that it came on. */
+    track(track: MediaStreamTrack, mid: string): void },
   ) {
     this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.connection.onconnectionstatechange = () => events.state(this.connection.connectionState);
-    this.connection.ontrack = ({ track, receiver }) => {
+    this.connection.ontrack = ({ track, receiver, transceiver }) => {
       playSoon(receiver);
-      events.track(track);
+      events.track(track, transceiver.mid ?? "");
     };
     this.channel = this.connection.createDataChannel("control", { ordered: true });
     this.channel.onopen = () => events.controlOpen();
@@ -34,8 +36,9 @@ export class Peer implements PeerLike {
     this.channel.onmessage = ({ data }) => {
       if (typeof data === "string") events.controlText(data);
     };
-    this.add("video", role === "person" ? "sendrecv" : "recvonly", tracks.video);
-    this.add("audio", role === "person" ? "sendonly" : "recvonly", tracks.audio);
+    this.add("video", isParticipant ? "sendrecv" : "recvonly", isParticipant ? tracks.video : null);
+    if (isParticipant) this.add("audio", "sendonly", tracks.audio);
+    for (let line = 0; line < MAX_SOUND_LINES; line++) this.connection.addTransceiver("audio", { direction: "recvonly" });
     this.offer().catch(() => events.error());
   }
 

@@ -1,6 +1,9 @@
-/** What this browser remembers between calls: choices, never anything about a person or a room. */
+/** What this browser remembers between calls: choices and the name that was typed, never anything about a room or the others. */
 
 export interface Preferences {
+  name: string;
+  /** Id of the avatar. */
+  avatar: string;
   camera: string;
   microphone: string;
   cameraOn: boolean;
@@ -14,7 +17,7 @@ type Store = Pick<Storage, "getItem" | "setItem">;
 const KEY = "visavis.preferences";
 
 export function defaults(): Preferences {
-  return { camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small" };
+  return { name: "", avatar: "", camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small" };
 }
 
 export function loadPreferences(store: Store | null = storage()): Preferences {
@@ -26,7 +29,9 @@ export function loadPreferences(store: Store | null = storage()): Preferences {
     return result;
   }
   if (typeof saved !== "object" || saved === null) return result;
-  const { camera, microphone, cameraOn, microphoneOn, selfView, stats } = saved as Record<string, unknown>;
+  const { name, avatar, camera, microphone, cameraOn, microphoneOn, selfView, stats } = saved as Record<string, unknown>;
+  if (typeof name === "string") result.name = name;
+  if (typeof avatar === "string") result.avatar = avatar;
   if (typeof camera === "string") result.camera = camera;
   if (typeof microphone === "string") result.microphone = microphone;
   if (typeof cameraOn === "boolean") result.cameraOn = cameraOn;

@@ -1,14 +1,22 @@
 // Generated from server/call/protocol.py by `python -m server.call.generate_protocol`. Change that file, not this one.
 
-export const VERSION = 1;
+export const VERSION = 2;
 export const MAX_MESSAGE = 98304;
-
-/** Of `Camera`: radians, metres. The server keeps every camera within. */
+export const MAX_NAME = 40;
+export const MAX_SOUND_LINES = 7;
 export const MAX_PITCH = 1.3962634015954636;
 export const MIN_DISTANCE = 0.35;
 export const MAX_DISTANCE = 3.0;
 
-export type Role = "person" | "viewer";
+export type Role = "host" | "person" | "viewer";
+export type Act = "mute" | "remove" | "lock" | "unlock" | "end";
+
+/** An avatar of this server. preview: address of its picture, empty without one. */
+export interface AvatarInfo {
+  id: string;
+  name: string;
+  preview: string;
+}
 
 /** As RTCIceServer of W3C webrtc. */
 export interface IceServer {
@@ -17,14 +25,42 @@ export interface IceServer {
   credential: string;
 }
 
-/** First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`. `keep_media`: the peer connection of that place is well, only its socket was lost; leave it as it is. */
+/** Somebody with a seat. seated: the avatar is loaded and can be seen. */
+export interface Participant {
+  id: number;
+  name: string;
+  host: boolean;
+  seated: boolean;
+  muted: boolean;
+  camera: boolean;
+}
+
+/** Where a participant is in the page's picture: a box in parts of its width and height, from the top left corner. */
+export interface Label {
+  participant: number;
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`. `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is. */
 export interface Hello {
   type: "hello";
-  role: "person" | "viewer";
   key: string;
   resume: string;
   version: number;
   keep_media: boolean;
+}
+
+/** Come in: with an avatar (its id), or to watch. `order`: where the page's seat was before the server was started again, -1 at first. */
+export interface Join {
+  type: "join";
+  name: string;
+  avatar: string;
+  watch: boolean;
+  order: number;
+  muted: boolean;
 }
 
 /** The page's complete SDP offer (candidates included). */
@@ -33,46 +69,30 @@ export interface Offer {
   sdp: string;
 }
 
-/** The page leaves on purpose: its place is freed at once. */
+/** Whether the participant's own microphone and camera are on. The server keeps a muted voice back. */
+export interface Presence {
+  type: "presence";
+  muted: boolean;
+  camera: boolean;
+}
+
+/** The host acts: mute or remove a participant; lock, unlock or end the room (participant -1). */
+export interface Moderate {
+  type: "moderate";
+  act: "mute" | "remove" | "lock" | "unlock" | "end";
+  participant: number;
+}
+
+/** The page leaves on purpose: its seat is freed at once. */
 export interface Bye {
   type: "bye";
 }
 
-/** The place was given. `viewer_url`: address for others, empty for a viewer. `heartbeat`: seconds between pings. `media_kept`: the peer connection goes on, as `Hello.keep_media` asked; else an offer is awaited. */
-export interface Welcome {
-  type: "welcome";
-  resume: string;
-  viewer_url: string;
-  ice_servers: IceServer[];
-  heartbeat: number;
-  media_kept: boolean;
-}
-
-/** The server's complete SDP answer. */
-export interface Answer {
-  type: "answer";
-  sdp: string;
-}
-
-/** One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule. */
-export interface Failure {
-  type: "failure";
-  code: string;
-  message: string;
-  final: boolean;
-  retry_after: number;
-}
-
-/** Who is here; sent when it changes. */
-export interface RoomState {
-  type: "room_state";
-  person: boolean;
-  viewers: number;
-}
-
-/** Where this page looks from: orbit angles in radians (yaw 0 faces the avatar, positive towards its left), metres. */
-export interface Camera {
-  type: "camera";
+/** What the page wants to see. orbit: from a camera around the table, or around `focus`; else from the own seat. yaw and pitch: radians (yaw 0 faces the avatar, positive towards its left); distance: metres. focus: a participant, or -1. */
+export interface ViewerCamera {
+  type: "viewer_camera";
+  orbit: boolean;
+  focus: number;
   yaw: number;
   pitch: number;
   distance: number;
@@ -89,13 +109,78 @@ export interface Recalibrate {
   type: "recalibrate";
 }
 
+/** The link is right. `role`: what it allows. `heartbeat`: seconds between pings. */
+export interface Lobby {
+  type: "lobby";
+  role: "host" | "person" | "viewer";
+  avatars: AvatarInfo[];
+  ice_servers: IceServer[];
+  heartbeat: number;
+}
+
+/** The page is in. `participant`: its number in `RoomState`, -1 for a viewer. `order`: of its seat. `person_link`, `viewer_link`: addresses for others, empty where the role may not invite. `media_kept`: the peer connection goes on; else an offer is awaited. */
+export interface Welcome {
+  type: "welcome";
+  resume: string;
+  role: "host" | "person" | "viewer";
+  participant: number;
+  order: number;
+  person_link: string;
+  viewer_link: string;
+  ice_servers: IceServer[];
+  heartbeat: number;
+  media_kept: boolean;
+}
+
+/** The server's complete SDP answer. */
+export interface Answer {
+  type: "answer";
+  sdp: string;
+}
+
+/** One sentence for the person. `code`: full, busy, locked, removed, ended, avatar, not_found, not_allowed, bad_message, media, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule. `may_watch`: joining as a viewer would work. */
+export interface Failure {
+  type: "failure";
+  code: string;
+  message: string;
+  final: boolean;
+  retry_after: number;
+  may_watch: boolean;
+}
+
+/** Who is here; sent when it changes. people: in the order of their seats. */
+export interface RoomState {
+  type: "room_state";
+  people: Participant[];
+  viewers: number;
+  locked: boolean;
+}
+
+/** Whose voice comes on which media line of the page's offer: mid -> participant. */
+export interface SoundLines {
+  type: "sound_lines";
+  lines: Record<string, number>;
+}
+
 /** Answer to `Ping`. */
 export interface Pong {
   type: "pong";
   sent: number;
 }
 
-/** Once a second. `fps`: avatar frames rendered for this page. `stages`: stage name -> milliseconds, median of the last second (decode, track, solve, pose, splat, encode, total). `bitrate`: bits a second sent to this page. `face`: whether a face is seen. `calibrating`: whether the neutral face is being taken. `ready`: whether the avatar is loaded; without it no picture changes. */
+/** Everybody in the page's picture; sent when it changes. */
+export interface Labels {
+  type: "labels";
+  labels: Label[];
+}
+
+/** The participants who speak now; sent when it changes. */
+export interface Speaking {
+  type: "speaking";
+  participants: number[];
+}
+
+/** Once a second. `fps`: pictures rendered for this page. `stages`: stage name -> milliseconds, median of the last second. `bitrate`: bits a second sent to this page. `face`: whether the participant's own face is seen. `calibrating`: whether the neutral face is being taken. `ready`: whether pictures are made at all. */
 export interface Stats {
   type: "stats";
   fps: number;
@@ -108,16 +193,23 @@ export interface Stats {
 
 export type Message =
   | Hello
+  | Join
   | Offer
+  | Presence
+  | Moderate
   | Bye
+  | ViewerCamera
+  | Ping
+  | Recalibrate
+  | Lobby
   | Welcome
   | Answer
   | Failure
   | RoomState
-  | Camera
-  | Ping
-  | Recalibrate
+  | SoundLines
   | Pong
+  | Labels
+  | Speaking
   | Stats;
 
 export class ProtocolError extends Error {}
@@ -191,27 +283,85 @@ function object(shape: Shape): Check {
   return (value, where) => (isObject(value) ? build(shape, value, where) : refuse(where, "an object"));
 }
 
+const avatarInfoShape: Shape = {
+  id: { check: text },
+  name: { check: text },
+  preview: { check: text, fallback: () => "" },
+};
+
 const iceServerShape: Shape = {
   urls: { check: list(text) },
   username: { check: text, fallback: () => "" },
   credential: { check: text, fallback: () => "" },
 };
 
+const participantShape: Shape = {
+  id: { check: integer },
+  name: { check: text },
+  host: { check: flag, fallback: () => false },
+  seated: { check: flag, fallback: () => false },
+  muted: { check: flag, fallback: () => false },
+  camera: { check: flag, fallback: () => true },
+};
+
+const labelShape: Shape = {
+  participant: { check: integer },
+  left: { check: number },
+  top: { check: number },
+  width: { check: number },
+  height: { check: number },
+};
+
 const MESSAGES = {
   hello: {
-    role: { check: oneOf("person", "viewer") },
-    key: { check: text, fallback: () => "" },
+    key: { check: text },
     resume: { check: text, fallback: () => "" },
-    version: { check: integer, fallback: () => 1 },
+    version: { check: integer, fallback: () => 2 },
     keep_media: { check: flag, fallback: () => false },
+  },
+  join: {
+    name: { check: text, fallback: () => "" },
+    avatar: { check: text, fallback: () => "" },
+    watch: { check: flag, fallback: () => false },
+    order: { check: integer, fallback: () => -1 },
+    muted: { check: flag, fallback: () => false },
   },
   offer: {
     sdp: { check: text },
   },
+  presence: {
+    muted: { check: flag, fallback: () => false },
+    camera: { check: flag, fallback: () => true },
+  },
+  moderate: {
+    act: { check: oneOf("mute", "remove", "lock", "unlock", "end") },
+    participant: { check: integer, fallback: () => -1 },
+  },
   bye: {},
+  viewer_camera: {
+    orbit: { check: flag, fallback: () => false },
+    focus: { check: integer, fallback: () => -1 },
+    yaw: { check: number, fallback: () => 0.0 },
+    pitch: { check: number, fallback: () => 0.0 },
+    distance: { check: number, fallback: () => 0.9 },
+  },
+  ping: {
+    sent: { check: number },
+  },
+  recalibrate: {},
+  lobby: {
+    role: { check: oneOf("host", "person", "viewer") },
+    avatars: { check: list(object(avatarInfoShape)), fallback: () => [] },
+    ice_servers: { check: list(object(iceServerShape)), fallback: () => [] },
+    heartbeat: { check: number, fallback: () => 1.0 },
+  },
   welcome: {
     resume: { check: text },
-    viewer_url: { check: text, fallback: () => "" },
+    role: { check: oneOf("host", "person", "viewer") },
+    participant: { check: integer, fallback: () => -1 },
+    order: { check: integer, fallback: () => -1 },
+    person_link: { check: text, fallback: () => "" },
+    viewer_link: { check: text, fallback: () => "" },
     ice_servers: { check: list(object(iceServerShape)), fallback: () => [] },
     heartbeat: { check: number, fallback: () => 1.0 },
     media_kept: { check: flag, fallback: () => false },
@@ -224,22 +374,24 @@ const MESSAGES = {
     message: { check: text },
     final: { check: flag, fallback: () => true },
     retry_after: { check: number, fallback: () => 0.0 },
+    may_watch: { check: flag, fallback: () => false },
   },
   room_state: {
-    person: { check: flag },
-    viewers: { check: integer },
+    people: { check: list(object(participantShape)), fallback: () => [] },
+    viewers: { check: integer, fallback: () => 0 },
+    locked: { check: flag, fallback: () => false },
   },
-  camera: {
-    yaw: { check: number },
-    pitch: { check: number },
-    distance: { check: number },
+  sound_lines: {
+    lines: { check: table(integer), fallback: () => ({}) },
   },
-  ping: {
-    sent: { check: number },
-  },
-  recalibrate: {},
   pong: {
     sent: { check: number },
+  },
+  labels: {
+    labels: { check: list(object(labelShape)), fallback: () => [] },
+  },
+  speaking: {
+    participants: { check: list(integer), fallback: () => [] },
   },
   stats: {
     fps: { check: number },

@@ -1,12 +1,15 @@
 /** The call in a word, from what the one who looks and listens experiences. No DOM. */
 import type { Figures } from "./figures";
-import type { Role, Stats } from "./protocol";
+import type { Stats } from "./protocol";
 
 /** unknown: nothing was measured yet. */
 export type Quality = "excellent" | "good" | "poor" | "starting" | "unknown" | "lost";
 
 export interface Experience {
-  role: Role;
+  /** Whether the picture shows the own face only, so that its age counts both ways. */
+  alone: boolean;
+  /** Whether somebody in the picture moves: an avatar that rests sends few pictures. */
+  moving: boolean;
   /** The server's last word; null before the first. */
   server: Stats | null;
   figures: Figures | null;
@@ -53,13 +56,12 @@ export class SteadyQuality {
   }
 }
 
-/** Of a live call: the worst of everything decides. Pictures count only while the avatar moves: one that rests sends few. */
+/** Of a live call: the worst of everything decides. Pictures count only while an avatar moves: those that rest send few. */
 export function judge(experience: Experience): Quality {
-  const { server, figures, shown, ping, silence } = experience;
+  const { server, figures, shown, ping, silence, moving } = experience;
   if (server?.ready === false) return "starting";
   const roundTrip = figures?.roundTrip ?? ping;
   if (!server && roundTrip === null && silence <= LIMITS.silence[1]) return "unknown";
-  const moving = server?.face === true;
   const pace = moving && shown !== null ? shown : Infinity;
   const marks = [
     pace < JERKY ? 2 : pace < FLUENT ? 1 : 0,
@@ -73,13 +75,13 @@ export function judge(experience: Experience): Quality {
 }
 
 /**
- * Milliseconds from the webcam picture that the server decoded to the avatar's on this screen, with the way there for the
- * person, whose webcam it is. null while it is not known.
+ * Milliseconds from the webcam picture that the server decoded to the avatar's on this screen, with the way there for somebody
+ * alone, whose webcam it is. null while it is not known.
  */
-export function pictureAge({ role, server, figures, ping }: Experience): number | null {
+export function pictureAge({ alone, server, figures, ping }: Experience): number | null {
   const total = server?.stages.total;
   if (total === undefined) return null;
-  const way = (figures?.roundTrip ?? ping ?? 0) / (role === "person" ? 1 : 2);
+  const way = (figures?.roundTrip ?? ping ?? 0) / (alone ? 1 : 2);
   return total + (server?.stages.encode ?? 0) + way + (figures?.waited ?? 0);
 }
 

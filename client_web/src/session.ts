@@ -1,7 +1,7 @@
 /** Runs the `Signalling` machine on a real socket, a real peer connection and the clock. No DOM. */
-import { encode, type IceServer, type Message, type RoomState, type Stats } from "./protocol";
+import { type Act, encode, type IceServer, type Message } from "./protocol";
 import type { Signalling } from "./signalling";
-import type { Input, Output, PeerState, Status } from "./signalling_types";
+import type { Entry, Input, News, Output, PeerState, RememberedSeat, Status } from "./signalling_types";
 
 /** What of a WebSocket is used here. */
 export type Socket = Pick<WebSocket, "send" | "close" | "onopen" | "onclose" | "onmessage">;
@@ -24,9 +24,11 @@ export interface PeerLike {
 
 export interface SessionEvents {
   status(status: Status): void;
-  /** null: who is here is not known any more. */
-  room(room: RoomState | null): void;
-  stats(stats: Stats): void;
+  told(message: News): void;
+  /** Who is here is not known any more. */
+  unknownRoom(): void;
+  /** The seat to come back to, should the page be loaded again; null: none. */
+  remember(seat: RememberedSeat | null): void;
   roundTrip(milliseconds: number): void;
 }
 
@@ -56,8 +58,26 @@ export class Session<P extends PeerLike> {
     return this.machine.silence(this.transports.now());
   }
 
-  join(): void {
-    this.feed({ kind: "join" });
+  /** Connects, and greets the server. */
+  open(): void {
+    this.feed({ kind: "open" });
+  }
+
+  join(entry: Entry): void {
+    this.feed({ kind: "join", entry });
+  }
+
+  /** Stops asking for a place. */
+  stay(): void {
+    this.feed({ kind: "stay" });
+  }
+
+  presence(muted: boolean, camera: boolean): void {
+    this.feed({ kind: "presence", muted, camera });
+  }
+
+  moderate(act: Act, participant = -1): void {
+    this.feed({ kind: "moderate", act, participant });
   }
 
   leave(): void {
@@ -107,11 +127,14 @@ export class Session<P extends PeerLike> {
       case "status":
         this.events.status(output.status);
         break;
-      case "room":
-        this.events.room(output.room);
+      case "told":
+        this.events.told(output.message);
         break;
-      case "stats":
-        this.events.stats(output.stats);
+      case "unknown-room":
+        this.events.unknownRoom();
+        break;
+      case "remember":
+        this.events.remember(output.seat);
         break;
       case "round-trip":
         this.events.roundTrip(output.milliseconds);

@@ -1,12 +1,13 @@
 /**
- * The call as a state machine without sockets, clocks or pages: `handle` takes what happened and the time, and returns what
- * has to be done. `wakeAt` says when it next wants to hear `{ kind: "time" }`. `session.ts` feeds it.
+ * The way into a room and the stay there, as a state machine without sockets, clocks or pages: `handle` takes what happened and
+ * the time, and returns what has to be done. `wakeAt` says when it next wants to hear `{ kind: "time" }`. `session.ts` feeds it.
  *
- * A call that is live lives in its peer connection; the socket beside it may close and is opened again (`line`).
+ * A call that is live lives in its peer connection; the socket beside it may close and is opened again (`line`). A page that was
+ * in the room joins again by itself when the server does not know its seat any more, as after a restart.
  */
-import { decode, type Failure, type Message, ProtocolError, type Role, VERSION, type Welcome } from "./protocol";
-import { jittered, placeDelay, reconnectDelay } from "./reconnect";
-import type { Input, Output, PeerState, Phase, Status, Trouble } from "./signalling_types";
+import { decode, type Failure, type Lobby, type Message, type Presence, ProtocolError, VERSION, type Welcome } from "./protocol";
+import { jittered, reconnectDelay } from "./reconnect";
+import type { Entry, Input, Output, PeerState, Phase, RememberedSeat, Status, Trouble } from "./signalling_types";
 
 /** An attempt that is not live after this many milliseconds is given up. */
 export const CONNECT_LIMIT = 15_000;
@@ -20,7 +21,7 @@ export const DISCONNECTED_LIMIT = 5_000;
 export const STABLE_AFTER = 5_000;
 
 /** What the connection still waits for; each step only ever moves on to the next. */
-type Step = "socket" | "welcome" | "offer" | "answer" | "control";
+type Step = "socket" | "greeting" | "welcome" | "offer" | "answer" | "control";
 
 /** The socket of a live call. away: waits to be opened; opening, greeting: on the way back. */
 type Line = "open" | "away" | "opening" | "greeting";
@@ -30,18 +31,24 @@ export class Signalling {
   private step: Step = "socket";
   private line: Line = "open";
   private attempt = 0;
-  private placeAttempt = 0;
   private lineAttempt = 0;
   private again = false;
   private trouble: Trouble = "none";
   private message = "";
-  private viewerUrl = "";
-  private resume = "";
+  private lobby: Lobby | null = null;
+  /** How the page wants to come in; null while it stays in the lobby. */
+  private entry: Entry | null = null;
+  private seat: Welcome | null = null;
+  private refusal: Failure | null = null;
+  private presence: Presence | null = null;
   private heartbeat = 1_000;
   /** Whether the browser has an address of its own to offer. */
   private hasNetwork = true;
 
+  /** When to connect again. */
   private retryAt = Infinity;
+  /** When to ask again for a place, from the lobby. */
+  private askAt = Infinity;
   private giveUpAt = Infinity;
   private blockedAt = Infinity;
   private pingAt = Infinity;
@@ -54,20 +61,23 @@ export class Signalling {
   private outputs: Output[] = [];
 
   constructor(
-    private readonly role: Role,
     private readonly key: string,
+    /** The seat that this tab had before it was loaded again. */
+    private remembered: RememberedSeat | null = null,
     private readonly random: () => number = Math.random,
   ) {}
 
   get status(): Status {
-    const { phase, attempt, again, trouble, message, viewerUrl } = this;
-    return { phase, attempt, again, trouble, message, viewerUrl };
+    const { phase, attempt, again, trouble, message, lobby, seat, refusal } = this;
+    const place = seat ? "call" : lobby ? "lobby" : "door";
+    return { phase, place, attempt, again, trouble, message, lobby, seat, refusal, asking: this.entry !== null && seat === null };
   }
 
   /** When to send the next `time`, on the clock of `handle`; Infinity: never. */
   get wakeAt(): number {
     return Math.min(
       this.retryAt,
+      this.askAt,
       this.giveUpAt,
       this.blockedAt,
       this.pingAt,
@@ -87,14 +97,29 @@ export class Signalling {
   handle(input: Input, now: number): Output[] {
     this.outputs = [];
     switch (input.kind) {
+      case "open":
+        this.open(now);
+        break;
       case "join":
-        this.join(now);
+        this.entry = input.entry;
+        this.ask(now);
+        break;
+      case "stay":
+        this.stay();
         break;
       case "leave":
         this.leave();
         break;
+      case "presence":
+        this.presence = { type: "presence", muted: input.muted, camera: input.camera };
+        this.tellPresence();
+        break;
+      case "moderate":
+        if (this.isIn) this.send({ type: "moderate", act: input.act, participant: input.participant });
+        break;
       case "nudge":
         if (this.phase === "waiting") this.connect(now);
+        else if (this.phase === "lobby" && this.entry) this.ask(now);
         else if (this.phase === "live" && this.line === "away") this.openLine(now);
         break;
       case "time":
@@ -105,7 +130,7 @@ export class Signalling {
         break;
       case "socket-closed":
         if (this.phase === "live") this.loseLine(now);
-        else this.lose(now, this.step === "socket" ? "unreachable" : "silent");
+        else this.lose(now, this.step === "socket" ? "unreachable" : this.phase === "lobby" ? "lost" : "silent");
         break;
       case "socket-text":
         this.socketText(input.text, now);
@@ -135,20 +160,61 @@ export class Signalling {
     return this.outputs;
   }
 
-  private join(now: number): void {
-    if (this.phase === "connecting" || this.phase === "live") return;
-    this.attempt = this.placeAttempt = 0;
+  /** Whether the page is in the room, and a socket is there to say so. */
+  private get isIn(): boolean {
+    if (this.phase === "live") return this.line === "open";
+    return this.phase === "connecting" && ["offer", "answer", "control"].includes(this.step);
+  }
+
+  private open(now: number): void {
+    if (this.phase === "connecting" || this.phase === "lobby" || this.phase === "live") return;
+    this.attempt = 0;
     this.again = false;
     this.trouble = "none";
     this.message = "";
+    this.refusal = null;
     this.connect(now);
+  }
+
+  /** Asks to come in, once the server has been greeted. */
+  private ask(now: number): void {
+    if (this.phase !== "lobby" || !this.entry) {
+      this.report();
+      return;
+    }
+    this.phase = "connecting";
+    this.sendJoin(now);
+    this.report();
+  }
+
+  private sendJoin(now: number): void {
+    if (!this.entry) return;
+    this.step = "welcome";
+    this.askAt = Infinity;
+    this.giveUpAt = now + CONNECT_LIMIT;
+    const muted = this.presence?.muted ?? false;
+    this.send({ type: "join", ...this.entry, order: this.remembered?.order ?? -1, muted });
+  }
+
+  /** Back to choosing: no longer asks for a place. */
+  private stay(): void {
+    if (this.seat) return;
+    this.entry = this.refusal = null;
+    this.askAt = Infinity;
+    this.report();
   }
 
   private leave(): void {
     if (this.phase === "idle" || this.phase === "left") return;
-    const isOpen = this.phase === "live" ? this.line === "open" || this.line === "greeting" : this.step !== "socket";
-    if ((this.phase === "live" || this.phase === "connecting") && isOpen) this.send({ type: "bye" });
+    if (this.phase === "lobby" || this.isIn || this.line === "greeting") this.send({ type: "bye" });
+    this.forget();
     this.close("left");
+  }
+
+  /** The page has no seat any more and wants none. */
+  private forget(): void {
+    this.entry = this.seat = this.remembered = null;
+    this.outputs.push({ kind: "remember", seat: null });
   }
 
   private connect(now: number): void {
@@ -176,7 +242,7 @@ export class Signalling {
 
   /** `notBefore`: milliseconds that the server asks to wait. */
   private lose(now: number, trouble: Trouble, message = "", notBefore = 0): void {
-    if (this.phase !== "connecting" && this.phase !== "live") return;
+    if (!["connecting", "lobby", "live"].includes(this.phase)) return;
     this.trouble = trouble;
     this.message = message;
     const delay = reconnectDelay(this.attempt, this.random);
@@ -199,20 +265,21 @@ export class Signalling {
     this.quiet();
     this.phase = phase;
     this.report();
-    this.outputs.push({ kind: "room", room: null }, { kind: "close-peer" }, { kind: "close-socket" });
+    this.outputs.push({ kind: "unknown-room" }, { kind: "close-peer" }, { kind: "close-socket" });
   }
 
   /** Forgets every deadline. */
   private quiet(): void {
-    this.retryAt = this.giveUpAt = this.blockedAt = this.pingAt = this.stableAt = this.lineAt = Infinity;
+    this.retryAt = this.askAt = this.giveUpAt = this.blockedAt = this.pingAt = this.stableAt = this.lineAt = Infinity;
     this.unansweredSince = this.disconnectedSince = Infinity;
     this.lineAttempt = 0;
   }
 
   private time(now: number): void {
     if (now >= this.retryAt) this.connect(now);
+    if (now >= this.askAt) this.ask(now);
     if (now >= this.stableAt) {
-      this.attempt = this.placeAttempt = 0;
+      this.attempt = 0;
       this.stableAt = Infinity;
     }
     if (now >= this.blockedAt) {
@@ -234,7 +301,7 @@ export class Signalling {
 
   private giveUp(now: number): void {
     const troubles: Record<Step, Trouble> = {
-      socket: "unreachable", welcome: "silent", offer: "no-webrtc", answer: "silent", control: this.mediaTrouble(),
+      socket: "unreachable", greeting: "silent", welcome: "silent", offer: "no-webrtc", answer: "silent", control: this.mediaTrouble(),
     };
     this.lose(now, troubles[this.step]);
   }
@@ -253,10 +320,9 @@ export class Signalling {
   private socketOpen(): void {
     const isBack = this.phase === "live" && this.line === "opening";
     if (isBack) this.line = "greeting";
-    else if (this.phase === "connecting" && this.step === "socket") this.step = "welcome";
+    else if (this.phase === "connecting" && this.step === "socket") this.step = "greeting";
     else return;
-    const { role, key, resume } = this;
-    this.send({ type: "hello", role, key, resume, version: VERSION, keep_media: isBack });
+    this.send({ type: "hello", key: this.key, resume: this.remembered?.resume ?? "", version: VERSION, keep_media: isBack });
     if (!isBack) this.clear("unreachable");
   }
 
@@ -265,7 +331,7 @@ export class Signalling {
     this.lineAt = now + reconnectDelay(this.lineAttempt, this.random);
     this.lineAttempt += 1;
     this.outputs.push({ kind: "close-socket" });
-    if (this.lineAttempt === 3) this.outputs.push({ kind: "room", room: null });
+    if (this.lineAttempt === 3) this.outputs.push({ kind: "unknown-room" });
   }
 
   private openLine(now: number): void {
@@ -275,9 +341,12 @@ export class Signalling {
   }
 
   private socketText(text: string, now: number): void {
-    if (this.phase !== "connecting" && this.phase !== "live") return;
+    if (!["connecting", "lobby", "live"].includes(this.phase)) return;
     const message = understand(text);
     switch (message?.type) {
+      case "lobby":
+        this.enterLobby(message, now);
+        break;
       case "welcome":
         this.welcome(message, now);
         break;
@@ -292,28 +361,54 @@ export class Signalling {
         this.failure(message, now);
         break;
       case "room_state":
-        this.outputs.push({ kind: "room", room: message });
+      case "sound_lines":
+        this.outputs.push({ kind: "told", message });
         break;
     }
   }
 
+  private enterLobby(message: Lobby, now: number): void {
+    const isBack = this.phase === "live" && this.line === "greeting";
+    if (!isBack && (this.phase !== "connecting" || this.step !== "greeting")) return;
+    this.lobby = message;
+    if (isBack) this.restart(now);
+    if (this.entry) this.sendJoin(now);
+    else {
+      this.quiet();
+      this.phase = "lobby";
+      this.attempt = 0;
+    }
+    this.clear("unreachable", "silent", "told");
+    this.report();
+  }
+
   private welcome(message: Welcome, now: number): void {
     const isBack = this.phase === "live" && this.line === "greeting";
-    if (!isBack && (this.phase !== "connecting" || this.step !== "welcome")) return;
-    this.resume = message.resume;
-    this.viewerUrl = message.viewer_url;
+    if (!isBack && (this.phase !== "connecting" || (this.step !== "greeting" && this.step !== "welcome"))) return;
+    this.entry ??= this.remembered?.entry ?? { name: "", avatar: "", watch: message.participant < 0 };
+    this.seat = message;
+    this.refusal = null;
+    this.remembered = { resume: message.resume, order: message.order, entry: this.entry };
+    this.outputs.push({ kind: "remember", seat: this.remembered });
     this.heartbeat = Math.min(10, Math.max(0.2, message.heartbeat)) * 1_000;
     if (isBack && message.media_kept) {
       this.line = "open";
       this.lineAt = Infinity;
       this.lineAttempt = 0;
-      this.report(); // the viewers' address may be another one
+      this.tellPresence();
+      this.report(); // the links may be other ones
       return;
     }
     if (isBack) this.restart(now);
     this.step = "offer";
+    this.clear("unreachable", "silent", "told");
+    this.tellPresence();
+    this.report();
     this.outputs.push({ kind: "open-peer", iceServers: message.ice_servers });
-    this.clear("unreachable", "silent", "full", "taken");
+  }
+
+  private tellPresence(): void {
+    if (this.isIn && this.presence && (this.seat?.participant ?? -1) >= 0) this.send(this.presence);
   }
 
   /** The server is there, but does not know our media: a new peer connection on the socket that is open already. */
@@ -326,30 +421,43 @@ export class Signalling {
   }
 
   private failure(failure: Failure, now: number): void {
-    const { code, message, final } = failure;
-    const wait = Math.min(60, Math.max(0, failure.retry_after)) * 1_000;
-    if (code === "full" || code === "taken") this.waitForPlace(code, now, wait);
-    else if (final) {
+    const { code, message, final, retry_after } = failure;
+    const wait = Math.min(60, Math.max(0, retry_after)) * 1_000;
+    if (this.phase === "lobby") this.outputs.push({ kind: "told", message: failure });
+    else if (this.phase === "connecting" && this.step === "welcome" && !final) this.refuse(failure, now, wait);
+    else if (code === "avatar") {
+      this.refusal = failure;
+      this.forget();
+      this.lose(now, "none");
+    } else if (final) {
       this.trouble = "told";
       this.message = message;
+      this.forget();
       this.close("failed");
-    } else if (this.phase === "connecting" || code !== "bad_message") this.lose(now, "told", message, wait);
+    } else if (this.phase === "live" && ["not_allowed", "not_found", "bad_message"].includes(code)) {
+      this.outputs.push({ kind: "told", message: failure });
+    } else this.lose(now, "told", message, wait);
   }
 
-  /** `wait`: milliseconds that the server asks for; 0 leaves them to us. */
-  private waitForPlace(trouble: "full" | "taken", now: number, wait: number): void {
-    this.trouble = trouble;
-    this.message = "";
-    this.close("waiting");
-    this.retryAt = now + (wait > 0 ? jittered(wait, this.random) : placeDelay(this.placeAttempt, this.random));
-    this.placeAttempt += 1;
+  /** The room does not take the page in now: it waits in the lobby, and asks again where the server says when (`wait`, ms). */
+  private refuse(failure: Failure, now: number, wait: number): void {
+    const hadSeat = this.seat !== null;
+    this.quiet();
+    this.phase = "lobby";
+    this.seat = null;
+    this.refusal = failure;
+    if (wait > 0) this.askAt = now + jittered(wait, this.random);
+    else this.entry = null;
+    this.report();
+    if (hadSeat) this.outputs.push({ kind: "unknown-room" }, { kind: "close-peer" });
   }
 
   private controlText(text: string, now: number): void {
     if (this.phase !== "live") return;
     const message = understand(text);
-    if (message?.type === "stats") this.outputs.push({ kind: "stats", stats: message });
-    if (message?.type === "pong") {
+    if (message?.type === "stats" || message?.type === "labels" || message?.type === "speaking") {
+      this.outputs.push({ kind: "told", message });
+    } else if (message?.type === "pong") {
       this.unansweredSince = Infinity;
       this.outputs.push({ kind: "round-trip", milliseconds: Math.max(0, now - message.sent) });
     }

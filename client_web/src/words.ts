@@ -24,10 +24,6 @@ export function troubleSentence(trouble: Trouble, told = ""): string {
       return "This browser cannot send and receive picture and sound: allow WebRTC in its settings, or use another browser.";
     case "lost":
       return "The connection was lost.";
-    case "full":
-      return "Every viewer's place is taken. You come in as soon as one is free.";
-    case "taken":
-      return "This avatar is in a call on another page. You come in as soon as that page leaves.";
     case "told":
       return asSentence(told);
   }
@@ -35,14 +31,8 @@ export function troubleSentence(trouble: Trouble, told = ""): string {
 
 /** What the page says while it is not in the call and tries to be. */
 export function tryingSentence({ trouble, message, again, attempt }: Status): string {
-  if (waitsForPlace(trouble)) return troubleSentence(trouble);
   const action = again ? "Reconnecting…" : trouble !== "none" || attempt > 0 ? "Trying again…" : "Connecting…";
   return [troubleSentence(trouble, message), action].filter(Boolean).join(" ");
-}
-
-/** Everything is well, only that others have the places. */
-export function waitsForPlace(trouble: Trouble): boolean {
-  return trouble === "full" || trouble === "taken";
 }
 
 /** The server's words begin small and end open, so that a terminal can show them behind a name. */
@@ -53,11 +43,20 @@ export function asSentence(text: string): string {
   return /[.!?…]$/.test(first) ? first : `${first}.`;
 }
 
-/** What is said after the viewers' link was copied, or asked for. */
-export function linkSentence(link: string): string {
-  return isThisMachine(new URL(link).hostname)
-    ? "It opens on this machine only: start the server with --host 0.0.0.0 to let others watch."
-    : "Whoever opens it can watch and listen.";
+/** What a link allows whoever opens it. */
+export function linkSentence(kind: "person" | "viewer", link: string): string {
+  if (isThisMachine(new URL(link).hostname)) {
+    return "It opens on this machine only: start the server with --host 0.0.0.0 to let others in.";
+  }
+  return kind === "person"
+    ? "Whoever opens it can join with an avatar, and is seen and heard by everybody."
+    : "Whoever opens it can watch and listen, and is neither seen nor heard.";
+}
+
+/** "1 person", "3 people, 2 watching". */
+export function countSentence(people: number, viewers: number): string {
+  const who = people === 1 ? "1 person" : `${people} people`;
+  return viewers > 0 ? `${who}, ${viewers} watching` : who;
 }
 
 /** Whether a host name of an address means the machine that reads it (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */

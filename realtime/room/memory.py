@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.errors import VisavisError
 from realtime.room.layout import ViewRequest
-from realtime.shared import PictureSlot, _reserve
+from realtime.shared import PictureSlot, reserve
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class RoomMemory:
         self.layout = layout
         self._handle = -1
         try:
-            self._handle = _reserve(layout.total) if handle is None else handle
+            self._handle = reserve(layout.total) if handle is None else handle
             self._memory = mmap.mmap(self._handle, layout.total)
         except OSError as error:
             if self._handle >= 0:

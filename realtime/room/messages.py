@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import mmap
 import os
+import select
 import socket
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
 
-from realtime.messages import MAX_LINE, ServerEnd
-
+MAX_LINE = 64 * 1024
+"""Bytes of one message."""
 MAX_AVATAR = 256 << 20
 """Bytes of an avatar file."""
 
@@ -97,11 +99,35 @@ def decode(line: bytes) -> FromProcess:
         raise ValueError(f"the render process said something that is no message ({type(error).__name__})") from None
 
 
-class RoomServerEnd(ServerEnd[FromProcess]):
-    """The server's end of a room's line. `send` and `wake` are called by any thread, one at a time."""
+class ServerEnd:
+    """The server's end, which never blocks. `receive` is called by one thread; `send` and `wake` by any, one at a time."""
 
     def __init__(self, line: socket.socket) -> None:
-        super().__init__(line, decode, wakes=b"\n")
+        line.setblocking(False)
+        self._line = line
+        self._rest = b""
+        self._poll = select.poll()
+        self._poll.register(line, select.POLLIN)
+
+    def receive(self, timeout: float) -> list[FromProcess]:
+        """The messages that have come since the last call; waits at most `timeout` seconds for one.
+
+        Raises `EOFError` when the process has closed its end, `ValueError` when it sends what is no message.
+        """
+        if not self._poll.poll(timeout * 1000):
+            return []
+        try:
+            received = self._line.recv(MAX_LINE)
+        except BlockingIOError:
+            return []
+        except OSError:
+            received = b""
+        if not received:
+            raise EOFError
+        *lines, self._rest = (self._rest + received).split(b"\n")
+        if len(self._rest) > MAX_LINE:
+            raise ValueError("the render process sent a line without an end")
+        return [decode(line) for line in lines]
 
     def send(self, message: ToProcess, avatar: int | None = None) -> bool:
         """Tell the process; `avatar`: an open handle that goes along. False when there is no room for it now: say it again."""
@@ -112,6 +138,15 @@ class RoomServerEnd(ServerEnd[FromProcess]):
             return socket.send_fds(self._line, [data], [avatar]) == len(data)
         except OSError:
             return False
+
+    def wake(self) -> None:
+        """Let the process look into shared memory. Nothing happens when it is gone, or has not read for long."""
+        with suppress(OSError):
+            self._line.send(b"\n")
+
+    def close(self) -> None:
+        """Close this end, which ends the process."""
+        self._line.close()
 
 
 class ProcessEnd:

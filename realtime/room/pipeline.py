@@ -6,8 +6,9 @@ is imported before it is made.
 
 from __future__ import annotations
 
+import importlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
@@ -15,17 +16,22 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import MissingPartError
 from models.types import Array64, Camera, DriveFrame
 from realtime.rest import relative
 
 if TYPE_CHECKING:
+    from models.heads.base import PersonHead
     from models.splat.base import LiveRasterizer
     from models.tracking.calibration import Calibration
     from models.tracking.face_tracker import FaceTracker
+    from models.tracking.landmarks import Landmarks
     from models.tracking.one_euro import DriveFilter
     from realtime.room.scene import SceneAvatar
 
 Pixels = NDArray[np.uint8]
+FACE_SHARE = 0.8
+"""Of the picture's height that `facing` fills with head and shoulders."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,15 @@ class RoomPipeline(Protocol):
 
     def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
         """Draw into `out`, (height, width, 3) uint8 RGB, all of it. scale: part of the full size to draw at before scaling up."""
+
+
+def load_factory(where: str) -> Callable[..., RoomPipeline]:
+    """The callable that 'package.module:name' names."""
+    module, _, name = where.partition(":")
+    try:
+        return cast("Callable[..., RoomPipeline]", getattr(importlib.import_module(module), name))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise MissingPartError(f"the pipeline {where!r} was expected, but cannot be loaded ({error})") from error
 
 
 @dataclass
@@ -104,7 +119,6 @@ class LiveRoomPipeline:
         from models.tracking.face_tracker import FaceTracker
         from models.tracking.one_euro import DriveFilter
         from models.tracking.solver import Solver
-        from realtime.pipeline import facing
         from realtime.room.scene import SceneAvatar
 
         loaded = avatar_file.loads(avatar)
@@ -175,3 +189,12 @@ class LiveRoomPipeline:
         start = time.perf_counter()
         yield
         self.timings[stage] = (time.perf_counter() - start) * 1000
+
+
+def facing(person: PersonHead, width: int = 640, height: int = 480) -> Landmarks:
+    """The landmarks of a resting face in the middle of a webcam's picture, as a tracker without errors sees them."""
+    from models.tracking.landmarks import Landmarks
+
+    scale = FACE_SHARE * height / float(np.ptp(person.rest[:, 1]))
+    points = person.landmarks(person.rest) * np.array([scale, -scale, -scale], np.float32)
+    return Landmarks(points + np.array([width / 2, height / 2, 0], np.float32), 1.0, width, height)

@@ -7,6 +7,7 @@ line. A last one gives signs of life and ends the process when the server is gon
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import select
@@ -23,23 +24,24 @@ import numpy as np
 from models.errors import VisavisError
 from models.types import DriveFrame
 from realtime.mailbox import Mailbox
-from realtime.pipeline import load_factory
 from realtime.quality import QualityControl
 from realtime.rest import REST, STEP, Resting
 from realtime.room import messages, seating
 from realtime.room.attention import Attention
+from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import Flags, RoomMemory
 from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered
 from realtime.room.picture_schedule import Job, PictureSchedule
-from realtime.room.pipeline import Pixels, RoomPipeline, Shown
+from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
+from realtime.room.supervision import SupervisorTimeouts
 
 BEAT = 0.5
 """Seconds between two signs of life."""
 IDLE = 1 / 60
 """Seconds between two looks at the requests while nothing moves."""
-STUCK = 10.0
-"""Seconds after which a webcam picture that is still being tracked counts as hung."""
+HUNG = 75
+"""Status with which the process ends when a thread hangs."""
 ORPHAN = 1.0
 """Seconds that the process has to end by itself when the server is gone."""
 MOST_TRACKERS = Flags.WORKERS - 2
@@ -85,21 +87,23 @@ class _Person:
         self.version = 0
 
 
-def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket) -> None:
-    """The process's entry point. `line` is its end of the line to the server."""
+def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket, timeouts: SupervisorTimeouts) -> None:
+    """The process's entry point. line: its end of the line to the server."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when we stop
     end, loading = ProcessEnd(line), threading.Event()
     loading.set()
     threading.Thread(target=_watch_server, args=(end, loading), name="lifeline", daemon=True).start()
     try:
-        made = load_factory(setup.factory)(**setup.options, width=setup.width, height=setup.height)
+        pipeline = load_factory(setup.factory)(**setup.options, width=setup.width, height=setup.height)
     except VisavisError as error:
         end.say(Failed(str(error)))
         return
     finally:
         loading.clear()
     try:
-        _RoomLoop(cast(RoomPipeline, made), setup, memory, end).run()
+        _RoomLoop(pipeline, setup, memory, end, timeouts).run()
+    except HungError:
+        os._exit(HUNG)  # an orderly end would wait for what hangs
     except (BrokenPipeError, ConnectionResetError):
         return  # the server is gone
 
@@ -115,7 +119,9 @@ def _watch_server(end: ProcessEnd, loading: threading.Event) -> None:
 
 
 class _RoomLoop:
-    def __init__(self, pipeline: RoomPipeline, setup: RoomSetup, memory: RoomMemory, end: ProcessEnd) -> None:
+    def __init__(
+        self, pipeline: RoomPipeline, setup: RoomSetup, memory: RoomMemory, end: ProcessEnd, timeouts: SupervisorTimeouts
+    ) -> None:
         self._pipeline, self._memory, self._end = pipeline, memory, end
         self._layout = Layout(setup.width, setup.height)
         self._schedule = PictureSchedule(time.monotonic)
@@ -129,14 +135,15 @@ class _RoomLoop:
         self._webcam_calls = 0
         self._changed = threading.Event()
         self._trackers = setup.trackers or min(MOST_TRACKERS, max(1, (os.cpu_count() or 2) // 2))
-        self._tracking_since: list[float | None] = [None] * self._trackers
+        limits = [timeouts.avatar, math.inf, *[timeouts.stuck] * self._trackers]
+        self._watch = HangWatch(limits, time.monotonic())
         self._crash: BaseException | None = None
         self._closing = False
         self._last_beat = 0.0
         self._canvas: Pixels = np.zeros((setup.height, setup.width, 3), np.uint8)
 
     def run(self) -> None:
-        """Work until told to stop."""
+        """Work until told to stop. Raises `HungError`."""
         self._start(self._read)
         self._start(self._load)
         for index in range(self._trackers):
@@ -145,6 +152,7 @@ class _RoomLoop:
         while not self._stopping:
             self._beat()
             now = time.monotonic()
+            self._watch.check(now)
             self._advance(now)
             job, wait = self._schedule.next(self._jobs(now))
             if job is not None:
@@ -190,7 +198,8 @@ class _RoomLoop:
                 continue
             flags.work_on(LOADING, message.participant)
             try:
-                self._pipeline.join(message.participant, avatar)
+                with self._watch.working(LOADING):
+                    self._pipeline.join(message.participant, avatar)
             except VisavisError as error:
                 self._say(Refused(message.participant, str(error)))
                 continue
@@ -233,11 +242,10 @@ class _RoomLoop:
         if picture is None:
             return
         person.sequence = picture.sequence
-        self._tracking_since[index] = time.monotonic()
         flags.work_on(FIRST_TRACKER + index, participant)
-        drive = self._pipeline.step(participant, picture.pixels, picture.stamp)
+        with self._watch.working(FIRST_TRACKER + index):
+            drive = self._pipeline.step(participant, picture.pixels, picture.stamp)
         flags.work_on(FIRST_TRACKER + index, -1)
-        self._tracking_since[index] = None
         person.drives.put(_Driven(drive, time.monotonic(), picture.stamp))
         self._changed.set()
 
@@ -323,8 +331,7 @@ class _RoomLoop:
 
     def _beat(self) -> None:
         now = time.monotonic()
-        hung = any(since is not None and now - since > STUCK for since in list(self._tracking_since))
-        if now - self._last_beat >= BEAT and not hung:
+        if now - self._last_beat >= BEAT:
             self._last_beat = now
             with self._lock:
                 people = list(self._people.values())

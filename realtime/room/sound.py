@@ -1,5 +1,8 @@
 """Everybody's voice to everybody else: each encoded once, late by as much as the speaker's picture is.
 
+Lip sync (ITU-R BT.1359): sound 45 ms early or 125 ms late is noticed. The picture leaves later than the webcam's came, so each
+voice waits as long as the picture's smoothed delay.
+
 A listener's page offers a number of sound lines; each carries one voice at a time. With more voices than lines, those who spoke
 last are heard. Mixing and placing by seat is the page's (Web Audio), which has the separate voices for it.
 """
@@ -18,15 +21,37 @@ from aiortc import MediaStreamTrack
 from aiortc.codecs.opus import SAMPLE_RATE, TIME_BASE
 from aiortc.mediastreams import MediaStreamError
 
-from realtime.sound import MAX_DELAY, PictureDelay
 from realtime.speech import SpeechEncoder
 
+MAX_DELAY = 0.2
+"""Seconds of sound that wait on a line at the most."""
+ENCODE = 0.005
+"""Seconds from a picture ready to encode to its first packet."""
+_SMOOTHING = 0.3
 PACKET = 0.02
 """Seconds of sound in a packet."""
 LOUD = 10 ** (-42 / 20)
 """Root mean square over full scale of a voice; a quiet room with a webcam's microphone lies 10 dB below."""
 BEGINS, HOLDS = 0.1, 0.6
 """Seconds that it must be loud for somebody to count as speaking, and that this lasts."""
+
+
+class PictureDelay:
+    """The delay that sound needs to meet the picture, from the measured delays (their median, a few times a second)."""
+
+    def __init__(self) -> None:
+        self._latency: float | None = None
+
+    def add(self, latency: float) -> None:
+        """Pictures are ready `latency` seconds after their webcam frame was decoded."""
+        self._latency = latency if self._latency is None else self._latency + _SMOOTHING * (latency - self._latency)
+
+    @property
+    def seconds(self) -> float:
+        """How long to hold sound, in [0, MAX_DELAY]."""
+        if self._latency is None:
+            return 0.0
+        return min(max(self._latency + ENCODE, 0.0), MAX_DELAY)
 
 
 class SoundLine(MediaStreamTrack):

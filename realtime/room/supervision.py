@@ -3,12 +3,34 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from av.video.reformatter import VideoReformatter
 
 from models.errors import VisavisError
+
+
+@dataclass(frozen=True)
+class SupervisorTimeouts:
+    """Limits in seconds, and a count.
+
+    start: from the start of the process until it is ready; it may compile. silent: between two messages. loading: between two
+    messages before the process is ready, when loading a library may delay them. stuck: for tracking one webcam frame;
+    everything is compiled before an avatar is seated. avatar: for loading one. backoff: longest pause before a restart; the
+    first is 0.1, and it doubles while processes live shorter than `young`. attempts: starts in a row that may fail before a
+    process was ever ready.
+    """
+
+    start: float = 180.0
+    silent: float = 5.0
+    loading: float = 30.0
+    stuck: float = 5.0
+    avatar: float = 60.0
+    backoff: float = 5.0
+    young: float = 10.0
+    attempts: int = 5
 
 
 @dataclass(frozen=True)
@@ -47,3 +69,11 @@ def handle_of(data: bytes) -> int:
         raise VisavisError(
             f"{len(data) >> 20} MB of memory were expected for an avatar, but the system refused ({error})"
         ) from None
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; what the log calls a signal."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -27,12 +27,11 @@ from models.errors import VisavisError
 from realtime.room import process as render_process
 from realtime.room.layout import ViewRequest
 from realtime.room.memory import MemoryLayout, RoomMemory
-from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, RoomServerEnd
-from realtime.room.process import RoomSetup
-from realtime.room.supervision import RoomEvents, Seated, handle_of
+from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
+from realtime.room.process import HUNG, RoomSetup
+from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, handle_of, signal_name
 from realtime.room.view import OpenView
 from realtime.timing import StageTimes
-from realtime.worker import SupervisorTimeouts, signal_name
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class RoomWorker:
         self._deaths: Counter[int] = Counter()
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
-        self._line: RoomServerEnd | None = None
+        self._line: ServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
@@ -264,7 +263,10 @@ class RoomWorker:
         ours, theirs = socket.socketpair()
         with theirs:
             process = self._context.Process(
-                target=render_process.main, args=(self._setup, self._memory, theirs), name="visavis-render", daemon=True
+                target=render_process.main,
+                args=(self._setup, self._memory, theirs, self._timeouts),
+                name="visavis-render",
+                daemon=True,
             )
             with self._lock:
                 self._memory.clear()
@@ -275,7 +277,7 @@ class RoomWorker:
                     self._memory.requests.set(view.slot, view.generation, view.request)
                 if self._stopping.is_set():
                     self._memory.flags.stop()
-                self._line = RoomServerEnd(ours)
+                self._line = ServerEnd(ours)
             try:
                 process.start()
             except BaseException:
@@ -322,6 +324,8 @@ class RoomWorker:
         self._process = None
         if code is None:
             return ""
+        if code == HUNG:
+            return "hung in tracking a webcam frame or in loading an avatar"
         return f"was ended by {signal_name(-code)}" if code < 0 else f"ended with status {code}"
 
     def _hang_up(self) -> None:

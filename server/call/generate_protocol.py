@@ -1,4 +1,4 @@
-"""Write `client_web/src/protocol.ts` from `server/call/protocol.py`.
+"""Write `client_web/src/protocol.ts` from the structs of `server/call/protocol.py`, with the numbers that both sides share.
 
 `python -m server.call.generate_protocol` writes the file; with `--check` it writes nothing and exits with status 1 when the
 file on disk is not what would be written.
@@ -7,16 +7,17 @@ file on disk is not what would be written.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import inspect
 import json
 import sys
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from realtime import view
+import msgspec
+
+from realtime.room import layout
 from server.call import protocol
 
 TARGET = Path(__file__).resolve().parents[2] / "client_web" / "src" / "protocol.ts"
@@ -99,57 +100,79 @@ function object(shape: Shape): Check {
 """
 
 
+MESSAGES: list[type[msgspec.Struct]] = list(dict.fromkeys(typing.get_args(protocol.FromPage | protocol.ToPage)))
+_NUMBERS = {
+    "VERSION": protocol.VERSION,
+    "MAX_MESSAGE": protocol.MAX_MESSAGE,
+    "MAX_NAME": protocol.MAX_NAME,
+    "MAX_SOUND_LINES": protocol.MAX_SOUND_LINES,
+    "MAX_PITCH": layout.MAX_PITCH,
+    "MIN_DISTANCE": layout.MIN_DISTANCE,
+    "MAX_DISTANCE": layout.MAX_DISTANCE,
+}
+"""MAX_PITCH in radians, distances in metres: the limits of `ViewerCamera`."""
+
+
 def render() -> str:
     """The whole of protocol.ts as text."""
-    messages = list(protocol.MESSAGES.values())
-    parts = _parts_of(messages)
+    parts = _parts_of(MESSAGES)
     blocks = [
         _HEADER,
-        f"export const VERSION = {protocol.VERSION};\nexport const MAX_MESSAGE = {protocol.MAX_MESSAGE};\n",
-        "/** Of `Camera`: radians, metres. The server keeps every camera within. */\n"
-        f"export const MAX_PITCH = {view.MAX_PITCH!r};\nexport const MIN_DISTANCE = {view.MIN_DISTANCE!r};\n"
-        f"export const MAX_DISTANCE = {view.MAX_DISTANCE!r};\n",
-        f"export type Role = {_type(protocol.Role)};\n",
-        *(_interface(cls) for cls in [*parts, *messages]),
-        "export type Message =\n" + "\n".join(f"  | {cls.__name__}" for cls in messages) + ";\n",
+        "".join(f"export const {name} = {value};\n" for name, value in _NUMBERS.items()),
+        f"export type Role = {_type(protocol.Role)};\nexport type Act = {_type(protocol.Act)};\n",
+        *(_interface(cls) for cls in [*parts, *MESSAGES]),
+        "export type Message =\n" + "\n".join(f"  | {cls.__name__}" for cls in MESSAGES) + ";\n",
         _READER,
         *(f"const {_shape_name(cls)}: Shape = {_shape(cls, '')};\n" for cls in parts),
         "const MESSAGES = {\n"
-        + "".join(f"  {name}: {_shape(cls, '  ')},\n" for name, cls in protocol.MESSAGES.items())
+        + "".join(f"  {_tag(cls)}: {_shape(cls, '  ')},\n" for cls in MESSAGES)
         + '} satisfies Record<Message["type"], Shape>;\n',
     ]
     return "\n".join(blocks)
 
 
-def _parts_of(messages: Sequence[type]) -> list[type]:
-    """Dataclasses that appear inside messages, inner ones first."""
-    found: list[type] = []
+def _tag(cls: type[msgspec.Struct]) -> str | int | None:
+    """The message's `type`; `None` for a struct inside messages."""
+    return cls.__struct_config__.tag
+
+
+def _plain(hint: Any) -> Any:
+    """A type without its constraints."""
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
+
+
+def _is_struct(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+
+
+def _parts_of(messages: Sequence[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
+    """Structs that appear inside messages, inner ones first."""
+    found: list[type[msgspec.Struct]] = []
 
     def walk(hint: Any) -> None:
         for arg in typing.get_args(hint):
             walk(arg)
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type) and hint not in found:
-            for inner in typing.get_type_hints(hint).values():
-                walk(inner)
+        if _is_struct(hint) and hint not in found:
+            for field in msgspec.structs.fields(hint):
+                walk(field.type)
             found.append(hint)
 
     for cls in messages:
-        hints = typing.get_type_hints(cls)
-        for f in dataclasses.fields(cls):
-            walk(hints[f.name])
+        for field in msgspec.structs.fields(cls):
+            walk(field.type)
     return found
 
 
-def _interface(cls: type) -> str:
-    hints = typing.get_type_hints(cls)
+def _interface(cls: type[msgspec.Struct]) -> str:
     lines = ["/** " + " ".join((inspect.getdoc(cls) or "").split()) + " */", f"export interface {cls.__name__} {{"]
-    if hasattr(cls, "TYPE"):
-        lines.append(f"  type: {json.dumps(cls.TYPE)};")
-    lines += [f"  {f.name}: {_type(hints[f.name])};" for f in dataclasses.fields(cls)]
+    if _tag(cls) is not None:
+        lines.append(f"  type: {json.dumps(_tag(cls))};")
+    lines += [f"  {f.name}: {_type(f.type)};" for f in msgspec.structs.fields(cls)]
     return "\n".join([*lines, "}"]) + "\n"
 
 
 def _type(hint: Any) -> str:
+    hint = _plain(hint)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return " | ".join(json.dumps(a) for a in args)
@@ -157,12 +180,13 @@ def _type(hint: Any) -> str:
         return f"{_type(args[0])}[]"
     if origin is dict:
         return f"Record<{_type(args[0])}, {_type(args[1])}>"
-    if dataclasses.is_dataclass(hint):
+    if _is_struct(hint):
         return typing.cast(type, hint).__name__
     return {str: "string", bool: "boolean", int: "number", float: "number"}[hint]
 
 
 def _check(hint: Any) -> str:
+    hint = _plain(hint)
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return f"oneOf({', '.join(json.dumps(a) for a in args)})"
@@ -170,7 +194,7 @@ def _check(hint: Any) -> str:
         return f"list({_check(args[0])})"
     if origin is dict:
         return f"table({_check(args[1])})"
-    if dataclasses.is_dataclass(hint):
+    if _is_struct(hint):
         return f"object({_shape_name(typing.cast(type, hint))})"
     return {str: "text", bool: "flag", int: "integer", float: "number"}[hint]
 
@@ -179,14 +203,13 @@ def _shape_name(cls: type) -> str:
     return cls.__name__[0].lower() + cls.__name__[1:] + "Shape"
 
 
-def _shape(cls: type, indent: str) -> str:
-    hints = typing.get_type_hints(cls)
+def _shape(cls: type[msgspec.Struct], indent: str) -> str:
     lines = []
-    for f in dataclasses.fields(cls):
-        field = f"check: {_check(hints[f.name])}"
-        if f.default is not dataclasses.MISSING:
+    for f in msgspec.structs.fields(cls):
+        field = f"check: {_check(f.type)}"
+        if f.default is not msgspec.NODEFAULT:
             field += f", fallback: () => {json.dumps(f.default)}"
-        elif f.default_factory is not dataclasses.MISSING:
+        elif f.default_factory is not msgspec.NODEFAULT:
             empty = json.dumps(f.default_factory())
             field += f", fallback: () => {f'({empty})' if empty.startswith('{') else empty}"
         lines.append(f"{indent}  {f.name}: {{ {field} }},\n")

@@ -1,6 +1,6 @@
-"""One page's peer connection: its webcam and microphone in, the avatar from its own camera out, and the data channel.
+"""One page's peer connection: webcam and microphone in, its view of the room and the others' voices out, and the data channel.
 
-W3C webrtc and RFC 8829 by aiortc. What a peer shares with the others comes in as `Studio`; what it learns goes out through
+W3C webrtc and RFC 8829 by aiortc. What a peer shares with the others comes in as `RoomMedia`; what it learns goes out through
 `PeerEvents`. Nothing of the page's (SDP, addresses, what it says) is logged.
 """
 
@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiortc import (
@@ -30,16 +31,31 @@ from aiortc.sdp import SessionDescription
 from models.errors import ProtocolError
 from realtime.encoder import LiveH264Encoder, LiveVp8Encoder
 from realtime.receiving import make_prompt
+from realtime.room.layout import ViewRequest
+from realtime.room.sound import RoomSound, SoundLine
+from realtime.room.view import OpenView
+from realtime.room.worker import RoomWorker
 from realtime.sending import make_live
-from realtime.sound import SoundFan, SoundTrack
 from realtime.speech import make_direct, make_speech_sender
 from realtime.tracks import AvatarTrack, feed_webcam
-from realtime.view import ViewRequest
-from realtime.worker import OpenView, RenderWorker
 from server.call import aiortc_fixes
-from server.call.config import ServerConfig
 from server.call.offer import CheckedOffer, MediaLine, check_offer
-from server.call.protocol import Camera, Message, Ping, Pong, Recalibrate, Role, Stats, decode, encode
+from server.call.actions import StartMedia
+from server.call.protocol import (
+    MAX_SOUND_LINES,
+    FromPage,
+    Label,
+    Labels,
+    Ping,
+    Pong,
+    Recalibrate,
+    Stats,
+    ToPage,
+    ViewerCamera,
+    decode,
+    encode,
+)
+from server.call.rules import RoomSettings
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +69,14 @@ BACKLOG = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Studio:
-    """What all peers share. feeder: the one thread that gives webcam frames to the worker."""
+class RoomMedia:
+    """What all peers of a room share. feeder: threads that give webcam pictures to the worker. labels: what a request shows."""
 
-    config: ServerConfig
-    worker: RenderWorker
-    sound: SoundFan
-    feeder: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "webcam"))
+    settings: RoomSettings
+    worker: RoomWorker
+    sound: RoomSound
+    feeder: ThreadPoolExecutor
+    labels: Callable[[ViewRequest], list[Label]]
 
 
 @dataclass(frozen=True)
@@ -71,19 +88,20 @@ class PeerEvents:
     ended: Callable[[], None]
 
 
-class Peer:
+class RoomPeer:
     """A peer connection that answers one offer; `close` ends it for good."""
 
-    def __init__(self, role: Role, studio: Studio, events: PeerEvents, order: int) -> None:
-        """order: viewers are served before the person, and among them the lowest first."""
-        self._role, self._studio, self._events = role, studio, events
-        self._priority = float(order if role == "viewer" else order + 1_000_000_000)
+    def __init__(self, start: StartMedia, room: RoomMedia, events: PeerEvents) -> None:
+        self.member, self._participant, self._muted = start.member, start.participant, start.muted
+        self._room, self._events = room, events
         self._pc: RTCPeerConnection | None = None
         self._view: OpenView | None = None
-        self._sound: SoundTrack | None = None
+        self._lines: list[SoundLine] = []
+        self._line_mids: list[str] = []
         self._encoder: LiveVp8Encoder | LiveH264Encoder | None = None
         self._sender: RTCRtpSender | None = None
         self._channel: RTCDataChannel | None = None
+        self._labels: list[Label] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._sent = 0
         self._closed = False
@@ -96,18 +114,18 @@ class Peer:
         await asyncio.sleep(0)  # aiortc reads it once more: the media of the others go between
         servers = [
             RTCIceServer(urls=s.urls, username=s.username or None, credential=s.credential or None)
-            for s in self._studio.config.ice_servers
+            for s in self._room.settings.ice_servers
         ]
         pc = self._pc = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         pc.on("track", self._on_track)
         pc.on("datachannel", self._on_channel)
         pc.on("connectionstatechange", self._on_state)
-        avatar = self._add_lines(pc, offer)
+        picture = self._add_lines(pc, offer)
         try:
             await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
             answer = await pc.createAnswer()
-            if avatar is not None and answer is not None:
-                self._own_encoder(pc, avatar, answer.sdp)
+            if picture is not None and answer is not None:
+                self._own_encoders(pc, picture, answer.sdp)
             for transceiver in pc.getTransceivers():
                 make_prompt(transceiver.receiver)
                 if transceiver.kind == "audio":
@@ -129,83 +147,101 @@ class Peer:
         self._closed = True
         if self._view is not None:
             self._view.close()
-        if self._sound is not None:
-            self._studio.sound.close(self._sound)
+        self._room.sound.close(self.member)
         for task in self._tasks:
             task.cancel()
         if self._pc is not None:
             await aiortc_fixes.close(self._pc, CLOSE_TIMEOUT)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: ToPage) -> None:
         """Send on the data channel; dropped while it is not open or the page does not read."""
         channel = self._channel
         if channel is not None and channel.readyState == "open" and channel.bufferedAmount < BACKLOG:
             with suppress(ValueError):  # longer than the page said it can take
                 channel.send(encode(message))
 
+    @property
+    def sound_lines(self) -> dict[str, int]:
+        """The participant whose voice comes on each media line, as `SoundLines` tells the page."""
+        voices = self._room.sound.voices_of(self.member)
+        return {mid: voice for mid, voice in zip(self._line_mids, voices, strict=False) if voice is not None}
+
+    def send_labels(self) -> None:
+        """Tell the page who is where in its picture, when that has changed."""
+        if self._view is not None and self._channel is not None:
+            labels = self._room.labels(self._view.request)
+            if labels != self._labels:
+                self._labels = labels
+                self.send(Labels(labels))
+
     async def send_stats(self) -> None:
         """Tell the page how its picture is doing; call it once a second."""
-        worker, measured = self._studio.worker, self._studio.worker.times.medians()
+        worker, measured = self._room.worker, self._room.worker.times.medians()
         if self._encoder is not None:
             measured |= self._encoder.times.medians()
         stages = {stage: measured[stage] for stage in STAGES if stage in measured}
         fps = 0.0 if self._view is None else self._view.times.rate("picture")
         bitrate = 8.0 * await self._bytes_since_last()
-        face = worker.ready and worker.face and "decode" in measured  # a webcam that was switched off shows none
-        self.send(Stats(round(fps, 1), stages, bitrate, face, worker.ready and worker.calibrating, worker.ready))
+        face, calibrating = self._participant in worker.driven, self._participant in worker.calibrating
+        self.send(Stats(round(fps, 1), stages, bitrate, face, calibrating, worker.ready))
 
     # Setting up
 
     def _add_lines(self, pc: RTCPeerConnection, offer: CheckedOffer) -> RTCRtpTransceiver | None:
-        """A transceiver for each of the page's sections, in order; returns the one that sends the avatar."""
-        avatar: RTCRtpTransceiver | None = None
+        """A transceiver for each of the page's sections, in order; returns the one that sends the picture."""
+        picture: RTCRtpTransceiver | None = None
+        heard = [line for line in offer.lines if line.kind == "audio" and line.page_receives][:MAX_SOUND_LINES]
+        self._lines = self._room.sound.open(self.member, len(heard))
+        waiting = list(self._lines)
         for line in offer.lines:
             track: MediaStreamTrack | None = None
-            if line.page_receives and line.kind == "video" and avatar is None:
-                track = self._avatar_track()
-            elif line.page_receives and line.kind == "audio" and self._role == "viewer" and self._sound is None:
-                track = self._sound = self._studio.sound.open()
+            if line.page_receives and line.kind == "video" and picture is None:
+                track = self._picture_track()
+            elif line in heard and waiting:
+                track = waiting.pop(0)
             transceiver = pc.addTransceiver(track or line.kind, direction=self._direction(line, track))
             if line.kind == "video":
                 codecs = RTCRtpSender.getCapabilities("video").codecs  # VP8 comes first, then H.264
                 transceiver.setCodecPreferences(codecs)
-                avatar = avatar or (transceiver if track is not None else None)
-        return avatar
+                picture = picture or (transceiver if track is not None else None)
+        return picture
 
     def _direction(self, line: MediaLine, track: MediaStreamTrack | None) -> str:
-        receives = line.page_sends and self._role == "person"
+        receives = line.page_sends and self._participant >= 0
         if track is not None:
             return "sendrecv" if receives else "sendonly"
         return "recvonly" if receives else "inactive"
 
-    def _avatar_track(self) -> AvatarTrack:
+    def _picture_track(self) -> AvatarTrack:
         track = AvatarTrack()
-        self._view = self._studio.worker.open_view(track.deliver, self._priority)
+        self._view = self._room.worker.open_view(track.deliver, ViewRequest(self._participant))
         return track
 
-    def _own_encoder(self, pc: RTCPeerConnection, avatar: RTCRtpTransceiver, answer: str) -> None:
+    def _own_encoders(self, pc: RTCPeerConnection, picture: RTCRtpTransceiver, answer: str) -> None:
         codecs: dict[str | None, str] = {
             m.rtp.muxId: m.rtp.codecs[0].name.lower() for m in SessionDescription.parse(answer).media if m.rtp.codecs
         }
-        self._sender = avatar.sender
-        self._encoder = make_live(avatar.sender, codecs[avatar.mid], self._studio.config.max_bitrate).encoder
+        self._sender = picture.sender
+        self._encoder = make_live(picture.sender, codecs[picture.mid], self._room.settings.max_bitrate).encoder
         for transceiver in pc.getTransceivers():
-            if transceiver.sender.track is not None and codecs.get(transceiver.mid) == "opus":
+            if transceiver.sender.track in self._lines:
+                self._line_mids.append(str(transceiver.mid))
                 make_speech_sender(transceiver.sender)
 
     # What comes in
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        if self._role != "person":
+        if self._participant < 0:
             return
         if track.kind == "video":
-            self._spawn(feed_webcam(track, self._studio.worker.submit, self._studio.feeder))
+            self._spawn(feed_webcam(track, partial(self._room.worker.submit, self._participant), self._room.feeder))
         else:
-            self._spawn(self._studio.sound.feed(track))
+            self._spawn(self._room.sound.feed(self._participant, track, muted=self._muted))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL and (self._channel is None or self._channel.readyState != "open"):
             self._channel = channel
+            self._labels = []
             channel.on("message", self._on_message)
 
     def _on_message(self, text: str | bytes) -> None:
@@ -216,17 +252,22 @@ class Peer:
         except ProtocolError as error:
             self._events.malformed(str(error))
 
-    def _obey(self, message: Message) -> None:
-        if isinstance(message, Ping):
-            self._events.ping()
-            self.send(Pong(message.sent))
-        elif isinstance(message, Camera):
-            if self._view is not None:
-                self._view.look(ViewRequest.within_limits(message.yaw, message.pitch, message.distance))
-        elif isinstance(message, Recalibrate) and self._role == "person":
-            self._studio.worker.recalibrate()
-        else:
-            raise ProtocolError(f"camera, ping or the person's recalibrate was expected here, {message.TYPE} came")
+    def _obey(self, message: FromPage) -> None:
+        match message:
+            case Ping(sent):
+                self._events.ping()
+                self.send(Pong(sent))
+            case ViewerCamera() as camera:
+                if self._view is not None:
+                    request = ViewRequest(
+                        self._participant, camera.orbit, camera.focus, camera.yaw, camera.pitch, camera.distance
+                    )
+                    self._view.look(request.within_limits())
+                    self.send_labels()
+            case Recalibrate() if self._participant >= 0:
+                self._room.worker.recalibrate(self._participant)
+            case _:
+                raise ProtocolError("viewer_camera, ping or a participant's recalibrate was expected here, something else came")
 
     def _on_state(self) -> None:
         if self._pc is not None and self._pc.connectionState in ("failed", "closed") and not self._closed:

@@ -1,33 +1,45 @@
-"""The wire protocol between page and server, defined once. `client_web/src/protocol.ts` is generated from this file
-(`python -m server.call.generate_protocol`) and a test fails when the two drift apart.
+"""Messages between a page and the server, version 2: a room of several people.
 
 Two carriers, both JSON objects with a `type` that names the message:
-- the WebSocket (`/ws`): `Hello`, `Offer`, `Bye` up; `Welcome`, `Answer`, `Failure`, `RoomState` down;
-- the data channel `control` (ordered, reliable): `Camera`, `Ping`, `Recalibrate` up; `Pong`, `Stats` down.
-A message nobody here knows is refused with `ProtocolError`; an unknown key is ignored, so that newer peers can add some.
+- the WebSocket (`/ws`): `Hello`, `Join`, `Offer`, `Presence`, `Moderate`, `Bye` up; `Lobby`, `Welcome`, `Answer`, `Failure`,
+  `RoomState`, `SoundLines` down;
+- the data channel `control` (ordered, reliable): `ViewerCamera`, `Ping`, `Recalibrate` up; `Pong`, `Stats`, `Labels`, `Speaking`
+  down.
+
+    page                           server
+    Hello (key of the link)   ->
+                              <-   Lobby (role, avatars)            or Welcome, where the page shows the token of its seat
+    Join (name, avatar)       ->
+                              <-   Welcome (participant, token, links), RoomState
+    Offer                     ->
+                              <-   Answer, then SoundLines and RoomState whenever they change
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import json
-import math
-import typing
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
+
+import msgspec
 
 from models.errors import ProtocolError
 
-VERSION = 1
+VERSION = 2
 MAX_MESSAGE = 96 * 1024
-"""Bytes; a longer message is refused before it is parsed. An SDP of a page with sound and video takes about 8 KB."""
+"""Bytes; a longer message is refused before it is parsed. An SDP of a page with sound and video takes about 10 KB."""
+MAX_NAME = 40
+"""Characters of a participant's name."""
+MAX_SOUND_LINES = 7
+"""Sound lines that a page offers: voices that it can hear at the same time."""
 
-Role = Literal["person", "viewer"]
+Role = Literal["host", "person", "viewer"]
+Act = Literal["mute", "remove", "lock", "unlock", "end"]
+Key = Annotated[str, msgspec.Meta(max_length=256)]
+Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+Sdp = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
+Number = Annotated[int, msgspec.Meta(ge=-1, le=1 << 40)]
 
 
-@dataclass(frozen=True)
-class IceServer:
+class IceServer(msgspec.Struct, frozen=True):
     """As RTCIceServer of W3C webrtc."""
 
     urls: list[str]
@@ -35,121 +47,181 @@ class IceServer:
     credential: str = ""
 
 
-@dataclass(frozen=True)
-class Hello:
-    """First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`.
-    `keep_media`: the peer connection of that place is well, only its socket was lost; leave it as it is.
-    """
+class AvatarInfo(msgspec.Struct, frozen=True):
+    """An avatar of this server. preview: address of its picture, empty without one."""
 
-    TYPE: ClassVar[str] = "hello"
-    role: Role
-    key: str = ""
-    resume: str = ""
+    id: str
+    name: str
+    preview: str = ""
+
+
+class Participant(msgspec.Struct, frozen=True):
+    """Somebody with a seat. seated: the avatar is loaded and can be seen."""
+
+    id: int
+    name: str
+    host: bool = False
+    seated: bool = False
+    muted: bool = False
+    camera: bool = True
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`.
+    `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is."""
+
+    key: Key
+    resume: Key = ""
     version: int = VERSION
     keep_media: bool = False
 
 
-@dataclass(frozen=True)
-class Offer:
+class Lobby(msgspec.Struct, frozen=True, tag="lobby"):
+    """The link is right. `role`: what it allows. `heartbeat`: seconds between pings."""
+
+    role: Role
+    avatars: list[AvatarInfo] = []
+    ice_servers: list[IceServer] = []
+    heartbeat: float = 1.0
+
+
+class Join(msgspec.Struct, frozen=True, tag="join"):
+    """Come in: with an avatar (its id), or to watch. `order`: where the page's seat was before the server was started again,
+    -1 at first."""
+
+    name: Name = ""
+    avatar: Key = ""
+    watch: bool = False
+    order: Number = -1
+    muted: bool = False
+
+
+class Offer(msgspec.Struct, frozen=True, tag="offer"):
     """The page's complete SDP offer (candidates included)."""
 
-    TYPE: ClassVar[str] = "offer"
-    sdp: str
+    sdp: Sdp
 
 
-@dataclass(frozen=True)
-class Bye:
-    """The page leaves on purpose: its place is freed at once."""
+class Presence(msgspec.Struct, frozen=True, tag="presence"):
+    """Whether the participant's own microphone and camera are on. The server keeps a muted voice back."""
 
-    TYPE: ClassVar[str] = "bye"
+    muted: bool = False
+    camera: bool = True
 
 
-@dataclass(frozen=True)
-class Welcome:
-    """The place was given. `viewer_url`: address for others, empty for a viewer. `heartbeat`: seconds between pings.
-    `media_kept`: the peer connection goes on, as `Hello.keep_media` asked; else an offer is awaited.
-    """
+class Moderate(msgspec.Struct, frozen=True, tag="moderate"):
+    """The host acts: mute or remove a participant; lock, unlock or end the room (participant -1)."""
 
-    TYPE: ClassVar[str] = "welcome"
+    act: Act
+    participant: Number = -1
+
+
+class Bye(msgspec.Struct, frozen=True, tag="bye"):
+    """The page leaves on purpose: its seat is freed at once."""
+
+
+class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
+    """The page is in. `participant`: its number in `RoomState`, -1 for a viewer. `order`: of its seat. `person_link`,
+    `viewer_link`: addresses for others, empty where the role may not invite. `media_kept`: the peer connection goes on; else an
+    offer is awaited."""
+
     resume: str
-    viewer_url: str = ""
-    ice_servers: list[IceServer] = field(default_factory=list)
+    role: Role
+    participant: int = -1
+    order: int = -1
+    person_link: str = ""
+    viewer_link: str = ""
+    ice_servers: list[IceServer] = []
     heartbeat: float = 1.0
     media_kept: bool = False
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """The server's complete SDP answer."""
 
-    TYPE: ClassVar[str] = "answer"
     sdp: str
 
 
-@dataclass(frozen=True)
-class Failure:
-    """One sentence for the person. `code`: taken, full, not_found, bad_message, media, internal. `final`: do not reconnect.
-    `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule.
-    """
+class Failure(msgspec.Struct, frozen=True, tag="failure"):
+    """One sentence for the person. `code`: full, busy, locked, removed, ended, avatar, not_found, not_allowed, bad_message,
+    media, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves
+    it to the page's own schedule. `may_watch`: joining as a viewer would work."""
 
-    TYPE: ClassVar[str] = "failure"
     code: str
     message: str
     final: bool = True
     retry_after: float = 0.0
+    may_watch: bool = False
 
 
-@dataclass(frozen=True)
-class RoomState:
-    """Who is here; sent when it changes."""
+class RoomState(msgspec.Struct, frozen=True, tag="room_state"):
+    """Who is here; sent when it changes. people: in the order of their seats."""
 
-    TYPE: ClassVar[str] = "room_state"
-    person: bool
-    viewers: int
-
-
-@dataclass(frozen=True)
-class Camera:
-    """Where this page looks from: orbit angles in radians (yaw 0 faces the avatar, positive towards its left), metres."""
-
-    TYPE: ClassVar[str] = "camera"
-    yaw: float
-    pitch: float
-    distance: float
+    people: list[Participant] = []
+    viewers: int = 0
+    locked: bool = False
 
 
-@dataclass(frozen=True)
-class Ping:
+class SoundLines(msgspec.Struct, frozen=True, tag="sound_lines"):
+    """Whose voice comes on which media line of the page's offer: mid -> participant."""
+
+    lines: dict[str, int] = {}
+
+
+class ViewerCamera(msgspec.Struct, frozen=True, tag="viewer_camera"):
+    """What the page wants to see. orbit: from a camera around the table, or around `focus`; else from the own seat. yaw and
+    pitch: radians (yaw 0 faces the avatar, positive towards its left); distance: metres. focus: a participant, or -1."""
+
+    orbit: bool = False
+    focus: Number = -1
+    yaw: float = 0.0
+    pitch: float = 0.0
+    distance: float = 0.9
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Heartbeat; `sent` is the page's clock in milliseconds and comes back as it is."""
 
-    TYPE: ClassVar[str] = "ping"
     sent: float
 
 
-@dataclass(frozen=True)
-class Recalibrate:
+class Recalibrate(msgspec.Struct, frozen=True, tag="recalibrate"):
     """Take the person's face in the next second as neutral."""
 
-    TYPE: ClassVar[str] = "recalibrate"
 
-
-@dataclass(frozen=True)
-class Pong:
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """Answer to `Ping`."""
 
-    TYPE: ClassVar[str] = "pong"
     sent: float
 
 
-@dataclass(frozen=True)
-class Stats:
-    """Once a second. `fps`: avatar frames rendered for this page. `stages`: stage name -> milliseconds, median of the last
-    second (decode, track, solve, pose, splat, encode, total). `bitrate`: bits a second sent to this page.
-    `face`: whether a face is seen. `calibrating`: whether the neutral face is being taken. `ready`: whether the avatar is
-    loaded; without it no picture changes.
-    """
+class Label(msgspec.Struct, frozen=True):
+    """Where a participant is in the page's picture: a box in parts of its width and height, from the top left corner."""
 
-    TYPE: ClassVar[str] = "stats"
+    participant: int
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+class Labels(msgspec.Struct, frozen=True, tag="labels"):
+    """Everybody in the page's picture; sent when it changes."""
+
+    labels: list[Label] = []
+
+
+class Speaking(msgspec.Struct, frozen=True, tag="speaking"):
+    """The participants who speak now; sent when it changes."""
+
+    participants: list[int] = []
+
+
+class Stats(msgspec.Struct, frozen=True, tag="stats"):
+    """Once a second. `fps`: pictures rendered for this page. `stages`: stage name -> milliseconds, median of the last second.
+    `bitrate`: bits a second sent to this page. `face`: whether the participant's own face is seen. `calibrating`: whether the
+    neutral face is being taken. `ready`: whether pictures are made at all."""
+
     fps: float
     stages: dict[str, float]
     bitrate: float
@@ -158,66 +230,34 @@ class Stats:
     ready: bool = True
 
 
-Message = Hello | Offer | Bye | Welcome | Answer | Failure | RoomState | Camera | Ping | Recalibrate | Pong | Stats
-MESSAGES: dict[str, type] = {cls.TYPE: cls for cls in typing.get_args(Message)}
+FromPage = Hello | Join | Offer | Presence | Moderate | Bye | ViewerCamera | Ping | Recalibrate
+ToPage = Lobby | Welcome | Answer | Failure | RoomState | SoundLines | Pong | Labels | Speaking | Stats
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(FromPage)
+_page_decoder = msgspec.json.Decoder(ToPage)
 
 
-def encode(message: Message) -> str:
+def encode(message: FromPage | ToPage) -> str:
     """A message as JSON text."""
-    return json.dumps({"type": message.TYPE, **dataclasses.asdict(message)}, separators=(",", ":"))
+    return _encoder.encode(message).decode()
 
 
-def decode(text: str | bytes) -> Message:
-    """JSON text as a message. Raises `ProtocolError` for anything that is not exactly one."""
+def decode(text: str | bytes) -> FromPage:
+    """What a page said. Raises `ProtocolError` for anything that is not exactly one message; unknown keys are ignored, so that
+    newer pages can add some."""
+    return _decoded(text, _decoder)
+
+
+def decode_from_server(text: str | bytes) -> ToPage:
+    """What a server said, for programs that join as a page does. Raises `ProtocolError`."""
+    return _decoded(text, _page_decoder)
+
+
+def _decoded(text: str | bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     if not isinstance(text, str | bytes) or len(text) > MAX_MESSAGE:
         raise ProtocolError(f"a message of at most {MAX_MESSAGE} bytes was expected; send a shorter one")
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ProtocolError("a JSON object was expected, the message is not JSON") from None
-    if not isinstance(data, dict) or not isinstance(data.get("type"), str) or data["type"] not in MESSAGES:
-        raise ProtocolError(f"a message with one of the types {', '.join(sorted(MESSAGES))} was expected")
-    return typing.cast(Message, _build(MESSAGES[data["type"]], data))
-
-
-def _build(cls: type, data: dict[str, Any]) -> Any:
-    hints = _hints(cls)
-    values = {}
-    for f in dataclasses.fields(cls):
-        if f.name in data:
-            values[f.name] = _check(hints[f.name], data[f.name], f"{f.name!r} of a message")
-        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise ProtocolError(f"a message with {f.name!r} was expected, it is missing")
-    return cls(**values)
-
-
-_hints = functools.cache(typing.get_type_hints)  # half a millisecond each time
-
-
-def _check(hint: Any, value: Any, where: str) -> Any:
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal and isinstance(value, str) and value in args:
-        return value
-    if origin is list and isinstance(value, list):
-        return [_check(args[0], item, where) for item in value]
-    if origin is dict and isinstance(value, dict) and all(isinstance(k, str) for k in value):
-        return {k: _check(args[1], item, where) for k, item in value.items()}
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return _build(typing.cast(type, hint), value)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-        if math.isfinite(number):
-            return number
-    elif hint in (int, str, bool) and type(value) is hint:
-        return value
-    raise ProtocolError(f"{where} should be {_in_words(hint)}; it is not")
-
-
-def _in_words(hint: Any) -> str:
-    if typing.get_origin(hint) is Literal:
-        return " or ".join(f"{choice!r}" for choice in typing.get_args(hint))
-    plain = {float: "a finite number", int: "a whole number", str: "text", bool: "true or false"}
-    return plain.get(hint, "a list" if typing.get_origin(hint) is list else "an object")
+        return decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise ProtocolError(f"a message of this protocol was expected; {str(error)[:120]}") from None

@@ -1,4 +1,4 @@
-"""A room: carries out what its state machine (`server/call/room_signalling.py`) decides, on real sockets and peers."""
+"""A room: carries out what its state machine (`server/call/signalling.py`) decides, on real sockets and peers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from realtime.room.sound import RoomSound
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
 from server.call.avatars import AvatarCatalog
-from server.call.room_actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
-from server.call.room_peer import PeerEvents, RoomMedia, RoomPeer
-from server.call.room_protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
-from server.call.room_rules import RoomKeys, RoomRules, RoomSettings
-from server.call.room_signalling import RoomSignalling
+from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.peer import PeerEvents, RoomMedia, RoomPeer
+from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
+from server.call.rules import RoomKeys, RoomRules, RoomSettings
+from server.call.signalling import RoomSignalling
 from server.call.rooms import CLOSE_TIMEOUT, MESSAGE_EVERY, OUTBOX, TICK, Wire, close_outbox, write_outbox
 
 log = logging.getLogger(__name__)

@@ -1,17 +1,17 @@
-"""Who is in the call: a pure state machine without sockets, media or clock.
+"""Who is in a room: a pure state machine without sockets, media or clock.
 
-Events go in with the time (seconds, any monotonic clock), a list of actions comes out for `server/call/rooms.py` to carry out in
-order. A *socket* is one WebSocket; a *place* is a page's seat in the call, which outlives its socket for as long as its
-media live, and can be taken over by a new socket that shows the resume token; *media* is one peer connection. All three
-are numbered, never named.
+Events go in with the time (seconds, any monotonic clock), a list of actions comes out, to be carried out in order. A *socket* is
+one WebSocket; a *member* is a page that has joined, with a seat (a participant) or without (a viewer). A member outlives its
+socket for as long as its media live, and can be taken over by a new socket that shows the resume token; *media* is one peer
+connection. All three are numbered; names are shown to the others in the room and go nowhere else.
 
-    socket:  connected ──hello──► has a place ──bye, or its place is lost──► hung up
-    place:   empty ──offer──► media opening ──first ping──► media alive ──no ping for `dead_after`──► lost
-             a place whose socket closes is lost at once without media, else when its media die or a newcomer needs it;
-             one that is given no offer in `media_timeout` is lost too
+    socket:  hello ──► in the lobby ──join──► is a member's ──bye, or the member is lost──► hung up
+    member:  no media ──offer──► media opening ──first ping──► media alive ──no ping for `dead_after`──► lost
+             a member whose socket closes is lost at once without media, else when its media die;
+             one that makes no offer in `media_timeout` is lost too
 
-Offers cost the server more than anything else a page may ask for. So each place, and all viewers together, have a `Pace`;
-an offer that comes before its time, or while another one of the place is being answered, waits, and a newer one replaces it.
+Offers cost the server more than anything else a page may ask for. So each member, and all viewers together, have a `Pace`; an
+offer that comes before its time, or while another one of the member is being answered, waits, and a newer one replaces it.
 """
 
 from __future__ import annotations
@@ -20,144 +20,132 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from server.call.fairness import Crowd, Pace
-from server.call.protocol import VERSION, Answer, Bye, Failure, Hello, IceServer, Message, Offer, Role, RoomState, Welcome
+from server.call.fairness import Pace
+from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.protocol import (
+    VERSION,
+    Answer,
+    Bye,
+    Failure,
+    FromPage,
+    Hello,
+    Join,
+    Lobby,
+    Moderate,
+    Offer,
+    Participant,
+    Presence,
+    Role,
+    RoomState,
+    Welcome,
+)
+from server.call.rules import RoomRules, as_sentence, printable, same
 
-HELLO_TIMEOUT = 10.0
-"""Seconds in which a socket has to say who it is."""
+LOBBY_TIMEOUT = 3600.0
+"""Seconds that a page may stay in the lobby."""
 MAX_MALFORMED = 16
 """Messages that make no sense after which a socket is hung up."""
-MAX_STRANGERS = 1024
-"""Sockets that have not said who they are; one more and the oldest of the network with the most is hung up."""
 RETRY_AFTER = 5.0
-"""Seconds after which a page that found no place asks again."""
+"""Seconds after which a page that found no room asks again."""
 OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
-"""Of one place."""
+"""Of one member."""
 VIEWER_OFFERS_PER_SECOND, VIEWER_OFFERS_AT_ONCE = 5.0, 3.0
-"""Of all viewers; faster where there are many places, so that after a restart all are back within `RETURN` seconds."""
+"""Of all viewers; faster where there are many, so that after a restart all are back within `RETURN` seconds."""
 RETURN = 4.0
-
-
-@dataclass(frozen=True)
-class Send:
-    """Send `message` on the socket."""
-
-    socket: int
-    message: Message
-
-
-@dataclass(frozen=True)
-class HangUp:
-    """Close the socket, after what was sent on it."""
-
-    socket: int
-
-
-@dataclass(frozen=True)
-class StartMedia:
-    """Answer the offer with a new peer connection; report with `answered` or `media_failed`."""
-
-    media: int
-    role: Role
-    sdp: str
-
-
-@dataclass(frozen=True)
-class StopMedia:
-    """Close the peer connection."""
-
-    media: int
-
-
-Action = Send | HangUp | StartMedia | StopMedia
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the room allows. viewer_url goes to the person. Times in seconds, as in `server.call.config.ServerConfig`."""
-
-    person_key: str = field(repr=False)
-    viewer_key: str = field(repr=False)
-    viewer_url: str = field(default="", repr=False)
-    max_viewers: int = 8
-    heartbeat: float = 1.0
-    dead_after: float = 3.0
-    media_timeout: float = 15.0
-    ice_servers: tuple[IceServer, ...] = ()
 
 
 @dataclass
 class _Socket:
     opened: float
-    place: int | None = None
+    role: Role
+    member: int | None = None
     malformed: int = 0
 
 
 @dataclass
-class _Place:
+class _Member:
+    number: int
     role: Role
+    is_person: bool
     token: str
+    order: int
+    name: str
     socket: int | None
     deadline: float
+    seated: bool = False
+    muted: bool = False
+    camera: bool = True
     media: int | None = None
     opening: bool = False
     waiting: str | None = None
     pace: Pace = field(default_factory=lambda: Pace(OFFERS_PER_SECOND, OFFERS_AT_ONCE))
 
 
-class Signalling:
-    """The state of one call: at most one person and `max_viewers` viewers."""
+class RoomSignalling:
+    """The state of one room."""
 
-    def __init__(self, rules: Rules, new_token: Callable[[], str] = lambda: secrets.token_urlsafe(16)) -> None:
+    def __init__(self, rules: RoomRules, new_token: Callable[[], str] = lambda: secrets.token_urlsafe(16)) -> None:
         self._rules, self._new_token = rules, new_token
         self._sockets: dict[int, _Socket] = {}
-        self._places: dict[int, _Place] = {}
-        self._strangers: Crowd[int] = Crowd(MAX_STRANGERS)
+        self._members: dict[int, _Member] = {}
         self._queue: dict[int, None] = {}
         self._pace = Pace(max(VIEWER_OFFERS_PER_SECOND, rules.max_viewers / RETURN), VIEWER_OFFERS_AT_ONCE)
         self._count = 0
-        self._told = (False, 0)
+        self._locked = False
+        self._told = RoomState()
 
     @property
-    def media(self) -> dict[int, Role]:
-        """The peer connections that should be open, and whose they are."""
-        return {place.media: place.role for place in self._places.values() if place.media is not None}
+    def media(self) -> dict[int, int]:
+        """The peer connections that should be open, and the member whose each is."""
+        return {m.media: m.number for m in self._members.values() if m.media is not None}
 
-    @property
-    def socket_of_media(self) -> dict[int, int]:
-        """Media -> socket, where there is one."""
-        found = ((place.media, place.socket) for place in self._places.values())
-        return {media: socket for media, socket in found if media is not None and socket is not None}
+    def socket_of(self, media: int) -> int | None:
+        """The socket of the member of a peer connection."""
+        member = self._member_of(media)
+        return None if member is None else member.socket
 
-    # Events
+    # Events of sockets
 
-    def connected(self, socket: int, now: float, network: str = "") -> list[Action]:
-        """A WebSocket was opened; `socket` is a number never used before, `network` where it comes from."""
-        self._sockets[socket] = _Socket(now)
-        oldest = self._strangers.add(socket, network)
-        if oldest is None:
-            return []
-        del self._sockets[oldest]
-        return [HangUp(oldest)]
+    def hello(self, socket: int, hello: Hello, now: float) -> list[Action]:
+        """The first message of a socket; `socket` is a number never used before."""
+        if hello.version != VERSION:
+            return self._turn_away(socket, "bad_message", "this page is of another version than the server; reload it")
+        role = self._rules.keys.role_of(hello.key)
+        if role is None:
+            return self._turn_away(socket, "not_found", "there is no room at this address; ask for a new link")
+        state = _Socket(now, role)
+        back = next((m for m in self._members.values() if m.role == role and same(m.token, hello.resume)), None)
+        if back is not None:
+            self._sockets[socket] = state
+            kept = hello.keep_media and back.media is not None
+            return [*self._vacate(back, keep_media=kept), *self._welcome(socket, state, back, now, kept=kept)]
+        if sum(s.member is None for s in self._sockets.values()) >= self._rules.max_lobby:
+            return self._turn_away(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
+        self._sockets[socket] = state
+        rules = self._rules
+        avatars = rules.avatars() if role != "viewer" else []
+        return [Send(socket, Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat))]
 
-    def is_stranger(self, socket: int) -> bool:
-        """Whether the socket has not said yet who it is."""
-        return socket in self._strangers
-
-    def received(self, socket: int, message: Message, now: float) -> list[Action]:
+    def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
         """A message came on the socket. One that is out of order is refused, never an error."""
         state = self._sockets.get(socket)
         if state is None:
             return []
-        place = None if state.place is None else self._places[state.place]
-        if isinstance(message, Hello) and place is None:
-            return self._hello(socket, state, message, now)
-        if isinstance(message, Offer) and place is not None and state.place is not None:
-            return self._offer(state.place, place, message, now)
-        if isinstance(message, Bye):
-            return self._leave(socket, state)
-        wanted = "a hello first" if place is None else "an offer or a bye"
-        return self.malformed(socket, f"{wanted} was expected, {message.TYPE} came; it was ignored")
+        member = None if state.member is None else self._members[state.member]
+        match message:
+            case Bye():
+                return self._leave(socket, state)
+            case Join() if member is None:
+                return self._join(socket, state, message, now)
+            case Offer() if member is not None:
+                return self._offer(member, message, now)
+            case Presence() if member is not None and member.is_person:
+                member.muted, member.camera = message.muted, message.camera
+                return [MuteVoice(member.number, member.muted), *self._tell()]
+            case Moderate() if member is not None:
+                return self._moderate(socket, member, message)
+        fitting = "a join" if member is None else "an offer or a bye"
+        return self.malformed(socket, f"{fitting} was expected now, something else came; it was ignored")
 
     def malformed(self, socket: int, sentence: str) -> list[Action]:
         """Something came, on the socket or on its media's data channel, that is no message or not now."""
@@ -165,222 +153,240 @@ class Signalling:
         if state is None:
             return []
         state.malformed += 1
-        refusal: list[Action] = [Send(socket, Failure("bad_message", _sentence(sentence), final=False))]
+        refusal: list[Action] = [Send(socket, Failure("bad_message", as_sentence(sentence), final=False))]
         return refusal if state.malformed < MAX_MALFORMED else refusal + self._leave(socket, state)
 
     def disconnected(self, socket: int) -> list[Action]:
-        """The WebSocket has closed without a bye. Living media keep the place; the page may come back for it."""
+        """The WebSocket has closed without a bye. Living media keep the seat; the page may come back for it."""
         state = self._sockets.pop(socket, None)
-        self._strangers.discard(socket)
-        if state is None or state.place is None:
+        if state is None or state.member is None:
             return []
-        place = self._places[state.place]
-        place.socket = place.waiting = None
-        if place.media is not None:
-            return []
-        del self._places[state.place]
-        return self._tell()
+        member = self._members[state.member]
+        member.socket = member.waiting = None
+        return self._lose(member) if member.media is None else []
+
+    # Events of media and of the render process
 
     def answered(self, media: int, sdp: str) -> list[Action]:
         """The peer connection is there and this is its answer."""
-        place = self._place_of(media)
-        if place is None:
+        member = self._member_of(media)
+        if member is None:
             return []
-        place.opening = False
-        return [Send(place.socket, Answer(sdp))] if place.socket is not None else []
+        member.opening = False
+        return [Send(member.socket, Answer(sdp))] if member.socket is not None else []
 
     def media_failed(self, media: int, sentence: str) -> list[Action]:
         """The offer cannot be answered; the page may make another."""
-        place = self._place_of(media)
-        if place is None:
+        member = self._member_of(media)
+        if member is None:
             return []
-        place.media, place.opening = None, False
-        actions: list[Action] = [StopMedia(media)]
-        if place.socket is not None:
-            actions.append(Send(place.socket, Failure("media", _sentence(sentence), final=False)))
-        else:
-            self._places = {number: other for number, other in self._places.items() if other is not place}
-        return actions + self._tell()
+        member.media, member.opening = None, False
+        if member.socket is None:
+            return [StopMedia(media), *self._lose(member)]
+        return [StopMedia(media), Send(member.socket, Failure("media", as_sentence(sentence), final=False)), *self._tell()]
 
     def media_ended(self, media: int) -> list[Action]:
         """The peer connection has failed or was closed by the page."""
-        return self._lose(media)
+        member = self._member_of(media)
+        return [] if member is None else self._lose(member)
 
     def ping(self, media: int, now: float) -> None:
         """A heartbeat came on the data channel."""
-        place = self._place_of(media)
-        if place is not None:
-            place.deadline = now + self._rules.dead_after
+        member = self._member_of(media)
+        if member is not None:
+            member.deadline = now + self._rules.dead_after
+
+    def seated(self, participant: int, *, is_seated: bool = True) -> list[Action]:
+        """The participant's avatar can be seen now, or no longer."""
+        member = self._members.get(participant)
+        if member is None or member.seated == is_seated:
+            return []
+        member.seated = is_seated
+        return self._tell()
+
+    def avatar_refused(self, participant: int, sentence: str) -> list[Action]:
+        """The participant's avatar can never be shown: out, with the reason; another avatar may be taken."""
+        member = self._members.get(participant)
+        return [] if member is None else self._put_out(member, "avatar", sentence)
 
     def tick(self, now: float) -> list[Action]:
         """Time has passed: lose the dead, hang up on the silent, take up the offers that waited."""
         actions = self._lose_dead(now)
         for socket, state in list(self._sockets.items()):
-            if state.place is None and now - state.opened > HELLO_TIMEOUT:
+            if state.member is None and now - state.opened > LOBBY_TIMEOUT:
                 actions += self._leave(socket, state)
         for number in list(self._queue):
-            place = self._places.get(number)
-            if place is None or place.waiting is None:
+            member = self._members.get(number)
+            if member is None or member.waiting is None:
                 del self._queue[number]
-            elif self._may_offer(place, now):
+            elif self._may_offer(member, now):
                 del self._queue[number]
-                actions += self._start(place, place.waiting, now)
+                actions += self._start(member, member.waiting, now)
         return actions
 
     def close(self) -> list[Action]:
         """The server stops: everything ends, and the pages may come back."""
         actions: list[Action] = [StopMedia(media) for media in self.media]
         actions += [HangUp(socket) for socket in self._sockets]
-        for socket in self._sockets:
-            self._strangers.discard(socket)
         self._sockets.clear()
-        self._places.clear()
+        self._members.clear()
         return actions
 
-    # Inside
+    # Coming in
 
-    def _hello(self, socket: int, state: _Socket, hello: Hello, now: float) -> list[Action]:
-        if hello.version != VERSION:
-            return self._refuse(socket, "bad_message", "this page is of another version than the server; reload it")
-        key = self._rules.person_key if hello.role == "person" else self._rules.viewer_key
-        if not _same(hello.key, key):
-            return self._refuse(socket, "not_found", "there is no call at this address; ask for a new link")
+    def _join(self, socket: int, state: _Socket, join: Join, now: float) -> list[Action]:
         actions = self._lose_dead(now)
-        number, kept = self._resumed(hello), False
-        if number is not None:
-            kept = hello.keep_media and self._places[number].media is not None
-            actions += self._vacate(self._places[number], keep_media=kept)
-        elif self._is_full(hello.role):
-            number = self._abandoned(hello.role)
-            if number is None:
-                return actions + self._refuse(socket, *self._no_room(hello.role), retry_after=RETRY_AFTER)
-            actions += self._vacate(self._places.pop(number))
-            number = self._seat(hello.role)
-        else:
-            number = self._seat(hello.role)
-        self._strangers.discard(socket)
-        place = self._places[number]
-        place.socket, state.place = socket, number
-        place.deadline = now + self._rules.media_timeout
-        url = self._rules.viewer_url if place.role == "person" else ""
-        welcome = Welcome(place.token, url, list(self._rules.ice_servers), self._rules.heartbeat, kept)
-        told = self._told
-        changes = self._tell()
-        if told == self._told:
-            changes = [self._state_for(socket)]
-        return [*actions, Send(socket, welcome), *changes]
+        is_person = state.role != "viewer" and not join.watch
+        refusal = self._refusal(state.role, is_person, join)
+        if refusal is not None:
+            return [*actions, Send(socket, refusal)]
+        order = join.order if join.order >= 0 and all(m.order != join.order for m in self._members.values()) else -1
+        number = self._number()
+        if order < 0:
+            order = 1 + max((m.order for m in self._members.values()), default=-1)
+        name = printable(join.name) or "Guest"
+        member = _Member(number, state.role, is_person, self._new_token(), order, name, None, 0.0, muted=join.muted)
+        self._members[number] = member
+        if is_person:
+            actions.append(Seat(number, join.avatar, order))
+        return actions + self._welcome(socket, state, member, now, kept=False)
 
-    def _resumed(self, hello: Hello) -> int | None:
-        for number, place in self._places.items():
-            if place.role == hello.role and _same(place.token, hello.resume):
-                return number
+    def _refusal(self, role: Role, is_person: bool, join: Join) -> Failure | None:
+        rules, people = self._rules, sum(m.is_person for m in self._members.values())
+        watching = len(self._members) - people
+        may_watch = watching < rules.max_viewers and rules.admits(False)
+        if self._locked and role != "host":
+            return Failure("locked", "The host has locked the room; ask to be let in.", final=False, retry_after=RETRY_AFTER)
+        if not is_person:
+            if watching >= rules.max_viewers:
+                sentence = f"All {rules.max_viewers} viewers' places are taken; you come in as soon as someone has left."
+                return Failure("full", sentence, final=False, retry_after=RETRY_AFTER)
+            if not rules.admits(False):
+                sentence = "This machine cannot draw for one more viewer; you come in as soon as it can."
+                return Failure("busy", sentence, final=False, retry_after=RETRY_AFTER)
+            return None
+        if all(avatar.id != join.avatar for avatar in rules.avatars()):
+            return Failure("avatar", "An avatar of this server was expected; choose one of the list.", final=False)
+        if people >= rules.max_people:
+            sentence = f"All {rules.max_people} seats are taken; you can watch, or wait until someone has left."
+            return Failure("full", sentence, final=False, may_watch=may_watch)
+        if not rules.admits(True):
+            sentence = "One more avatar would make the picture stutter for everybody on this machine; you can watch."
+            return Failure("busy", sentence, final=False, may_watch=may_watch)
         return None
 
-    def _is_full(self, role: Role) -> bool:
-        taken = sum(place.role == role for place in self._places.values())
-        return taken >= (1 if role == "person" else self._rules.max_viewers)
+    def _welcome(self, socket: int, state: _Socket, member: _Member, now: float, *, kept: bool) -> list[Action]:
+        member.socket, state.member = socket, member.number
+        member.deadline = now + self._rules.media_timeout
+        keys, rules = self._rules.keys, self._rules
+        invites = member.role != "viewer"
+        welcome = Welcome(
+            member.token, member.role, member.number if member.is_person else -1, member.order,
+            keys.person_link if invites else "", keys.viewer_link if invites else "",
+            list(rules.ice_servers), rules.heartbeat, kept,
+        )  # fmt: skip
+        changes = self._tell()
+        return [Send(socket, welcome), *(changes or [Send(socket, self._told)])]
 
-    def _abandoned(self, role: Role) -> int | None:
-        """A place whose socket has closed: most likely the newcomer is that very page, reloaded without its token."""
-        return next((n for n, p in self._places.items() if p.role == role and p.socket is None), None)
+    # Being in
 
-    def _no_room(self, role: Role) -> tuple[str, str]:
-        if role == "person":
-            return "taken", "this avatar is in a call on another page; close that page, and this one goes on"
-        count = self._rules.max_viewers
-        places = "the only viewer's place is" if count == 1 else f"all {count} viewers' places are"
-        return "full", f"{places} taken; you come in as soon as someone has left"
-
-    def _seat(self, role: Role) -> int:
-        number = self._number()
-        self._places[number] = _Place(role, self._new_token(), None, 0.0)
-        return number
-
-    def _vacate(self, place: _Place, *, keep_media: bool = False) -> list[Action]:
-        """End the place's media and hang up its socket; the place itself stays for the page that comes back."""
-        actions: list[Action] = []
-        if place.media is not None and not keep_media:
-            actions.append(StopMedia(place.media))
-            place.media = None
-        place.opening, place.waiting = False, None
-        if place.socket is not None:
-            self._sockets.pop(place.socket, None)
-            actions.append(HangUp(place.socket))
-            place.socket = None
-        return actions
-
-    def _offer(self, number: int, place: _Place, offer: Offer, now: float) -> list[Action]:
-        if self._may_offer(place, now):
-            return self._start(place, offer.sdp, now)
-        place.waiting = offer.sdp
-        self._queue.setdefault(number)
+    def _offer(self, member: _Member, offer: Offer, now: float) -> list[Action]:
+        if self._may_offer(member, now):
+            return self._start(member, offer.sdp, now)
+        member.waiting = offer.sdp
+        self._queue.setdefault(member.number)
         return []
 
-    def _may_offer(self, place: _Place, now: float) -> bool:
-        return not place.opening and place.pace.ready(now) and (place.role == "person" or self._pace.ready(now))
+    def _may_offer(self, member: _Member, now: float) -> bool:
+        return not member.opening and member.pace.ready(now) and (member.is_person or self._pace.ready(now))
 
-    def _start(self, place: _Place, sdp: str, now: float) -> list[Action]:
-        actions: list[Action] = [] if place.media is None else [StopMedia(place.media)]
-        place.pace.take()
-        if place.role == "viewer":
+    def _start(self, member: _Member, sdp: str, now: float) -> list[Action]:
+        actions: list[Action] = [] if member.media is None else [StopMedia(member.media)]
+        member.pace.take()
+        if not member.is_person:
             self._pace.take()
-        place.media, place.opening, place.waiting = self._number(), True, None
-        place.deadline = now + self._rules.media_timeout
-        return [*actions, StartMedia(place.media, place.role, sdp), *self._tell()]
+        member.media, member.opening, member.waiting = self._number(), True, None
+        member.deadline = now + self._rules.media_timeout
+        participant = member.number if member.is_person else -1
+        return [*actions, StartMedia(member.media, member.number, participant, sdp, member.muted), *self._tell()]
+
+    def _moderate(self, socket: int, host: _Member, order: Moderate) -> list[Action]:
+        if host.role != "host":
+            return [Send(socket, Failure("not_allowed", "Only the host may do that; ask the host.", final=False))]
+        if order.act in ("lock", "unlock"):
+            self._locked = order.act == "lock"
+            return self._tell()
+        if order.act == "end":
+            self._locked = False
+            sentence = "the host has ended the meeting"
+            return [action for member in list(self._members.values()) for action in self._put_out(member, "ended", sentence)]
+        member = self._members.get(order.participant)
+        if member is None or not member.is_person:
+            return [Send(socket, Failure("not_found", "This participant is not in the room any more.", final=False))]
+        if order.act == "remove":
+            return self._put_out(member, "removed", "the host has removed you from the room")
+        member.muted = True
+        return [MuteVoice(member.number, True), *self._tell()]
+
+    # Going out
+
+    def _put_out(self, member: _Member, code: str, sentence: str) -> list[Action]:
+        told: list[Action] = []
+        if member.socket is not None:
+            told = [Send(member.socket, Failure(code, as_sentence(sentence)))]
+        return told + self._lose(member)
+
+    def _vacate(self, member: _Member, *, keep_media: bool = False) -> list[Action]:
+        """End the member's media and hang up its socket; the member itself stays for the page that comes back."""
+        actions: list[Action] = []
+        if member.media is not None and not keep_media:
+            actions.append(StopMedia(member.media))
+            member.media = None
+        member.opening, member.waiting = False, None
+        if member.socket is not None:
+            self._sockets.pop(member.socket, None)
+            actions.append(HangUp(member.socket))
+            member.socket = None
+        return actions
 
     def _leave(self, socket: int, state: _Socket) -> list[Action]:
-        if state.place is None:
-            del self._sockets[socket]
-            self._strangers.discard(socket)
-            return [HangUp(socket)]
-        place = self._places.pop(state.place)
-        return self._vacate(place) + self._tell()
+        if state.member is not None:
+            return self._lose(self._members[state.member])
+        del self._sockets[socket]
+        return [HangUp(socket)]
 
     def _lose_dead(self, now: float) -> list[Action]:
-        dead = [place for place in self._places.values() if now > place.deadline]
-        return [action for place in dead for action in self._lose_place(place)]
+        dead = [member for member in self._members.values() if now > member.deadline]
+        return [action for member in dead for action in self._lose(member)]
 
-    def _lose(self, media: int) -> list[Action]:
-        place = self._place_of(media)
-        return [] if place is None else self._lose_place(place)
+    def _lose(self, member: _Member) -> list[Action]:
+        if self._members.pop(member.number, None) is None:
+            return []
+        actions = self._vacate(member)
+        if member.is_person:
+            actions.append(Unseat(member.number))
+        return actions + self._tell()
 
-    def _lose_place(self, place: _Place) -> list[Action]:
-        self._places = {number: other for number, other in self._places.items() if other is not place}
-        return self._vacate(place) + self._tell()
-
-    def _refuse(self, socket: int, code: str, sentence: str, retry_after: float = 0.0) -> list[Action]:
+    def _turn_away(self, socket: int, code: str, sentence: str, retry_after: float = 0.0) -> list[Action]:
         """retry_after: seconds, as in `Failure`; 0 for what does not change by waiting."""
-        del self._sockets[socket]
-        self._strangers.discard(socket)
-        return [Send(socket, Failure(code, _sentence(sentence), retry_after == 0.0, retry_after)), HangUp(socket)]
+        return [Send(socket, Failure(code, as_sentence(sentence), retry_after == 0.0, retry_after)), HangUp(socket)]
+
+    # Telling
 
     def _tell(self) -> list[Action]:
-        """`RoomState` to everyone who has a place, when it has changed."""
-        state = (any(p.role == "person" and p.media is not None for p in self._places.values()), self._count_watching())
+        """`RoomState` to all members, when it has changed."""
+        people = sorted((m for m in self._members.values() if m.is_person), key=lambda m: m.order)
+        shown = [Participant(m.number, m.name, m.role == "host", m.seated, m.muted, m.camera) for m in people]
+        viewers = sum(not m.is_person and m.media is not None for m in self._members.values())
+        state = RoomState(shown, viewers, self._locked)
         if state == self._told:
             return []
         self._told = state
-        return [self._state_for(p.socket) for p in self._places.values() if p.socket is not None]
+        return [Send(m.socket, state) for m in self._members.values() if m.socket is not None]
 
-    def _state_for(self, socket: int) -> Send:
-        return Send(socket, RoomState(*self._told))
-
-    def _count_watching(self) -> int:
-        return sum(p.role == "viewer" and p.media is not None for p in self._places.values())
-
-    def _place_of(self, media: int) -> _Place | None:
-        return next((place for place in self._places.values() if place.media == media), None)
+    def _member_of(self, media: int) -> _Member | None:
+        return next((member for member in self._members.values() if member.media == media), None)
 
     def _number(self) -> int:
         self._count += 1
         return self._count
-
-
-def _sentence(text: str) -> str:
-    """As people read it: a capital letter first, a full stop at the end."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
-
-
-def _same(given: str, secret: str) -> bool:
-    """Compare in a time that does not depend on where they differ."""
-    return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())

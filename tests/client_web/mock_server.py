@@ -1,4 +1,4 @@
-"""A small server that speaks the wire protocol and sends a drawn, moving face: to look at the page and to test it
+"""A small server that speaks the wire protocol and sends drawn, moving faces: to look at the page and to test it
 without the real service. Nothing of `server/` but the protocol is used.
 
 `python -m tests.client_web.mock_server` serves client_web/dist until it is stopped.
@@ -8,28 +8,54 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
+import io
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import uvicorn
 from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack
-from av import VideoFrame
-from PIL import Image, ImageDraw
+from av import AudioFrame, VideoFrame
 from starlette.applications import Starlette
-from starlette.responses import FileResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.call import protocol
-from server.call.protocol import Answer, Camera, Failure, Hello, Offer, Ping, Pong, RoomState, Stats, Welcome
+from server.call.protocol import (
+    Answer,
+    AvatarInfo,
+    Failure,
+    FromPage,
+    Hello,
+    Join,
+    Label,
+    Labels,
+    Lobby,
+    Moderate,
+    Offer,
+    Participant,
+    Ping,
+    Pong,
+    Presence,
+    Role,
+    RoomState,
+    SoundLines,
+    Speaking,
+    Stats,
+    ToPage,
+    ViewerCamera,
+    Welcome,
+)
+from tests.client_web.drawing import cells, draw_room, portrait
 
 DIST = Path(__file__).resolve().parents[2] / "client_web" / "dist"
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -44,66 +70,52 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 
 
-class FaceTrack(VideoStreamTrack):
-    """A drawn head on white, 512 x 512, that turns with the page's camera and blinks. `pause`: more seconds between pictures."""
+ME = 1
+"""The page's own participant."""
 
-    def __init__(self, pause: Callable[[], float]) -> None:
+
+class RoomTrack(VideoStreamTrack):
+    """The drawn room as `mock` has it, 512 x 512. The faces turn with the page's camera and blink."""
+
+    def __init__(self, mock: MockServer) -> None:
         super().__init__()
-        self.camera = Camera(0.0, 0.0, 0.9)
-        self._pause = pause
+        self.camera = ViewerCamera()
+        self._mock = mock
 
     async def recv(self) -> VideoFrame:
-        await asyncio.sleep(self._pause())
+        await asyncio.sleep(self._mock.pause)
         pts, time_base = await self.next_timestamp()
-        frame = VideoFrame.from_ndarray(draw_face(self.camera, pts * float(time_base)), format="rgb24")
+        shown = self._mock.shown(self.camera)
+        frame = VideoFrame.from_ndarray(draw_room(shown, self.camera, pts * float(time_base)), format="rgb24")
         frame.pts, frame.time_base = pts, time_base
         return frame
 
 
-def draw_face(camera: Camera, seconds: float) -> np.ndarray:
-    """(512, 512, 3) uint8. Eyes and mouth are seen only from in front."""
-    image = Image.new("RGB", (512, 512), "white")
-    draw = ImageDraw.Draw(image)
-    r = 125 * 0.9 / camera.distance
-    cx, cy = 256.0, 236.0 + 4 * math.sin(2 * seconds)
-
-    def oval(yaw: float, up: float, rx: float, ry: float, colour: str) -> None:
-        """A patch on the head at an angle to the nose, foreshortened."""
-        angle = yaw - camera.yaw
-        if math.cos(angle) > 0.15:
-            x = cx + r * math.sin(angle)
-            y = cy - r * up + r * math.sin(camera.pitch) * math.cos(angle)
-            w, h = r * rx * math.cos(angle), r * ry
-            draw.ellipse((x - w, y - h, x + w, y + h), fill=colour)
-
-    draw.ellipse((cx - 2.0 * r, cy + 1.35 * r, cx + 2.0 * r, cy + 4.4 * r), fill="#44635d")
-    draw.rounded_rectangle((cx - 0.42 * r, cy + 0.7 * r, cx + 0.42 * r, cy + 1.65 * r), 0.4 * r, fill="#cf9c7e")
-    draw.ellipse((cx - 1.08 * r, cy - 1.45 * r, cx + 1.08 * r, cy + 1.0 * r), fill="#3a2a22")
-    turn = r * 0.16 * math.sin(-camera.yaw)
-    if math.cos(camera.yaw) > -0.2:
-        draw.ellipse((cx - 0.9 * r + turn, cy - 1.05 * r, cx + 0.9 * r + turn, cy + 1.28 * r), fill="#e3b497")
-    blink = 0.015 if seconds % 3.0 < 0.15 else 0.085
-    for side in (-0.38, 0.38):
-        oval(side, 0.16, 0.15, blink, "#ffffff")
-        oval(side, 0.16, 0.075, min(blink, 0.075), "#33475b")
-        oval(side, 0.40, 0.19, 0.03, "#3a2a22")
-    oval(0.0, -0.16, 0.09, 0.1, "#d39d80")
-    oval(0.0, -0.6, 0.3, 0.07 + 0.05 * abs(math.sin(4 * seconds)), "#a84f4c")
-    return np.asarray(image)
-
-
 class MockServer:
-    """Serves the built page and one room on a thread of its own. Everything a test may set or read is public."""
+    """Serves the built page and one room on a thread of its own. The page that joins is participant 1; whoever else is in the
+    room is drawn only. Everything a test may set or read is public."""
 
     def __init__(self, port: int = 0) -> None:
-        self.received: list[protocol.Message] = []
+        self.received: list[FromPage] = []
         self.failure: Failure | None = None
+        """What a hello gets."""
+        self.refusal: Failure | None = None
+        """What a join as a participant gets."""
         self.accepting = True
+        self.knows_seats = True
+        """Whether a resume token is known; not after a restart."""
         self.blocked = False
         """Answers, but no media get through, as behind a firewall."""
         self.pause = 0.0
-        self.viewer_url = ""
-        """What the person is told; empty: a page of this server."""
+        """More seconds between pictures."""
+        self.others: list[Participant] = []
+        self.own = Participant(ME, "", host=True, seated=True)
+        self.speaking: list[int] = []
+        self.viewers = 3
+        self.locked = False
+        self.links = ("", "")
+        """The persons' and the viewers'; empty: pages of this server."""
+        self.avatars = [AvatarInfo(name.lower(), name, f"/avatars/{name.lower()}.png") for name in ("Ada", "Bo", "Cleo")]
         self.stats = Stats(
             fps=29.8,
             stages={
@@ -118,8 +130,8 @@ class MockServer:
             bitrate=1_240_000.0,
             face=True,
         )
-        self.room = RoomState(person=True, viewers=3)
-        self._sockets: set[WebSocket] = set()
+        self._joined: set[WebSocket] = set()
+        self._sockets: dict[WebSocket, Role] = {}
         self._peers: set[RTCPeerConnection] = set()
         self._tasks: set[asyncio.Future[None]] = set()
         self._listener = socket.create_server(("127.0.0.1", port))
@@ -128,21 +140,51 @@ class MockServer:
         self._server = uvicorn.Server(uvicorn.Config(self._app(), log_level="warning", ws="websockets-sansio"))
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def cameras(self) -> list[Camera]:
-        return [message for message in self.received if isinstance(message, Camera)]
+    def cameras(self) -> list[ViewerCamera]:
+        return [message for message in self.received if isinstance(message, ViewerCamera)]
 
     def hellos(self) -> list[Hello]:
         return [message for message in self.received if isinstance(message, Hello)]
 
+    def joins(self) -> list[Join]:
+        return [message for message in self.received if isinstance(message, Join)]
+
+    @property
+    def people(self) -> list[Participant]:
+        """In the order of their seats."""
+        seated = any(self._sockets.get(place) != "viewer" for place in self._joined) and self.own.name != ""
+        return sorted([self.own, *self.others] if seated else self.others, key=lambda person: person.id)
+
+    @property
+    def room(self) -> RoomState:
+        return RoomState(self.people, self.viewers, self.locked)
+
+    def shown(self, camera: ViewerCamera) -> list[Participant]:
+        """Who is in the page's picture."""
+        people = self.people
+        focused = [person for person in people if person.id == camera.focus]
+        others = [person for person in people if person.id != ME]
+        return focused or (people if camera.orbit and len(others) > 1 else others) or people
+
+    def tell_room(self) -> None:
+        """Sends the room as it is now to every page."""
+        self._do(self._tell_all(lambda: self.room))
+
+    def tell(self, message: ToPage) -> None:
+        """Sends a message on every socket."""
+        self._do(self._tell_all(lambda: message))
+
     def hang_up(self) -> None:
         """Closes every socket and leaves the peer connections alone."""
-        assert self._loop
-        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(10)
+        self._do(self._hang_up())
 
     def drop(self) -> None:
         """Closes every socket and peer connection, as a restart would."""
+        self._do(self._drop())
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
         assert self._loop
-        asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     def start(self) -> None:
         self._thread.start()
@@ -159,9 +201,14 @@ class MockServer:
         self._loop = asyncio.new_event_loop()
         self._loop.run_until_complete(self._server.serve([self._listener]))
 
+    async def _tell_all(self, message: Callable[[], ToPage]) -> None:
+        for place in list(self._joined):
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the page was quicker
+                await place.send_text(protocol.encode(message()))
+
     async def _hang_up(self) -> None:
         for place in list(self._sockets):
-            with contextlib.suppress(WebSocketDisconnect):  # the page was quicker
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
                 await place.close()
 
     async def _drop(self) -> None:
@@ -175,14 +222,19 @@ class MockServer:
         self._tasks.clear()
 
     def _app(self) -> Starlette:
-        async def page(_request: object) -> FileResponse:
+        async def page(_request: Request) -> FileResponse:
             return FileResponse(DIST / "index.html", headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+        async def preview(request: Request) -> Response:
+            data = io.BytesIO()
+            portrait(request.path_params["name"]).save(data, "png")
+            return Response(data.getvalue(), media_type="image/png")
 
         return Starlette(
             routes=[
                 Route("/", page),
-                Route("/call/{key}", page),
-                Route("/view/{key}", page),
+                Route("/room/{key}", page),
+                Route("/avatars/{name}.png", preview),
                 Mount("/assets", StaticFiles(directory=DIST / "assets")),
                 WebSocketRoute("/ws", self._signalling),
             ]
@@ -193,69 +245,125 @@ class MockServer:
             await place.close()
             return
         await place.accept()
-        self._sockets.add(place)
         try:
             while True:
                 message = protocol.decode(await place.receive_text())
                 self.received.append(message)
-                if isinstance(message, Hello):
-                    await self._welcome(place, message)
-                elif isinstance(message, Offer):
-                    answer = await self._answer(message.sdp)
-                    await place.send_text(protocol.encode(Answer(answer)))
+                for answer in await self._answers(place, message):
+                    await place.send_text(protocol.encode(answer))
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:
-            self._sockets.discard(place)
+            self._sockets.pop(place, None)
+            self._joined.discard(place)
 
-    async def _welcome(self, place: WebSocket, hello: Hello) -> None:
-        if self.failure:
-            await place.send_text(protocol.encode(self.failure))
-            return
-        viewer = (self.viewer_url or f"/view/{hello.key}-viewer") if hello.role == "person" else ""
-        welcome = Welcome(hello.resume or "mock-token", viewer, heartbeat=0.5, media_kept=hello.keep_media)
-        await place.send_text(protocol.encode(welcome))
-        await place.send_text(protocol.encode(self.room))
+    async def _answers(self, place: WebSocket, message: FromPage) -> list[ToPage]:
+        match message:
+            case Hello(key):
+                role: Role = "viewer" if key.endswith("viewer") else "person" if key.endswith("person") else "host"
+                if self.failure:
+                    return [self.failure]
+                self._sockets[place] = role
+                if message.resume and self.knows_seats:
+                    return self._welcome(place, message.keep_media)
+                return [Lobby(role, self.avatars if role != "viewer" else [], heartbeat=0.5)]
+            case Join(name, _, watch):
+                if self.refusal and not watch:
+                    return [self.refusal]
+                if watch:
+                    self._sockets[place] = "viewer"
+                else:
+                    self.own = msgspec.structs.replace(self.own, name=name, muted=message.muted)
+                return self._welcome(place, False)
+            case Offer(sdp):
+                return [Answer(await self._answer(sdp, self._sockets[place]))]
+            case Presence(muted, camera):
+                self.own = msgspec.structs.replace(self.own, muted=muted, camera=camera)
+                return [self.room]
+            case Moderate(act, number):
+                self.locked = act == "lock" or (self.locked and act != "unlock")
+                if act == "end":
+                    return [Failure("ended", "The host has ended the meeting.")]
+                if act == "remove":
+                    self.others = [other for other in self.others if other.id != number]
+                if act == "mute":
+                    self.others = [msgspec.structs.replace(o, muted=o.muted or o.id == number) for o in self.others]
+                return [self.room]
+        return []
 
-    async def _answer(self, sdp: str) -> str:
+    def _welcome(self, place: WebSocket, kept: bool) -> list[ToPage]:
+        self._joined.add(place)
+        role = self._sockets[place]
+        person, viewer = self.links if any(self.links) else (f"{self.url}/room/x-person", f"{self.url}/room/x-viewer")
+        if role == "viewer":
+            return [Welcome("mock-token", role, heartbeat=0.5, media_kept=kept), self.room]
+        return [Welcome("mock-token", role, ME, 4, person, viewer, heartbeat=0.5, media_kept=kept), self.room]
+
+    async def _answer(self, sdp: str, role: Role) -> str:
         peer = RTCPeerConnection()
         self._peers.add(peer)
-        face = FaceTrack(lambda: self.pause)
+        room = RoomTrack(self)
 
         @peer.on("datachannel")
         def opened(channel: RTCDataChannel) -> None:
-            self._control(channel, face)
+            self._control(channel, room)
 
         @peer.on("track")
         def arrived(track: MediaStreamTrack) -> None:
             self._tasks.add(asyncio.ensure_future(_drain(track)))
 
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+        voices: list[str] = []
         for transceiver in peer.getTransceivers():
             if transceiver.kind == "video":
-                peer.addTrack(face)
-            elif "send" in (transceiver._offerDirection or ""):
-                peer.addTrack(AudioStreamTrack())
+                peer.addTrack(room)
+            elif transceiver._offerDirection == "recvonly":
+                transceiver.sender.replaceTrack(Tone())
+                transceiver.direction = "sendonly"
+                voices.append(transceiver.mid)
         await peer.setLocalDescription(await peer.createAnswer())
+        speakers = [person.id for person in self.people if person.id != ME or role == "viewer"]
+        await self._tell_all(lambda: SoundLines(dict(zip(voices, speakers, strict=False))))
         sdp = peer.localDescription.sdp
         return re.sub("a=ice-pwd:.*", "a=ice-pwd:" + "x" * 24, sdp) if self.blocked else sdp
 
-    def _control(self, channel: RTCDataChannel, face: FaceTrack) -> None:
+    def _control(self, channel: RTCDataChannel, room: RoomTrack) -> None:
         @channel.on("message")
         def message(text: str) -> None:
             parsed = protocol.decode(text)
             self.received.append(parsed)
-            if isinstance(parsed, Camera):
-                face.camera = parsed
+            if isinstance(parsed, ViewerCamera):
+                room.camera = parsed
             elif isinstance(parsed, Ping):
                 channel.send(protocol.encode(Pong(parsed.sent)))
 
         async def report() -> None:
+            told: tuple[ToPage, ...] = ()
+            turn = 0
             while channel.readyState == "open":
-                channel.send(protocol.encode(self.stats))
-                await asyncio.sleep(0.5)
+                people = self.shown(room.camera)
+                boxes = [Label(p.id, *cell) for p, cell in zip(people, cells(len(people)), strict=True) if p.seated]
+                news = (Labels(boxes), Speaking(self.speaking))
+                if news != told:
+                    for item in news:
+                        channel.send(protocol.encode(item))
+                told = news
+                if turn % 5 == 0:
+                    channel.send(protocol.encode(self.stats))
+                turn += 1
+                await asyncio.sleep(0.1)
 
         self._tasks.add(asyncio.ensure_future(report()))
+
+
+class Tone(AudioStreamTrack):
+    """A quiet tone of 440 Hz, 8 kHz mono."""
+
+    async def recv(self) -> AudioFrame:
+        frame = await super().recv()
+        wave = 2000 * np.sin(2 * np.pi * 440 / frame.sample_rate * (frame.pts + np.arange(frame.samples)))
+        frame.planes[0].update(wave.astype(np.int16).tobytes())
+        return frame
 
 
 async def _drain(track: MediaStreamTrack) -> None:
@@ -285,6 +393,7 @@ def running(port: int = 0) -> Iterator[MockServer]:
 
 if __name__ == "__main__":
     with running(8000) as mock:
-        print(f"{mock.url}/call/mock and {mock.url}/view/mock; Ctrl+C ends it")
+        mock.others = [Participant(7, "Bo", seated=True), Participant(8, "Cleo", seated=True, muted=True)]
+        print(f"{mock.url}/room/mock and {mock.url}/room/mock-viewer; Ctrl+C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

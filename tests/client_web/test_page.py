@@ -118,9 +118,7 @@ def test_person_joins_looks_around_reconnects_and_leaves(open_page: Callable[...
     until(page, lambda: isinstance(mock.received[-1], Bye))
 
 
-def test_viewer_sees_the_picture_without_a_click_and_hears_after_one(
-    open_page: Callable[..., Page], mock: MockServer
-) -> None:
+def test_viewer_sees_the_picture_without_a_click_and_hears_after_one(open_page: Callable[..., Page], mock: MockServer) -> None:
     refuse_sound = """
       let clicked = false;
       addEventListener("pointerdown", () => { clicked = true; }, true);
@@ -158,7 +156,7 @@ def test_final_failure_is_shown_and_can_be_tried_again(open_page: Callable[..., 
 def test_a_full_call_lets_the_page_in_when_a_place_is_free(open_page: Callable[..., Page], mock: MockServer) -> None:
     mock.failure = Failure("full", "all 1 viewers' places are taken")
     page = open_page("/view/k", permissions=[])
-    page.wait_for_selector("[data-testid=cover]:has-text(\"Every viewer's place is taken\")")
+    page.wait_for_selector('[data-testid=cover]:has-text("Every viewer\'s place is taken")')
     assert page.inner_text("[data-testid=quality]").strip() == "Waiting"
     until(page, lambda: len(mock.hellos()) == 1)
     page.click("[data-testid=try-now]")

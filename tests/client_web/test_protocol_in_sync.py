@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
-from server.call import generate_protocol
-from server.call import protocol
+from realtime.room import layout
+from server.call import generate_protocol, protocol
 
 
 def test_generated_file_is_what_the_protocol_says() -> None:
@@ -31,9 +30,11 @@ def test_writing_heals_the_drift(tmp_path, monkeypatch) -> None:
     assert generate_protocol.main(["--check"]) == 0
 
 
-def test_every_message_and_every_field_is_there() -> None:
+def test_every_message_every_field_and_the_shared_numbers_are_there() -> None:
     text = generate_protocol.render()
-    for cls in protocol.MESSAGES.values():
+    for cls in generate_protocol.MESSAGES:
         assert f"export interface {cls.__name__} {{" in text
-        for name in (f.name for f in dataclasses.fields(cls)):
-            assert f"  {name}: " in text
+        for field in msgspec.structs.fields(cls):
+            assert f"  {field.name}: " in text
+    assert f"export const MAX_PITCH = {layout.MAX_PITCH};" in text
+    assert f"export const MAX_SOUND_LINES = {protocol.MAX_SOUND_LINES};" in text

@@ -1,23 +1,28 @@
-import { Hints, STARTING } from "../hints";
+import { Hints, LOADING, STARTING } from "../hints";
+import { type Look, isSeated, toCamera } from "../look";
 import type { LocalMedia } from "../media";
-import { Peer } from "../peer";
+import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
-import type { Role, RoomState } from "../protocol";
-import { Session } from "../session";
-import type { Signalling } from "../signalling";
-import type { Status } from "../signalling_types";
+import type { Participant, Welcome } from "../protocol";
+import { Room } from "../room";
+import type { Session } from "../session";
+import type { News, Status } from "../signalling_types";
+import { RoomSound } from "../sound";
 import { LatestWins } from "../throttle";
-import type { View } from "../orbit";
-import { linkSentence, tryingSentence, waitsForPlace } from "../words";
+import { asSentence, tryingSentence } from "../words";
 import type { Announcer } from "./announcer";
+import { callShortcuts } from "./call_shortcuts";
 import { Controls } from "./controls";
 import { Cover } from "./cover";
 import { DevicePickers } from "./device_pickers";
-import { openDialog } from "./dialog";
+import { confirmDialog, openDialog } from "./dialog";
 import { h, reducedMotion, setText } from "./dom";
 import { Header } from "./header";
+import { showInvite } from "./invite";
 import { Measurements } from "./measurements";
+import { PeoplePanel } from "./people";
 import { Playback } from "./playback";
+import { OwnPresence, SpeakerNews } from "./presence";
 import { SelfView } from "./self_view";
 import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
@@ -27,37 +32,38 @@ const CAMERA_INTERVAL = 1000 / 30;
 const MEASURE_INTERVAL = 1000;
 /** Taking a neutral face takes a second; asking meanwhile would only begin it anew. */
 const RELAX_INTERVAL = 1500;
-const STEP = Math.PI / 24;
-const ZOOM_STEP = 1.1;
 
 export interface CallOptions {
-  role: Role;
-  socket: string;
-  machine: Signalling;
+  session: Session<Peer>;
+  seat: Welcome;
   /** The person's devices; null for a viewer. */
   media: LocalMedia | null;
   preferences: Preferences;
   announcer: Announcer;
   preferencesChanged(): void;
-  statusChanged(status: Status): void;
 }
 
-/** The call itself: joins the session to the picture, the controls and the person's devices. */
+/** The call itself: joins the session to the picture, the voices, the controls and the person's devices. */
 export class Call {
   readonly element: HTMLElement;
-  private readonly session: Session<Peer>;
+  private readonly room: Room;
   private readonly stage: Stage;
+  private readonly sound: RoomSound;
   private readonly playback: Playback;
   private readonly controls: Controls;
   private readonly header: Header;
+  private readonly people: PeoplePanel;
   private readonly statsPanel: StatsPanel;
   private readonly selfView: SelfView | null;
-  private readonly hints: Hints;
+  private readonly hints = new Hints();
   private readonly measurements: Measurements;
-  private readonly camera: LatestWins<View>;
+  private readonly presence: OwnPresence | null;
+  private readonly speakers: SpeakerNews;
+  private readonly camera: LatestWins<Look>;
   private readonly shortcuts: Shortcut[];
-  private readonly cover = new Cover(() => this.session.nudge());
+  private readonly cover = new Cover(() => this.options.session.nudge());
   private readonly hint = h("p", { class: "hint", role: "status", "data-testid": "hint", hidden: true });
+  private seat: Welcome;
   /** What the person was told already about the devices. */
   private toldTroubles: string;
   private relaxedAt = -Infinity;
@@ -65,37 +71,20 @@ export class Call {
   private readonly stopListening: () => void;
 
   constructor(private readonly options: CallOptions) {
-    const { role, machine, media, preferences } = options;
-    this.session = new Session<Peer>(
-      machine,
-      {
-        socket: () => new WebSocket(options.socket),
-        peer: (iceServers, events) =>
-          new Peer(role, iceServers, media?.tracks ?? { audio: null, video: null }, {
-            ...events,
-            track: (track) => this.received(track),
-          }),
-        now: () => performance.now(),
-      },
-      {
-        status: (status) => this.showStatus(status),
-        room: (room) => this.showRoom(room),
-        stats: (stats) => {
-          this.measurements.server = stats;
-          this.hints.readStats(stats, media?.isOn("video") ?? false);
-          this.draw();
-        },
-        roundTrip: (milliseconds) => (this.measurements.ping = milliseconds),
-      },
-    );
+    const { session, seat, media, preferences, announcer } = options;
+    this.seat = seat;
+    this.room = new Room(seat.participant);
     this.toldTroubles = media?.troubles().join(" ") ?? "";
-    this.camera = new LatestWins((view) => this.session.control({ type: "camera", ...view }), CAMERA_INTERVAL);
-    this.measurements = new Measurements(role);
-    this.stage = new Stage((view) => this.camera.push(view), () => this.playing(), () => this.turnHalted());
-    this.playback = new Playback(this.stage.video, role === "viewer", () => this.draw());
-    this.header = new Header(role);
-    this.hints = new Hints(role);
-    this.statsPanel = new StatsPanel(role === "person" || preferences.stats === "full" ? preferences.stats : "off");
+    this.camera = new LatestWins((look) => session.control(toCamera(look)), CAMERA_INTERVAL);
+    this.measurements = new Measurements(this.room);
+    this.sound = new RoomSound(() => this.draw());
+    this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => this.turnHalted());
+    this.playback = new Playback(this.stage.video, this.sound);
+    this.header = new Header(() => this.showPeople(!this.people.isOpen));
+    this.people = this.buildPeople();
+    this.presence = media ? new OwnPresence(media, session, announcer) : null;
+    this.speakers = new SpeakerNews(this.room, announcer);
+    this.statsPanel = new StatsPanel(media || preferences.stats === "full" ? preferences.stats : "off");
     this.selfView = media
       ? new SelfView(preferences.selfView, (open) => {
           preferences.selfView = open;
@@ -103,14 +92,17 @@ export class Call {
         })
       : null;
     this.controls = this.buildControls();
-    this.shortcuts = this.buildShortcuts();
+    this.shortcuts = callShortcuts(media !== null, {
+      ...this.actions, stage: this.stage, selfView: () => this.selfView?.toggle(), people: () => this.showPeople(!this.people.isOpen),
+    });
     const overlay = h("div", { class: "overlay" }, this.statsPanel.element, this.playback.prompt, this.hint);
     if (this.selfView) overlay.append(this.selfView.element);
     this.element = h(
       "main",
       { class: "call" },
       this.header.element,
-      h("section", { class: "scene", "aria-label": "Avatar", tabindex: -1 }, this.stage.element, this.cover.element, overlay),
+      h("section", { class: "scene", "aria-label": "The room", tabindex: -1 }, this.stage.element, this.cover.element, overlay),
+      this.people.element,
       this.controls.element,
     );
     if (media) media.changed = () => this.mediaChanged(media);
@@ -122,19 +114,7 @@ export class Call {
       document.removeEventListener("fullscreenchange", fullscreenChanged);
     };
     this.timer = setInterval(() => void this.measure(), MEASURE_INTERVAL);
-    this.draw();
-  }
-
-  join(): void {
-    this.session.join();
-  }
-
-  leave(): void {
-    this.session.leave();
-  }
-
-  nudge(): void {
-    this.session.nudge();
+    this.showStatus(session.status);
   }
 
   close(): void {
@@ -142,13 +122,93 @@ export class Call {
     clearInterval(this.timer);
     if (this.options.media) this.options.media.changed = () => undefined;
     this.selfView?.show(null);
+    this.sound.close();
     this.stage.close();
     this.element.remove();
   }
 
-  private received(track: MediaStreamTrack): void {
-    this.stage.show(track);
-    void this.playback.start();
+  /** A track of the server came on a media section (`mid`). */
+  received(track: MediaStreamTrack, mid: string): void {
+    if (track.kind === "audio") this.sound.add(track, mid);
+    else {
+      this.stage.show(track);
+      void this.playback.start();
+    }
+  }
+
+  /** A new peer connection is made: its tracks are others. */
+  renewed(): void {
+    this.sound.reset();
+  }
+
+  told(news: News): void {
+    const { room, options } = this;
+    switch (news.type) {
+      case "room_state": {
+        const sentence = room.read(news);
+        if (sentence) options.announcer.say(sentence);
+        this.presence?.follow(room.me);
+        this.stage.update();
+        break;
+      }
+      case "labels":
+        room.labels = news.labels;
+        this.sound.setLabels(news.labels);
+        this.stage.update();
+        break;
+      case "speaking":
+        room.speaking = news.participants;
+        this.speakers.read();
+        this.stage.update();
+        break;
+      case "sound_lines":
+        this.sound.setLines(news.lines);
+        break;
+      case "stats":
+        this.measurements.server = news;
+        this.hints.readStats(news, options.media?.isOn("video") ?? false);
+        break;
+      case "failure":
+        if (news.code !== "bad_message") options.announcer.show(asSentence(news.message), 6);
+        break;
+    }
+    this.draw();
+  }
+
+  unknownRoom(): void {
+    this.room.forget();
+    this.stage.update();
+    this.draw();
+  }
+
+  roundTrip(milliseconds: number): void {
+    this.measurements.ping = milliseconds;
+  }
+
+  showStatus(status: Status): void {
+    const { phase, again } = status;
+    const live = phase === "live";
+    const wasLive = this.element.classList.contains("is-live");
+    if (status.seat) {
+      this.seat = status.seat;
+      this.room.own = status.seat.participant;
+    }
+    this.element.classList.toggle("is-live", live);
+    this.controls.relax.enabled(live);
+    if (!live) this.measurements.reset(); // the figures of a connection that is gone
+    if (live && !wasLive) this.becomeLive();
+    else if (phase === "waiting" || phase === "connecting") {
+      this.stage.freeze();
+      const sentence = tryingSentence(status);
+      if (again) this.options.announcer.busy(sentence);
+      else this.options.announcer.say(sentence);
+    } else if (!live) this.options.announcer.hide();
+    this.draw();
+  }
+
+  private looks(look: Look): void {
+    this.camera.push(look);
+    this.draw();
   }
 
   private playing(): void {
@@ -161,33 +221,11 @@ export class Call {
     this.draw();
   }
 
-  private showStatus(status: Status): void {
-    const { phase, again, trouble } = status;
-    const live = phase === "live";
-    const wasLive = this.element.classList.contains("is-live");
-    this.element.classList.toggle("is-live", live);
-    this.controls.relax.enabled(live);
-    this.controls.copyLink.enabled(status.viewerUrl !== "");
-    if (!live) this.measurements.reset(); // the figures of a connection that is gone
-    if (live && !wasLive) this.becomeLive();
-    else if (phase === "waiting" || phase === "connecting") {
-      this.stage.freeze();
-      const sentence = tryingSentence(status);
-      if (again && !waitsForPlace(trouble)) this.options.announcer.busy(sentence);
-      else {
-        this.options.announcer.hide();
-        this.options.announcer.say(sentence);
-      }
-    } else if (!live) this.options.announcer.hide();
-    this.draw();
-    this.options.statusChanged(status);
-  }
-
   private becomeLive(): void {
     const { announcer } = this.options;
     this.measurements.reset(); // a reading of the last connection may have come late
     this.hints.reset();
-    this.camera.push(this.stage.view);
+    this.camera.push(this.stage.look);
     if (this.element.classList.contains("was-live")) announcer.show("Connected again.");
     else {
       announcer.say("Connected.");
@@ -196,43 +234,38 @@ export class Call {
     this.element.classList.add("was-live");
   }
 
-  private showRoom(room: RoomState | null): void {
-    this.header.setRoom(room);
-    this.hints.readRoom(room);
-    this.draw();
-  }
-
   private mediaChanged(media: LocalMedia): void {
-    for (const kind of ["audio", "video"] as const) void this.session.peer?.replace(kind, media.tracks[kind]);
+    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.tracks[kind]);
     const troubles = media.troubles().join(" ");
     if (troubles && troubles !== this.toldTroubles) this.options.announcer.show(troubles, 8);
     this.toldTroubles = troubles;
+    this.presence?.tell();
     this.draw();
   }
 
   private async measure(): Promise<void> {
-    const peer = this.session.peer;
+    const { session } = this.options;
     const looking = !document.hidden && !this.stage.video.paused;
-    if (peer && this.session.status.phase === "live") await this.measurements.measure(peer, this.stage.framesShown, looking);
+    const { peer } = session;
+    this.presence?.follow(this.room.me);
+    if (peer && session.status.phase === "live") await this.measurements.measure(peer, this.stage.framesShown, looking);
     this.draw();
   }
 
   private drawConnection(): void {
-    const { status } = this.session;
+    const { session, media } = this.options;
+    const { status } = session;
     const live = status.phase === "live";
-    const waiting = waitsForPlace(status.trouble);
     const hasPicture = this.element.classList.contains("has-picture");
     if (live) {
-      const quality = this.measurements.quality(this.session.silence);
+      const quality = this.measurements.quality(session.silence);
       this.header.setQuality(quality, quality === "unknown" ? "connected" : quality);
-    } else if (waiting) this.header.setQuality("unknown", "waiting");
-    else this.header.setQuality(status.again ? "lost" : "unknown", status.again ? "lost" : "connecting");
-    const hint = live ? this.hints.sentence(performance.now(), this.options.media?.isOn("video") ?? false) : "";
-    this.cover.element.hidden = hasPicture && !waiting;
-    this.element.classList.toggle("is-waiting", waiting);
-    if (live) this.cover.say(hint === STARTING ? STARTING : "Waiting for the picture…", false);
-    else this.cover.say(tryingSentence(status), waiting);
-    this.hint.hidden = hint === "" || (hint === STARTING && !hasPicture);
+    } else this.header.setQuality(status.again ? "lost" : "unknown", status.again ? "lost" : "connecting");
+    const hint = live ? this.hints.sentence(performance.now(), this.room, media?.isOn("video") ?? false) : "";
+    const starts = hint === STARTING || hint === LOADING;
+    this.cover.element.hidden = hasPicture;
+    this.cover.say(!live ? tryingSentence(status) : starts ? hint : "Waiting for the picture…", status.phase === "waiting");
+    this.hint.hidden = hint === "" || (starts && !hasPicture);
     setText(this.hint, hint);
   }
 
@@ -240,7 +273,14 @@ export class Call {
   private draw(): void {
     const { media } = this.options;
     const { controls } = this;
+    if (!this.element) return; // still being built
     this.drawConnection();
+    this.header.setRoom(this.room);
+    this.people.update(this.room, this.stage.look.focus);
+    this.header.people.setAttribute("aria-expanded", String(this.people.isOpen));
+    this.element.classList.toggle("has-people", this.people.isOpen);
+    controls.sit.enabled(!isSeated(this.stage.look));
+    this.playback.draw();
     this.statsPanel.update(this.measurements.readings);
     controls.stats.pressed(this.statsPanel.mode !== "off");
     controls.autoTurn.pressed(this.stage.autoTurn);
@@ -248,7 +288,7 @@ export class Call {
     controls.fullscreen.icon(isFull ? "fullscreenExit" : "fullscreen");
     controls.fullscreen.label(isFull ? "Leave full screen" : "Full screen");
     controls.fullscreen.pressed(isFull);
-    const sound = this.playback.hasSound;
+    const sound = this.sound.isOn && !this.sound.isBlocked;
     controls.sound.icon(sound ? "sound" : "soundOff");
     controls.sound.label(sound ? "Mute sound" : "Unmute sound");
     controls.sound.muted(!sound);
@@ -276,8 +316,8 @@ export class Call {
   }
 
   private toggleSound(): void {
-    this.playback.setSound(!this.playback.hasSound);
-    this.options.announcer.say(this.playback.hasSound ? "Sound on." : "Sound off.");
+    this.sound.turn(!(this.sound.isOn && !this.sound.isBlocked));
+    this.options.announcer.say(this.sound.isOn ? "Sound on." : "Sound off.");
   }
 
   private toggleTurn(): void {
@@ -291,11 +331,12 @@ export class Call {
   }
 
   private relax(): void {
-    if (this.session.status.phase !== "live" || this.options.role !== "person") return;
+    const { session, media } = this.options;
+    if (session.status.phase !== "live" || !media) return;
     const now = performance.now();
     if (now - this.relaxedAt < RELAX_INTERVAL) return;
     this.relaxedAt = now;
-    this.session.control({ type: "recalibrate" });
+    session.control({ type: "recalibrate" });
     this.hints.calibrate(now);
     this.draw();
   }
@@ -307,16 +348,49 @@ export class Call {
     this.draw();
   }
 
-  private async copyLink(): Promise<void> {
-    const link = new URL(this.session.status.viewerUrl, location.href).href;
-    try {
-      await navigator.clipboard.writeText(link);
-      this.options.announcer.show(`Link copied. ${linkSentence(link)}`, 6);
-    } catch {
-      const field = h("input", { class: "field", readonly: true, value: link, "aria-label": "The viewers' link" });
-      openDialog("The viewers' link", "link-dialog", h("p", { class: "soft" }, `Copy it from here. ${linkSentence(link)}`), field);
-      field.select();
-    }
+  private invite(): void {
+    if (this.seat.person_link) showInvite(this.seat, this.options.announcer);
+  }
+
+  private showPeople(on: boolean): void {
+    this.people.open(on);
+    if (!on) this.header.people.focus();
+    this.draw();
+  }
+
+  /** Escape: first what is open, then back to the seat. */
+  private back(): void {
+    if (this.people.isOpen) this.showPeople(false);
+    else this.stage.sitDown();
+  }
+
+  private lookAt(participant: number): void {
+    this.stage.focus(participant);
+    const { focus } = this.stage.look;
+    this.options.announcer.say(focus >= 0 ? `Looking at ${this.room.nameOf(focus)}.` : "Looking at everybody.");
+  }
+
+  private remove({ id, name }: Participant): void {
+    const sentence = `${name} leaves the room at once, and can come back with the link unless you lock the room.`;
+    confirmDialog(`Remove ${name}?`, sentence, "Remove", () => this.options.session.moderate("remove", id));
+  }
+
+  private end(): void {
+    confirmDialog("End the room?", "Everybody leaves the room at once.", "End for everybody", () => this.options.session.moderate("end"));
+  }
+
+  private buildPeople(): PeoplePanel {
+    const { session } = this.options;
+    const { role, person_link } = this.seat;
+    return new PeoplePanel(role === "host", person_link !== "", {
+      lookAt: (id) => this.lookAt(id),
+      mute: (id) => session.moderate("mute", id),
+      remove: (person) => this.remove(person),
+      lock: (on) => session.moderate(on ? "lock" : "unlock"),
+      end: () => this.end(),
+      invite: () => this.invite(),
+      close: () => this.showPeople(false),
+    });
   }
 
   private showDevices(): void {
@@ -332,47 +406,23 @@ export class Call {
     else document.documentElement.requestFullscreen().catch(() => this.options.announcer.show("The browser refused full screen."));
   }
 
-  private buildControls(): Controls {
-    return new Controls(this.options.role, {
-      microphone: () => this.toggle("audio"),
-      camera: () => this.toggle("video"),
-      sound: () => this.toggleSound(),
-      faceFront: () => this.stage.faceFront(),
-      autoTurn: () => this.toggleTurn(),
-      relax: () => this.relax(),
-      stats: () => this.nextStats(),
-      copyLink: () => void this.copyLink(),
-      devices: () => this.showDevices(),
-      fullscreen: () => this.fullscreen(),
-      shortcuts: () => showShortcuts(this.shortcuts),
-      leave: () => this.leave(),
-    });
-  }
+  private readonly actions = {
+    microphone: () => this.toggle("audio"),
+    camera: () => this.toggle("video"),
+    sound: () => this.toggleSound(),
+    sitDown: () => this.stage.sitDown(),
+    autoTurn: () => this.toggleTurn(),
+    relax: () => this.relax(),
+    stats: () => this.nextStats(),
+    invite: () => this.invite(),
+    devices: () => this.showDevices(),
+    fullscreen: () => this.fullscreen(),
+    shortcuts: () => showShortcuts(this.shortcuts),
+    back: () => this.back(),
+    leave: () => this.options.session.leave(),
+  };
 
-  private buildShortcuts(): Shortcut[] {
-    const person = this.options.role === "person";
-    const angles: Record<string, [number, number]> = {
-      arrowleft: [-STEP, 0],
-      arrowright: [STEP, 0],
-      arrowup: [0, STEP],
-      arrowdown: [0, -STEP],
-    };
-    const all: (Shortcut | null)[] = [
-      { keys: Object.keys(angles), shown: "← → ↑ ↓", what: "Look from another side", repeats: true, run: (key) => this.stage.orbit(...(angles[key] ?? [0, 0])) },
-      { keys: ["+", "="], shown: "+", what: "Closer", repeats: true, run: () => this.stage.zoom(1 / ZOOM_STEP) },
-      { keys: ["-", "_"], shown: "−", what: "Further away", repeats: true, run: () => this.stage.zoom(ZOOM_STEP) },
-      { keys: ["f"], shown: "F", what: "Face front", run: () => this.stage.faceFront() },
-      { keys: ["t"], shown: "T", what: "Turn slowly", run: () => this.toggleTurn() },
-      person
-        ? { keys: ["m"], shown: "M", what: "Microphone on or off", run: () => this.toggle("audio") }
-        : { keys: ["m"], shown: "M", what: "Sound on or off", run: () => this.toggleSound() },
-      person ? { keys: ["c"], shown: "C", what: "Camera on or off", run: () => this.toggle("video") } : null,
-      person ? { keys: ["r"], shown: "R", what: "Relax your face: take it as neutral", run: () => this.relax() } : null,
-      person ? { keys: ["v"], shown: "V", what: "Self view", run: () => this.selfView?.toggle() } : null,
-      { keys: ["s"], shown: "S", what: "Statistics: small, full, off", run: () => this.nextStats() },
-      { keys: ["?"], shown: "?", what: "This list", run: () => showShortcuts(this.shortcuts) },
-      { keys: [], shown: "Esc", what: "Close what is open", run: () => undefined },
-    ];
-    return all.filter((shortcut) => shortcut !== null);
+  private buildControls(): Controls {
+    return new Controls(this.options.media !== null, this.seat.person_link !== "", this.actions);
   }
 }

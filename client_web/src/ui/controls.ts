@@ -1,4 +1,3 @@
-import type { Role } from "../protocol";
 import { IconButton } from "./button";
 import { h } from "./dom";
 
@@ -7,11 +6,11 @@ export interface Actions {
   microphone(): void;
   camera(): void;
   sound(): void;
-  faceFront(): void;
+  sitDown(): void;
   autoTurn(): void;
   relax(): void;
   stats(): void;
-  copyLink(): void;
+  invite(): void;
   devices(): void;
   fullscreen(): void;
   shortcuts(): void;
@@ -27,11 +26,12 @@ export class Controls {
   readonly autoTurn: IconButton;
   readonly relax: IconButton;
   readonly stats: IconButton;
-  readonly copyLink: IconButton;
+  readonly invite: IconButton;
+  readonly sit: IconButton;
   readonly fullscreen: IconButton;
 
-  constructor(role: Role, actions: Actions) {
-    const person = role === "person";
+  /** `person`: has a seat, camera and microphone; else a viewer. */
+  constructor(person: boolean, mayInvite: boolean, actions: Actions) {
     const tool = { look: "round quiet" };
     const main = { look: "round main" };
     this.microphone = new IconButton({ id: "mic", icon: "microphone", label: "Microphone", key: "M", ...main, press: actions.microphone });
@@ -39,12 +39,13 @@ export class Controls {
     this.sound = new IconButton({ id: "sound", icon: "sound", label: "Sound", key: "M", ...main, press: actions.sound });
     const leave = new IconButton({ id: "leave", icon: "leave", label: "Leave the call", text: "Leave", look: "leave", press: actions.leave });
 
-    const front = new IconButton({ id: "front", icon: "front", label: "Face front", key: "F", ...tool, press: actions.faceFront });
+    const sit = { label: person ? "Sit down again" : "See everybody", key: "0", ...tool };
+    this.sit = new IconButton({ id: "sit", icon: person ? "sit" : "people", ...sit, press: actions.sitDown });
     this.autoTurn = new IconButton({ id: "turn", icon: "turn", label: "Turn slowly", key: "T", ...tool, press: actions.autoTurn });
     this.relax = new IconButton({ id: "relax", icon: "relax", label: "Relax your face", key: "R", ...tool, press: actions.relax });
 
     this.stats = new IconButton({ id: "stats", icon: "stats", label: "Statistics", key: "S", ...tool, press: actions.stats });
-    this.copyLink = new IconButton({ id: "copy-link", icon: "link", label: "Copy the viewers' link", ...tool, press: actions.copyLink });
+    this.invite = new IconButton({ id: "invite-button", icon: "link", label: "Invite others", key: "I", ...tool, press: actions.invite });
     const devices = new IconButton({ id: "devices", icon: "devices", label: "Camera and microphone", ...tool, press: actions.devices });
     this.fullscreen = new IconButton({ id: "fullscreen", icon: "fullscreen", label: "Full screen", ...tool, press: actions.fullscreen });
     const shortcuts = new IconButton({ id: "help", icon: "keyboard", label: "Keyboard shortcuts", key: "?", look: "round quiet tip-left", press: actions.shortcuts });
@@ -52,9 +53,9 @@ export class Controls {
 
     const group = (name: string, label: string, buttons: IconButton[]): HTMLElement =>
       h("div", { class: `group ${name}`, role: "group", "aria-label": label }, ...buttons.map((button) => button.element));
-    const views = [front, this.autoTurn, ...(person ? [this.relax] : [])];
+    const views = [this.sit, this.autoTurn, ...(person ? [this.relax] : [])];
     const call = person ? [this.microphone, this.camera, leave] : [this.sound, leave];
-    const tools = [this.stats, ...(person ? [this.copyLink, devices] : []), this.fullscreen, shortcuts];
+    const tools = [this.stats, ...(mayInvite ? [this.invite] : []), ...(person ? [devices] : []), this.fullscreen, shortcuts];
     this.element = h(
       "footer",
       { class: "controls" },
@@ -64,6 +65,6 @@ export class Controls {
     );
     this.autoTurn.pressed(false);
     this.relax.enabled(false);
-    this.copyLink.enabled(false);
+    this.sit.enabled(false);
   }
 }

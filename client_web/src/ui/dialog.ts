@@ -23,3 +23,16 @@ export function openDialog(title: string, testId: string, ...content: Node[]): v
 export function isDialogOpen(): boolean {
   return document.querySelector("dialog[open]") !== null;
 }
+
+/** Asks before something that cannot be taken back. */
+export function confirmDialog(title: string, sentence: string, action: string, act: () => void): void {
+  const yes = h("button", { type: "button", class: "button danger", "data-testid": "confirm-yes" }, action);
+  const no = h("button", { type: "button", class: "button", "data-testid": "confirm-no" }, "Cancel");
+  openDialog(title, "confirm", h("p", { class: "soft" }, sentence), h("div", { class: "dialog-actions" }, no, yes));
+  const close = (button: HTMLElement): void => button.closest("dialog")?.close();
+  no.addEventListener("click", () => close(no));
+  yes.addEventListener("click", () => {
+    close(yes);
+    act();
+  });
+}

@@ -5,7 +5,8 @@ export interface Gestures {
   /** Above 1: the fingers came together or the wheel asks to go away. */
   zoom(factor: number): void;
   wheel(delta: number, mode: number): void;
-  doubleTap(): void;
+  /** Where, in pixels of the window. */
+  doubleTap(x: number, y: number): void;
   /** A hand is on the stage, or no more. */
   hold(on: boolean): void;
 }
@@ -54,7 +55,7 @@ export function watchGestures(element: HTMLElement, gestures: Gestures): void {
     if (event.type !== "pointerup" || travel > TAP_TRAVEL) return;
     if (event.timeStamp - lastTap < DOUBLE_TAP_MS) {
       lastTap = -Infinity;
-      gestures.doubleTap();
+      gestures.doubleTap(event.clientX, event.clientY);
     } else lastTap = event.timeStamp;
   };
   element.addEventListener("pointerup", release);

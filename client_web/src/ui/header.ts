@@ -1,18 +1,22 @@
-import type { Role, RoomState } from "../protocol";
 import type { Quality } from "../quality";
+import type { Room } from "../room";
+import { countSentence } from "../words";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
 
-/** The top line of the call: name, who watches, how good the connection is. */
+/** The top line of the call: name, who is here, how good the connection is. */
 export class Header {
   readonly element: HTMLElement;
-  private readonly watchers = h("span", {});
-  private readonly people = h("p", { class: "chip", "data-testid": "viewers", hidden: true }, icon("watchers"), this.watchers);
+  readonly people: HTMLButtonElement;
+  private readonly count = h("span", {});
+  private readonly locked = h("span", { class: "chip", "data-testid": "locked", hidden: true }, icon("lock"), h("span", { class: "chip-word" }, "Locked"));
   private readonly word = h("span", {});
   private readonly quality = h("p", { class: "chip quality", "data-testid": "quality" }, h("span", { class: "dot" }), this.word);
 
-  constructor(private readonly role: Role) {
-    this.element = h("header", { class: "header" }, brand(), h("div", { class: "header-end" }, this.people, this.quality));
+  constructor(showPeople: () => void) {
+    this.people = h("button", { type: "button", class: "chip", "data-testid": "people-button", "aria-expanded": "false", "aria-keyshortcuts": "P", hidden: true }, icon("people"), this.count);
+    this.people.addEventListener("click", showPeople);
+    this.element = h("header", { class: "header" }, brand(), h("div", { class: "header-end" }, this.locked, this.people, this.quality));
     this.setQuality("unknown", "connecting");
   }
 
@@ -22,11 +26,10 @@ export class Header {
     setText(this.word, word.charAt(0).toUpperCase() + word.slice(1));
   }
 
-  /** null: not known. */
-  setRoom(room: RoomState | null): void {
-    const viewers = room?.viewers ?? 0;
-    this.people.hidden = viewers === 0 || (this.role === "viewer" && viewers < 2);
-    setText(this.watchers, `${viewers} watching`);
+  setRoom({ state }: Room): void {
+    this.people.hidden = state === null;
+    if (state) setText(this.count, countSentence(state.people.length, state.viewers));
+    this.locked.hidden = state?.locked !== true;
   }
 }
 

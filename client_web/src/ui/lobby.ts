@@ -1,13 +1,23 @@
 import { LevelMeter } from "../level";
 import type { LocalMedia } from "../media";
+import { type Lobby as LobbyMessage, MAX_NAME } from "../protocol";
+import type { Entry, Status } from "../signalling_types";
+import { AvatarPicker } from "./avatar_picker";
 import { IconButton } from "./button";
 import { DevicePickers } from "./device_pickers";
 import { h, setText } from "./dom";
 import { brand } from "./header";
 import { icon } from "./icons";
+import { LobbyNotice, type NoticeActions } from "./lobby_notice";
 import { CameraPreview } from "./preview";
 
-/** The room before the call: see yourself, choose devices, join. */
+export interface LobbyActions extends Omit<NoticeActions, "watch"> {
+  /** Name, avatar or devices were chosen. */
+  chosen(name: string, avatar: string): void;
+  join(entry: Entry): void;
+}
+
+/** Before the call: a name, an avatar, a look at oneself, devices, and in. */
 export class Lobby {
   readonly element: HTMLElement;
   private readonly preview = new CameraPreview("lobby-preview");
@@ -15,6 +25,11 @@ export class Lobby {
   private readonly bar = h("div", { class: "meter-bar" });
   private readonly resting = h("p", { class: "resting" });
   private readonly trouble = h("div", { class: "notice", role: "alert", "data-testid": "trouble", hidden: true });
+  private readonly name = h("input", { class: "field", type: "text", name: "name", maxlength: MAX_NAME, autocomplete: "nickname", placeholder: "Guest", "data-testid": "name" });
+  private readonly joinButton = h("button", { type: "submit", class: "button primary wide", "data-testid": "join" }, "Join");
+  private readonly watchButton = h("button", { type: "button", class: "button quiet", "data-testid": "watch" }, "Only watch");
+  private readonly notice: LobbyNotice;
+  private readonly avatars: AvatarPicker | null;
   private readonly pickers: DevicePickers;
   private readonly camera: IconButton;
   private readonly microphone: IconButton;
@@ -22,14 +37,18 @@ export class Lobby {
 
   constructor(
     private readonly media: LocalMedia,
-    private readonly choicesChanged: () => void,
-    join: () => void,
+    { avatars }: LobbyMessage,
+    chosen: { name: string; avatar: string },
+    private readonly actions: LobbyActions,
   ) {
     this.microphone = this.toggle("audio");
     this.camera = this.toggle("video");
-    this.pickers = new DevicePickers(media, choicesChanged);
-    const joinButton = h("button", { type: "button", class: "button primary wide", "data-testid": "join" }, "Join the call");
-    joinButton.addEventListener("click", join);
+    this.pickers = new DevicePickers(media, () => this.choose());
+    this.avatars = avatars.length > 0 ? new AvatarPicker(avatars, chosen.avatar, () => this.choose()) : null;
+    this.name.value = chosen.name;
+    this.name.addEventListener("change", () => this.choose());
+    this.notice = new LobbyNotice({ ...actions, watch: () => this.enter(true) });
+    this.watchButton.addEventListener("click", () => this.enter(true));
     this.element = h(
       "main",
       { class: "lobby" },
@@ -41,23 +60,22 @@ export class Lobby {
         this.resting,
         h("div", { class: "mirror-controls" }, this.microphone.element, this.camera.element),
       ),
-      h(
-        "section",
-        { class: "lobby-side" },
-        h("h1", { tabindex: -1 }, "Ready to join?"),
-        h("p", { class: "soft" }, "Others see your avatar, never your camera. They hear your microphone."),
-        this.trouble,
-        this.pickers.element,
-        h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
-        joinButton,
-        h("p", { class: "soft small" }, "Your camera picture goes to this server only, to move your avatar."),
-      ),
+      this.form(),
     );
     this.meterLoop();
-    this.refresh();
+    this.refreshMedia();
   }
 
-  refresh(): void {
+  refresh(status: Status): void {
+    const { asking, refusal, phase } = status;
+    this.notice.show(status);
+    const busy = phase !== "lobby" || asking;
+    this.joinButton.disabled = busy || this.avatars === null;
+    this.watchButton.disabled = busy;
+    setText(this.joinButton, !asking ? "Join" : refusal ? "Waiting for a place…" : "Joining…");
+  }
+
+  refreshMedia(): void {
     const [cameraOn, microphoneOn] = [this.media.isOn("video"), this.media.isOn("audio")];
     this.preview.show(this.media.tracks.video);
     this.preview.element.hidden = !cameraOn;
@@ -81,6 +99,37 @@ export class Lobby {
     this.element.remove();
   }
 
+  private form(): HTMLElement {
+    const form = h(
+      "form",
+      { class: "lobby-side" },
+      h("h1", { tabindex: -1 }, "Ready to join?"),
+      h("p", { class: "soft" }, "Others see your avatar, never your camera. They hear your microphone."),
+      this.notice.element,
+      this.trouble,
+      h("label", { class: "labelled" }, h("span", {}, "Your name"), this.name),
+      this.avatars?.element ?? h("p", { class: "notice", "data-testid": "no-avatars" }, "This server has no avatar yet. Whoever runs it can make one with `visavis enroll`; until then you can watch."),
+      this.pickers.element,
+      h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
+      h("div", { class: "lobby-actions" }, this.joinButton, this.watchButton),
+      h("p", { class: "soft small" }, "Your camera picture goes to this server only, to move your avatar."),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.enter(false);
+    });
+    return form;
+  }
+
+  private enter(watch: boolean): void {
+    this.choose();
+    this.actions.join({ name: this.name.value.trim(), avatar: this.avatars?.value ?? "", watch });
+  }
+
+  private choose(): void {
+    this.actions.chosen(this.name.value.trim(), this.avatars?.value ?? "");
+  }
+
   private toggle(kind: "audio" | "video"): IconButton {
     const [on, id] = kind === "video" ? (["camera", "lobby-camera"] as const) : (["microphone", "lobby-microphone"] as const);
     return new IconButton({
@@ -90,7 +139,7 @@ export class Lobby {
       look: "round on-picture",
       press: () => {
         void this.media.turn(kind, !this.media.isOn(kind));
-        this.choicesChanged();
+        this.choose();
       },
     });
   }

@@ -1,7 +1,8 @@
 import { FigureReader, type Figures } from "../figures";
 import type { Peer } from "../peer";
-import type { Role, Stats } from "../protocol";
+import type { Stats } from "../protocol";
 import { judge, type Quality, SteadyQuality } from "../quality";
+import type { Room } from "../room";
 import type { Readings } from "./stats_panel";
 
 /** Collects, once a second, what the statistics show. */
@@ -22,7 +23,7 @@ export class Measurements {
     this.ping = this.shown = null;
   }
 
-  constructor(private readonly role: Role) {}
+  constructor(private readonly room: Room) {}
 
   /** `framesShown`: pictures the browser has shown so far, or null where it does not count them. `looking`: whether it shows any. */
   async measure(peer: Peer, framesShown: number | null, looking: boolean): Promise<void> {
@@ -45,7 +46,9 @@ export class Measurements {
 
   /** Of a live call. `silence`: milliseconds for which the server has owed an answer. */
   quality(silence: number): Quality {
-    const { role, server, figures, shown, ping } = this;
-    return this.steady.settle(judge({ role, server, figures, shown, ping, silence }), performance.now());
+    const { room, server, figures, shown, ping } = this;
+    const alone = room.isAlone;
+    const moving = alone ? server?.face === true : room.others.some((person) => person.seated && person.camera);
+    return this.steady.settle(judge({ alone, moving, server, figures, shown, ping, silence }), performance.now());
   }
 }

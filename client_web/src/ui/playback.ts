@@ -1,52 +1,42 @@
+import type { RoomSound } from "../sound";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
 
 /**
- * Starts the picture at once and the sound as soon as the browser allows it: without a click many play only muted video,
- * and some (a phone that saves power) not even that. What is missing is one button away.
+ * Starts the picture at once and the sound as soon as the browser allows it: many let nothing be heard before a click, and some
+ * (a phone that saves power) play not even the picture. What is missing is one button away.
  */
 export class Playback {
   /** The button for what the browser held back. */
   readonly prompt = h("button", { type: "button", class: "button primary prompt", "data-testid": "unmute", hidden: true });
   private readonly words = h("span", {});
+  private refused = false;
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly withSound: boolean,
-    private readonly changed: () => void,
+    private readonly sound: RoomSound,
   ) {
     this.prompt.append(icon("sound"), this.words);
-    this.prompt.addEventListener("click", () => this.setSound(this.withSound));
-    video.muted = !withSound;
+    this.prompt.addEventListener("click", () => {
+      this.sound.turn(true);
+      void this.start();
+    });
+    video.muted = true; // voices come by `RoomSound`
   }
 
-  get hasSound(): boolean {
-    return !this.video.muted;
-  }
-
-  /** Call when a track arrived. */
+  /** Call when the picture's track arrived. */
   async start(): Promise<void> {
-    if (await this.tryPlay()) return;
-    this.video.muted = true;
-    await this.tryPlay();
-  }
-
-  /** In answer to a click or a key: the browser lets it through. */
-  setSound(on: boolean): void {
-    this.video.muted = !on;
-    void this.tryPlay();
-  }
-
-  private async tryPlay(): Promise<boolean> {
-    let refused = false;
+    this.refused = false;
     try {
       await this.video.play();
     } catch (error) {
-      refused = error instanceof DOMException && error.name === "NotAllowedError";
+      this.refused = error instanceof DOMException && error.name === "NotAllowedError";
     }
-    setText(this.words, this.video.paused ? "Watch" : "Unmute");
-    this.prompt.hidden = !refused && !(this.withSound && this.video.muted);
-    this.changed();
-    return !refused;
+    this.draw();
+  }
+
+  draw(): void {
+    setText(this.words, this.refused ? "Watch" : "Turn sound on");
+    this.prompt.hidden = !this.refused && !this.sound.isBlocked;
   }
 }

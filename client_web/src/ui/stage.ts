@@ -1,14 +1,19 @@
+import { isSeated, type Look, orbitStart, participantAt, SEATED, focusOn, withPeople } from "../look";
 import { between, dragged, FRONT, turned, turning, type View, wheelFactor, zoomed } from "../orbit";
+import type { Room } from "../room";
 import { h, LESS_MOTION, reducedMotion } from "./dom";
 import { watchGestures } from "./gestures";
+import { Nameplates } from "./nameplates";
 
 const EASE_MS = 350;
 
-/** The avatar's picture and where it is looked at from. */
+/** The room's picture, the names in it, and where it is looked at from. */
 export class Stage {
   readonly element: HTMLElement;
   readonly video: HTMLVideoElement;
-  view: View = { ...FRONT };
+  look: Look = SEATED;
+  private readonly nameplates = new Nameplates();
+  private readonly picture: HTMLElement;
   /** Pictures shown so far; null where the browser does not tell. */
   framesShown: number | null = null;
   /** The last picture of a connection that was lost; browsers paint a closed stream black. */
@@ -20,21 +25,24 @@ export class Stage {
   private frame = 0;
 
   constructor(
-    private readonly moved: (view: View) => void,
+    private readonly room: Room,
+    private readonly moved: (look: Look) => void,
     /** The first picture of a stream is there. */
     private readonly playing: () => void,
     /** The slow turn has ended, because the system asks for less motion. */
     private readonly halted: () => void,
   ) {
-    this.video = h("video", { class: "avatar", playsinline: true, "data-testid": "avatar", "aria-label": "The avatar, live" });
+    this.video = h("video", { class: "avatar", playsinline: true, "data-testid": "avatar", "aria-label": "The room, live" });
     this.video.disablePictureInPicture = true;
     this.video.muted = true;
-    this.element = h("div", { class: "stage", "data-testid": "stage" }, this.video, this.still);
+    this.picture = h("div", { class: "picture" }, this.video, this.still, this.nameplates.element);
+    this.element = h("div", { class: "stage", "data-testid": "stage" }, this.picture);
+    this.video.addEventListener("resize", () => this.fit());
     watchGestures(this.element, {
-      drag: (dx, dy) => this.move(dragged(this.view, dx, dy, Math.min(this.element.clientWidth, this.element.clientHeight))),
+      drag: (dx, dy) => this.move(dragged(this.start, dx, dy, Math.min(this.element.clientWidth, this.element.clientHeight))),
       zoom: (factor) => this.zoom(factor),
       wheel: (delta, mode) => this.zoom(wheelFactor(delta, mode)),
-      doubleTap: () => this.faceFront(),
+      doubleTap: (x, y) => this.focusAt(x, y),
       hold: (on) => {
         this.held = on;
         this.element.classList.toggle("is-held", on);
@@ -66,24 +74,44 @@ export class Stage {
   }
 
   orbit(yaw: number, pitch: number): void {
-    this.move(turned(this.view, yaw, pitch));
+    this.move(turned(this.start, yaw, pitch));
   }
 
   zoom(factor: number): void {
-    this.move(zoomed(this.view, factor));
+    this.move(zoomed(this.start, factor));
   }
 
-  /** Back to the front, at the usual distance, without a jump unless less motion is wanted. */
-  faceFront(): void {
-    const from = this.view;
+  /** Looks at one person from the front; back to the seat for -1, and for the one looked at already. */
+  focus(participant: number): void {
+    this.isTurning = false;
+    cancelAnimationFrame(this.frame);
+    if (participant < 0 || (participant === this.look.focus && !this.look.orbit)) this.sitDown();
+    else this.apply(focusOn(participant));
+  }
+
+  /** People or their places in the picture have changed. */
+  update(): void {
+    this.nameplates.update(this.room);
+    const look = this.room.state ? withPeople(this.look, this.room.people) : this.look;
+    if (look !== this.look) this.apply(look);
+  }
+
+  /** Back to the view from the own seat; where one face fills the picture, without a jump unless less motion is wanted. */
+  sitDown(): void {
+    this.isTurning = false;
+    cancelAnimationFrame(this.frame);
+    const from = this.look;
+    if (isSeated(from)) return;
+    if (!from.orbit || from.focus >= 0 || this.room.others.length > 1 || reducedMotion()) {
+      this.apply(SEATED);
+      return;
+    }
     const start = performance.now();
     const step = (now: number): void => {
-      const t = reducedMotion() ? 1 : (now - start) / EASE_MS;
-      this.apply(between(from, FRONT, t));
+      const t = (now - start) / EASE_MS;
+      this.apply(t < 1 ? { ...from, view: between(from.view, FRONT, t) } : SEATED);
       if (t < 1) this.frame = requestAnimationFrame(step);
-      else this.resume();
     };
-    cancelAnimationFrame(this.frame);
     step(start);
   }
 
@@ -116,21 +144,38 @@ export class Stage {
     this.playing();
   }
 
+  private get start(): View {
+    return orbitStart(this.look, this.room.people, this.room.own);
+  }
+
+  private focusAt(x: number, y: number): void {
+    const box = this.picture.getBoundingClientRect();
+    this.focus(participantAt(this.room.labels, (x - box.left) / box.width, (y - box.top) / box.height));
+  }
+
   private move(view: View): void {
     cancelAnimationFrame(this.frame);
-    this.apply(view);
+    this.apply({ ...this.look, orbit: true, view });
     this.resume();
   }
 
-  private apply(view: View): void {
-    this.view = view;
+  private apply(look: Look): void {
+    this.look = look;
     this.mark();
-    this.moved(view);
+    this.moved(look);
+  }
+
+  /** The picture's own shape, as large as the stage allows. */
+  private fit(): void {
+    const { videoWidth, videoHeight } = this.video;
+    if (videoHeight > 0) this.picture.style.setProperty("--shape", (videoWidth / videoHeight).toFixed(4));
   }
 
   /** Writes the view on the element, where tests and style sheets can read it. */
   private mark(): void {
-    for (const name of ["yaw", "pitch", "distance"] as const) this.element.dataset[name] = this.view[name].toFixed(3);
+    const { orbit, focus, view } = this.look;
+    this.element.dataset.look = focus >= 0 ? `person ${focus}` : orbit ? "around" : "seat";
+    for (const name of ["yaw", "pitch", "distance"] as const) this.element.dataset[name] = view[name].toFixed(3);
   }
 
   /** Goes on with the slow turn, if it is on; a hand on the stage halts it. */
@@ -138,7 +183,7 @@ export class Stage {
     if (!this.isTurning) return;
     let last = performance.now();
     const step = (now: number): void => {
-      if (!this.held) this.apply(turning(this.view, Math.min(0.1, Math.max(0, now - last) / 1000)));
+      if (!this.held) this.apply({ ...this.look, orbit: true, view: turning(this.start, Math.min(0.1, Math.max(0, now - last) / 1000)) });
       last = now;
       this.frame = requestAnimationFrame(step);
     };

@@ -55,6 +55,6 @@ def test_memory_that_is_not_to_be_had_is_one_sentence(monkeypatch: pytest.Monkey
     def refuse(size: int) -> int:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-    monkeypatch.setattr(memory, "_reserve", refuse)
+    monkeypatch.setattr(memory, "reserve", refuse)
     with pytest.raises(VisavisError, match=r"1 MB of memory were expected.*Cannot allocate memory"):
         RoomMemory(LAYOUT)

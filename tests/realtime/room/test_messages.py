@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.messages import MAX_LINE
+from realtime.room.messages import MAX_LINE
 from realtime.room import messages
-from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, RoomServerEnd
+from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, ServerEnd
 
 SAID = [
     Ready(), Joined(3), Refused(3, "no"), Beat([1, 2], [2]), Rendered([(0, 7)], {"splat": 2.5}), Failed("it cannot"),
@@ -29,7 +29,7 @@ def handle_of(data: bytes) -> int:
 
 def test_both_sides_hear_each_other() -> None:
     ours, theirs = socket.socketpair()
-    server, process = RoomServerEnd(ours), ProcessEnd(theirs)
+    server, process = ServerEnd(ours), ProcessEnd(theirs)
     avatars = [b"first", b"second avatar"]
     handles = [handle_of(avatar) for avatar in avatars]
     for number, (avatar, handle) in enumerate(zip(avatars, handles, strict=True)):
@@ -59,7 +59,7 @@ def test_all_that_a_process_may_say_is_tried_here() -> None:
 
 def test_the_server_does_not_wait_for_a_process_that_reads_nothing() -> None:
     ours, theirs = socket.socketpair()
-    server = RoomServerEnd(ours)
+    server = ServerEnd(ours)
     while server.send(Leave(1)):
         pass
     server.wake()
@@ -92,7 +92,7 @@ def test_what_has_the_wrong_form_is_not_believed(line: bytes) -> None:
 
 def test_a_line_without_an_end_is_given_up() -> None:
     ours, theirs = socket.socketpair()
-    server = RoomServerEnd(ours)
+    server = ServerEnd(ours)
     writer = threading.Thread(target=lambda: theirs.sendall(b"x" * (3 * MAX_LINE)), daemon=True)
     writer.start()
     with pytest.raises(ValueError, match="without an end"):

@@ -18,7 +18,7 @@ from realtime.room.layout import ViewRequest
 from realtime.room.process import RoomSetup
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import DEATHS, RoomWorker
-from realtime.worker import SupervisorTimeouts
+from realtime.room.supervision import SupervisorTimeouts
 
 RED, GREEN, BLUE = b"\xff\x00\x00", b"\x00\xff\x00", b"\x00\x00\xff"
 FAKE = RoomSetup("tests.realtime.room.fake:FakeRoomPipeline", width=64, height=48)

@@ -14,7 +14,7 @@ from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerC
 from aiortc.mediastreams import MediaStreamError
 
 from server.call.room import Room
-from server.call.room_protocol import (
+from server.call.protocol import (
     Answer,
     Failure,
     FromPage,

@@ -15,8 +15,8 @@ from aiortc import MediaStreamTrack
 
 from server.call.avatars import AvatarCatalog, CatalogEntry
 from server.call.room import Room
-from server.call.room_protocol import Failure, Join, Labels, Moderate, Presence, RoomState, Stats, ViewerCamera, Welcome
-from server.call.room_rules import RoomKeys, RoomSettings
+from server.call.protocol import Failure, Join, Labels, Moderate, Presence, RoomState, Stats, ViewerCamera, Welcome
+from server.call.rules import RoomKeys, RoomSettings
 from tests.server.call.room_page import RoomPage
 
 pytestmark = pytest.mark.timeout(90)

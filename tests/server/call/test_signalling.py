@@ -1,477 +1,332 @@
+"""The room's state machine: who may come in, act and come back; nothing out of order is obeyed, and nobody else is touched."""
+
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from server.call import protocol
-from server.call.protocol import Answer, Bye, Failure, Hello, IceServer, Offer, RoomState, Welcome
-from server.call.signalling import (
-    HELLO_TIMEOUT,
-    MAX_MALFORMED,
-    MAX_STRANGERS,
-    Action,
-    HangUp,
-    Rules,
-    Send,
-    Signalling,
-    StartMedia,
-    StopMedia,
-)
+from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.protocol import (
+    VERSION,
+    Answer,
+    AvatarInfo,
+    Bye,
+    Failure,
+    FromPage,
+    Hello,
+    Join,
+    Lobby,
+    Moderate,
+    Offer,
+    Presence,
+    RoomState,
+    Welcome,
+)  # fmt: skip
+from server.call.rules import RoomKeys, RoomRules, printable
+from server.call.signalling import LOBBY_TIMEOUT, MAX_MALFORMED, RoomSignalling
 
-PERSON, VIEWER = "p" * 16, "v" * 16
+KEYS = RoomKeys("h" * 22, "p" * 22, "v" * 22, "https://x/room/p", "https://x/room/v")
+AVATARS = [AvatarInfo("a1", "Ada"), AvatarInfo("b2", "Bob")]
+T = TypeVar("T")
 
 
-class Call:
-    """A state machine, its clock, and sockets numbered from 1; `new` opens one and says hello."""
+class Table:
+    """A room and pages that talk to it."""
 
-    def __init__(self, max_viewers: int = 2) -> None:
-        ice = (IceServer(["stun:example.org:3478"]),)
-        self.rules = Rules(PERSON, VIEWER, "http://here/view/v", max_viewers, ice_servers=ice)
-        tokens: Iterator[int] = itertools.count(1)
-        self.machine = Signalling(self.rules, lambda: f"token-{next(tokens)}")
+    def __init__(self, **rules: Any) -> None:
+        tokens = (f"token-{n}" for n in itertools.count())
+        self.room = RoomSignalling(RoomRules(KEYS, **{"avatars": lambda: AVATARS, **rules}), lambda: next(tokens))
         self.now = 0.0
         self.sockets = itertools.count(1)
+        self.done: list[Action] = []
 
-    def socket(self) -> int:
-        number = next(self.sockets)
-        assert self.machine.connected(number, self.now) == []
-        return number
+    def do(self, actions: list[Action]) -> list[Action]:
+        self.done += actions
+        return actions
 
-    def say(self, socket: int, message: protocol.Message) -> list[Action]:
-        return self.machine.received(socket, message, self.now)
+    def hello(self, key: str, **more: Any) -> tuple[int, list[Action]]:
+        socket = next(self.sockets)
+        return socket, self.do(self.room.hello(socket, Hello(key, **more), self.now))
 
-    def new(self, role: protocol.Role = "viewer", resume: str = "", key: str = "") -> tuple[int, list[Action]]:
-        number = self.socket()
-        return number, self.say(number, Hello(role, key or (PERSON if role == "person" else VIEWER), resume))
+    def say(self, socket: int, message: FromPage) -> list[Action]:
+        return self.do(self.room.received(socket, message, self.now))
 
-    def media(self, socket: int) -> int:
-        """Offer on the socket, answer, and one ping."""
-        (started,) = [a for a in self.say(socket, Offer("sdp")) if isinstance(a, StartMedia)]
-        self.machine.answered(started.media, "answer")
-        self.machine.ping(started.media, self.now)
-        return started.media
+    def enter(self, key: str = KEYS.person, name: str = "Ada", media: bool = True, **join: Any) -> tuple[int, Welcome]:
+        socket, _ = self.hello(key)
+        welcome = said(self.say(socket, Join(name, "a1", **join)), Welcome, socket)
+        if media:
+            self.offer(socket)
+        return socket, welcome
 
+    def offer(self, socket: int) -> int:
+        media = next(a for a in self.say(socket, Offer("sdp")) if isinstance(a, StartMedia)).media
+        self.do(self.room.answered(media, "answer"))
+        self.room.ping(media, self.now)
+        return media
 
-def sent(actions: list[Action], kind: type, socket: int | None = None) -> list:
-    return [a.message for a in actions if isinstance(a, Send) and isinstance(a.message, kind) and socket in (None, a.socket)]
-
-
-def failure(actions: list[Action]) -> Failure:
-    (found,) = sent(actions, Failure)
-    return found
-
-
-def test_the_person_is_welcomed_with_the_viewers_address() -> None:
-    socket, actions = Call().new("person")
-    assert actions == [
-        Send(socket, Welcome("token-1", "http://here/view/v", [IceServer(["stun:example.org:3478"])], 1.0)),
-        Send(socket, RoomState(False, 0)),
-    ]
+    @property
+    def state(self) -> RoomState:
+        """The last that anybody was told."""
+        return [a.message for a in self.done if isinstance(a, Send) and isinstance(a.message, RoomState)][-1]
 
 
-def test_a_viewer_is_not_told_any_address() -> None:
-    _, actions = Call().new("viewer")
-    (welcome,) = sent(actions, Welcome)
-    assert welcome.viewer_url == "" and welcome.resume
+def said(actions: list[Action], kind: type[T], socket: int | None = None) -> T:
+    return next(a.message for a in actions if isinstance(a, Send) and isinstance(a.message, kind) and socket in (None, a.socket))
 
 
-@pytest.mark.parametrize(
-    ("role", "key"), [("person", VIEWER), ("viewer", PERSON), ("person", ""), ("viewer", "é"), ("viewer", "\ud800")]
-)
-def test_a_wrong_key_is_refused(role: protocol.Role, key: str) -> None:
-    call = Call()
-    socket = call.socket()
-    actions = call.say(socket, Hello(role, key))
-    assert failure(actions).code == "not_found" and failure(actions).final
-    assert actions[-1] == HangUp(socket)
-    assert call.say(socket, Offer("sdp")) == []
+def only(actions: list[Action], kind: type[T]) -> list[T]:
+    return [a for a in actions if isinstance(a, kind)]
 
 
-def test_another_version_is_refused() -> None:
-    call = Call()
-    socket = call.socket()
-    actions = call.say(socket, Hello("person", PERSON, version=99))
-    assert "reload" in failure(actions).message and actions[-1] == HangUp(socket)
+def test_from_the_link_to_a_picture() -> None:
+    table = Table()
+    socket, actions = table.hello(KEYS.host)
+    assert said(actions, Lobby) == Lobby("host", AVATARS)
+    actions = table.say(socket, Join("  Ada \u202e Lovelace ", "a1"))
+    welcome = said(actions, Welcome)
+    assert welcome.participant > 0 and welcome.person_link == KEYS.person_link and welcome.viewer_link == KEYS.viewer_link
+    assert only(actions, Seat) == [Seat(welcome.participant, "a1", 0)]
+    assert [(p.name, p.host, p.seated) for p in table.state.people] == [("Ada Lovelace", True, False)]
+    start = only(table.say(socket, Offer("sdp")), StartMedia)[0]
+    assert start.participant == start.member == welcome.participant and start.sdp == "sdp"
+    assert said(table.room.answered(start.media, "its answer"), Answer).sdp == "its answer"
+    table.do(table.room.seated(welcome.participant))
+    assert table.state.people[0].seated
 
 
-def test_an_offer_starts_media_and_the_answer_goes_back() -> None:
-    call = Call()
-    socket, _ = call.new("person")
-    actions = call.say(socket, Offer("their sdp"))
-    assert actions[0] == StartMedia(actions[0].media, "person", "their sdp")
-    assert actions[1:] == [Send(socket, RoomState(True, 0))]
-    assert call.machine.answered(actions[0].media, "our sdp") == [Send(socket, Answer("our sdp"))]
+def test_a_viewer_has_no_seat_and_may_not_invite() -> None:
+    table = Table()
+    socket, actions = table.hello(KEYS.viewer)
+    assert said(actions, Lobby).avatars == []
+    actions = table.say(socket, Join("Eve", "a1"))
+    welcome = said(actions, Welcome)
+    assert (welcome.participant, welcome.person_link, welcome.viewer_link) == (-1, "", "") and not only(actions, Seat)
+    table.offer(socket)
+    assert table.state.viewers == 1 and table.state.people == []
 
 
-def test_a_second_person_is_refused_in_one_sentence() -> None:
-    call = Call()
-    call.media(call.new("person")[0])
-    second, actions = call.new("person")
-    assert failure(actions).code == "taken" and not failure(actions).final and failure(actions).retry_after > 0
-    assert "\n" not in failure(actions).message and failure(actions).message[0].isupper()
-    assert actions[-1] == HangUp(second)
-
-
-def test_the_person_comes_back_with_the_token_on_another_socket() -> None:
-    call = Call()
-    first, welcomed = call.new("person")
-    media = call.media(first)
-    token = sent(welcomed, Welcome)[0].resume
-    second, actions = call.new("person", resume=token)
-    assert actions[:2] == [StopMedia(media), HangUp(first)]
-    assert sent(actions, Welcome, second)[0].resume == token
-    assert call.machine.disconnected(first) == []
-    assert call.machine.socket_of_media == {}
-    assert call.media(second) != media
-
-
-@pytest.mark.parametrize("is_noticed", [True, False])
-def test_a_page_that_lost_only_its_socket_keeps_its_media(is_noticed: bool) -> None:
-    call = Call()
-    first, welcomed = call.new("person")
-    media = call.media(first)
-    if is_noticed:
-        call.machine.disconnected(first)
-    second = call.socket()
-    token = sent(welcomed, Welcome)[0].resume
-    actions = call.say(second, Hello("person", PERSON, token, keep_media=True))
-    assert [a for a in actions if isinstance(a, StopMedia | HangUp)] == ([] if is_noticed else [HangUp(first)])
-    assert sent(actions, Welcome, second)[0].media_kept
-    assert sent(actions, RoomState, second) == [RoomState(True, 0)]
-    assert call.machine.socket_of_media == {media: second}
-    call.now += call.rules.media_timeout + 0.1
-    assert call.machine.tick(call.now)[:2] == [StopMedia(media), HangUp(second)], "kept media still have to give signs of life"
-
-
-def test_media_that_are_gone_cannot_be_kept() -> None:
-    call = Call()
-    hello = Hello("person", PERSON, "token-of-another-server", keep_media=True)
-    assert not sent(call.say(call.socket(), hello), Welcome)[0].media_kept
-    first, welcomed = call.new("viewer")
-    actions = call.say(call.socket(), Hello("viewer", VIEWER, sent(welcomed, Welcome)[0].resume, keep_media=True))
-    assert not sent(actions, Welcome)[0].media_kept and HangUp(first) in actions
-
-
-def test_a_stale_token_is_as_good_as_none() -> None:
-    call = Call()
-    assert sent(call.new("person", resume="long gone")[1], Welcome)
-    assert failure(call.new("person", resume="long gone")[1]).code == "taken"
-
-
-def test_a_viewers_token_does_not_give_the_persons_place() -> None:
-    call = Call()
-    call.media(call.new("person")[0])
-    token = sent(call.new("viewer")[1], Welcome)[0].resume
-    assert failure(call.new("person", resume=token)[1]).code == "taken"
-
-
-def test_living_media_keep_the_place_when_the_socket_closes() -> None:
-    call = Call()
-    person, welcomed = call.new("person")
-    media = call.media(person)
-    assert call.machine.disconnected(person) == []
-    call.now += 2.0
-    assert call.machine.tick(call.now) == []
-    assert call.machine.media == {media: "person"}
-    back, actions = call.new("person", resume=sent(welcomed, Welcome)[0].resume)
-    assert actions[0] == StopMedia(media) and sent(actions, Welcome, back)
-
-
-def test_a_reloaded_page_without_its_token_gets_the_abandoned_place() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    media = call.media(person)
-    call.machine.disconnected(person)
-    again, actions = call.new("person")
-    assert actions[0] == StopMedia(media)
-    assert sent(actions, Welcome, again)[0].resume == "token-2"
-
-
-def test_silence_loses_the_place_and_tells_the_others() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    viewer, _ = call.new("viewer")
-    media, watching = call.media(person), call.media(viewer)
-    call.now += call.rules.dead_after + 0.1
-    call.machine.ping(watching, call.now)
-    assert call.machine.tick(call.now) == [StopMedia(media), HangUp(person), Send(viewer, RoomState(False, 1))]
-    assert sent(call.new("person")[1], Welcome)
-
-
-def test_pings_keep_a_page_alive() -> None:
-    call = Call()
-    media = call.media(call.new("person")[0])
-    for _ in range(20):
-        call.now += 1.0
-        call.machine.ping(media, call.now)
-        assert call.machine.tick(call.now) == []
-
-
-def test_media_that_never_ping_are_given_up() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    call.say(person, Offer("sdp"))
-    call.now += call.rules.media_timeout - 1
-    assert call.machine.tick(call.now) == []
-    call.now += 2
-    assert HangUp(person) in call.machine.tick(call.now)
-
-
-def test_the_dead_make_room_without_waiting_for_a_tick() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    media = call.media(person)
-    call.now += 10
-    _, actions = call.new("person")
-    assert actions[:2] == [StopMedia(media), HangUp(person)] and sent(actions, Welcome)
-
-
-def test_bye_frees_the_place_at_once() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    media = call.media(person)
-    assert call.say(person, Bye()) == [StopMedia(media), HangUp(person)]
-    assert sent(call.new("person")[1], Welcome)
-
-
-def test_a_socket_that_closes_before_any_media_frees_the_place() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    call.machine.disconnected(person)
-    assert sent(call.new("person")[1], Welcome)
-
-
-def test_viewers_are_limited_and_the_next_one_gets_in_when_one_leaves() -> None:
-    call = Call(max_viewers=2)
-    first, _ = call.new("viewer")
-    call.media(first)
-    call.media(call.new("viewer")[0])
-    late, actions = call.new("viewer")
-    assert failure(actions).code == "full" and actions[-1] == HangUp(late)
-    assert "\n" not in failure(actions).message
-    call.say(first, Bye())
-    assert sent(call.new("viewer")[1], Welcome)
-
-
-def test_everyone_hears_who_is_here() -> None:
-    call = Call()
-    viewer, _ = call.new("viewer")
-    assert sent(call.say(viewer, Offer("sdp")), RoomState, viewer) == [RoomState(False, 1)]
-    person, actions = call.new("person")
-    assert sent(actions, RoomState, person) == [RoomState(False, 1)]
-    actions = call.say(person, Offer("sdp"))
-    assert sent(actions, RoomState, viewer) == sent(actions, RoomState, person) == [RoomState(True, 1)]
-    assert sent(call.say(viewer, Bye()), RoomState) == [RoomState(True, 0)]
-
-
-def test_a_new_offer_replaces_the_old_media_and_its_late_answer_is_dropped() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    first = call.media(person)
-    actions = call.say(person, Offer("another"))
-    assert actions[0] == StopMedia(first) and isinstance(actions[1], StartMedia)
-    assert call.machine.answered(first, "late") == []
-    assert call.machine.media_ended(first) == []
-
-
-def test_an_offer_that_cannot_be_answered_leaves_the_place() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    (started, *_) = call.say(person, Offer("nonsense"))
-    actions = call.machine.media_failed(started.media, "one sentence")
-    assert actions[0] == StopMedia(started.media)
-    assert failure(actions) == Failure("media", "One sentence.", final=False)
-    assert isinstance(call.say(person, Offer("better"))[0], StartMedia)
-
-
-def test_a_failed_connection_loses_the_place() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    media = call.media(person)
-    assert call.machine.media_ended(media) == [StopMedia(media), HangUp(person)]
+def test_who_may_take_a_seat_may_also_watch() -> None:
+    table = Table()
+    _, welcome = table.enter(watch=True)
+    assert welcome.participant == -1 and table.state.viewers == 1
 
 
 @pytest.mark.parametrize(
-    "message",
-    [Offer("sdp"), Answer("sdp"), Welcome("t"), RoomState(True, 1), protocol.Ping(1.0), protocol.Camera(0, 0, 1)],
+    ("rules", "join", "code", "may_watch"),
+    [
+        ({"max_people": 1}, Join("B", "b2"), "full", True),
+        ({"max_people": 1, "max_viewers": 0}, Join("B", "b2"), "full", False),
+        ({"admits": lambda person: not person}, Join("B", "b2"), "busy", True),
+        ({"admits": lambda _: False}, Join("B", "b2"), "busy", False),
+        ({"admits": lambda _: False}, Join("B", watch=True), "busy", False),
+        ({"max_viewers": 0}, Join("B", watch=True), "full", False),
+        ({}, Join("B", "nobody's"), "avatar", False),
+        ({}, Join("B"), "avatar", False),
+    ],
 )
-def test_messages_out_of_order_are_refused_and_change_nothing(message: protocol.Message) -> None:
-    call = Call()
-    socket = call.socket()
-    refusal = failure(call.say(socket, message))
-    assert refusal.code == "bad_message" and not refusal.final and "\n" not in refusal.message
-    assert sent(call.say(socket, Hello("person", PERSON)), Welcome)
+def test_who_cannot_come_in_is_told_why_and_stays_in_the_lobby(rules: Any, join: Join, code: str, may_watch: bool) -> None:
+    table = Table(**{k: v for k, v in rules.items() if k != "admits"})
+    table.enter()
+    table.room._rules = RoomRules(KEYS, **{"avatars": lambda: AVATARS, **rules})
+    socket, _ = table.hello(KEYS.person)
+    actions = table.say(socket, join)
+    failure = said(actions, Failure, socket)
+    assert (failure.code, failure.may_watch, failure.final) == (code, may_watch, False) and failure.message.endswith(".")
+    assert actions == [Send(socket, failure)] and len(table.state.people) == 1
 
 
-def test_a_second_hello_is_refused() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    assert failure(call.say(person, Hello("person", PERSON))).code == "bad_message"
+def test_a_wrong_key_and_another_version_are_turned_away() -> None:
+    table = Table()
+    for key, more, code in (("x" * 22, {}, "not_found"), (KEYS.host, {"version": VERSION + 1}, "bad_message")):
+        socket, actions = table.hello(key, **more)
+        assert said(actions, Failure).code == code and only(actions, HangUp) == [HangUp(socket)]
+        assert table.say(socket, Join("A", "a1")) == []
 
 
-def test_a_socket_that_only_talks_nonsense_is_hung_up() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    media = call.media(person)
+def test_a_page_that_comes_back_has_its_seat_and_its_media() -> None:
+    table = Table()
+    socket, welcome = table.enter()
+    media = next(iter(table.room.media))
+    assert table.do(table.room.disconnected(socket)) == []
+    _, actions = table.hello(KEYS.person, resume=welcome.resume, keep_media=True)
+    again = said(actions, Welcome)
+    assert again.participant == welcome.participant and again.media_kept and again.resume == welcome.resume
+    assert not only(actions, StopMedia) and list(table.room.media) == [media]
+    _, actions = table.hello(KEYS.person, resume=welcome.resume)
+    assert only(actions, StopMedia) == [StopMedia(media)] and not said(actions, Welcome).media_kept
+    _, actions = table.hello(KEYS.viewer, resume=welcome.resume)
+    assert said(actions, Lobby).role == "viewer", "a token is of no use with another link"
+
+
+def test_after_a_restart_seats_are_taken_in_their_old_order() -> None:
+    table = Table()
+    table.enter(name="C", order=2)
+    table.enter(name="A", order=0)
+    table.enter(name="B", order=1)
+    table.enter(name="D", order=1)
+    assert [p.name for p in table.state.people] == ["A", "B", "C", "D"]
+
+
+def test_the_host_mutes_removes_locks_and_ends() -> None:
+    table = Table()
+    host, _ = table.enter(KEYS.host)
+    socket, guest = table.enter(name="Guest")
+    assert only(table.say(host, Moderate("mute", guest.participant)), MuteVoice) == [MuteVoice(guest.participant, True)]
+    assert table.state.people[1].muted
+    assert only(table.say(socket, Presence(muted=False)), MuteVoice) == [MuteVoice(guest.participant, False)]
+    table.say(host, Moderate("lock"))
+    assert table.state.locked
+    late, _ = table.hello(KEYS.person)
+    assert said(table.say(late, Join("L", "a1")), Failure).code == "locked"
+    other_host, _ = table.hello(KEYS.host)
+    assert said(table.say(other_host, Join("H", "a1")), Welcome)
+    table.say(host, Moderate("unlock"))
+    assert said(table.say(late, Join("L", "a1")), Welcome)
+    actions = table.say(host, Moderate("remove", guest.participant))
+    assert said(actions, Failure, socket).code == "removed" and only(actions, Unseat) == [Unseat(guest.participant)]
+    _, actions = table.hello(KEYS.person, resume=guest.resume)
+    assert said(actions, Lobby), "the token of who was removed is of no use"
+    actions = table.say(host, Moderate("end"))
+    assert (said(actions, Failure, host).code == "ended" and table.state.people == []) or not table.room.media
+
+
+@pytest.mark.parametrize("act", ["mute", "remove", "lock", "unlock", "end"])
+def test_nobody_else_may(act: Any) -> None:
+    table = Table()
+    _, host = table.enter(KEYS.host)
+    for key in (KEYS.person, KEYS.viewer):
+        socket, _ = table.enter(key)
+        actions = table.say(socket, Moderate(act, host.participant))
+        assert said(actions, Failure).code == "not_allowed" and len(actions) == 1
+
+
+def test_a_member_without_pings_is_lost_and_the_others_are_told() -> None:
+    table = Table(dead_after=3.0)
+    _, first = table.enter()
+    table.now = 2.0
+    _, second = table.enter(name="B")
+    table.now = 4.0
+    actions = table.do(table.room.tick(table.now))
+    assert only(actions, Unseat) == [Unseat(first.participant)] and len(only(actions, StopMedia)) == 1
+    assert [p.id for p in table.state.people] == [second.participant]
+
+
+def test_an_avatar_that_cannot_be_shown_puts_its_person_out_with_the_reason() -> None:
+    table = Table()
+    socket, welcome = table.enter()
+    actions = table.do(table.room.avatar_refused(welcome.participant, "this is none"))
+    assert said(actions, Failure, socket) == Failure("avatar", "This is none.") and only(actions, Unseat)
+
+
+def test_offers_wait_for_their_turn_and_the_newest_counts() -> None:
+    table = Table()
+    socket, _ = table.enter(media=False)
+    first = only(table.say(socket, Offer("1")), StartMedia)[0]
+    assert table.say(socket, Offer("2")) == [] and table.say(socket, Offer("3")) == []
+    table.do(table.room.answered(first.media, "a"))
+    started = only(table.do(table.room.tick(0.1)), StartMedia)
+    assert [s.sdp for s in started] == ["3"] and StopMedia(first.media) in table.done
+
+
+def test_nonsense_is_counted_and_the_lobby_is_not_for_ever() -> None:
+    table = Table()
+    socket, _ = table.hello(KEYS.person)
     for _ in range(MAX_MALFORMED - 1):
-        assert HangUp(person) not in call.machine.malformed(person, "what?")
-    assert call.machine.malformed(person, "what?")[-2:] == [StopMedia(media), HangUp(person)]
-    assert call.machine.malformed(person, "what?") == []
+        assert said(table.say(socket, Offer("x")), Failure).code == "bad_message"
+    assert HangUp(socket) in table.say(socket, Offer("x"))
+    waiting, _ = table.hello(KEYS.person)
+    assert table.room.tick(LOBBY_TIMEOUT - 1) == []
+    assert table.room.tick(LOBBY_TIMEOUT + 1) == [HangUp(waiting)]
 
 
-def test_the_oldest_stranger_of_the_largest_network_goes_for_a_newcomer() -> None:
-    call = Call()
-    lonely = call.socket()
-    crowd = [next(call.sockets) for _ in range(MAX_STRANGERS - 1)]
-    assert [call.machine.connected(number, call.now, "192.0.2.1") for number in crowd] == [[]] * len(crowd)
-    newcomer = next(call.sockets)
-    assert call.machine.connected(newcomer, call.now, "192.0.2.1") == [HangUp(crowd[0])]
-    for socket in (lonely, newcomer):
-        assert sent(call.say(socket, Hello("viewer", VIEWER)), Welcome)
-    call.now += HELLO_TIMEOUT + 1
-    assert call.machine.tick(call.now) == [HangUp(s) for s in crowd[1:]]
-    assert call.machine.connected(next(call.sockets), call.now) == []
+def test_so_many_may_wait_in_the_lobby() -> None:
+    table = Table(max_lobby=2)
+    first, _ = table.hello(KEYS.person)
+    table.hello(KEYS.person)
+    _, actions = table.hello(KEYS.person)
+    assert said(actions, Failure).code == "full" and said(actions, Failure).retry_after > 0
+    table.say(first, Bye())
+    _, actions = table.hello(KEYS.person)
+    assert said(actions, Lobby)
 
 
-def test_a_place_without_an_offer_is_lost() -> None:
-    call = Call(max_viewers=1)
-    silent, _ = call.new("viewer")
-    assert failure(call.new("viewer")[1]).code == "full"
-    call.now += call.rules.media_timeout + 1
-    assert call.machine.tick(call.now) == [HangUp(silent)]
-    assert sent(call.new("viewer")[1], Welcome)
+def test_names_are_shown_without_what_cannot_be_seen() -> None:
+    assert printable("\u202eAda\n\x00  L.\t") == "Ada L." and printable("\u200b \n") == ""
+    table = Table()
+    table.enter(name="\n")
+    assert table.state.people[0].name == "Guest"
 
 
-def test_one_place_is_not_spoken_of_as_several() -> None:
-    call = Call(max_viewers=1)
-    call.media(call.new("viewer")[0])
-    assert "all 1" not in failure(call.new("viewer")[1]).message.lower()
+@given(st.data())
+def test_whatever_is_said_each_medium_has_one_member_and_each_seat_one_person(data: st.DataObject) -> None:
+    table = Table(max_people=3, max_viewers=2)
+    seats: set[int] = set()
+    media: set[int] = set()
+    sockets: list[int] = []
+    tokens = [""]
 
+    def carry_out(actions: list[Action]) -> None:
+        for action in table.do(actions):
+            match action:
+                case Seat(participant):
+                    assert participant not in seats
+                    seats.add(participant)
+                case Unseat(participant):
+                    seats.remove(participant)
+                case StartMedia(medium):
+                    assert medium not in media
+                    media.add(medium)
+                case StopMedia(medium):
+                    media.remove(medium)
+                case Send(_, Welcome() as welcome):
+                    tokens.append(welcome.resume)
+        assert set(table.room.media) <= media and len(seats) <= 3
+        assert {p.id for p in table.room._told.people} == seats
 
-def test_an_offer_while_one_is_answered_waits_and_the_last_one_counts() -> None:
-    call = Call()
-    person, _ = call.new("person")
-    (first, *_) = call.say(person, Offer("first"))
-    assert call.say(person, Offer("second")) == [] == call.say(person, Offer("third"))
-    assert call.machine.tick(call.now) == []
-    call.machine.answered(first.media, "answer")
-    stopped, started = call.machine.tick(call.now)
-    assert stopped == StopMedia(first.media) and started.sdp == "third"
-    call.machine.answered(started.media, "answer")
-    assert call.machine.tick(call.now) == []
-
-
-def test_offers_without_end_are_paced_and_nobody_is_kept_waiting_by_them() -> None:
-    call = Call(max_viewers=4)
-    floods = [call.new("viewer")[0] for _ in range(3)]
-    started, asked, waited = 0, 0.0, 0.0
-    for step in range(400):  # ten seconds, an offer of each every 25 ms
-        call.now += 0.025
-        actions = [a for socket in floods for a in call.say(socket, Offer("sdp"))]
-        if step == 200:
-            asked = call.now
-            actions += call.say(call.new("viewer")[0], Offer("honest"))
-        if step % 10 == 0:
-            actions += call.machine.tick(call.now)
-        for action in actions:
-            if isinstance(action, StartMedia):
-                started += 1
-                call.machine.answered(action.media, "answer")
-                call.machine.ping(action.media, call.now)
-                if action.sdp == "honest":
-                    waited = call.now - asked + 0.001
-    assert started <= 3 + 10 * 5 and 0 < waited < 2.0
-
-
-def test_no_offer_of_a_page_that_has_left_is_answered() -> None:
-    call = Call()
-    viewer, _ = call.new("viewer")
-    call.say(viewer, Offer("first"))
-    call.say(viewer, Offer("second"))
-    call.say(viewer, Bye())
-    assert call.machine.tick(call.now + 1) == []
-
-
-def test_closing_ends_everything() -> None:
-    call = Call()
-    person, viewer, stranger = call.new("person")[0], call.new("viewer")[0], call.socket()
-    media, watching = call.media(person), call.media(viewer)
-    assert call.machine.close() == [
-        StopMedia(media),
-        StopMedia(watching),
-        HangUp(person),
-        HangUp(viewer),
-        HangUp(stranger),
-    ]
-    assert call.machine.tick(1e9) == [] and call.machine.disconnected(person) == []
-
-
-MESSAGES = st.one_of(
-    st.builds(
-        Hello,
-        role=st.sampled_from(["person", "viewer"]),
-        key=st.sampled_from([PERSON, VIEWER, "x"]),
-        resume=st.sampled_from(["", "token-1", "token-2", "token-3"]),
-    ),
-    st.just(Offer("sdp")),
-    st.just(Bye()),
-    st.just(Answer("sdp")),
-)
-NUMBERS = st.integers(1, 12)
-EVENTS = st.one_of(
-    st.tuples(st.just("connected")),
-    st.tuples(st.just("received"), NUMBERS, MESSAGES),
-    st.tuples(st.just("malformed"), NUMBERS),
-    st.tuples(st.just("disconnected"), NUMBERS),
-    st.tuples(st.sampled_from(["answered", "media_failed", "media_ended", "ping"]), NUMBERS),
-    st.tuples(st.just("tick"), st.floats(0, 20)),
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(EVENTS, max_size=60))
-def test_whatever_happens_the_rules_hold(events: list[tuple]) -> None:
-    call = Call(max_viewers=2)
-    machine = call.machine
-    opened: set[int] = set()
-    started: set[int] = set()
-    for name, *rest in events:
-        if name == "connected":
-            number = next(call.sockets)
-            actions = machine.connected(number, call.now)
-            opened.add(number)
-        elif name == "received":
-            actions = machine.received(rest[0], rest[1], call.now)
-        elif name == "malformed":
-            actions = machine.malformed(rest[0], "what?")
-        elif name == "disconnected":
-            opened.discard(rest[0])
-            actions = machine.disconnected(rest[0])
-        elif name == "tick":
-            call.now += rest[0]
-            actions = machine.tick(call.now)
-        elif name == "ping":
-            machine.ping(rest[0], call.now)
-            actions = []
-        else:
-            arguments = [] if name == "media_ended" else ["text"]
-            actions = getattr(machine, name)(rest[0], *arguments)
-        for action in actions:
-            if isinstance(action, StartMedia):
-                assert action.media not in started
-                started.add(action.media)
-            elif isinstance(action, StopMedia):
-                started.remove(action.media)
-            elif isinstance(action, Send):
-                assert action.socket in opened, "sent on a socket that is not open"
-                assert protocol.decode(protocol.encode(action.message)) == action.message
-            else:
-                opened.discard(action.socket)
-        assert set(machine.media) == started
-        roles = list(machine.media.values())
-        assert roles.count("person") <= 1 and roles.count("viewer") <= 2
-        assert set(machine.socket_of_media.values()) <= opened
+    for _ in range(data.draw(st.integers(1, 25))):
+        table.now += data.draw(st.sampled_from([0.0, 0.1, 1.0, 4.0]))
+        kind = data.draw(st.sampled_from(["hello", "say", "gone", "answered", "failed", "ended", "ping", "tick", "refused"]))
+        if kind == "hello":
+            key = data.draw(st.sampled_from([KEYS.host, KEYS.person, KEYS.viewer, "x"]))
+            socket = next(table.sockets)
+            sockets.append(socket)
+            hello = Hello(key, data.draw(st.sampled_from(tokens)), keep_media=data.draw(st.booleans()))
+            carry_out(table.room.hello(socket, hello, table.now))
+        elif kind == "say" and sockets:
+            who = data.draw(st.sampled_from([*seats, 99]))
+            message = data.draw(
+                st.sampled_from(
+                    [
+                        Join("A", "a1"),
+                        Join("A", watch=True),
+                        Offer("s"),
+                        Bye(),
+                        Presence(True),
+                        Moderate("remove", who),
+                        Moderate("end"),
+                    ]
+                )
+            )
+            carry_out(table.room.received(data.draw(st.sampled_from(sockets)), message, table.now))
+        elif kind == "gone" and sockets:
+            carry_out(table.room.disconnected(data.draw(st.sampled_from(sockets))))
+        elif kind == "tick":
+            carry_out(table.room.tick(table.now))
+        elif kind == "refused" and seats:
+            carry_out(table.room.avatar_refused(data.draw(st.sampled_from(sorted(seats))), "no"))
+        elif table.room.media:
+            medium = data.draw(st.sampled_from(sorted(table.room.media)))
+            if kind == "ping":
+                table.room.ping(medium, table.now)
+            elif kind == "answered":
+                carry_out(table.room.answered(medium, "a"))
+            elif kind == "failed":
+                carry_out(table.room.media_failed(medium, "no"))
+            elif kind == "ended":
+                carry_out(table.room.media_ended(medium))
+    carry_out(table.room.close())
+    assert media == set()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.call.room_protocol import AvatarInfo, IceServer, Role
+from server.call.protocol import AvatarInfo, IceServer, Role
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""What a room's state machine (`server/call/room_signalling.py`) wants done."""
+"""What a room's state machine (`server/call/signalling.py`) wants done."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from server.call.room_protocol import ToPage
+from server.call.protocol import ToPage
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+import type { Welcome } from "../protocol";
+import { linkSentence } from "../words";
+import type { Announcer } from "./announcer";
+import { openDialog } from "./dialog";
+import { h } from "./dom";
+
+/** A dialog with the links for others: what each allows, and a button that copies it. */
+export function showInvite({ person_link, viewer_link }: Welcome, announcer: Announcer): void {
+  openDialog(
+    "Invite others",
+    "invite",
+    link("person", "To join", person_link, announcer),
+    link("viewer", "To watch", viewer_link, announcer),
+  );
+}
+
+function link(kind: "person" | "viewer", title: string, address: string, announcer: Announcer): HTMLElement {
+  const url = new URL(address, location.href).href;
+  const field = h("input", { class: "field", readonly: true, value: url, id: `link-${kind}`, "data-testid": `link-${kind}`, "aria-describedby": `what-${kind}` });
+  const copy = h("button", { type: "button", class: "button", "data-testid": `copy-${kind}`, "aria-label": `Copy the link to ${kind === "person" ? "join" : "watch"}` }, "Copy");
+  copy.addEventListener("click", () => {
+    void copied(url, field).then((done) => {
+      copy.textContent = done ? "Copied" : "Copy";
+      announcer.say(done ? "Link copied." : "The browser did not let the page copy; the link is selected, copy it by hand.");
+    });
+  });
+  return h(
+    "section",
+    { class: "invite-link" },
+    h("label", { for: field.id }, title),
+    h("div", { class: "invite-row" }, field, copy),
+    h("p", { class: "soft small", id: `what-${kind}` }, linkSentence(kind, url)),
+  );
+}
+
+async function copied(text: string, field: HTMLInputElement): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    field.focus();
+    field.select();
+    return false;
+  }
+}
