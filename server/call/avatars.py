@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -50,6 +51,11 @@ class AvatarCatalog:
     def get(self, identity: str) -> CatalogEntry | None:
         """The avatar of an id."""
         return self._entries.get(identity)
+
+    async def keep_fresh(self) -> None:
+        """`refresh` in a thread, when the last look was a while ago."""
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            await asyncio.to_thread(self.refresh)
 
     def refresh(self, *, strict: bool = False) -> None:
         """Look at what is there. strict: raise `AvatarFileError` for a named file that is none, instead of leaving it out."""

@@ -39,8 +39,8 @@ from realtime.sending import make_live
 from realtime.speech import make_direct, make_speech_sender
 from realtime.tracks import AvatarTrack, feed_webcam
 from server.call import aiortc_fixes
-from server.call.offer import CheckedOffer, MediaLine, check_offer
 from server.call.actions import StartMedia
+from server.call.offer import CheckedOffer, MediaLine, check_offer
 from server.call.protocol import (
     MAX_SOUND_LINES,
     FromPage,

@@ -20,8 +20,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from server.call.fairness import Pace
 from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.fairness import Pace
 from server.call.protocol import (
     VERSION,
     Answer,
@@ -39,7 +39,7 @@ from server.call.protocol import (
     RoomState,
     Welcome,
 )
-from server.call.rules import RoomRules, as_sentence, printable, same
+from server.call.rules import RoomRules, as_sentence, printable, room_link, same
 
 LOBBY_TIMEOUT = 3600.0
 """Seconds that a page may stay in the lobby."""
@@ -282,7 +282,7 @@ class RoomSignalling:
         invites = member.role != "viewer"
         welcome = Welcome(
             member.token, member.role, member.number if member.is_person else -1, member.order,
-            keys.person_link if invites else "", keys.viewer_link if invites else "",
+            room_link(rules.base_url, keys.person) if invites else "", room_link(rules.base_url, keys.viewer) if invites else "",
             list(rules.ice_servers), rules.heartbeat, kept,
         )  # fmt: skip
         changes = self._tell()

@@ -13,7 +13,6 @@ import numpy as np
 from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from server.call.room import Room
 from server.call.protocol import (
     Answer,
     Failure,
@@ -28,6 +27,7 @@ from server.call.protocol import (
     decode_from_server,
     encode,
 )  # fmt: skip
+from server.call.room import Room
 
 VOICES = 3
 T = TypeVar("T")

@@ -14,8 +14,8 @@ import pytest
 from aiortc import MediaStreamTrack
 
 from server.call.avatars import AvatarCatalog, CatalogEntry
-from server.call.room import Room
 from server.call.protocol import Failure, Join, Labels, Moderate, Presence, RoomState, Stats, ViewerCamera, Welcome
+from server.call.room import Room
 from server.call.rules import RoomKeys, RoomSettings
 from tests.server.call.room_page import RoomPage
 
