@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.room.messages import MAX_LINE
 from realtime.room import messages
-from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, ServerEnd
+from realtime.room.messages import MAX_LINE, Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, ServerEnd
 
 SAID = [
     Ready(), Joined(3), Refused(3, "no"), Beat([1, 2], [2]), Rendered([(0, 7)], {"splat": 2.5}), Failed("it cannot"),
