@@ -316,9 +316,9 @@ class _RoomLoop:
         def fill(out: Pixels) -> None:
             out[:] = self._canvas
 
-        for slot, _ in job.rows:
-            self._memory.pictures[slot].write(height, width, arrival, fill)
-        self._say(Rendered(list(job.rows), dict(self._pipeline.timings)))
+        pictures = self._memory.pictures
+        rows = [(slot, generation, pictures[slot].write(height, width, arrival, fill)) for slot, generation in job.rows]
+        self._say(Rendered(rows, dict(self._pipeline.timings)))
 
     def _shown(self, shot: Shot, seats: dict[int, seating.Seat]) -> tuple[list[Shown], float]:
         """The avatars of a picture, and when the newest webcam picture in it came; 0 when none has."""

@@ -47,6 +47,24 @@ async def test_pictures_follow_the_webcams_and_rest_when_none_comes() -> None:
         await here.until_shown(screen, 230)
 
 
+async def test_a_picture_that_several_see_is_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[int] = []
+
+    async with room(lit=True) as here:
+        convert = here.worker._convert
+        monkeypatch.setattr(here.worker, "_convert", lambda slot, sequence: converted.append(0) or convert(slot, sequence))
+        await here.seat(1)
+        screens = [here.watch()[0] for _ in range(4)]
+        await until(lambda: all(screen.count for screen in screens))
+        del converted[:]
+        counts = [screen.count for screen in screens]
+        await here.until_shown(screens[0], 200)
+        await until(lambda: all(screen.shows(200, 200, 200) for screen in screens))
+        await until(lambda: not here.worker.driven)
+        each = [screen.count - count for screen, count in zip(screens, counts, strict=True)]
+        assert min(each) > 5 and max(each) <= len(converted) <= max(each) + 1
+
+
 async def test_webcams_of_any_size_are_taken() -> None:
     async with room(lit=True) as here:
         await here.seat(1)

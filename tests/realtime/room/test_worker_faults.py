@@ -165,7 +165,8 @@ async def test_nonsense_in_the_memory_ends_the_process_at_the_most() -> None:
             here.webcam(1, 200)
             view.look(ViewRequest(orbit=True, yaw=0.1 * seed))
             here.worker.recalibrate(1)
-            rows = [(slot, view.generation) for slot in (0, 1, 3, 77, 1 << 40)]
+            seen = here.worker._memory.pictures[0].copy()
+            rows = [(slot, view.generation, 1 if seen is None else seen.sequence) for slot in (0, 1, 3, 77, 1 << 40)]
             here.worker._receive(Rendered(rows, {}))
             await asyncio.sleep(0.01)
             sizes.add(None if screen.frame is None else (screen.frame.width % 2, screen.frame.height % 2))
