@@ -67,7 +67,7 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
 
 
 class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
-    """One picture, which lies in the slots of all `rows`: slot, generation, and its sequence number there. stages: milliseconds."""
+    """One picture, which lies in the slots of all `rows`: slot, generation, and its sequence number. stages: milliseconds."""
 
     rows: list[tuple[Number, Number, Sequence]]
     stages: dict[str, Milliseconds]
