@@ -1,6 +1,7 @@
 """A server in a process of its own with the fake pipeline and a log, for attackers to have a go at.
 
-`python -m tests.server.call.attacks.stage` is that process: it prints its addresses as JSON and serves until SIGTERM.
+`python -m tests.server.call.attacks.stage` is that process: it prints its port and the keys of its first room as JSON, and serves
+until SIGTERM.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -26,26 +28,33 @@ from aiortc import MediaStreamTrack
 
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import ice
-from server.call.protocol import Role
+from server.call.protocol import Join, Role
+from server.call.rules import RoomKeys
+from tests.fakes import fake_avatar
+from tests.models.makers import png
 
 ATTACKERS = Path(__file__).with_name("attackers.py")
-PERSON_KEY, VIEWER_KEY = "person-key-of-the-test", "viewer-key-of-the-test"
 
 
 @dataclass
 class Stage:
-    """A running server. `log` is what it writes to stderr."""
+    """A running server. keys: of its first room. log: what it writes to stderr. has_ipv6: whether it listens on ::1 too."""
 
     process: subprocess.Popen[str]
     port: int
+    keys: RoomKeys
     log: Path
     has_ipv6: bool
-    """Whether it listens on ::1 too."""
 
     @property
     def socket(self) -> str:
         """The signalling socket's address."""
         return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def base(self) -> str:
+        """The address of its pages."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def handles(self) -> int:
@@ -62,16 +71,34 @@ class Stage:
         """Bytes of resident memory."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
-    def page(self, role: Role, resume: str = "", cookie: str = "", webcam: MediaStreamTrack | None = None) -> BenchPage:
-        """A page without a browser; the person's has a webcam."""
-        if role == "person" and webcam is None:
+    @property
+    def render_processes(self) -> set[int]:
+        """The ids of the processes that draw."""
+        found = set()
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                found |= {child.pid} if "spawn_main" in " ".join(child.cmdline()) else set()
+        return found
+
+    def page(
+        self,
+        role: Role,
+        keys: RoomKeys | None = None,
+        join: Join | None = None,
+        *,
+        resume: str = "",
+        cookie: str = "",
+        webcam: MediaStreamTrack | None = None,
+    ) -> BenchPage:
+        """A page without a browser; with an avatar it has a webcam. keys: of the room; the first when left out."""
+        if role != "viewer" and webcam is None:
             webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), 200, np.uint8)))
-        key = PERSON_KEY if role == "person" else VIEWER_KEY
-        return BenchPage(self.socket, role, key, webcam=webcam, resume=resume, cookie=cookie)
+        key = getattr(keys or self.keys, role)
+        return BenchPage(self.socket, key, join, webcam=webcam, resume=resume, cookie=cookie)
 
     def status(self, timeout: float = 5.0) -> str:
         """The server's `healthz`, over a new connection."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=timeout) as answer:
+        with urllib.request.urlopen(f"{self.base}/healthz", timeout=timeout) as answer:
             return str(json.loads(answer.read())["status"])
 
     @contextmanager
@@ -96,7 +123,8 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     """A server until the block ends; SIGTERM must end it within 5 s, with status 0."""
     ice.install()  # the pages run in this process, where another test's server may have chosen addresses and ports
     log = folder / "log"
-    settings.setdefault("host", "::" if _has_ipv6() else "127.0.0.1")
+    (folder / "me.avatar").write_bytes(fake_avatar(preview=png()))
+    settings = {"host": "::" if _has_ipv6() else "127.0.0.1", "avatar_folder": str(folder), **settings}
     with open(log, "wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.server.call.attacks.stage", json.dumps(settings)],
@@ -106,7 +134,8 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     try:
         line = process.stdout.readline()
         assert line, log.read_text()
-        running = Stage(process, json.loads(line)["port"], log, settings["host"] == "::")
+        told = json.loads(line)
+        running = Stage(process, told["port"], RoomKeys(*told["keys"]), log, settings["host"] == "::")
         deadline = time.monotonic() + 60
         while _loading(running) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -129,7 +158,7 @@ def _has_ipv6() -> bool:
 
 def _loading(running: Stage) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{running.port}/readyz", timeout=5).close()
+        urllib.request.urlopen(f"{running.base}/readyz", timeout=5).close()
     except OSError:
         return True
     return False
@@ -151,8 +180,9 @@ if __name__ == "__main__":
     from tests.server.call.serving import FAKE
 
     def announce(addresses: Addresses) -> None:
-        print(json.dumps({"port": int(addresses.person.split(":")[2].split("/")[0])}), flush=True)
+        links = [addresses.host, addresses.person, addresses.viewer]
+        keys = [link.rpartition("/")[2] for link in links]
+        print(json.dumps({"port": urlsplit(addresses.host).port, "keys": keys}), flush=True)
 
     wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(sys.argv[1]).items()}
-    defaults: dict[str, Any] = {"person_key": PERSON_KEY, "viewer_key": VIEWER_KEY, "ice_addresses": ("127.0.0.1",)}
-    run(FAKE.with_values(**(defaults | wanted)), announce)
+    run(FAKE.with_values(**({"ice_addresses": ("127.0.0.1",)} | wanted)), announce)
