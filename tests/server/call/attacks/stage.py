@@ -6,6 +6,7 @@ until SIGTERM.
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -15,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from tests.fakes import fake_avatar
 from tests.models.makers import png
 
 ATTACKERS = Path(__file__).with_name("attackers.py")
+AVATAR = fake_avatar(preview=png())
+"""The file that everybody takes."""
 
 
 @dataclass
@@ -45,6 +48,8 @@ class Stage:
     keys: RoomKeys
     log: Path
     has_ipv6: bool
+    first_room: set[int] = field(default_factory=set)
+    """The process that draws for the first room."""
 
     @property
     def socket(self) -> str:
@@ -96,6 +101,20 @@ class Stage:
         key = getattr(keys or self.keys, role)
         return BenchPage(self.socket, key, join, webcam=webcam, resume=resume, cookie=cookie)
 
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, dict[str, str]]:
+        """Status, body and headers of a reply; the path goes out as it is."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, headers=headers or {})
+            reply = connection.getresponse()
+            return reply.status, reply.read(), {name.lower(): value for name, value in reply.getheaders()}
+        finally:
+            connection.close()
+
+    def create(self, key: str) -> tuple[int, bytes]:
+        """Ask for another room."""
+        return self.ask("POST", "/rooms", {"Authorization": f"Bearer {key}"})[:2]
+
     def status(self, timeout: float = 5.0) -> str:
         """The server's `healthz`, over a new connection."""
         with urllib.request.urlopen(f"{self.base}/healthz", timeout=timeout) as answer:
@@ -123,7 +142,7 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     """A server until the block ends; SIGTERM must end it within 5 s, with status 0."""
     ice.install()  # the pages run in this process, where another test's server may have chosen addresses and ports
     log = folder / "log"
-    (folder / "me.avatar").write_bytes(fake_avatar(preview=png()))
+    (folder / "me.avatar").write_bytes(AVATAR)
     settings = {"host": "::" if _has_ipv6() else "127.0.0.1", "avatar_folder": str(folder), **settings}
     with open(log, "wb") as stream:
         process = subprocess.Popen(
@@ -139,6 +158,7 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
         deadline = time.monotonic() + 60
         while _loading(running) and time.monotonic() < deadline:
             time.sleep(0.05)
+        running.first_room = running.render_processes
         yield running
         process.send_signal(signal.SIGTERM)
         assert process.wait(5 + 3) == 0, log.read_text()  # 3: for a busy machine

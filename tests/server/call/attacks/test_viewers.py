@@ -9,26 +9,15 @@ from contextlib import suppress
 
 import pytest
 from aiortc.sdp import SessionDescription
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from server.benchmarks.call_client import BenchPage
-from server.call.protocol import (
-    Bye,
-    Failure,
-    Hello,
-    Join,
-    Offer,
-    Pong,
-    ToPage,
-    ViewerCamera,
-    Welcome,
-    decode_from_server,
-    encode,
-)
+from server.call.protocol import Bye, Join, Offer, Pong, ViewerCamera, encode
 from tests.server.call.attacks.offers import largest, offer, shapes
 from tests.server.call.attacks.stage import Stage
 from tests.server.call.attacks.unharmed import unharmed_call
+from tests.server.call.attacks.visitor import visit
 from tests.server.call.serving import until
 
 pytestmark = pytest.mark.timeout(60)
@@ -37,27 +26,15 @@ SECONDS = 1.0
 """Of each kind of flood."""
 
 
-async def _watch(socket: ClientConnection, server: Stage) -> None:
-    await socket.send(encode(Hello(server.keys.viewer)))
-    await socket.send(encode(Join(watch=True)))
-
-
-async def _hear(socket: ClientConnection, kind: type[ToPage]) -> ToPage:
-    """What is said until such a message comes; returns it."""
-    while not isinstance(said := decode_from_server(await socket.recv()), kind):
-        pass
-    return said
-
-
 async def _offer(server: Stage, offers: list[str], seconds: float) -> int:
     """Offers without end on one socket after the other; returns how many."""
     count, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            async with asyncio.timeout(seconds), connect(server.socket, max_size=None, close_timeout=0.1) as socket:
-                await _watch(socket, server)
+            async with asyncio.timeout(seconds), visit(server, server.keys.viewer) as visitor:
+                await visitor.say(Join(watch=True))
                 while time.monotonic() < end:
-                    await socket.send(encode(Offer(offers[count % len(offers)])))
+                    await visitor.say(Offer(offers[count % len(offers)]))
                     count += 1
                     await asyncio.sleep(0.01)
         except (ConnectionClosed, OSError, TimeoutError):
@@ -78,11 +55,8 @@ async def test_more_sources_than_a_report_can_name(server: Stage) -> None:
     ports = len(server.media_ports)
     async with unharmed_call(server) as person:
         sources = "".join(f"a=ssrc:{i} cname:x\r\n" for i in range(1, 301))
-        async with connect(server.socket) as socket:
-            await _watch(socket, server)
-            await socket.send(encode(Offer(offer(sources))))
-            said = await _hear(socket, Failure)
-            assert isinstance(said, Failure)
+        async with visit(server, server.keys.viewer) as visitor:
+            said = await visitor.refused(Join(watch=True), Offer(offer(sources)))
             assert said.code == "media" and not said.final
         kind = next(m.fmt[0] for m in SessionDescription.parse(person.pc.remoteDescription.sdp).media if m.kind == "video")
         dtls = person.pc.sctp.transport  # type: ignore[union-attr]
@@ -108,10 +82,9 @@ async def test_messages_without_end_and_pages_that_never_read(server: Stage) -> 
                     await loud.socket.send(encode(Bye()) + " " * 1000 + "x")
             await asyncio.sleep(1.0)
         for _ in range(30):
-            async with connect(server.socket) as socket:
-                await _watch(socket, server)
-                await _hear(socket, Welcome)
-                await socket.send(encode(Bye()))
+            async with visit(server, server.keys.viewer) as visitor:
+                await visitor.join(Join(watch=True))
+                await visitor.say(Bye())
         assert server.memory - before < MEMORY
 
 
