@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import platformdirs
+
 from models import avatar_file
 from models.errors import AvatarFileError, VisavisError
 
@@ -20,6 +22,11 @@ LOOK_EVERY = 5.0
 MOST = 200
 """Avatars that are offered."""
 PREVIEW = "front"
+
+
+def default_folder() -> Path:
+    """Where avatars are looked for when no folder is named (XDG's data home on Linux)."""
+    return Path(platformdirs.user_data_dir("visavis", appauthor=False)) / "avatars"
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class AvatarCatalog:
             entry = entry_of(path.stem, data)
         except OSError as error:
             if strict:
-                raise AvatarFileError(f"an avatar file was expected at {path}, it cannot be read ({error.strerror})") from None
+                raise AvatarFileError(f"an avatar file was expected at {path}, it cannot be read ({error.strerror}); check the path") from None
             return None
         except VisavisError as error:
             if strict:

@@ -159,7 +159,8 @@ class ServerConfig(BaseSettings):
         (), description="Avatar files that people can take; the built-in portrait when there are none at all."
     )
     avatar_folder: Path | None = Field(
-        None, description="Folder of further avatars; one that is added while the server runs counts."
+        None,
+        description="Folder of further avatars, looked into while the server runs; the user's own (XDG) when left out.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 to be reached by others.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 for a free one.")

@@ -54,7 +54,11 @@ def _settings(function: Function) -> Function:
 
     for name, field in reversed(ServerConfig.model_fields.items()):
         flag, default = f"--{name.replace('_', '-')}", field.get_default()
-        shown = "" if default in (None, "", ()) or field.default_factory or name == "web_dir" else f"  [default: {default}]"
+        shown = (
+            ""
+            if default is None or default in ("", (), {}) or field.default_factory or name == "web_dir"
+            else f"  [default: {default}]"
+        )
         text = f"{field.description}{'' if field.annotation is bool else shown}"
         if field.annotation is bool:
             option = click.option(flag, name, is_flag=True, default=None, help=text)
@@ -81,7 +85,7 @@ def command(size: str | None, file: Path | None, as_json: bool, **given: Any) ->
     from models import avatar_file
     from models.heads.registry import by_name
     from server import builtin
-    from server.call import links
+    from server.call import avatars, links
     from server.call.app import run
     from server.call.config import load
 
@@ -89,7 +93,9 @@ def command(size: str | None, file: Path | None, as_json: bool, **given: Any) ->
     if size is not None:
         options["width"], options["height"] = _size(size)
     config = load(options, file)  # refuses what cannot work before anything is loaded
-    if not config.avatars:
+    folder = config.avatar_folder or avatars.default_folder()
+    config = config.with_values(avatar_folder=folder)
+    if not config.avatars and not any(folder.glob(f"*{avatars.SUFFIX}")):
         config = config.with_values(avatars=(builtin.avatar_path(announce=note),))
     for avatar in config.avatars:
         loaded = avatar_file.load(avatar)

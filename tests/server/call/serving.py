@@ -117,7 +117,7 @@ async def running(
     with TemporaryDirectory() as folder:
         for name, data in (avatars or {"me": fake_avatar()}).items():
             (Path(folder) / f"{name}.avatar").write_bytes(data)
-        config = FAKE.with_values(avatar_folder=Path(folder), **settings)
+        config = FAKE.with_values(**{"avatar_folder": Path(folder), **settings})
         config = config if web_dir is None else config.with_values(web_dir=web_dir)
         parts: list[Any] = []
         announced = asyncio.Event()

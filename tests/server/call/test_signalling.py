@@ -29,7 +29,7 @@ from server.call.protocol import (
 from server.call.rules import RoomKeys, RoomRules, printable
 from server.call.signalling import LOBBY_TIMEOUT, MAX_MALFORMED, RoomSignalling
 
-KEYS = RoomKeys("h" * 22, "p" * 22, "v" * 22, "https://x/room/p", "https://x/room/v")
+KEYS = RoomKeys("h" * 22, "p" * 22, "v" * 22)
 AVATARS = [AvatarInfo("a1", "Ada"), AvatarInfo("b2", "Bob")]
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Table:
 
     def __init__(self, **rules: Any) -> None:
         tokens = (f"token-{n}" for n in itertools.count())
-        self.room = RoomSignalling(RoomRules(KEYS, **{"avatars": lambda: AVATARS, **rules}), lambda: next(tokens))
+        self.room = RoomSignalling(RoomRules(KEYS, "https://x", **{"avatars": lambda: AVATARS, **rules}), lambda: next(tokens))
         self.now = 0.0
         self.sockets = itertools.count(1)
         self.done: list[Action] = []
@@ -88,7 +88,8 @@ def test_from_the_link_to_a_picture() -> None:
     assert said(actions, Lobby) == Lobby("host", AVATARS)
     actions = table.say(socket, Join("  Ada \u202e Lovelace ", "a1"))
     welcome = said(actions, Welcome)
-    assert welcome.participant > 0 and welcome.person_link == KEYS.person_link and welcome.viewer_link == KEYS.viewer_link
+    assert welcome.participant > 0 and welcome.person_link == f"https://x/room/{KEYS.person}"
+    assert welcome.viewer_link == f"https://x/room/{KEYS.viewer}"
     assert only(actions, Seat) == [Seat(welcome.participant, "a1", 0)]
     assert [(p.name, p.host, p.seated) for p in table.state.people] == [("Ada Lovelace", True, False)]
     start = only(table.say(socket, Offer("sdp")), StartMedia)[0]
