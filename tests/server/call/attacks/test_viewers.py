@@ -9,11 +9,10 @@ from contextlib import suppress
 
 import pytest
 from aiortc.sdp import SessionDescription
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from server.benchmarks.call_client import BenchPage
-from server.call.protocol import Bye, Join, Offer, Pong, ViewerCamera, encode
+from server.call.protocol import Bye, Join, Moderate, Offer, Pong, ViewerCamera, encode
 from tests.server.call.attacks.offers import largest, offer, shapes
 from tests.server.call.attacks.stage import Stage
 from tests.server.call.attacks.unharmed import unharmed_call
@@ -73,11 +72,12 @@ async def test_more_sources_than_a_report_can_name(server: Stage) -> None:
 async def test_messages_without_end_and_pages_that_never_read(server: Stage) -> None:
     async with unharmed_call(server):
         before = server.memory
-        async with connect(server.socket, close_timeout=0.1) as deaf, server.page("viewer") as loud:
-            deaf.transport.pause_reading()
+        async with visit(server, server.keys.viewer) as deaf, server.page("viewer") as loud:
+            await deaf.join(Join(watch=True))
+            deaf.socket.transport.pause_reading()
             with suppress(ConnectionClosed):  # who says so much nonsense is hung up on
                 for _ in range(500):
-                    await deaf.send("nonsense")
+                    await deaf.say(Moderate("lock"))  # which is answered each time
                     loud.say(ViewerCamera(orbit=True, yaw=0.1))
                     await loud.socket.send(encode(Bye()) + " " * 1000 + "x")
             await asyncio.sleep(1.0)
