@@ -118,8 +118,8 @@ async def test_what_is_served_is_bounded_too() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [b"\x16\x03\x01\0\xc8" + bytes(200), b"POST / HTTP/1.1\r\n\r\n", b"POST /rooms/x HTTP/1.1\r\n\r\n", b"PUT /rooms HTTP/1.1\r\n\r\n",
-     b"EHLO x\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n",
+    [b"\x16\x03\x01\0\xc8" + bytes(200), b"POST / HTTP/1.1\r\n\r\n", b"POST /rooms/x HTTP/1.1\r\n\r\n",
+     b"PUT /rooms HTTP/1.1\r\n\r\n", b"EHLO x\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n",
      b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200, b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, b"\r\n\r\n"],
 )  # fmt: skip
 async def test_what_is_no_request_is_closed_at_once(words: bytes) -> None:

@@ -29,6 +29,7 @@ from aiortc import MediaStreamTrack
 
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import ice
+from server.call.avatars import entry_of
 from server.call.protocol import Join, Role
 from server.call.rules import RoomKeys
 from tests.fakes import fake_avatar
@@ -36,7 +37,8 @@ from tests.models.makers import png
 
 ATTACKERS = Path(__file__).with_name("attackers.py")
 AVATAR = fake_avatar(preview=png())
-"""The file that everybody takes."""
+AVATAR_ID = entry_of("me", AVATAR).id
+"""Of the avatar that everybody takes."""
 
 
 @dataclass

@@ -30,7 +30,7 @@ async def _offer(server: Stage, offers: list[str], seconds: float) -> int:
     count, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            async with asyncio.timeout(seconds), visit(server, server.keys.viewer) as visitor:
+            async with asyncio.timeout(seconds), visit(server, server.keys.viewer, leaves=False) as visitor:
                 await visitor.say(Join(watch=True))
                 while time.monotonic() < end:
                     await visitor.say(Offer(offers[count % len(offers)]))
@@ -72,7 +72,7 @@ async def test_more_sources_than_a_report_can_name(server: Stage) -> None:
 async def test_messages_without_end_and_pages_that_never_read(server: Stage) -> None:
     async with unharmed_call(server):
         before = server.memory
-        async with visit(server, server.keys.viewer) as deaf, server.page("viewer") as loud:
+        async with visit(server, server.keys.viewer, leaves=False) as deaf, server.page("viewer") as loud:
             await deaf.join(Join(watch=True))
             deaf.socket.transport.pause_reading()
             with suppress(ConnectionClosed):  # who says so much nonsense is hung up on
@@ -84,7 +84,6 @@ async def test_messages_without_end_and_pages_that_never_read(server: Stage) -> 
         for _ in range(30):
             async with visit(server, server.keys.viewer) as visitor:
                 await visitor.join(Join(watch=True))
-                await visitor.say(Bye())
         assert server.memory - before < MEMORY
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
-from server.call.protocol import Failure, FromPage, Hello, Join, ToPage, Welcome, decode_from_server, encode
+from server.call.protocol import Bye, Failure, FromPage, Hello, Join, ToPage, Welcome, decode_from_server, encode
 from tests.server.call.attacks.stage import Stage
 
 TIMEOUT = 10.0
@@ -48,10 +49,15 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visit(server: Stage, key: str = "", *, resume: str = "") -> AsyncIterator[Visitor]:
-    """A socket that has said hello with that key; one that has said nothing without."""
+async def visit(server: Stage, key: str = "", *, resume: str = "", leaves: bool = True) -> AsyncIterator[Visitor]:
+    """A socket that has said hello with that key; one that has said nothing without. leaves: with a bye, and when the block has
+    ended the server has heard it; else as one that vanishes."""
     async with connect(server.socket, max_size=None, close_timeout=0.1) as socket:
         visitor = Visitor(socket)
         if key:
             await visitor.say(Hello(key, resume))
         yield visitor
+        if leaves:
+            with suppress(ConnectionClosed):
+                await visitor.say(Bye())
+            await asyncio.wait_for(socket.wait_closed(), TIMEOUT)
