@@ -26,7 +26,7 @@ BLUE = 40
 @lru_cache
 def fake_avatar(blue: int = BLUE, fault: str = "", preview: bytes = b"") -> bytes:
     """A valid avatar file of one Gaussian. blue: of the pictures that `FakePipeline` draws of it. fault: what goes wrong with it:
-    refuse, crash (when it is loaded), step (when its webcam is tracked)."""
+    refuse, crash (when it is loaded), step (when its webcam is tracked). preview: PNG."""
     one = BoundGaussians(
         face=np.zeros(1, np.int32),
         means=np.zeros((1, 3), np.float32),
@@ -35,7 +35,9 @@ def fake_avatar(blue: int = BLUE, fault: str = "", preview: bytes = b"") -> byte
         opacities=np.ones(1, np.float32),
         colors=np.full((1, 3), blue / 255, np.float32),
     )
-    made = Avatar("anny", np.zeros(1, np.float32), np.zeros((1, 3), np.float32), one, provenance={"fault": fault})
+    previews = {"front": preview} if preview else {}
+    nothing = np.zeros((1, 3), np.float32)
+    made = Avatar("anny", np.zeros(1, np.float32), nothing, one, provenance={"fault": fault}, previews=previews)
     return avatar_file.encode(made)
 
 

@@ -123,12 +123,12 @@ class Room:
 
     async def serve(self, wire: Wire, hello: Hello) -> None:
         """One page's socket after its hello, until it closes."""
+        await self._catalog.keep_fresh()
         if self._draining:
             await wire.close(1012)
             return
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
-        await self._catalog.keep_fresh()
         self._do(self._signalling.hello(number, hello, time.monotonic()))
         writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from realtime.encoder import DEFAULT_BITRATE
+from server.call.fairness import Pace
 from server.call.protocol import AvatarInfo, IceServer, Role
+
+OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
+"""Of one member."""
+VIEWER_OFFERS_PER_SECOND, VIEWER_OFFERS_AT_ONCE = 5.0, 3.0
+"""Of all viewers; faster where there are many, so that after a restart all are back within `RETURN` seconds."""
+RETURN = 4.0
+SEATS_PER_SECOND, SEATS_AT_ONCE = 1.0, 2.0
+"""Taken in a room, the latter times its seats: each has an avatar to load, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,19 @@ class RoomRules:
     dead_after: float = 3.0
     media_timeout: float = 15.0
     ice_servers: tuple[IceServer, ...] = ()
+
+    def viewers_pace(self) -> Pace:
+        """At which the offers of all viewers together are answered."""
+        return Pace(max(VIEWER_OFFERS_PER_SECOND, self.max_viewers / RETURN), VIEWER_OFFERS_AT_ONCE)
+
+    def seating_pace(self) -> Pace:
+        """At which people may take a seat."""
+        return Pace(SEATS_PER_SECOND, SEATS_AT_ONCE * self.max_people)
+
+
+def member_pace() -> Pace:
+    """At which the offers of one member are answered."""
+    return Pace(OFFERS_PER_SECOND, OFFERS_AT_ONCE)
 
 
 def as_sentence(text: str) -> str:

@@ -27,7 +27,7 @@ from server.call.protocol import (
     Welcome,
 )  # fmt: skip
 from server.call.rules import RoomKeys, RoomRules, printable
-from server.call.signalling import LOBBY_TIMEOUT, MAX_MALFORMED, RoomSignalling
+from server.call.signalling import LOBBY_TIMEOUT, MAX_MALFORMED, MAX_ORDER, RoomSignalling
 
 KEYS = RoomKeys("h" * 22, "p" * 22, "v" * 22)
 AVATARS = [AvatarInfo("a1", "Ada"), AvatarInfo("b2", "Bob")]
@@ -253,6 +253,52 @@ def test_so_many_may_wait_in_the_lobby() -> None:
     table.say(first, Bye())
     _, actions = table.hello(KEYS.person)
     assert said(actions, Lobby)
+
+
+def test_a_full_lobby_of_one_role_keeps_no_other_role_out() -> None:
+    table = Table(max_lobby=2)
+    for _ in range(2):
+        table.hello(KEYS.viewer)
+    assert said(table.hello(KEYS.viewer)[1], Failure).code == "full"
+    assert said(table.hello(KEYS.person)[1], Lobby) and said(table.hello(KEYS.host)[1], Lobby)
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_a_place_without_socket_whose_media_never_lived_goes_to_a_newcomer(watch: bool) -> None:
+    table = Table(max_viewers=2, max_people=2)
+    living, _ = table.enter(watch=watch)
+    table.do(table.room.disconnected(living))
+    silent, _ = table.enter(watch=watch, media=False)
+    assert only(table.say(silent, Offer("sdp")), StartMedia)
+    late, _ = table.hello(KEYS.person)
+    assert said(table.say(late, Join("L", "a1", watch=watch)), Failure).code == "full"
+    table.do(table.room.disconnected(silent))
+    assert said(table.say(late, Join("L", "a1", watch=watch)), Welcome)
+    third, _ = table.hello(KEYS.person)
+    assert said(table.say(third, Join("T", "a1", watch=watch)), Failure).code == "full", "living media keep their place"
+
+
+def test_seats_are_taken_at_a_pace_and_presence_is_told_at_the_ticks() -> None:
+    table = Table(max_people=2)
+    for _ in range(4):
+        socket, _ = table.enter(media=False)
+        table.say(socket, Bye())
+    late, _ = table.hello(KEYS.person)
+    refusal = said(table.say(late, Join("L", "a1")), Failure)
+    assert refusal.code == "busy" and refusal.retry_after > 0 and not refusal.final and refusal.may_watch
+    table.now += 2.0
+    assert said(table.say(late, Join("L", "a1")), Welcome)
+    for muted in (True, False, True):
+        assert only(table.say(late, Presence(muted)), Send) == []
+    assert said(table.do(table.room.tick(table.now)), RoomState).people[0].muted
+
+
+@pytest.mark.parametrize("order", [1 << 40, MAX_ORDER + 1])
+def test_an_order_that_is_out_of_all_proportion_is_not_kept(order: int) -> None:
+    """Who comes later would have a larger one, which no page could ask for after a restart."""
+    table = Table()
+    assert table.enter(order=order)[1].order == 0
+    assert table.enter(order=MAX_ORDER)[1].order == MAX_ORDER and table.enter()[1].order == MAX_ORDER + 1
 
 
 def test_names_are_shown_without_what_cannot_be_seen() -> None:
