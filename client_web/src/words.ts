@@ -53,10 +53,14 @@ export function linkSentence(kind: "person" | "viewer", link: string): string {
     : "Whoever opens it can watch and listen, and is neither seen nor heard.";
 }
 
-/** "1 person", "3 people, 2 watching". */
-export function countSentence(people: number, viewers: number): string {
-  const who = people === 1 ? "1 person" : `${people} people`;
-  return viewers > 0 ? `${who}, ${viewers} watching` : who;
+/** "1 person", "3 people". */
+export function countSentence(people: number): string {
+  return people === 1 ? "1 person" : `${people} people`;
+}
+
+/** Goes on with ", 2 watching", where somebody is. */
+export function watchingSentence(viewers: number): string {
+  return viewers > 0 ? `, ${viewers} watching` : "";
 }
 
 /** Whether a host name of an address means the machine that reads it (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */

@@ -1,6 +1,6 @@
 import type { Participant } from "../protocol";
 import type { Room } from "../room";
-import { countSentence } from "../words";
+import { countSentence, watchingSentence } from "../words";
 import { IconButton } from "./button";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
@@ -47,7 +47,7 @@ export class PeoplePanel {
     delete close.element.dataset.tip; // the edge of the panel would cut it
     this.inviteButton = new IconButton({ id: "people-invite", icon: "link", label: "Invite others", text: "Invite others", look: "primary wide-flat", press: actions.invite });
     this.inviteButton.visible(mayInvite);
-    const end = h("button", { type: "button", class: "button danger", "data-testid": "end" }, "End for everybody");
+    const end = h("button", { type: "button", class: "button danger", "data-testid": "end" }, "End the room");
     end.addEventListener("click", actions.end);
     this.lock.addEventListener("click", () => actions.lock(!this.isLocked));
     this.hostPart = h("div", { class: "people-host", role: "group", "aria-label": "Host" }, this.lock, end);
@@ -86,7 +86,7 @@ export class PeoplePanel {
       if (this.list.children[index] !== row.element) this.list.insertBefore(row.element, this.list.children[index] ?? null);
       this.show(row, person, room, focus);
     }
-    setText(this.count, state ? countSentence(state.people.length, state.viewers) : "Not known at the moment.");
+    setText(this.count, state ? countSentence(state.people.length) + watchingSentence(state.viewers) : "Not known at the moment.");
     this.isLocked = state?.locked === true;
     setText(this.lock, this.isLocked ? "Unlock the room" : "Lock the room");
     this.lock.setAttribute("aria-pressed", String(this.isLocked));
