@@ -1,4 +1,5 @@
 /** The sentences about the connection: each says what is known to be true, and what to do where something can be done. No DOM. */
+import type { Participant } from "./protocol";
 import type { Status, Trouble } from "./signalling_types";
 
 /** What went wrong, in whole sentences; empty while nothing did. */
@@ -61,6 +62,15 @@ export function countSentence(people: number): string {
 /** Goes on with ", 2 watching", where somebody is. */
 export function watchingSentence(viewers: number): string {
   return viewers > 0 ? `, ${viewers} watching` : "";
+}
+
+/** "you, host, muted": what the list of people says under a name. */
+export function factsOf({ host, seated, muted, camera }: Participant, isMe: boolean, speaks: boolean): string {
+  const facts = [
+    isMe ? "you" : "", host ? "host" : "", seated ? "" : "avatar is loading", muted ? "muted" : "", camera ? "" : "camera off",
+    speaks ? "speaking" : "",
+  ];
+  return facts.filter(Boolean).join(", ");
 }
 
 /** Whether a host name of an address means the machine that reads it (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */

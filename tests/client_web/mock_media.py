@@ -38,6 +38,7 @@ class Tone(AudioStreamTrack):
 
     async def recv(self) -> AudioFrame:
         frame = await super().recv()
+        assert isinstance(frame, AudioFrame)
         wave = 2000 * np.sin(2 * np.pi * 440 / frame.sample_rate * (frame.pts + np.arange(frame.samples)))
         frame.planes[0].update(wave.astype(np.int16).tobytes())
         return frame

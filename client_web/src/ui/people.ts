@@ -1,6 +1,6 @@
 import type { Participant } from "../protocol";
 import type { Room } from "../room";
-import { countSentence, watchingSentence } from "../words";
+import { countSentence, factsOf, watchingSentence } from "../words";
 import { IconButton } from "./button";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
@@ -93,16 +93,12 @@ export class PeoplePanel {
   }
 
   private show(row: Row, person: Participant, room: Room, focus: number): void {
-    const { name, id, muted, camera, seated } = person;
+    const { name, id, muted, seated } = person;
     const isMe = id === room.own;
     setText(row.initial, name.charAt(0).toUpperCase());
     setText(row.name, name);
     const speaks = room.speaking.includes(id) && !muted;
-    const facts = [
-      isMe ? "you" : "", person.host ? "host" : "", seated ? "" : "avatar is loading", muted ? "muted" : "",
-      camera ? "" : "camera off", speaks ? "speaking" : "",
-    ];
-    setText(row.state, facts.filter(Boolean).join(", "));
+    setText(row.state, factsOf(person, isMe, speaks));
     row.element.classList.toggle("is-speaking", speaks);
     row.muted.toggleAttribute("hidden", !muted);
     row.look.visible(!isMe);
