@@ -22,6 +22,7 @@ MAX_AVATAR = 256 << 20
 """Bytes of an avatar file."""
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
+Sequence = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
@@ -66,9 +67,9 @@ class Beat(msgspec.Struct, frozen=True, tag="beat"):
 
 
 class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
-    """A new picture lies in the slots of `rows`, pairs of slot and generation. stages: milliseconds of each."""
+    """One picture, which lies in the slots of all `rows`: slot, generation, and its sequence number. stages: milliseconds."""
 
-    rows: list[tuple[Number, Number]]
+    rows: list[tuple[Number, Number, Sequence]]
     stages: dict[str, Milliseconds]
 
 

@@ -45,7 +45,7 @@ class Shown:
 
 
 class RoomPipeline(Protocol):
-    """`step` and `recalibrate` are called by one thread a participant, `draw` by another, `join` and `leave` by a third; `leave`
+    """`step` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` by a third; `leave`
     comes after the last `step` of that participant, and `draw` shows nobody who has left."""
 
     timings: dict[str, float]

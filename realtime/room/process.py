@@ -131,6 +131,7 @@ class _RoomLoop:
         self._lock = threading.Lock()  # guards `_people`
         self._saying = threading.Lock()
         self._loads: queue.SimpleQueue[tuple[Join | Leave, bytes]] = queue.SimpleQueue()
+        self._leaving: queue.SimpleQueue[int] = queue.SimpleQueue()  # whom the drawing thread forgets between two pictures
         self._woken = threading.Condition()
         self._webcam_calls = 0
         self._changed = threading.Event()
@@ -211,12 +212,11 @@ class _RoomLoop:
             self._changed.set()
 
     def _remove(self, participant: int) -> None:
-        with self._lock:
-            person = self._people.pop(participant, None)
+        person = self._people.get(participant)
         if person is not None:
             with person.tracking:
                 person.gone = True
-            self._pipeline.leave(participant)
+            self._leaving.put(participant)
             self._changed.set()
 
     # Tracking
@@ -253,6 +253,11 @@ class _RoomLoop:
 
     def _advance(self, now: float) -> None:
         """Bring seats and drive frames up to now."""
+        while not self._leaving.empty():
+            gone = self._leaving.get()
+            with self._lock:
+                del self._people[gone]
+            self._pipeline.leave(gone)
         with self._lock:
             people = list(self._people.values())
         here = {person.participant for person in people}
@@ -311,9 +316,9 @@ class _RoomLoop:
         def fill(out: Pixels) -> None:
             out[:] = self._canvas
 
-        for slot, _ in job.rows:
-            self._memory.pictures[slot].write(height, width, arrival, fill)
-        self._say(Rendered(list(job.rows), dict(self._pipeline.timings)))
+        pictures = self._memory.pictures
+        rows = [(slot, generation, pictures[slot].write(height, width, arrival, fill)) for slot, generation in job.rows]
+        self._say(Rendered(rows, dict(self._pipeline.timings)))
 
     def _shown(self, shot: Shot, seats: dict[int, seating.Seat]) -> tuple[list[Shown], float]:
         """The avatars of a picture, and when the newest webcam picture in it came; 0 when none has."""

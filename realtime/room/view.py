@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import av
+import numpy as np
 from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 
 from realtime.room.layout import ViewRequest
 from realtime.shared import PictureSlot, Snapshot
@@ -15,6 +18,43 @@ from realtime.timing import StageTimes
 
 LEAST_SIDE = 16
 """Pixels, of a picture."""
+
+
+@dataclass(frozen=True)
+class ViewPicture:
+    """What one or several views show. planes: (3 H / 2, W) uint8, yuv420p (BT.601, limited range: what browsers take VP8 to be).
+    arrival: `time.monotonic` of the newest webcam picture in it; 0 when there is none that is new."""
+
+    planes: NDArray[np.uint8]
+    arrival: float
+
+    def frame(self) -> av.VideoFrame:
+        """A frame over the planes, with time stamps of its own."""
+        return av.VideoFrame.from_numpy_buffer(self.planes, format="yuv420p")
+
+
+class Converter:
+    """Makes what encoders take of what the process draws. For one thread."""
+
+    def __init__(self) -> None:
+        self._to_yuv = VideoReformatter()
+
+    def __call__(self, slot: PictureSlot, sequence: int) -> ViewPicture | None:
+        """The slot's newest picture if it has that sequence number and a size that encoders take, else `None`: a process that has
+        gone wild may leave anything there."""
+
+        def convert(picture: Snapshot) -> ViewPicture | None:
+            height, width = picture.pixels.shape[:2]
+            if picture.sequence != sequence or min(height, width) < LEAST_SIDE or height % 2 or width % 2:
+                return None
+            rgb = av.VideoFrame.from_numpy_buffer(picture.pixels, format="rgb24")
+            planes = self._to_yuv.reformat(rgb, format="yuv420p").to_ndarray()
+            return ViewPicture(np.asarray(planes, np.uint8), picture.stamp)
+
+        try:
+            return slot.read(0, convert)
+        except (ValueError, av.FFmpegError):
+            return None
 
 
 class Mover(Protocol):
@@ -31,10 +71,8 @@ class OpenView:
     ) -> None:
         self._move, self._deliver = move, deliver
         self.slot, self.generation, self.request = slot, generation, request
-        self._sequence = 0
-        self._to_yuv = VideoReformatter()
         self._open = True
-        self._next: av.VideoFrame | None = None
+        self._next: ViewPicture | None = None
         self._lock = threading.Lock()
         self.times = StageTimes(window=2.0)
 
@@ -50,35 +88,16 @@ class OpenView:
             self._open = False
             self._move(self, is_open=False)
 
-    def offer(self, frame: av.VideoFrame) -> bool:
+    def offer(self, picture: ViewPicture) -> bool:
         """Keep a picture for `deliver`, in place of one that still waits; returns whether `deliver` is to be called."""
         with self._lock:
-            waiting, self._next = self._next is not None, frame
+            waiting, self._next = self._next is not None, picture
         return not waiting
 
     def deliver(self) -> None:
         """On the event loop: hand the newest picture to whoever opened the view."""
         with self._lock:
-            frame, self._next = self._next, None
-        if self._open and frame is not None:
+            picture, self._next = self._next, None
+        if self._open and picture is not None:
             self.times.add("picture", 0.0)
-            self._deliver(frame)
-
-    def convert(self, slot: PictureSlot) -> tuple[av.VideoFrame, float] | None:
-        """The slot's newest picture as yuv420p (BT.601, limited range: what browsers take VP8 to be), and its stamp.
-
-        Raises `ValueError` for a size that no encoder takes, which a process that has gone wild may leave there.
-        """
-
-        def to_yuv(picture: Snapshot) -> tuple[av.VideoFrame, float, int]:
-            height, width = picture.pixels.shape[:2]
-            if min(height, width) < LEAST_SIDE or height % 2 or width % 2:
-                raise ValueError("a picture with even sides was expected")
-            rgb = av.VideoFrame.from_numpy_buffer(picture.pixels, format="rgb24")
-            return self._to_yuv.reformat(rgb, format="yuv420p"), picture.stamp, picture.sequence
-
-        made = slot.read(self._sequence, to_yuv)
-        if made is None:
-            return None
-        frame, stamp, self._sequence = made
-        return frame, stamp
+            self._deliver(picture.frame())

@@ -30,7 +30,7 @@ from realtime.room.memory import MemoryLayout, RoomMemory
 from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
 from realtime.room.process import HUNG, RoomSetup
 from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, handle_of, signal_name
-from realtime.room.view import OpenView
+from realtime.room.view import Converter, OpenView
 from realtime.timing import StageTimes
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,7 @@ class RoomWorker:
         self._deaths: Counter[int] = Counter()
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
+        self._convert = Converter()
         self._line: ServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
@@ -186,7 +187,8 @@ class RoomWorker:
     # Views
 
     def open_view(self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None) -> OpenView:
-        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own.
+        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own
+        over pixels that other views may share: they must not be changed.
 
         Raises `VisavisError` when all views are taken.
         """
@@ -352,25 +354,24 @@ class RoomWorker:
             case Rendered():
                 for stage, milliseconds in message.stages.items():
                     self.times.add(stage, milliseconds)
-                for slot, generation in message.rows:
-                    self._hand_out(slot, generation)
+                self._hand_out(message.rows)
 
-    def _hand_out(self, slot: int, generation: int) -> None:
-        view = self._views.get(slot)
-        if view is None or view.generation != generation:
-            return
-        try:
-            made = view.convert(self._memory.pictures[slot])
-        except (ValueError, av.FFmpegError):
-            return  # what lies there is no picture
-        if made is None:
-            return
-        frame, arrival = made
-        age = time.monotonic() - arrival
-        if arrival > 0 and age >= 0 and math.isfinite(age):
-            self.times.add("total", age * 1000)
-        if view.offer(frame):
-            self._post(view.deliver)
+    def _hand_out(self, rows: list[tuple[int, int, int]]) -> None:
+        """Give one picture to all views that show it. A slot that holds another one by now has a message of its own."""
+        picture = None
+        for slot, generation, sequence in rows:
+            view = self._views.get(slot)
+            if view is None or view.generation != generation:
+                continue
+            if picture is None:
+                picture = self._convert(self._memory.pictures[slot], sequence)
+                if picture is None:
+                    continue
+                age = time.monotonic() - picture.arrival
+                if picture.arrival > 0 and age >= 0 and math.isfinite(age):
+                    self.times.add("total", age * 1000)
+            if view.offer(picture):
+                self._post(view.deliver)
 
     def _fail(self, sentence: str) -> None:
         self.failure = sentence

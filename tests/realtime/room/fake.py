@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
+from typing import Any
 
 import numpy as np
 
@@ -11,39 +13,99 @@ from models.errors import AvatarFileError
 from models.types import Camera, DriveFrame
 from realtime.room.pipeline import Pixels, Shown
 
+DARK = 0.02
+"""Mean brightness (0 to 1) of a webcam's picture under which it is black."""
+
 
 class FakeRoomPipeline:
-    """The avatar's bytes are three colours, and then what goes wrong with it: refuse, crash (when it is loaded), step (when its
-    webcam is tracked), hang."""
+    """The avatar's bytes are three colours, and then what goes wrong with it: refuse, crash or stall (when it is loaded), step
+    (when its webcam is tracked).
 
-    def __init__(self, width: int, height: int) -> None:
+    lit: each colour is drawn as bright as the participant's webcam picture; black before the first. face_from: the least
+    brightness (0 to 1) that shows a face; 0 asks for no face. track_seconds, draw_seconds: slept, to stand for work.
+    hang_on_black: a black webcam picture is tracked for ever. fail: the sentence of the error that making it raises.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        *,
+        lit: bool = False,
+        face_from: float = 0.0,
+        track_seconds: float = 0.0,
+        draw_seconds: float = 0.0,
+        hang_on_black: bool = False,
+        fail: str = "",
+    ) -> None:
+        if fail:
+            raise AvatarFileError(fail)
         self.timings = {"track": 1.0, "solve": 0.1, "pose": 0.1, "splat": 2.0}
+        self.calibrations = 0
+        self.draw_seconds = draw_seconds
+        self._lit, self._face_from = lit, face_from
+        self._track_seconds, self._hang_on_black = track_seconds, hang_on_black
         self._people: dict[int, bytes] = {}
+        self._calibrating: set[int] = set()
 
     def join(self, participant: int, avatar: bytes) -> None:
         if avatar[3:] == b"refuse":
             raise AvatarFileError("an avatar was expected, this is none; take another one")
         if avatar[3:] == b"crash":
             os._exit(9)
+        if avatar[3:] == b"stall":
+            time.sleep(60)
         self._people[participant] = avatar
 
     def leave(self, participant: int) -> None:
         self._people.pop(participant, None)
 
     def step(self, participant: int, rgb: Pixels, timestamp: float) -> DriveFrame:
-        """Confidence: the brightness of the webcam's picture."""
+        """First coefficient: the brightness of the webcam's picture. Confidence: the brightness, or whether it shows a face."""
         if self._people[participant][3:] == b"step":
             os._exit(9)
-        if self._people[participant][3:] == b"hang":
-            time.sleep(60)
-        return DriveFrame(timestamp=timestamp, confidence=float(rgb.mean() / 255))
+        time.sleep(self._track_seconds)
+        brightness = float(rgb.mean() / 255)
+        while self._hang_on_black and brightness < DARK:
+            time.sleep(0.1)
+        coefficients = np.zeros(52, np.float32)
+        coefficients[0] = brightness
+        confidence = float(brightness >= self._face_from) if self._face_from else brightness
+        return DriveFrame(timestamp, confidence, coefficients=coefficients)
 
     def recalibrate(self, participant: int) -> None:
+        """The participant turns black, and is `calibrating` from then on."""
+        self.calibrations += 1
+        self._calibrating.add(participant)
         self._people[participant] = bytes(3) + self._people[participant][3:]
 
     def calibrating(self, participant: int) -> bool:
-        return False
+        return participant in self._calibrating
 
     def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
-        colors = [list(self._people[s.participant][:3]) for s in shown if s.participant in self._people]
-        out[:] = np.mean(colors, axis=0).astype(np.uint8) if colors else 255
+        time.sleep(self.draw_seconds)
+        colors = [
+            np.frombuffer(self._people[s.participant], np.uint8, 3) * (s.drive.coefficients[0] if self._lit else 1.0)
+            for s in shown
+        ]
+        out[:] = np.round(np.mean(colors, axis=0)).astype(np.uint8) if colors else 255
+
+
+def never_ready(**_: Any) -> FakeRoomPipeline:
+    """A pipeline that dies while it is made."""
+    os._exit(3)
+
+
+def loads_for_ever(**_: Any) -> FakeRoomPipeline:
+    """A pipeline that is never done with loading."""
+    while True:
+        time.sleep(1.0)
+
+
+def talks_nonsense(**_: Any) -> FakeRoomPipeline:
+    """A pipeline in a process that goes wild: it writes nonsense to whatever it can reach."""
+    for handle in range(3, 64):
+        if os.path.exists(f"/proc/self/fd/{handle}") and stat.S_ISSOCK(os.fstat(handle).st_mode):
+            os.write(handle, b"\x80\x04nonsense\n" + bytes(range(256)) * 10)
+    time.sleep(60)
+    raise AssertionError

@@ -5,12 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 
-import av
-import numpy as np
 import pytest
 
 from models.errors import VisavisError
@@ -18,135 +13,123 @@ from realtime.room.layout import ViewRequest
 from realtime.room.process import RoomSetup
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import DEATHS, RoomWorker
-from realtime.room.supervision import SupervisorTimeouts
+from tests.realtime.room.rooms import GREEN, RED, WHITE, room, until
 
-RED, GREEN, BLUE = b"\xff\x00\x00", b"\x00\xff\x00", b"\x00\x00\xff"
-FAKE = RoomSetup("tests.realtime.room.fake:FakeRoomPipeline", width=64, height=48)
-
-
-class Room:
-    """A worker and what it has told."""
-
-    def __init__(self, worker: RoomWorker) -> None:
-        self.worker = worker
-        self.joined: list[int] = []
-        self.refused: dict[int, str] = {}
-        self.events = RoomEvents(joined=self.joined.append, refused=self.refused.__setitem__)
-        self.pictures: dict[str, list[tuple[int, int, int]]] = {}
-
-    def watch(self, name: str, request: ViewRequest) -> object:
-        def deliver(frame: av.VideoFrame) -> None:
-            color = frame.to_ndarray(format="rgb24").reshape(-1, 3).mean(0)
-            self.pictures.setdefault(name, []).append(tuple(round(float(c) / 32) for c in color))  # type: ignore[arg-type]
-
-        return self.worker.open_view(deliver, request)
-
-    def webcam(self, participant: int, brightness: int = 200) -> None:
-        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), brightness, np.uint8), format="rgb24")
-        self.worker.submit(participant, frame, time.monotonic())
-
-    async def until(self, what: Callable[[], bool], seconds: float = 20.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def room(timeouts: SupervisorTimeouts | None = None) -> AsyncIterator[Room]:
-    worker = RoomWorker(FAKE, people=3, views=4, timeouts=timeouts or SupervisorTimeouts(backoff=0.2))
-    made = Room(worker)
-    worker.start(made.events)
-    try:
-        yield made
-    finally:
-        await worker.stop()
+pytestmark = pytest.mark.timeout(60)
 
 
 async def test_each_sees_the_others_and_who_leaves_is_gone() -> None:
     async with room() as here:
-        here.worker.join(1, RED)
-        here.worker.join(2, GREEN)
-        await here.until(lambda: sorted(here.joined) == [1, 2])
-        here.watch("one", ViewRequest(1))
-        here.watch("two", ViewRequest(2))
-        all_of_them = here.watch("all", ViewRequest())
-        await here.until(lambda: len(here.pictures) == 3)
-        assert here.pictures["one"][-1] == (0, 8, 0) and here.pictures["two"][-1] == (8, 0, 0)
-        assert here.pictures["all"][-1] == (4, 4, 0)
+        await here.seat(1, RED)
+        await here.seat(2, GREEN)
+        (one, _), (two, _), (everybody, view) = (here.watch(r) for r in (ViewRequest(1), ViewRequest(2), ViewRequest()))
+        await until(lambda: one.shows(0, 255, 0) and two.shows(255, 0, 0) and everybody.shows(127, 127, 0))
+        assert everybody.frame is not None and everybody.frame.format.name == "yuv420p"
         here.worker.leave(2)
-        await here.until(lambda: here.pictures["all"][-1] == (8, 0, 0))
-        await here.until(lambda: here.pictures["one"][-1] == (8, 0, 0))  # alone, one sees oneself
-        all_of_them.close()  # type: ignore[attr-defined]
+        await until(lambda: everybody.shows(255, 0, 0))
+        await until(lambda: one.shows(255, 0, 0))  # alone, one sees oneself
+        view.close()
 
 
 async def test_pictures_follow_the_webcams_and_rest_when_none_comes() -> None:
-    async with room() as here:
-        here.worker.join(1, RED)
-        await here.until(lambda: here.joined == [1])
-        here.watch("all", ViewRequest())
-        await here.until(lambda: bool(here.pictures))
-        for _ in range(20):
-            here.webcam(1)
-            await asyncio.sleep(0.04)
-        moving = len(here.pictures["all"])
-        assert moving > 8
-        await here.until(lambda: 1 in here.worker.driven or not here.worker.ready)
-        assert here.worker.times.values("total")
-        await asyncio.sleep(2.0)
-        rested = len(here.pictures["all"])
+    async with room(lit=True) as here:
+        await here.seat(1)
+        screen, _ = here.watch()
+        await until(lambda: screen.shows(0, 0, 0))  # a picture, before any webcam's
+        for brightness in (200, 90):
+            await here.until_shown(screen, brightness)
+        assert set(here.worker.times.medians()) == {"decode", "track", "solve", "pose", "splat", "total"}
+        await until(lambda: 1 in here.worker.driven)
+        await until(lambda: screen.shows(0, 0, 0) and not here.worker.driven)
+        rested = screen.count
         await asyncio.sleep(0.5)
-        assert len(here.pictures["all"]) <= rested + 1 and not here.worker.driven
+        assert screen.count <= rested + 1
+        await here.until_shown(screen, 230)
+
+
+async def test_a_picture_that_several_see_is_converted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    converted: list[int] = []
+
+    async with room(lit=True) as here:
+        convert = here.worker._convert
+        monkeypatch.setattr(here.worker, "_convert", lambda slot, sequence: converted.append(0) or convert(slot, sequence))
+        await here.seat(1)
+        screens = [here.watch()[0] for _ in range(4)]
+        await until(lambda: all(screen.count for screen in screens))
+        del converted[:]
+        counts = [screen.count for screen in screens]
+        await here.until_shown(screens[0], 200)
+        await until(lambda: all(screen.shows(200, 200, 200) for screen in screens))
+        await until(lambda: not here.worker.driven)
+        each = [screen.count - count for screen, count in zip(screens, counts, strict=True)]
+        assert min(each) > 5 and max(each) <= len(converted) <= max(each) + 1
+
+
+async def test_webcams_of_any_size_are_taken() -> None:
+    async with room(lit=True) as here:
+        await here.seat(1)
+        screen, _ = here.watch()
+        for index, size in enumerate([(16, 16), (1280, 720), (720, 1280), (2000, 100), (333, 217)]):
+            brightness = 60 + 40 * index
+            here.webcam(1, brightness, *size)
+            await until(lambda wanted=brightness: screen.shows(wanted, wanted, wanted))  # type: ignore[misc]
+
+
+async def test_webcam_pictures_that_come_too_fast_are_skipped_not_queued() -> None:
+    async with room(lit=True, track_seconds=0.05) as here:
+        await here.seat(1)
+        screen, _ = here.watch()
+        for brightness in range(50, 250, 2):
+            here.webcam(1, brightness)
+        await until(lambda: screen.shows(248, 248, 248))
+        assert screen.count < 50
 
 
 async def test_recalibrating_reaches_the_participant_alone() -> None:
     async with room() as here:
-        here.worker.join(1, RED)
-        here.worker.join(2, GREEN)
-        await here.until(lambda: len(here.joined) == 2)
-        here.watch("all", ViewRequest())
+        await here.seat(1, RED)
+        await here.seat(2, GREEN)
+        screen, _ = here.watch()
         here.worker.recalibrate(2)
         here.webcam(2)
-        await here.until(lambda: here.pictures.get("all", [()])[-1] == (4, 0, 0))
+        await until(lambda: screen.shows(127, 0, 0))
+        await until(lambda: here.worker.calibrating == {2})
 
 
 async def test_a_killed_process_is_started_again_with_all_that_was_there() -> None:
     async with room() as here:
-        here.worker.join(1, RED)
-        here.worker.join(2, GREEN)
-        await here.until(lambda: len(here.joined) == 2)
-        here.watch("one", ViewRequest(1))
-        await here.until(lambda: bool(here.pictures))
-        assert here.worker.pid is not None
-        os.kill(here.worker.pid, signal.SIGKILL)
-        await here.until(lambda: len(here.joined) == 4)
-        count = len(here.pictures["one"])
-        await here.until(lambda: len(here.pictures["one"]) > count and here.pictures["one"][-1] == (0, 8, 0))
-        assert not here.refused
+        await here.seat(1, RED)
+        await here.seat(2, GREEN)
+        screen, _ = here.watch(ViewRequest(1))
+        await until(lambda: screen.shows(0, 255, 0))
+        first = here.worker.pid
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: len(here.joined) == 4)
+        count = screen.count
+        await until(lambda: screen.count > count and screen.shows(0, 255, 0))
+        assert not here.refused and here.worker.pid != first and here.worker.starts == 2
 
 
 @pytest.mark.parametrize("kind", [b"crash", b"step"])
 async def test_an_avatar_that_ends_the_process_twice_is_put_out_and_the_room_goes_on(kind: bytes) -> None:
     async with room() as here:
-        here.worker.join(1, RED)
-        await here.until(lambda: here.joined == [1])
-        here.watch("all", ViewRequest())
+        await here.seat(1, RED)
+        screen, _ = here.watch()
         here.worker.join(2, GREEN + kind)
-        deadline = time.monotonic() + 30
         while 2 not in here.refused:
             here.webcam(2)
-            assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
         assert "twice" in here.refused[2] and 1 not in here.refused
         here.worker.leave(2)
-        await here.until(lambda: here.joined.count(1) == DEATHS + 1)
-        await here.until(lambda: here.pictures["all"][-1] == (8, 0, 0))
+        await until(lambda: here.joined.count(1) == DEATHS + 1)
+        await until(lambda: screen.shows(255, 0, 0))
 
 
 async def test_an_avatar_that_is_none_is_refused_in_one_sentence() -> None:
     async with room() as here:
         here.worker.join(1, RED + b"refuse")
-        await here.until(lambda: bool(here.refused))
+        await until(lambda: bool(here.refused))
         assert here.refused == {1: "an avatar was expected, this is none; take another one"} and here.worker.starts == 1
 
 
@@ -158,17 +141,47 @@ async def test_there_are_only_so_many_seats_and_views() -> None:
             here.worker.join(9, RED)
         here.worker.leave(0)
         here.worker.join(9, RED)
-        views = [here.watch(str(n), ViewRequest()) for n in range(4)]
+        old, first = here.watch(ViewRequest(1))
+        for _ in range(3):
+            here.watch()
         with pytest.raises(VisavisError, match="at most 4 views"):
-            here.watch("more", ViewRequest())
-        views[0].close()  # type: ignore[attr-defined]
-        here.watch("more", ViewRequest())
+            here.watch()
+        await until(lambda: old.count > 0)
+        first.close()
+        first.close()
+        first.look(ViewRequest(2))
+        count = old.count
+        new, _ = here.watch()
+        await until(lambda: new.count > 0)
+        assert old.count == count
 
 
-async def test_a_process_that_never_starts_is_given_up_with_a_sentence() -> None:
-    worker = RoomWorker(RoomSetup("nowhere:Nothing", width=64, height=48), people=1, views=1)
+@pytest.mark.parametrize(
+    ("factory", "options", "sentence"),
+    [
+        ("nowhere:Nothing", {}, "nowhere:Nothing"),
+        ("tests.realtime.room.fake:FakeRoomPipeline", {"fail": "a file was expected, there is none"}, "a file was expected"),
+    ],
+)
+async def test_a_process_that_says_it_can_never_work_is_not_started_again(factory: str, options: dict, sentence: str) -> None:
+    worker = RoomWorker(RoomSetup(factory, options, width=64, height=48), people=1, views=1)
     changed = asyncio.Event()
     worker.start(RoomEvents(changed=changed.set))
     await asyncio.wait_for(changed.wait(), 20)
-    assert "nowhere:Nothing" in worker.failure
+    assert sentence in worker.failure and worker.starts == 1 and not worker.ready
     await worker.stop()
+
+
+async def test_stopping_before_it_is_ready_and_what_is_said_after_it_are_harmless() -> None:
+    async with room() as here:
+        here.worker.join(1, WHITE)
+        _, view = here.watch()
+    here.webcam(1)
+    here.worker.recalibrate(1)
+    here.worker.leave(1)
+    view.look(ViewRequest())
+    view.close()
+    with pytest.raises(VisavisError):
+        here.worker.join(2, WHITE)
+    with pytest.raises(VisavisError):
+        here.watch()

@@ -1,0 +1,170 @@
+"""The render process's loop in this process, over a real line and real shared memory."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from realtime.room.layout import ViewRequest
+from realtime.room.memory import MemoryLayout, RoomMemory
+from realtime.room.messages import Beat, FromProcess, Join, Joined, Leave, ProcessEnd, Ready, Rendered, ServerEnd
+from realtime.room.process import RoomSetup, _RoomLoop
+from realtime.room.supervision import SupervisorTimeouts, handle_of
+from tests.realtime.room.fake import FakeRoomPipeline
+from tests.realtime.room.rooms import WHITE
+
+pytestmark = pytest.mark.timeout(30)
+
+
+@dataclass
+class Running:
+    """A loop that runs in a thread."""
+
+    pipeline: FakeRoomPipeline
+    memory: RoomMemory
+    line: ServerEnd
+    thread: threading.Thread
+    heard: list[FromProcess] = field(default_factory=list)
+    shades: list[int] = field(default_factory=list)
+    """Of the pictures of view 0, in order; everybody is white, and lit."""
+    seen: int = 0
+
+    def seat(self, participant: int, slot: int) -> None:
+        handle = handle_of(WHITE)
+        assert self.line.send(Join(participant, slot, participant, len(WHITE)), handle)
+        os.close(handle)
+        self.until(lambda: Joined(participant) in self.heard)
+
+    def webcam(self, brightness: int, slot: int = 0) -> None:
+        """A picture comes in."""
+        self.memory.webcams[slot].write(4, 4, time.monotonic(), lambda out: out.fill(brightness))
+        self.line.wake()
+
+    def listen(self, seconds: float = 0.01) -> None:
+        """Hear what is said for so long, and look at the pictures."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.heard += self.line.receive(left)
+            picture = self.memory.pictures[0].copy(self.seen)
+            if picture is not None:
+                self.seen = picture.sequence
+                self.shades.append(int(picture.pixels[0, 0, 1]))
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.listen(0.02)
+
+    @property
+    def rendered(self) -> int:
+        """Pictures drawn."""
+        return sum(isinstance(message, Rendered) for message in self.heard)
+
+    @property
+    def driven(self) -> list[int]:
+        """As said last."""
+        return next(list(m.driven) for m in reversed(self.heard) if isinstance(m, Beat))
+
+
+@pytest.fixture
+def loop() -> Iterator[Running]:
+    layout = MemoryLayout(people=2, views=2, width=8, height=8, input_bytes=64)
+    memory = RoomMemory(layout)
+    memory.requests.set(0, 1, ViewRequest())
+    ours, theirs = socket.socketpair()
+    pipeline = FakeRoomPipeline(8, 8, lit=True, face_from=0.1)
+    setup = RoomSetup(width=8, height=8)
+    process = _RoomLoop(pipeline, setup, RoomMemory(layout, os.dup(memory._handle)), ProcessEnd(theirs), SupervisorTimeouts())
+    thread = threading.Thread(target=process.run)
+    running = Running(pipeline, memory, ServerEnd(ours), thread)
+    thread.start()
+    running.until(lambda: Ready() in running.heard)
+    running.seat(1, 0)
+    yield running
+    memory.flags.stop()
+    running.line.wake()
+    thread.join(5)
+    assert not thread.is_alive()
+    running.line.close()
+    theirs.close()
+
+
+def test_an_avatar_rests_when_no_face_is_seen_and_is_not_drawn_for_nothing(loop: Running) -> None:
+    while 200 not in loop.shades:
+        loop.webcam(200)
+        loop.listen(0.03)
+    loop.until(lambda: loop.driven == [1])
+    first = len(loop.shades)
+    while loop.shades[-1] != 0:
+        loop.webcam(10)
+        loop.listen(0.03)
+    easing = loop.shades[first:]
+    assert easing == sorted(easing, reverse=True) and len(set(easing)) > 4
+    loop.until(lambda: loop.driven == [])
+    before = loop.rendered
+    for _ in range(10):
+        loop.webcam(10)
+        loop.listen(0.05)
+    assert loop.rendered == before
+    loop.memory.requests.set(0, 1, ViewRequest(orbit=True, yaw=1.0))
+    loop.listen(0.3)
+    assert loop.rendered == before + 1 and loop.shades[-1] == 0
+
+
+def test_a_page_that_comes_to_a_room_at_rest_has_its_picture_at_once(loop: Running) -> None:
+    loop.until(lambda: bool(loop.shades))
+    loop.memory.requests.set(1, 2, ViewRequest())
+    loop.until(lambda: loop.memory.pictures[1].copy() is not None)
+
+
+def test_every_view_ends_at_rest_also_those_there_was_no_time_for(loop: Running) -> None:
+    loop.pipeline.draw_seconds = 0.05
+    loop.memory.requests.set(1, 2, ViewRequest(orbit=True, yaw=1.0))
+    for _ in range(12):
+        loop.webcam(250)
+        loop.listen(0.03)
+
+    def shades() -> list[int]:
+        pictures = [slot.copy() for slot in loop.memory.pictures]
+        return [255 if picture is None else int(picture.pixels[0, 0, 1]) for picture in pictures]
+
+    assert max(shades()) > 100
+    loop.until(lambda: shades() == [0, 0])
+
+
+def test_recalibration_is_taken_once_and_not_while_one_runs(loop: Running) -> None:
+    for _ in range(1000):
+        loop.memory.flags.recalibrate(0)
+    for _ in range(5):
+        loop.webcam(100)
+        loop.listen(0.05)
+        loop.memory.flags.recalibrate(0)
+    assert loop.pipeline.calibrations == 1
+
+
+def test_a_picture_carries_the_very_brightness_once_eased(loop: Running) -> None:
+    """What is drawn is what came, untouched: a pipeline may carry anything in a drive frame."""
+    for _ in range(30):
+        loop.webcam(77)
+        loop.listen(0.02)
+    assert np.ptp(loop.shades[-3:]) == 0 and loop.shades[-1] == 77
+
+
+def test_who_leaves_while_pictures_are_drawn_harms_nobody(loop: Running) -> None:
+    """The last picture of somebody who has left may be half made."""
+    loop.pipeline.draw_seconds = 0.02
+    for participant in range(2, 12):
+        loop.seat(participant, 1)
+        for _ in range(3):
+            loop.webcam(200)
+            loop.webcam(50 + participant, 1)
+            loop.listen(0.02)
+        assert loop.line.send(Leave(participant))
+    loop.listen(0.2)
+    assert loop.thread.is_alive()
