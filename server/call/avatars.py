@@ -94,7 +94,9 @@ class AvatarCatalog:
             entry = entry_of(path.stem, data)
         except OSError as error:
             if strict:
-                raise AvatarFileError(f"an avatar file was expected at {path}, it cannot be read ({error.strerror}); check the path") from None
+                raise AvatarFileError(
+                    f"an avatar file was expected at {path}, it cannot be read ({error.strerror}); check the path"
+                ) from None
             return None
         except VisavisError as error:
             if strict:

@@ -18,7 +18,7 @@ from realtime.room.process import RoomSetup
 from realtime.room.sound import RoomSound
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
-from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.actions import Action, HangUp, MuteVoice, GiveSeat, Send, StartMedia, StopMedia, FreeSeat
 from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
@@ -218,9 +218,9 @@ class Room:
                     self._lines_told.pop(media, None)
                     if (peer := self._peers.pop(media, None)) is not None:
                         self._spawn(peer.close())
-                case Seat(participant, avatar, order):
+                case GiveSeat(participant, avatar, order):
                     self._seat(participant, avatar, order)
-                case Unseat(participant):
+                case FreeSeat(participant):
                     self.worker.leave(participant)
                     self._orders.pop(participant, None)
                     self._layout.leave(participant, time.monotonic())

@@ -20,7 +20,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.actions import Action, HangUp, MuteVoice, GiveSeat, Send, StartMedia, StopMedia, FreeSeat
 from server.call.fairness import Pace
 from server.call.protocol import (
     VERSION,
@@ -246,7 +246,7 @@ class RoomSignalling:
         self._members[number] = member
         if is_person:
             self._seating.take()
-            actions.append(Seat(number, join.avatar, order))
+            actions.append(GiveSeat(number, join.avatar, order))
         return actions + self._welcome(socket, state, member, now, kept=False)
 
     def _make_place(self, is_person: bool) -> list[Action]:
@@ -372,7 +372,7 @@ class RoomSignalling:
             return []
         actions = self._vacate(member)
         if member.is_person:
-            actions.append(Unseat(member.number))
+            actions.append(FreeSeat(member.number))
         return actions + self._tell()
 
     def _turn_away(self, socket: int, code: str, sentence: str, retry_after: float = 0.0) -> list[Action]:

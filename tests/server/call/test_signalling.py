@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.actions import Action, HangUp, MuteVoice, GiveSeat, Send, StartMedia, StopMedia, FreeSeat
 from server.call.protocol import (
     VERSION,
     Answer,
@@ -90,7 +90,7 @@ def test_from_the_link_to_a_picture() -> None:
     welcome = said(actions, Welcome)
     assert welcome.participant > 0 and welcome.person_link == f"https://x/room/{KEYS.person}"
     assert welcome.viewer_link == f"https://x/room/{KEYS.viewer}"
-    assert only(actions, Seat) == [Seat(welcome.participant, "a1", 0)]
+    assert only(actions, GiveSeat) == [GiveSeat(welcome.participant, "a1", 0)]
     assert [(p.name, p.host, p.seated) for p in table.state.people] == [("Ada Lovelace", True, False)]
     start = only(table.say(socket, Offer("sdp")), StartMedia)[0]
     assert start.participant == start.member == welcome.participant and start.sdp == "sdp"
@@ -105,7 +105,7 @@ def test_a_viewer_has_no_seat_and_may_not_invite() -> None:
     assert said(actions, Lobby).avatars == []
     actions = table.say(socket, Join("Eve", "a1"))
     welcome = said(actions, Welcome)
-    assert (welcome.participant, welcome.person_link, welcome.viewer_link) == (-1, "", "") and not only(actions, Seat)
+    assert (welcome.participant, welcome.person_link, welcome.viewer_link) == (-1, "", "") and not only(actions, GiveSeat)
     table.offer(socket)
     assert table.state.viewers == 1 and table.state.people == []
 
@@ -188,7 +188,7 @@ def test_the_host_mutes_removes_locks_and_ends() -> None:
     table.say(host, Moderate("unlock"))
     assert said(table.say(late, Join("L", "a1")), Welcome)
     actions = table.say(host, Moderate("remove", guest.participant))
-    assert said(actions, Failure, socket).code == "removed" and only(actions, Unseat) == [Unseat(guest.participant)]
+    assert said(actions, Failure, socket).code == "removed" and only(actions, FreeSeat) == [FreeSeat(guest.participant)]
     _, actions = table.hello(KEYS.person, resume=guest.resume)
     assert said(actions, Lobby), "the token of who was removed is of no use"
     actions = table.say(host, Moderate("end"))
@@ -212,7 +212,7 @@ def test_a_member_without_pings_is_lost_and_the_others_are_told() -> None:
     _, second = table.enter(name="B")
     table.now = 4.0
     actions = table.do(table.room.tick(table.now))
-    assert only(actions, Unseat) == [Unseat(first.participant)] and len(only(actions, StopMedia)) == 1
+    assert only(actions, FreeSeat) == [FreeSeat(first.participant)] and len(only(actions, StopMedia)) == 1
     assert [p.id for p in table.state.people] == [second.participant]
 
 
@@ -220,7 +220,7 @@ def test_an_avatar_that_cannot_be_shown_puts_its_person_out_with_the_reason() ->
     table = Table()
     socket, welcome = table.enter()
     actions = table.do(table.room.avatar_refused(welcome.participant, "this is none"))
-    assert said(actions, Failure, socket) == Failure("avatar", "This is none.") and only(actions, Unseat)
+    assert said(actions, Failure, socket) == Failure("avatar", "This is none.") and only(actions, FreeSeat)
 
 
 def test_offers_wait_for_their_turn_and_the_newest_counts() -> None:
@@ -319,10 +319,10 @@ def test_whatever_is_said_each_medium_has_one_member_and_each_seat_one_person(da
     def carry_out(actions: list[Action]) -> None:
         for action in table.do(actions):
             match action:
-                case Seat(participant):
+                case GiveSeat(participant):
                     assert participant not in seats
                     seats.add(participant)
-                case Unseat(participant):
+                case FreeSeat(participant):
                     seats.remove(participant)
                 case StartMedia(medium):
                     assert medium not in media
