@@ -1,0 +1,28 @@
+"""Passwords: argon2id (RFC 9106) with the library's current parameters."""
+
+from __future__ import annotations
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from models.errors import VisavisError
+
+LEAST, MOST = 10, 256
+"""Characters."""
+_hasher = PasswordHasher()
+_NOBODYS = _hasher.hash("a password that nobody has")
+
+
+def hashed(password: str) -> str:
+    """What is kept of a password. Raises `VisavisError` for one that is too short or too long."""
+    if not LEAST <= len(password) <= MOST:
+        raise VisavisError(f"a password of {LEAST} to {MOST} characters was expected, one of {len(password)} came")
+    return _hasher.hash(password)
+
+
+def matches(password: str, kept: str | None) -> bool:
+    """Whether it is the password; takes as long for an account that does not exist."""
+    try:
+        return _hasher.verify(kept or _NOBODYS, password[:MOST]) and kept is not None
+    except (VerificationError, InvalidHashError):
+        return False

@@ -1,0 +1,89 @@
+"""Access tokens: short JSON Web Tokens (RFC 7519) signed with the server's own secret."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+
+from models.atomic import atomic_write
+from models.errors import VisavisError
+
+ISSUER, ALGORITHM = "visavis", "HS256"
+LIFETIME = {"admin": 12 * 3600.0, "member": 12 * 3600.0, "guest": 30 * 86400.0}
+"""Seconds; a guest has nothing but the token to come back with."""
+LEEWAY = 60.0
+"""Seconds by which clocks may differ."""
+MAX_TOKEN = 2048
+
+
+class InvalidTokenError(VisavisError):
+    """No token of this server, or one that has expired."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """person: id. role: as in `server.store.tables.ROLES`. generation: of the person's tokens."""
+
+    person: str
+    role: str
+    generation: int
+
+
+class Tokens:
+    """Makes and reads tokens."""
+
+    def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
+        self._secret, self._clock = secret, clock
+
+    def make(self, claims: Claims) -> str:
+        """A token that lasts as long as its role's do."""
+        now = self._clock()
+        payload = {
+            "iss": ISSUER, "sub": claims.person, "role": claims.role, "gen": claims.generation,
+            "iat": int(now), "exp": int(now + LIFETIME[claims.role]), "jti": secrets.token_hex(8),
+        }  # fmt: skip
+        return jwt.encode(payload, self._secret, ALGORITHM)
+
+    def read(self, token: str) -> Claims:
+        """What a token says. Raises `InvalidTokenError`."""
+        try:
+            if len(token) > MAX_TOKEN:
+                raise jwt.InvalidTokenError
+            data = jwt.decode(
+                token, self._secret, [ALGORITHM], issuer=ISSUER,
+                options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
+            )  # fmt: skip
+            if data["exp"] + LEEWAY < self._clock():
+                raise InvalidTokenError("this sign-in has expired; sign in again")
+            person, role, generation = data["sub"], data["role"], data["gen"]
+            if not (isinstance(person, str) and role in LIFETIME and isinstance(generation, int)):
+                raise jwt.InvalidTokenError
+        except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
+            raise InvalidTokenError("a token of this server was expected; sign in again") from None
+        return Claims(person, role, generation)
+
+
+def keep_secret(folder: Path) -> str:
+    """The secret kept in `folder`, or a new one. Raises `VisavisError` where none can be kept."""
+    path = folder / "token-secret"
+    try:
+        found = path.read_text(encoding="ascii").strip()
+        if len(found) >= 40:
+            return found
+    except (OSError, UnicodeDecodeError):
+        pass
+    made = secrets.token_urlsafe(32)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with atomic_write(path) as stream:
+            path_mode = 0o600
+            stream.write(made.encode())
+        path.chmod(path_mode)
+    except OSError as error:
+        raise VisavisError(f"the server's secret cannot be kept at {path} ({error.strerror}); choose another --state") from error
+    return made

@@ -1,0 +1,1 @@
+"""REST: accounts, avatars, enrollments, the audit log."""

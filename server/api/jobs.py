@@ -1,0 +1,97 @@
+"""/api/jobs: how far enrollments are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from sqlalchemy import select
+
+from server.accounts.people import Identity
+from server.api.problems import ProblemError
+from server.api.service import Me, Service, ServiceDep, note
+from server.store.tables import Job
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+LOOK = 0.4
+"""Seconds between two looks at a job whose events somebody listens to."""
+MAX_LISTENING = 600.0
+"""Seconds after which a listener has to ask again."""
+OVER = ("done", "failed", "cancelled")
+
+
+class JobOut(BaseModel):
+    """An enrollment. progress: 0 to 1. ahead: jobs that come first. error: one sentence, of a job that failed."""
+
+    id: str
+    avatar: str
+    quality: str
+    state: str
+    stage: str
+    progress: float
+    ahead: int
+    error: str
+
+
+def _read(service: Service, me: Identity, job_id: str) -> JobOut:
+    with service.database.session() as session:
+        job = session.get(Job, job_id)
+        if job is None or (job.owner_id != me.person and not me.is_admin):
+            raise ProblemError(404, "there is no such job, or it is not yours")
+    ahead = service.queue.ahead_of(job.id) if job.state == "waiting" else 0
+    return JobOut(
+        id=job.id, avatar=job.avatar_id, quality=job.quality, state=job.state, stage=job.stage, progress=job.progress,
+        ahead=ahead, error=job.error,
+    )  # fmt: skip
+
+
+@router.get("")
+def list_jobs(me: Me, service: ServiceDep) -> list[JobOut]:
+    """One's own jobs, of everybody for an admin; the newest 100."""
+    with service.database.session() as session:
+        query = select(Job.id).order_by(Job.created.desc()).limit(100)
+        found = session.scalars(query if me.is_admin else query.where(Job.owner_id == me.person)).all()
+    return [_read(service, me, job) for job in found]
+
+
+@router.get("/{job_id}")
+def read_job(me: Me, service: ServiceDep, job_id: str) -> JobOut:
+    """One job."""
+    return _read(service, me, job_id)
+
+
+@router.post("/{job_id}/cancel")
+def cancel_job(me: Me, service: ServiceDep, job_id: str) -> JobOut:
+    """Stop a job; what it has made so far stays."""
+    _read(service, me, job_id)
+    service.queue.cancel(job_id)
+    with service.database.session() as session:
+        session.add(note(me, "job.cancel", job_id))
+    return _read(service, me, job_id)
+
+
+@router.get("/{job_id}/events", response_class=StreamingResponse)
+async def job_events(me: Me, service: ServiceDep, job_id: str) -> StreamingResponse:
+    """Server-sent events: the job whenever it has changed, until it is over."""
+    first = await asyncio.to_thread(_read, service, me, job_id)
+
+    async def events() -> AsyncIterator[str]:
+        shown, current = None, first
+        for _ in range(int(MAX_LISTENING / LOOK)):
+            if current != shown:
+                yield f"data: {json.dumps(current.model_dump())}\n\n"
+                shown = current
+            if current.state in OVER:
+                return
+            await asyncio.sleep(LOOK)
+            try:
+                current = await asyncio.to_thread(_read, service, me, job_id)
+            except ProblemError:  # erased meanwhile
+                return
+
+    return StreamingResponse(events(), media_type="text/event-stream")

@@ -1,0 +1,1 @@
+"""Enrollments in the background: processes that take them from the queue, beside calls that have the right of way."""
