@@ -43,6 +43,7 @@ it("says nothing about a face that nobody looked for", () => {
   expect(told({ stages: {} })).toBe("Your camera's picture does not reach the server.");
   expect(told({ stages: {} }, false)).toBe(""); // the camera was off in all these readings and was just switched on
   expect(told({ stages: { decode: 2 } })).toBe("");
+  expect(told({ calibrating: true })).toBe("We cannot see your face.");
 });
 
 it("forgets with a new connection what the server said on the last", () => {

@@ -45,8 +45,8 @@ export class Hints {
     if (this.stats?.ready === false) return STARTING;
     if (!cameraOn) return "Your camera is off: your avatar rests.";
     if (this.blind >= BLIND_READINGS) return "Your camera's picture does not reach the server.";
+    if (this.faceless >= FACELESS_READINGS) return "We cannot see your face."; // and no neutral face can be taken
     if (now < this.calibratingUntil || this.stats?.calibrating) return "Look at the camera, relaxed.";
-    if (this.faceless >= FACELESS_READINGS) return "We cannot see your face.";
     return room.isAlone ? "Nobody else is here yet: this is you. Send somebody the link." : waitingFor(room);
   }
 

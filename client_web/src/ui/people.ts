@@ -118,7 +118,7 @@ export class PeoplePanel {
     const look = new IconButton({ id: `look-${id}`, icon: "watchers", label: "Look at", ...tool, press: () => this.actions.lookAt(id) });
     const mute = new IconButton({ id: `mute-${id}`, icon: "microphoneOff", label: "Mute", ...tool, press: () => this.actions.mute(id) });
     const remove = new IconButton({ id: `remove-${id}`, icon: "door", label: "Remove", ...tool, press: () => this.actions.remove(person) });
-    const [initial, name, state] = [h("span", { class: "initial", "aria-hidden": "true" }), h("span", { class: "person-name" }), h("span", { class: "soft small" })];
+    const [initial, name, state] = [h("span", { class: "person-initial", "aria-hidden": "true" }), h("span", { class: "person-name" }), h("span", { class: "soft small" })];
     const muted = icon("microphoneOff");
     const element = h(
       "li",
