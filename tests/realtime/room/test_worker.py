@@ -41,6 +41,7 @@ async def test_pictures_follow_the_webcams_and_rest_when_none_comes() -> None:
         assert set(here.worker.times.medians()) == {"decode", "track", "solve", "pose", "splat", "total"}
         await until(lambda: 1 in here.worker.driven)
         await until(lambda: screen.shows(0, 0, 0) and not here.worker.driven)
+        await asyncio.sleep(0.4)
         rested = screen.count
         await asyncio.sleep(0.5)
         assert screen.count <= rested + 1
