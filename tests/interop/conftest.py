@@ -29,5 +29,5 @@ async def firefox(built_page: None) -> AsyncIterator[firefox_bidi.Firefox]:
     """A Firefox with a fake camera and microphone."""
     if firefox_bidi.FIREFOX is None:
         pytest.skip("Firefox is not installed (apt-get install firefox-esr): nothing was tried with Firefox")
-    async with firefox_bidi.firefox({}) as running:
+    async with firefox_bidi.firefox() as running:
         yield running

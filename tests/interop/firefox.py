@@ -44,11 +44,10 @@ class Firefox:
         self._socket, self._numbers, self._turn = socket, itertools.count(1), asyncio.Lock()
         self.version = ""
 
-    async def start(self, options: dict[str, Any]) -> None:
-        """Begin a session in which each page is watched. options: of `WATCH`."""
+    async def start(self) -> None:
+        """Begin a session."""
         session = await self.command("session.new", capabilities={})
         self.version = session["capabilities"]["browserVersion"]
-        await self.command("script.addPreloadScript", functionDeclaration=f"() => ({WATCH})({json.dumps(options)})")
 
     async def command(self, method: str, **parameters: Any) -> Any:
         """The command's result. Raises `RuntimeError` with Firefox's own words."""
@@ -63,13 +62,17 @@ class Firefox:
         return answer["result"]
 
     @asynccontextmanager
-    async def page(self) -> AsyncIterator[FirefoxPage]:
-        """A window until the block ends."""
-        created = await self.command("browsingContext.create", type="window")
+    async def page(self, **options: Any) -> AsyncIterator[FirefoxPage]:
+        """A window with nothing remembered, until the block ends. options: of `WATCH`."""
+        user = (await self.command("browser.createUserContext"))["userContext"]
+        created = await self.command("browsingContext.create", type="window", userContext=user)
+        watch = f"() => ({WATCH})({json.dumps(options)})"
+        await self.command("script.addPreloadScript", functionDeclaration=watch, contexts=[created["context"]])
         try:
             yield FirefoxPage(self, created["context"])
         finally:
             await self.command("browsingContext.close", context=created["context"])
+            await self.command("browser.removeUserContext", userContext=user)
 
 
 class FirefoxPage:
@@ -93,7 +96,7 @@ class FirefoxPage:
 
 
 @asynccontextmanager
-async def firefox(options: dict[str, Any]) -> AsyncIterator[Firefox]:
+async def firefox() -> AsyncIterator[Firefox]:
     """A headless Firefox with a fake camera and microphone, in a profile of its own, until the block ends."""
     assert FIREFOX is not None
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -101,7 +104,11 @@ async def firefox(options: dict[str, Any]) -> AsyncIterator[Firefox]:
         (Path(folder) / "user.js").write_text("".join(lines), encoding="utf-8")
         arguments = ["--headless", "--no-remote", "--profile", folder, "--remote-debugging-port", "0", "about:blank"]
         process = await asyncio.create_subprocess_exec(
-            FIREFOX, *arguments, env=os.environ | {"HOME": folder}, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            FIREFOX,
+            *arguments,
+            env=os.environ | {"HOME": folder},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
         )
         reading: asyncio.Task[None] | None = None
         try:
@@ -110,7 +117,7 @@ async def firefox(options: dict[str, Any]) -> AsyncIterator[Firefox]:
             reading = asyncio.create_task(_drain(process))
             async with connect(f"{address}/session", max_size=None) as socket:
                 running = Firefox(socket)
-                await running.start(options)
+                await running.start()
                 yield running
         finally:
             if reading is not None:

@@ -34,6 +34,7 @@ WATCH = """(options) => {
       prefer.call(this, codecs.filter(({ mimeType }) => mimeType.toLowerCase() === options.codec));
     };
   }
+  if (options.avatar && location.host) localStorage.setItem('visavis.preferences', JSON.stringify({ avatar: options.avatar }));
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (target, ...rest) {
     if (target === this.context.destination) {
@@ -44,14 +45,20 @@ WATCH = """(options) => {
   };
 }"""
 """Keeps the page's peer connections, data channels and sockets, and listens to what goes to the loudspeakers. options: `configuration` overrides the page's
-RTCConfiguration, `codec` is the only one that it offers for video (a MIME type)."""
+RTCConfiguration, `codec` is the only one that it offers for video (a MIME type), `avatar` is the id of the one that it takes."""
 
 READ = """async () => {
-  const { connections, listener } = globalThis.interop ?? { connections: [] };
+  const { connections, sockets, listener } = globalThis.interop ?? { connections: [], sockets: [] };
   const pc = connections.at(-1);
-  const seen = { phase: document.documentElement.dataset.phase, connections: connections.length };
-  if (!pc?.remoteDescription) return JSON.stringify(seen);
-  const stats = [...(await pc.getStats()).values()];
+  const seen = { phase: document.documentElement.dataset.phase, connections: connections.length, sockets: sockets.length };
+  if (!pc || pc.signalingState === 'closed' || !pc.remoteDescription) return JSON.stringify(seen);
+  let stats = [], transceivers = [];
+  try {
+    stats = [...(await pc.getStats()).values()];
+    transceivers = pc.getTransceivers();
+  } catch {
+    return JSON.stringify(seen); // closed meanwhile
+  }
   const all = (type, kind) => stats.filter((entry) => entry.type === type && (!kind || entry.kind === kind));
   const byId = (id) => stats.find((entry) => entry.id === id) ?? {};
   const pair = all('candidate-pair').find(({ nominated, state, selected }) => nominated && state === 'succeeded' && selected !== false);
@@ -67,13 +74,13 @@ READ = """async () => {
     seen.loudness = Math.max(...wave.map(Math.abs));
   }
   const [picture = {}] = all('inbound-rtp', 'video');
-  const transceivers = pc.getTransceivers();
   const transports = transceivers.map(({ receiver, sender }) => receiver.transport ?? sender.transport);
   return JSON.stringify({
     ...seen,
     decoded: picture.framesDecoded ?? 0,
     codec: byId(picture.codecId).mimeType,
     sentCodec: byId(all('outbound-rtp', 'video')[0]?.codecId).mimeType,
+    energy: all('inbound-rtp', 'audio').reduce((sum, { totalAudioEnergy }) => sum + (totalAudioEnergy ?? 0), 0),
     voices: all('inbound-rtp', 'audio').filter(({ packetsReceived }) => packetsReceived > 10).length,
     sections: transceivers.map(({ receiver, currentDirection }) => `${receiver.track.kind} ${currentDirection}`),
     transports: new Set([...transports.filter(Boolean), pc.sctp.transport]).size,
@@ -83,8 +90,8 @@ READ = """async () => {
     relay: byId(pair?.localCandidateId).relayProtocol,
   });
 }"""
-"""JSON of one moment. color: of the picture's middle; loudness: 0 to 1, of all voices mixed; decoded: pictures; voices: sound lines
-that carry something; transports: DTLS transports; messages: on the data channel; local, remote, relay: of the candidate pair."""
+"""JSON of one moment. color: of the picture's middle; loudness: 0 to 1, of all voices mixed; energy: of the voices that were decoded;
+decoded: pictures; voices: sound lines that carry something; transports: DTLS transports; messages: on the data channel; local, remote, relay: of the candidate pair."""
 
 WAIT = 30.0
 """Seconds for a page to come as far as expected."""

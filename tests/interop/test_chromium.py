@@ -1,4 +1,4 @@
-"""Chromium, as host, person and viewer of a room at once, with either video codec."""
+"""Chromium: host, person and viewer of one room, with either video codec; and connections lost."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from server.call.protocol import MAX_SOUND_LINES
-from tests.fakes import fake_avatar
 from tests.interop.chromium import Chromium
-from tests.interop.probe import BrowserPage, seen
-from tests.server.call.serving import Running, running, until
+from tests.interop.probe import seen
+from tests.interop.scenario import ADA, AVATARS, BOB, avatar_id, check_sections, comes_back, is_blue
+from tests.server.call.serving import running, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
 
-ADA, BOB = 40, 200
-"""How blue their avatars are."""
-AVATARS = {"ada": fake_avatar(ADA), "bob": fake_avatar(BOB)}
-OWN = ["video sendrecv", "audio sendonly"]
 
-
-@pytest.mark.parametrize("codec", ["video/vp8", "video/h264"])
+@pytest.mark.parametrize("codec", ["video/VP8", "video/H264"])
 async def test_two_people_and_a_viewer_see_and_hear_each_other(chromium_pages: Chromium, codec: str) -> None:
     async with running(avatars=AVATARS) as server, AsyncExitStack() as stack:
-        pages = [await stack.enter_async_context(chromium_pages.page(codec=codec)) for _ in range(3)]
-        host, person, viewer = pages
+        names = ("ada", "bob", "")
+        watch = [{"codec": codec.lower(), "avatar": avatar_id(server, name) if name else ""} for name in names]
+        ada, bob, eve = [await stack.enter_async_context(chromium_pages.page(**options)) for options in watch]
+        await ada.open(server.addresses.host + "?autojoin=1")
+        await seen(ada, lambda m: m["phase"] == "live" and is_blue(m, ADA))
+        await bob.open(server.addresses.person + "?autojoin=1")
+        await eve.open(server.addresses.viewer + "?autojoin=1")
+        for page, blue, voices in (ada, BOB, 1), (bob, ADA, 1), (eve, (ADA + BOB) / 2, 2):
+            moment = await seen(page, lambda m: is_blue(m, blue) and m["voices"] == voices and m["loudness"] > 0.01)  # noqa: B023
+            check_sections(moment, codec, participant=page is not eve)
+            assert moment["messages"] > 0
+        await until(lambda: len(server.room.worker.driven) == 2)
+
+
+async def test_a_page_comes_back_with_other_offers(chromium_pages: Chromium) -> None:
+    async with running(avatars=AVATARS) as server, chromium_pages.page() as host, server.page("viewer") as viewer:
         await host.open(server.addresses.host + "?autojoin=1")
         await seen(host, lambda m: m["phase"] == "live" and m["decoded"] > 5)
-        await person.open(server.addresses.person + "?autojoin=1")
-        await viewer.open(server.addresses.viewer + "?autojoin=1")
-        for page, voices in (host, 1), (person, 1), (viewer, 2):
-            moment = await seen(page, lambda m, n=voices: m["voices"] == n and m["loudness"] > 0.01 and m["decoded"] > 5)
-            print(moment)
+        await comes_back(host, viewer)
+        await until(lambda: bool(server.room.worker.driven))
