@@ -11,6 +11,7 @@ import { brand } from "./header";
 import { icon } from "./icons";
 import { LobbyNotice, type NoticeActions } from "./lobby_notice";
 import { CameraPreview } from "./preview";
+import { testLink } from "./test_link";
 
 export interface LobbyActions extends Omit<NoticeActions, "watch"> {
   /** Name, avatar or devices were chosen. */
@@ -109,6 +110,7 @@ export class Lobby {
       h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
       h("div", { class: "lobby-actions" }, this.joinButton, this.watchButton),
       h("p", { class: "soft small" }, "Your camera picture goes to this server only, to move your avatar."),
+      testLink(),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
