@@ -11,6 +11,7 @@ import { brand } from "./header";
 import { icon } from "./icons";
 import { LobbyNotice, type NoticeActions } from "./lobby_notice";
 import { CameraPreview } from "./preview";
+import { testLink } from "./test_link";
 
 export interface LobbyActions extends Omit<NoticeActions, "watch"> {
   /** Name, avatar or devices were chosen. */
@@ -108,6 +109,7 @@ export class Lobby {
       this.pickers.element,
       h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
       h("div", { class: "lobby-actions" }, this.joinButton, this.watchButton),
+      testLink(),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
