@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { Participant } from "./protocol";
 import type { Status, Trouble } from "./signalling_types";
 import { person } from "./testing/messages";
-import { asSentence, countSentence, factsOf, linkSentence, troubleSentence, tryingSentence, watchingSentence } from "./words";
+import { asSentence, countSentence, factsOf, initialOf, linkSentence, troubleSentence, tryingSentence, watchingSentence } from "./words";
 
 const TROUBLES: Trouble[] = ["unreachable", "silent", "blocked", "no-network", "no-webrtc", "lost", "told"];
 const status: Status = {
@@ -70,4 +70,8 @@ it.each<[Partial<Participant>, boolean, boolean, string]>([
   [{}, false, true, "speaking"],
 ])("says of %j (own: %s, speaking: %s): %s", (change, isMe, speaks, facts) => {
   expect(factsOf(person(1, "Ada", change), isMe, speaks)).toBe(facts);
+});
+
+it.each([["ada", "A"], ["🦊 fox", "🦊"], ["ölaf", "Ö"], ["", ""]])("begins %j with %j", (name, initial) => {
+  expect(initialOf(name)).toBe(initial);
 });

@@ -73,6 +73,11 @@ export function factsOf({ host, seated, muted, camera }: Participant, isMe: bool
   return facts.filter(Boolean).join(", ");
 }
 
+/** The first letter of a name, or whatever stands there: a sign may be more than one unit of the string. */
+export function initialOf(name: string): string {
+  return ([...name][0] ?? "").toUpperCase();
+}
+
 /** Whether a host name of an address means the machine that reads it (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
 export function isThisMachine(hostname: string): boolean {
   return /^(localhost|.*\.localhost|127(\.\d+){3}|\[::1\])$/i.test(hostname);

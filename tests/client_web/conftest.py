@@ -63,6 +63,7 @@ def mock(built_page: None) -> Iterator[object]:
     from tests.client_web.mock_server import running
 
     with running() as server:
+        server.pause = 0.1  # pictures cost more than all else here, and few tests are about them
         yield server
 
 

@@ -25,11 +25,12 @@ VIOLATIONS = """async (rules) => (await axe.run(document, { resultTypes: ["viola
 CUT_OFF = """() => [...document.querySelectorAll(".controls button, .header .chip, .people button, .dialog button")]
   .filter((element) => element.checkVisibility())
   .filter((element) => {
+    element.scrollIntoView({ block: "nearest" });
     const { left, right, top, bottom } = element.getBoundingClientRect();
     return left < 0 || right > innerWidth || top < 0 || bottom > innerHeight;
   })
   .map((element) => element.dataset.testid)"""
-"""What of the controls does not lie within the window."""
+"""What of the controls cannot be brought within the window."""
 
 COVERED = """() => [...document.querySelectorAll(".person")].flatMap((row) => {
   const ends = [...row.querySelectorAll(".person-words, .person-words *")].map((part) => part.getBoundingClientRect().right);

@@ -33,7 +33,7 @@ export class Nameplates {
   }
 
   private add(participant: number): Plate {
-    const name = h("span", { class: "plate-name" });
+    const name = h("span", { class: "plate-name", dir: "auto" });
     const element = h("div", { class: "plate", "data-participant": participant }, icon("microphoneOff"), name);
     const plate = { element, name };
     this.plates.set(participant, plate);

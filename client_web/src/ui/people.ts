@@ -1,6 +1,6 @@
 import type { Participant } from "../protocol";
 import type { Room } from "../room";
-import { countSentence, factsOf, watchingSentence } from "../words";
+import { countSentence, factsOf, initialOf, watchingSentence } from "../words";
 import { IconButton } from "./button";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
@@ -95,7 +95,7 @@ export class PeoplePanel {
   private show(row: Row, person: Participant, room: Room, focus: number): void {
     const { name, id, muted, seated } = person;
     const isMe = id === room.own;
-    setText(row.initial, name.charAt(0).toUpperCase());
+    setText(row.initial, initialOf(name));
     setText(row.name, name);
     const speaks = room.speaking.includes(id) && !muted;
     setText(row.state, factsOf(person, isMe, speaks));
@@ -118,7 +118,7 @@ export class PeoplePanel {
     const look = new IconButton({ id: `look-${id}`, icon: "watchers", label: "Look at", ...tool, press: () => this.actions.lookAt(id) });
     const mute = new IconButton({ id: `mute-${id}`, icon: "microphoneOff", label: "Mute", ...tool, press: () => this.actions.mute(id) });
     const remove = new IconButton({ id: `remove-${id}`, icon: "door", label: "Remove", ...tool, press: () => this.actions.remove(person) });
-    const [initial, name, state] = [h("span", { class: "initial", "aria-hidden": "true" }), h("span", { class: "person-name" }), h("span", { class: "soft small" })];
+    const [initial, name, state] = [h("span", { class: "person-initial", "aria-hidden": "true" }), h("span", { class: "person-name", dir: "auto" }), h("span", { class: "soft small" })];
     const muted = icon("microphoneOff");
     const element = h(
       "li",
