@@ -44,13 +44,14 @@ export interface Label {
   height: number;
 }
 
-/** First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`. `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is. */
+/** First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`. `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is. `token`: of an account or a guest, whose own avatars are offered too. */
 export interface Hello {
   type: "hello";
   key: string;
   resume: string;
   version: number;
   keep_media: boolean;
+  token: string;
 }
 
 /** Come in: with an avatar (its id), or to watch. `order`: where the page's seat was before the server was started again, -1 at first. */
@@ -109,13 +110,15 @@ export interface Recalibrate {
   type: "recalibrate";
 }
 
-/** The link is right. `role`: what it allows. `heartbeat`: seconds between pings. */
+/** The link is right. `role`: what it allows. `heartbeat`: seconds between pings. `account`: whether the token of the hello is valid. `enrolls`: whether avatars can be made here. */
 export interface Lobby {
   type: "lobby";
   role: "host" | "person" | "viewer";
   avatars: AvatarInfo[];
   ice_servers: IceServer[];
   heartbeat: number;
+  account: boolean;
+  enrolls: boolean;
 }
 
 /** The page is in. `participant`: its number in `RoomState`, -1 for a viewer. `order`: of its seat. `person_link`, `viewer_link`: addresses for others, empty where the role may not invite. `media_kept`: the peer connection goes on; else an offer is awaited. */
@@ -318,6 +321,7 @@ const MESSAGES = {
     resume: { check: text, fallback: () => "" },
     version: { check: integer, fallback: () => 2 },
     keep_media: { check: flag, fallback: () => false },
+    token: { check: text, fallback: () => "" },
   },
   join: {
     name: { check: text, fallback: () => "" },
@@ -354,6 +358,8 @@ const MESSAGES = {
     avatars: { check: list(object(avatarInfoShape)), fallback: () => [] },
     ice_servers: { check: list(object(iceServerShape)), fallback: () => [] },
     heartbeat: { check: number, fallback: () => 1.0 },
+    account: { check: flag, fallback: () => false },
+    enrolls: { check: flag, fallback: () => false },
   },
   welcome: {
     resume: { check: text },

@@ -169,6 +169,7 @@ def erase_me(me: Me, service: ServiceDep) -> Response:
 
 def _erase_person(service: ServiceDep, person: str) -> None:
     names: list[str] = []
+    gone: list[str] = []
     with service.database.session() as session:
         found = session.get(Person, person)
         if found is None:
@@ -177,9 +178,12 @@ def _erase_person(service: ServiceDep, person: str) -> None:
             raise ProblemError(409, "the last admin cannot be erased; make another one first")
         for avatar in session.scalars(select(StoredAvatar).where(StoredAvatar.owner_id == person)):
             names += erase(session, avatar)
+            gone.append(avatar.id)
         session.flush()
         session.delete(found)
         session.add(AuditEntry(actor=person, act="person.erase", object=person))
+    for avatar_id in gone:
+        service.erased(avatar_id)
     for name in names:
         service.files.delete(name)
 

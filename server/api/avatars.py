@@ -182,6 +182,7 @@ def erase_avatar(me: Me, service: ServiceDep, avatar_id: str) -> Response:
         avatar = may_change(me, session.get(StoredAvatar, avatar_id))
         names = erase(session, avatar)
         session.add(note(me, "avatar.erase", avatar_id))
+    service.erased(avatar_id)
     for name in names:
         service.files.delete(name)
     return Response(status_code=204)

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from server.accounts.people import Identity, People
+from server.accounts.tokens import Tokens
 from server.api.problems import ProblemError
 from server.call.protocol import Role
 from server.store.database import Database
@@ -20,13 +21,16 @@ from server.store.tables import AuditEntry, StoredAvatar
 
 @dataclass(frozen=True)
 class Service:
-    """The parts behind the API. role_of: what a room's key allows. setup_key: the secret of the one-time set-up link."""
+    """The parts behind the API. role_of: what a room's key allows. erased: to be told of an avatar that was erased, on any
+    thread. setup_key: the secret of the one-time set-up link."""
 
     database: Database
     files: FileStore
     queue: JobQueue
     people: People
+    tokens: Tokens
     role_of: Callable[[str], Role | None]
+    erased: Callable[[str], None]
     setup_key: str
 
 

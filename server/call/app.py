@@ -1,4 +1,4 @@
-"""The HTTP side: the page, avatars' previews, new rooms and health; and the process that serves them and the sockets.
+"""The process that serves pages, API and sockets; which requests are answered at the door.
 
 `run(config)` serves until SIGTERM or Ctrl-C: then unready, media closed, sockets hung up, render processes stopped.
 """
@@ -9,28 +9,18 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from email.utils import formatdate
-from http import HTTPStatus
-from pathlib import Path
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope
-from starlette.types import Send as SendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import VisavisError
+from server.api.app import create_api
+from server.api.service import Service
 from server.call import certificate, links, logs
-from server.call.addresses import Addresses, addresses, base_urls, links_of, notes
+from server.call.addresses import Addresses, addresses, base_urls, notes
 from server.call.avatars import AvatarCatalog
 from server.call.certificate import Certificate
 from server.call.config import ServerConfig
@@ -41,63 +31,16 @@ from server.call.rooms import Rooms
 from server.call.rules import RoomKeys
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
+from server.call.web import API, NOTHING, create_app, plain_reply
+from server.service import make_runners, open_service
 
 log = logging.getLogger(__name__)
 
-HEADERS = {
-    # CSP3. Styles may be inline (the pages set positions); WebAssembly is for the browser's own renderer.
-    "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
-    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "permissions-policy": "camera=(self), microphone=(self), fullscreen=(self), xr-spatial-tracking=(self), geolocation=()",
-    "referrer-policy": "no-referrer",  # the addresses hold the keys
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-}
-
-
 NO_ROOM = "There is no room at this address; ask for a new link."
-NOTHING = "There is nothing at this address."
-NO_TEST = "The connection test needs a room: open a room's link and choose \"Connection test\" there."
+NO_TEST = 'The connection test needs a room: open a room\'s link and choose "Connection test" there.'
 NO_HOST = "Only a host may make rooms: a host's key was expected as bearer token."
 HOME = "This is a Visavis server; open the address that it printed when it started."
 """No way from here to a room: behind a proxy that keeps nothing of the request, everybody is "localhost"."""
-
-
-def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str) -> ASGIApp:
-    """The ASGI application around the rooms; its shutdown closes them. base_url: of the links that it gives out."""
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        await rooms.close()
-
-    def page(_: Request) -> Response:
-        return _page(config.web_dir, passes.cookie)  # the key was checked at the door
-
-    def preview(request: Request) -> Response:
-        entry = rooms.catalog.get(request.path_params["name"])
-        if entry is None or not entry.preview:
-            return PlainTextResponse(NOTHING, 404)
-        return Response(entry.preview, media_type="image/png")
-
-    async def create(_: Request) -> Response:
-        try:
-            keys = rooms.create()
-        except VisavisError as error:
-            return PlainTextResponse(f"{error}.", 409)
-        return JSONResponse(links_of(base_url, keys), 201)
-
-    routes = [
-        Route("/room/{key}", page),
-        Route("/connection-test/{key}", page),
-        Route("/avatars/{name}.png", preview),
-        Route("/rooms", create, methods=["POST"]),
-        Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
-    ]
-    return _SecurityHeaders(Starlette(routes=routes, lifespan=lifespan))
 
 
 def run(config: ServerConfig, announce: Callable[[Addresses], None] = lambda _: None) -> None:
@@ -124,8 +67,10 @@ async def serve(
         kept = await asyncio.to_thread(links.keep, config.state, config.port, renew=config.new_links)
     here, others = base_urls(config, sock.getsockname()[1], "http" if secure is None else "https")
     rooms = Rooms(config, kept, others, catalog)
-    passes = Passes(rooms.first.host, rooms.role_of)
-    app = create_app(config, rooms, passes, others)
+    service = await _open_service(config, rooms)
+    runners = None if service is None else make_runners(config)
+    passes = Passes(rooms.first.host, rooms.role_of, None if service is None else service.tokens.is_one)
+    app = create_app(config, rooms, passes, others, None if service is None else create_api(service))
     server = _Server(
         uvicorn.Config(
             app,
@@ -141,6 +86,7 @@ async def serve(
         passes,
         sock,
         None if secure is None else secure.context,
+        has_api=service is not None,
     )
 
     def stop() -> None:
@@ -148,14 +94,34 @@ async def serve(
 
     try:
         await rooms.start(on_failure=stop)
+        if runners is not None:
+            runners.start()
         on_rooms(rooms, stop)
         announce(addresses(config, here, others, rooms.first, notes(kept.note, secure, others)))
         await server.serve(sockets=[])
     finally:
         await rooms.close()
+        if runners is not None:
+            await runners.stop()
+        if service is not None:
+            service.database.close()
         sock.close()
     if rooms.failure:
         raise VisavisError(rooms.failure)
+
+
+async def _open_service(config: ServerConfig, rooms: Rooms) -> Service | None:
+    """What the server remembers of people; nothing without a state folder."""
+    if config.state is None:
+        return None
+    loop = asyncio.get_running_loop()
+
+    def erased(avatar: str) -> None:
+        loop.call_soon_threadsafe(rooms.erase_avatar, avatar)
+
+    service = await asyncio.to_thread(open_service, config, rooms.role_of, erased)
+    rooms.use(service)
+    return service
 
 
 class _Server(uvicorn.Server):
@@ -169,9 +135,11 @@ class _Server(uvicorn.Server):
         passes: Passes,
         sock: socket.socket,
         tls: ssl.SSLContext | None = None,
+        *,
+        has_api: bool = False,
     ) -> None:
         super().__init__(config)
-        self._tls = tls
+        self._tls, self._has_api = tls, has_api
         self._front: TlsFront | None = None
         self._rooms, self._sock, self._public_url, self._passes = rooms, sock, public_url, passes
         self._door: Door | None = None
@@ -202,24 +170,26 @@ class _Server(uvicorn.Server):
 
     def instant(self, header: bytes) -> bytes | None:
         method, path = header.split(b" ", 1)[0], path_of(header)
+        if path.startswith(API.encode()):
+            return None if self._has_api else plain_reply(method, 404, NOTHING)
         if method == b"POST":
-            return None if path == b"/rooms" and self._passes.is_host(header) else _reply(method, 403, NO_HOST)
+            return None if path == b"/rooms" and self._passes.is_host(header) else plain_reply(method, 403, NO_HOST)
         if path.startswith(b"/assets/"):
             return None
         if path in (b"/connection-test", b"/connection-test/"):
-            return _reply(method, 404, NO_TEST)
+            return plain_reply(method, 404, NO_TEST)
         if path.startswith(PAGES):
-            return None if self._passes.page(path) else _reply(method, 404, NO_ROOM)
+            return None if self._passes.page(path) else plain_reply(method, 404, NO_ROOM)
         if path.startswith(b"/avatars/") and self._passes.shows_cookie(header):
             return None
         if path == b"/":
-            return _reply(method, 200, HOME)
+            return plain_reply(method, 200, HOME)
         if path == b"/healthz":
-            return _reply(method, 200, '{"status":"ok"}', "application/json")
+            return plain_reply(method, 200, '{"status":"ok"}', "application/json")
         if path == b"/readyz":
             state = "ready" if self._rooms.ready else "failed" if self._rooms.failure else "loading"
-            return _reply(method, 200 if self._rooms.ready else 503, f'{{"status":"{state}"}}', "application/json")
-        return _reply(method, 404, NOTHING)
+            return plain_reply(method, 200 if self._rooms.ready else 503, f'{{"status":"{state}"}}', "application/json")
+        return plain_reply(method, 404, NOTHING)
 
     def is_known(self, header: bytes) -> bool:
         return self._passes.request(header)
@@ -260,52 +230,6 @@ class _Http(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
         super().connection_lost(exc)
-
-
-class _SecurityHeaders:
-    """Adds `HEADERS` to every response, ends the connection with it (see `server.call.door`), and keeps pages out of caches.
-
-    Files under /assets have their hash in the name, so those are kept.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: SendEvent) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                is_asset = scope["path"].startswith("/assets/") and message["status"] == 200
-                headers["connection"] = "close"
-                headers["cache-control"] = "public, max-age=31536000, immutable" if is_asset else "no-store"
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
-
-
-class _Assets(StaticFiles):
-    """Built files; none of them is found while nothing is built."""
-
-    async def check_config(self) -> None:
-        """The folder may be missing."""
-
-
-def _reply(method: bytes, status: int, text: str, media_type: str = "text/plain; charset=utf-8") -> bytes:
-    """A whole HTTP response, as the application would give it."""
-    body = text.encode()
-    own = {"content-type": media_type, "content-length": str(len(body)), "connection": "close", "cache-control": "no-store"}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in (own | HEADERS).items())
-    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ndate: {formatdate(usegmt=True)}\r\n{lines}\r\n".encode()
-    return head + (b"" if method == b"HEAD" else body)
-
-
-def _page(web_dir: Path, cookie: str) -> Response:
-    index, headers = web_dir / "index.html", {"set-cookie": cookie}
-    if not index.is_file():
-        return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503, headers)
-    return FileResponse(index, headers=headers, media_type="text/html")
 
 
 def _listen(config: ServerConfig) -> socket.socket:

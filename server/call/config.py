@@ -35,7 +35,7 @@ PREFIX = "VISAVIS_"
 ICE_USERNAME, ICE_CREDENTIAL = f"{PREFIX}ICE_USERNAME", f"{PREFIX}ICE_CREDENTIAL"
 OTHER_VARIABLES = frozenset({ICE_USERNAME, ICE_CREDENTIAL, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"})
 """Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
-SECRETS = frozenset({"ice_servers", "factory_options"})
+SECRETS = frozenset({"ice_servers", "factory_options", "database", "storage", "storage_key"})
 """Settings whose values no message repeats."""
 ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064, 3.1 and RFC 7065, 3.1."""
@@ -197,6 +197,18 @@ class ServerConfig(BaseSettings):
         None, description="UDP ports for media, such as 50000-50100; any when left out."
     )
     state: Path | None = Field(None, description="Folder where the links are kept, so that they outlive a restart.")
+    database: str = Field(
+        "", repr=False, description="Database URL of SQLAlchemy; an SQLite file in the state folder when left out."
+    )
+    storage: str = Field(
+        "", repr=False, description="Folder or fsspec URL of people's avatars; a folder in the state folder when left out."
+    )
+    storage_key: str = Field(
+        "", repr=False, description="32 bytes in base64: encrypts people's avatars at rest; better in a file."
+    )
+    enrollments: int = Field(
+        1, ge=0, le=16, description="Processes that make avatars in the background; 0 for none on this machine."
+    )
     new_links: bool = Field(False, description="Make new links; those that were given away no longer work.")
     web_dir: Path = Field(WEB_DIR, description="Folder of the built pages.")
     factory: str = Field(

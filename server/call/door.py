@@ -38,6 +38,8 @@ TURN_TIMEOUT = 2.0
 """Seconds that a request waits for its turn; after that its sender had better ask again than stand under the others."""
 REPLY_TIMEOUT = 60.0
 """Seconds for a page that is slow to read its reply."""
+API_TIMEOUT = 900.0
+"""The same for somebody who is known: uploads on a slow line, and events of a job."""
 MAX_HEADER, MAX_FIELDS = 8 * 1024, 100
 """Bytes and lines of a request's header."""
 ACCEPTS = 32
@@ -49,7 +51,7 @@ STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 50.0, 50.0
 GREETINGS_PER_SECOND, GREETINGS_AT_ONCE, GREETING = 800.0, 100.0, 0.00025
 """Handshakes of sockets, and seconds of each: a fifth of the time is theirs, so there are fewer where they take longer."""
 SOCKET = b"/ws"
-_REQUEST = re.compile(rb"((GET|HEAD) [!-~]+|POST /rooms) HTTP/1\.[01]\r\n")
+_REQUEST = re.compile(rb"((GET|HEAD) [!-~]+|POST /rooms|(POST|PUT|PATCH|DELETE) /api/[!-~]*) HTTP/1\.[01]\r\n")
 _REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 SHORT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 RESERVED = 256
@@ -94,7 +96,7 @@ class Guest:
         self.sock, self.group, self.deadline = sock, group, deadline
         self.header = b""
         self.socket: SignallingSocket | None = None
-        self.handed_over = False
+        self.handed_over = self.is_known = False
         self.transport: asyncio.Transport | None = None
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -183,13 +185,14 @@ class Door:
         except OSError:
             data = b""
         guest.header += data
-        if not data or len(guest.header) > MAX_HEADER:
+        end = guest.header.find(b"\r\n\r\n", max(0, len(guest.header) - len(data) - 3)) if guest.socket is None else 0
+        if not data or (len(guest.header) if end < 0 or guest.socket is not None else end) > MAX_HEADER:
             self._end(guest)
         elif guest.socket is not None:
             guest.socket.feed(data)
             self._hear(guest, guest.socket)
         else:
-            self._read_header(guest, guest.header.find(b"\r\n\r\n", max(0, len(guest.header) - len(data) - 3)))
+            self._read_header(guest, end)
 
     def _read_header(self, guest: Guest, end: int) -> None:
         header = guest.header
@@ -217,6 +220,7 @@ class Door:
         self._loop.remove_reader(guest.sock.fileno())
         self._silent.discard(guest)
         guest.deadline = self._loop.time() + TURN_TIMEOUT
+        guest.is_known = known
         self._end(self._asking.add(guest, guest.group))
         if guest in self._guests:
             turns.add(guest, f"{guest.group} {kind}", known=known)
@@ -281,7 +285,7 @@ class Door:
             guest.sock.close()
             return
         guest.transport = transport
-        guest.deadline = self._loop.time() + REPLY_TIMEOUT
+        guest.deadline = self._loop.time() + (API_TIMEOUT if guest.is_known and guest.socket is None else REPLY_TIMEOUT)
         if guest not in self._guests:
             transport.abort()
         elif guest.socket is not None:  # the call's from now on

@@ -22,10 +22,10 @@ _BEARER = re.compile(rb"\nauthorization: *bearer +([!-~]+) *\r", re.IGNORECASE)
 
 class Passes:
     """Of one server. secret: for the cookie; the same after a restart. role_of: what a key allows, `None` for no room's key; its
-    time does not depend on how much of the key is right."""
+    time does not depend on how much of the key is right. is_token: whether somebody with an account was given it."""
 
-    def __init__(self, secret: str, role_of: Callable[[str], Role | None]) -> None:
-        self._role_of = role_of
+    def __init__(self, secret: str, role_of: Callable[[str], Role | None], is_token: Callable[[str], bool] | None = None) -> None:
+        self._role_of, self._is_token = role_of, is_token or (lambda _: False)
         digest = hmac.new(secret.encode(), b"visavis cookie", hashlib.sha256).hexdigest()
         name, self._ticket = f"visavis-{digest[:8]}", digest[8:40].encode()  # servers on one host share their cookies
         self.cookie = f"{name}={digest[8:40]}; Path=/; HttpOnly; SameSite=Strict"
@@ -34,7 +34,10 @@ class Passes:
 
     def request(self, header: bytes) -> bool:
         """Whether an HTTP request, from its first line to the empty one, is from somebody who has a link."""
-        return self.page(path_of(header)) or self.shows_cookie(header) or self.is_host(header)
+        if self.page(path_of(header)) or self.shows_cookie(header):
+            return True
+        shown = _BEARER.search(header)
+        return shown is not None and (self.is_host(header) or self._is_token(shown[1].decode("latin-1")))
 
     def page(self, path: bytes) -> bool:
         """Whether a path, as it stands in a request, is a room's."""

@@ -68,21 +68,26 @@ class Participant(msgspec.Struct, frozen=True):
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`.
-    `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is."""
+    `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is. `token`: of an account
+    or a guest, whose own avatars are offered too."""
 
     key: Key
     resume: Key = ""
     version: int = VERSION
     keep_media: bool = False
+    token: Annotated[str, msgspec.Meta(max_length=2048)] = ""
 
 
 class Lobby(msgspec.Struct, frozen=True, tag="lobby"):
-    """The link is right. `role`: what it allows. `heartbeat`: seconds between pings."""
+    """The link is right. `role`: what it allows. `heartbeat`: seconds between pings. `account`: whether the token of the hello is
+    valid. `enrolls`: whether avatars can be made here."""
 
     role: Role
     avatars: list[AvatarInfo] = []
     ice_servers: list[IceServer] = []
     heartbeat: float = 1.0
+    account: bool = False
+    enrolls: bool = False
 
 
 class Join(msgspec.Struct, frozen=True, tag="join"):

@@ -24,6 +24,7 @@ from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomRules, RoomSettings
 from server.call.signalling import RoomSignalling
+from server.call.stored_avatars import StoredAvatars
 from server.call.wire import OUTBOX, Wire, close_outbox, write_outbox
 
 log = logging.getLogger(__name__)
@@ -43,16 +44,22 @@ class Room:
     """People at a table and those who watch. Lives on the event loop."""
 
     def __init__(
-        self, settings: RoomSettings, keys: RoomKeys, catalog: AvatarCatalog, others_busy: Callable[[], float] = lambda: 0.0
+        self,
+        settings: RoomSettings,
+        keys: RoomKeys,
+        catalog: AvatarCatalog,
+        others_busy: Callable[[], float] = lambda: 0.0,
+        stored: StoredAvatars | None = None,
     ) -> None:
-        """others_busy: the part of the machine's cores that other rooms take now. Raises `VisavisError` when there is not enough
-        memory."""
-        self._settings, self._catalog, self._others_busy = settings, catalog, others_busy
+        """stored: avatars of people with an account. others_busy: the part of the machine's cores that other rooms take now.
+        Raises `VisavisError` when there is not enough memory."""
+        self._settings, self._catalog, self._others_busy, self._stored = settings, catalog, others_busy, stored
         self._signalling = RoomSignalling(
             RoomRules(
                 keys,
                 settings.base_url,
                 avatars=self._avatars,
+                enrolls=stored is not None,
                 admits=self._admits,
                 max_people=settings.max_people,
                 max_viewers=settings.max_viewers,
@@ -71,6 +78,7 @@ class Room:
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
+        self._taken: dict[int, str] = {}
         self._lines_told: dict[int, dict[str, int]] = {}
         self._speaking: frozenset[int] = frozenset()
         self._numbers = itertools.count(1)
@@ -121,15 +129,17 @@ class Room:
         await stopping
         self._media.feeder.shutdown(wait=False)
 
-    async def serve(self, wire: Wire, hello: Hello) -> None:
-        """One page's socket after its hello, until it closes."""
+    async def serve(self, wire: Wire, hello: Hello, person: str = "") -> None:
+        """One page's socket after its hello, until it closes. person: whose token it brings, if any."""
         await self._catalog.keep_fresh()
+        if person and self._stored is not None:
+            await self._stored.prepare(person)
         if self._draining:
             await wire.close(1012)
             return
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
-        self._do(self._signalling.hello(number, hello, time.monotonic()))
+        self._do(self._signalling.hello(number, hello, time.monotonic(), person))
         writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
         try:
@@ -149,10 +159,17 @@ class Room:
                 self._do(self._signalling.malformed(number, str(error)))
             await asyncio.sleep(MESSAGE_EVERY)  # meanwhile the socket is not read, so a flood stays with its sender
 
+    def erase_avatar(self, avatar: str) -> None:
+        """The avatar was erased: whoever has taken it goes."""
+        sentence = "this avatar was erased; take another one"
+        for participant in [p for p, taken in self._taken.items() if taken == avatar]:
+            self._do(self._signalling.avatar_refused(participant, sentence))
+
     # What the state machine asks
 
-    def _avatars(self) -> list[AvatarInfo]:
-        shown = self._catalog.entries
+    def _avatars(self, person: str) -> list[AvatarInfo]:
+        own = self._stored.of(person) if person and self._stored is not None else []
+        shown = [*own, *self._catalog.entries]
         return [AvatarInfo(e.id, e.name, f"/avatars/{e.id}.png" if e.preview else "") for e in shown]
 
     def _admits(self, person: bool) -> bool:
@@ -223,13 +240,15 @@ class Room:
                 case FreeSeat(participant):
                     self.worker.leave(participant)
                     self._orders.pop(participant, None)
+                    self._taken.pop(participant, None)
                     self._layout.leave(participant, time.monotonic())
                     self._send_labels()
                 case MuteVoice(participant, muted):
                     self._media.sound.mute(participant, muted)
 
     def _seat(self, participant: int, avatar: str, order: int) -> None:
-        entry = self._catalog.get(avatar)
+        entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))
+        self._taken[participant] = avatar
         self._orders[participant] = order
         try:
             if entry is None:

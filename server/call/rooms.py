@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from models.errors import ProtocolError, StorageError, VisavisError
+from server.accounts.tokens import InvalidTokenError
+from server.api.service import Service
 from server.call import ice
 from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
@@ -18,6 +20,7 @@ from server.call.links import Links
 from server.call.protocol import Failure, Hello, Role, decode, encode
 from server.call.room import Room
 from server.call.rules import RoomKeys, RoomSettings, as_sentence
+from server.call.stored_avatars import StoredAvatars
 from server.call.wire import Wire, say_and_close
 
 log = logging.getLogger(__name__)
@@ -47,6 +50,8 @@ class Rooms:
         self._roles: dict[bytes, tuple[RoomKeys, Role]] = {}
         self._open: dict[RoomKeys, Room] = {}
         self._on_failure: Callable[[], None] = lambda: None
+        self._service: Service | None = None
+        self.stored: StoredAvatars | None = None
         self._timer: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -80,6 +85,17 @@ class Rooms:
         """What a key allows in whichever room it is of."""
         found = self._roles.get(_digest(key))
         return None if found is None else found[1]
+
+    def use(self, service: Service) -> None:
+        """Offer people their own avatars; call it before `start`."""
+        self._service, self.stored = service, StoredAvatars(service.database, service.files)
+
+    def erase_avatar(self, avatar: str) -> None:
+        """The avatar was erased: nobody shows it any more."""
+        if self.stored is not None:
+            self.stored.forget(avatar)
+        for room in self.open:
+            room.erase_avatar(avatar)
 
     async def start(self, on_failure: Callable[[], None] = lambda: None) -> None:
         """Open the first room; `on_failure` is called when it says that it can never work (see `failure`)."""
@@ -133,12 +149,21 @@ class Rooms:
         except VisavisError as error:
             await say_and_close(wire, encode(Failure("busy", as_sentence(str(error)), final=False, retry_after=RETRY_AFTER)))
             return
-        await room.serve(wire, hello)
+        await room.serve(wire, hello, await self._person_of(hello))
+
+    async def _person_of(self, hello: Hello) -> str:
+        """The account whose token the hello brings; empty without a valid one."""
+        if self._service is None or not hello.token:
+            return ""
+        try:
+            return (await asyncio.to_thread(self._service.people.identify, hello.token)).person
+        except InvalidTokenError:
+            return ""
 
     async def _room(self, keys: RoomKeys) -> Room:
         room = self._open.get(keys)
         if room is None:
-            room = Room(self._settings, keys, self.catalog, others_busy=lambda: self._busy(keys))
+            room = Room(self._settings, keys, self.catalog, lambda: self._busy(keys), self.stored)
             self._open[keys] = room
             await room.start(on_failure=lambda: self._failed(keys))
         return room

@@ -20,6 +20,11 @@ SEATS_PER_SECOND, SEATS_AT_ONCE = 1.0, 2.0
 """Taken in a room, the latter times its seats: each has an avatar to load, one after the other."""
 
 
+def new_key() -> str:
+    """A secret for an address: 128 random bits, safe in a URL."""
+    return secrets.token_urlsafe(16)
+
+
 @dataclass(frozen=True)
 class RoomKeys:
     """The secrets in the links of a room."""
@@ -30,8 +35,8 @@ class RoomKeys:
 
     @staticmethod
     def new() -> RoomKeys:
-        """128 random bits each, safe in a URL."""
-        return RoomKeys(*(secrets.token_urlsafe(16) for _ in range(3)))
+        """Of a new room."""
+        return RoomKeys(new_key(), new_key(), new_key())
 
     def role_of(self, key: str) -> Role | None:
         """What a link's key allows; `None` for a key of another room."""
@@ -63,12 +68,15 @@ class RoomSettings:
 
 @dataclass(frozen=True)
 class RoomRules:
-    """What a room allows. Times in seconds. admits: whether the machine can take one more (a person, or else a viewer)."""
+    """What a room allows. Times in seconds. avatars: that a person may take, by the id of the account, which is empty for
+    somebody without one. admits: whether the machine can take one more (a person, or else a viewer). enrolls: whether avatars
+    can be made here."""
 
     keys: RoomKeys
     base_url: str = ""
-    avatars: Callable[[], list[AvatarInfo]] = list
+    avatars: Callable[[str], list[AvatarInfo]] = lambda _: []
     admits: Callable[[bool], bool] = lambda _: True
+    enrolls: bool = False
     max_people: int = 8
     max_viewers: int = 8
     max_lobby: int = 64

@@ -56,6 +56,7 @@ MAX_ORDER = 1 << 20
 class _Socket:
     opened: float
     role: Role
+    person: str = ""
     member: int | None = None
     malformed: int = 0
 
@@ -105,14 +106,14 @@ class RoomSignalling:
 
     # Events of sockets
 
-    def hello(self, socket: int, hello: Hello, now: float) -> list[Action]:
-        """The first message of a socket; `socket` is a number never used before."""
+    def hello(self, socket: int, hello: Hello, now: float, person: str = "") -> list[Action]:
+        """The first message of a socket; `socket` is a number never used before. person: whose token it brings, if any."""
         if hello.version != VERSION:
             return self._turn_away(socket, "bad_message", "this page is of another version than the server; reload it")
         role = self._rules.keys.role_of(hello.key)
         if role is None:
             return self._turn_away(socket, "not_found", "there is no room at this address; ask for a new link")
-        state = _Socket(now, role)
+        state = _Socket(now, role, person)
         back = next((m for m in self._members.values() if m.role == role and same(m.token, hello.resume)), None)
         if back is not None:
             self._sockets[socket] = state
@@ -121,8 +122,10 @@ class RoomSignalling:
         if sum(s.member is None and s.role == role for s in self._sockets.values()) >= self._rules.max_lobby:
             return self._turn_away(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
         self._sockets[socket] = state
-        avatars = self._rules.avatars() if role != "viewer" else []
-        return [Send(socket, Lobby(role, avatars, list(self._rules.ice_servers), self._rules.heartbeat))]
+        rules = self._rules
+        avatars = rules.avatars(person) if role != "viewer" else []
+        lobby = Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat, person != "", rules.enrolls and role != "viewer")
+        return [Send(socket, lobby)]
 
     def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
         """A message came on the socket. One that is out of order is refused, never an error."""
@@ -236,7 +239,7 @@ class RoomSignalling:
     def _join(self, socket: int, state: _Socket, join: Join, now: float) -> list[Action]:
         is_person = state.role != "viewer" and not join.watch
         actions = self._lose_dead(now) + self._make_place(is_person)
-        refusal = self._refusal(state.role, is_person, join, now)
+        refusal = self._refusal(state, is_person, join, now)
         if refusal is not None:
             return [*actions, Send(socket, refusal)]
         number, orders = self._number(), {m.order for m in self._members.values()}
@@ -257,21 +260,18 @@ class RoomSignalling:
             return []
         return next((self._lose(m) for m in found if m.socket is None and not m.alive), [])
 
-    def _refusal(self, role: Role, is_person: bool, join: Join, now: float) -> Failure | None:
+    def _refusal(self, state: _Socket, is_person: bool, join: Join, now: float) -> Failure | None:
         rules, people = self._rules, sum(m.is_person for m in self._members.values())
         watching = len(self._members) - people
         may_watch = watching < rules.max_viewers and rules.admits(False)
-        if self._locked and role != "host":
+        if self._locked and state.role != "host":
             return Failure("locked", "The host has locked the room; ask to be let in.", final=False, retry_after=RETRY_AFTER)
         if not is_person:
-            if watching >= rules.max_viewers:
-                sentence = f"All {rules.max_viewers} viewers' places are taken; you come in as soon as someone has left."
-                return Failure("full", sentence, final=False, retry_after=RETRY_AFTER)
-            if not rules.admits(False):
-                sentence = "This machine cannot draw for one more viewer; you come in as soon as it can."
-                return Failure("busy", sentence, final=False, retry_after=RETRY_AFTER)
-            return None
-        if all(avatar.id != join.avatar for avatar in rules.avatars()):
+            full = f"All {rules.max_viewers} viewers' places are taken; you come in as soon as someone has left."
+            busy = "This machine cannot draw for one more viewer; you come in as soon as it can."
+            code, sentence = ("full", full) if watching >= rules.max_viewers else ("busy", busy)
+            return None if may_watch else Failure(code, sentence, final=False, retry_after=RETRY_AFTER)
+        if all(avatar.id != join.avatar for avatar in rules.avatars(state.person)):
             return Failure("avatar", "An avatar of this server was expected; choose one of the list.", final=False)
         if people >= rules.max_people:
             sentence = f"All {rules.max_people} seats are taken; you can watch, or wait until someone has left."

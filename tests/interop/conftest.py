@@ -1,4 +1,5 @@
-"""Real WebRTC stacks that are not ours: Chromium, Firefox, werift, and a TURN server. What is not installed is skipped, in words."""
+"""Real WebRTC stacks that are not ours: Chromium, Firefox, werift, and a TURN server. What is not installed is skipped, in
+words."""
 
 from __future__ import annotations
 

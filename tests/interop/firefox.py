@@ -1,4 +1,5 @@
-"""Drives Firefox as Debian ships it by its own remote protocol, WebDriver BiDi (W3C): playwright drives only Firefox builds of its own."""
+"""Drives Firefox as Debian ships it by its own remote protocol, WebDriver BiDi (W3C): playwright drives only Firefox builds of
+its own."""
 
 from __future__ import annotations
 

@@ -1,0 +1,127 @@
+"""The HTTP application: the page, avatars' previews, new rooms, and what every response carries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.utils import formatdate
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope
+from starlette.types import Send as SendEvent
+
+from models.errors import VisavisError
+from server.call.addresses import links_of
+from server.call.config import ServerConfig
+from server.call.passes import Passes
+from server.call.rooms import Rooms
+
+NOTHING = "There is nothing at this address."
+API = "/api/"
+HEADERS = {
+    # CSP3. Styles may be inline (the pages set positions); WebAssembly is for the browser's own renderer.
+    "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; "
+    "connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "permissions-policy": "camera=(self), microphone=(self), fullscreen=(self), xr-spatial-tracking=(self), geolocation=()",
+    "referrer-policy": "no-referrer",  # the addresses hold the keys
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str, api: ASGIApp | None = None) -> ASGIApp:
+    """The ASGI application around the rooms; its shutdown closes them. base_url: of the links that it gives out. api: answers
+    below `API`."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await rooms.close()
+
+    def page(_: Request) -> Response:
+        return _page(config.web_dir, passes.cookie)  # the key was checked at the door
+
+    def preview(request: Request) -> Response:
+        name = request.path_params["name"]
+        entry = rooms.catalog.get(name) or (None if rooms.stored is None else rooms.stored.get(name))
+        if entry is None or not entry.preview:
+            return PlainTextResponse(NOTHING, 404)
+        return Response(entry.preview, media_type="image/png")
+
+    async def create(_: Request) -> Response:
+        try:
+            keys = rooms.create()
+        except VisavisError as error:
+            return PlainTextResponse(f"{error}.", 409)
+        return JSONResponse(links_of(base_url, keys), 201)
+
+    routes = [
+        Route("/room/{key}", page),
+        Route("/connection-test/{key}", page),
+        Route("/avatars/{name}.png", preview),
+        Route("/rooms", create, methods=["POST"]),
+        Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
+    ]
+    pages = Starlette(routes=routes, lifespan=lifespan)
+
+    async def choose(scope: Scope, receive: Receive, send: SendEvent) -> None:
+        chosen = api if api is not None and scope["type"] == "http" and scope["path"].startswith(API) else pages
+        await chosen(scope, receive, send)
+
+    return _SecurityHeaders(choose)
+
+
+class _SecurityHeaders:
+    """Adds `HEADERS` to every response, ends the connection with it (see `server.call.door`), and keeps pages out of caches.
+
+    Files under /assets have their hash in the name, so those are kept.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: SendEvent) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                is_asset = scope["path"].startswith("/assets/") and message["status"] == 200
+                headers["connection"] = "close"
+                headers["cache-control"] = "public, max-age=31536000, immutable" if is_asset else "no-store"
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+class _Assets(StaticFiles):
+    """Built files; none of them is found while nothing is built."""
+
+    async def check_config(self) -> None:
+        """The folder may be missing."""
+
+
+def plain_reply(method: bytes, status: int, text: str, media_type: str = "text/plain; charset=utf-8") -> bytes:
+    """A whole HTTP response, as the application would give it."""
+    body = text.encode()
+    own = {"content-type": media_type, "content-length": str(len(body)), "connection": "close", "cache-control": "no-store"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (own | HEADERS).items())
+    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ndate: {formatdate(usegmt=True)}\r\n{lines}\r\n".encode()
+    return head + (b"" if method == b"HEAD" else body)
+
+
+def _page(web_dir: Path, cookie: str) -> Response:
+    index, headers = web_dir / "index.html", {"set-cookie": cookie}
+    if not index.is_file():
+        return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503, headers)
+    return FileResponse(index, headers=headers, media_type="text/html")
