@@ -1,11 +1,13 @@
 import { expect, it } from "vitest";
-import { readAddress } from "./address";
+import { readAddress, roomAddress, testAddress } from "./address";
 
 const at = (url: string): ReturnType<typeof readAddress> => readAddress(new URL(url));
 
 it.each([
   ["http://h:1/room/k1", { key: "k1", autojoin: false, socket: "ws://h:1/ws" }],
   ["https://h/room/k2?autojoin=1", { key: "k2", autojoin: true, socket: "wss://h/ws" }],
+  ["http://h/connection-test/k3", { key: "k3", isTest: true }],
+  ["http://h/room/connection-test", { key: "connection-test", isTest: false }],
   ["http://h/", { key: "" }],
   ["http://h/room/", { key: "" }],
   ["http://h/call/k", { key: "" }],
@@ -13,4 +15,9 @@ it.each([
   ["http://h/room/%E0%A4%A", { key: "%E0%A4%A" }],
 ])("reads %s", (url, expected) => {
   expect(at(url)).toMatchObject(expected);
+});
+
+it("leads from a room to its connection test and back", () => {
+  expect(testAddress("/room/a%2Fb")).toBe("/connection-test/a%2Fb");
+  expect(roomAddress("/connection-test/a%2Fb")).toBe("/room/a%2Fb");
 });

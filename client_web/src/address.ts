@@ -1,17 +1,31 @@
-/** What the page's own address says: `/room/KEY`. The key decides what the page may do; the server tells it. */
+const TEST = "connection-test";
+
+/** What the page's own address says: `/room/KEY` or `/connection-test/KEY`. The key decides what the page may do; the server tells it. */
 export interface Address {
   key: string;
   autojoin: boolean;
+  /** Whether the way to the room is tested, instead of gone. */
+  isTest: boolean;
   socket: string;
 }
 
 export function readAddress(location: { protocol: string; host: string; pathname: string; search: string }): Address {
   const [place, key] = location.pathname.split("/").filter(Boolean);
   return {
-    key: place === "room" && key !== undefined ? unescape(key) : "",
+    key: (place === "room" || place === TEST) && key !== undefined ? unescape(key) : "",
+    isTest: place === TEST,
     autojoin: new URLSearchParams(location.search).get("autojoin") === "1",
     socket: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`,
   };
+}
+
+/** Where the connection test of the room at `pathname` is; and back. */
+export function testAddress(pathname: string): string {
+  return pathname.replace(/^\/room\//, "/connection-test/");
+}
+
+export function roomAddress(pathname: string): string {
+  return pathname.replace(/^\/connection-test\//, "/room/");
 }
 
 function unescape(part: string): string {

@@ -5,8 +5,12 @@ import "./styles/call.css";
 import "./styles/people.css";
 import "./styles/stats.css";
 import "./styles/ending.css";
+import "./styles/connection_test.css";
 import { readAddress } from "./address";
 import { App } from "./app";
+import { TestScreen } from "./ui/connection_test";
 
 const root = document.getElementById("app");
-if (root) void new App(root, readAddress(location)).start();
+const address = readAddress(location);
+if (root && address.isTest) new TestScreen(root, address).start();
+else if (root) void new App(root, address).start();

@@ -36,7 +36,7 @@ from server.call.certificate import Certificate
 from server.call.config import ServerConfig
 from server.call.door import BACKLOG, Door
 from server.call.links import Links
-from server.call.passes import PAGE, Passes, path_of
+from server.call.passes import PAGES, Passes, path_of
 from server.call.rooms import Rooms
 from server.call.rules import RoomKeys
 from server.call.sockets import SignallingSocket
@@ -60,6 +60,7 @@ HEADERS = {
 
 NO_ROOM = "There is no room at this address; ask for a new link."
 NOTHING = "There is nothing at this address."
+NO_TEST = "The connection test needs a room: open a room's link and choose \"Connection test\" there."
 NO_HOST = "Only a host may make rooms: a host's key was expected as bearer token."
 HOME = "This is a Visavis server; open the address that it printed when it started."
 """No way from here to a room: behind a proxy that keeps nothing of the request, everybody is "localhost"."""
@@ -91,6 +92,7 @@ def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str
 
     routes = [
         Route("/room/{key}", page),
+        Route("/connection-test/{key}", page),
         Route("/avatars/{name}.png", preview),
         Route("/rooms", create, methods=["POST"]),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
@@ -204,7 +206,9 @@ class _Server(uvicorn.Server):
             return None if path == b"/rooms" and self._passes.is_host(header) else _reply(method, 403, NO_HOST)
         if path.startswith(b"/assets/"):
             return None
-        if path.startswith(PAGE):
+        if path in (b"/connection-test", b"/connection-test/"):
+            return _reply(method, 404, NO_TEST)
+        if path.startswith(PAGES):
             return None if self._passes.page(path) else _reply(method, 404, NO_ROOM)
         if path.startswith(b"/avatars/") and self._passes.shows_cookie(header):
             return None

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from models.errors import ProtocolError
 from server.call.protocol import Hello, Role, decode
 
-PAGE = b"/room/"
+PAGES = (b"/room/", b"/connection-test/")
+"""Where the page is served: the room, and the test of the way to it. A room's key follows."""
 _BEARER = re.compile(rb"\nauthorization: *bearer +([!-~]+) *\r", re.IGNORECASE)
 
 
@@ -37,7 +38,8 @@ class Passes:
 
     def page(self, path: bytes) -> bool:
         """Whether a path, as it stands in a request, is a room's."""
-        return path.startswith(PAGE) and self._role_of(path.removeprefix(PAGE).decode("latin-1")) is not None
+        place = next((place for place in PAGES if path.startswith(place)), None)
+        return place is not None and self._role_of(path.removeprefix(place).decode("latin-1")) is not None
 
     def shows_cookie(self, header: bytes) -> bool:
         """Whether the request brings the cookie."""

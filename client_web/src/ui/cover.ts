@@ -1,4 +1,5 @@
 import { h, setText } from "./dom";
+import { testLink } from "./test_link";
 
 /** What lies over the stage while there is no picture, or no place: what the page waits for. */
 export class Cover {
@@ -8,7 +9,7 @@ export class Cover {
 
   constructor(tryNow: () => void) {
     this.tryNow.addEventListener("click", tryNow);
-    this.element = h("div", { class: "cover", "data-testid": "cover" }, h("span", { class: "spinner" }), this.text, this.tryNow);
+    this.element = h("div", { class: "cover", "data-testid": "cover" }, h("span", { class: "spinner" }), this.text, this.tryNow, testLink());
   }
 
   /** `canTry`: whether it helps to ask at once instead of waiting. */

@@ -2,6 +2,7 @@ import type { Status } from "../signalling_types";
 import { h, setText } from "./dom";
 import { brand } from "./header";
 import { LobbyNotice, type NoticeActions } from "./lobby_notice";
+import { testLink } from "./test_link";
 
 /** Before a viewer's call: one click, which also lets the browser play sound. */
 export class ViewerLobby {
@@ -23,6 +24,7 @@ export class ViewerLobby {
         h("p", { class: "soft" }, "You see and hear everybody. Nobody sees or hears you: the page asks for no camera and no microphone."),
         this.notice.element,
         this.button,
+        testLink(),
       ),
     );
   }

@@ -41,9 +41,20 @@ async def test_the_pages_and_what_stands_around_them(pages: Path) -> None:
             assert "server" not in page.headers
         asset = await server.get("/assets/app-1234.js")
         assert asset.status == 200 and "immutable" in asset.headers["cache-control"]
+        await _connection_test(server)
         await _refuses_what_it_should(server)
         await _home(server)
         await _sockets(server)
+
+
+async def _connection_test(server: Running) -> None:
+    for role in ("host", "person", "viewer"):
+        page = await server.get(f"/connection-test/{server.key(role)}")
+        assert page.status == 200 and page.body == b"<html>the page</html>" and "set-cookie" in page.headers
+    for path in ("/connection-test", "/connection-test/", "/connection-test?x"):
+        reply = await server.get(path)
+        assert reply.status == 404 and b"open a room's link" in reply.body, path
+    assert (await server.get("/connection-test/x")).status == 404
 
 
 async def _refuses_what_it_should(server: Running) -> None:

@@ -17,6 +17,8 @@ COOKIE = PASSES.cookie.partition(";")[0]
         (f"GET /room/{PERSON} HTTP/1.1\r\n\r\n", True),
         (f"HEAD /room/{VIEWER}?autojoin=1 HTTP/1.1\r\n\r\n", True),
         (f"GET /room/{VIEWER}/x HTTP/1.1\r\n\r\n", False),
+        (f"GET /connection-test/{VIEWER} HTTP/1.1\r\n\r\n", True),
+        (f"GET /connection-test/room/{VIEWER} HTTP/1.1\r\n\r\n", False),
         ("GET /room/ HTTP/1.1\r\n\r\n", False),
         ("GET /room/\xe9 HTTP/1.1\r\n\r\n", False),
         (f"GET /ws?/room/{VIEWER} HTTP/1.1\r\n\r\n", False),

@@ -23,11 +23,9 @@ def _trusting(folder: Path) -> ssl.SSLContext:
 
 
 async def _get(server: Running, path: str, context: ssl.SSLContext | None) -> bytes:
-    port = int(server.base.rpartition(":")[2])
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", port, ssl=context, server_hostname="localhost" if context else None
-    )
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    port, name = int(server.base.rpartition(":")[2]), "localhost" if context else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n".encode())
     answer = await reader.read()
     writer.close()
     return answer
@@ -44,8 +42,8 @@ async def test_page_files_and_sockets_are_encrypted_and_plain_http_is_sent_there
         assert b"the page" in await _get(server, f"/room/{server.key('viewer')}", context)
         assert (await _get(server, "/assets/app-1.js", context)).count(b"x") >= 2_000_000
         assert b" 404 " in (await _get(server, "/room/nothing", context)).splitlines()[0]
-        plain = await _get(server, "/", None)
-        assert plain.startswith(b"HTTP/1.1 308 ") and f"location: {server.base}/\r\n".encode() in plain
+        plain = await _get(server, "/room/x?autojoin=1", None)
+        assert plain.startswith(b"HTTP/1.1 308 ") and f"location: {server.base}/room/x?autojoin=1\r\n".encode() in plain
         async with connect(server.socket, ssl=context, origin=server.base) as page:
             await page.send(encode(Hello(server.key("viewer"))))
             assert isinstance(decode_from_server(await page.recv()), Lobby)
