@@ -31,6 +31,7 @@ from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leav
 from realtime.room.process import HUNG, RoomSetup
 from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
+from realtime.shared_encoding import EncoderGroups
 from realtime.timing import StageTimes
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class RoomWorker:
         self._deaths: Counter[int] = Counter()
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
-        self._convert = Converter()
+        self._convert, self._groups = Converter(), EncoderGroups()
         self._line: ServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
@@ -198,7 +199,7 @@ class RoomWorker:
             if slot is None or self._stopping.is_set():
                 raise VisavisError(f"at most {count} views can be open at once; close one first")
             self._generation += 1
-            view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver)
+            view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver, self._groups)
             self._views[slot] = view
         view.look(view.request)
         return view
