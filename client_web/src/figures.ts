@@ -45,7 +45,7 @@ export class FigureReader {
       [...entries.values()].find((e) => e.type === type && (kind === undefined || e.kind === kind));
     const inbound = find("inbound-rtp", "video");
     const outbound = find("outbound-rtp", "video");
-    const sound = find("inbound-rtp", "audio");
+    const voices = [...entries.values()].filter((e) => e.type === "inbound-rtp" && e.kind === "audio");
     const pair = selectedPair(entries);
     const totals: Totals = {
       at: now,
@@ -56,8 +56,8 @@ export class FigureReader {
       frames: number(inbound, "framesDecoded"),
       waited: number(inbound, "jitterBufferDelay"),
       emitted: number(inbound, "jitterBufferEmittedCount"),
-      concealed: concealedAloud(sound),
-      samples: number(sound, "totalSamplesReceived"),
+      concealed: sum(voices.map(concealedAloud)),
+      samples: sum(voices.map(samplesAloud)),
     };
     const before = this.before;
     this.before = totals;
@@ -112,9 +112,23 @@ function ratio(before: Totals | null, after: Totals, part: keyof Totals, whole: 
 }
 
 /** Samples made up; those made up as silence, because nothing is being sent, are not missed. */
-function concealedAloud(sound: Entry | undefined): number | null {
-  const all = number(sound, "concealedSamples");
-  return all === null ? null : all - (number(sound, "silentConcealedSamples") ?? 0);
+function concealedAloud(sound: Entry): number | null {
+  return minus(number(sound, "concealedSamples"), number(sound, "silentConcealedSamples"));
+}
+
+/** Samples of a voice, without the silence of one that sends nothing, which would hide what another voice lacks. */
+function samplesAloud(sound: Entry): number | null {
+  return minus(number(sound, "totalSamplesReceived"), number(sound, "silentConcealedSamples"));
+}
+
+function minus(all: number | null, part: number | null): number | null {
+  return all === null ? null : all - (part ?? 0);
+}
+
+/** Of those that are known; null where none is. */
+function sum(values: (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length > 0 ? known.reduce((a, b) => a + b, 0) : null;
 }
 
 function lossBetween(before: Totals | null, after: Totals): number | null {

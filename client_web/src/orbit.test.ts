@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   between, dragged, FRONT, limited, turned, turning, wheelFactor, wrap, zoomed,
 } from "./orbit";
-import { MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
+import { decode, MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
 
 describe("limits", () => {
   it("keeps pitch and distance, and lets yaw go round", () => {
@@ -62,4 +62,8 @@ describe("moving by itself", () => {
   it("turns once in 24 s", () => {
     expect(turning(FRONT, 6).yaw).toBeCloseTo(Math.PI / 2);
   });
+});
+
+it("begins where the server does", () => {
+  expect(decode('{"type":"viewer_camera"}')).toMatchObject(FRONT);
 });

@@ -1,8 +1,6 @@
 /** Where an orbit camera looks from: on a sphere around a head or the table. Radians and metres, as `ViewerCamera`. */
 import { MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
 
-import { MAX_DISTANCE, MAX_PITCH, MIN_DISTANCE } from "./protocol";
-
 export interface View {
   /** 0 faces the avatar, positive towards its left; any turn, kept in (-pi, pi]. */
   yaw: number;

@@ -13,7 +13,7 @@ class FakeStore {
 
 it("remembers choices", () => {
   const store = new FakeStore();
-  const chosen = { ...defaults(), camera: "abc", cameraOn: false, stats: "full" as const };
+  const chosen = { ...defaults(), name: "Ada", avatar: "a1", camera: "abc", cameraOn: false, stats: "full" as const };
   savePreferences(chosen, store);
   expect(loadPreferences(store)).toEqual(chosen);
 });
@@ -23,7 +23,7 @@ it("starts with the defaults", () => {
   expect(loadPreferences(null)).toEqual(defaults());
 });
 
-it.each(["{", "null", "7", '"x"', '{"camera":1,"cameraOn":"yes","stats":"huge","selfView":null}'])(
+it.each(["{", "null", "7", '"x"', '{"name":7,"avatar":null,"camera":1,"cameraOn":"yes","stats":"huge","selfView":null}'])(
   "takes the default for what is damaged: %s",
   (text) => {
     const store = new FakeStore();

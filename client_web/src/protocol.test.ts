@@ -3,20 +3,30 @@ import { decode, encode, type Message, ProtocolError } from "./protocol";
 
 describe("decode", () => {
   it("fills what is missing with the server's defaults and leaves unknown keys out", () => {
-    expect(decode('{"type":"welcome","resume":"r","later":1}')).toEqual({
+    expect(decode('{"type":"welcome","resume":"r","role":"person","later":1}')).toEqual({
       type: "welcome",
       resume: "r",
-      viewer_url: "",
+      role: "person",
+      participant: -1,
+      order: -1,
+      person_link: "",
+      viewer_link: "",
       ice_servers: [],
       heartbeat: 1,
       media_kept: false,
     });
-    expect(decode('{"type":"failure","code":"full","message":"Full."}')).toMatchObject({ final: true });
+    expect(decode('{"type":"failure","code":"full","message":"Full."}')).toMatchObject({ final: true, retry_after: 0, may_watch: false });
   });
 
   it("reads messages inside messages", () => {
-    const text = '{"type":"welcome","resume":"r","ice_servers":[{"urls":["turn:x"],"username":"u"}]}';
+    const text = '{"type":"welcome","resume":"r","role":"host","ice_servers":[{"urls":["turn:x"],"username":"u"}]}';
     expect(decode(text)).toMatchObject({ ice_servers: [{ urls: ["turn:x"], username: "u", credential: "" }] });
+    expect(decode('{"type":"room_state","people":[{"id":1,"name":"Ada"}]}')).toEqual({
+      type: "room_state",
+      people: [{ id: 1, name: "Ada", host: false, seated: false, muted: false, camera: true }],
+      viewers: 0,
+      locked: false,
+    });
   });
 
   it("gives back what was encoded", () => {
@@ -34,10 +44,13 @@ describe("decode", () => {
     ["a missing field", '{"type":"pong"}'],
     ["text for a number", '{"type":"pong","sent":"1"}'],
     ["an infinite number", '{"type":"pong","sent":1e999}'],
-    ["a fraction for an integer", '{"type":"room_state","person":true,"viewers":1.5}'],
-    ["a number for a truth", '{"type":"room_state","person":1,"viewers":1}'],
-    ["another role", '{"type":"hello","role":"admin"}'],
-    ["a list of the wrong things", '{"type":"welcome","resume":"","ice_servers":[{"urls":[1]}]}'],
+    ["a fraction for an integer", '{"type":"room_state","viewers":1.5}'],
+    ["a number for a truth", '{"type":"room_state","locked":1}'],
+    ["another role", '{"type":"lobby","role":"admin"}'],
+    ["a list of the wrong things", '{"type":"welcome","resume":"","role":"host","ice_servers":[{"urls":[1]}]}'],
+    ["a person without a name", '{"type":"room_state","people":[{"id":1}]}'],
+    ["a voice that is nobody's", '{"type":"sound_lines","lines":{"2":null}}'],
+    ["a label with a hole", '{"type":"labels","labels":[{"participant":1,"left":0,"top":0,"width":1}]}'],
     ["a table of the wrong things", '{"type":"stats","fps":1,"stages":{"a":"b"},"bitrate":1,"face":true}'],
   ])("refuses %s", (_what, text) => {
     expect(() => decode(text)).toThrow(ProtocolError);

@@ -6,14 +6,16 @@ import type { Stats } from "./protocol";
 export type Quality = "excellent" | "good" | "poor" | "starting" | "unknown" | "lost";
 
 export interface Experience {
+  /** Whether nobody is in the picture. */
+  empty: boolean;
   /** Whether the picture shows the own face only, so that its age counts both ways. */
   alone: boolean;
-  /** Whether somebody in the picture moves: an avatar that rests sends few pictures. */
+  /** Whether somebody in the picture moves: the server draws nothing new of avatars that rest. */
   moving: boolean;
   /** The server's last word; null before the first. */
   server: Stats | null;
   figures: Figures | null;
-  /** Pictures shown a second; null where that is not known, or nobody looks (a hidden tab). */
+  /** Pictures shown a second; null where that is not known yet, or nobody looks (a hidden tab). */
   shown: number | null;
   /** Round trip of the heartbeat, milliseconds. */
   ping: number | null;
@@ -56,22 +58,24 @@ export class SteadyQuality {
   }
 }
 
-/** Of a live call: the worst of everything decides. Pictures count only while an avatar moves: those that rest send few. */
+/**
+ * Of a live call: the worst of everything decides. Few or old pictures are poor while somebody moves; of avatars that rest few
+ * are wanted, but then nothing is known that could be called excellent either.
+ */
 export function judge(experience: Experience): Quality {
-  const { server, figures, shown, ping, silence, moving } = experience;
+  const { server, figures, shown, ping, silence, moving, empty } = experience;
   if (server?.ready === false) return "starting";
-  const roundTrip = figures?.roundTrip ?? ping;
-  if (!server && roundTrip === null && silence <= LIMITS.silence[1]) return "unknown";
-  const pace = moving && shown !== null ? shown : Infinity;
-  const marks = [
-    pace < JERKY ? 2 : pace < FLUENT ? 1 : 0,
-    mark("age", moving ? pictureAge(experience) : null),
+  const [roundTrip, age] = [longest(figures?.roundTrip, ping), pictureAge(experience)];
+  const seen = empty || shown === null ? 0 : Math.max(shown < JERKY ? 2 : shown < FLUENT ? 1 : 0, mark("age", age));
+  const worst = Math.max(
+    moving ? seen : Math.min(1, seen),
     mark("loss", figures?.loss ?? null),
     mark("roundTrip", roundTrip),
     mark("concealed", figures?.concealed ?? null),
     mark("silence", silence),
-  ];
-  return GRADES[Math.max(...marks)] ?? "poor";
+  );
+  const known = !empty && shown !== null && roundTrip !== null;
+  return worst === 2 ? "poor" : known ? (GRADES[worst] ?? "poor") : "unknown";
 }
 
 /**
@@ -83,6 +87,12 @@ export function pictureAge({ alone, server, figures, ping }: Experience): number
   if (total === undefined) return null;
   const way = (figures?.roundTrip ?? ping ?? 0) / (alone ? 1 : 2);
   return total + (server?.stages.encode ?? 0) + way + (figures?.waited ?? 0);
+}
+
+/** Milliseconds. The heartbeat feels a busy server, which the network's own round trip does not. */
+function longest(...roundTrips: (number | null | undefined)[]): number | null {
+  const known = roundTrips.filter((time) => typeof time === "number");
+  return known.length > 0 ? Math.max(...known) : null;
 }
 
 function mark(name: keyof typeof LIMITS, value: number | null): number {

@@ -16,3 +16,50 @@ export function reconnectDelay(attempt: number, random: () => number = Math.rand
 export function jittered(milliseconds: number, random: () => number): number {
   return milliseconds * (1 + JITTER * random());
 }
+
+/** A connection that lived this long starts the schedule anew. */
+export const STABLE_AFTER = 5_000;
+
+/** When to connect again. Times in milliseconds on the clock of `Signalling.handle`. */
+export class Retries {
+  /** Attempts since the last stable connection; 0 during the first. */
+  attempt = 0;
+  private retryAt = Infinity;
+  private stableAt = Infinity;
+
+  constructor(private readonly random: () => number) {}
+
+  /** `notBefore`: milliseconds that the server asks to wait. */
+  lost(now: number, notBefore: number): void {
+    this.retryAt = now + Math.max(reconnectDelay(this.attempt, this.random), notBefore);
+    this.attempt += 1;
+    this.stableAt = Infinity;
+  }
+
+  connected(now: number): void {
+    this.stableAt = now + STABLE_AFTER;
+  }
+
+  /** Whether to connect now. */
+  isDue(now: number): boolean {
+    if (now >= this.stableAt) {
+      this.attempt = 0;
+      this.stableAt = Infinity;
+    }
+    return now >= this.retryAt;
+  }
+
+  stop(): void {
+    this.retryAt = this.stableAt = Infinity;
+  }
+
+  /** All is well: the next loss begins the schedule anew. */
+  reset(): void {
+    this.stop();
+    this.attempt = 0;
+  }
+
+  get wakeAt(): number {
+    return Math.min(this.retryAt, this.stableAt);
+  }
+}

@@ -9,6 +9,8 @@ export class Room {
   /** Whether anybody was seen here before. */
   hadPeople = false;
   private before: RoomState | null = null;
+  /** Whether the connection was lost since `before`. */
+  private wasForgotten = false;
 
   /** `own`: the page's participant, -1 for a viewer. */
   constructor(public own: number) {}
@@ -33,14 +35,17 @@ export class Room {
   /** Takes a new state -> what a screen reader should say about the change. */
   read(state: RoomState): string {
     const { own, before } = this;
+    const isAnother = this.wasForgotten && before !== null && !before.people.some(({ id }) => state.people.some((person) => person.id === id));
     this.state = this.before = state;
+    this.wasForgotten = false;
     this.hadPeople ||= state.people.length > 0;
-    return before ? changes(before, state, own) : "";
+    return before && !isAnother ? changes(before, state, own) : ""; // a server that was started again numbers anew
   }
 
   /** The connection is gone: what was known is not true any more. */
   forget(): void {
     this.state = null;
+    this.wasForgotten = true;
     this.labels = this.speaking = [];
   }
 
@@ -50,10 +55,13 @@ export class Room {
 }
 
 function changes(before: RoomState, after: RoomState, own: number): string {
-  const known = new Set(before.people.map((person) => person.id));
+  const known = new Map(before.people.map((person) => [person.id, person]));
   const here = new Set(after.people.map((person) => person.id));
-  const came = after.people.filter((person) => person.id !== own && !known.has(person.id)).map(({ name }) => `${name} joined.`);
-  const left = before.people.filter((person) => person.id !== own && !here.has(person.id)).map(({ name }) => `${name} left.`);
+  const others = after.people.filter((person) => person.id !== own);
+  const came = others.filter(({ id }) => !known.has(id)).map(({ name }) => `${name} joined.`);
+  const left = before.people.filter(({ id }) => id !== own && !here.has(id)).map(({ name }) => `${name} left.`);
+  const switched = others.filter(({ id, muted }) => (known.get(id)?.muted ?? muted) !== muted);
+  const muting = switched.map(({ name, muted }) => `${name} is ${muted ? "muted" : "unmuted"}.`);
   const lock = before.locked === after.locked ? [] : [after.locked ? "The room is locked." : "The room is open again."];
-  return [...came, ...left, ...lock].join(" ");
+  return [...came, ...left, ...muting, ...lock].join(" ");
 }

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { decode, encode, type Message } from "./protocol";
 import { type PeerEvents, type PeerLike, Session, type Socket } from "./session";
-import { PONG_LIMIT, Signalling } from "./signalling";
-import type { Status } from "./signalling_types";
+import { PONG_LIMIT } from "./heartbeat";
+import { Signalling } from "./signalling";
+import type { News, RememberedSeat, Status } from "./signalling_types";
+import { ENTRY } from "./testing/driver";
+import { lobby, roomState, welcome } from "./testing/messages";
 
 class FakeSocket {
   onopen: (() => void) | null = null;
@@ -42,14 +45,16 @@ class FakePeer implements PeerLike {
 let sockets: FakeSocket[];
 let peers: FakePeer[];
 let statuses: Status[];
+let news: News[];
+let seats: (RememberedSeat | null)[];
 let answering: boolean;
 let session: Session<FakePeer>;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [sockets, peers, statuses, answering] = [[], [], [], true];
+  [sockets, peers, statuses, news, seats, answering] = [[], [], [], [], [], true];
   session = new Session<FakePeer>(
-    new Signalling("viewer", "k", () => 0),
+    new Signalling("k", null, () => 0),
     {
       socket: () => {
         const socket = new FakeSocket();
@@ -63,7 +68,13 @@ beforeEach(() => {
       },
       now: () => performance.now(),
     },
-    { status: (s) => statuses.push(s), room: () => undefined, stats: () => undefined, roundTrip: () => undefined },
+    {
+      status: (s) => statuses.push(s),
+      told: (message) => news.push(message),
+      unknownRoom: () => undefined,
+      remember: (seat) => seats.push(seat),
+      roundTrip: () => undefined,
+    },
   );
 });
 
@@ -81,7 +92,11 @@ function last<T>(list: T[]): T {
 function goLive(): void {
   const socket = last(sockets);
   socket.onopen?.();
-  socket.hear({ type: "welcome", resume: "r", viewer_url: "", ice_servers: [], heartbeat: 1, media_kept: false });
+  if (!session.status.lobby) {
+    socket.hear(lobby());
+    session.join(ENTRY);
+  }
+  socket.hear(welcome({ resume: "r" }));
   const peer = last(peers);
   peer.events.offer("offer");
   socket.hear({ type: "answer", sdp: "answer" });
@@ -89,9 +104,9 @@ function goLive(): void {
 }
 
 it("reaches the call and keeps it while the other end answers", () => {
-  session.join();
+  session.open();
   goLive();
-  expect(last(sockets).sent.map((message) => message.type)).toEqual(["hello", "offer"]);
+  expect(last(sockets).sent.map((message) => message.type)).toEqual(["hello", "join", "offer"]);
   expect(last(peers).answered).toBe("answer");
   vi.advanceTimersByTime(60_000);
   expect(session.status.phase).toBe("live");
@@ -99,7 +114,7 @@ it("reaches the call and keeps it while the other end answers", () => {
 });
 
 it("comes back by the schedule when the server is away", () => {
-  session.join();
+  session.open();
   goLive();
   vi.advanceTimersByTime(6_000);
   last(peers).events.controlClosed();
@@ -117,7 +132,7 @@ it("comes back by the schedule when the server is away", () => {
 });
 
 it("notices a silent end and starts over with a new peer connection", () => {
-  session.join();
+  session.open();
   goLive();
   answering = false;
   vi.advanceTimersByTime(PONG_LIMIT + 1_100);
@@ -130,7 +145,7 @@ it("notices a silent end and starts over with a new peer connection", () => {
 });
 
 it("keeps the peer connection while the socket comes back", () => {
-  session.join();
+  session.open();
   goLive();
   vi.advanceTimersByTime(6_000);
   last(sockets).onclose?.();
@@ -139,15 +154,15 @@ it("keeps the peer connection while the socket comes back", () => {
   expect(sockets).toHaveLength(2);
   socket.onopen?.();
   expect(socket.sent).toMatchObject([{ type: "hello", resume: "r", keep_media: true }]);
-  socket.hear({ type: "welcome", resume: "r", viewer_url: "", ice_servers: [], heartbeat: 1, media_kept: true });
+  socket.hear(welcome({ resume: "r", media_kept: true }));
   vi.advanceTimersByTime(60_000);
   expect([sockets.length, peers.length, last(peers).closed]).toEqual([2, 1, false]);
   expect(session.status).toMatchObject({ phase: "live" });
-  expect(new Set(statuses.map((status) => status.phase))).toEqual(new Set(["connecting", "live"]));
+  expect(new Set(statuses.map((status) => status.phase))).toEqual(new Set(["connecting", "lobby", "live"]));
 });
 
 it("does not listen to connections of the past", () => {
-  session.join();
+  session.open();
   goLive();
   const [old] = peers;
   old?.events.controlClosed();
@@ -158,7 +173,7 @@ it("does not listen to connections of the past", () => {
 });
 
 it("sends over the control channel only while there is one", () => {
-  session.join();
+  session.open();
   session.control({ type: "recalibrate" });
   goLive();
   session.control({ type: "recalibrate" });
@@ -166,9 +181,55 @@ it("sends over the control channel only while there is one", () => {
 });
 
 it("leaves no timer behind", () => {
-  session.join();
+  session.open();
   goLive();
   session.leave();
   expect(vi.getTimerCount()).toBe(0);
   expect(last(statuses).phase).toBe("left");
+});
+
+it("passes on what the server tells, and the seat to remember", () => {
+  session.open();
+  goLive();
+  last(sockets).hear(roomState([]));
+  expect(news).toEqual([roomState([])]);
+  expect(seats).toEqual([{ resume: "r", order: 2, entry: ENTRY }]);
+  session.leave();
+  expect(seats.at(-1)).toBeNull();
+});
+
+it("says what the person does with microphone, camera and room", () => {
+  session.open();
+  session.presence(true, true);
+  goLive();
+  session.presence(false, true);
+  session.moderate("lock");
+  expect(last(sockets).sent.slice(-2)).toEqual([
+    { type: "presence", muted: false, camera: true },
+    { type: "moderate", act: "lock", participant: -1 },
+  ]);
+});
+
+it("connects again when the browser makes no peer connection", () => {
+  session = new Session<FakePeer>(
+    new Signalling("k", null, () => 0),
+    {
+      socket: () => {
+        const socket = new FakeSocket();
+        sockets.push(socket);
+        return socket as unknown as Socket;
+      },
+      peer: () => {
+        throw new SyntaxError("an ICE server");
+      },
+      now: () => performance.now(),
+    },
+    { status: () => undefined, told: () => undefined, unknownRoom: () => undefined, remember: () => undefined, roundTrip: () => undefined },
+  );
+  session.open();
+  last(sockets).onopen?.();
+  last(sockets).hear(lobby());
+  session.join(ENTRY);
+  last(sockets).hear(welcome());
+  expect(session.status).toMatchObject({ phase: "waiting", trouble: "no-webrtc" });
 });

@@ -1,9 +1,14 @@
 import { expect, it } from "vitest";
+import type { Participant } from "./protocol";
 import type { Status, Trouble } from "./signalling_types";
-import { asSentence, linkSentence, troubleSentence, tryingSentence } from "./words";
+import { person } from "./testing/messages";
+import { asSentence, countSentence, factsOf, linkSentence, troubleSentence, tryingSentence, watchingSentence } from "./words";
 
-const TROUBLES: Trouble[] = ["unreachable", "silent", "blocked", "no-network", "no-webrtc", "lost", "full", "taken", "told"];
-const status: Status = { phase: "waiting", attempt: 0, again: false, trouble: "none", message: "", viewerUrl: "" };
+const TROUBLES: Trouble[] = ["unreachable", "silent", "blocked", "no-network", "no-webrtc", "lost", "told"];
+const status: Status = {
+  phase: "waiting", place: "door", attempt: 0, again: false, trouble: "none", message: "", lobby: null, seat: null, refusal: null,
+  asking: false,
+};
 
 it.each(TROUBLES)("speaks in whole sentences of the trouble %s", (trouble) => {
   expect(troubleSentence(trouble, "the server is full of eels")).toMatch(/^([A-Z][^.]+[.] ?)+$/);
@@ -19,14 +24,13 @@ it.each<[Partial<Status>, string]>([
   expect(tryingSentence({ ...status, ...change })).toBe(sentence);
 });
 
-it("does not call it trying again to wait for a place, and tells blocked media from a server that is away", () => {
-  expect(tryingSentence({ ...status, again: true, trouble: "full" })).toBe(troubleSentence("full"));
+it("tells blocked media from a server that is away", () => {
   expect(tryingSentence({ ...status, trouble: "blocked" })).toContain("firewall may block UDP");
   expect(tryingSentence({ ...status, trouble: "blocked" })).not.toContain("cannot be reached");
 });
 
 it.each([
-  ["there is no call at this address; ask for a new link", "There is no call at this address; ask for a new link."],
+  ["there is no room at this address; ask for a new link", "There is no room at this address; ask for a new link."],
   ["All is well.", "All is well."],
   ["why?", "Why?"],
   ["  ", ""],
@@ -35,14 +39,35 @@ it.each([
 });
 
 it.each([
-  ["http://localhost:8080/view/k", false],
-  ["http://127.0.0.1:8080/view/k", false],
-  ["http://127.8.9.1/view/k", false],
-  ["http://[::1]:8080/view/k", false],
-  ["http://call.localhost/view/k", false],
-  ["http://192.168.1.7:8080/view/k", true],
-  ["https://localhost.example.org/view/k", true],
-  ["https://127.0.0.1.example.org/view/k", true],
+  ["http://localhost:8080/room/k", false],
+  ["http://127.0.0.1:8080/room/k", false],
+  ["http://127.8.9.1/room/k", false],
+  ["http://[::1]:8080/room/k", false],
+  ["http://call.localhost/room/k", false],
+  ["http://192.168.1.7:8080/room/k", true],
+  ["https://localhost.example.org/room/k", true],
+  ["https://127.0.0.1.example.org/room/k", true],
 ])("says of %s whether others can open it: %s", (link, others) => {
-  expect(linkSentence(link)).toContain(others ? "Whoever opens it" : "this machine only");
+  for (const kind of ["person", "viewer"] as const) {
+    expect(linkSentence(kind, link)).toContain(others ? "Whoever opens it" : "this machine only");
+  }
+  if (others) expect(linkSentence("person", link)).not.toBe(linkSentence("viewer", link));
+});
+
+it.each([
+  [0, 0, "0 people"],
+  [1, 0, "1 person"],
+  [3, 2, "3 people, 2 watching"],
+])("counts %d and %d: %s", (people, viewers, sentence) => {
+  expect(countSentence(people) + watchingSentence(viewers)).toBe(sentence);
+});
+
+it.each<[Partial<Participant>, boolean, boolean, string]>([
+  [{}, false, false, ""],
+  [{ host: true }, true, false, "you, host"],
+  [{ seated: false }, false, false, "avatar is loading"],
+  [{ muted: true, camera: false }, false, false, "muted, camera off"],
+  [{}, false, true, "speaking"],
+])("says of %j (own: %s, speaking: %s): %s", (change, isMe, speaks, facts) => {
+  expect(factsOf(person(1, "Ada", change), isMe, speaks)).toBe(facts);
 });

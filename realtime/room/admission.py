@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-LEAST_RATE = 15.0
-"""Pictures a second that everybody should still have."""
 MOST_RATE = 30.0
 USABLE = 0.85
 """Part of the cores that the room may be expected to get."""
@@ -31,8 +29,8 @@ class Load:
         each = self.people * self.person_ms + self.views * self.view_ms
         return MOST_RATE if each <= 0 else min(MOST_RATE, 1000.0 * USABLE * (1.0 - self.busy) * self.cores / each)
 
-    def admits(self, *, person: bool) -> bool:
-        """Whether one more can come in: a person, who is drawn and sees; or a viewer, who sees."""
+    def admits(self, *, person: bool, least: float) -> bool:
+        """Whether one more may come in: everybody keeps `least` pictures a second. A person is drawn and sees, a viewer sees."""
         people = self.people + person
         more = Load(people, self.views + 1, self.person_ms, self.view_ms, self.cores, self.busy)
-        return more.rate >= LEAST_RATE
+        return more.rate >= least

@@ -58,7 +58,7 @@ def bench_browser(avatar_path: str | Path, clip: Clip | None = None, seconds: fl
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
             try:
                 assert server.stdout is not None
-                address = json.loads(server.stdout.readline())["person"]
+                address = json.loads(server.stdout.readline())["host"]
                 flags = [*FLAGS, f"--use-file-for-fake-video-capture={webcam}"]
                 browser = playwright.chromium.launch(executable_path=chromium, args=flags)
                 page = browser.new_context(permissions=["camera", "microphone"]).new_page()

@@ -1,4 +1,4 @@
-"""A page without a browser, for measurements and tests: joins a call over the real socket and real WebRTC."""
+"""A page without a browser, for measurements and tests: joins a room over the real socket and real WebRTC."""
 
 from __future__ import annotations
 
@@ -8,17 +8,34 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Any, Self
 
 import av
+import msgspec
 import numpy as np
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 from av.video.frame import PictureType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from server.call import aiortc_fixes
-from server.call.protocol import Answer, Bye, Failure, Hello, Message, Offer, Ping, Role, Welcome, decode, encode
+from server.call.protocol import (
+    Answer,
+    Bye,
+    Failure,
+    FromPage,
+    Hello,
+    Join,
+    Lobby,
+    Offer,
+    Ping,
+    SoundLines,
+    ToPage,
+    Welcome,
+    decode_from_server,
+    encode,
+)
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a connection, which may be half made, has to close in good order."""
@@ -58,46 +75,47 @@ class CameraTrack(MediaStreamTrack):
 
 
 class BenchPage:
-    """`async with BenchPage(url, role, key, ...) as page:` is in the call until the block ends.
+    """`async with BenchPage(url, key, Join(...)) as page:` is in the room until the block ends.
 
-    `last_picture` is the newest avatar frame, `pictures` counts them, `sounds` counts sound frames, and `said` holds what
-    the server sent last by type. Pings go out once a `Welcome.heartbeat` while `beating` is true.
+    `said` holds what the server sent last, by class. `last_picture` is the newest picture, `pictures` counts them, `sounds`
+    counts frames of sound, `heard` is the loudest sample of each sound line by mid. Pings go out once a `Welcome.heartbeat`
+    while `beating` is true.
     """
 
     def __init__(
         self,
         url: str,
-        role: Role,
         key: str,
+        join: Join | None = None,
         *,
         webcam: MediaStreamTrack | None = None,
         microphone: MediaStreamTrack | None = None,
+        voices: int = 1,
         resume: str = "",
         cookie: str = "",
     ) -> None:
-        """url: 'ws://host:port/ws'. cookie: 'name=value', which came with the page."""
+        """url: 'ws://host:port/ws'. join: how to come in; with the first avatar when it names none. voices: sound lines.
+        cookie: 'name=value', which came with the page."""
         self._cookie = {"Cookie": cookie} if cookie else None
-        self._url, self._hello = url, Hello(role, key, resume)
-        self._tracks = {"video": webcam, "audio": microphone}
-        self.pc = RTCPeerConnection(RTCConfiguration([]))
-        self.channel = self.pc.createDataChannel("control")
-        self.channel.on("message", self._on_message)
+        self._url, self._hello, self._how = url, Hello(key, resume), join or Join()
+        self._webcam, self._microphone, self._voices = webcam, microphone, voices
+        self.pc = RTCPeerConnection(RTCConfiguration([], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("track", self._on_track)
+        self.channel: Any = None
         self.open = asyncio.Event()
-        self.channel.on("open", self.open.set)
         self.socket: ClientConnection
         self.welcome: Welcome
         self.last_picture: av.VideoFrame | None = None
         self.pictures = self.sounds = 0
-        self.loudest = 0
-        self.said: dict[str, Message] = {}
+        self.heard: dict[str, int] = {}
+        self.said: dict[type, Any] = {}
         self.arrivals: deque[float] = deque(maxlen=10_000)
         self.beating = True
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> BenchPage:
+    async def __aenter__(self) -> Self:
         try:
-            await self._join()
+            await self.connect()
         except BaseException:
             await self.leave(bye=False)
             raise
@@ -106,55 +124,79 @@ class BenchPage:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.leave()
 
+    async def connect(self) -> None:
+        """All the way in. Raises `RefusedError`."""
+        await self.enter()
+        await self.offer()
+        await self.open.wait()
+
     async def leave(self, *, bye: bool = True) -> None:
-        """Leave the call; without `bye` as a page that vanishes."""
+        """Leave the room; without `bye` as a page that vanishes."""
         for task in self._tasks:
             task.cancel()
         if hasattr(self, "socket"):
             if bye:
                 with suppress(ConnectionClosed):
-                    await self._send(Bye())
+                    await self.tell(Bye())
             await self.socket.close()
         await aiortc_fixes.close(self.pc, CLOSE_TIMEOUT)
 
-    def say(self, message: Message) -> None:
+    def say(self, message: FromPage) -> None:
         """Send on the data channel."""
         self.channel.send(encode(message))
 
-    async def _join(self) -> None:
+    async def tell(self, message: FromPage) -> None:
+        """Send on the socket."""
+        await self.socket.send(encode(message))
+
+    async def enter(self) -> None:
+        """To the `Welcome`. Raises `RefusedError`."""
         self.socket = await connect(self._url, max_size=None, additional_headers=self._cookie)
-        await self._send(self._hello)
-        welcome = await self._next(Welcome)
-        assert isinstance(welcome, Welcome)
-        self.welcome = welcome
-        person = self._hello.role == "person"
-        for kind, direction in (("video", "sendrecv" if person else "recvonly"), ("audio", "sendonly" if person else "recvonly")):
-            self.pc.addTransceiver(self._tracks[kind] or kind, direction=direction)
+        await self.tell(self._hello)
+        first = await self._next(Lobby, Welcome)
+        if isinstance(first, Lobby):
+            avatar = self._how.avatar or next((avatar.id for avatar in first.avatars), "")
+            await self.tell(msgspec.structs.replace(self._how, avatar=avatar))
+            first = await self._next(Welcome)
+        assert isinstance(first, Welcome)
+        self.welcome = first
+
+    async def offer(self) -> None:
+        """Make the peer connection."""
+        seated = self.welcome.participant >= 0
+        self.pc.addTransceiver(self._webcam or "video", direction="sendrecv" if self._webcam else "recvonly")
+        if seated:
+            self.pc.addTransceiver(self._microphone or "audio", direction="sendonly")
+        for _ in range(self._voices):
+            self.pc.addTransceiver("audio", direction="recvonly")
+        self.channel = self.pc.createDataChannel("control")  # last: aiortc bundles everything with the first section
+        self.channel.on("message", self._read)
+        self.channel.on("open", self.open.set)
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        await self._send(Offer(self.pc.localDescription.sdp))
+        await self.tell(Offer(self.pc.localDescription.sdp))
         answer = await self._next(Answer)
         assert isinstance(answer, Answer)
         await self.pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
-        await self.open.wait()
         self._spawn(self._beat())
         self._spawn(self._listen())
 
-    async def _send(self, message: Message) -> None:
-        await self.socket.send(encode(message))
+    @property
+    def voices(self) -> dict[int, int]:
+        """The loudest sample of each participant that is heard."""
+        lines = self.said.get(SoundLines, SoundLines()).lines
+        return {participant: self.heard.get(mid, 0) for mid, participant in lines.items()}
 
-    async def _next(self, wanted: type) -> Message:
+    async def _next(self, *kinds: type[ToPage]) -> ToPage:
         while True:
-            message = decode(await self.socket.recv())
-            self.said[message.TYPE] = message
+            message = self._read(await self.socket.recv())
             if isinstance(message, Failure):
                 raise RefusedError(message)
-            if isinstance(message, wanted):
+            if isinstance(message, kinds):
                 return message
 
     async def _listen(self) -> None:
         async for text in self.socket:
-            message = decode(text)
-            self.said[message.TYPE] = message
+            self._read(text)
 
     async def _beat(self) -> None:
         while True:
@@ -162,14 +204,16 @@ class BenchPage:
                 self.say(Ping(time.monotonic() * 1000))
             await asyncio.sleep(self.welcome.heartbeat)
 
-    def _on_message(self, text: str | bytes) -> None:
-        message = decode(text)
-        self.said[message.TYPE] = message
+    def _read(self, text: str | bytes) -> ToPage:
+        message = decode_from_server(text)
+        self.said[type(message)] = message
+        return message
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        self._spawn(self._watch(track))
+        mids = {t.receiver.track: t.mid for t in self.pc.getTransceivers()}
+        self._spawn(self._watch(track, str(mids.get(track))))
 
-    async def _watch(self, track: MediaStreamTrack) -> None:
+    async def _watch(self, track: MediaStreamTrack, mid: str) -> None:
         try:
             while True:
                 frame = await track.recv()
@@ -179,7 +223,7 @@ class BenchPage:
                     self.arrivals.append(time.monotonic())
                 elif isinstance(frame, av.AudioFrame):
                     self.sounds += 1
-                    self.loudest = max(self.loudest, int(np.abs(frame.to_ndarray()).max()))
+                    self.heard[mid] = max(self.heard.get(mid, 0), int(np.abs(frame.to_ndarray()).max()))
         except MediaStreamError:
             return
 

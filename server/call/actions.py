@@ -42,7 +42,7 @@ class StopMedia:
 
 
 @dataclass(frozen=True)
-class Seat:
+class GiveSeat:
     """Give the participant a seat with that avatar (its id); report with `seated` or `avatar_refused`. order: of the seats."""
 
     participant: int
@@ -51,7 +51,7 @@ class Seat:
 
 
 @dataclass(frozen=True)
-class Unseat:
+class FreeSeat:
     """The participant's seat goes."""
 
     participant: int
@@ -65,4 +65,4 @@ class MuteVoice:
     muted: bool
 
 
-Action = Send | HangUp | StartMedia | StopMedia | Seat | Unseat | MuteVoice
+Action = Send | HangUp | StartMedia | StopMedia | GiveSeat | FreeSeat | MuteVoice

@@ -1,30 +1,27 @@
-"""The HTTP side: the pages and health; and the process that serves them and the signalling sockets.
+"""The HTTP side: the page, avatars' previews, new rooms and health; and the process that serves them and the sockets.
 
-`run(config)` serves until SIGTERM or Ctrl-C: then unready, media closed, sockets hung up, render process stopped.
+`run(config)` serves until SIGTERM or Ctrl-C: then unready, media closed, sockets hung up, render processes stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from urllib.parse import urlsplit
 
-import ifaddr
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope
@@ -32,16 +29,21 @@ from starlette.types import Send as SendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import VisavisError
-from server.call import links, logs
+from server.call import certificate, links, logs
+from server.call.addresses import Addresses, addresses, base_urls, links_of, notes
+from server.call.avatars import AvatarCatalog
+from server.call.certificate import Certificate
 from server.call.config import ServerConfig
 from server.call.door import BACKLOG, Door
-from server.call.passes import Passes
-from server.call.rooms import Room
+from server.call.links import Links
+from server.call.passes import PAGE, Passes, path_of
+from server.call.rooms import Rooms
+from server.call.rules import RoomKeys
 from server.call.sockets import SignallingSocket
+from server.call.tls import TlsFront
 
 log = logging.getLogger(__name__)
 
-LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     # CSP3. Styles may be inline (the pages set positions); WebAssembly is for the browser's own renderer.
     "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
@@ -56,46 +58,41 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Addresses:
-    """Where the pages are. Both hold secrets: show them to the person, keep them out of logs.
-
-    only_here: whether nobody on another machine can open them. note: a sentence about the links; may be empty.
-    """
-
-    person: str
-    viewer: str
-    only_here: bool = False
-    note: str = ""
-
-
-NO_CALL = "There is no call at this address; ask for a new link."
+NO_ROOM = "There is no room at this address; ask for a new link."
 NOTHING = "There is nothing at this address."
+NO_HOST = "Only a host may make rooms: a host's key was expected as bearer token."
 HOME = "This is a Visavis server; open the address that it printed when it started."
-"""No way from here to the person's page: behind a proxy that keeps nothing of the request, everybody is "localhost"."""
+"""No way from here to a room: behind a proxy that keeps nothing of the request, everybody is "localhost"."""
 
 
-def create_app(config: ServerConfig, room: Room) -> ASGIApp:
-    """The ASGI application around a room; starting it starts the room, and its shutdown closes it."""
+def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str) -> ASGIApp:
+    """The ASGI application around the rooms; its shutdown closes them. base_url: of the links that it gives out."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        await room.close()
+        await rooms.close()
 
-    passes = Passes(config.person_key, config.viewer_key)
+    def page(_: Request) -> Response:
+        return _page(config.web_dir, passes.cookie)  # the key was checked at the door
 
-    def page(key: str) -> Callable[[Request], Response]:
-        def serve(request: Request) -> Response:
-            if not secrets.compare_digest(request.path_params["key"].encode(), key.encode()):
-                return PlainTextResponse(NO_CALL, 404)
-            return _page(config.web_dir, passes.cookie)
+    def preview(request: Request) -> Response:
+        entry = rooms.catalog.get(request.path_params["name"])
+        if entry is None or not entry.preview:
+            return PlainTextResponse(NOTHING, 404)
+        return Response(entry.preview, media_type="image/png")
 
-        return serve
+    async def create(_: Request) -> Response:
+        try:
+            keys = rooms.create()
+        except VisavisError as error:
+            return PlainTextResponse(f"{error}.", 409)
+        return JSONResponse(links_of(base_url, keys), 201)
 
     routes = [
-        Route("/call/{key}", page(config.person_key)),
-        Route("/view/{key}", page(config.viewer_key)),
+        Route("/room/{key}", page),
+        Route("/avatars/{name}.png", preview),
+        Route("/rooms", create, methods=["POST"]),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
     ]
     return _SecurityHeaders(Starlette(routes=routes, lifespan=lifespan))
@@ -113,19 +110,23 @@ def run(config: ServerConfig, announce: Callable[[Addresses], None] = lambda _: 
 async def serve(
     config: ServerConfig,
     announce: Callable[[Addresses], None] = lambda _: None,
-    on_room: Callable[[Room, Callable[[], None]], None] = lambda _room, _stop: None,
+    on_rooms: Callable[[Rooms, Callable[[], None]], None] = lambda _rooms, _stop: None,
 ) -> None:
-    """As `run`, on the running loop. `on_room` gets the room and a function that stops the server."""
+    """As `run`, on the running loop. `on_rooms` gets the rooms and a function that stops the server."""
+    catalog = AvatarCatalog(list(config.avatars), config.avatar_folder)
+    await asyncio.to_thread(catalog.refresh, strict=True)
+    secure = await asyncio.to_thread(_certificate, config)
     sock = _listen(config)
-    note = ""
+    kept = Links((RoomKeys.new(),))
     if config.state is not None and config.port:  # a port that changes with each start changes the links anyway
-        kept = await asyncio.to_thread(links.keep, config.state, str(config.avatar), config.port, renew=config.new_links)
-        config, note = config.with_values(person_key=kept.person_key, viewer_key=kept.viewer_key), kept.note
-    addresses = replace(_addresses(config, sock.getsockname()[1]), note=note)
-    room = Room(config, addresses.viewer)
+        kept = await asyncio.to_thread(links.keep, config.state, config.port, renew=config.new_links)
+    here, others = base_urls(config, sock.getsockname()[1], "http" if secure is None else "https")
+    rooms = Rooms(config, kept, others, catalog)
+    passes = Passes(rooms.first.host, rooms.role_of)
+    app = create_app(config, rooms, passes, others)
     server = _Server(
         uvicorn.Config(
-            create_app(config, room),
+            app,
             ws="none",  # sockets do not come as far as uvicorn, see `server.call.sockets`
             access_log=False,  # paths hold the keys
             log_config=None,
@@ -133,33 +134,44 @@ async def serve(
             server_header=False,
             timeout_graceful_shutdown=5,
         ),
-        config,
-        room,
+        config.public_url,
+        rooms,
+        passes,
         sock,
+        None if secure is None else secure.context,
     )
 
     def stop() -> None:
         server.should_exit = True
 
     try:
-        await room.start(on_failure=stop)
-        on_room(room, stop)
-        announce(addresses)
+        await rooms.start(on_failure=stop)
+        on_rooms(rooms, stop)
+        announce(addresses(config, here, others, rooms.first, notes(kept.note, secure, others)))
         await server.serve(sockets=[])
     finally:
-        await room.close()
+        await rooms.close()
         sock.close()
-    if room.worker.failure:
-        raise VisavisError(room.worker.failure)
+    if rooms.failure:
+        raise VisavisError(rooms.failure)
 
 
 class _Server(uvicorn.Server):
-    """Lets connections in by our own door, and stops as our pages need it: the room first, as their sockets stay open."""
+    """Lets connections in by our own door, and stops as our pages need it: the rooms first, as their sockets stay open."""
 
-    def __init__(self, config: uvicorn.Config, settings: ServerConfig, room: Room, sock: socket.socket) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        public_url: str,
+        rooms: Rooms,
+        passes: Passes,
+        sock: socket.socket,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(config)
-        self._room, self._sock, self._public_url = room, sock, settings.public_url
-        self._passes = Passes(settings.person_key, settings.viewer_key)
+        self._tls = tls
+        self._front: TlsFront | None = None
+        self._rooms, self._sock, self._public_url, self._passes = rooms, sock, public_url, passes
         self._door: Door | None = None
         self._sockets: set[SignallingSocket] = set()
 
@@ -170,12 +182,16 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._door = Door(self._sock, self)
+        self._door = Door(self._sock if self._tls is None else None, self)
+        if self._tls is not None:
+            self._front = TlsFront(self._sock, self._tls, self._door.admit)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._front is not None:
+            self._front.close()
         if self._door is not None:
             self._door.close()
-        await self._room.close()
+        await self._rooms.close()
         if self._sockets:
             await asyncio.wait([asyncio.create_task(socket.close(1012)) for socket in self._sockets])
         await super().shutdown(sockets)
@@ -183,19 +199,22 @@ class _Server(uvicorn.Server):
     # As the door's reception
 
     def instant(self, header: bytes) -> bytes | None:
-        method, target, _ = header.split(b" ", 2)
-        path = target.partition(b"?")[0]
+        method, path = header.split(b" ", 1)[0], path_of(header)
+        if method == b"POST":
+            return None if path == b"/rooms" and self._passes.is_host(header) else _reply(method, 403, NO_HOST)
         if path.startswith(b"/assets/"):
             return None
-        if path.startswith((b"/call/", b"/view/")):
-            return None if self._passes.page(path) else _reply(method, 404, NO_CALL)
+        if path.startswith(PAGE):
+            return None if self._passes.page(path) else _reply(method, 404, NO_ROOM)
+        if path.startswith(b"/avatars/") and self._passes.shows_cookie(header):
+            return None
         if path == b"/":
             return _reply(method, 200, HOME)
         if path == b"/healthz":
             return _reply(method, 200, '{"status":"ok"}', "application/json")
         if path == b"/readyz":
-            state = "ready" if self._room.ready else "failed" if self._room.worker.failure else "loading"
-            return _reply(method, 200 if self._room.ready else 503, f'{{"status":"{state}"}}', "application/json")
+            state = "ready" if self._rooms.ready else "failed" if self._rooms.failure else "loading"
+            return _reply(method, 200 if self._rooms.ready else 503, f'{{"status":"{state}"}}', "application/json")
         return _reply(method, 404, NOTHING)
 
     def is_known(self, header: bytes) -> bool:
@@ -213,7 +232,7 @@ class _Server(uvicorn.Server):
     async def _serve_socket(self, socket: SignallingSocket) -> None:
         self._sockets.add(socket)
         try:
-            await self._room.serve(socket)
+            await self._rooms.serve(socket)
         finally:
             self._sockets.discard(socket)
 
@@ -303,23 +322,7 @@ def _listen(config: ServerConfig) -> socket.socket:
         ) from error
 
 
-def _addresses(config: ServerConfig, port: int) -> Addresses:
-    """The person's page by localhost where possible, because webcams need a secure page; the viewers' by the network."""
-    everywhere = config.host in ("", "0.0.0.0", "::")
-    local = everywhere or config.host in LOCAL_NAMES
-    public = config.public_url.rstrip("/")
-    here = public or f"http://{'localhost' if local else _bracketed(config.host)}:{port}"
-    others = public or (f"http://{_bracketed(_network_address())}:{port}" if everywhere else here)
-    name = urlsplit(others).hostname or ""
-    only_here = not public and (name in LOCAL_NAMES or name.startswith("127."))
-    return Addresses(f"{here}/call/{config.person_key}", f"{others}/view/{config.viewer_key}", only_here)
-
-
-def _network_address() -> str:
-    """This machine's first IPv4 address that others may reach, or localhost."""
-    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
-    return next((ip for ip in found if not ip.startswith(("127.", "169.254."))), "localhost")
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _certificate(config: ServerConfig) -> Certificate | None:
+    if config.tls_certificate is not None and config.tls_key is not None:
+        return certificate.from_files(config.tls_certificate, config.tls_key)
+    return certificate.self_signed(config.state or links.state_folder()) if config.tls else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import platformdirs
 
 from models import avatar_file
 from models.errors import AvatarFileError, VisavisError
@@ -19,6 +22,11 @@ LOOK_EVERY = 5.0
 MOST = 200
 """Avatars that are offered."""
 PREVIEW = "front"
+
+
+def default_folder() -> Path:
+    """Where avatars are looked for when no folder is named (XDG's data home on Linux)."""
+    return Path(platformdirs.user_data_dir("visavis", appauthor=False)) / "avatars"
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,11 @@ class AvatarCatalog:
         """The avatar of an id."""
         return self._entries.get(identity)
 
+    async def keep_fresh(self) -> None:
+        """`refresh` in a thread, when the last look was a while ago."""
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            await asyncio.to_thread(self.refresh)
+
     def refresh(self, *, strict: bool = False) -> None:
         """Look at what is there. strict: raise `AvatarFileError` for a named file that is none, instead of leaving it out."""
         now = time.monotonic()
@@ -81,7 +94,9 @@ class AvatarCatalog:
             entry = entry_of(path.stem, data)
         except OSError as error:
             if strict:
-                raise AvatarFileError(f"an avatar file was expected at {path}, it cannot be read ({error.strerror})") from None
+                raise AvatarFileError(
+                    f"an avatar file was expected at {path}, it cannot be read ({error.strerror}); check the path"
+                ) from None
             return None
         except VisavisError as error:
             if strict:

@@ -28,7 +28,6 @@ from pydantic_settings.exceptions import SettingsError
 
 from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
-from server.call.links import new_key
 from server.call.page_folder import page_folder
 from server.call.protocol import IceServer
 
@@ -36,7 +35,7 @@ PREFIX = "VISAVIS_"
 ICE_USERNAME, ICE_CREDENTIAL = f"{PREFIX}ICE_USERNAME", f"{PREFIX}ICE_CREDENTIAL"
 OTHER_VARIABLES = frozenset({ICE_USERNAME, ICE_CREDENTIAL, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"})
 """Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
-SECRETS = frozenset({"person_key", "viewer_key", "ice_servers", "factory_options"})
+SECRETS = frozenset({"ice_servers", "factory_options"})
 """Settings whose values no message repeats."""
 ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064, 3.1 and RFC 7065, 3.1."""
@@ -81,12 +80,6 @@ def _public_url(value: str) -> str:
             came = "one with a user or password" if "@" in value else repr(value)
             raise ValueError(f"a public URL such as https://call.example.org was expected, {came} came")
     return value.rstrip("/")
-
-
-def _key(value: str) -> str:
-    if len(value) < 16 or not value.isascii():
-        raise ValueError("a key of at least 16 plain characters was expected, a shorter one came")
-    return value
 
 
 def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -162,18 +155,30 @@ class ServerConfig(BaseSettings):
         env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
     )
 
-    avatar: Path | None = Field(None, description="The avatar file; the built-in portrait when left out.")
+    avatars: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)] = Field(
+        (), description="Avatar files that people can take; the built-in portrait when there are none at all."
+    )
+    avatar_folder: Path | None = Field(
+        None,
+        description="Folder of further avatars, looked into while the server runs; the user's own (XDG) when left out.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 to be reached by others.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 for a free one.")
     public_url: Annotated[str, AfterValidator(_public_url)] = Field(
         "", description="How others reach this server, such as https://call.example.org, where that is not host and port."
     )
-    max_viewers: int = Field(8, ge=1, le=64, description="How many may watch at the same time.")
-    width: Annotated[int, AfterValidator(_even)] = Field(
-        512, ge=64, le=2048, description="Width of the avatar's picture, pixels, even."
+    tls: bool = Field(False, description="Serve HTTPS with a self-signed certificate, of which browsers warn once.")
+    tls_certificate: Path | None = Field(None, description="PEM file of a certificate (with its chain) to serve HTTPS with.")
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
+    max_rooms: int = Field(16, ge=1, le=256, description="Rooms at the most; each with people in it has a process of its own.")
+    max_people: int = Field(8, ge=1, le=16, description="People with an avatar in a room at the most.")
+    max_viewers: int = Field(8, ge=0, le=64, description="People who only watch, in a room at the most.")
+    least_rate: float = Field(
+        15.0, ge=0, le=30, description="Pictures a second that everybody should still have when one more comes in; 0 lets all in."
     )
+    width: Annotated[int, AfterValidator(_even)] = Field(512, ge=64, le=2048, description="Width of the pictures, pixels, even.")
     height: Annotated[int, AfterValidator(_even)] = Field(
-        512, ge=64, le=2048, description="Height of the avatar's picture, pixels, even."
+        512, ge=64, le=2048, description="Height of the pictures, pixels, even."
     )
     max_bitrate: int = Field(DEFAULT_BITRATE, ge=200_000, description="Bits a second at the most for each page's picture.")
     heartbeat: float = Field(1.0, gt=0, allow_inf_nan=False, description="Seconds between two signs of life of a page.")
@@ -191,22 +196,14 @@ class ServerConfig(BaseSettings):
     ice_ports: Annotated[tuple[int, int] | None, NoDecode, BeforeValidator(_ports), AfterValidator(_check_ports)] = Field(
         None, description="UDP ports for media, such as 50000-50100; any when left out."
     )
-    person_key: Annotated[str, AfterValidator(_key)] = Field(
-        default_factory=new_key,
-        repr=False,
-        description="The secret in the person's address; better in a file, as others can read options.",
-    )
-    viewer_key: Annotated[str, AfterValidator(_key)] = Field(
-        default_factory=new_key, repr=False, description="The secret in the viewers' address; a kept or a new one when left out."
-    )
     state: Path | None = Field(None, description="Folder where the links are kept, so that they outlive a restart.")
     new_links: bool = Field(False, description="Make new links; those that were given away no longer work.")
     web_dir: Path = Field(WEB_DIR, description="Folder of the built pages.")
     factory: str = Field(
-        "realtime.pipeline:LivePipeline", description="What makes the pictures: 'module:callable' of a Pipeline."
+        "realtime.room.pipeline:LiveRoomPipeline", description="What makes the pictures: 'module:callable' of a RoomPipeline."
     )
-    factory_options: Annotated[dict[str, Any] | None, NoDecode, BeforeValidator(_json)] = Field(
-        None, repr=False, description="Arguments of the factory, as JSON; the avatar file's bytes when left out."
+    factory_options: Annotated[dict[str, Any], NoDecode, BeforeValidator(_json)] = Field(
+        {}, repr=False, description="Arguments of the factory, as JSON."
     )
 
     def __init__(self, **values: Any) -> None:
@@ -221,8 +218,8 @@ class ServerConfig(BaseSettings):
     def _together(self) -> ServerConfig:
         if self.heartbeat >= self.dead_after:
             raise ValueError("dead_after must be longer than heartbeat")
-        if self.person_key == self.viewer_key:
-            raise ValueError("the person's key and the viewers' key are the same; they must differ")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("a certificate and its key were expected together, one of them came alone")
         return self
 
     @classmethod
@@ -238,17 +235,6 @@ class ServerConfig(BaseSettings):
         assert isinstance(env_settings, EnvSettingsSource)
         file = settings_cls.model_config.get("toml_file")
         return (init_settings, env_settings, *([TomlConfigSettingsSource(settings_cls)] if file else []))
-
-    @property
-    def pipeline_options(self) -> dict[str, Any]:
-        """The arguments of the pipeline's factory, besides width and height."""
-        return {} if self.factory_options is None else self.factory_options
-
-    def read_avatar(self) -> bytes:
-        """The avatar file's bytes; none when the pipeline has arguments of its own. Raises `AvatarFileError`."""
-        from models import avatar_file
-
-        return avatar_file.read_bytes(self.avatar or Path()) if self.factory_options is None else b""
 
     def with_values(self, **values: Any) -> ServerConfig:
         """The same with other values, checked as at first."""

@@ -1,41 +1,45 @@
-"""The secrets in a server's two addresses, kept so that links that were given away go on working after a restart.
+"""The secrets in the addresses of a server's rooms, kept so that links that were given away go on working after a restart.
 
-One small JSON file for each avatar and port, in a folder that only its owner can open. What cannot be read or kept never
-stops the server: it gets new links and says so.
+One small JSON file for each port, in a folder that only its owner can open. What cannot be read or kept never stops the server:
+it gets new links and says so.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import secrets
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
 from models.atomic import atomic_write
 from models.errors import StorageError
+from server.call.rules import RoomKeys
 
+MAX_FILE = 256 * 1024
+"""Bytes; a room takes less than 300."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 @dataclass(frozen=True)
 class Links:
-    """person_key, viewer_key: the last parts of the two addresses. note: a sentence for the operator; may be empty."""
+    """rooms: the keys of each room, the first made first. note: a sentence for the operator; may be empty. path: the file, `None`
+    where nothing can be kept."""
 
-    person_key: str = field(repr=False)
-    viewer_key: str = field(repr=False)
+    rooms: tuple[RoomKeys, ...]
     note: str = ""
+    path: Path | None = None
 
-
-def new_key() -> str:
-    """A secret for an address: 128 random bits, safe in a URL."""
-    return secrets.token_urlsafe(16)
+    def write(self, rooms: tuple[RoomKeys, ...]) -> None:
+        """Keep these instead. Raises `StorageError`, `OSError`; does nothing where nothing can be kept."""
+        if self.path is not None:
+            _write(self.path, rooms, replace=True)
 
 
 def state_folder() -> Path:
@@ -43,49 +47,52 @@ def state_folder() -> Path:
     return Path(platformdirs.user_state_dir("visavis", appauthor=False))
 
 
-def keep(folder: Path, avatar: str, port: int, *, renew: bool = False) -> Links:
-    """The links of this avatar on this port: those kept in `folder`, or new ones, which are kept. Never raises.
+def keep(folder: Path, port: int, *, renew: bool = False) -> Links:
+    """The links of the server on this port: those kept in `folder`, or those of one new room, which are kept. Never raises.
 
     renew: make new ones in any case. Of two servers that start at once, both get the links of the first.
     """
-    identity = hashlib.sha256(os.path.realpath(avatar).encode("utf-8", "surrogateescape") if avatar else b"").hexdigest()[:12]
-    path = folder / f"links-{port}-{identity}.json"
+    path = folder / f"rooms-{port}.json"
+    made = (RoomKeys.new(),)
     if str(folder).startswith("~"):  # nobody's home
-        return Links(new_key(), new_key(), "The links are for this run only: there is no home folder; name one with --state.")
+        return Links(made, "The links are for this run only: there is no home folder; name one with --state.")
     note = ""
     if not renew:
         try:
-            return _read(path)
+            return Links(_read(path), path=path)
         except FileNotFoundError:
             pass
         except (OSError, ValueError, RecursionError):
             note = _put_aside(path)
-    links = Links(new_key(), new_key(), note)
     try:
         _make_folder(folder)
-        if _write(path, links, replace=renew):
-            return links
-        return _read(path)
+        if _write(path, made, replace=renew):
+            return Links(made, note, path)
+        return Links(_read(path), path=path)
     except (OSError, ValueError, RecursionError, StorageError):
-        return Links(
-            links.person_key,
-            links.viewer_key,
-            f"The links are for this run only, because {folder} cannot be written; choose another folder with --state.",
-        )
+        note = f"The links are for this run only, because {folder} cannot be written; choose another folder with --state."
+        return Links(made, note)
 
 
-def _read(path: Path) -> Links:
+def _read(path: Path) -> tuple[RoomKeys, ...]:
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("no file")
     with open(path, "rb") as stream:
-        data = json.loads(stream.read(4096))
+        data = json.loads(stream.read(MAX_FILE))
         with suppress(OSError):
             os.fchmod(stream.fileno(), 0o600)
-    keys = [data.get(name) for name in ("person_key", "viewer_key")] if isinstance(data, dict) else []
-    good = [key for key in keys if isinstance(key, str) and _KEY.fullmatch(key)]
-    if len(set(good)) != 2:
-        raise ValueError("no two keys in the file")
-    return Links(good[0], good[1])
+    rooms = tuple(map(_keys, data["rooms"] if isinstance(data, dict) and isinstance(data.get("rooms"), list) else []))
+    if not rooms or len({key for room in rooms for key in asdict(room).values()}) != 3 * len(rooms):
+        raise ValueError("no rooms with three keys each in the file")
+    return rooms
+
+
+def _keys(entry: Any) -> RoomKeys:
+    found = [entry.get(name) for name in ("host", "person", "viewer")] if isinstance(entry, dict) else []
+    good = [key for key in found if isinstance(key, str) and _KEY.fullmatch(key)]
+    if len(good) != 3:
+        raise ValueError("no three keys of a room")
+    return RoomKeys(*good)
 
 
 def _make_folder(folder: Path) -> None:
@@ -94,9 +101,9 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _write(path: Path, links: Links, replace: bool) -> bool:
+def _write(path: Path, rooms: tuple[RoomKeys, ...], replace: bool) -> bool:
     """Whether the links were written; without `replace` not when another server was first."""
-    content = json.dumps({"person_key": links.person_key, "viewer_key": links.viewer_key}).encode()
+    content = json.dumps({"rooms": [asdict(room) for room in rooms]}).encode()
     if replace:
         with atomic_write(path) as stream:
             os.fchmod(stream.fileno(), 0o600)

@@ -1,7 +1,7 @@
-"""Who has a link to the call, told from what comes in first, so that the door lets them in before those who have none.
+"""Who has a link to a room, told from what comes in first, so that the door lets them in before those who have none.
 
 A page is asked for by an address that holds its key, a socket says the key in its hello. The page's files are asked for with
-the cookie that came with the page; it opens nothing, whoever has it only need not stand in line.
+the cookie that came with the page; it opens nothing but avatars' previews, whoever has it only need not stand in line.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 
 from models.errors import ProtocolError
 from server.call.protocol import Hello, Role, decode
 
+PAGE = b"/room/"
+_BEARER = re.compile(rb"\nauthorization: *bearer +([!-~]+) *\r", re.IGNORECASE)
+
 
 class Passes:
-    """Of one call. All comparisons take a time that does not depend on where two texts differ."""
+    """Of one server. secret: for the cookie; the same after a restart. role_of: what a key allows, `None` for no room's key; its
+    time does not depend on how much of the key is right."""
 
-    def __init__(self, person_key: str, viewer_key: str) -> None:
-        self._keys: dict[Role, bytes] = {"person": person_key.encode(), "viewer": viewer_key.encode()}
-        digest = hmac.new(person_key.encode(), viewer_key.encode(), hashlib.sha256).hexdigest()
+    def __init__(self, secret: str, role_of: Callable[[str], Role | None]) -> None:
+        self._role_of = role_of
+        digest = hmac.new(secret.encode(), b"visavis cookie", hashlib.sha256).hexdigest()
         name, self._ticket = f"visavis-{digest[:8]}", digest[8:40].encode()  # servers on one host share their cookies
         self.cookie = f"{name}={digest[8:40]}; Path=/; HttpOnly; SameSite=Strict"
         """For the `Set-Cookie` of a page (RFC 6265)."""
@@ -28,24 +33,31 @@ class Passes:
 
     def request(self, header: bytes) -> bool:
         """Whether an HTTP request, from its first line to the empty one, is from somebody who has a link."""
-        if self.page(header.split(b" ", 2)[1].partition(b"?")[0]):
-            return True
+        return self.page(path_of(header)) or self.shows_cookie(header) or self.is_host(header)
+
+    def page(self, path: bytes) -> bool:
+        """Whether a path, as it stands in a request, is a room's."""
+        return path.startswith(PAGE) and self._role_of(path.removeprefix(PAGE).decode("latin-1")) is not None
+
+    def shows_cookie(self, header: bytes) -> bool:
+        """Whether the request brings the cookie."""
         shown = self._cookie.search(header)
         return shown is not None and secrets.compare_digest(shown[1], self._ticket)
 
-    def page(self, path: bytes) -> bool:
-        """Whether a path, as it stands in a request, is that of one of the call's two pages."""
-        if path.startswith(b"/call/"):
-            return self._is_key("person", path.removeprefix(b"/call/"))
-        return path.startswith(b"/view/") and self._is_key("viewer", path.removeprefix(b"/view/"))
+    def is_host(self, header: bytes) -> bool:
+        """Whether the request brings a host's key as bearer token (RFC 6750, 2.1)."""
+        shown = _BEARER.search(header)
+        return shown is not None and self._role_of(shown[1].decode("latin-1")) == "host"
 
     def hello(self, text: str | bytes) -> bool:
-        """Whether a socket's first message is a hello with the right key."""
+        """Whether a socket's first message is a hello with a room's key."""
         try:
             message = decode(text)
         except ProtocolError:
             return False
-        return isinstance(message, Hello) and self._is_key(message.role, message.key.encode("utf-8", "surrogatepass"))
+        return isinstance(message, Hello) and self._role_of(message.key) is not None
 
-    def _is_key(self, role: Role, given: bytes) -> bool:
-        return secrets.compare_digest(given, self._keys[role])
+
+def path_of(header: bytes) -> bytes:
+    """The path of a request, as it stands there."""
+    return header.split(b" ", 2)[1].partition(b"?")[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -39,8 +40,8 @@ from realtime.sending import make_live
 from realtime.speech import make_direct, make_speech_sender
 from realtime.tracks import AvatarTrack, feed_webcam
 from server.call import aiortc_fixes
-from server.call.offer import CheckedOffer, MediaLine, check_offer
 from server.call.actions import StartMedia
+from server.call.offer import CheckedOffer, MediaLine, check_offer
 from server.call.protocol import (
     MAX_SOUND_LINES,
     FromPage,
@@ -64,6 +65,8 @@ STAGES = ("decode", "track", "solve", "pose", "splat", "encode", "total")
 """What pages are told about, in the order in which it happens."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a connection has to close in good order."""
+LABELS_EVERY = 0.05
+"""Seconds between two times that a page's own camera has its labels worked out; the room does so now and then anyway."""
 BACKLOG = 64 * 1024
 """Bytes waiting on the data channel above which nothing more is put there."""
 
@@ -102,6 +105,7 @@ class RoomPeer:
         self._sender: RTCRtpSender | None = None
         self._channel: RTCDataChannel | None = None
         self._labels: list[Label] = []
+        self._labelled = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._sent = 0
         self._closed = False
@@ -169,6 +173,7 @@ class RoomPeer:
     def send_labels(self) -> None:
         """Tell the page who is where in its picture, when that has changed."""
         if self._view is not None and self._channel is not None:
+            self._labelled = time.monotonic()
             labels = self._room.labels(self._view.request)
             if labels != self._labels:
                 self._labels = labels
@@ -263,7 +268,8 @@ class RoomPeer:
                         self._participant, camera.orbit, camera.focus, camera.yaw, camera.pitch, camera.distance
                     )
                     self._view.look(request.within_limits())
-                    self.send_labels()
+                    if time.monotonic() - self._labelled > LABELS_EVERY:
+                        self.send_labels()
             case Recalibrate() if self._participant >= 0:
                 self._room.worker.recalibrate(self._participant)
             case _:

@@ -260,4 +260,5 @@ def _decoded(text: str | bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     try:
         return decoder.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise ProtocolError(f"a message of this protocol was expected; {str(error)[:120]}") from None
+        reason = "".join(c for c in str(error)[:120] if c.isprintable())  # it may repeat what was said
+        raise ProtocolError(f"a message of this protocol was expected; {reason}") from None

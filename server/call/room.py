@@ -12,32 +12,46 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from models.errors import ProtocolError, VisavisError
-from realtime.room.admission import Load
+from realtime.room.admission import PERSON_MS, VIEW_MS, Load
 from realtime.room.layout import Layout, ViewRequest
 from realtime.room.process import RoomSetup
 from realtime.room.sound import RoomSound
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
-from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomRules, RoomSettings
 from server.call.signalling import RoomSignalling
-from server.call.rooms import CLOSE_TIMEOUT, MESSAGE_EVERY, OUTBOX, TICK, Wire, close_outbox, write_outbox
+from server.call.wire import OUTBOX, Wire, close_outbox, write_outbox
 
 log = logging.getLogger(__name__)
+
+TICK = 0.25
+ENCODE_MS = 4.0
+"""Of a core, to encode one picture."""
+MOST_BUSY = 0.95
+"""Part of the cores that other rooms are taken to need at the most."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds that all peers together have to close."""
+MESSAGE_EVERY = 0.02
+"""Seconds between two messages that are read from one socket; a page has three to say."""
 
 
 class Room:
     """People at a table and those who watch. Lives on the event loop."""
 
-    def __init__(self, settings: RoomSettings, keys: RoomKeys, catalog: AvatarCatalog) -> None:
-        self.keys = keys
-        self._settings, self._catalog = settings, catalog
+    def __init__(
+        self, settings: RoomSettings, keys: RoomKeys, catalog: AvatarCatalog, others_busy: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """others_busy: the part of the machine's cores that other rooms take now. Raises `VisavisError` when there is not enough
+        memory."""
+        self._settings, self._catalog, self._others_busy = settings, catalog, others_busy
         self._signalling = RoomSignalling(
             RoomRules(
                 keys,
+                settings.base_url,
                 avatars=self._avatars,
                 admits=self._admits,
                 max_people=settings.max_people,
@@ -109,12 +123,12 @@ class Room:
 
     async def serve(self, wire: Wire, hello: Hello) -> None:
         """One page's socket after its hello, until it closes."""
+        await self._catalog.keep_fresh()
         if self._draining:
             await wire.close(1012)
             return
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
-        await asyncio.to_thread(self._catalog.refresh)
         self._do(self._signalling.hello(number, hello, time.monotonic()))
         writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
@@ -142,15 +156,25 @@ class Room:
         return [AvatarInfo(e.id, e.name, f"/avatars/{e.id}.png" if e.preview else "") for e in shown]
 
     def _admits(self, person: bool) -> bool:
+        person_ms, view_ms = self._measured()
+        load = Load(
+            len(self._orders), len(self._peers), person_ms or PERSON_MS, view_ms or VIEW_MS,
+            os.cpu_count() or 1, min(self._others_busy(), MOST_BUSY),
+        )  # fmt: skip
+        return load.admits(person=person, least=self._settings.least_rate)
+
+    def _measured(self) -> tuple[float, float]:
+        """Milliseconds of a core for one webcam picture and for one drawn picture; 0 while none was measured."""
         times = self.worker.times.medians()
-        load = Load(len(self._orders), len(self._peers), cores=os.cpu_count() or 2)
-        if "track" in times:
-            each = sum(times.get(stage, 0.0) for stage in ("decode", "track", "solve"))
-            load = Load(load.people, load.views, each, load.view_ms, load.cores)
-        if "splat" in times:
-            drawn = times["splat"] + times.get("pose", 0.0) + 4.0
-            load = Load(load.people, load.views, load.person_ms, drawn, load.cores)
-        return load.admits(person=person)
+        person = sum(times.get(stage, 0.0) for stage in ("decode", "track", "solve")) if "track" in times else 0.0
+        return person, times["splat"] + times.get("pose", 0.0) + ENCODE_MS if "splat" in times else 0.0
+
+    @property
+    def cores_taken(self) -> float:
+        """How many cores the room takes now, as measured in the last second."""
+        person_ms, view_ms = self._measured()
+        times = self.worker.times
+        return (times.rate("decode") * person_ms + times.rate("splat") * view_ms) / 1000
 
     # What the render process tells
 
@@ -194,9 +218,9 @@ class Room:
                     self._lines_told.pop(media, None)
                     if (peer := self._peers.pop(media, None)) is not None:
                         self._spawn(peer.close())
-                case Seat(participant, avatar, order):
+                case GiveSeat(participant, avatar, order):
                     self._seat(participant, avatar, order)
-                case Unseat(participant):
+                case FreeSeat(participant):
                     self.worker.leave(participant)
                     self._orders.pop(participant, None)
                     self._layout.leave(participant, time.monotonic())

@@ -7,18 +7,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from realtime.encoder import DEFAULT_BITRATE
+from server.call.fairness import Pace
 from server.call.protocol import AvatarInfo, IceServer, Role
+
+OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
+"""Of one member."""
+VIEWER_OFFERS_PER_SECOND, VIEWER_OFFERS_AT_ONCE = 5.0, 3.0
+"""Of all viewers; faster where there are many, so that after a restart all are back within `RETURN` seconds."""
+RETURN = 4.0
+SEATS_PER_SECOND, SEATS_AT_ONCE = 1.0, 2.0
+"""Taken in a room, the latter times its seats: each has an avatar to load, one after the other."""
 
 
 @dataclass(frozen=True)
 class RoomKeys:
-    """The secrets in the links of a room, and the links themselves."""
+    """The secrets in the links of a room."""
 
     host: str = field(repr=False)
     person: str = field(repr=False)
     viewer: str = field(repr=False)
-    person_link: str = field(default="", repr=False)
-    viewer_link: str = field(default="", repr=False)
+
+    @staticmethod
+    def new() -> RoomKeys:
+        """128 random bits each, safe in a URL."""
+        return RoomKeys(*(secrets.token_urlsafe(16) for _ in range(3)))
 
     def role_of(self, key: str) -> Role | None:
         """What a link's key allows; `None` for a key of another room."""
@@ -29,14 +42,17 @@ class RoomKeys:
 
 @dataclass(frozen=True)
 class RoomSettings:
-    """How a room is set up. width, height: of the pictures, pixels, even. max_bitrate: bits a second for each page's picture.
+    """How a room is set up. base_url: of the page, as others reach it. width, height: of the pictures, pixels, even. max_bitrate:
+    bits a second for each page's picture. least_rate: pictures a second that everybody should still have when one more comes in.
     factory: makes the `RoomPipeline`, with `factory_options`. Times in seconds, as in `server.call.config.ServerConfig`."""
 
     max_people: int = 8
     max_viewers: int = 8
+    base_url: str = ""
     width: int = 512
     height: int = 512
-    max_bitrate: int = 2_500_000
+    max_bitrate: int = DEFAULT_BITRATE
+    least_rate: float = 15.0
     heartbeat: float = 1.0
     dead_after: float = 3.0
     media_timeout: float = 15.0
@@ -50,6 +66,7 @@ class RoomRules:
     """What a room allows. Times in seconds. admits: whether the machine can take one more (a person, or else a viewer)."""
 
     keys: RoomKeys
+    base_url: str = ""
     avatars: Callable[[], list[AvatarInfo]] = list
     admits: Callable[[bool], bool] = lambda _: True
     max_people: int = 8
@@ -59,6 +76,19 @@ class RoomRules:
     dead_after: float = 3.0
     media_timeout: float = 15.0
     ice_servers: tuple[IceServer, ...] = ()
+
+    def viewers_pace(self) -> Pace:
+        """At which the offers of all viewers together are answered."""
+        return Pace(max(VIEWER_OFFERS_PER_SECOND, self.max_viewers / RETURN), VIEWER_OFFERS_AT_ONCE)
+
+    def seating_pace(self) -> Pace:
+        """At which people may take a seat."""
+        return Pace(SEATS_PER_SECOND, SEATS_AT_ONCE * self.max_people)
+
+
+def member_pace() -> Pace:
+    """At which the offers of one member are answered."""
+    return Pace(OFFERS_PER_SECOND, OFFERS_AT_ONCE)
 
 
 def as_sentence(text: str) -> str:
@@ -74,3 +104,8 @@ def printable(name: str) -> str:
 def same(given: str, secret: str) -> bool:
     """Compare in a time that does not depend on where they differ."""
     return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())
+
+
+def room_link(base_url: str, key: str) -> str:
+    """The address of a room, for whoever holds that key."""
+    return f"{base_url}/room/{key}"

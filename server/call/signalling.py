@@ -20,8 +20,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
 from server.call.fairness import Pace
-from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
 from server.call.protocol import (
     VERSION,
     Answer,
@@ -39,7 +39,7 @@ from server.call.protocol import (
     RoomState,
     Welcome,
 )
-from server.call.rules import RoomRules, as_sentence, printable, same
+from server.call.rules import RoomRules, as_sentence, member_pace, printable, room_link, same
 
 LOBBY_TIMEOUT = 3600.0
 """Seconds that a page may stay in the lobby."""
@@ -47,11 +47,8 @@ MAX_MALFORMED = 16
 """Messages that make no sense after which a socket is hung up."""
 RETRY_AFTER = 5.0
 """Seconds after which a page that found no room asks again."""
-OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
-"""Of one member."""
-VIEWER_OFFERS_PER_SECOND, VIEWER_OFFERS_AT_ONCE = 5.0, 3.0
-"""Of all viewers; faster where there are many, so that after a restart all are back within `RETURN` seconds."""
-RETURN = 4.0
+MAX_ORDER = 1 << 20
+"""What a page may ask for as the order of its seat; who comes after it has a larger one."""
 
 
 @dataclass
@@ -77,8 +74,9 @@ class _Member:
     camera: bool = True
     media: int | None = None
     opening: bool = False
+    alive: bool = False
     waiting: str | None = None
-    pace: Pace = field(default_factory=lambda: Pace(OFFERS_PER_SECOND, OFFERS_AT_ONCE))
+    pace: Pace = field(default_factory=member_pace)
 
 
 class RoomSignalling:
@@ -89,7 +87,7 @@ class RoomSignalling:
         self._sockets: dict[int, _Socket] = {}
         self._members: dict[int, _Member] = {}
         self._queue: dict[int, None] = {}
-        self._pace = Pace(max(VIEWER_OFFERS_PER_SECOND, rules.max_viewers / RETURN), VIEWER_OFFERS_AT_ONCE)
+        self._pace, self._seating = rules.viewers_pace(), rules.seating_pace()
         self._count = 0
         self._locked = False
         self._told = RoomState()
@@ -119,7 +117,7 @@ class RoomSignalling:
             self._sockets[socket] = state
             kept = hello.keep_media and back.media is not None
             return [*self._vacate(back, keep_media=kept), *self._welcome(socket, state, back, now, kept=kept)]
-        if sum(s.member is None for s in self._sockets.values()) >= self._rules.max_lobby:
+        if sum(s.member is None and s.role == role for s in self._sockets.values()) >= self._rules.max_lobby:
             return self._turn_away(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
         self._sockets[socket] = state
         rules = self._rules
@@ -141,7 +139,7 @@ class RoomSignalling:
                 return self._offer(member, message, now)
             case Presence() if member is not None and member.is_person:
                 member.muted, member.camera = message.muted, message.camera
-                return [MuteVoice(member.number, member.muted), *self._tell()]
+                return [MuteVoice(member.number, member.muted)]  # the others are told by the next tick, however often it changes
             case Moderate() if member is not None:
                 return self._moderate(socket, member, message)
         fitting = "a join" if member is None else "an offer or a bye"
@@ -194,7 +192,7 @@ class RoomSignalling:
         """A heartbeat came on the data channel."""
         member = self._member_of(media)
         if member is not None:
-            member.deadline = now + self._rules.dead_after
+            member.deadline, member.alive = now + self._rules.dead_after, True
 
     def seated(self, participant: int, *, is_seated: bool = True) -> list[Action]:
         """The participant's avatar can be seen now, or no longer."""
@@ -222,7 +220,7 @@ class RoomSignalling:
             elif self._may_offer(member, now):
                 del self._queue[number]
                 actions += self._start(member, member.waiting, now)
-        return actions
+        return actions + self._tell()
 
     def close(self) -> list[Action]:
         """The server stops: everything ends, and the pages may come back."""
@@ -235,23 +233,30 @@ class RoomSignalling:
     # Coming in
 
     def _join(self, socket: int, state: _Socket, join: Join, now: float) -> list[Action]:
-        actions = self._lose_dead(now)
         is_person = state.role != "viewer" and not join.watch
-        refusal = self._refusal(state.role, is_person, join)
+        actions = self._lose_dead(now) + self._make_place(is_person)
+        refusal = self._refusal(state.role, is_person, join, now)
         if refusal is not None:
             return [*actions, Send(socket, refusal)]
-        order = join.order if join.order >= 0 and all(m.order != join.order for m in self._members.values()) else -1
-        number = self._number()
-        if order < 0:
-            order = 1 + max((m.order for m in self._members.values()), default=-1)
+        number, orders = self._number(), {m.order for m in self._members.values()}
+        is_free = 0 <= join.order <= MAX_ORDER and join.order not in orders
+        order = join.order if is_free else 1 + max(orders, default=-1)
         name = printable(join.name) or "Guest"
         member = _Member(number, state.role, is_person, self._new_token(), order, name, None, 0.0, muted=join.muted)
         self._members[number] = member
         if is_person:
-            actions.append(Seat(number, join.avatar, order))
+            self._seating.take()
+            actions.append(GiveSeat(number, join.avatar, order))
         return actions + self._welcome(socket, state, member, now, kept=False)
 
-    def _refusal(self, role: Role, is_person: bool, join: Join) -> Failure | None:
+    def _make_place(self, is_person: bool) -> list[Action]:
+        """Where all places are taken, lose one whose socket has closed before its media were ever alive."""
+        found = [m for m in self._members.values() if m.is_person == is_person]
+        if len(found) < (self._rules.max_people if is_person else self._rules.max_viewers):
+            return []
+        return next((self._lose(m) for m in found if m.socket is None and not m.alive), [])
+
+    def _refusal(self, role: Role, is_person: bool, join: Join, now: float) -> Failure | None:
         rules, people = self._rules, sum(m.is_person for m in self._members.values())
         watching = len(self._members) - people
         may_watch = watching < rules.max_viewers and rules.admits(False)
@@ -273,6 +278,9 @@ class RoomSignalling:
         if not rules.admits(True):
             sentence = "One more avatar would make the picture stutter for everybody on this machine; you can watch."
             return Failure("busy", sentence, final=False, may_watch=may_watch)
+        if not self._seating.ready(now):
+            sentence = "People come and go faster than their avatars can be loaded; try again in a moment."
+            return Failure("busy", sentence, final=False, retry_after=RETRY_AFTER, may_watch=may_watch)
         return None
 
     def _welcome(self, socket: int, state: _Socket, member: _Member, now: float, *, kept: bool) -> list[Action]:
@@ -282,7 +290,7 @@ class RoomSignalling:
         invites = member.role != "viewer"
         welcome = Welcome(
             member.token, member.role, member.number if member.is_person else -1, member.order,
-            keys.person_link if invites else "", keys.viewer_link if invites else "",
+            room_link(rules.base_url, keys.person) if invites else "", room_link(rules.base_url, keys.viewer) if invites else "",
             list(rules.ice_servers), rules.heartbeat, kept,
         )  # fmt: skip
         changes = self._tell()
@@ -305,7 +313,7 @@ class RoomSignalling:
         member.pace.take()
         if not member.is_person:
             self._pace.take()
-        member.media, member.opening, member.waiting = self._number(), True, None
+        member.media, member.opening, member.alive, member.waiting = self._number(), True, False, None
         member.deadline = now + self._rules.media_timeout
         participant = member.number if member.is_person else -1
         return [*actions, StartMedia(member.media, member.number, participant, sdp, member.muted), *self._tell()]
@@ -341,7 +349,7 @@ class RoomSignalling:
         actions: list[Action] = []
         if member.media is not None and not keep_media:
             actions.append(StopMedia(member.media))
-            member.media = None
+            member.media, member.alive = None, False
         member.opening, member.waiting = False, None
         if member.socket is not None:
             self._sockets.pop(member.socket, None)
@@ -364,7 +372,7 @@ class RoomSignalling:
             return []
         actions = self._vacate(member)
         if member.is_person:
-            actions.append(Unseat(member.number))
+            actions.append(FreeSeat(member.number))
         return actions + self._tell()
 
     def _turn_away(self, socket: int, code: str, sentence: str, retry_after: float = 0.0) -> list[Action]:

@@ -37,7 +37,7 @@ Serve = Callable[["SignallingSocket"], Awaitable[None]]
 
 
 class SignallingSocket(asyncio.Protocol):
-    """One WebSocket, as `server.call.rooms.Wire`. Made from the header of its request; `reply` is to be sent then.
+    """One WebSocket, as `server.call.wire.Wire`. Made from the header of its request; `reply` is to be sent then.
 
     `refused`: the connection ends with the reply. `feed` takes what comes until it becomes a transport's protocol;
     `first` is the first message, once it is there, and `ended` tells that there will be none.

@@ -46,19 +46,28 @@ def drive(avatar: Path | None, as_json: bool) -> None:
 @command.command()
 @click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @click.option("--seconds", default=20.0, show_default=True, help="How long to measure.")
-@click.option("--clip", type=click.Path(path_type=Path), help="A face clip as webcam; the avatar's own faces when left out.")
+@click.option("--clip", type=click.Path(path_type=Path), help="A face clip as webcams; the avatar's own faces when left out.")
+@click.option("--people", type=click.IntRange(1, 16), default=1, show_default=True, help="With a webcam and an avatar each.")
+@click.option("--viewers", type=click.IntRange(0, 64), default=0, show_default=True, help="Who watch, each from elsewhere.")
+@click.option("--same-view", is_flag=True, help="All viewers share the spectators' camera.")
 @click.option("--browser", is_flag=True, help="With headless Chromium as the page, on the same cores: pictures shown a second.")
 @click.option(
     "--busy", type=click.IntRange(0, 64), default=0, help="Processes that each burn a core meanwhile; without --browser."
 )
 @json_option
-def live(avatar: Path | None, seconds: float, clip: Path | None, browser: bool, busy: int, as_json: bool) -> None:
-    """A whole call on this machine: camera frame in to rendered frame out, through the real server."""
+def live(
+    avatar: Path | None, seconds: float, clip: Path | None, people: int, viewers: int, same_view: bool, browser: bool, busy: int,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """A whole room on this machine: camera frame in to rendered frame out, through the real server and WebRTC."""
     from server.benchmarks.browser import bench_browser
     from server.benchmarks.live import bench_live
 
     path = _avatar(avatar)
-    result = bench_browser(path, clip, seconds) if browser else bench_live(path, clip, seconds, busy=busy)
+    if browser:
+        result = bench_browser(path, clip, seconds)
+    else:
+        result = bench_live(path, clip, seconds, people=people, viewers=viewers, same_view=same_view, busy=busy)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
 
 
@@ -74,6 +83,21 @@ def room(avatar: Path | None, seconds: float, clip: Path | None, people: int, vi
     from server.benchmarks.room import bench_room
 
     result = bench_room(_avatar(avatar), clip, seconds, people=people, viewers=viewers)
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
+@command.command()
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
+@click.option(
+    "--rooms", "count", type=click.IntRange(1, 64), default=10, show_default=True, help="Each with a process of its own."
+)
+@click.option("--people", type=click.IntRange(1, 16), default=2, show_default=True, help="In each room, without a webcam.")
+@json_option
+def rooms(avatar: Path | None, count: int, people: int, as_json: bool) -> None:
+    """Many rooms with idle people: how long joining takes, and memory a room and a person."""
+    from server.benchmarks.rooms import bench_rooms
+
+    result = bench_rooms(_avatar(avatar), rooms=count, people=people)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
 
 

@@ -17,12 +17,22 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 GROUPS = {
-    "The call": ("avatar", "max_viewers", "width", "height", "max_bitrate"),
-    "The address": ("host", "port", "public_url", "state", "new_links", "person_key", "viewer_key"),
+    "The rooms": (
+        "avatars",
+        "avatar_folder",
+        "max_rooms",
+        "max_people",
+        "max_viewers",
+        "least_rate",
+        "width",
+        "height",
+        "max_bitrate",
+    ),
+    "The address": ("host", "port", "public_url", "state", "new_links", "tls", "tls_certificate", "tls_key"),
     "The network": ("ice_servers", "ice_addresses", "ice_ports", "heartbeat", "dead_after", "media_timeout"),
     "For developers": ("web_dir", "factory", "factory_options"),
 }
-REPEATED = ("ice_servers",)
+REPEATED = ("avatars", "ice_servers")
 
 
 class _GroupedCommand(click.Command):
@@ -44,7 +54,11 @@ def _settings(function: Function) -> Function:
 
     for name, field in reversed(ServerConfig.model_fields.items()):
         flag, default = f"--{name.replace('_', '-')}", field.get_default()
-        shown = "" if default in (None, "", ()) or field.default_factory or name == "web_dir" else f"  [default: {default}]"
+        shown = (
+            ""
+            if default is None or default in ("", (), {}) or field.default_factory or name == "web_dir"
+            else f"  [default: {default}]"
+        )
         text = f"{field.description}{'' if field.annotation is bool else shown}"
         if field.annotation is bool:
             option = click.option(flag, name, is_flag=True, default=None, help=text)
@@ -67,11 +81,11 @@ def _settings(function: Function) -> Function:
 )
 @json_option
 def command(size: str | None, file: Path | None, as_json: bool, **given: Any) -> None:
-    """Start a call: open the printed address in Chromium or Firefox, allow the camera, and the avatar follows you."""
+    """Start a room: open the printed address in Chromium or Firefox, take an avatar, and invite others with a link."""
     from models import avatar_file
     from models.heads.registry import by_name
     from server import builtin
-    from server.call import links
+    from server.call import avatars, links
     from server.call.app import run
     from server.call.config import load
 
@@ -79,24 +93,28 @@ def command(size: str | None, file: Path | None, as_json: bool, **given: Any) ->
     if size is not None:
         options["width"], options["height"] = _size(size)
     config = load(options, file)  # refuses what cannot work before anything is loaded
-    avatar = config.avatar or builtin.avatar_path(announce=note)
-    loaded = avatar_file.load(avatar)
-    avatar_file.check(loaded, by_name(loaded.head))
-    config = config.with_values(avatar=avatar, state=config.state or links.state_folder())
+    folder = config.avatar_folder or avatars.default_folder()
+    config = config.with_values(avatar_folder=folder)
+    if not config.avatars and not any(folder.glob(f"*{avatars.SUFFIX}")):
+        config = config.with_values(avatars=(builtin.avatar_path(announce=note),))
+    for avatar in config.avatars:
+        loaded = avatar_file.load(avatar)
+        avatar_file.check(loaded, by_name(loaded.head))
+    config = config.with_values(state=config.state or links.state_folder())
     run(config, lambda addresses: _announce(addresses, as_json))
 
 
 def _announce(addresses: Addresses, as_json: bool) -> None:
     if addresses.note:
         note(addresses.note)
-    tell = "give the second to those who watch"
+    tell = "give the second to people with an avatar, the third to those who watch"
     if addresses.only_here:
-        tell = "the second works on this machine only (--host 0.0.0.0 or --public-url lets others in)"
+        tell = "the others work on this machine only (--host 0.0.0.0 or --public-url lets others in)"
     lines = [
-        "", f"  You       {addresses.person}", f"  Viewers   {addresses.viewer}", "",
-        f"Open the first address and allow the camera; {tell}. Ctrl-C ends the call.",
+        "", f"  You       {addresses.host}", f"  People    {addresses.person}", f"  Viewers   {addresses.viewer}", "",
+        f"Open the first address; {tell}. Ctrl-C ends the call.",
     ]  # fmt: skip
-    result = {"person": addresses.person, "viewer": addresses.viewer, "only_here": addresses.only_here}
+    result = {"host": addresses.host, "person": addresses.person, "viewer": addresses.viewer, "only_here": addresses.only_here}
     report(result, lines, as_json)
 
 

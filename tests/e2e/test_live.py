@@ -106,7 +106,7 @@ def page(webcam: Path, addresses: dict[str, str]) -> Iterator[object]:
         page = browser.new_context(
             permissions=["camera", "microphone"], bypass_csp=True, viewport={"width": 900, "height": 700}
         ).new_page()
-        page.goto(addresses["person"] + "?autojoin=1")
+        page.goto(addresses["host"] + "?autojoin=1")
         page.wait_for_function(PLAYING, timeout=60_000)
         yield page
         browser.close()

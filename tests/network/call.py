@@ -50,9 +50,8 @@ def webcam() -> CameraTrack:
 
 def page(server: Running, url: str, role: Role = "viewer") -> BenchPage:
     """A page that joins by the signalling socket at `url`."""
-    person = role == "person"
-    key = server.config.person_key if person else server.config.viewer_key
-    return BenchPage(url, role, key, webcam=webcam() if person else None, microphone=Voice() if person else None)
+    seated = role != "viewer"
+    return BenchPage(url, server.key(role), webcam=webcam() if seated else None, microphone=Voice() if seated else None)
 
 
 @contextmanager

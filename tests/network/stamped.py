@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.types import DriveFrame
-from realtime.view import ViewRequest
+from models.types import Camera, DriveFrame
+from realtime.room.pipeline import Shown as ShownAvatar
 
 BITS = 24
 STRIP = 0.05
@@ -28,8 +28,6 @@ _WRAP = 1 << BITS
 class StampedPipeline:
     """A pipeline for the render process (`ServerConfig.factory`): the moving head with the time of drawing."""
 
-    calibrating = False
-
     def __init__(self, width: int, height: int) -> None:
         import skimage.data
         from skimage.transform import resize
@@ -41,11 +39,17 @@ class StampedPipeline:
         self._grain = np.random.default_rng(0).normal(0, GRAIN, (2 * height, width, 1)).astype(np.int16)
         self._head[(x / 0.75) ** 2 + ((y - 0.1) / 0.95) ** 2 > 1] = (225, 228, 232)
 
-    def step(self, rgb: NDArray[np.uint8], timestamp: float) -> DriveFrame:
+    def join(self, participant: int, avatar: bytes) -> None:
+        """Nothing to do: everybody looks the same."""
+
+    def leave(self, participant: int) -> None:
+        """Nothing to do."""
+
+    def step(self, participant: int, rgb: NDArray[np.uint8], timestamp: float) -> DriveFrame:
         """Nothing is tracked; the frame only sets the pace."""
         return DriveFrame(timestamp)
 
-    def render(self, drive: DriveFrame, view: ViewRequest, out: NDArray[np.uint8]) -> None:
+    def draw(self, shown: list[ShownAvatar], camera: Camera, scale: float, out: NDArray[np.uint8]) -> None:
         """The head where it is now, and the time."""
         now = time.time()
         across, down = round(9 * np.sin(2.5 * now)), round(5 * np.sin(4.1 * now))
@@ -54,8 +58,12 @@ class StampedPipeline:
         np.clip(head + self._grain[start : start + len(head)], 0, 255, out=out, casting="unsafe")
         stamp(out, round(now * 1000))
 
-    def recalibrate(self) -> None:
+    def recalibrate(self, participant: int) -> None:
         """Nothing to do."""
+
+    def calibrating(self, participant: int) -> bool:
+        """Never."""
+        return False
 
 
 def stamp(picture: NDArray[np.uint8], milliseconds: int) -> None:

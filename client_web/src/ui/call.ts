@@ -1,9 +1,10 @@
 import { Hints, LOADING, STARTING } from "../hints";
 import { type Look, isSeated, toCamera } from "../look";
 import type { LocalMedia } from "../media";
+import { ConnectionNews, SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
-import type { Participant, Welcome } from "../protocol";
+import type { Welcome } from "../protocol";
 import { Room } from "../room";
 import type { Session } from "../session";
 import type { News, Status } from "../signalling_types";
@@ -15,14 +16,16 @@ import { callShortcuts } from "./call_shortcuts";
 import { Controls } from "./controls";
 import { Cover } from "./cover";
 import { DevicePickers } from "./device_pickers";
-import { confirmDialog, openDialog } from "./dialog";
+import { openDialog } from "./dialog";
 import { h, reducedMotion, setText } from "./dom";
+import { toggleFullscreen, watchFullscreen } from "./fullscreen";
 import { Header } from "./header";
+import { peoplePanel } from "./host";
 import { showInvite } from "./invite";
 import { Measurements } from "./measurements";
-import { PeoplePanel } from "./people";
+import type { PeoplePanel } from "./people";
 import { Playback } from "./playback";
-import { OwnPresence, SpeakerNews } from "./presence";
+import { OwnPresence } from "./presence";
 import { SelfView } from "./self_view";
 import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
@@ -59,6 +62,11 @@ export class Call {
   private readonly measurements: Measurements;
   private readonly presence: OwnPresence | null;
   private readonly speakers: SpeakerNews;
+  private readonly connection = new ConnectionNews();
+  /** Whom the page looks at, -1: everybody. */
+  private focus = -1;
+  /** The last sentence on an attempt to connect. */
+  private toldAttempt = "";
   private readonly camera: LatestWins<Look>;
   private readonly shortcuts: Shortcut[];
   private readonly cover = new Cover(() => this.options.session.nudge());
@@ -68,7 +76,8 @@ export class Call {
   private toldTroubles: string;
   private relaxedAt = -Infinity;
   private readonly timer: ReturnType<typeof setInterval>;
-  private readonly stopListening: () => void;
+  /** End what the call listens to. */
+  private readonly stops: (() => void)[];
 
   constructor(private readonly options: CallOptions) {
     const { session, seat, media, preferences, announcer } = options;
@@ -81,9 +90,13 @@ export class Call {
     this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => this.turnHalted());
     this.playback = new Playback(this.stage.video, this.sound);
     this.header = new Header(() => this.showPeople(!this.people.isOpen));
-    this.people = this.buildPeople();
+    this.people = peoplePanel(seat, session, {
+      lookAt: (id) => this.stage.focus(id),
+      invite: () => this.invite(),
+      close: () => this.showPeople(false),
+    });
     this.presence = media ? new OwnPresence(media, session, announcer) : null;
-    this.speakers = new SpeakerNews(this.room, announcer);
+    this.speakers = new SpeakerNews(this.room);
     this.statsPanel = new StatsPanel(media || preferences.stats === "full" ? preferences.stats : "off");
     this.selfView = media
       ? new SelfView(preferences.selfView, (open) => {
@@ -100,25 +113,20 @@ export class Call {
     this.element = h(
       "main",
       { class: "call" },
+      h("h1", { class: "visually-hidden" }, "Call"),
       this.header.element,
       h("section", { class: "scene", "aria-label": "The room", tabindex: -1 }, this.stage.element, this.cover.element, overlay),
       this.people.element,
       this.controls.element,
     );
     if (media) media.changed = () => this.mediaChanged(media);
-    const stopKeys = listen(this.shortcuts);
-    const fullscreenChanged = (): void => this.draw();
-    document.addEventListener("fullscreenchange", fullscreenChanged);
-    this.stopListening = () => {
-      stopKeys();
-      document.removeEventListener("fullscreenchange", fullscreenChanged);
-    };
+    this.stops = [listen(this.shortcuts), watchFullscreen(() => this.draw())];
     this.timer = setInterval(() => void this.measure(), MEASURE_INTERVAL);
     this.showStatus(session.status);
   }
 
   close(): void {
-    this.stopListening();
+    for (const stop of this.stops) stop();
     clearInterval(this.timer);
     if (this.options.media) this.options.media.changed = () => undefined;
     this.selfView?.show(null);
@@ -145,8 +153,7 @@ export class Call {
     const { room, options } = this;
     switch (news.type) {
       case "room_state": {
-        const sentence = room.read(news);
-        if (sentence) options.announcer.say(sentence);
+        options.announcer.say(room.read(news));
         this.presence?.follow(room.me);
         this.stage.update();
         break;
@@ -158,7 +165,7 @@ export class Call {
         break;
       case "speaking":
         room.speaking = news.participants;
-        this.speakers.read();
+        options.announcer.say(this.speakers.read(performance.now()));
         this.stage.update();
         break;
       case "sound_lines":
@@ -199,15 +206,24 @@ export class Call {
     if (live && !wasLive) this.becomeLive();
     else if (phase === "waiting" || phase === "connecting") {
       this.stage.freeze();
-      const sentence = tryingSentence(status);
-      if (again) this.options.announcer.busy(sentence);
-      else this.options.announcer.say(sentence);
+      this.tellAttempt(tryingSentence(status), again);
     } else if (!live) this.options.announcer.hide();
     this.draw();
   }
 
+  private tellAttempt(sentence: string, again: boolean): void {
+    const { announcer } = this.options;
+    if (again) announcer.busy(sentence);
+    else if (sentence !== this.toldAttempt) announcer.say(sentence);
+    this.toldAttempt = sentence;
+  }
+
   private looks(look: Look): void {
     this.camera.push(look);
+    if (look.focus !== this.focus) {
+      this.focus = look.focus;
+      this.options.announcer.say(look.focus >= 0 ? `Looking at ${this.room.nameOf(look.focus)}.` : "Looking at everybody.");
+    }
     this.draw();
   }
 
@@ -260,6 +276,7 @@ export class Call {
     if (live) {
       const quality = this.measurements.quality(session.silence);
       this.header.setQuality(quality, quality === "unknown" ? "connected" : quality);
+      this.options.announcer.say(this.connection.read(quality, performance.now()));
     } else this.header.setQuality(status.again ? "lost" : "unknown", status.again ? "lost" : "connecting");
     const hint = live ? this.hints.sentence(performance.now(), this.room, media?.isOn("video") ?? false) : "";
     const starts = hint === STARTING || hint === LOADING;
@@ -284,23 +301,8 @@ export class Call {
     this.statsPanel.update(this.measurements.readings);
     controls.stats.pressed(this.statsPanel.mode !== "off");
     controls.autoTurn.pressed(this.stage.autoTurn);
-    const isFull = document.fullscreenElement !== null;
-    controls.fullscreen.icon(isFull ? "fullscreenExit" : "fullscreen");
-    controls.fullscreen.label(isFull ? "Leave full screen" : "Full screen");
-    controls.fullscreen.pressed(isFull);
-    const sound = this.sound.isOn && !this.sound.isBlocked;
-    controls.sound.icon(sound ? "sound" : "soundOff");
-    controls.sound.label(sound ? "Mute sound" : "Unmute sound");
-    controls.sound.muted(!sound);
-    if (!media) return;
-    const [microphone, camera] = [media.isOn("audio"), media.isOn("video")];
-    controls.microphone.icon(microphone ? "microphone" : "microphoneOff");
-    controls.microphone.label(microphone ? "Mute microphone" : "Unmute microphone");
-    controls.microphone.muted(!microphone);
-    controls.camera.icon(camera ? "camera" : "cameraOff");
-    controls.camera.label(camera ? "Turn camera off" : "Turn camera on");
-    controls.camera.muted(!camera);
-    this.selfView?.show(media.tracks.video);
+    controls.show(media, this.sound.isOn && !this.sound.isBlocked);
+    if (media) this.selfView?.show(media.tracks.video);
   }
 
   private toggle(kind: "audio" | "video"): void {
@@ -349,7 +351,7 @@ export class Call {
   }
 
   private invite(): void {
-    if (this.seat.person_link) showInvite(this.seat, this.options.announcer);
+    if (this.seat.person_link) showInvite(this.seat);
   }
 
   private showPeople(on: boolean): void {
@@ -364,46 +366,12 @@ export class Call {
     else this.stage.sitDown();
   }
 
-  private lookAt(participant: number): void {
-    this.stage.focus(participant);
-    const { focus } = this.stage.look;
-    this.options.announcer.say(focus >= 0 ? `Looking at ${this.room.nameOf(focus)}.` : "Looking at everybody.");
-  }
-
-  private remove({ id, name }: Participant): void {
-    const sentence = `${name} leaves the room at once, and can come back with the link unless you lock the room.`;
-    confirmDialog(`Remove ${name}?`, sentence, "Remove", () => this.options.session.moderate("remove", id));
-  }
-
-  private end(): void {
-    confirmDialog("End the room?", "Everybody leaves the room at once.", "End for everybody", () => this.options.session.moderate("end"));
-  }
-
-  private buildPeople(): PeoplePanel {
-    const { session } = this.options;
-    const { role, person_link } = this.seat;
-    return new PeoplePanel(role === "host", person_link !== "", {
-      lookAt: (id) => this.lookAt(id),
-      mute: (id) => session.moderate("mute", id),
-      remove: (person) => this.remove(person),
-      lock: (on) => session.moderate(on ? "lock" : "unlock"),
-      end: () => this.end(),
-      invite: () => this.invite(),
-      close: () => this.showPeople(false),
-    });
-  }
-
   private showDevices(): void {
     const { media } = this.options;
     if (!media) return;
     const pickers = new DevicePickers(media, this.options.preferencesChanged);
     void pickers.refresh();
     openDialog("Camera and microphone", "devices-dialog", pickers.element);
-  }
-
-  private fullscreen(): void {
-    if (document.fullscreenElement) void document.exitFullscreen();
-    else document.documentElement.requestFullscreen().catch(() => this.options.announcer.show("The browser refused full screen."));
   }
 
   private readonly actions = {
@@ -416,7 +384,7 @@ export class Call {
     stats: () => this.nextStats(),
     invite: () => this.invite(),
     devices: () => this.showDevices(),
-    fullscreen: () => this.fullscreen(),
+    fullscreen: () => toggleFullscreen(() => this.options.announcer.show("The browser refused full screen.")),
     shortcuts: () => showShortcuts(this.shortcuts),
     back: () => this.back(),
     leave: () => this.options.session.leave(),

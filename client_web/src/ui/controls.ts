@@ -1,5 +1,7 @@
+import type { LocalMedia } from "../media";
 import { IconButton } from "./button";
 import { h } from "./dom";
+import { isFullscreen } from "./fullscreen";
 
 /** What the bar's buttons do; the call decides how. */
 export interface Actions {
@@ -67,4 +69,28 @@ export class Controls {
     this.relax.enabled(false);
     this.sit.enabled(false);
   }
+
+  /** Brings the switches in line with the devices (null: a viewer) and with whether `sound` is heard. */
+  show(media: LocalMedia | null, sound: boolean): void {
+    const isFull = isFullscreen();
+    this.fullscreen.icon(isFull ? "fullscreenExit" : "fullscreen");
+    this.fullscreen.label(isFull ? "Leave full screen" : "Full screen");
+    this.fullscreen.pressed(isFull);
+    this.sound.icon(sound ? "sound" : "soundOff");
+    this.sound.label(sound ? "Mute sound" : "Unmute sound");
+    this.sound.muted(!sound);
+    if (!media) return;
+    showDevices(this.microphone, this.camera, media);
+  }
+}
+
+/** The two switches of the person's devices, in the lobby and in the call. */
+export function showDevices(microphone: IconButton, camera: IconButton, media: LocalMedia): void {
+  const [hears, sees] = [media.isOn("audio"), media.isOn("video")];
+  microphone.icon(hears ? "microphone" : "microphoneOff");
+  microphone.label(hears ? "Mute microphone" : "Unmute microphone");
+  microphone.muted(!hears);
+  camera.icon(sees ? "camera" : "cameraOff");
+  camera.label(sees ? "Turn camera off" : "Turn camera on");
+  camera.muted(!sees);
 }

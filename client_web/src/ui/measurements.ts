@@ -49,6 +49,7 @@ export class Measurements {
     const { room, server, figures, shown, ping } = this;
     const alone = room.isAlone;
     const moving = alone ? server?.face === true : room.others.some((person) => person.seated && person.camera);
-    return this.steady.settle(judge({ alone, moving, server, figures, shown, ping, silence }), performance.now());
+    const empty = !room.people.some((person) => person.seated);
+    return this.steady.settle(judge({ empty, alone, moving, server, figures, shown, ping, silence }), performance.now());
   }
 }

@@ -1,12 +1,9 @@
 import type { LocalMedia } from "../media";
 import type { Participant } from "../protocol";
-import type { Room } from "../room";
 import type { Announcer } from "./announcer";
 
 /** Longer than the way to the server and back: until then the room's state may be older than what was told. */
 const SETTLED_MS = 1_500;
-/** Between two speakers that are announced: a screen reader must not talk over a conversation. */
-const SPEAKER_MS = 4_000;
 
 interface Teller {
   presence(muted: boolean, camera: boolean): void;
@@ -40,26 +37,5 @@ export class OwnPresence {
     if (!me?.muted || !this.media.isOn("audio") || performance.now() - this.toldAt < SETTLED_MS) return;
     void this.media.turn("audio", false);
     this.announcer.show("The host has muted your microphone; switch it on again when you want to speak.", 8);
-  }
-}
-
-/** Says who speaks, to those who cannot see it. */
-export class SpeakerNews {
-  private last = -1;
-  private saidAt = -Infinity;
-
-  constructor(
-    private readonly room: Room,
-    private readonly announcer: Announcer,
-  ) {}
-
-  read(): void {
-    const { room } = this;
-    const speaker = room.speaking.find((id) => id !== room.own) ?? -1;
-    const now = performance.now();
-    if (speaker < 0 || speaker === this.last || room.others.length < 2 || now - this.saidAt < SPEAKER_MS) return;
-    this.last = speaker;
-    this.saidAt = now;
-    this.announcer.say(`${room.nameOf(speaker)} speaks.`);
   }
 }

@@ -9,23 +9,27 @@ from models.errors import ClipError, VisavisError
 from server.benchmarks.live import bench_live
 from server.benchmarks.webcam_clip import load_clip
 from server.call.config import ServerConfig
+from tests.fakes import fake_avatar
 
 pytestmark = pytest.mark.timeout(60)
 FRAMES = [np.full((90, 160, 3), 10 * i, np.uint8) for i in range(20)]
 
 
-def test_a_measurement_with_the_fake_pipeline() -> None:
-    config = ServerConfig(width=128, height=128, factory="tests.fakes:FakePipeline", factory_options={})
-    result = bench_live("", FRAMES, 0.5, size=(64, 48), viewers=1, config=config)
+def test_a_measurement_with_the_fake_pipeline(tmp_path: Path) -> None:
+    (tmp_path / "me.avatar").write_bytes(fake_avatar())
+    config = ServerConfig(width=128, height=128, factory="tests.fakes:FakePipeline")
+    result = bench_live(tmp_path / "me.avatar", FRAMES, 0.5, size=(64, 48), people=2, viewers=2, same_view=True, config=config)
     assert 0 < result["latency_p50_ms"] <= result["latency_p95_ms"]
-    assert result["rendered_fps"] > 0 and len(result["viewer_fps"]) == 1
+    assert result["rendered_fps"] > 0 and len(result["received_fps"]) == len(result["viewer_fps"]) == 2
+    assert 0 < result["join_p95_ms"] < result["first_picture_p95_ms"]
     assert {"decode_ms", "track_ms", "splat_ms"} <= set(result)
 
 
-def test_an_avatar_that_cannot_be_loaded_is_a_sentence() -> None:
-    config = ServerConfig(factory="tests.fakes:FakePipeline", factory_options={"fail": "no avatar there"})
-    with pytest.raises(VisavisError, match="no avatar there"):
-        bench_live("", FRAMES, 0.5, config=config)
+def test_a_pipeline_that_cannot_work_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "me.avatar").write_bytes(fake_avatar())
+    config = ServerConfig(factory="tests.fakes:FakePipeline", factory_options={"fail": "no rasterizer there"})
+    with pytest.raises(VisavisError, match="no rasterizer there"):
+        bench_live(tmp_path / "me.avatar", FRAMES, 0.5, config=config)
 
 
 def test_clips_fill_the_size_and_bad_ones_are_a_sentence(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.error import HTTPError
 
@@ -19,11 +20,12 @@ from aiortc import MediaStreamTrack
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call.app import Addresses, serve
 from server.call.config import ServerConfig
-from server.call.protocol import Role
-from server.call.rooms import Room
-from tests.fakes import flat_color
+from server.call.protocol import Join, Role
+from server.call.room import Room
+from server.call.rooms import Rooms
+from tests.fakes import fake_avatar, flat_color
 
-FAKE = ServerConfig(port=0, width=128, height=128, factory="tests.fakes:FakePipeline", factory_options={})
+FAKE = ServerConfig(port=0, width=128, height=128, factory="tests.fakes:FakePipeline", least_rate=0.0)
 
 
 @dataclass
@@ -42,37 +44,53 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 @dataclass
 class Running:
-    """A server that runs. `brightness` is what `person`'s webcam shows."""
+    """A server that runs. `brightness` is what webcams show."""
 
     config: ServerConfig
-    room: Room
+    rooms: Rooms
     addresses: Addresses
     stop: Callable[[], None]
     brightness: int = 200
 
     @property
+    def room(self) -> Room:
+        """The first room."""
+        return self.rooms.open[0]
+
+    @property
     def base(self) -> str:
         """http://host:port"""
-        return self.addresses.person.partition("/call/")[0]
+        return self.addresses.host.partition("/room/")[0]
 
     @property
     def socket(self) -> str:
         """The signalling socket's address."""
         return self.base.replace("http", "ws", 1) + "/ws"
 
-    def page(self, role: Role, microphone: MediaStreamTrack | None = None, resume: str = "") -> BenchPage:
-        """A page without a browser; the person's has a webcam."""
-        key = self.config.person_key if role == "person" else self.config.viewer_key
-        webcam = None
-        if role == "person":
-            webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), self.brightness, np.uint8)))
-        return BenchPage(self.socket, role, key, webcam=webcam, microphone=microphone, resume=resume)
+    def key(self, role: Role) -> str:
+        """The key of the first room."""
+        return str(getattr(self.rooms.first, role))
 
-    async def get(self, path: str, **headers: str) -> Reply:
-        """HTTP GET without following redirects; the path goes out as it is."""
+    def page(
+        self,
+        role: Role,
+        join: Join | None = None,
+        *,
+        microphone: MediaStreamTrack | None = None,
+        resume: str = "",
+        voices: int = 1,
+    ) -> BenchPage:
+        """A page without a browser; those with an avatar have a webcam."""
+        webcam = None
+        if role != "viewer" and not (join and join.watch):
+            webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), self.brightness, np.uint8)))
+        return BenchPage(self.socket, self.key(role), join, webcam=webcam, microphone=microphone, resume=resume, voices=voices)
+
+    async def request(self, path: str, method: str = "GET", **headers: str) -> Reply:
+        """HTTP without following redirects; the path goes out as it is."""
 
         def fetch() -> Reply:
-            request = urllib.request.Request(self.base + path, headers=headers)
+            request = urllib.request.Request(self.base + path, headers=headers, method=method)
             try:
                 with urllib.request.build_opener(_NoRedirect).open(request, timeout=10) as answer:
                     return Reply(answer.status, dict(answer.headers), answer.read())
@@ -82,32 +100,41 @@ class Running:
 
         return await asyncio.to_thread(fetch)
 
+    async def get(self, path: str, **headers: str) -> Reply:
+        """HTTP GET."""
+        return await self.request(path, **headers)
+
     async def status(self, path: str) -> str:
         """The `status` of a health page."""
         return str(json.loads((await self.get(path)).body)["status"])
 
 
 @asynccontextmanager
-async def running(web_dir: Path | None = None, **settings: Any) -> AsyncIterator[Running]:
-    """A server until the block ends; it has stopped cleanly when the block has ended."""
-    config = FAKE.with_values(person_key="person-key-of-the-test", viewer_key="viewer-key-of-the-test", **settings)
-    config = config if web_dir is None else config.with_values(web_dir=web_dir)
-    parts: list[Any] = []
-    announced = asyncio.Event()
-    serving = asyncio.create_task(
-        serve(config, lambda a: (parts.append(a), announced.set())[1], lambda room, stop: parts.extend([room, stop]))
-    )
-    waiting = asyncio.create_task(announced.wait())
-    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        waiting.cancel()
-        serving.result()
-    room, stop, addresses = parts
-    try:
-        yield Running(config, room, addresses, stop)
-    finally:
-        stop()
-        await serving
+async def running(
+    web_dir: Path | None = None, avatars: dict[str, bytes] | None = None, **settings: Any
+) -> AsyncIterator[Running]:
+    """A server until the block ends; it has stopped cleanly when the block has ended. avatars: files by name."""
+    with TemporaryDirectory() as folder:
+        for name, data in (avatars or {"me": fake_avatar()}).items():
+            (Path(folder) / f"{name}.avatar").write_bytes(data)
+        config = FAKE.with_values(**{"avatar_folder": Path(folder), **settings})
+        config = config if web_dir is None else config.with_values(web_dir=web_dir)
+        parts: list[Any] = []
+        announced = asyncio.Event()
+        serving = asyncio.create_task(
+            serve(config, lambda a: (parts.append(a), announced.set())[1], lambda rooms, stop: parts.extend([rooms, stop]))
+        )
+        waiting = asyncio.create_task(announced.wait())
+        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            waiting.cancel()
+            serving.result()
+        rooms, stop, addresses = parts
+        try:
+            yield Running(config, rooms, addresses, stop)
+        finally:
+            stop()
+            await serving
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from models.errors import VisavisError
 from server.call.app import Addresses, serve
-from server.call.protocol import MAX_MESSAGE
+from server.call.protocol import MAX_MESSAGE, Join
 from tests.server.call.serving import FAKE, Running, running, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -29,7 +29,7 @@ def pages(tmp_path: Path) -> Path:
 
 async def test_the_pages_and_what_stands_around_them(pages: Path) -> None:
     async with running(pages) as server:
-        for path in (server.addresses.person, server.addresses.viewer):
+        for path in (server.addresses.host, server.addresses.person, server.addresses.viewer):
             page = await server.get(path.removeprefix(server.base))
             assert page.status == 200 and page.body == b"<html>the page</html>"
             assert page.headers["content-type"].startswith("text/html")
@@ -47,8 +47,8 @@ async def test_the_pages_and_what_stands_around_them(pages: Path) -> None:
 
 
 async def _refuses_what_it_should(server: Running) -> None:
-    key, other = server.config.person_key, server.config.viewer_key
-    for path in (f"/call/{other}", f"/view/{key}", "/call/", "/call/x", "/call/%E9", f"/call/{key}/x", "/index.html"):
+    key = server.key("person")
+    for path in (f"/call/{key}", f"/room/{key}x", "/room/", "/room/x", "/room/%E9", f"/room/{key}/x", "/index.html"):
         assert (await server.get(path)).status == 404, path
     for path in (
         "/assets/../index.html",
@@ -76,7 +76,7 @@ async def _home(server: Running) -> None:
     ):
         reply = await server.get("/", **headers)
         assert reply.status == 200 and "location" not in reply.headers
-        assert b"-key-of-the-test" not in reply.body
+        assert server.key("host").encode() not in reply.body
 
 
 async def _sockets(server: Running) -> None:
@@ -90,7 +90,7 @@ async def _sockets(server: Running) -> None:
 async def test_health_and_readiness() -> None:
     async with running() as server:
         assert await server.status("/healthz") == "ok"
-        await until(lambda: server.room.ready)
+        await until(lambda: server.rooms.ready)
         ready = await server.get("/readyz")
         assert ready.status == 200
         await server.room.close()
@@ -99,15 +99,15 @@ async def test_health_and_readiness() -> None:
 
 async def test_pages_that_are_not_built_say_how(tmp_path: Path) -> None:
     async with running(tmp_path) as server:
-        page = await server.get(f"/call/{server.config.person_key}")
+        page = await server.get(f"/room/{server.key('person')}")
         assert page.status == 503 and b"make web" in page.body
         assert (await server.get("/assets/app.js")).status == 404
 
 
-async def test_an_avatar_that_cannot_be_loaded_stops_the_server_with_its_sentence() -> None:
-    with pytest.raises(VisavisError, match="an avatar file was expected"):
-        async with running(factory_options={"fail": "an avatar file was expected; make one first"}) as server:
-            await until(lambda: server.room.worker.failure != "")
+async def test_a_pipeline_that_cannot_work_stops_the_server_with_its_sentence() -> None:
+    with pytest.raises(VisavisError, match="a rasterizer was expected"):
+        async with running(factory_options={"fail": "a rasterizer was expected; install one"}) as server:
+            await until(lambda: server.rooms.failure != "")
 
 
 async def test_a_port_that_is_taken_is_one_sentence() -> None:
@@ -131,11 +131,11 @@ def _free_port() -> int:
 
 async def test_addresses_for_others_use_the_network_or_the_public_name() -> None:
     async with running(host="0.0.0.0") as server:
-        assert server.addresses.person.startswith("http://localhost:")
-        assert "0.0.0.0" not in server.addresses.viewer
+        assert server.addresses.host.startswith("http://localhost:")
+        assert "0.0.0.0" not in server.addresses.viewer and "0.0.0.0" not in server.addresses.person
     port = _free_port()
     async with running(public_url="https://call.example.org/", port=port) as server:
-        assert server.addresses.viewer == f"https://call.example.org/view/{server.config.viewer_key}"
+        assert server.addresses.viewer == f"https://call.example.org/room/{server.key('viewer')}"
         assert not server.addresses.only_here
         async with connect(f"ws://127.0.0.1:{port}/ws", origin="https://call.example.org"):  # whatever Host the proxy sends
             pass
@@ -145,7 +145,7 @@ async def test_addresses_for_others_use_the_network_or_the_public_name() -> None
 
 async def test_the_port_answers_before_its_address_is_told() -> None:
     def knock(addresses: Addresses) -> None:
-        port = int(addresses.person.split(":")[2].split("/")[0])
+        port = int(addresses.host.split(":")[2].split("/")[0])
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         raise _HeardError
 
@@ -163,7 +163,7 @@ async def test_links_outlive_a_restart_unless_new_ones_are_wanted(tmp_path: Path
     for new_links in (False, False, True, False):
         async with running(port=port, state=tmp_path, new_links=new_links) as server:
             key = server.addresses.person.rpartition("/")[2]
-            assert (await server.get(f"/call/{key}")).status != 404
+            assert (await server.get(f"/room/{key}")).status != 404
             seen.append(key)
     assert seen[0] == seen[1] != seen[2] == seen[3]
 
@@ -171,7 +171,8 @@ async def test_links_outlive_a_restart_unless_new_ones_are_wanted(tmp_path: Path
 async def test_no_key_is_ever_logged(caplog: pytest.LogCaptureFixture, pages: Path) -> None:
     caplog.set_level(logging.INFO)
     async with running(pages) as server:
-        await server.get(f"/call/{server.config.person_key}")
-        async with server.page("person"), server.page("viewer"):
-            await until(lambda: server.room.ready)
-    assert "key-of-the-test" not in caplog.text
+        keys = [server.key(role) for role in ("host", "person", "viewer")]
+        await server.get(f"/room/{keys[0]}")
+        async with server.page("person", Join("Zebedee")), server.page("viewer"):
+            await until(lambda: server.rooms.ready)
+    assert not any(word in caplog.text for word in (*keys, "Zebedee"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -13,13 +14,31 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender
 from websockets.asyncio.client import connect
 
 from models.errors import VisavisError
 from server.benchmarks import call_client
 from server.benchmarks.call_client import BenchPage, RefusedError
-from server.call.protocol import Camera, Failure, Hello, Offer, Ping, Recalibrate, Role, RoomState, Stats, decode, encode
+from server.call import rooms
+from server.call.protocol import (
+    Answer,
+    Failure,
+    Join,
+    Labels,
+    Lobby,
+    Moderate,
+    Offer,
+    Ping,
+    Pong,
+    Presence,
+    Recalibrate,
+    RoomState,
+    Stats,
+    ViewerCamera,
+    decode_from_server,
+)
+from tests.fakes import fake_avatar
 from tests.server.call.serving import running, shows, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -43,90 +62,150 @@ class Tone(MediaStreamTrack):
         return frame
 
 
-async def test_a_call_from_start_to_end() -> None:
-    async with running(heartbeat=0.2, dead_after=2.0) as server, AsyncExitStack() as pages:
-        await until(lambda: server.room.ready)
-        person = await pages.enter_async_context(server.page("person", Tone()))
-        assert person.welcome.viewer_url == server.addresses.viewer
-        await until(lambda: shows(person, server.brightness))
-
-        viewer = await pages.enter_async_context(server.page("viewer"))
-        await until(lambda: shows(viewer, server.brightness))
-        await until(lambda: viewer.sounds > 10 and viewer.loudest > 2000)
-        assert person.sounds == 0
-        await until(lambda: person.said.get("room_state") == RoomState(True, 1))
+async def test_a_room_from_start_to_end() -> None:
+    """Two people and a viewer: each sees, hears and acts."""
+    files = {"ada": fake_avatar(40), "bob": fake_avatar(200)}
+    async with running(avatars=files, heartbeat=0.2, dead_after=2.0) as server, AsyncExitStack() as pages:
+        ada = await pages.enter_async_context(server.page("host", Join("Ada"), microphone=Tone()))
+        assert ada.welcome.person_link == server.addresses.person and ada.welcome.viewer_link == server.addresses.viewer
+        await until(lambda: shows(ada, server.brightness))
+        avatars = {avatar.name: avatar.id for avatar in ada.said[Lobby].avatars}
+        bob = await pages.enter_async_context(server.page("person", Join("Bob", avatars["bob"])))
+        eve = await pages.enter_async_context(server.page("viewer"))
+        ids = [ada.welcome.participant, bob.welcome.participant]
+        assert eve.welcome.participant == -1 and not eve.welcome.person_link
+        await until(lambda: abs(_blue(ada) - 200) < 20 and abs(_blue(bob) - 40) < 20 and abs(_blue(eve) - 120) < 20)
+        people = [("Ada", True, True), ("Bob", False, True)]
+        await until(lambda: [(p.name, p.host, p.seated) for p in eve.said[RoomState].people] == people)
+        assert eve.said[RoomState].viewers == 1
+        await until(lambda: bob.voices.get(ids[0], 0) > 2000 and eve.voices.get(ids[0], 0) > 2000)
+        assert ids[0] not in ada.voices, "not the own voice"
+        await until(lambda: _labels(ada) == ids[1:] and sorted(_labels(eve)) == ids)
 
         server.brightness = 90
-        await until(lambda: shows(viewer, 90) and shows(person, 90))
+        eve.say(ViewerCamera(orbit=True, focus=ids[0], yaw=1.2))
+        await until(lambda: shows(eve, 90, yaw=1.2) and _labels(eve) == ids[:1])
+        bob.say(Recalibrate())
+        await until(lambda: _stats(bob).calibrating and not _stats(ada).calibrating)
+        assert {"decode", "track", "splat", "encode", "total"} <= set(_stats(eve).stages)
+        await until(lambda: _stats(eve).fps > 5 and _stats(eve).bitrate > 0 and _stats(ada).face and _stats(eve).ready)
 
-        viewer.say(Camera(1.2, 0.1, 0.9))
-        await until(lambda: shows(viewer, 90, yaw=1.2))
-        assert shows(person, 90)
+        await ada.tell(Presence(muted=True))
+        await until(lambda: bob.said[RoomState].people[0].muted)
+        await asyncio.sleep(0.2)
+        bob.heard.clear()
+        await asyncio.sleep(0.4)
+        assert all(loudness < 2000 for loudness in bob.heard.values()), "a muted voice is kept back"
 
-        person.say(Recalibrate())
-        await until(lambda: _stats(person).calibrating)
-        assert {"decode", "track", "splat", "encode", "total"} == set(_stats(viewer).stages)
-        await until(
-            lambda: _stats(viewer).fps > 5 and _stats(viewer).bitrate > 0 and _stats(viewer).face and _stats(viewer).ready
-        )
+        await bob.tell(Moderate("remove", ids[0]))
+        await until(lambda: _failed(bob) == "not_allowed")
+        await ada.tell(Moderate("remove", ids[1]))
+        await until(lambda: _failed(bob) == "removed")
+        await until(lambda: [p.id for p in ada.said[RoomState].people] == ids[:1] and abs(_blue(ada) - 40) < 20)
+        await ada.tell(Moderate("end"))
+        await until(lambda: _failed(eve) == "ended")
 
-        await viewer.leave()
-        await until(lambda: person.said.get("room_state") == RoomState(True, 0))
+
+def _failed(page: BenchPage) -> str:
+    return str(page.said[Failure].code) if Failure in page.said else ""
+
+
+def _labels(page: BenchPage) -> list[int]:
+    return [label.participant for label in page.said.get(Labels, Labels()).labels]
+
+
+def _names(page: BenchPage) -> list[str]:
+    return [p.name for p in page.said[RoomState].people]
+
+
+def _blue(page: BenchPage) -> int:
+    picture = page.last_picture
+    return -100 if picture is None else int(picture.to_ndarray(format="rgb24")[64, 64, 2])
 
 
 def _stats(page: BenchPage) -> Stats:
-    said = page.said.get("stats", Stats(0, {}, 0, False))
+    said = page.said.get(Stats, Stats(0, {}, 0, False))
     assert isinstance(said, Stats)
     return said
 
 
 async def test_a_killed_render_process_comes_back_during_a_call() -> None:
-    async with running() as server, server.page("person") as person:
+    async with running() as server, server.page("host") as person, server.page("viewer") as viewer:
         await until(lambda: shows(person, server.brightness))
+        order = person.said[RoomState].people[0].id
         os.kill(server.room.worker.pid, signal.SIGKILL)
         await until(lambda: not server.room.ready)
         server.brightness = 110
-        await until(lambda: shows(person, 110))
-        assert server.room.worker.starts == 2
+        await until(lambda: shows(person, 110) and shows(viewer, 110))
+        assert server.room.worker.starts == 2 and person.said[RoomState].people[0].id == order
 
 
-async def test_pages_are_told_that_the_avatar_is_not_loaded_and_that_it_never_will_be() -> None:
+async def test_pages_are_told_that_nothing_is_shown_yet_and_that_it_never_will_be() -> None:
     heard: list[Failure] = []
 
     async def call() -> None:
-        async with running(factory="tests.fakes:never_ready") as server, server.page("person") as person:
-            await until(lambda: "stats" in person.said)
+        async with running(factory="tests.fakes:never_ready") as server, server.page("host") as person:
+            await until(lambda: Stats in person.said)
             assert not _stats(person).ready and not _stats(person).face
-            server.room.worker.failure = "/secret/place is no avatar"
+            server.room.worker.failure = server.rooms.failure = "/secret/place is no avatar"
             server.stop()
-            await until(lambda: "failure" in person.said)
-            heard.append(person.said["failure"])
+            await until(lambda: Failure in person.said)
+            heard.append(person.said[Failure])
 
     with pytest.raises(VisavisError, match="no avatar"):
         await call()
     assert heard[0].code == "internal" and heard[0].final and "secret" not in heard[0].message
 
 
-async def test_taken_full_and_unknown_are_refused_and_a_token_brings_the_page_back() -> None:
-    async with running(max_viewers=1) as server, server.page("person") as person, server.page("viewer"):
-        assert await _refusal(server.page("person")) == "taken"
-        assert await _refusal(server.page("viewer")) == "full"
-        assert await _refusal(BenchPage(server.socket, "viewer", "not the key of the call")) == "not_found"
-        async with server.page("person", resume=person.welcome.resume) as back:
+async def test_full_and_unknown_are_refused_and_a_token_brings_the_page_back() -> None:
+    async with running(max_people=1, max_viewers=1) as server, server.page("host") as person, server.page("viewer"):
+        full = await _refusal(server.page("person"))
+        assert full.code == "full" and not full.may_watch and not full.final
+        assert (await _refusal(server.page("viewer"))).code == "full"
+        assert (await _refusal(BenchPage(server.socket, "not the key of the room"))).code == "not_found"
+        async with server.page("host", resume=person.welcome.resume) as back:
+            assert back.welcome.participant == person.welcome.participant
             await until(lambda: shows(back, server.brightness))
             await person.socket.wait_closed()
 
 
-async def _refusal(page: BenchPage) -> str:
+async def _refusal(page: BenchPage) -> Failure:
     with pytest.raises(RefusedError) as error:
         async with page:
             pass
-    return error.value.failure.code
+    return error.value.failure
+
+
+async def test_an_avatar_that_cannot_be_shown_is_told_in_one_sentence() -> None:
+    async with running(avatars={"broken": fake_avatar(fault="refuse")}) as server, server.page("person") as page:
+        await until(lambda: Failure in page.said)
+        assert page.said[Failure].code == "avatar" and "this is none" in page.said[Failure].message
+
+
+async def test_each_room_is_for_itself_and_begins_when_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "LOOK_EVERY", 0.1)
+    monkeypatch.setattr(rooms, "IDLE_AFTER", 0.3)
+    async with running(max_rooms=2) as server, server.page("host", Join("Ada")) as ada:
+        made = json.loads((await server.request("/rooms", "POST", authorization=f"Bearer {server.key('host')}")).body)
+        full = await server.request("/rooms", "POST", authorization=f"Bearer {server.key('host')}")
+        assert full.status == 409 and b"at most 2 rooms" in full.body
+        assert len(server.rooms.open) == 1
+        async with BenchPage(server.socket, made["host"].rpartition("/")[2], Join("Bob")) as bob:
+            assert len(server.rooms.open) == 2 and bob.welcome.viewer_link == made["viewer"]
+            assert [_names(bob), _names(ada)] == [["Bob"], ["Ada"]]
+            second = server.rooms.open[1].worker
+            await until(lambda: second.ready and bob.pictures > 0)
+            os.kill(second.pid, signal.SIGKILL)
+            shown = ada.pictures
+            await until(lambda: ada.pictures > shown + 20)
+        await until(lambda: len(server.rooms.open) == 1)
+        await until(lambda: second.pid is None)
+        assert server.rooms.ready
 
 
 async def test_a_page_that_falls_silent_is_let_go_and_its_place_is_free() -> None:
-    async with running(heartbeat=0.2, dead_after=0.6) as server, server.page("person") as silent:
-        await until(lambda: "pong" in silent.said)
+    async with running(heartbeat=0.2, dead_after=0.6, max_people=1) as server, server.page("person") as silent:
+        await until(lambda: Pong in silent.said)
         silent.beating = False
         await silent.socket.wait_closed()
         async with server.page("person") as next_one:
@@ -134,49 +213,54 @@ async def test_a_page_that_falls_silent_is_let_go_and_its_place_is_free() -> Non
 
 
 async def test_a_page_that_closes_without_a_word_is_noticed_before_its_heartbeat_is_missed() -> None:
-    async with running(dead_after=50.0, media_timeout=50.0) as server, server.page("person") as person:
+    async with running(dead_after=50.0, media_timeout=50.0) as server, server.page("host") as person:
         viewer = server.page("viewer")
-        await viewer.__aenter__()
-        await until(lambda: person.said.get("room_state") == RoomState(True, 1))
+        await viewer.connect()
+        await until(lambda: person.said[RoomState].viewers == 1)
         await viewer.leave(bye=False)
-        await until(lambda: person.said.get("room_state") == RoomState(True, 0))
+        await until(lambda: person.said[RoomState].viewers == 0)
 
 
 async def test_nonsense_is_answered_and_the_call_goes_on() -> None:
-    async with running() as server, server.page("person") as person:
-        for nonsense in ("", "{", '{"type":"camera","yaw":1e999,"pitch":0,"distance":1}', '{"type":"answer","sdp":""}'):
-            person.said.pop("failure", None)
-            person.channel.send(nonsense)
-            await until(lambda: "failure" in person.said)
-            assert person.said["failure"].code == "bad_message" and not person.said["failure"].final
+    async with running() as server, server.page("host") as person:
+        nonsense = ("", "{", '{"type":"viewer_camera","yaw":1e999}', '{"type":"answer","sdp":""}', '{"type":"join"}')
+        for text in nonsense:
+            person.said.pop(Failure, None)
+            person.channel.send(text)
+            await until(lambda: Failure in person.said)
+            assert person.said[Failure].code == "bad_message" and not person.said[Failure].final
         person.channel.send(b"\xff\x00")
         await person.socket.send(b"\xff")
         await person.socket.send("nonsense")
-        person.say(Camera(1e300, -1e300, 1e300))
-        person.say(Camera(0.0, 0.0, 0.9))
-        person.said.pop("pong", None)
+        person.say(ViewerCamera(True, -1, 1e300, -1e300, 1e300))
+        person.say(ViewerCamera())
+        person.said.pop(Pong, None)
         person.say(Ping(1.0))
-        await until(lambda: "pong" in person.said and shows(person, server.brightness))
+        await until(lambda: Pong in person.said and shows(person, server.brightness))
+
+
+@pytest.mark.parametrize("first", ['{"type":"bye"}', "nonsense", "x" * 5000, b"\xff"])
+async def test_a_socket_that_begins_with_anything_but_a_hello_is_told_and_hung_up(first: str | bytes) -> None:
+    async with running() as server, connect(server.socket) as socket:
+        await socket.send(first)
+        failure = decode_from_server(await socket.recv())
+        assert isinstance(failure, Failure) and failure.code == "bad_message" and failure.final and "\n" not in failure.message
+        await socket.wait_closed()
 
 
 async def test_an_offer_that_cannot_be_answered_is_one_sentence_and_may_be_mended() -> None:
     async with running() as server:
-        page = server.page("person")
-        async with connect(server.socket) as signalling:
-            await signalling.send(encode(Hello("person", server.config.person_key)))
-            for sdp in ("", "v=0\r\n", "m=video 9 UDP/TLS/RTP/SAVPF 97\r\n" * 9):
-                await signalling.send(encode(Offer(sdp)))
-                while not isinstance(failure := decode(await signalling.recv()), Failure):
-                    pass
-                assert failure.code == "media" and not failure.final and "\n" not in failure.message
-            page.pc.addTransceiver("video", direction="recvonly")
-            await page.pc.setLocalDescription(await page.pc.createOffer())
-            await signalling.send(encode(Offer(page.pc.localDescription.sdp)))
-            while (answer := decode(await signalling.recv())).TYPE != "answer":
+        page = server.page("viewer")
+        await page.enter()
+        for sdp in ("", "v=0\r\n", "m=video 9 UDP/TLS/RTP/SAVPF 97\r\n" * 9):
+            await page.tell(Offer(sdp))
+            while not isinstance(failure := decode_from_server(await page.socket.recv()), Failure):
                 pass
-            await page.pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
-            assert page.pc.signalingState == "stable"
-        await page.pc.close()
+            assert failure.code == "media" and not failure.final and "\n" not in failure.message
+        await page.offer()
+        await page.open.wait()
+        assert page.said[Answer].sdp and page.pc.signalingState == "stable"
+        await page.leave()
 
 
 async def test_a_server_without_a_free_media_port_says_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -185,26 +269,26 @@ async def test_a_server_without_a_free_media_port_says_so(caplog: pytest.LogCapt
         port = taken.getsockname()[1]
         async with running(ice_addresses=("127.0.0.1",), ice_ports=(port, port)) as server:
             with pytest.raises(RefusedError) as error:
-                await server.page("viewer").__aenter__()
+                await server.page("viewer").connect()
             assert error.value.failure.code == "media" and not error.value.failure.final
             assert "UDP port" in error.value.failure.message and "no UDP port is free" in caplog.text
 
 
-async def test_pages_come_back_after_a_restart(tmp_path: Path) -> None:
+async def test_all_are_back_in_their_seats_after_a_restart(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    tokens: dict[Role, str] = {}
-    for _ in range(2):
+    ada, bob = Join("Ada"), Join("Bob")
+    for first in ("Ada", "Bob"):  # who was second is the first to be back
         async with running(port=port, state=tmp_path) as server, AsyncExitStack() as pages:
-            key = {"person": server.addresses.person, "viewer": server.addresses.viewer}
-            joining = [
-                BenchPage(server.socket, role, key[role].rpartition("/")[2], resume=tokens.get(role, ""))
-                for role in ("person", *["viewer"] * 7)
-            ]
+            seated = {"Ada": server.page("host", ada), "Bob": server.page("person", bob)}
             async with asyncio.timeout(20):
-                await asyncio.gather(*(pages.enter_async_context(page) for page in joining))
-            tokens = {"person": joining[0].welcome.resume, "viewer": joining[1].welcome.resume}
+                await pages.enter_async_context(seated.pop(first))
+                (second,) = seated.values()
+                others = [server.page("viewer") for _ in range(6)]
+                await asyncio.gather(*(pages.enter_async_context(page) for page in (second, *others)))
+                await until(lambda page=second: _names(page) == ["Ada", "Bob"])
+            ada, bob = Join("Ada", order=0), Join("Bob", order=1)
 
 
 async def test_a_page_that_takes_only_short_messages_does_not_stop_the_others_figures() -> None:
@@ -213,7 +297,7 @@ async def test_a_page_that_takes_only_short_messages_does_not_stop_the_others_fi
         peer._pc.sctp._remote_max_message_size = 1
         odd.say(Ping(1.0))
         async with server.page("viewer") as other:
-            await until(lambda: "stats" in other.said)
+            await until(lambda: Stats in other.said)
 
 
 async def test_a_machine_with_nothing_but_loopback_can_call_itself() -> None:

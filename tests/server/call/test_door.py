@@ -38,7 +38,7 @@ class Echo(asyncio.Protocol):
 
 
 class Reception:
-    """Knows whoever asks for /view/key and says hello with it; what a socket said is in `said`."""
+    """Knows whoever asks for /room/key and says hello with it; what a socket said is in `said`."""
 
     http = Echo
 
@@ -50,7 +50,7 @@ class Reception:
         return b"HTTP/1.1 200 OK\r\n\r\n" if header.startswith(b"GET /healthz ") else None
 
     def is_known(self, header: bytes) -> bool:
-        return header.startswith(b"GET /view/key ")
+        return header.startswith(b"GET /room/key ")
 
     def is_known_hello(self, text: str | bytes) -> bool:
         return text == "key"
@@ -118,7 +118,8 @@ async def test_what_is_served_is_bounded_too() -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [b"\x16\x03\x01\0\xc8" + bytes(200), b"POST / HTTP/1.1\r\n\r\n", b"EHLO x\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n",
+    [b"\x16\x03\x01\0\xc8" + bytes(200), b"POST / HTTP/1.1\r\n\r\n", b"POST /rooms/x HTTP/1.1\r\n\r\n",
+     b"PUT /rooms HTTP/1.1\r\n\r\n", b"EHLO x\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n",
      b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200, b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, b"\r\n\r\n"],
 )  # fmt: skip
 async def test_what_is_no_request_is_closed_at_once(words: bytes) -> None:
@@ -159,8 +160,8 @@ async def test_a_flood_leaves_its_own_address_short_answers_and_whoever_has_a_li
         await until(lambda: len(guarded._asking) > 40)
         probe = await knock(port, REQUEST.replace(b"/ ", b"/healthz "))
         assert (await probe.read()).startswith(b"HTTP/1.1 200 ")
-        page = await knock(port, REQUEST.replace(b"/ ", b"/view/key "))
-        assert b"/view/key" in await page.readuntil(b"\r\n\r\n")
+        page = await knock(port, REQUEST.replace(b"/ ", b"/room/key "))
+        assert b"/room/key" in await page.readuntil(b"\r\n\r\n")
         for words in (handshake(b"key"), handshake()):
             visitor = await knock(port, words)
             assert b" 101 " in await visitor.readuntil(b"\r\n\r\n")

@@ -7,13 +7,14 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from server.call.protocol import Hello, Welcome, decode, encode
+from server.call.protocol import Hello, Lobby, decode_from_server, encode
 from tests.server.call.serving import running
 
 pytestmark = pytest.mark.timeout(30)
@@ -69,13 +70,15 @@ async def test_nobody_is_given_a_secret_address_and_who_has_one_gets_in(tmp_path
         free.bind(("127.0.0.1", 0))
         behind = free.getsockname()[1]
     async with running(tmp_path, public_url=PUBLIC, port=behind) as server, nginx(behind) as port:
+        keys = [key.encode() for key in astuple(server.rooms.first)]
         for path in (
             "/",
             "/?a",
             "//",
-            "/call",
-            "/call/",
-            "/view/",
+            "/room",
+            "/room/",
+            "/rooms",
+            "/avatars/",
             "/index.html",
             "/ws",
             "/healthz",
@@ -84,20 +87,20 @@ async def test_nobody_is_given_a_secret_address_and_who_has_one_gets_in(tmp_path
         ):
             for headers in ((), ("Sec-Fetch-Site: none",), ("Host: localhost",), ("X-Forwarded-Host: localhost",)):
                 header, body = await ask(port, path, *headers)
-                assert b"-key-of-the-test" not in header + body and b"location:" not in header.lower(), path
+                assert not any(key in header + body for key in keys) and b"location:" not in header.lower(), path
                 assert b"the page" not in body and header.startswith(b"HTTP/1.1 "), path
         cookie = ""
-        for path in (f"/call/{server.config.person_key}", f"/view/{server.config.viewer_key}?autojoin=1"):
+        for path in (f"/room/{server.key('person')}", f"/room/{server.key('viewer')}?autojoin=1"):
             header, body = await ask(port, path)
             assert header.startswith(b"HTTP/1.1 200 ") and body == b"<html>the page</html>"
             found = re.search(rb"set-cookie: ([^;]*); Path=/; HttpOnly; SameSite=Strict", header)
             assert found is not None
             cookie = found[1].decode()
-            assert "-key-of-the-test" not in cookie
+            assert not any(key in found[1] for key in keys)
         assert (await ask(port, "/assets/app-1.js", f"Cookie: a=b; {cookie}"))[1] == b"let x = 1"
 
         with pytest.raises(InvalidStatus, match="403"):
             await connect(f"ws://127.0.0.1:{port}/ws", origin="https://elsewhere.example")
         async with connect(f"ws://127.0.0.1:{port}/ws", origin=PUBLIC) as page:
-            await page.send(encode(Hello("viewer", server.config.viewer_key)))
-            assert isinstance(decode(await page.recv()), Welcome)
+            await page.send(encode(Hello(server.key("viewer"))))
+            assert isinstance(decode_from_server(await page.recv()), Lobby)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.call.actions import Action, HangUp, MuteVoice, Seat, Send, StartMedia, StopMedia, Unseat
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
 from server.call.protocol import (
     VERSION,
     Answer,
@@ -27,9 +27,9 @@ from server.call.protocol import (
     Welcome,
 )  # fmt: skip
 from server.call.rules import RoomKeys, RoomRules, printable
-from server.call.signalling import LOBBY_TIMEOUT, MAX_MALFORMED, RoomSignalling
+from server.call.signalling import LOBBY_TIMEOUT, MAX_MALFORMED, MAX_ORDER, RoomSignalling
 
-KEYS = RoomKeys("h" * 22, "p" * 22, "v" * 22, "https://x/room/p", "https://x/room/v")
+KEYS = RoomKeys("h" * 22, "p" * 22, "v" * 22)
 AVATARS = [AvatarInfo("a1", "Ada"), AvatarInfo("b2", "Bob")]
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Table:
 
     def __init__(self, **rules: Any) -> None:
         tokens = (f"token-{n}" for n in itertools.count())
-        self.room = RoomSignalling(RoomRules(KEYS, **{"avatars": lambda: AVATARS, **rules}), lambda: next(tokens))
+        self.room = RoomSignalling(RoomRules(KEYS, "https://x", **{"avatars": lambda: AVATARS, **rules}), lambda: next(tokens))
         self.now = 0.0
         self.sockets = itertools.count(1)
         self.done: list[Action] = []
@@ -88,8 +88,9 @@ def test_from_the_link_to_a_picture() -> None:
     assert said(actions, Lobby) == Lobby("host", AVATARS)
     actions = table.say(socket, Join("  Ada \u202e Lovelace ", "a1"))
     welcome = said(actions, Welcome)
-    assert welcome.participant > 0 and welcome.person_link == KEYS.person_link and welcome.viewer_link == KEYS.viewer_link
-    assert only(actions, Seat) == [Seat(welcome.participant, "a1", 0)]
+    assert welcome.participant > 0 and welcome.person_link == f"https://x/room/{KEYS.person}"
+    assert welcome.viewer_link == f"https://x/room/{KEYS.viewer}"
+    assert only(actions, GiveSeat) == [GiveSeat(welcome.participant, "a1", 0)]
     assert [(p.name, p.host, p.seated) for p in table.state.people] == [("Ada Lovelace", True, False)]
     start = only(table.say(socket, Offer("sdp")), StartMedia)[0]
     assert start.participant == start.member == welcome.participant and start.sdp == "sdp"
@@ -104,7 +105,7 @@ def test_a_viewer_has_no_seat_and_may_not_invite() -> None:
     assert said(actions, Lobby).avatars == []
     actions = table.say(socket, Join("Eve", "a1"))
     welcome = said(actions, Welcome)
-    assert (welcome.participant, welcome.person_link, welcome.viewer_link) == (-1, "", "") and not only(actions, Seat)
+    assert (welcome.participant, welcome.person_link, welcome.viewer_link) == (-1, "", "") and not only(actions, GiveSeat)
     table.offer(socket)
     assert table.state.viewers == 1 and table.state.people == []
 
@@ -187,7 +188,7 @@ def test_the_host_mutes_removes_locks_and_ends() -> None:
     table.say(host, Moderate("unlock"))
     assert said(table.say(late, Join("L", "a1")), Welcome)
     actions = table.say(host, Moderate("remove", guest.participant))
-    assert said(actions, Failure, socket).code == "removed" and only(actions, Unseat) == [Unseat(guest.participant)]
+    assert said(actions, Failure, socket).code == "removed" and only(actions, FreeSeat) == [FreeSeat(guest.participant)]
     _, actions = table.hello(KEYS.person, resume=guest.resume)
     assert said(actions, Lobby), "the token of who was removed is of no use"
     actions = table.say(host, Moderate("end"))
@@ -211,7 +212,7 @@ def test_a_member_without_pings_is_lost_and_the_others_are_told() -> None:
     _, second = table.enter(name="B")
     table.now = 4.0
     actions = table.do(table.room.tick(table.now))
-    assert only(actions, Unseat) == [Unseat(first.participant)] and len(only(actions, StopMedia)) == 1
+    assert only(actions, FreeSeat) == [FreeSeat(first.participant)] and len(only(actions, StopMedia)) == 1
     assert [p.id for p in table.state.people] == [second.participant]
 
 
@@ -219,7 +220,7 @@ def test_an_avatar_that_cannot_be_shown_puts_its_person_out_with_the_reason() ->
     table = Table()
     socket, welcome = table.enter()
     actions = table.do(table.room.avatar_refused(welcome.participant, "this is none"))
-    assert said(actions, Failure, socket) == Failure("avatar", "This is none.") and only(actions, Unseat)
+    assert said(actions, Failure, socket) == Failure("avatar", "This is none.") and only(actions, FreeSeat)
 
 
 def test_offers_wait_for_their_turn_and_the_newest_counts() -> None:
@@ -254,6 +255,52 @@ def test_so_many_may_wait_in_the_lobby() -> None:
     assert said(actions, Lobby)
 
 
+def test_a_full_lobby_of_one_role_keeps_no_other_role_out() -> None:
+    table = Table(max_lobby=2)
+    for _ in range(2):
+        table.hello(KEYS.viewer)
+    assert said(table.hello(KEYS.viewer)[1], Failure).code == "full"
+    assert said(table.hello(KEYS.person)[1], Lobby) and said(table.hello(KEYS.host)[1], Lobby)
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_a_place_without_socket_whose_media_never_lived_goes_to_a_newcomer(watch: bool) -> None:
+    table = Table(max_viewers=2, max_people=2)
+    living, _ = table.enter(watch=watch)
+    table.do(table.room.disconnected(living))
+    silent, _ = table.enter(watch=watch, media=False)
+    assert only(table.say(silent, Offer("sdp")), StartMedia)
+    late, _ = table.hello(KEYS.person)
+    assert said(table.say(late, Join("L", "a1", watch=watch)), Failure).code == "full"
+    table.do(table.room.disconnected(silent))
+    assert said(table.say(late, Join("L", "a1", watch=watch)), Welcome)
+    third, _ = table.hello(KEYS.person)
+    assert said(table.say(third, Join("T", "a1", watch=watch)), Failure).code == "full", "living media keep their place"
+
+
+def test_seats_are_taken_at_a_pace_and_presence_is_told_at_the_ticks() -> None:
+    table = Table(max_people=2)
+    for _ in range(4):
+        socket, _ = table.enter(media=False)
+        table.say(socket, Bye())
+    late, _ = table.hello(KEYS.person)
+    refusal = said(table.say(late, Join("L", "a1")), Failure)
+    assert refusal.code == "busy" and refusal.retry_after > 0 and not refusal.final and refusal.may_watch
+    table.now += 2.0
+    assert said(table.say(late, Join("L", "a1")), Welcome)
+    for muted in (True, False, True):
+        assert only(table.say(late, Presence(muted)), Send) == []
+    assert said(table.do(table.room.tick(table.now)), RoomState).people[0].muted
+
+
+@pytest.mark.parametrize("order", [1 << 40, MAX_ORDER + 1])
+def test_an_order_that_is_out_of_all_proportion_is_not_kept(order: int) -> None:
+    """Who comes later would have a larger one, which no page could ask for after a restart."""
+    table = Table()
+    assert table.enter(order=order)[1].order == 0
+    assert table.enter(order=MAX_ORDER)[1].order == MAX_ORDER and table.enter()[1].order == MAX_ORDER + 1
+
+
 def test_names_are_shown_without_what_cannot_be_seen() -> None:
     assert printable("\u202eAda\n\x00  L.\t") == "Ada L." and printable("\u200b \n") == ""
     table = Table()
@@ -272,10 +319,10 @@ def test_whatever_is_said_each_medium_has_one_member_and_each_seat_one_person(da
     def carry_out(actions: list[Action]) -> None:
         for action in table.do(actions):
             match action:
-                case Seat(participant):
+                case GiveSeat(participant):
                     assert participant not in seats
                     seats.add(participant)
-                case Unseat(participant):
+                case FreeSeat(participant):
                     seats.remove(participant)
                 case StartMedia(medium):
                     assert medium not in media

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from models.errors import VisavisError
 from server import builtin
-from server.call import app
+from server.call import app, avatars
 from server.call.config import ServerConfig
 from server.call.protocol import IceServer
 from server.commands import serve
@@ -24,9 +24,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[ServerConfig]:
 
     def run(config: ServerConfig, announce: Any) -> None:
         configs.append(config)
-        announce(app.Addresses("http://localhost/call/x", "http://localhost/view/y", config.host == "127.0.0.1", "a note"))
+        announce(
+            app.Addresses("http://localhost/room/x", "http://a/room/y", "http://a/room/z", config.host == "127.0.0.1", "a note")
+        )
 
     monkeypatch.setattr(app, "run", run)
+    monkeypatch.setattr(avatars, "default_folder", lambda: Path("no folder"))
     monkeypatch.setattr(builtin, "avatar_path", lambda announce: Path("built in"))
     monkeypatch.setattr("models.avatar_file.load", lambda _: type("Loaded", (), {"head": "anny"}))
     monkeypatch.setattr("models.avatar_file.check", lambda *_: None)
@@ -43,6 +46,7 @@ def test_every_setting_reaches_the_server(started: list[ServerConfig], tmp_path:
     servers.write_text(json.dumps([{"urls": "turn:b.example", "username": "u", "credential": "c"}, {"urls": ["stun:c.example"]}]))
     result = visavis(
         "--host", "0.0.0.0", "--port", "9000", "--public-url", "https://call.example.org", "--max-viewers", "3",
+        "--avatar", "ada.avatar", "--avatar", "bob.avatar",
         "--size", "640x480", "--ice-server", "stun:a.example:3478", "--ice-server", f"@{servers}",
         "--ice-server", "turn:d.example?transport=tcp", "--ice-ports", "50000-50100", "--state", str(tmp_path), "--new-links",
         VISAVIS_ICE_USERNAME="user", VISAVIS_ICE_CREDENTIAL="secret",
@@ -51,6 +55,7 @@ def test_every_setting_reaches_the_server(started: list[ServerConfig], tmp_path:
     (config,) = started
     assert (config.host, config.port, config.public_url) == ("0.0.0.0", 9000, "https://call.example.org")
     assert (config.max_viewers, config.width, config.height) == (3, 640, 480)
+    assert config.avatars == (Path("ada.avatar"), Path("bob.avatar"))
     assert config.ice_ports == (50000, 50100) and config.state == tmp_path and config.new_links
     assert config.ice_servers == (
         IceServer(["stun:a.example:3478"]),
@@ -64,7 +69,7 @@ def test_what_is_left_out_and_who_can_come(started: list[ServerConfig]) -> None:
     result = visavis()
     (config,) = started
     assert (config.width, config.height, config.max_viewers, config.ice_ports) == (512, 512, 8, None)
-    assert config.state is not None and not config.new_links
+    assert config.state is not None and not config.new_links and config.avatars == (Path("built in"),)
     assert "this machine only" in result.output and "--host 0.0.0.0" in result.output and "a note" in result.output
     assert "this machine only" not in visavis("--host", "0.0.0.0").output
 
@@ -73,7 +78,7 @@ def test_what_is_left_out_and_who_can_come(started: list[ServerConfig]) -> None:
     "arguments",
     [("--size", "5x"), ("--size", "63"), ("--size", "-2"), ("--ice-ports", "5"), ("--ice-ports", "9-1"), ("--ice-server", "x"),
      ("--ice-server", "turn:a.example"), ("--ice-server", "@nothing-here"), ("--public-url", "a.example"),
-     ("--max-viewers", "0"), ("--ice-server", "stun:[::1]")],
+     ("--max-people", "0"), ("--ice-server", "stun:[::1]")],
 )  # fmt: skip
 def test_what_cannot_work_is_one_sentence_before_anything_is_loaded(
     started: list[ServerConfig], arguments: tuple[str, ...]

@@ -22,9 +22,13 @@ HANDSHAKE = (
     b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 )
-HELLO = b'{"type":"hello","role":"viewer","key":"none","version":1}'
+HELLO = b'{"type":"hello","key":"none","version":2}'
 FLOODS = {
-    "requests for pages": (b"GET /view/wrong HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /call/wrong HTTP/1.1\r\nHost: a\r\n\r\n"),
+    "requests for pages": (
+        b"GET /room/wrong HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /avatars/0123456789abcdef.png HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /rooms HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer none\r\nContent-Length: 5\r\n\r\nrooms",
+    ),
     "requests for files": (b"GET /assets/none.js HTTP/1.1\r\nHost: a\r\n\r\n",),
     "requests for nothing": (
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -43,7 +47,7 @@ OPENINGS = {
     "a silent socket": HANDSHAKE + b"\r\n",
     "an idle connection that was served": b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
     "old http": b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-    "a body that never comes": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx",
+    "a body that never comes": b"POST /rooms HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx",
     "a chunked body": b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
     "tls": bytes.fromhex("16030100c8010000c40303") + bytes(180),
     "pipelined garbage": b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 3 + b"\0\1\2 garbage\r\n\r\n" * 20,

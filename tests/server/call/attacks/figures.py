@@ -20,7 +20,7 @@ from websockets.exceptions import WebSocketException
 
 from server.benchmarks.call_client import BenchPage
 from tests.server.call.attacks.attackers import FLOODS
-from tests.server.call.attacks.stage import VIEWER_KEY, Stage, pictures, stage
+from tests.server.call.attacks.stage import Stage, pictures, stage
 from tests.server.call.serving import until
 
 RETRY = 0.3
@@ -55,7 +55,7 @@ async def newcomer(server: Stage) -> tuple[float, int]:
 
 def _page(server: Stage) -> str:
     """Ask for the viewers' page as a browser does; returns its cookie."""
-    address = f"http://127.0.0.1:{server.port}/view/{VIEWER_KEY}"
+    address = f"{server.base}/room/{server.keys.viewer}"
     try:
         with urllib.request.urlopen(address, timeout=5) as reply:
             return str(reply.headers["set-cookie"]).partition(";")[0]

@@ -1,10 +1,12 @@
 """A server in a process of its own with the fake pipeline and a log, for attackers to have a go at.
 
-`python -m tests.server.call.attacks.stage` is that process: it prints its addresses as JSON and serves until SIGTERM.
+`python -m tests.server.call.attacks.stage` is that process: it prints its port and the keys of its first room as JSON, and serves
+until SIGTERM.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -13,11 +15,12 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -26,26 +29,39 @@ from aiortc import MediaStreamTrack
 
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import ice
-from server.call.protocol import Role
+from server.call.avatars import entry_of
+from server.call.protocol import Join, Role
+from server.call.rules import RoomKeys
+from tests.fakes import fake_avatar
+from tests.models.makers import png
 
 ATTACKERS = Path(__file__).with_name("attackers.py")
-PERSON_KEY, VIEWER_KEY = "person-key-of-the-test", "viewer-key-of-the-test"
+AVATAR = fake_avatar(preview=png())
+AVATAR_ID = entry_of("me", AVATAR).id
+"""Of the avatar that everybody takes."""
 
 
 @dataclass
 class Stage:
-    """A running server. `log` is what it writes to stderr."""
+    """A running server. keys: of its first room. log: what it writes to stderr. has_ipv6: whether it listens on ::1 too."""
 
     process: subprocess.Popen[str]
     port: int
+    keys: RoomKeys
     log: Path
     has_ipv6: bool
-    """Whether it listens on ::1 too."""
+    first_room: set[int] = field(default_factory=set)
+    """The process that draws for the first room."""
 
     @property
     def socket(self) -> str:
         """The signalling socket's address."""
         return f"ws://127.0.0.1:{self.port}/ws"
+
+    @property
+    def base(self) -> str:
+        """The address of its pages."""
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def handles(self) -> int:
@@ -62,16 +78,48 @@ class Stage:
         """Bytes of resident memory."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
-    def page(self, role: Role, resume: str = "", cookie: str = "", webcam: MediaStreamTrack | None = None) -> BenchPage:
-        """A page without a browser; the person's has a webcam."""
-        if role == "person" and webcam is None:
+    @property
+    def render_processes(self) -> set[int]:
+        """The ids of the processes that draw."""
+        found = set()
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                found |= {child.pid} if "spawn_main" in " ".join(child.cmdline()) else set()
+        return found
+
+    def page(
+        self,
+        role: Role,
+        keys: RoomKeys | None = None,
+        join: Join | None = None,
+        *,
+        resume: str = "",
+        cookie: str = "",
+        webcam: MediaStreamTrack | None = None,
+    ) -> BenchPage:
+        """A page without a browser; with an avatar it has a webcam. keys: of the room; the first when left out."""
+        if role != "viewer" and webcam is None:
             webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), 200, np.uint8)))
-        key = PERSON_KEY if role == "person" else VIEWER_KEY
-        return BenchPage(self.socket, role, key, webcam=webcam, resume=resume, cookie=cookie)
+        key = getattr(keys or self.keys, role)
+        return BenchPage(self.socket, key, join, webcam=webcam, resume=resume, cookie=cookie)
+
+    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, dict[str, str]]:
+        """Status, body and headers of a reply; the path goes out as it is."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, headers=headers or {})
+            reply = connection.getresponse()
+            return reply.status, reply.read(), {name.lower(): value for name, value in reply.getheaders()}
+        finally:
+            connection.close()
+
+    def create(self, key: str) -> tuple[int, bytes]:
+        """Ask for another room."""
+        return self.ask("POST", "/rooms", {"Authorization": f"Bearer {key}"})[:2]
 
     def status(self, timeout: float = 5.0) -> str:
         """The server's `healthz`, over a new connection."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=timeout) as answer:
+        with urllib.request.urlopen(f"{self.base}/healthz", timeout=timeout) as answer:
             return str(json.loads(answer.read())["status"])
 
     @contextmanager
@@ -96,7 +144,8 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     """A server until the block ends; SIGTERM must end it within 5 s, with status 0."""
     ice.install()  # the pages run in this process, where another test's server may have chosen addresses and ports
     log = folder / "log"
-    settings.setdefault("host", "::" if _has_ipv6() else "127.0.0.1")
+    (folder / "me.avatar").write_bytes(AVATAR)
+    settings = {"host": "::" if _has_ipv6() else "127.0.0.1", "avatar_folder": str(folder), **settings}
     with open(log, "wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.server.call.attacks.stage", json.dumps(settings)],
@@ -106,10 +155,12 @@ def stage(folder: Path, **settings: Any) -> Iterator[Stage]:
     try:
         line = process.stdout.readline()
         assert line, log.read_text()
-        running = Stage(process, json.loads(line)["port"], log, settings["host"] == "::")
+        told = json.loads(line)
+        running = Stage(process, told["port"], RoomKeys(*told["keys"]), log, settings["host"] == "::")
         deadline = time.monotonic() + 60
         while _loading(running) and time.monotonic() < deadline:
             time.sleep(0.05)
+        running.first_room = running.render_processes
         yield running
         process.send_signal(signal.SIGTERM)
         assert process.wait(5 + 3) == 0, log.read_text()  # 3: for a busy machine
@@ -129,7 +180,7 @@ def _has_ipv6() -> bool:
 
 def _loading(running: Stage) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{running.port}/readyz", timeout=5).close()
+        urllib.request.urlopen(f"{running.base}/readyz", timeout=5).close()
     except OSError:
         return True
     return False
@@ -151,8 +202,9 @@ if __name__ == "__main__":
     from tests.server.call.serving import FAKE
 
     def announce(addresses: Addresses) -> None:
-        print(json.dumps({"port": int(addresses.person.split(":")[2].split("/")[0])}), flush=True)
+        links = [addresses.host, addresses.person, addresses.viewer]
+        keys = [link.rpartition("/")[2] for link in links]
+        print(json.dumps({"port": urlsplit(addresses.host).port, "keys": keys}), flush=True)
 
     wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(sys.argv[1]).items()}
-    defaults: dict[str, Any] = {"person_key": PERSON_KEY, "viewer_key": VIEWER_KEY, "ice_addresses": ("127.0.0.1",)}
-    run(FAKE.with_values(**(defaults | wanted)), announce)
+    run(FAKE.with_values(**({"ice_addresses": ("127.0.0.1",)} | wanted)), announce)

@@ -7,46 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from server.benchmarks.call_client import BenchPage
 from tests.server.call.attacks.attackers import FLOODS
 from tests.server.call.attacks.figures import newcomer
-from tests.server.call.attacks.stage import Stage, longest_gap, pictures, stage
+from tests.server.call.attacks.stage import Stage, stage
+from tests.server.call.attacks.unharmed import MAX_LOG, unharmed_call
 from tests.server.call.serving import until
 
 pytestmark = pytest.mark.timeout(60)
 SECONDS = 0.6
 """Of each attack."""
-MAX_GAP = 2.0
-"""Seconds without a picture, on a machine that has much else to do; a lost connection needs longer to be made again."""
-LEFT = 0.5
-"""Part of the pictures before the attack that must still come, on such a machine; 0.9 on one that is idle."""
 KEPT_OUT = 3.0
 """Seconds that a newcomer may take longer than without an attack."""
-MAX_LOG = 10_000
-
-
-@asynccontextmanager
-async def unharmed_call(server: Stage) -> AsyncIterator[BenchPage]:
-    """A person, who is yielded, and a viewer, whose connections and pictures must live through what happens in the block."""
-    log = server.log.stat().st_size
-    async with server.page("person") as person, server.page("viewer") as viewer:
-        await until(lambda: viewer.pictures > 3 and person.pictures > 3)
-        before = time.monotonic()
-        await asyncio.sleep(SECONDS)
-        usual = pictures(viewer, before) / (time.monotonic() - before)
-        start = time.monotonic()
-        yield person
-        gap, rate = longest_gap(viewer, start), pictures(viewer, start) / (time.monotonic() - start)
-        assert person.pc.connectionState == viewer.pc.connectionState == "connected"
-        assert gap < MAX_GAP and rate > LEFT * usual, (gap, rate, usual)
-    assert server.log.stat().st_size - log < MAX_LOG, server.log.read_text()[-3000:]
 
 
 async def test_datagrams_from_anywhere_do_not_end_a_call(server: Stage) -> None:

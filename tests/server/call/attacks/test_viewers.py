@@ -9,14 +9,14 @@ from contextlib import suppress
 
 import pytest
 from aiortc.sdp import SessionDescription
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from server.benchmarks.call_client import BenchPage
-from server.call.protocol import Bye, Failure, Hello, Offer, decode, encode
+from server.call.protocol import Bye, Join, Moderate, Offer, Pong, ViewerCamera, encode
 from tests.server.call.attacks.offers import largest, offer, shapes
-from tests.server.call.attacks.stage import VIEWER_KEY, Stage
-from tests.server.call.attacks.test_strangers import unharmed_call
+from tests.server.call.attacks.stage import Stage
+from tests.server.call.attacks.unharmed import unharmed_call
+from tests.server.call.attacks.visitor import visit
 from tests.server.call.serving import until
 
 pytestmark = pytest.mark.timeout(60)
@@ -30,10 +30,10 @@ async def _offer(server: Stage, offers: list[str], seconds: float) -> int:
     count, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            async with asyncio.timeout(seconds), connect(server.socket, max_size=None, close_timeout=0.1) as socket:
-                await socket.send(encode(Hello("viewer", VIEWER_KEY)))
+            async with asyncio.timeout(seconds), visit(server, server.keys.viewer, leaves=False) as visitor:
+                await visitor.say(Join(watch=True))
                 while time.monotonic() < end:
-                    await socket.send(encode(Offer(offers[count % len(offers)])))
+                    await visitor.say(Offer(offers[count % len(offers)]))
                     count += 1
                     await asyncio.sleep(0.01)
         except (ConnectionClosed, OSError, TimeoutError):
@@ -54,11 +54,8 @@ async def test_more_sources_than_a_report_can_name(server: Stage) -> None:
     ports = len(server.media_ports)
     async with unharmed_call(server) as person:
         sources = "".join(f"a=ssrc:{i} cname:x\r\n" for i in range(1, 301))
-        async with connect(server.socket) as socket:
-            await socket.send(encode(Hello("viewer", VIEWER_KEY)))
-            await socket.send(encode(Offer(offer(sources))))
-            while not isinstance(said := decode(await socket.recv()), Failure):
-                pass
+        async with visit(server, server.keys.viewer) as visitor:
+            said = await visitor.refused(Join(watch=True), Offer(offer(sources)))
             assert said.code == "media" and not said.final
         kind = next(m.fmt[0] for m in SessionDescription.parse(person.pc.remoteDescription.sdp).media if m.kind == "video")
         dtls = person.pc.sctp.transport  # type: ignore[union-attr]
@@ -75,19 +72,18 @@ async def test_more_sources_than_a_report_can_name(server: Stage) -> None:
 async def test_messages_without_end_and_pages_that_never_read(server: Stage) -> None:
     async with unharmed_call(server):
         before = server.memory
-        async with connect(server.socket, close_timeout=0.1) as deaf, server.page("viewer") as loud:
-            deaf.transport.pause_reading()
+        async with visit(server, server.keys.viewer, leaves=False) as deaf, server.page("viewer") as loud:
+            await deaf.join(Join(watch=True))
+            deaf.socket.transport.pause_reading()
             with suppress(ConnectionClosed):  # who says so much nonsense is hung up on
                 for _ in range(500):
-                    await deaf.send("nonsense")
-                    loud.channel.send('{"type":"camera","yaw":0.1,"pitch":0,"distance":1}')
+                    await deaf.say(Moderate("lock"))  # which is answered each time
+                    loud.say(ViewerCamera(orbit=True, yaw=0.1))
                     await loud.socket.send(encode(Bye()) + " " * 1000 + "x")
             await asyncio.sleep(1.0)
         for _ in range(30):
-            async with connect(server.socket) as socket:
-                await socket.send(encode(Hello("viewer", VIEWER_KEY)))
-                await socket.recv()
-                await socket.send(encode(Bye()))
+            async with visit(server, server.keys.viewer) as visitor:
+                await visitor.join(Join(watch=True))
         assert server.memory - before < MEMORY
 
 
@@ -101,7 +97,7 @@ async def test_data_channels_without_number_and_messages_without_end(server: Sta
             page.pc.sctp._remote_max_message_size = 0  # type: ignore[union-attr]
             page.channel.send("x" * 1_000_000)
             for _ in range(100):
-                page.channel.send('{"type":"camera","yaw":0,"pitch":0,"distance":1}')
+                page.say(ViewerCamera(orbit=True))
             await asyncio.sleep(2.0)
         assert server.memory - before < MEMORY
 
@@ -122,9 +118,9 @@ async def test_packets_from_inside_that_make_no_sense(server: Stage) -> None:
                 await dtls._send_data(data)
         for first in (20, 22, 23, 63):
             await dtls.transport._send(bytes([first, 254, 253]) + bytes(40))
-        page.said.pop("pong", None)
+        page.said.pop(Pong, None)
         shown = page.pictures
-        await until(lambda: "pong" in page.said and page.pictures > shown)
+        await until(lambda: Pong in page.said and page.pictures > shown)
 
 
 async def test_places_are_asked_for_again_when_they_are_free(server: Stage) -> None:
