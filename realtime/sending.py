@@ -39,7 +39,7 @@ from models.errors import MissingPartError
 from realtime.encoder import DEFAULT_BITRATE, LiveH264Encoder, LiveVp8Encoder
 from realtime.pacing import Pacer, pace
 from realtime.rate_control import RateControl
-from realtime.shared_encoding import SharedEncoding
+from realtime.shared_encoding import Line, SharedEncoding
 from realtime.tracks import AvatarTrack
 
 TOO_OLD = 0.3
@@ -151,7 +151,7 @@ class LiveSender(RTCRtpSender):
 
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         now = time.monotonic()
-        interval = self.control.interval
+        interval = 0.0 if self._shared else self.control.interval
         while (wait := max(self._next_turn - now, self._pacer.wait(now))) > 0:
             await asyncio.sleep(wait)
             now = time.monotonic()
@@ -170,9 +170,9 @@ class LiveSender(RTCRtpSender):
 
     def _shares(self, track: AvatarTrack, rate: int, now: float) -> bool:
         """Whether the next picture comes from an encoder that others use as well."""
-        was_shared, lost = self._shared, self._keyframe_wanted
-        steady = self.control.interval == 0.0 and (was_shared or not self.control.is_full(now))
-        self._shared = self._sharing.shares(track.stream, rate, now, steady=steady, lost=was_shared and lost)
+        was_shared = self._shared
+        line = Line(rate, self.control.interval, is_full=self.control.is_full(now), has_lost=was_shared and self._keyframe_wanted)
+        self._shared = self._sharing.shares(track.stream, line, now)
         if self._shared:
             self._keyframe_wanted = False
         elif was_shared:

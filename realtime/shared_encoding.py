@@ -63,6 +63,17 @@ class PictureSource(Protocol):
 
 
 @dataclass(frozen=True)
+class Line:
+    """What a page's line takes now. rate: bits a second. interval: the least seconds between two pictures. is_full: whether
+    packets wait in it. has_lost: whether a keyframe is asked for."""
+
+    rate: int
+    interval: float = 0.0
+    is_full: bool = False
+    has_lost: bool = False
+
+
+@dataclass(frozen=True)
 class SharedPicture:
     """number: counts from 1. when: its picture was taken up, `time.monotonic`."""
 
@@ -77,11 +88,11 @@ class EncoderGroup:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
         self._pictures: deque[SharedPicture] = deque(maxlen=KEPT)
-        self._members: dict[object, tuple[int, float]] = {}  # rate, and when it was told
+        self._members: dict[object, tuple[Line, float]] = {}  # with the time when it was told
         self._waiting: dict[object, tuple[int, float]] = {}  # newest picture when it began to wait, and when it was seen
         self._encoding: asyncio.Task[None] | None = None
         self._begin = time.monotonic()
-        self._keyframe_at = -math.inf
+        self._encoded_at = self._keyframe_at = -math.inf
         self._keyframe_wanted = False
         self.newest = 0
         """Number of the newest picture."""
@@ -91,35 +102,40 @@ class EncoderGroup:
         """Whether nobody is here nor waits."""
         return not self._members and not self._waiting
 
-    def join(self, member: object, rate: int, now: float) -> int | None:
+    def wait(self, now: float) -> float:
+        """Seconds until another picture may be encoded: as the slowest member takes them."""
+        interval = max((line.interval for line, _ in self._members.values()), default=0.0)
+        return self._encoded_at + interval - now
+
+    def join(self, member: object, line: Line, now: float) -> int | None:
         """Ask to join; call it until it returns the number of the picture before the first one to send."""
         self._forget(now)
-        if any(not ALIKE <= rate / other <= 1 / ALIKE for other, _ in self._members.values()):
+        if any(not ALIKE <= line.rate / other.rate <= 1 / ALIKE for other, _ in self._members.values()):
             self._waiting.pop(member, None)
             return None
         since, _ = self._waiting.get(member, (self.newest, now))
         self._waiting[member] = since, now
         keyframe = max((p.number for p in self._pictures if p.compressed.keyframe), default=0)
         if keyframe > since and self.newest - keyframe < BEHIND:
-            return self._take_in(member, rate, now, keyframe - 1)
+            return self._take_in(member, line, now, keyframe - 1)
         if len(self._members) + len(self._waiting) >= 2 and now - self._keyframe_at >= JOIN:
             self._keyframe_wanted = True
             if not self._members:
                 under_way = self._encoding is not None and not self._encoding.done()
-                return self._take_in(member, rate, now, self.newest + under_way)
+                return self._take_in(member, line, now, self.newest + under_way)
         return None
 
-    def _take_in(self, member: object, rate: int, now: float, before: int) -> int:
+    def _take_in(self, member: object, line: Line, now: float, before: int) -> int:
         self._waiting.pop(member, None)
-        self._members[member] = rate, now
+        self._members[member] = line, now
         return before
 
-    def stay(self, member: object, rate: int, sent: int, now: float) -> bool:
+    def stay(self, member: object, line: Line, sent: int, now: float) -> bool:
         """Whether a member that has sent the pictures up to `sent` may go on."""
         self._forget(now)
-        self._members[member] = rate, now
-        highest = max(other for other, _ in self._members.values())
-        return self.newest - sent <= BEHIND and rate >= FAR_LOWER * highest
+        self._members[member] = line, now
+        highest = max(other.rate for other, _ in self._members.values())
+        return self.newest - sent <= BEHIND and line.rate >= FAR_LOWER * highest
 
     def heal(self, now: float) -> bool:
         """Make a keyframe for somebody who has lost something; False when the last one was made too short a time ago."""
@@ -144,7 +160,8 @@ class EncoderGroup:
         await asyncio.shield(self._encoding)  # it is for all, whoever of them goes meanwhile
 
     async def _encode(self, frame: av.VideoFrame, when: float) -> None:
-        self._encoder.rate = min(rate for rate, _ in self._members.values()) if self._members else self._encoder.rate
+        self._encoded_at = when
+        self._encoder.rate = min((line.rate for line, _ in self._members.values()), default=self._encoder.rate)
         keyframe, self._keyframe_wanted = self._keyframe_wanted, False
         frame.pts, frame.time_base = int((when - self._begin) * VIDEO_CLOCK_RATE), VIDEO_TIME_BASE
         loop = asyncio.get_running_loop()
@@ -186,23 +203,22 @@ class SharedEncoding:
         self._joined = False
         self._sent = 0
 
-    def shares(self, stream: PictureStream | None, rate: int, now: float, *, steady: bool, lost: bool) -> bool:
-        """Call it before each picture. stream: of the newest picture. rate: that the line takes, bits a second. steady: whether
-        the line takes every picture. lost: whether a keyframe is asked for. When it turns False, a keyframe is due."""
+    def shares(self, stream: PictureStream | None, line: Line, now: float) -> bool:
+        """Call it before each picture. stream: of the newest picture. When it turns False, a keyframe is due."""
         if stream != self._stream:
             self._leave()
             self._stream, self._since = stream, now
         if self._group is not None and self._joined:
-            may_stay = steady and self._group.stay(self, rate, self._sent, now)
-            if may_stay and not (lost and not self._group.heal(now)):
+            may_stay = self._group.stay(self, line, self._sent, now)
+            if may_stay and not (line.has_lost and not self._group.heal(now)):
                 return True
             self._leave()
             self._alone_until, self._apart = now + self._apart, min(2 * self._apart, LONGEST_APART)
-        if stream is None or not steady or now - self._since < SETTLED or now < self._alone_until:
+        if stream is None or line.is_full or now - self._since < SETTLED or now < self._alone_until:
             self._leave()
             return False
         self._group = stream.groups.of(stream.key, self._own)
-        before = self._group.join(self, rate, now)
+        before = self._group.join(self, line, now)
         if before is not None:
             self._joined, self._sent = True, before
         return self._joined
@@ -216,6 +232,8 @@ class SharedEncoding:
         """RTP payloads and 90 kHz time stamp of the next picture; `None` when there is none to send now."""
         group = self._group
         assert group is not None
+        while group.newest <= self._sent and (wait := group.wait(time.monotonic())) > 0:
+            await asyncio.sleep(wait)
         if group.newest <= self._sent:
             frame = await source.next()
             if source.stream != self._stream:

@@ -13,7 +13,6 @@ import pytest
 from aiortc import RTCPeerConnection
 from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
 from aiortc.jitterbuffer import JitterFrame
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtpPacket, is_rtcp
 
 from realtime import shared_encoding
@@ -29,13 +28,13 @@ pytestmark = pytest.mark.timeout(60)
 class Page:
     """A sender on a wire, and what a browser behind it would show."""
 
-    def __init__(self, groups: EncoderGroups, key: str, codec: RTCRtpCodecParameters = CODEC) -> None:
+    def __init__(self, groups: EncoderGroups, key: str, rate: int) -> None:
         self.pc, self.wire, self.track, self.key = RTCPeerConnection(), Wire(), AvatarTrack(), key
         self.sender: LiveSender = make_live(self.pc.addTransceiver(self.track).sender, "VP8", MOST)
         self.sender.setTransport(self.wire)  # type: ignore[arg-type]
-        self.sender.control._rate = MOST
+        self.sender.control._rate = rate
         self._groups = groups
-        self._tasks = [asyncio.create_task(self.sender._run_rtp(codec)), asyncio.create_task(self.sender._run_rtcp())]
+        self._tasks = [asyncio.create_task(self.sender._run_rtp(CODEC)), asyncio.create_task(self.sender._run_rtcp())]
 
     def show(self, planes: np.ndarray) -> None:
         frame = av.VideoFrame.from_numpy_buffer(planes, format="yuv420p")
@@ -85,8 +84,8 @@ class Room:
         self.groups, self.pages, self.count = EncoderGroups(), list[Page](), 0
         self.planes = np.zeros((192, 128), np.uint8)
 
-    def page(self, key: str = "all") -> Page:
-        self.pages.append(Page(self.groups, key))
+    def page(self, key: str = "all", rate: int = MOST) -> Page:
+        self.pages.append(Page(self.groups, key, rate))
         return self.pages[-1]
 
     async def show(self, pictures: int = 1) -> None:
@@ -135,11 +134,12 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
+@pytest.mark.parametrize("rate", [MOST, 300_000])
 async def test_pages_that_see_the_same_cost_one_encoder_and_each_sees_every_picture(
-    monkeypatch: pytest.MonkeyPatch, encoded: list[int]
+    monkeypatch: pytest.MonkeyPatch, encoded: list[int], rate: int
 ) -> None:
     async with a_room(monkeypatch) as room:
-        pages = [room.page() for _ in range(5)]
+        pages = [room.page(rate=rate) for _ in range(5)]
         await room.until(lambda: all(page.shares for page in pages))
         del encoded[:]
         shown, sent = room.count, [len(page.seen()) for page in pages]
