@@ -5,7 +5,7 @@ their own pace. A stream of a codec has no gaps: each member sends every picture
 
 - a page joins at a keyframe, which is made for all that wait, at most every `JOIN` seconds;
 - who falls behind, whose line takes much less, who looks elsewhere, or who has lost something soon after a keyframe, leaves and
-  goes on with its own encoder and a keyframe of its own. It comes back after a while, later each time.
+  goes on with its own encoder and a keyframe of its own. It comes back after a while.
 
 So a poor line costs the others one keyframe at most every `HEAL` seconds. All of it lives on the event loop.
 """
@@ -31,8 +31,8 @@ SETTLED = 1.0
 """Seconds for which a page must have seen the same before it shares: who looks around has an encoder alone."""
 JOIN, HEAL = 5.0, 3.0
 """Least seconds between two keyframes that are made for newcomers, and since the last for one that somebody has lost."""
-APART, LONGEST_APART = 10.0, 160.0
-"""Seconds that who has left stays alone; doubled each time."""
+APART, LONGEST_APART, STAYED = 10.0, 160.0, 30.0
+"""Seconds that who has left stays alone; doubled when it had stayed for less than the last."""
 BEHIND = 4
 """Pictures that a member may be behind; one more, and it leaves."""
 KEPT = 16
@@ -197,8 +197,8 @@ class SharedEncoding:
     def __init__(self, own: Encoder) -> None:
         self._own = own
         self._stream: PictureStream | None = None
-        self._since = self._alone_until = -math.inf
-        self._apart = APART
+        self._since = self._alone_until = self._joined_at = -math.inf
+        self._apart = APART / 2
         self._group: EncoderGroup | None = None
         self._joined = False
         self._sent = 0
@@ -213,14 +213,16 @@ class SharedEncoding:
             if may_stay and not (line.has_lost and not self._group.heal(now)):
                 return True
             self._leave()
-            self._alone_until, self._apart = now + self._apart, min(2 * self._apart, LONGEST_APART)
+            stayed_long = now - self._joined_at > STAYED
+            self._apart = APART if stayed_long else min(2 * self._apart, LONGEST_APART)
+            self._alone_until = now + self._apart
         if stream is None or line.is_full or now - self._since < SETTLED or now < self._alone_until:
             self._leave()
             return False
         self._group = stream.groups.of(stream.key, self._own)
         before = self._group.join(self, line, now)
         if before is not None:
-            self._joined, self._sent = True, before
+            self._joined, self._joined_at, self._sent = True, now, before
         return self._joined
 
     def _leave(self) -> None:
