@@ -29,7 +29,7 @@ from realtime.room.layout import ViewRequest
 from realtime.room.memory import MemoryLayout, RoomMemory
 from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
 from realtime.room.process import HUNG, RoomSetup
-from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
 from realtime.shared_encoding import EncoderGroups
 from realtime.timing import StageTimes
@@ -282,7 +282,8 @@ class RoomWorker:
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
             try:
-                process.start()
+                with born_with_one_blas_thread():
+                    process.start()
             except BaseException:
                 self._hang_up()
                 raise
