@@ -69,11 +69,19 @@ class AvatarPoser:
 
     def pose(self, coefficients: NDArray[np.floating], pose: Pose | None = None) -> Gaussians:
         """The avatar's Gaussians in the world for 52 ARKit coefficients and a pose (default: head at the origin)."""
+        self.pose_frames(coefficients, pose)
+        return self.place(coefficients)
+
+    def place(self, coefficients: NDArray[np.floating]) -> Gaussians:
+        """The Gaussians by the triangles' frames as they are now; `coefficients`: those of that pose."""
+        if self._correct is not None:
+            self._correct(coefficients)
+        return binding.to_world(self._bound, self.frames, self.gaussians)
+
+    def pose_frames(self, coefficients: NDArray[np.floating], pose: Pose | None = None) -> None:
+        """Only the triangles' frames, for whoever places other Gaussians by them."""
         model = self.person.model
         vertices = skin(
             self.person.expressed(coefficients), model.weights, skinning_transforms(self.person.joints, pose or Pose())
         )
         binding.frames(vertices, model.faces, self.frames)
-        if self._correct is not None:
-            self._correct(coefficients)
-        return binding.to_world(self._bound, self.frames, self.gaussians)

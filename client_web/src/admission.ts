@@ -57,9 +57,9 @@ export class Admission {
     this.entry = this.refusal = null;
   }
 
-  /** The page has no seat any more and wants none. */
+  /** The page has no seat any more and wants none; the room may be another one when it comes back. */
   forget(): void {
-    this.entry = this.seat = this.remembered = null;
+    this.entry = this.seat = this.remembered = this.lobby = null;
   }
 
   setPresence(muted: boolean, camera: boolean): void {

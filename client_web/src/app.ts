@@ -32,6 +32,8 @@ export class App {
   private screen: Screen | null = null;
   private claimed = "";
   private entersByItself: boolean;
+  /** The server's avatars that the lobby shows, as JSON. */
+  private avatars = "";
 
   constructor(
     private readonly root: HTMLElement,
@@ -100,7 +102,10 @@ export class App {
 
   private showLobby(status: Status, lobby: LobbyMessage): void {
     const watches = lobby.role === "viewer";
-    if (!(this.screen instanceof Lobby || this.screen instanceof ViewerLobby)) this.place(watches ? this.viewerLobby() : this.personLobby(lobby));
+    const avatars = JSON.stringify(lobby.avatars);
+    const isThere = watches ? this.screen instanceof ViewerLobby : this.screen instanceof Lobby && avatars === this.avatars;
+    if (!isThere) this.place(watches ? this.viewerLobby() : this.personLobby(lobby));
+    this.avatars = avatars;
     if (this.screen instanceof Lobby || this.screen instanceof ViewerLobby) this.screen.refresh(status);
     if (!this.entersByItself || status.phase !== "lobby") return;
     this.entersByItself = false;

@@ -4,15 +4,15 @@ import type { Room } from "./room";
 
 /** The neutral face is taken in the first second; the server's word on it comes only once a second. */
 const CALIBRATION_MS = 1_500;
-/** A face may be missed in one reading, and a camera takes a moment to start. */
-const FACELESS_READINGS = 2;
+/** A face may be missed in a reading or two, and a camera takes a moment to start. */
+const FACELESS_READINGS = 3;
 const BLIND_READINGS = 3;
 
 export const STARTING = "The picture is starting…";
 export const LOADING = "Your avatar is loading…";
 
 export class Hints {
-  /** Readings in a row in which the tracker saw pictures without a face, and in which it had no pictures. */
+  /** Readings in a row in which the server had pictures without a face, and in which it had no pictures. */
   private faceless = 0;
   private blind = 0;
   private calibratingUntil = -Infinity;
@@ -33,8 +33,8 @@ export class Hints {
   /** `cameraOn`: whether the person's camera is on. */
   readStats(stats: Stats, cameraOn: boolean): void {
     this.stats = stats;
-    const [arrives, tracked] = [stats.stages.decode !== undefined, stats.stages.track !== undefined];
-    this.faceless = stats.ready && arrives && tracked && !stats.face ? this.faceless + 1 : 0;
+    const arrives = stats.stages.decode !== undefined;
+    this.faceless = stats.ready && arrives && !stats.face ? this.faceless + 1 : 0;
     this.blind = stats.ready && cameraOn && !arrives ? this.blind + 1 : 0;
   }
 
@@ -45,8 +45,8 @@ export class Hints {
     if (this.stats?.ready === false) return STARTING;
     if (!cameraOn) return "Your camera is off: your avatar rests.";
     if (this.blind >= BLIND_READINGS) return "Your camera's picture does not reach the server.";
+    if (this.faceless >= FACELESS_READINGS) return "We cannot see your face."; // and no neutral face can be taken
     if (now < this.calibratingUntil || this.stats?.calibrating) return "Look at the camera, relaxed.";
-    if (this.faceless >= FACELESS_READINGS) return "We cannot see your face.";
     return room.isAlone ? "Nobody else is here yet: this is you. Send somebody the link." : waitingFor(room);
   }
 

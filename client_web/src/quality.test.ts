@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
 import type { Figures } from "./figures";
-import { BETTER_AFTER, type Experience, judge, pictureAge, SteadyQuality } from "./quality";
-import { stats } from "./testing/messages";
+import { BETTER_AFTER, type Experience, isMoving, judge, pictureAge, SteadyQuality } from "./quality";
+import type { Participant, Stats } from "./protocol";
+import { Room } from "./room";
+import { person, roomState, stats } from "./testing/messages";
 
 const still: Figures = {
   fps: null, width: 512, height: 512, codec: "VP8", bitrateDown: 1e6, bitrateUp: 1e6,
@@ -56,6 +58,20 @@ it("is excellent only where everything that a person notices is", () => {
       expect(judge({ ...experience, server: server(total), figures }) === "excellent").toBe(all);
     }
   }
+});
+
+it.each<[string, Participant[], Partial<Stats>, boolean]>([
+  ["the own face is seen", [person(1, "Ada")], {}, true],
+  ["the own face is not seen", [person(1, "Ada")], { face: false }, false],
+  ["another's webcam moves an avatar", [person(1, "Ada"), person(2, "Bo")], { face: false }, true],
+  ["no webcam moves anything", [person(1, "Ada"), person(2, "Bo")], { stages: {} }, false],
+  ["the other's camera is off", [person(1, "Ada"), person(2, "Bo", { camera: false })], {}, false],
+  ["the other's avatar is not loaded", [person(1, "Ada"), person(2, "Bo", { seated: false })], {}, false],
+])("tells whether something moves where %s", (_what, people, change, moving) => {
+  const room = new Room(1);
+  room.read(roomState(people));
+  expect(isMoving(room, stats({ stages: { total: 40 }, ...change }))).toBe(moving);
+  expect(isMoving(room, null)).toBe(false);
 });
 
 it("says at once what got worse, and what got better once that lasts", () => {

@@ -1,6 +1,7 @@
 /** The call in a word, from what the one who looks and listens experiences. No DOM. */
 import type { Figures } from "./figures";
 import type { Stats } from "./protocol";
+import type { Room } from "./room";
 
 /** unknown: nothing was measured yet. */
 export type Quality = "excellent" | "good" | "poor" | "starting" | "unknown" | "lost";
@@ -56,6 +57,15 @@ export class SteadyQuality {
     }
     return this.said;
   }
+}
+
+/**
+ * Whether somebody in the picture moves, as far as that is known: the server tells how old the webcam picture is that was drawn
+ * last, and says nothing of it while all avatars rest.
+ */
+export function isMoving(room: Room, server: Stats | null): boolean {
+  if (server?.stages.total === undefined) return false;
+  return room.isAlone ? server.face : room.others.some((person) => person.seated && person.camera);
 }
 
 /**

@@ -30,12 +30,12 @@ it("starts anew only after a connection that lasted", () => {
   expect([lose(0), lose(0), lose(0)].map(Math.round)).toEqual([0, 300, 1200]);
   retries.stop();
   retries.connected(0);
-  expect(retries.isDue(STABLE_AFTER - 1)).toBe(false);
+  expect(retries.tick(STABLE_AFTER - 1)).toBe(false);
   expect(lose(STABLE_AFTER - 1)).toBe(2000);
-  expect([retries.isDue(STABLE_AFTER), retries.isDue(STABLE_AFTER + 1999)]).toEqual([false, true]);
+  expect([retries.tick(STABLE_AFTER), retries.tick(STABLE_AFTER + 1999)]).toEqual([false, true]);
   retries.stop();
   retries.connected(0);
-  expect(retries.isDue(STABLE_AFTER)).toBe(false);
+  expect(retries.tick(STABLE_AFTER)).toBe(false);
   expect(lose(STABLE_AFTER)).toBe(0);
 });
 

@@ -40,8 +40,8 @@ export class Retries {
     this.stableAt = now + STABLE_AFTER;
   }
 
-  /** Whether to connect now. */
-  isDue(now: number): boolean {
+  /** Time has passed -> whether to connect now. */
+  tick(now: number): boolean {
     if (now >= this.stableAt) {
       this.attempt = 0;
       this.stableAt = Infinity;

@@ -211,7 +211,7 @@ export class Signalling {
   }
 
   private time(now: number): void {
-    if (this.retries.isDue(now)) this.connect(now);
+    if (this.retries.tick(now)) this.connect(now);
     if (now >= this.askAt) this.ask(now);
     if (this.approach.foundBlocked(now)) {
       this.complaint.set(this.approach.mediaTrouble);

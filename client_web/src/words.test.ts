@@ -1,6 +1,8 @@
 import { expect, it } from "vitest";
+import type { Participant } from "./protocol";
 import type { Status, Trouble } from "./signalling_types";
-import { asSentence, countSentence, linkSentence, troubleSentence, tryingSentence } from "./words";
+import { person } from "./testing/messages";
+import { asSentence, countSentence, factsOf, initialOf, linkSentence, troubleSentence, tryingSentence, watchingSentence } from "./words";
 
 const TROUBLES: Trouble[] = ["unreachable", "silent", "blocked", "no-network", "no-webrtc", "lost", "told"];
 const status: Status = {
@@ -57,5 +59,19 @@ it.each([
   [1, 0, "1 person"],
   [3, 2, "3 people, 2 watching"],
 ])("counts %d and %d: %s", (people, viewers, sentence) => {
-  expect(countSentence(people, viewers)).toBe(sentence);
+  expect(countSentence(people) + watchingSentence(viewers)).toBe(sentence);
+});
+
+it.each<[Partial<Participant>, boolean, boolean, string]>([
+  [{}, false, false, ""],
+  [{ host: true }, true, false, "you, host"],
+  [{ seated: false }, false, false, "avatar is loading"],
+  [{ muted: true, camera: false }, false, false, "muted, camera off"],
+  [{}, false, true, "speaking"],
+])("says of %j (own: %s, speaking: %s): %s", (change, isMe, speaks, facts) => {
+  expect(factsOf(person(1, "Ada", change), isMe, speaks)).toBe(facts);
+});
+
+it.each([["ada", "A"], ["🦊 fox", "🦊"], ["ölaf", "Ö"], ["", ""]])("begins %j with %j", (name, initial) => {
+  expect(initialOf(name)).toBe(initial);
 });

@@ -1,4 +1,5 @@
 /** The sentences about the connection: each says what is known to be true, and what to do where something can be done. No DOM. */
+import type { Participant } from "./protocol";
 import type { Status, Trouble } from "./signalling_types";
 
 /** What went wrong, in whole sentences; empty while nothing did. */
@@ -53,10 +54,28 @@ export function linkSentence(kind: "person" | "viewer", link: string): string {
     : "Whoever opens it can watch and listen, and is neither seen nor heard.";
 }
 
-/** "1 person", "3 people, 2 watching". */
-export function countSentence(people: number, viewers: number): string {
-  const who = people === 1 ? "1 person" : `${people} people`;
-  return viewers > 0 ? `${who}, ${viewers} watching` : who;
+/** "1 person", "3 people". */
+export function countSentence(people: number): string {
+  return people === 1 ? "1 person" : `${people} people`;
+}
+
+/** Goes on with ", 2 watching", where somebody is. */
+export function watchingSentence(viewers: number): string {
+  return viewers > 0 ? `, ${viewers} watching` : "";
+}
+
+/** "you, host, muted": what the list of people says under a name. */
+export function factsOf({ host, seated, muted, camera }: Participant, isMe: boolean, speaks: boolean): string {
+  const facts = [
+    isMe ? "you" : "", host ? "host" : "", seated ? "" : "avatar is loading", muted ? "muted" : "", camera ? "" : "camera off",
+    speaks ? "speaking" : "",
+  ];
+  return facts.filter(Boolean).join(", ");
+}
+
+/** The first letter of a name, or whatever stands there: a sign may be more than one unit of the string. */
+export function initialOf(name: string): string {
+  return ([...name][0] ?? "").toUpperCase();
 }
 
 /** Whether a host name of an address means the machine that reads it (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */

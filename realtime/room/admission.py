@@ -30,8 +30,7 @@ class Load:
         return MOST_RATE if each <= 0 else min(MOST_RATE, 1000.0 * USABLE * (1.0 - self.busy) * self.cores / each)
 
     def admits(self, *, person: bool, least: float) -> bool:
-        """Whether one more can come in and leave everybody `least` pictures a second: a person, who is drawn and sees; or a viewer,
-        who sees."""
+        """Whether one more may come in: everybody keeps `least` pictures a second. A person is drawn and sees, a viewer sees."""
         people = self.people + person
         more = Load(people, self.views + 1, self.person_ms, self.view_ms, self.cores, self.busy)
         return more.rate >= least

@@ -44,6 +44,8 @@ HUNG = 75
 """Status with which the process ends when a thread hangs."""
 ORPHAN = 1.0
 """Seconds that the process has to end by itself when the server is gone."""
+LONGEST_WAIT = 0.25
+"""Seconds that a webcam picture waits at the most for those before it to be drawn."""
 MOST_TRACKERS = Flags.WORKERS - 2
 LOADING, DRAWING, FIRST_TRACKER = 0, 1, 2
 """Workers, as `Flags.work_on` counts them."""
@@ -63,11 +65,13 @@ class RoomSetup:
 
 @dataclass(frozen=True)
 class _Driven:
-    """drive: relative to the resting head. made: when, `time.monotonic`. arrival: the webcam picture's stamp."""
+    """drive: relative to the resting head. made: when, `time.monotonic`. arrival: the webcam picture's stamp. number: counts
+    from 1."""
 
     drive: DriveFrame
     made: float
     arrival: float
+    number: int
 
 
 class _Person:
@@ -78,6 +82,8 @@ class _Person:
         self.drives: Mailbox[_Driven] = Mailbox()
         self.sequence = 0
         self.tracking = threading.Lock()
+        self.tracked, self.tracked_at = 0, -math.inf  # number of the last drive frame, and when it was begun
+        self.taken = self.shown = 0  # number of the last drive frame that was drawn from, and of the last that all views show
         self.gone = False
         self.resting = Resting()
         self.attention = Attention()
@@ -127,6 +133,8 @@ class _RoomLoop:
         self._schedule = PictureSchedule(time.monotonic)
         self._quality = QualityControl()
         self._newest: dict[ViewRequest, float] = {}  # when the newest webcam picture came that each picture has shown
+        self._wanted: dict[ViewRequest, dict[int, int]] = {}  # the version of each person that each picture should show
+        self._drawn: dict[ViewRequest, dict[int, int]] = {}  # and shows
         self._people: dict[int, _Person] = {}
         self._lock = threading.Lock()  # guards `_people`
         self._saying = threading.Lock()
@@ -155,7 +163,9 @@ class _RoomLoop:
             now = time.monotonic()
             self._watch.check(now)
             self._advance(now)
-            job, wait = self._schedule.next(self._jobs(now))
+            jobs = self._jobs(now)
+            self._release()
+            job, wait = self._schedule.next(jobs)
             if job is not None:
                 self._draw(job)
             else:
@@ -184,9 +194,7 @@ class _RoomLoop:
         while (said := self._end.receive()) is not None:
             for message, avatar in said:
                 self._loads.put((message, avatar))  # as many as people come and go: the server bounds them
-            with self._woken:
-                self._webcam_calls += 1
-                self._woken.notify_all()
+            self._wake_trackers()
         self._closing = True
         self._changed.set()
 
@@ -231,8 +239,14 @@ class _RoomLoop:
                 mine = [p for p in self._people.values() if p.slot % self._trackers == index]
             for person in mine:
                 with person.tracking:
-                    if not person.gone:
+                    ready = person.shown == person.tracked or time.monotonic() - person.tracked_at > LONGEST_WAIT
+                    if ready and not person.gone:
                         self._track_one(person, index)
+
+    def _wake_trackers(self) -> None:
+        with self._woken:
+            self._webcam_calls += 1
+            self._woken.notify_all()
 
     def _track_one(self, person: _Person, index: int) -> None:
         flags, participant = self._memory.flags, person.participant
@@ -241,12 +255,13 @@ class _RoomLoop:
         picture = self._memory.webcams[person.slot].copy(after=person.sequence)
         if picture is None:
             return
-        person.sequence = picture.sequence
+        person.sequence, person.tracked_at = picture.sequence, time.monotonic()
         flags.work_on(FIRST_TRACKER + index, participant)
         with self._watch.working(FIRST_TRACKER + index):
             drive = self._pipeline.step(participant, picture.pixels, picture.stamp)
         flags.work_on(FIRST_TRACKER + index, -1)
-        person.drives.put(_Driven(drive, time.monotonic(), picture.stamp))
+        person.tracked += 1
+        person.drives.put(_Driven(drive, time.monotonic(), picture.stamp, person.tracked))
         self._changed.set()
 
     # Drawing
@@ -267,6 +282,7 @@ class _RoomLoop:
         for person in people:
             self._layout.join(person.participant, person.order, now)
             driven = person.drives.get(0)
+            person.taken = person.taken if driven is None else driven.number
             if driven is not None and person.resting.see(driven.drive, driven.made):
                 self._show(person, now, driven.arrival)
             elif now - person.made >= (2 * STEP if person.resting.driven else STEP):
@@ -289,13 +305,31 @@ class _RoomLoop:
         for slot, generation, request in self._memory.requests.open_views():
             rows.setdefault(request.rounded(), []).append((slot, generation))
         self._newest = {request: self._newest[request] for request in rows if request in self._newest}
+        self._drawn = {request: self._drawn[request] for request in rows if request in self._drawn}
+        self._wanted = {}
         moving = int(now / STEP) if self._layout.moving(now) else 0
         jobs = []
         for request, views in rows.items():
             shown = self._layout.shot(request, now).people
-            versions = tuple((p, self._people[p].version) for p in shown if p in self._people)
-            jobs.append(Job(request, (versions, self._layout.people, moving), len(shown), tuple(views)))
+            versions = self._wanted[request] = {p: self._people[p].version for p in shown if p in self._people}
+            state = (tuple(versions.items()), self._layout.people, moving)
+            jobs.append(Job(request, state, len(shown), tuple(views)))
         return jobs
+
+    def _release(self) -> None:
+        """Let the next webcam picture of those be tracked whose last drive frame all their views show: where drawing is the
+        slower of the two, frames that nobody would see take no time from it."""
+        behind: set[int] = set()
+        for request, versions in self._wanted.items():
+            drawn = self._drawn.get(request, {})
+            behind.update(p for p, version in versions.items() if drawn.get(p) != version)
+        with self._lock:
+            people = list(self._people.values())
+        shown = [p for p in people if p.shown != p.taken and p.participant not in behind]
+        for person in shown:
+            person.shown = person.taken
+        if shown:
+            self._wake_trackers()
 
     def _draw(self, job: Job) -> None:
         now = time.monotonic()
@@ -307,6 +341,7 @@ class _RoomLoop:
         self._pipeline.draw(shown, shot.arrangement.camera, self._quality.scale if driven else 1.0, self._canvas)
         self._memory.flags.work_on(DRAWING, -1)
         self._schedule.done(job)
+        self._drawn[request] = self._wanted[request]
         arrival = 0.0 if arrival == self._newest.get(request) else arrival
         if arrival:
             self._newest[request] = arrival

@@ -63,6 +63,7 @@ class RoomWorker:
         self._views: dict[int, OpenView] = {}
         self._people: dict[int, Seated] = {}
         self._left: list[int] = []  # participants that the process has still to be told of
+        self._loading: int | None = None  # whose avatar the process has: one, so that none wait there when people come and go
         self._deaths: Counter[int] = Counter()
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
@@ -179,8 +180,10 @@ class RoomWorker:
                 return
             self._left.pop(0)
         for participant, person in self._people.items():
-            if not person.told and self._deaths[participant] < DEATHS:
+            if self._loading is None and not person.told and self._deaths[participant] < DEATHS:
+                self._loading = participant  # before it can answer
                 if not self._line.send(Join(participant, person.slot, person.order, person.size), person.avatar):
+                    self._loading = None
                     return
                 person.told = True
 
@@ -273,6 +276,7 @@ class RoomWorker:
             with self._lock:
                 self._memory.clear()
                 self._left.clear()
+                self._loading = None
                 for person in self._people.values():
                     person.told = person.joined = False
                 for view in self._views.values():
@@ -345,11 +349,13 @@ class RoomWorker:
             case Beat():
                 self.driven, self.calibrating = frozenset(message.driven), frozenset(message.calibrating)
             case Joined(participant):
+                self._loading = None
                 person = self._people.get(participant)
                 if person is not None:
                     person.joined = True
                     self._post(lambda: self._events.joined(participant))
             case Refused(participant, sentence):
+                self._loading = None
                 self._post(lambda: self._events.refused(participant, sentence))
             case Rendered():
                 for stage, milliseconds in message.stages.items():

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from models.errors import VisavisError
 from realtime.timing import StageTimes
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.benchmarks.webcam_clip import Clip, load_clip, own_clip
-from server.call.app import Addresses, serve
+from server.call.addresses import Addresses
+from server.call.app import serve
 from server.call.config import ServerConfig
 from server.call.peer import STAGES
 from server.call.protocol import Join, ViewerCamera
@@ -90,6 +91,13 @@ def _burn() -> None:
 async def _measure(
     config: ServerConfig, clip: Clip | None, seconds: float, size: tuple[int, int], pages: tuple[int, int, bool]
 ) -> dict[str, Any]:
+    async with serving(config) as (rooms, addresses):
+        return await _run_pages(rooms, addresses, config, clip, seconds, size, pages)
+
+
+@asynccontextmanager
+async def serving(config: ServerConfig) -> AsyncIterator[tuple[Rooms, Addresses]]:
+    """A server on this event loop whose first room is ready. Raises `VisavisError` when it cannot be."""
     parts: list[Any] = []
     opened = asyncio.Event()
 
@@ -100,19 +108,19 @@ async def _measure(
         parts.append(addresses)
         opened.set()
 
-    serving = asyncio.create_task(serve(config, announce, on_rooms))
+    server = asyncio.create_task(serve(config, announce, on_rooms))
     opening = asyncio.create_task(opened.wait())
-    await asyncio.wait({serving, opening}, return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
+    await asyncio.wait({server, opening}, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
         opening.cancel()
-        await serving
+        await server
     rooms, stop, addresses = parts
     try:
         await _ready(rooms)
-        return await _run_pages(rooms, addresses, config, clip, seconds, size, pages)
+        yield rooms, addresses
     finally:
         stop()
-        await serving
+        await server
 
 
 async def _ready(rooms: Rooms) -> None:
@@ -145,9 +153,9 @@ async def _run_pages(
     theirs.close()
     room = rooms.open[0]
     try:
-        await _receive(ours, JOIN_TIMEOUT + WARM_UP)
+        await receive(ours, JOIN_TIMEOUT + WARM_UP)
         times = room.worker.times = StageTimes(window=2 * seconds, most=1_000_000)
-        received = await _receive(ours, seconds + JOIN_TIMEOUT)
+        received = await receive(ours, seconds + JOIN_TIMEOUT)
     finally:
         pages.kill()
         await asyncio.to_thread(pages.join)
@@ -173,7 +181,7 @@ async def _run_pages(
     }
 
 
-async def _receive(pipe: Connection, timeout: float) -> Any:
+async def receive(pipe: Connection, timeout: float) -> Any:
     """The next message of the pages' process."""
     if not await asyncio.to_thread(pipe.poll, timeout):
         raise VisavisError("the measuring pages were expected to be in the room by now; look at the log")

@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from urllib.parse import urlsplit
 
-import ifaddr
 import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -31,19 +29,21 @@ from starlette.types import Send as SendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import VisavisError
-from server.call import links, logs
+from server.call import certificate, links, logs
+from server.call.addresses import Addresses, addresses, base_urls, links_of, notes
 from server.call.avatars import AvatarCatalog
+from server.call.certificate import Certificate
 from server.call.config import ServerConfig
 from server.call.door import BACKLOG, Door
 from server.call.links import Links
 from server.call.passes import PAGES, Passes, path_of
 from server.call.rooms import Rooms
-from server.call.rules import RoomKeys, room_link
+from server.call.rules import RoomKeys
 from server.call.sockets import SignallingSocket
+from server.call.tls import TlsFront
 
 log = logging.getLogger(__name__)
 
-LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     # CSP3. Styles may be inline (the pages set positions); WebAssembly is for the browser's own renderer.
     "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
@@ -56,21 +56,6 @@ HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
 }
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """Where the first room is: for its host, for a person with an avatar, for a viewer. All hold secrets: show them to whoever
-    started the server, keep them out of logs.
-
-    only_here: whether nobody on another machine can open them. note: a sentence about the links; may be empty.
-    """
-
-    host: str
-    person: str
-    viewer: str
-    only_here: bool = False
-    note: str = ""
 
 
 NO_ROOM = "There is no room at this address; ask for a new link."
@@ -103,7 +88,7 @@ def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str
             keys = rooms.create()
         except VisavisError as error:
             return PlainTextResponse(f"{error}.", 409)
-        return JSONResponse(_links(base_url, keys), 201)
+        return JSONResponse(links_of(base_url, keys), 201)
 
     routes = [
         Route("/room/{key}", page),
@@ -113,10 +98,6 @@ def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
     ]
     return _SecurityHeaders(Starlette(routes=routes, lifespan=lifespan))
-
-
-def _links(base_url: str, keys: RoomKeys) -> dict[str, str]:
-    return {role: room_link(base_url, key) for role, key in asdict(keys).items()}
 
 
 def run(config: ServerConfig, announce: Callable[[Addresses], None] = lambda _: None) -> None:
@@ -136,11 +117,12 @@ async def serve(
     """As `run`, on the running loop. `on_rooms` gets the rooms and a function that stops the server."""
     catalog = AvatarCatalog(list(config.avatars), config.avatar_folder)
     await asyncio.to_thread(catalog.refresh, strict=True)
+    secure = await asyncio.to_thread(_certificate, config)
     sock = _listen(config)
     kept = Links((RoomKeys.new(),))
     if config.state is not None and config.port:  # a port that changes with each start changes the links anyway
         kept = await asyncio.to_thread(links.keep, config.state, config.port, renew=config.new_links)
-    here, others = _base_urls(config, sock.getsockname()[1])
+    here, others = base_urls(config, sock.getsockname()[1], "http" if secure is None else "https")
     rooms = Rooms(config, kept, others, catalog)
     passes = Passes(rooms.first.host, rooms.role_of)
     app = create_app(config, rooms, passes, others)
@@ -158,6 +140,7 @@ async def serve(
         rooms,
         passes,
         sock,
+        None if secure is None else secure.context,
     )
 
     def stop() -> None:
@@ -166,7 +149,7 @@ async def serve(
     try:
         await rooms.start(on_failure=stop)
         on_rooms(rooms, stop)
-        announce(_addresses(config, here, others, rooms.first, kept.note))
+        announce(addresses(config, here, others, rooms.first, notes(kept.note, secure, others)))
         await server.serve(sockets=[])
     finally:
         await rooms.close()
@@ -178,8 +161,18 @@ async def serve(
 class _Server(uvicorn.Server):
     """Lets connections in by our own door, and stops as our pages need it: the rooms first, as their sockets stay open."""
 
-    def __init__(self, config: uvicorn.Config, public_url: str, rooms: Rooms, passes: Passes, sock: socket.socket) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        public_url: str,
+        rooms: Rooms,
+        passes: Passes,
+        sock: socket.socket,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(config)
+        self._tls = tls
+        self._front: TlsFront | None = None
         self._rooms, self._sock, self._public_url, self._passes = rooms, sock, public_url, passes
         self._door: Door | None = None
         self._sockets: set[SignallingSocket] = set()
@@ -191,9 +184,13 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        self._door = Door(self._sock, self)
+        self._door = Door(self._sock if self._tls is None else None, self)
+        if self._tls is not None:
+            self._front = TlsFront(self._sock, self._tls, self._door.admit)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._front is not None:
+            self._front.close()
         if self._door is not None:
             self._door.close()
         await self._rooms.close()
@@ -329,26 +326,7 @@ def _listen(config: ServerConfig) -> socket.socket:
         ) from error
 
 
-def _base_urls(config: ServerConfig, port: int) -> tuple[str, str]:
-    """For whoever sits at this machine, by localhost where possible, because webcams need a secure page; and for others."""
-    everywhere = config.host in ("", "0.0.0.0", "::")
-    local = everywhere or config.host in LOCAL_NAMES
-    here = config.public_url or f"http://{'localhost' if local else _bracketed(config.host)}:{port}"
-    return here, config.public_url or (f"http://{_bracketed(_network_address())}:{port}" if everywhere else here)
-
-
-def _addresses(config: ServerConfig, here: str, others: str, keys: RoomKeys, note: str) -> Addresses:
-    name = urlsplit(others).hostname or ""
-    only_here = not config.public_url and (name in LOCAL_NAMES or name.startswith("127."))
-    links = _links(others, keys)
-    return Addresses(room_link(here, keys.host), links["person"], links["viewer"], only_here, note)
-
-
-def _network_address() -> str:
-    """This machine's first IPv4 address that others may reach, or localhost."""
-    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
-    return next((ip for ip in found if not ip.startswith(("127.", "169.254."))), "localhost")
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _certificate(config: ServerConfig) -> Certificate | None:
+    if config.tls_certificate is not None and config.tls_key is not None:
+        return certificate.from_files(config.tls_certificate, config.tls_key)
+    return certificate.self_signed(config.state or links.state_folder()) if config.tls else None

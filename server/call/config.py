@@ -167,6 +167,9 @@ class ServerConfig(BaseSettings):
     public_url: Annotated[str, AfterValidator(_public_url)] = Field(
         "", description="How others reach this server, such as https://call.example.org, where that is not host and port."
     )
+    tls: bool = Field(False, description="Serve HTTPS with a self-signed certificate, of which browsers warn once.")
+    tls_certificate: Path | None = Field(None, description="PEM file of a certificate (with its chain) to serve HTTPS with.")
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's key.")
     max_rooms: int = Field(16, ge=1, le=256, description="Rooms at the most; each with people in it has a process of its own.")
     max_people: int = Field(8, ge=1, le=16, description="People with an avatar in a room at the most.")
     max_viewers: int = Field(8, ge=0, le=64, description="People who only watch, in a room at the most.")
@@ -215,6 +218,8 @@ class ServerConfig(BaseSettings):
     def _together(self) -> ServerConfig:
         if self.heartbeat >= self.dead_after:
             raise ValueError("dead_after must be longer than heartbeat")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("a certificate and its key were expected together, one of them came alone")
         return self
 
     @classmethod

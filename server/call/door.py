@@ -107,9 +107,9 @@ class Guest:
 
 
 class Door:
-    """Listens on a socket."""
+    """Listens on a socket, or takes in what `admit` brings."""
 
-    def __init__(self, sock: socket.socket, reception: Reception, limit: int | None = None) -> None:
+    def __init__(self, sock: socket.socket | None, reception: Reception, limit: int | None = None) -> None:
         """limit: connections of each kind; as many as the open files allow, at most `MAX_WAITING`, when left out."""
         self._sock, self._reception = sock, reception
         limit = limit or max(16, min(MAX_WAITING, (raise_file_limit() - RESERVED) // 3))
@@ -125,12 +125,14 @@ class Door:
         self._timer = asyncio.create_task(self._watch())
         self._serving: asyncio.TimerHandle | None = None
         self._in_round = False
-        sock.setblocking(False)
-        self._listen()
+        if sock is not None:
+            sock.setblocking(False)
+            self._listen()
 
     def close(self) -> None:
         """Take nobody in any more, and hang up on those who wait; replies that are on their way go on."""
-        self._loop.remove_reader(self._sock)
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock)
         self._timer.cancel()
         if self._serving is not None:
             self._serving.cancel()
@@ -139,10 +141,11 @@ class Door:
                 self._end(guest)
 
     def _listen(self) -> None:
-        if self._sock.fileno() >= 0 and not self._timer.done():
+        if self._sock is not None and self._sock.fileno() >= 0 and not self._timer.done():
             self._loop.add_reader(self._sock, self._accept)
 
     def _accept(self) -> None:
+        assert self._sock is not None
         for _ in range(ACCEPTS):
             try:
                 sock, address = self._sock.accept()
@@ -154,18 +157,23 @@ class Door:
                 self._make_room()
                 return
             sock.setblocking(False)
-            guest = Guest(sock, network_of(address[0]), self._loop.time() + HEADER_TIMEOUT)
-            self._guests[guest] = None
-            self._loop.add_reader(sock.fileno(), self._read, guest)  # asyncio looks for an object at some cost
-            self._end(self._silent.add(guest, guest.group))
+            self.admit(sock, network_of(address[0]))
+
+    def admit(self, sock: socket.socket, group: str) -> None:
+        """Take a connection in. sock: does not block. group: where it comes from, as `network_of` says."""
+        guest = Guest(sock, group, self._loop.time() + HEADER_TIMEOUT)
+        self._guests[guest] = None
+        self._loop.add_reader(sock.fileno(), self._read, guest)  # asyncio looks for an object at some cost
+        self._end(self._silent.add(guest, guest.group))
 
     def _make_room(self) -> None:
         """No handle is left: whoever waits longest goes; when nobody waits, look again in a moment."""
         log.warning("no more connections can be opened (the limit of open files is reached); idle ones are closed")
         for _ in range(ACCEPTS):
             self._end(self._silent.put_out() or self._asking.put_out() or self._served.put_out())
-        self._loop.remove_reader(self._sock)
-        self._loop.call_later(0.25, self._listen)
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock)
+            self._loop.call_later(0.25, self._listen)
 
     def _read(self, guest: Guest) -> None:
         try:

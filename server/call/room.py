@@ -18,7 +18,7 @@ from realtime.room.process import RoomSetup
 from realtime.room.sound import RoomSound
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
-from server.call.actions import Action, HangUp, MuteVoice, GiveSeat, Send, StartMedia, StopMedia, FreeSeat
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode

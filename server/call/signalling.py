@@ -7,7 +7,8 @@ connection. All three are numbered; names are shown to the others in the room an
 
     socket:  hello ──► in the lobby ──join──► is a member's ──bye, or the member is lost──► hung up
     member:  no media ──offer──► media opening ──first ping──► media alive ──no ping for `dead_after`──► lost
-             a member whose socket closes is lost at once without media, else when its media die;
+             a member whose socket closes is lost at once when its media were never alive; media that end free no seat (a page
+             that tries again closes both first): the member has until its deadline for another offer;
              one that makes no offer in `media_timeout` is lost too
 
 Offers cost the server more than anything else a page may ask for. So each member, and all viewers together, have a `Pace`; an
@@ -20,7 +21,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from server.call.actions import Action, HangUp, MuteVoice, GiveSeat, Send, StartMedia, StopMedia, FreeSeat
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
 from server.call.fairness import Pace
 from server.call.protocol import (
     VERSION,
@@ -120,9 +121,8 @@ class RoomSignalling:
         if sum(s.member is None and s.role == role for s in self._sockets.values()) >= self._rules.max_lobby:
             return self._turn_away(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
         self._sockets[socket] = state
-        rules = self._rules
-        avatars = rules.avatars() if role != "viewer" else []
-        return [Send(socket, Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat))]
+        avatars = self._rules.avatars() if role != "viewer" else []
+        return [Send(socket, Lobby(role, avatars, list(self._rules.ice_servers), self._rules.heartbeat))]
 
     def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
         """A message came on the socket. One that is out of order is refused, never an error."""
@@ -155,13 +155,13 @@ class RoomSignalling:
         return refusal if state.malformed < MAX_MALFORMED else refusal + self._leave(socket, state)
 
     def disconnected(self, socket: int) -> list[Action]:
-        """The WebSocket has closed without a bye. Living media keep the seat; the page may come back for it."""
+        """The WebSocket has closed without a bye. Media that were alive keep the seat; the page may come back for it."""
         state = self._sockets.pop(socket, None)
         if state is None or state.member is None:
             return []
         member = self._members[state.member]
         member.socket = member.waiting = None
-        return self._lose(member) if member.media is None else []
+        return self._lose(member) if member.media is None and not member.alive else []
 
     # Events of media and of the render process
 
@@ -176,17 +176,18 @@ class RoomSignalling:
     def media_failed(self, media: int, sentence: str) -> list[Action]:
         """The offer cannot be answered; the page may make another."""
         member = self._member_of(media)
+        failure = Failure("media", as_sentence(sentence), final=False)
+        told: list[Action] = [] if member is None or member.socket is None else [Send(member.socket, failure)]
+        return told + self.media_ended(media)
+
+    def media_ended(self, media: int) -> list[Action]:
+        """The peer connection has failed or was closed by the page, which may be about to make another."""
+        member = self._member_of(media)
         if member is None:
             return []
         member.media, member.opening = None, False
-        if member.socket is None:
-            return [StopMedia(media), *self._lose(member)]
-        return [StopMedia(media), Send(member.socket, Failure("media", as_sentence(sentence), final=False)), *self._tell()]
-
-    def media_ended(self, media: int) -> list[Action]:
-        """The peer connection has failed or was closed by the page."""
-        member = self._member_of(media)
-        return [] if member is None else self._lose(member)
+        lost = self._lose(member) if member.socket is None and not member.alive else []
+        return [StopMedia(media), *(lost or self._tell())]
 
     def ping(self, media: int, now: float) -> None:
         """A heartbeat came on the data channel."""
@@ -293,8 +294,7 @@ class RoomSignalling:
             room_link(rules.base_url, keys.person) if invites else "", room_link(rules.base_url, keys.viewer) if invites else "",
             list(rules.ice_servers), rules.heartbeat, kept,
         )  # fmt: skip
-        changes = self._tell()
-        return [Send(socket, welcome), *(changes or [Send(socket, self._told)])]
+        return [Send(socket, welcome), *(self._tell() or [Send(socket, self._told)])]
 
     # Being in
 
@@ -349,6 +349,7 @@ class RoomSignalling:
         actions: list[Action] = []
         if member.media is not None and not keep_media:
             actions.append(StopMedia(member.media))
+        if not keep_media:
             member.media, member.alive = None, False
         member.opening, member.waiting = False, None
         if member.socket is not None:
@@ -364,8 +365,7 @@ class RoomSignalling:
         return [HangUp(socket)]
 
     def _lose_dead(self, now: float) -> list[Action]:
-        dead = [member for member in self._members.values() if now > member.deadline]
-        return [action for member in dead for action in self._lose(member)]
+        return [action for member in list(self._members.values()) if now > member.deadline for action in self._lose(member)]
 
     def _lose(self, member: _Member) -> list[Action]:
         if self._members.pop(member.number, None) is None:

@@ -87,6 +87,21 @@ def room(avatar: Path | None, seconds: float, clip: Path | None, people: int, vi
 
 
 @command.command()
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
+@click.option(
+    "--rooms", "count", type=click.IntRange(1, 64), default=10, show_default=True, help="Each with a process of its own."
+)
+@click.option("--people", type=click.IntRange(1, 16), default=2, show_default=True, help="In each room, without a webcam.")
+@json_option
+def rooms(avatar: Path | None, count: int, people: int, as_json: bool) -> None:
+    """Many rooms with idle people: how long joining takes, and memory a room and a person."""
+    from server.benchmarks.rooms import bench_rooms
+
+    result = bench_rooms(_avatar(avatar), rooms=count, people=people)
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
+@command.command()
 @click.option("--ablate", is_flag=True, help="A row for each mechanism left out or added, besides the usual one.")
 @click.option("--steps", default=600, show_default=True, help="Of each fit.")
 @click.option("--size", default=160, show_default=True, help="Pixels of the pictures, fitted and held out.")

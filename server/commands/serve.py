@@ -28,7 +28,7 @@ GROUPS = {
         "height",
         "max_bitrate",
     ),
-    "The address": ("host", "port", "public_url", "state", "new_links"),
+    "The address": ("host", "port", "public_url", "state", "new_links", "tls", "tls_certificate", "tls_key"),
     "The network": ("ice_servers", "ice_addresses", "ice_ports", "heartbeat", "dead_after", "media_timeout"),
     "For developers": ("web_dir", "factory", "factory_options"),
 }

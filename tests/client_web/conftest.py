@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.client_web.mock_server import MockServer
+
 CLIENT = Path(__file__).resolve().parents[2] / "client_web"
 CHROMIUM = Path("/usr/bin/chromium")
+DEVICES = ["camera", "microphone"]
+"""Permissions of a participant's page."""
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -55,4 +63,32 @@ def mock(built_page: None) -> Iterator[object]:
     from tests.client_web.mock_server import running
 
     with running() as server:
+        server.pause = 0.1  # pictures cost more than all else here, and few tests are about them
         yield server
+
+
+@pytest.fixture
+def open_page(chromium: Browser, mock: MockServer) -> Iterator[Callable[..., Page]]:
+    """open_page(path, permissions, **context options): a page in a context of its own. The test fails on script errors and on
+    breaches of the content security policy. clock: time can be put forward."""
+    contexts = []
+    errors: list[str] = []
+
+    def open_(path: str, permissions: list[str] = DEVICES, script: str = "", clock: bool = False, **options: Any) -> Page:
+        context = chromium.new_context(permissions=permissions, **options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        if clock:
+            page.clock.install()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+        if script:
+            page.add_init_script(script)
+        page.goto(mock.url + path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert errors == []

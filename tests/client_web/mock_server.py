@@ -17,11 +17,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import uvicorn
-from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
-from aiortc.mediastreams import AudioStreamTrack
-from av import AudioFrame, VideoFrame
+from aiortc import MediaStreamTrack, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -31,6 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.call import protocol
 from server.call.protocol import (
+    Act,
     Answer,
     AvatarInfo,
     Failure,
@@ -46,6 +44,7 @@ from server.call.protocol import (
     Ping,
     Pong,
     Presence,
+    Recalibrate,
     Role,
     RoomState,
     SoundLines,
@@ -55,7 +54,8 @@ from server.call.protocol import (
     ViewerCamera,
     Welcome,
 )
-from tests.client_web.drawing import cells, draw_room, portrait
+from tests.client_web.drawing import cells, portrait
+from tests.client_web.mock_media import RoomTrack, Tone, drain
 
 DIST = Path(__file__).resolve().parents[2] / "client_web" / "dist"
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -72,23 +72,6 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 ME = 1
 """The page's own participant."""
-
-
-class RoomTrack(VideoStreamTrack):
-    """The drawn room as `mock` has it, 512 x 512. The faces turn with the page's camera and blink."""
-
-    def __init__(self, mock: MockServer) -> None:
-        super().__init__()
-        self.camera = ViewerCamera()
-        self._mock = mock
-
-    async def recv(self) -> VideoFrame:
-        await asyncio.sleep(self._mock.pause)
-        pts, time_base = await self.next_timestamp()
-        shown = self._mock.shown(self.camera)
-        frame = VideoFrame.from_ndarray(draw_room(shown, self.camera, pts * float(time_base)), format="rgb24")
-        frame.pts, frame.time_base = pts, time_base
-        return frame
 
 
 class MockServer:
@@ -137,11 +120,19 @@ class MockServer:
         self._listener = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server = uvicorn.Server(uvicorn.Config(self._app(), log_level="warning", ws="websockets-sansio"))
+        config = uvicorn.Config(self._app(), log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def cameras(self) -> list[ViewerCamera]:
         return [message for message in self.received if isinstance(message, ViewerCamera)]
+
+    def moderated(self) -> list[tuple[Act, int]]:
+        return [(message.act, message.participant) for message in self.received if isinstance(message, Moderate)]
+
+    def types(self) -> list[str]:
+        """Names of the messages on the socket, in order."""
+        return [type(message).__name__ for message in self.received if not isinstance(message, ViewerCamera | Ping | Recalibrate)]
 
     def hellos(self) -> list[Hello]:
         return [message for message in self.received if isinstance(message, Hello)]
@@ -273,7 +264,7 @@ class MockServer:
                 if watch:
                     self._sockets[place] = "viewer"
                 else:
-                    self.own = msgspec.structs.replace(self.own, name=name, muted=message.muted)
+                    self.own = msgspec.structs.replace(self.own, name=name or "Guest", muted=message.muted)
                 return self._welcome(place, False)
             case Offer(sdp):
                 return [Answer(await self._answer(sdp, self._sockets[place]))]
@@ -281,6 +272,8 @@ class MockServer:
                 self.own = msgspec.structs.replace(self.own, muted=muted, camera=camera)
                 return [self.room]
             case Moderate(act, number):
+                if self._sockets[place] != "host":
+                    return [Failure("not_allowed", "Only the host may do that; ask the host.", final=False)]
                 self.locked = act == "lock" or (self.locked and act != "unlock")
                 if act == "end":
                     return [Failure("ended", "The host has ended the meeting.")]
@@ -302,7 +295,7 @@ class MockServer:
     async def _answer(self, sdp: str, role: Role) -> str:
         peer = RTCPeerConnection()
         self._peers.add(peer)
-        room = RoomTrack(self)
+        room = RoomTrack(self.shown, lambda: self.pause)
 
         @peer.on("datachannel")
         def opened(channel: RTCDataChannel) -> None:
@@ -310,7 +303,7 @@ class MockServer:
 
         @peer.on("track")
         def arrived(track: MediaStreamTrack) -> None:
-            self._tasks.add(asyncio.ensure_future(_drain(track)))
+            self._tasks.add(asyncio.ensure_future(drain(track)))
 
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
         voices: list[str] = []
@@ -354,23 +347,6 @@ class MockServer:
                 await asyncio.sleep(0.1)
 
         self._tasks.add(asyncio.ensure_future(report()))
-
-
-class Tone(AudioStreamTrack):
-    """A quiet tone of 440 Hz, 8 kHz mono."""
-
-    async def recv(self) -> AudioFrame:
-        frame = await super().recv()
-        wave = 2000 * np.sin(2 * np.pi * 440 / frame.sample_rate * (frame.pts + np.arange(frame.samples)))
-        frame.planes[0].update(wave.astype(np.int16).tobytes())
-        return frame
-
-
-async def _drain(track: MediaStreamTrack) -> None:
-    """Takes what the page sends, so that nothing piles up."""
-    with contextlib.suppress(Exception):
-        while True:
-            await track.recv()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> None:

@@ -15,7 +15,7 @@ export class Announcer {
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
-    this.element = h("div", { class: "announcer" }, this.voice, this.toast);
+    this.element = h("section", { class: "announcer", "aria-label": "Messages" }, this.voice, this.toast);
   }
 
   /** For screen readers only. */

@@ -63,6 +63,8 @@ export class Call {
   private readonly presence: OwnPresence | null;
   private readonly speakers: SpeakerNews;
   private readonly connection = new ConnectionNews();
+  /** Whom the page looks at, -1: everybody. */
+  private focus = -1;
   /** The last sentence on an attempt to connect. */
   private toldAttempt = "";
   private readonly camera: LatestWins<Look>;
@@ -89,7 +91,7 @@ export class Call {
     this.playback = new Playback(this.stage.video, this.sound);
     this.header = new Header(() => this.showPeople(!this.people.isOpen));
     this.people = peoplePanel(seat, session, {
-      lookAt: (id) => this.lookAt(id),
+      lookAt: (id) => this.stage.focus(id),
       invite: () => this.invite(),
       close: () => this.showPeople(false),
     });
@@ -111,6 +113,7 @@ export class Call {
     this.element = h(
       "main",
       { class: "call" },
+      h("h1", { class: "visually-hidden" }, "Call"),
       this.header.element,
       h("section", { class: "scene", "aria-label": "The room", tabindex: -1 }, this.stage.element, this.cover.element, overlay),
       this.people.element,
@@ -217,6 +220,10 @@ export class Call {
 
   private looks(look: Look): void {
     this.camera.push(look);
+    if (look.focus !== this.focus) {
+      this.focus = look.focus;
+      this.options.announcer.say(look.focus >= 0 ? `Looking at ${this.room.nameOf(look.focus)}.` : "Looking at everybody.");
+    }
     this.draw();
   }
 
@@ -357,12 +364,6 @@ export class Call {
   private back(): void {
     if (this.people.isOpen) this.showPeople(false);
     else this.stage.sitDown();
-  }
-
-  private lookAt(participant: number): void {
-    this.stage.focus(participant);
-    const { focus } = this.stage.look;
-    this.options.announcer.say(focus >= 0 ? `Looking at ${this.room.nameOf(focus)}.` : "Looking at everybody.");
   }
 
   private showDevices(): void {

@@ -9,7 +9,7 @@ export class Door {
 
   constructor(tryNow: () => void) {
     this.cover = new Cover(tryNow);
-    this.element = h("main", { class: "door" }, brand(), h("div", { class: "scene", tabindex: -1 }, this.cover.element));
+    this.element = h("main", { class: "door" }, brand(), h("h1", { class: "visually-hidden" }, "Visavis"), h("div", { class: "scene", tabindex: -1 }, this.cover.element));
   }
 
   say(sentence: string, canTry: boolean): void {

@@ -1,6 +1,6 @@
 import type { Quality } from "../quality";
 import type { Room } from "../room";
-import { countSentence } from "../words";
+import { countSentence, watchingSentence } from "../words";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
 
@@ -9,12 +9,13 @@ export class Header {
   readonly element: HTMLElement;
   readonly people: HTMLButtonElement;
   private readonly count = h("span", {});
+  private readonly watching = h("span", { class: "watching" });
   private readonly locked = h("span", { class: "chip", "data-testid": "locked", hidden: true }, icon("lock"), h("span", { class: "chip-word" }, "Locked"));
   private readonly word = h("span", {});
   private readonly quality = h("p", { class: "chip quality", "data-testid": "quality" }, h("span", { class: "dot" }), this.word);
 
   constructor(showPeople: () => void) {
-    this.people = h("button", { type: "button", class: "chip", "data-testid": "people-button", "aria-expanded": "false", "aria-keyshortcuts": "P", hidden: true }, icon("people"), this.count);
+    this.people = h("button", { type: "button", class: "chip", "data-testid": "people-button", "aria-expanded": "false", "aria-keyshortcuts": "P", hidden: true }, icon("people"), h("span", {}, this.count, this.watching));
     this.people.addEventListener("click", showPeople);
     this.element = h("header", { class: "header" }, brand(), h("div", { class: "header-end" }, this.locked, this.people, this.quality));
     this.setQuality("unknown", "connecting");
@@ -28,7 +29,10 @@ export class Header {
 
   setRoom({ state }: Room): void {
     this.people.hidden = state === null;
-    if (state) setText(this.count, countSentence(state.people.length, state.viewers));
+    if (state) {
+      setText(this.count, countSentence(state.people.length));
+      setText(this.watching, watchingSentence(state.viewers));
+    }
     this.locked.hidden = state?.locked !== true;
   }
 }

@@ -25,8 +25,13 @@ function link(kind: "person" | "viewer", title: string, address: string, outcome
     { class: "invite-link" },
     h("label", { for: field.id }, title),
     h("div", { class: "invite-row" }, field, copy),
-    h("p", { class: "soft small", id: `what-${kind}` }, linkSentence(kind, url)),
+    h("p", { class: "soft small", id: `what-${kind}` }, ...unbroken(linkSentence(kind, url), "--host 0.0.0.0")),
   );
+}
+
+/** A sentence in which a command stays in one line. */
+function unbroken(sentence: string, command: string): Node[] {
+  return sentence.split(command).flatMap((text, index) => (index === 0 ? [new Text(text)] : [h("code", {}, command), new Text(text)]));
 }
 
 async function copied(text: string, field: HTMLInputElement): Promise<boolean> {

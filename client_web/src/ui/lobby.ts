@@ -101,15 +101,14 @@ export class Lobby {
       "form",
       { class: "lobby-side" },
       h("h1", { tabindex: -1 }, "Ready to join?"),
-      h("p", { class: "soft" }, "Others see your avatar, never your camera. They hear your microphone."),
+      h("p", { class: "soft" }, "Others see your avatar and hear your microphone. Your camera picture goes to this server only, to move the avatar."),
       this.notice.element,
       this.trouble,
       h("label", { class: "labelled" }, h("span", {}, "Your name"), this.name),
-      this.avatars?.element ?? h("p", { class: "notice", "data-testid": "no-avatars" }, "This server has no avatar yet. Whoever runs it can make one with `visavis enroll`; until then you can watch."),
+      this.avatars?.element ?? noAvatars(),
       this.pickers.element,
       h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
       h("div", { class: "lobby-actions" }, this.joinButton, this.watchButton),
-      h("p", { class: "soft small" }, "Your camera picture goes to this server only, to move your avatar."),
       testLink(),
     );
     form.addEventListener("submit", (event) => {
@@ -161,7 +160,7 @@ export class Lobby {
         "div",
         {},
         ...sentences.map((sentence) => h("p", {}, sentence)),
-        h("p", { class: "soft" }, "You can join all the same."),
+        this.avatars ? h("p", { class: "soft" }, "You can join all the same.") : null,
         curable ? again : null,
       ),
     );
@@ -171,4 +170,10 @@ export class Lobby {
     this.bar.style.transform = `scaleX(${this.meter.level().toFixed(3)})`;
     this.frame = requestAnimationFrame(() => this.meterLoop());
   }
+}
+
+function noAvatars(): HTMLElement {
+  const command = h("code", {}, "visavis enroll");
+  const words = h("p", {}, "This server has no avatar yet. Whoever runs it can make one with ", command, "; until then you can watch.");
+  return h("div", { class: "notice", "data-testid": "no-avatars" }, words);
 }

@@ -1,7 +1,7 @@
 import { FigureReader, type Figures } from "../figures";
 import type { Peer } from "../peer";
 import type { Stats } from "../protocol";
-import { judge, type Quality, SteadyQuality } from "../quality";
+import { isMoving, judge, type Quality, SteadyQuality } from "../quality";
 import type { Room } from "../room";
 import type { Readings } from "./stats_panel";
 
@@ -48,7 +48,7 @@ export class Measurements {
   quality(silence: number): Quality {
     const { room, server, figures, shown, ping } = this;
     const alone = room.isAlone;
-    const moving = alone ? server?.face === true : room.others.some((person) => person.seated && person.camera);
+    const moving = isMoving(room, server);
     const empty = !room.people.some((person) => person.seated);
     return this.steady.settle(judge({ empty, alone, moving, server, figures, shown, ping, silence }), performance.now());
   }

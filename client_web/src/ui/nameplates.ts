@@ -28,12 +28,12 @@ export class Nameplates {
       element.classList.toggle("is-muted", person?.muted === true);
       element.style.left = percent(left + width / 2);
       element.style.top = percent(Math.min(1, top + height));
-      element.style.maxWidth = percent(Math.min(1, Math.max(0.2, width)));
+      element.style.maxWidth = `calc(${percent(Math.min(1, Math.max(0.2, width)))} - 12px)`;
     }
   }
 
   private add(participant: number): Plate {
-    const name = h("span", { class: "plate-name" });
+    const name = h("span", { class: "plate-name", dir: "auto" });
     const element = h("div", { class: "plate", "data-participant": participant }, icon("microphoneOff"), name);
     const plate = { element, name };
     this.plates.set(participant, plate);

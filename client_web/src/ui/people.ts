@@ -1,6 +1,6 @@
 import type { Participant } from "../protocol";
 import type { Room } from "../room";
-import { countSentence } from "../words";
+import { countSentence, factsOf, initialOf, watchingSentence } from "../words";
 import { IconButton } from "./button";
 import { h, setText } from "./dom";
 import { icon } from "./icons";
@@ -47,7 +47,7 @@ export class PeoplePanel {
     delete close.element.dataset.tip; // the edge of the panel would cut it
     this.inviteButton = new IconButton({ id: "people-invite", icon: "link", label: "Invite others", text: "Invite others", look: "primary wide-flat", press: actions.invite });
     this.inviteButton.visible(mayInvite);
-    const end = h("button", { type: "button", class: "button danger", "data-testid": "end" }, "End for everybody");
+    const end = h("button", { type: "button", class: "button danger", "data-testid": "end" }, "End the room");
     end.addEventListener("click", actions.end);
     this.lock.addEventListener("click", () => actions.lock(!this.isLocked));
     this.hostPart = h("div", { class: "people-host", role: "group", "aria-label": "Host" }, this.lock, end);
@@ -86,23 +86,19 @@ export class PeoplePanel {
       if (this.list.children[index] !== row.element) this.list.insertBefore(row.element, this.list.children[index] ?? null);
       this.show(row, person, room, focus);
     }
-    setText(this.count, state ? countSentence(state.people.length, state.viewers) : "Not known at the moment.");
+    setText(this.count, state ? countSentence(state.people.length) + watchingSentence(state.viewers) : "Not known at the moment.");
     this.isLocked = state?.locked === true;
     setText(this.lock, this.isLocked ? "Unlock the room" : "Lock the room");
     this.lock.setAttribute("aria-pressed", String(this.isLocked));
   }
 
   private show(row: Row, person: Participant, room: Room, focus: number): void {
-    const { name, id, muted, camera, seated } = person;
+    const { name, id, muted, seated } = person;
     const isMe = id === room.own;
-    setText(row.initial, name.charAt(0).toUpperCase());
+    setText(row.initial, initialOf(name));
     setText(row.name, name);
     const speaks = room.speaking.includes(id) && !muted;
-    const facts = [
-      isMe ? "you" : "", person.host ? "host" : "", seated ? "" : "avatar is loading", muted ? "muted" : "",
-      camera ? "" : "camera off", speaks ? "speaking" : "",
-    ];
-    setText(row.state, facts.filter(Boolean).join(", "));
+    setText(row.state, factsOf(person, isMe, speaks));
     row.element.classList.toggle("is-speaking", speaks);
     row.muted.toggleAttribute("hidden", !muted);
     row.look.visible(!isMe);
@@ -122,7 +118,7 @@ export class PeoplePanel {
     const look = new IconButton({ id: `look-${id}`, icon: "watchers", label: "Look at", ...tool, press: () => this.actions.lookAt(id) });
     const mute = new IconButton({ id: `mute-${id}`, icon: "microphoneOff", label: "Mute", ...tool, press: () => this.actions.mute(id) });
     const remove = new IconButton({ id: `remove-${id}`, icon: "door", label: "Remove", ...tool, press: () => this.actions.remove(person) });
-    const [initial, name, state] = [h("span", { class: "initial", "aria-hidden": "true" }), h("span", { class: "person-name" }), h("span", { class: "soft small" })];
+    const [initial, name, state] = [h("span", { class: "person-initial", "aria-hidden": "true" }), h("span", { class: "person-name", dir: "auto" }), h("span", { class: "soft small" })];
     const muted = icon("microphoneOff");
     const element = h(
       "li",

@@ -26,7 +26,7 @@ export class StatsPanel {
 
   constructor(private current: StatsMode) {
     const group = (title: string, ...names: string[]): HTMLElement =>
-      h("section", {}, h("h3", {}, title), h("dl", {}, ...names.map((name) => this.row(name))));
+      h("section", {}, h("h2", {}, title), h("dl", {}, ...names.map((name) => this.row(name))));
     this.element.append(
       this.line,
       h(
@@ -34,7 +34,7 @@ export class StatsPanel {
         { class: "stats-full" },
         group("Picture", "Shown", "Rendered", "Resolution", "Codec", "Dropped"),
         group("Network", "Round trip", "Heartbeat", "Receiving", "Sending", "Loss"),
-        h("section", {}, h("h3", {}, "Server, by stage"), this.stages),
+        h("section", {}, h("h2", {}, "Server, by stage"), this.stages),
       ),
     );
     this.mode = current;

@@ -107,6 +107,7 @@ def test_an_avatar_rests_when_no_face_is_seen_and_is_not_drawn_for_nothing(loop:
     easing = loop.shades[first:]
     assert easing == sorted(easing, reverse=True) and len(set(easing)) > 4
     loop.until(lambda: loop.driven == [])
+    loop.listen(0.5)
     before = loop.rendered
     for _ in range(10):
         loop.webcam(10)
@@ -168,3 +169,42 @@ def test_who_leaves_while_pictures_are_drawn_harms_nobody(loop: Running) -> None
         assert loop.line.send(Leave(participant))
     loop.listen(0.2)
     assert loop.thread.is_alive()
+
+
+def test_no_webcam_picture_is_tracked_whose_drive_frame_nobody_would_see(loop: Running) -> None:
+    """Drawing is slow here; each picture that is drawn takes one that is tracked, and none is out of date for long."""
+    loop.pipeline.draw_seconds = 0.1
+    loop.memory.requests.set(1, 2, ViewRequest(orbit=True, yaw=1.0))
+    loop.until(lambda: loop.rendered >= 2)
+    before = loop.rendered
+    steps, step = [], loop.pipeline.step
+    loop.pipeline.step = lambda *args: steps.append(0) or step(*args)  # type: ignore[method-assign, func-returns-value]
+    for count in range(60):
+        loop.webcam(100 + count)
+        loop.listen(0.02)
+    assert 3 <= len(steps) <= (loop.rendered - before) / 2 + 2
+    loop.until(lambda: loop.shades[-1] >= 155)
+
+
+def test_a_person_whom_nobody_sees_is_tracked_all_the_same(loop: Running) -> None:
+    for slot in (0, 1):
+        loop.memory.requests.free(slot)
+    loop.until(lambda: loop.driven == [])
+    for _ in range(40):
+        loop.webcam(200)
+        loop.listen(0.03)
+        if loop.driven == [1]:
+            return
+    raise AssertionError
+
+
+def test_a_hung_picture_does_not_hold_tracking_up(loop: Running) -> None:
+    loop.pipeline.draw_seconds = 1.0
+    loop.webcam(200)
+    loop.listen(0.5)
+    steps, step = [], loop.pipeline.step
+    loop.pipeline.step = lambda *args: steps.append(0) or step(*args)  # type: ignore[method-assign, func-returns-value]
+    for _ in range(20):
+        loop.webcam(150)
+        loop.listen(0.04)
+    assert len(steps) >= 2

@@ -10,7 +10,9 @@ from models.heads.base import HeadModel
 from models.renderer import AvatarRenderer, view_camera
 from models.splat.cpu import CpuRasterizer
 from models.types import Array64, Camera, DriveFrame, Gaussians
-from realtime.room.scene import CELL_PIXELS, Composer, Placed, SceneAvatar
+from realtime.room import seating
+from realtime.room.layout import Layout, ViewRequest
+from realtime.room.scene import Composer, Placed, SceneAvatar
 from realtime.room.seating import about_y
 
 LARGE = 1338.0
@@ -74,10 +76,27 @@ def test_two_stand_beside_each_other_and_the_nearer_hides_the_other(avatar: Scen
 def test_a_small_avatar_has_fewer_gaussians_and_each_drive_frame_moves_all_levels(avatar: SceneAvatar) -> None:
     counts = [len(avatar.gaussians(DRIVE, size)) for size in (LARGE, 600.0, 300.0, 150.0)]
     assert counts == sorted(counts, reverse=True) and counts[-1] < 0.4 * counts[0]
-    small = CELL_PIXELS / 0.007
-    before = avatar.gaussians(DRIVE, small).means.copy()
-    after = avatar.gaussians(DriveFrame.expression(jawOpen=1.0), small).means
-    assert np.abs(after - before).max() > 1e-3
+    for size in (LARGE, 200.0):
+        before = avatar.gaussians(DRIVE, size).means.copy()
+        after = avatar.gaussians(DriveFrame.expression(jawOpen=1.0), size).means
+        assert np.abs(after - before).max() > 1e-3
+    np.testing.assert_array_equal(avatar.gaussians(DRIVE, 200.0).means, before)
+
+
+@pytest.mark.parametrize("people", [2, 3, 4, 8])
+def test_the_picture_of_a_room_keeps_40_db_against_all_gaussians(avatar: SceneAvatar, people: int) -> None:
+    layout = Layout(512, 512)
+    for participant in range(people):
+        layout.join(participant, participant, -10.0)
+    shot, seats = layout.shot(ViewRequest(0), 0.0), layout.seats(0.0)
+    transforms = [t @ seats[p].matrix for p, t in zip(shot.people, shot.arrangement.transforms, strict=True)]
+
+    def picture(pixels_per_metre: float) -> Array64:
+        posed = avatar.gaussians(DRIVE, pixels_per_metre)
+        return drawn(*Composer()([Placed(posed, transform) for transform in transforms], shot.arrangement.camera))
+
+    size = seating.pixels_per_metre(shot.arrangement.cells[0], 512, 512)
+    assert db(picture(size), picture(1e9)) > 40
 
 
 def test_the_composer_makes_room_and_does_not_mix_up_what_it_drew_before(avatar: SceneAvatar) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from models.errors import VisavisError
 from realtime.room.layout import ViewRequest
+from realtime.room.messages import Join
 from realtime.room.process import RoomSetup
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import DEATHS, RoomWorker
@@ -41,6 +42,7 @@ async def test_pictures_follow_the_webcams_and_rest_when_none_comes() -> None:
         assert set(here.worker.times.medians()) == {"decode", "track", "solve", "pose", "splat", "total"}
         await until(lambda: 1 in here.worker.driven)
         await until(lambda: screen.shows(0, 0, 0) and not here.worker.driven)
+        await asyncio.sleep(0.4)
         rested = screen.count
         await asyncio.sleep(0.5)
         assert screen.count <= rested + 1
@@ -124,6 +126,21 @@ async def test_an_avatar_that_ends_the_process_twice_is_put_out_and_the_room_goe
         here.worker.leave(2)
         await until(lambda: here.joined.count(1) == DEATHS + 1)
         await until(lambda: screen.shows(255, 0, 0))
+
+
+async def test_who_comes_and_goes_leaves_no_avatars_waiting_in_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with room() as here:
+        await here.seat(1, RED)
+        line, told = here.worker._line, []
+        send = line.send
+        monkeypatch.setattr(line, "send", lambda message, *more: told.append(message) or send(message, *more))
+        for participant in range(2, 100):
+            here.worker.join(participant, GREEN)
+            here.worker.leave(participant)
+        assert sum(isinstance(message, Join) for message in told) < 10
+        await here.seat(200, GREEN)
+        screen, _ = here.watch(ViewRequest(1))
+        await until(lambda: screen.shows(0, 255, 0))
 
 
 async def test_an_avatar_that_is_none_is_refused_in_one_sentence() -> None:

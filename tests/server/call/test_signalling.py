@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.call.actions import Action, HangUp, MuteVoice, GiveSeat, Send, StartMedia, StopMedia, FreeSeat
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
 from server.call.protocol import (
     VERSION,
     Answer,

@@ -24,7 +24,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[ServerConfig]:
 
     def run(config: ServerConfig, announce: Any) -> None:
         configs.append(config)
-        announce(app.Addresses(*(f"http://localhost/room/{key}" for key in "xyz"), config.host == "127.0.0.1", "a note"))
+        announce(
+            app.Addresses("http://localhost/room/x", "http://a/room/y", "http://a/room/z", config.host == "127.0.0.1", "a note")
+        )
 
     monkeypatch.setattr(app, "run", run)
     monkeypatch.setattr(avatars, "default_folder", lambda: Path("no folder"))

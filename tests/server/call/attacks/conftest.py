@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import pytest
 
@@ -17,6 +18,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     settings = {"max_viewers": 4, "max_rooms": ROOMS, "factory_options": {"grain": 60}}
     with stage(tmp_path_factory.mktemp("stage"), **settings) as running:
         yield running
+        text = running.log.read_text()
+        assert "Traceback" not in text and not any(key in text for key in astuple(running.keys)), text[-3000:]
 
 
 @pytest.fixture(scope="package")

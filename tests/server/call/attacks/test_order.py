@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -21,6 +23,7 @@ from server.call.protocol import (
     ViewerCamera,
     encode,
 )
+from server.call.room import MESSAGE_EVERY
 from server.call.rules import RoomKeys
 from tests.server.call.attacks.offers import offer
 from tests.server.call.attacks.stage import AVATAR_ID, Stage
@@ -28,6 +31,7 @@ from tests.server.call.attacks.visitor import visit
 
 pytestmark = pytest.mark.timeout(60)
 ME = Join("Me", AVATAR_ID)
+FLOOD = 40
 NAMES = {
     "\u202e" * MAX_NAME: "Guest",
     "".join(map(chr, range(MAX_NAME))): "! \" # $ % & '".replace(" ", ""),
@@ -82,3 +86,13 @@ async def test_names_that_cannot_be_seen_and_orders_out_of_proportion_harm_nobod
             state = await visitor.hear(RoomState)
             assert [p.name for p in state.people if p.id == welcome.participant] == [shown]
             assert 0 <= welcome.order < 1000
+
+
+async def test_a_flood_on_one_socket_stays_with_its_sender(server: Stage, other: RoomKeys) -> None:
+    async with visit(server, other.viewer) as visitor:
+        await visitor.join(Join(watch=True))
+        start = time.monotonic()
+        await visitor.say(*[Moderate("lock")] * FLOOD)
+        for _ in range(FLOOD):
+            assert (await visitor.hear(Failure)).code == "not_allowed"
+        assert time.monotonic() - start > 0.9 * FLOOD * MESSAGE_EVERY

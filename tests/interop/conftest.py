@@ -1,0 +1,33 @@
+"""Real WebRTC stacks that are not ours: Chromium, Firefox, werift, and a TURN server. What is not installed is skipped, in words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.client_web.conftest import CHROMIUM, built_page
+from tests.interop import firefox as firefox_bidi
+from tests.interop.chromium import CALL_FLAGS, Chromium
+
+__all__ = ["built_page"]
+
+
+@pytest_asyncio.fixture
+async def chromium_pages(built_page: None) -> AsyncIterator[Chromium]:
+    """A Chromium with a fake camera and microphone."""
+    api = pytest.importorskip("playwright.async_api", reason="playwright, which drives Chromium, is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed (apt-get install chromium): nothing was tried with Chromium")
+    async with api.async_playwright() as playwright:
+        yield Chromium(await playwright.chromium.launch(executable_path=str(CHROMIUM), args=CALL_FLAGS))
+
+
+@pytest_asyncio.fixture
+async def firefox(built_page: None) -> AsyncIterator[firefox_bidi.Firefox]:
+    """A Firefox with a fake camera and microphone."""
+    if firefox_bidi.FIREFOX is None:
+        pytest.skip("Firefox is not installed (apt-get install firefox-esr): nothing was tried with Firefox")
+    async with firefox_bidi.firefox() as running:
+        yield running
