@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from server.call.protocol import IceServer, Join, Role
+from server.call.protocol import IceServer
 from tests.client_web.conftest import CLIENT, built_page, chromium
 from tests.network.bottleneck import Line
-from tests.network.relay import Relay, RelayThread
+from tests.network.relay import Relay
 from tests.network.turn import TurnServer, turn_server
 from tests.server.call.serving import Running, running, until
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnection
 
 from server.benchmarks.call_client import BenchPage
-from server.call.protocol import IceServer, Join
+from server.call.protocol import IceServer
 from tests.interop.chromium import Chromium
 from tests.interop.probe import seen
 from tests.interop.turn_server import TURNSERVER, TurnServer, coturn
-from tests.server.call.serving import Running, running, shows, until
+from tests.server.call.serving import running, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

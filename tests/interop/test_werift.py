@@ -84,7 +84,13 @@ async def werift(node: str, server: Running, codec: str, camera: dict[str, Any])
     """A viewer until the block ends."""
     how = {"url": server.socket, "key": server.key("viewer"), "codec": codec, "camera": camera}
     process = await asyncio.create_subprocess_exec(
-        node, "peer.mjs", json.dumps(how), cwd=FOLDER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20
+        node,
+        "peer.mjs",
+        json.dumps(how),
+        cwd=FOLDER,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 20,
     )
     assert process.stdin is not None and process.stdout is not None
     viewer = WeriftViewer(codec)

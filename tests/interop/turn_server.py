@@ -38,7 +38,11 @@ async def coturn(certificate: Path | None = None, key: Path | None = None) -> As
     assert TURNSERVER is not None
     with TemporaryDirectory() as folder:
         port, tls_port = _free_ports(2)
-        tls = ["--no-tls"] if certificate is None else [f"--cert={certificate}", f"--pkey={key}", f"--tls-listening-port={tls_port}"]
+        tls = (
+            ["--no-tls"]
+            if certificate is None
+            else [f"--cert={certificate}", f"--pkey={key}", f"--tls-listening-port={tls_port}"]
+        )
         process = await asyncio.create_subprocess_exec(
             TURNSERVER, "-n", "--no-cli", "--no-dtls", "--log-file=stdout", f"--pidfile={folder}/pid", f"--userdb={folder}/users",
             f"--listening-ip={HOST}", f"--relay-ip={HOST}", f"--listening-port={port}", "--allow-loopback-peers",
