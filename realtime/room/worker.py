@@ -60,11 +60,12 @@ class RoomWorker:
         """people, views: at the most. Raises `VisavisError` when there is not enough memory."""
         self._setup, self._timeouts = setup, timeouts or SupervisorTimeouts()
         self._memory = RoomMemory(MemoryLayout(people, views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3))
-        self._context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["realtime.room.preload"])
         self._views: dict[int, OpenView] = {}
         self._people: dict[int, Seated] = {}
         self._left: list[int] = []  # participants that the process has still to be told of
-        self._loading: int | None = None  # whose avatar the process has: one, so that none wait there when people come and go
+        self._loading: int | None = None  # the one whose avatar the process loads: none wait there when people come and go
         self._deaths: Counter[int] = Counter()
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
@@ -112,8 +113,7 @@ class RoomWorker:
     @property
     def pid(self) -> int | None:
         """The process's id while it runs."""
-        process = self._process
-        return None if process is None else process.pid
+        return None if (process := self._process) is None else process.pid
 
     # People
 
