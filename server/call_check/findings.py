@@ -12,7 +12,7 @@ LIMIT = 8.0
 """Seconds that one check may take."""
 
 State = Literal["passed", "failed", "untested"]
-SIGNS: dict[State, str] = {"passed": "✓", "failed": "✗", "untested": "–"}
+SIGNS: dict[State, str] = {"passed": "✓", "failed": "✗", "untested": "-"}
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,9 @@ async def greet(socket: ClientConnection, key: str) -> Lobby:
     except ConnectionClosed:
         raise CheckError(SILENT) from None
     except ProtocolError:
-        raise CheckError("the server says what no Visavis of this version says; install the same version here and there") from None
+        raise CheckError(
+            "the server says what no Visavis of this version says; install the same version here and there"
+        ) from None
     if isinstance(answer, Failure):
         raise CheckError(_clause(answer.message))
     if not isinstance(answer, Lobby):
@@ -65,7 +67,9 @@ async def greet(socket: ClientConnection, key: str) -> Lobby:
 
 
 @asynccontextmanager
-async def call(socket: str, key: str, servers: list[IceServer], tls: ssl.SSLContext | None, *, relay: bool) -> AsyncIterator[BenchPage]:
+async def call(
+    socket: str, key: str, servers: list[IceServer], tls: ssl.SSLContext | None, *, relay: bool
+) -> AsyncIterator[BenchPage]:
     """A viewer's connection for media, which is open. Raises `CheckError`, and `NoPlaceError`."""
     ice = RTCConfiguration(
         [RTCIceServer(urls=s.urls, username=s.username or None, credential=s.credential or None) for s in servers],
@@ -75,7 +79,9 @@ async def call(socket: str, key: str, servers: list[IceServer], tls: ssl.SSLCont
     page = BenchPage(socket, key, JOIN, ice=ice, tls=tls)
     try:
         try:
-            async with limited("the relay answers, but does not reach the server; let it send to the server's UDP ports" if relay else BLOCKED):
+            async with limited(
+                "the relay answers, but does not reach the server; let it send to the server's UDP ports" if relay else BLOCKED
+            ):
                 await page.connect()
         except RefusedError as error:
             sentence = _clause(error.failure.message)

@@ -37,7 +37,9 @@ async def check_address(link: RoomLink) -> str:
     except (OSError, UnicodeError):
         raise CheckError(f"the name {link.host} is not known; check the link, and this computer's network") from None
     here = "; a link to this name opens on the server's own machine only" if link.is_local else ""
-    silent = f"{link.host} does not answer at port {link.port}; open TCP port {link.port} in its firewall, or forward it in its router"
+    silent = (
+        f"{link.host} does not answer at port {link.port}; open TCP port {link.port} in its firewall, or forward it in its router"
+    )
     try:
         async with limited(silent):
             _, writer = await asyncio.open_connection(link.host, link.port)
@@ -47,7 +49,9 @@ async def check_address(link: RoomLink) -> str:
             f"--host 0.0.0.0, and check the port{here}"
         ) from None
     except OSError as error:
-        raise CheckError(f"{link.host} cannot be reached ({error.strerror or 'no way there'}); check this computer's network") from None
+        raise CheckError(
+            f"{link.host} cannot be reached ({error.strerror or 'no way there'}); check this computer's network"
+        ) from None
     writer.close()
     return f"{found[0][4][0]} port {link.port} takes connections"
 
@@ -68,7 +72,9 @@ async def check_certificate(link: RoomLink) -> tuple[str, ssl.SSLContext]:
     except ssl.SSLError:
         raise CheckError("no TLS is spoken there; use http:// in the link, or start the server with --tls") from None
     except OSError as error:
-        raise CheckError(f"the connection ended in the TLS handshake ({error.strerror or 'hung up'}); use http:// in the link") from None
+        raise CheckError(
+            f"the connection ended in the TLS handshake ({error.strerror or 'hung up'}); use http:// in the link"
+        ) from None
 
 
 def unverified() -> ssl.SSLContext:
@@ -84,7 +90,9 @@ async def check_page(link: RoomLink, tls: ssl.SSLContext | None) -> str:
     if page.status == 200 and TITLE in page.body:
         return "Visavis serves the room"
     if page.status in (502, 503, 504) and b"make web" not in page.body:
-        raise CheckError(f"a proxy answers with {page.status}; start the Visavis server behind it, or point the proxy to its port")
+        raise CheckError(
+            f"a proxy answers with {page.status}; start the Visavis server behind it, or point the proxy to its port"
+        )
     if not link.secure and await _speaks_tls(link):
         raise CheckError(HTTPS)
     health = await _get(link, "/healthz", tls)

@@ -6,18 +6,18 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.errors import VisavisError
 from server import cli
+from server.benchmarks.call_client import BenchPage
 from server.call.protocol import IceServer
 from server.call_check import findings, media, relays, web
 from server.call_check.findings import CheckError, Finding
-from server.call_check.link import RoomLink, read_link
+from server.call_check.link import read_link
 from server.call_check.run import check_call, summary, works
 from tests.network.bottleneck import Line
 from tests.network.relay import Relay, shaped_socket
@@ -123,10 +123,12 @@ async def test_blocked_udp_is_said_and_a_relay_goes_around_it(pages: Path, monke
         with pytest.raises(CheckError, match="no UDP packet gets through; open the server's UDP ports"):
             async with media.call(narrow, server.key("viewer"), [], None, relay=False):
                 pass
-        async with turn_server(relay._address) as turn:
-            async with media.call(server.socket, server.key("viewer"), [turn.ice("tcp")], None, relay=True) as page:
-                assert await media.check_sending(page)
-        assert turn.allocations == 1
+        async with turn_server(relay._address) as turn, _relayed(server, turn) as page:
+            assert await media.check_sending(page) and turn.allocations == 1
+
+
+def _relayed(server: Running, turn: TurnServer) -> AbstractAsyncContextManager[BenchPage]:
+    return media.call(server.socket, server.key("viewer"), [turn.ice("tcp")], None, relay=True)
 
 
 async def test_a_server_without_ports_for_media_fails_with_its_words(pages: Path) -> None:
@@ -191,27 +193,6 @@ async def test_a_relay_without_tls_is_said() -> None:
     async with listening(saying(b"SSH-2.0-OpenSSH_9.6\r\n")) as port:
         with pytest.raises(CheckError, match="no TLS is spoken"):
             await relays.check_ice_server(IceServer([f"turns:127.0.0.1:{port}"], "user", "secret"))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("http://h:1/room/k", RoomLink(False, "h", 1, "k")),
-        (" https://h/room/a%20b/?autojoin=1#x\n", RoomLink(True, "h", 443, "a b")),
-        ("http://[::1]/connection-test/k", RoomLink(False, "::1", 80, "k")),
-        *((wrong, None) for wrong in (
-            "", "h/room/secret", "ftp://h/room/secret", "http:///room/secret", "http://h/", "http://h/room/", "http://h/call/secret",
-            "http://h/room/a/secret", "http://h:x/room/secret", "http://[::1/room/secret", "http://h:99999/room/secret",
-        )),
-    ],
-)  # fmt: skip
-def test_a_link_is_read_or_refused_in_a_sentence(text: str, expected: RoomLink | None) -> None:
-    if expected is not None:
-        assert read_link(text) == expected
-        return
-    with pytest.raises(VisavisError, match="a room's link such as") as error:
-        read_link(text)
-    assert "secret" not in str(error.value)
 
 
 def test_the_command_prints_a_line_each_and_fails_without_a_call(
