@@ -109,6 +109,10 @@ COVERED_BY: dict[str, str] = {
     "tests/packaging/test_wheel.py": "server.call.page_folder",
     "tests/server/benchmarks/test_live.py": "server.benchmarks.webcam_clip",
     "tests/server/call/attacks/test_viewers.py": "server.benchmarks.call_client",
+    "tests/server/call_check/test_run.py": (
+        "server.call_check.findings server.call_check.media server.call_check.relays server.call_check.web "
+        "server.commands.doctor_call"
+    ),
     "tests/server/call/test_aiortc_fixes.py": "server.call.ice",
     "tests/server/call/test_app.py": "server.call.addresses",
     "tests/server/call/test_avatar_kept.py": "server.call.avatars",

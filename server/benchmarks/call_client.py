@@ -1,8 +1,9 @@
-"""A page without a browser, for measurements and tests: joins a room over the real socket and real WebRTC."""
+"""A page without a browser, for measurements, tests and `visavis doctor --call`: joins a room over the real socket and real WebRTC."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -94,13 +95,17 @@ class BenchPage:
         voices: int = 1,
         resume: str = "",
         cookie: str = "",
+        ice: RTCConfiguration | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """url: 'ws://host:port/ws'. join: how to come in; with the first avatar when it names none. voices: sound lines.
-        cookie: 'name=value', which came with the page."""
+        cookie: 'name=value', which came with the page. ice: of the peer connection; none but own addresses when left out. tls: for
+        'wss://'."""
         self._cookie = {"Cookie": cookie} if cookie else None
         self._url, self._hello, self._how = url, Hello(key, resume), join or Join()
         self._webcam, self._microphone, self._voices = webcam, microphone, voices
-        self.pc = RTCPeerConnection(RTCConfiguration([], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._tls = tls
+        self.pc = RTCPeerConnection(ice or RTCConfiguration([], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("track", self._on_track)
         self.channel: Any = None
         self.open = asyncio.Event()
@@ -159,7 +164,7 @@ class BenchPage:
 
     async def enter(self) -> None:
         """To the `Welcome`. Raises `RefusedError`."""
-        self.socket = await connect(self._url, max_size=None, additional_headers=self._cookie)
+        self.socket = await connect(self._url, max_size=None, additional_headers=self._cookie, ssl=self._tls)
         await self.tell(self._hello)
         first = await self._next(Lobby, Welcome)
         if isinstance(first, Lobby):

@@ -67,7 +67,10 @@ class _Client:
             if self._allocation is not None and number in self._allocation.channels:
                 self._allocation.transport.sendto(data[4 : 4 + length], self._allocation.channels[number])
             return
-        message = stun.parse_message(data)
+        try:
+            message = stun.parse_message(data)
+        except (ValueError, struct.error):
+            return  # none of ours
         if message.message_class == stun.Class.INDICATION and self._allocation is not None:
             self._allocation.transport.sendto(message.attributes["DATA"], message.attributes["XOR-PEER-ADDRESS"])
         elif message.message_method == stun.Method.BINDING:
