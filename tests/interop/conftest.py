@@ -1,4 +1,4 @@
-"""Real WebRTC stacks that are not ours: Chromium, Firefox, werift, and a TURN server. What is not installed is skipped, in words."""
+"""WebRTC that is not ours: Chromium, Firefox, werift, and a TURN server. What is not installed is skipped, in words."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class WeriftViewer:
         self.told: dict[str, dict[str, Any]] = {}
         self.voices: set[str] = set()
         self.states: list[str] = []
-        self._decoder = av.CodecContext.create(codec.lower(), "r")
+        self._decoder: Any = av.CodecContext.create(codec.lower(), "r")
 
     async def read(self, lines: asyncio.StreamReader) -> None:
         """Until the viewer ends."""
@@ -84,7 +84,13 @@ async def werift(node: str, server: Running, codec: str, camera: dict[str, Any])
     """A viewer until the block ends."""
     how = {"url": server.socket, "key": server.key("viewer"), "codec": codec, "camera": camera}
     process = await asyncio.create_subprocess_exec(
-        node, "peer.mjs", json.dumps(how), cwd=FOLDER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 20
+        node,
+        "peer.mjs",
+        json.dumps(how),
+        cwd=FOLDER,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 20,
     )
     assert process.stdin is not None and process.stdout is not None
     viewer = WeriftViewer(codec)
