@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from aiortc import RTCIceCandidate
 from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
@@ -57,11 +58,13 @@ class MediaLine:
 
 @dataclass(frozen=True)
 class CheckedOffer:
-    """sdp: to give to aiortc. lines: the sections of sound and video, in order. data: whether a data channel is wanted."""
+    """sdp: to give to aiortc. lines: the sections of sound and video, in order. data: whether a data channel is wanted.
+    candidates: the page's addresses, from whichever section."""
 
     sdp: str
     lines: tuple[MediaLine, ...]
     data: bool
+    candidates: tuple[RTCIceCandidate, ...] = ()
 
 
 def check_offer(sdp: str) -> CheckedOffer:
@@ -82,6 +85,7 @@ def check_offer(sdp: str) -> CheckedOffer:
     if len({section.rtp.muxId for section in media}) != len(media):
         raise ProtocolError("a mid of its own was expected for each section of the offer (RFC 8843, 7.1), two have the same")
     lines: list[MediaLine] = []
+    candidates: dict[tuple[str, int], RTCIceCandidate] = {}
     for section in media:
         if section.kind not in ("audio", "video", "application"):
             raise ProtocolError("sound, video and data were expected in the offer, something else came")
@@ -91,11 +95,15 @@ def check_offer(sdp: str) -> CheckedOffer:
         for credential in (section.ice.usernameFragment, section.ice.password):
             if credential is None or _CREDENTIAL.fullmatch(credential) is None:
                 raise ProtocolError("an offer with an ICE user and password was expected (RFC 8839, 5.4), none is there")
+        for candidate in section.ice_candidates:
+            candidate.sdpMid = section.rtp.muxId
+            candidates.setdefault((candidate.ip, candidate.port), candidate)
         if section.kind != "application":
             kind: Kind = "audio" if section.kind == "audio" else "video"
             way = section.direction or "sendrecv"
             lines.append(MediaLine(kind, way in ("sendrecv", "sendonly"), way in ("sendrecv", "recvonly")))
-    return CheckedOffer(text, tuple(lines), any(section.kind == "application" for section in media))
+    data = any(section.kind == "application" for section in media)
+    return CheckedOffer(text, tuple(lines), data, tuple(candidates.values()))
 
 
 def _bounded(sdp: str) -> list[str]:

@@ -127,6 +127,8 @@ class RoomPeer:
         picture = self._add_lines(pc, offer)
         try:
             await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+            for candidate in offer.candidates:  # aiortc takes those of a bundle's last section; they are in the first (RFC 8843)
+                await pc.addIceCandidate(candidate)
             answer = await pc.createAnswer()
             if picture is not None and answer is not None:
                 self._own_encoders(pc, picture, answer.sdp)

@@ -32,14 +32,16 @@ class TurnServer:
 
 
 @asynccontextmanager
-async def coturn(certificate: Path) -> AsyncIterator[TurnServer]:
-    """A TURN server until the block ends. certificate: PEM file of certificate and key."""
+async def coturn(certificate: Path, relay: str = HOST) -> AsyncIterator[TurnServer]:
+    """A TURN server until the block ends. certificate: PEM file of certificate and key. relay: the address that it lends; to
+    loopback it sends from loopback only."""
     assert TURNSERVER is not None
     with TemporaryDirectory() as folder:
         port, tls_port = _free_ports(2)
         process = await asyncio.create_subprocess_exec(
             TURNSERVER, "-n", "--no-cli", "--no-dtls", "--log-file=stdout", f"--pidfile={folder}/pid", f"--userdb={folder}/users",
-            f"--listening-ip={HOST}", f"--relay-ip={HOST}", f"--listening-port={port}", "--allow-loopback-peers",
+            f"--listening-ip={HOST}", f"--relay-ip={relay}", f"--listening-port={port}",
+            *(["--allow-loopback-peers"] if relay == HOST else []),
             "--lt-cred-mech", f"--user={USER}:{CREDENTIAL}", "--realm=visavis",
             f"--cert={certificate}", f"--pkey={certificate}", f"--tls-listening-port={tls_port}",
             cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,

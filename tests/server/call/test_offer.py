@@ -45,6 +45,18 @@ async def test_hidden_addresses_are_left_out_and_real_ones_stay() -> None:
     assert all(line in offer.sdp for line in real)
 
 
+async def test_addresses_are_read_from_whichever_section_has_them() -> None:
+    sections = (await real_offer(("video", "recvonly"), ("audio", "recvonly"))).split("m=")
+    bare = ["\r\n".join(line for line in section.split("\r\n") if "candidate" not in line) for section in sections]
+    for holder in range(1, len(sections)):
+        mixed = [sections[i] if i == holder else bare[i] for i in range(len(sections))]
+        found = check_offer("m=".join(mixed)).candidates
+        mid = SessionDescription.parse("m=".join(sections)).media[holder - 1].rtp.muxId
+        assert len(found) == sections[holder].count("a=candidate:") > 0 and {c.sdpMid for c in found} == {mid}
+    once = {(c.ip, c.port) for c in check_offer("m=".join(sections)).candidates}
+    assert len(once) == len(check_offer("m=".join(sections)).candidates), "each address once"
+
+
 @pytest.mark.parametrize("text", ["", "v=0", "hello", "\0", "m=video", "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"])
 def test_what_is_no_offer_is_refused(text: str) -> None:
     with pytest.raises(ProtocolError) as error:
