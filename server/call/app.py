@@ -60,7 +60,7 @@ HEADERS = {
 
 NO_ROOM = "There is no room at this address; ask for a new link."
 NOTHING = "There is nothing at this address."
-NO_TEST = "The connection test needs a room: open a room's link and choose \"Connection test\" there."
+NO_TEST = 'The connection test needs a room: open a room\'s link and choose "Connection test" there.'
 NO_HOST = "Only a host may make rooms: a host's key was expected as bearer token."
 HOME = "This is a Visavis server; open the address that it printed when it started."
 """No way from here to a room: behind a proxy that keeps nothing of the request, everybody is "localhost"."""
