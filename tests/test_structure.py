@@ -20,8 +20,8 @@ LARGE_FUNCTIONS = {
 }
 """At most five functions over the limits."""
 
-ENTRIES = ("server.cli", "server.commands.")
-"""Where a user comes in: the command line, whose verb `serve` starts the endpoints."""
+ENTRIES = ("server.cli", "server.commands.", "realtime.room.preload")
+"""Where a user comes in: the command line, whose verb `serve` starts the endpoints; and what a room's process begins with."""
 SCRIPTS = {
     "models.heads.bake": "python -m: makes the head asset that ships",
     "models.tracking.tracker_bias_bake": "python -m: makes the tracker's asset that ships",

@@ -44,8 +44,9 @@ WATCH = """(options) => {
     return connect.call(this, target, ...rest);
   };
 }"""
-"""Keeps the page's peer connections, data channels and sockets, and listens to what goes to the loudspeakers. options: `configuration` overrides the page's
-RTCConfiguration, `codec` is the only one that it offers for video (a MIME type), `avatar` is the id of the one that it takes."""
+"""Keeps the page's peer connections, data channels and sockets, and listens to what goes to the loudspeakers. options:
+`configuration` overrides the page's RTCConfiguration; `codec` is the only one that it offers for video (a MIME type); `avatar` is
+the id of the one that it takes."""
 
 READ = """async () => {
   const { connections, sockets, listener } = globalThis.interop ?? { connections: [], sockets: [] };
@@ -61,7 +62,8 @@ READ = """async () => {
   }
   const all = (type, kind) => stats.filter((entry) => entry.type === type && (!kind || entry.kind === kind));
   const byId = (id) => stats.find((entry) => entry.id === id) ?? {};
-  const pair = all('candidate-pair').find(({ nominated, state, selected }) => nominated && state === 'succeeded' && selected !== false);
+  const isUsed = ({ nominated, state, selected }) => nominated && state === 'succeeded' && selected !== false;
+  const pair = all('candidate-pair').find(isUsed);
   const video = document.querySelector('[data-testid=avatar]');
   if (video?.videoWidth) {
     const context = new OffscreenCanvas(1, 1).getContext('2d');
@@ -90,8 +92,9 @@ READ = """async () => {
     relay: byId(pair?.localCandidateId).relayProtocol,
   });
 }"""
-"""JSON of one moment. color: of the picture's middle; loudness: 0 to 1, of all voices mixed; energy: of the voices that were decoded;
-decoded: pictures; voices: sound lines that carry something; transports: DTLS transports; messages: on the data channel; local, remote, relay: of the candidate pair."""
+"""JSON of one moment. color: of the picture's middle; loudness: 0 to 1, of all voices mixed; energy: of the voices that were
+decoded; decoded: pictures; voices: sound lines that carry something; transports: DTLS transports; messages: on the data channel;
+local, remote, relay: of the candidate pair."""
 
 WAIT = 30.0
 """Seconds for a page to come as far as expected."""

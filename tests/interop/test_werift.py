@@ -1,4 +1,4 @@
-"""werift, WebRTC written in TypeScript, as a viewer without a browser (werift/peer.mjs)."""
+"""werift, WebRTC written in TypeScript, without a browser: as a viewer and as a participant (werift/peer.mjs)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ import pytest
 
 from server.call.protocol import Join
 from tests.fakes import flat_color
+from tests.interop.scenario import avatar_id
 from tests.server.call.serving import Running, running, until
 from tests.server.call.test_call import Tone
 
@@ -47,8 +48,8 @@ def node() -> str:
     return found
 
 
-class WeriftViewer:
-    """What the viewer has told so far. picture: the newest. told: the server's last message of each
+class WeriftPage:
+    """What the peer has told so far. picture: the newest. told: the server's last message of each
     type. voices: media lines on which sound came. states: of the peer connection."""
 
     def __init__(self, codec: str) -> None:
@@ -56,10 +57,10 @@ class WeriftViewer:
         self.told: dict[str, dict[str, Any]] = {}
         self.voices: set[str] = set()
         self.states: list[str] = []
-        self._decoder = av.CodecContext.create(codec.lower(), "r")
+        self._decoder: Any = av.CodecContext.create(codec.lower(), "r")
 
     async def read(self, lines: asyncio.StreamReader) -> None:
-        """Until the viewer ends."""
+        """Until the peer ends."""
         async for line in lines:
             match json.loads(line):
                 case {"frame": frame}:
@@ -80,9 +81,10 @@ class WeriftViewer:
 
 
 @asynccontextmanager
-async def werift(node: str, server: Running, codec: str, camera: dict[str, Any]) -> AsyncIterator[WeriftViewer]:
-    """A viewer until the block ends."""
-    how = {"url": server.socket, "key": server.key("viewer"), "codec": codec, "camera": camera}
+async def werift(node: str, server: Running, codec: str, avatar: str, camera: dict[str, Any]) -> AsyncIterator[WeriftPage]:
+    """A participant, or a viewer without an avatar, until the block ends."""
+    key = server.key("person" if avatar else "viewer")
+    how = {"url": server.socket, "key": key, "codec": codec, "avatar": avatar, "camera": camera}
     process = await asyncio.create_subprocess_exec(
         node,
         "peer.mjs",
@@ -93,10 +95,10 @@ async def werift(node: str, server: Running, codec: str, camera: dict[str, Any])
         limit=1 << 20,
     )
     assert process.stdin is not None and process.stdout is not None
-    viewer = WeriftViewer(codec)
-    reading = asyncio.create_task(viewer.read(process.stdout))
+    page = WeriftPage(codec)
+    reading = asyncio.create_task(page.read(process.stdout))
     try:
-        yield viewer
+        yield page
     finally:
         process.stdin.close()
         try:
@@ -107,13 +109,16 @@ async def werift(node: str, server: Running, codec: str, camera: dict[str, Any])
         await reading
 
 
-@pytest.mark.parametrize("codec", ["VP8", "H264"])
-async def test_a_viewer_sees_hears_and_looks_around(node: str, codec: str) -> None:
+@pytest.mark.parametrize(("codec", "avatar"), [("VP8", "me"), ("H264", "me"), ("VP8", "")])
+async def test_werift_sees_hears_and_looks_around_and_sends_as_much(node: str, codec: str, avatar: str) -> None:
     async with running() as server, server.page("host", Join("Ada"), microphone=Tone()) as ada:
         camera = {"orbit": True, "focus": ada.welcome.participant, "yaw": YAW}
-        async with werift(node, server, codec, camera) as viewer:
-            await until(lambda: viewer.shows(server.brightness, YAW) and viewer.voices and {"pong", "stats"} <= set(viewer.told))
-            assert viewer.states[-1] == "connected"
-            assert set(viewer.told["sound_lines"]["lines"]) == viewer.voices
-            assert [p["name"] for p in viewer.told["room_state"]["people"]] == ["Ada"]
-            assert viewer.told["labels"]["labels"][0]["participant"] == ada.welcome.participant
+        async with werift(node, server, codec, avatar and avatar_id(server, avatar), camera) as page:
+            await until(lambda: page.shows(server.brightness, YAW) and page.voices and {"pong", "stats"} <= set(page.told))
+            assert page.states[-1] == "connected"
+            assert set(page.told["sound_lines"]["lines"]) == page.voices
+            assert [p["name"] for p in page.told["room_state"]["people"]] == ["Ada", "werift"][: 1 + bool(avatar)]
+            assert page.told["labels"]["labels"][0]["participant"] == ada.welcome.participant
+            if avatar:
+                own = page.told["welcome"]["participant"]
+                await until(lambda: own in server.room.worker.driven and ada.voices.get(own, 0) > 1000)

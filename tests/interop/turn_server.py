@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import shutil
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,10 +20,10 @@ START = 20.0
 
 
 class TurnServer:
-    """Where it listens. certificate: PEM file that clients of TLS have to trust; None without TLS."""
+    """Where it listens."""
 
-    def __init__(self, port: int, tls_port: int, certificate: Path | None) -> None:
-        self._port, self._tls_port, self.certificate = port, tls_port, certificate
+    def __init__(self, port: int, tls_port: int) -> None:
+        self._port, self._tls_port = port, tls_port
 
     def ice_server(self, transport: str) -> IceServer:
         """As RTCIceServer. transport: udp, tcp or tls."""
@@ -33,36 +32,29 @@ class TurnServer:
 
 
 @asynccontextmanager
-async def coturn(certificate: Path | None = None, key: Path | None = None) -> AsyncIterator[TurnServer]:
-    """A TURN server until the block ends."""
+async def coturn(certificate: Path, relay: str = HOST) -> AsyncIterator[TurnServer]:
+    """A TURN server until the block ends. certificate: PEM file of certificate and key. relay: the address that it lends; to
+    loopback it sends from loopback only."""
     assert TURNSERVER is not None
     with TemporaryDirectory() as folder:
         port, tls_port = _free_ports(2)
-        tls = (
-            ["--no-tls"]
-            if certificate is None
-            else [f"--cert={certificate}", f"--pkey={key}", f"--tls-listening-port={tls_port}"]
-        )
         process = await asyncio.create_subprocess_exec(
             TURNSERVER, "-n", "--no-cli", "--no-dtls", "--log-file=stdout", f"--pidfile={folder}/pid", f"--userdb={folder}/users",
-            f"--listening-ip={HOST}", f"--relay-ip={HOST}", f"--listening-port={port}", "--allow-loopback-peers",
-            "--lt-cred-mech", f"--user={USER}:{CREDENTIAL}", "--realm=visavis", *tls,
+            f"--listening-ip={HOST}", f"--relay-ip={relay}", f"--listening-port={port}",
+            *(["--allow-loopback-peers"] if relay == HOST else []),
+            "--lt-cred-mech", f"--user={USER}:{CREDENTIAL}", "--realm=visavis",
+            f"--cert={certificate}", f"--pkey={certificate}", f"--tls-listening-port={tls_port}",
             cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
             async with asyncio.timeout(START):
-                for listening in (port, *([tls_port] if certificate else [])):
+                for listening in (port, tls_port):
                     await _reachable(listening)
-            yield TurnServer(port, tls_port, certificate)
+            yield TurnServer(port, tls_port)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-
-
-def trusting(certificate: Path) -> ssl.SSLContext:
-    """A client's TLS that believes this certificate only."""
-    return ssl.create_default_context(cafile=str(certificate))
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,15 +1,17 @@
-// A viewer of a room without a browser: protocol 2 over `ws`, media by werift (WebRTC written in TypeScript).
+// In a room without a browser: protocol 2 over `ws`, media by werift (WebRTC written in TypeScript).
 //
-//   node peer.mjs '{"url": "ws://...", "key": "...", "codec": "VP8", "camera": {...}}'
+//   node peer.mjs '{"url": "ws://...", "key": "...", "codec": "VP8", "avatar": "...", "camera": {...}}'
+//
+// With an avatar it is a participant, who sends back what comes: the picture as webcam, the first voice as microphone.
 //
 // Writes one JSON object a line: {"frame": base64} for each encoded picture from the first keyframe on, {"told": message} for what the
 // server said, {"state": ...} of the peer connection, {"voice": mid} for the first packet on each line of sound. Ends with its input.
 import { createInterface } from "node:readline";
-import { H264RtpPayload, RTCPeerConnection, useH264, useOPUS, useVP8, Vp8RtpPayload } from "werift";
+import { H264RtpPayload, MediaStreamTrack, RTCPeerConnection, useH264, useOPUS, useVP8, Vp8RtpPayload } from "werift";
 import WebSocket from "ws";
 
 const SOUND_LINES = 7;
-const { url, key, codec, camera } = JSON.parse(process.argv[2]);
+const { url, key, codec, avatar, camera } = JSON.parse(process.argv[2]);
 const codecs = { VP8: [useVP8, Vp8RtpPayload], H264: [useH264, H264RtpPayload] };
 const [useCodec, Payload] = codecs[codec];
 
@@ -27,10 +29,13 @@ channel.stateChanged.subscribe((state) => {
 });
 channel.onMessage.subscribe((data) => write({ told: JSON.parse(data.toString()) }));
 
-const video = pc.addTransceiver("video", { direction: "recvonly" });
+const [webcam, microphone] = avatar ? [new MediaStreamTrack({ kind: "video" }), new MediaStreamTrack({ kind: "audio" })] : [];
+const video = pc.addTransceiver(webcam ?? "video", { direction: webcam ? "sendrecv" : "recvonly" });
+if (microphone) pc.addTransceiver(microphone, { direction: "sendonly" });
 video.onTrack.subscribe((track) => {
   let parts = [], fragment, begun = false;
   track.onReceiveRtp.subscribe((packet) => {
+    webcam?.writeRtp(packet.clone());
     const read = Payload.deSerialize(packet.payload, fragment);
     fragment = read.fragment;
     begun ||= read.isKeyframe;
@@ -43,12 +48,15 @@ video.onTrack.subscribe((track) => {
 });
 for (let line = 0; line < SOUND_LINES; line++) {
   const sound = pc.addTransceiver("audio", { direction: "recvonly" });
-  sound.onTrack.subscribe((track) => track.onReceiveRtp.once(() => write({ voice: sound.mid })));
+  sound.onTrack.subscribe((track) => {
+    track.onReceiveRtp.once(() => write({ voice: sound.mid }));
+    track.onReceiveRtp.subscribe((packet) => microphone?.writeRtp(packet.clone()));
+  });
 }
 
 async function heard(message) {
   write({ told: message });
-  if (message.type === "lobby") say({ type: "join", watch: true });
+  if (message.type === "lobby") say({ type: "join", name: "werift", avatar, watch: !avatar });
   if (message.type === "welcome") {
     await pc.setLocalDescription(await pc.createOffer());
     if (pc.iceGatheringState !== "complete") await pc.iceGatheringStateChange.watch((state) => state === "complete");

@@ -24,6 +24,7 @@ from server.call import rooms
 from server.call.protocol import (
     Answer,
     Failure,
+    FromPage,
     Join,
     Labels,
     Lobby,
@@ -214,6 +215,26 @@ async def test_a_page_that_falls_silent_is_let_go_and_its_place_is_free() -> Non
         await silent.socket.wait_closed()
         async with server.page("person") as next_one:
             await until(lambda: shows(next_one, server.brightness))
+
+
+class BundledPage(BenchPage):
+    """Names its address as browsers do, in the first section of the bundle (RFC 8843); aiortc repeats it in each."""
+
+    ADDRESS = "198.51.100.7"
+
+    async def tell(self, message: FromPage) -> None:
+        if isinstance(message, Offer):
+            lines = [line for line in message.sdp.splitlines() if "candidate" not in line]
+            first = next(i for i, line in enumerate(lines) if line.startswith("a=mid:"))
+            lines.insert(first, f"a=candidate:1 1 udp 1 {self.ADDRESS} 50000 typ host")
+            message = Offer("\r\n".join(lines) + "\r\n")
+        await super().tell(message)
+
+
+async def test_the_server_tries_the_address_that_a_bundle_names_once() -> None:
+    async with running() as server, BundledPage(server.socket, server.key("viewer")):
+        ice = next(iter(server.room._peers.values()))._pc.getTransceivers()[0].receiver.transport.transport
+        assert BundledPage.ADDRESS in {candidate.ip for candidate in ice.getRemoteCandidates()}
 
 
 async def test_a_page_that_closes_without_a_word_is_noticed_before_its_heartbeat_is_missed() -> None:
