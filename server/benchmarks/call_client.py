@@ -20,6 +20,7 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamEr
 from av.video.frame import PictureType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from server.call import aiortc_fixes
 from server.call.protocol import (
@@ -134,7 +135,14 @@ class BenchPage:
         """All the way in. Raises `RefusedError`."""
         await self.enter()
         await self.offer()
-        await self.open.wait()
+        await self.until_open()
+
+    async def until_open(self) -> None:
+        """Until the data channel is open. Raises `RefusedError` when the server hangs up instead."""
+        while not self.open.is_set():
+            if self.socket.state is State.CLOSED:
+                raise RefusedError(self.said.get(Failure, Failure("internal", "The server hung up.")))
+            await asyncio.sleep(0.005)
 
     async def leave(self, *, bye: bool = True) -> None:
         """Leave the room; without `bye` as a page that vanishes."""

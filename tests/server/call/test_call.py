@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -177,9 +177,13 @@ async def _refusal(page: BenchPage) -> Failure:
 
 
 async def test_an_avatar_that_cannot_be_shown_is_told_in_one_sentence() -> None:
-    async with running(avatars={"broken": fake_avatar(fault="refuse")}) as server, server.page("person") as page:
+    async with running(avatars={"broken": fake_avatar(fault="refuse")}) as server:
+        page = server.page("person")
+        with suppress(RefusedError):  # told while it still connects, or after
+            await page.connect()
         await until(lambda: Failure in page.said)
         assert page.said[Failure].code == "avatar" and "this is none" in page.said[Failure].message
+        await page.leave()
 
 
 async def test_each_room_is_for_itself_and_begins_when_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +262,7 @@ async def test_an_offer_that_cannot_be_answered_is_one_sentence_and_may_be_mende
                 pass
             assert failure.code == "media" and not failure.final and "\n" not in failure.message
         await page.offer()
-        await page.open.wait()
+        await page.until_open()
         assert page.said[Answer].sdp and page.pc.signalingState == "stable"
         await page.leave()
 
