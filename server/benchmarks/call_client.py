@@ -1,4 +1,5 @@
-"""A page without a browser, for measurements, tests and `visavis doctor --call`: joins a room over the real socket and real WebRTC."""
+"""A page without a browser, for measurements, tests and `visavis doctor --call`: joins a room over the real socket and real
+WebRTC."""
 
 from __future__ import annotations
 
@@ -99,8 +100,8 @@ class BenchPage:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """url: 'ws://host:port/ws'. join: how to come in; with the first avatar when it names none. voices: sound lines.
-        cookie: 'name=value', which came with the page. ice: of the peer connection; none but own addresses when left out. tls: for
-        'wss://'."""
+        cookie: 'name=value', which came with the page. ice: of the peer connection; only own addresses when left out.
+        tls: for 'wss://'."""
         self._cookie = {"Cookie": cookie} if cookie else None
         self._url, self._hello, self._how = url, Hello(key, resume), join or Join()
         self._webcam, self._microphone, self._voices = webcam, microphone, voices

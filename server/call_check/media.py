@@ -19,6 +19,10 @@ from server.call.protocol import Bye, Failure, Hello, IceServer, Join, Lobby, Pi
 from server.call_check.findings import CheckError, limited
 from server.call_check.link import RoomLink
 
+MAX_SAID = 1 << 20
+"""Bytes of a message of the server's."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds that the socket has to close in good order."""
 JOIN = Join("Connection test", watch=True)
 NO_PLACE = ("full", "busy", "locked")
 SILENT = "the server takes the socket but says nothing; start it again, and let a proxy before it pass messages on"
@@ -26,6 +30,8 @@ BLOCKED = (
     "no UDP packet gets through; open the server's UDP ports in its firewall (--ice-ports says which), or add a TURN server with "
     "--ice-servers"
 )
+
+UNRELAYED = "the relay answers, but does not reach the server; let it send to the server's address and UDP ports"
 
 
 class NoPlaceError(Exception):
@@ -37,7 +43,7 @@ async def signalling(link: RoomLink, tls: ssl.SSLContext | None) -> AsyncIterato
     """The open socket. Raises `CheckError`."""
     try:
         async with limited("the socket does not open; let a proxy before the server pass WebSockets on at /ws"):
-            socket = await connect(link.socket, ssl=tls, max_size=1 << 20, proxy=None)
+            socket = await connect(link.socket, ssl=tls, max_size=MAX_SAID, close_timeout=CLOSE_TIMEOUT, proxy=None)
     except (InvalidHandshake, InvalidMessage, ConnectionClosed, OSError, EOFError):
         raise CheckError("no WebSocket opens at /ws; let a proxy before the server pass WebSockets on there") from None
     try:
@@ -79,10 +85,11 @@ async def call(
     page = BenchPage(socket, key, JOIN, ice=ice, tls=tls)
     try:
         try:
-            async with limited(
-                "the relay answers, but does not reach the server; let it send to the server's UDP ports" if relay else BLOCKED
-            ):
-                await page.connect()
+            async with limited("the server does not answer the offer; look at its log, and at its TURN servers"):
+                await page.enter()
+                await page.offer()
+            async with limited(UNRELAYED if relay else BLOCKED):
+                await page.open.wait()
         except RefusedError as error:
             sentence = _clause(error.failure.message)
             raise (NoPlaceError if error.failure.code in NO_PLACE else CheckError)(sentence) from None

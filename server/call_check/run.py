@@ -129,7 +129,8 @@ def summary(findings: list[Finding]) -> str:
     if works(findings):
         relayed = any(finding.check.startswith(RELAYED) and finding.state == "passed" for finding in findings)
         also = f"; for others, mend this: {failed[0].check}: {failed[0].text}" if failed and not relayed else ""
-        return f"calls work from this machine{' through the relay' if relayed else ''}{also}"
+        plain = any(finding.check == CERTIFICATE and finding.state == "untested" for finding in findings)
+        return f"calls work from this machine{' through the relay' if relayed else ''}{f'; but it is {PLAIN}' if plain else also}"
     if failed:
         return f"calls do not work from this machine; first mend this: {failed[-1].check}: {failed[-1].text}"
     return next((finding.text for finding in findings if finding.state == "untested"), "nothing was tested")

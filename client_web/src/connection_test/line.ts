@@ -3,7 +3,7 @@ import { type Answer, encode, type Failure, type Lobby, type Message, VERSION, t
 import { understand } from "../understand";
 
 /** Milliseconds for the socket to open, and for each answer. */
-const ANSWER_LIMIT = 6_000;
+const ANSWER_LIMIT = 8_000;
 const NAME = "Connection test";
 
 type Downward = Lobby | Welcome | Answer;
