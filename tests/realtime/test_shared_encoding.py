@@ -15,6 +15,7 @@ from aiortc import RTCPeerConnection
 from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtpPacket, is_rtcp
+from av import VideoFrame
 
 from realtime import shared_encoding
 from realtime.encoder import LiveVp8Encoder
@@ -68,7 +69,11 @@ class Page:
         for packet in packets:
             parts.append(vp8_depayload(packet.payload))
             if packet.marker:
-                pictures += [f.to_ndarray() for f in decoder.decode(JitterFrame(b"".join(parts), packet.timestamp))]
+                pictures += [
+                    f.to_ndarray()
+                    for f in decoder.decode(JitterFrame(b"".join(parts), packet.timestamp))
+                    if isinstance(f, VideoFrame)
+                ]
                 parts = []
         assert len(pictures) == len(stamps)
         return pictures
