@@ -16,6 +16,7 @@ from server.benchmarks.call_client import BenchPage
 from server.call.certificate import FILE, self_signed
 from server.call.protocol import IceServer
 from tests.interop.chromium import Chromium
+from tests.interop.firefox import Firefox
 from tests.interop.probe import seen
 from tests.interop.turn_server import HOST, TURNSERVER, TurnServer, coturn
 from tests.server.call.serving import running, until
@@ -23,10 +24,13 @@ from tests.server.call.serving import running, until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 
-def own_address() -> str | None:
-    """Of this machine, IPv4, that others may reach."""
+def own_address() -> str:
+    """Of this machine, IPv4, that others may reach. Skips the test where there is none."""
     found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
-    return next((ip for ip in found if not ip.startswith(("127.", "169.254."))), None)
+    own = next((ip for ip in found if not ip.startswith(("127.", "169.254."))), None)
+    if own is None:
+        pytest.skip("this machine has no address but loopback: nothing was tried through a relay with one")
+    return own
 
 
 TRANSPORTS = ["udp", "tcp", "tls"]
@@ -70,17 +74,26 @@ async def test_chromium_behind_a_relay(turn: TurnServer, chromium_pages: Chromiu
 async def test_chromium_and_the_server_each_behind_a_relay(chromium_pages: Chromium, certificate: Path) -> None:
     """As where the server has no public address. coturn refuses to send to loopback, the server's only address of its own: so the
     server has to try the page's relay from its own relay, or neither lets the other in."""
-    relay = own_address()
-    if relay is None:
-        pytest.skip("this machine has no address but loopback: nothing was tried from relay to relay")
     async with (
-        coturn(certificate, relay) as turn,
+        coturn(certificate, own_address()) as turn,
         running(ice_servers=(turn.ice_server("udp"),), ice_addresses=(HOST,)) as server,
         chromium_pages.page(configuration={"iceTransportPolicy": "relay"}) as page,
     ):
         await page.open(server.addresses.viewer + "?autojoin=1")
         moment = await seen(page, lambda m: m["phase"] == "live" and m["messages"] > 0)
         assert (moment["local"], moment["remote"]) == ("relay", "relay")
+
+
+@pytest.mark.e2e
+async def test_firefox_behind_a_relay(firefox: Firefox, certificate: Path) -> None:
+    """Firefox uses no TURN server on loopback, and believes no self-signed certificate."""
+    async with coturn(certificate, own_address()) as turn, running(ice_servers=(turn.ice_server("udp"),)) as server:
+        for transport in ("udp", "tcp"):
+            servers = [msgspec.to_builtins(turn.ice_server(transport))]
+            async with firefox.page(configuration={"iceTransportPolicy": "relay", "iceServers": servers}) as page:
+                await page.open(server.addresses.viewer + "?autojoin=1")
+                moment = await seen(page, lambda m: m["phase"] == "live" and m["messages"] > 0)
+                assert (moment["local"], moment["relay"]) == ("relay", transport)
 
 
 class RelayPage(BenchPage):

@@ -120,6 +120,11 @@ it.each([
   expect(check?.text).not.toContain("secret");
 });
 
+it("says of a relay over TLS that it may be the certificate", () => {
+  play(test, { relay: { kind: "path", outcome: NO_RELAY } }, { relays: [{ ...TURN, urls: ["turns:[::1]:443"] }] });
+  expect(test.of("relay")[0]).toMatchObject({ title: "Relay over TLS ([::1]:443)", text: expect.stringMatching(/certificate .* port 443 \(TCP\)/) });
+});
+
 it.each([
   [{ packets: 3, isReady: true }, "decode"],
   [{ packets: 0, isReady: false }, "makes no pictures yet"],

@@ -99,8 +99,10 @@ export function relayFailed(outcome: PathOutcome, server: IceServer): string {
   if (code === 486 || code === 508) return `The relay has no place left (error ${code}): raise its quota or wait.`;
   if (code === 701 && /lookup/i.test(words)) return `The name ${host} is not known: correct the relay's address on the Visavis server.`;
   if (code >= 300 && code < 700) return `The relay refuses to help (error ${code}): look at its log.`;
-  const tls = transport === "TLS" ? ", with a certificate that browsers trust" : "";
-  return `Nothing answers at ${host}: start the TURN server there${tls}, or open port ${port} (${transport === "UDP" ? "UDP" : "TCP"}) in its firewall.`;
+  if (transport === "TLS") {
+    return `No TLS connection to ${host} comes about: give the TURN server a certificate that browsers trust, or open port ${port} (TCP) in its firewall.`;
+  }
+  return `Nothing answers at ${host}: start the TURN server there, or open port ${port} (${transport}) in its firewall.`;
 }
 
 export function relayTitle(server: IceServer): string {
