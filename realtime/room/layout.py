@@ -44,8 +44,8 @@ class ViewRequest:
         )  # fmt: skip
 
     def snapped(self) -> ViewRequest:
-        """To a degree and a centimetre: what a camera that rests may be moved to, so that those who look from nearly the same place
-        share a picture."""
+        """To a degree and a centimetre: what a camera that rests may be moved to, so that those who look from nearly the same
+        place share a picture."""
         yaw, pitch = (math.radians(round(math.degrees(angle))) for angle in (self.yaw, self.pitch))
         return replace(self, yaw=yaw, pitch=pitch, distance=round(self.distance, 2))
 
