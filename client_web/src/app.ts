@@ -54,7 +54,7 @@ export class App {
       made: ({ id, name }) => {
         preferences.avatar = id;
         this.remember();
-        if (!isDialogOpen()) this.announcer.show(`Your avatar ${name} is ready.`);
+        if (!isDialogOpen()) this.announcer.show(`Your avatar is ready: ${name}.`);
       },
     });
     document.body.append(this.announcer.element);

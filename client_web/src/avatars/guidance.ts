@@ -58,7 +58,7 @@ export function hintOf({ inside, outside, contrast, sides, blown, sharpness, mot
   if (face?.count === 0) return "no-face";
   if (face && face.count > 1) return "several";
   if (inside < 34 || (inside < 60 && contrast < 16)) return "dark";
-  if (outside > 150 && outside > 2.4 * inside && contrast < 32) return "backlit";
+  if (outside > 150 && outside > 2.4 * inside && contrast < 22) return "backlit";
   if (blown > 0.2) return "bright";
   if (face && face.height < 0.55) return "closer";
   if (face && face.height > 1.1) return "further";

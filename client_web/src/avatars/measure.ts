@@ -100,7 +100,7 @@ function eachInOval(width: number, height: number, visit: (index: number, x: num
   for (let y = 0; y < height; y++) {
     const part = (2 * (y + 0.5)) / height - 1;
     const half = (Math.sqrt(1 - part * part) * width) / 2;
-    for (let x = Math.ceil(width / 2 - half); x < width / 2 + half; x++) if (x >= 0 && x < width) visit(y * width + x, x, y);
+    for (let x = Math.ceil((width - 1) / 2 - half); x <= (width - 1) / 2 + half; x++) visit(y * width + x, x, y);
   }
 }
 

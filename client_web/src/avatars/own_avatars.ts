@@ -74,8 +74,15 @@ export class OwnAvatars {
     if (this.token !== "") this.events.account(this.token);
   }
 
+  /** Stops what is being made. */
+  async cancel(): Promise<void> {
+    await this.enrollment.cancel();
+    if (this.token !== "") await this.refresh();
+  }
+
   private follow(): void {
     const { making } = this.enrollment;
+    if (making.state === "failed" && this.token !== "") void this.refresh();
     if (making.state === "done") {
       this.events.made(making.avatar);
       this.events.account(this.token);

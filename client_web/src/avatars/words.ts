@@ -1,4 +1,5 @@
 /** What the page says about making avatars. No DOM. */
+import { MAX_NAME } from "../protocol";
 import { asSentence } from "../words";
 import type { Avatar } from "./api";
 import type { Making } from "./enrollment";
@@ -62,12 +63,12 @@ export function makingLine(making: Making): string {
   return `Making…${part}`;
 }
 
-const HEIC = /\.(heic|heif|avif|tiff?|jpe?g|png|webp)$/i;
+const PICTURES = /\.(heic|heif|avif|tiff?|jpe?g|png|webp)$/i;
 export const MAX_PHOTO = 24 * 1024 * 1024;
 
 /** Why a file cannot be the photo; empty: it can. Browsers do not know the type of every kind of picture. */
 export function fileTrouble(file: { name: string; type: string; size: number }): string {
-  const isPicture = file.type === "" ? HEIC.test(file.name) : file.type.startsWith("image/") && file.type !== "image/svg+xml";
+  const isPicture = file.type === "" ? PICTURES.test(file.name) : file.type.startsWith("image/") && file.type !== "image/svg+xml";
   if (!isPicture) return "A photo was expected (JPEG, PNG, HEIC, WebP): choose another file.";
   if (file.size === 0) return "This file is empty: choose another one.";
   return file.size > MAX_PHOTO ? "This photo is larger than 24 MB: choose a smaller one." : "";
@@ -77,7 +78,8 @@ export function fileTrouble(file: { name: string; type: string; size: number }):
 export function newName(person: string, taken: string[]): string {
   const base = person.trim() || "My avatar";
   for (let i = 1; ; i++) {
-    const name = i === 1 ? base : `${base} ${i}`;
+    const end = i === 1 ? "" : ` ${i}`;
+    const name = base.slice(0, MAX_NAME - end.length) + end;
     if (!taken.includes(name)) return name;
   }
 }

@@ -30,7 +30,7 @@ export class AvatarPicker {
     h("span", { class: "make-sign", "aria-hidden": "true" }, icon("portrait")),
     h("span", { class: "make-card-words" }, this.makeWords, h("span", { class: "make-card-more" }, "Look into the camera once, and it moves as you do.")),
   );
-  private readonly manage = h("button", { type: "button", class: "manage", "data-testid": "manage-avatars", hidden: true }, "Manage");
+  private readonly manage = h("button", { type: "button", class: "button manage", "data-testid": "manage-avatars", hidden: true }, "Manage");
   private readonly among = h("p", { class: "soft small among" }, "Or take one of these:");
 
   /** `enrolls`: whether avatars can be made here. */
@@ -40,7 +40,7 @@ export class AvatarPicker {
   ) {
     this.makeButton.addEventListener("click", actions.make);
     this.manage.addEventListener("click", actions.manage);
-    this.element = h("fieldset", { class: "avatars" }, h("legend", {}, "Your avatar"), this.manage, this.makeButton, this.among, this.row);
+    this.element = h("fieldset", { class: "avatars" }, h("legend", {}, "Your avatar"), h("div", { class: "avatar-tools" }, this.makeButton, this.manage), this.among, this.row);
     this.setOwn({ newcomer: true, making: "" });
   }
 

@@ -153,8 +153,9 @@ export class Lobby {
 
   private makeAvatar(): void {
     this.choose();
-    this.dialog = new MakeDialog(this.own, this.media, this.name.value.trim(), () => {
+    this.dialog = new MakeDialog(this.own, this.media, this.name.value.trim(), (used) => {
       this.dialog = null;
+      if (used) this.joinButton.focus();
       if (this.element.isConnected) void this.media.start();
     });
   }

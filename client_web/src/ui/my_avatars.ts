@@ -14,6 +14,7 @@ export class MyAvatars {
   private readonly outcome = h("p", { class: "outcome", role: "status", "data-testid": "own-outcome" });
   private readonly addresses: string[] = [];
   private readonly pictures = new Map<string, string>();
+  private queue: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly own: OwnAvatars,
@@ -50,7 +51,7 @@ export class MyAvatars {
     field.addEventListener("change", () => {
       const text = field.value.trim();
       if (text === "") field.value = name;
-      else if (text !== name) void this.change(avatar, { name: text }, `It is called ${text} now.`);
+      else if (text !== name) this.change(avatar, { name: text }, `It is called ${text} now.`);
     });
     field.addEventListener("keydown", ({ key }) => {
       if (key === "Enter") field.blur();
@@ -58,21 +59,20 @@ export class MyAvatars {
     const share = h("input", { type: "checkbox", role: "switch", checked: shared, "data-testid": `own-share-${id}` });
     share.addEventListener("change", () => {
       const told = share.checked ? `Everybody on this server can take ${name} now.` : `${name} is only yours now.`;
-      void this.change(avatar, { shared: share.checked }, told);
+      this.change(avatar, { shared: share.checked }, told);
     });
     const save = new IconButton({ id: `own-save-${id}`, icon: "save", label: `Download ${name}`, look: "round quiet tip-left", press: () => void this.export(avatar) });
     const erase = new IconButton({ id: `own-erase-${id}`, icon: "erase", label: `Erase ${name}`, look: "round quiet danger tip-left", press: () => this.confirmErase(avatar) });
     const ready = state === "ready";
     save.enabled(ready);
-    const facts = ready ? h("label", { class: "switch" }, share, h("span", {}, "Share with everybody on this server")) : h("p", { class: "soft small" }, stateWords(state));
-    return h("li", { class: "own-row" }, this.picture(avatar), h("div", { class: "own-words" }, field, facts), h("div", { class: "own-tools" }, save.element, erase.element));
+    const facts = ready ? h("label", { class: "switch own-facts" }, share, h("span", {}, "Share with everybody on this server")) : h("p", { class: "soft small own-facts" }, stateWords(state));
+    return h("li", { class: "own-row" }, this.picture(avatar), field, facts, h("div", { class: "own-tools" }, save.element, erase.element));
   }
 
   private picture({ id, name, state }: Avatar): HTMLElement {
     const known = this.pictures.get(id);
-    if (known !== undefined) return picture(name, known);
-    const frame = h("span", { class: "own-picture" }, picture(name, ""));
-    if (state === "ready") void this.load(id, name, frame);
+    const frame = h("div", { class: "own-picture" }, picture(name, known ?? ""));
+    if (known === undefined && state === "ready") void this.load(id, name, frame);
     return frame;
   }
 
@@ -87,10 +87,13 @@ export class MyAvatars {
     }
   }
 
-  private async change(avatar: Avatar, change: { name?: string; shared?: boolean }, told: string): Promise<void> {
-    await this.try(() => this.own.api.change(avatar, change), told);
-    await this.own.touched();
-    this.draw();
+  /** One change after the other, each of what the one before has left. */
+  private change(avatar: Avatar, change: { name?: string; shared?: boolean }, told: string): void {
+    this.queue = this.queue.then(async () => {
+      await this.try(async () => Object.assign(avatar, await this.own.api.change(avatar, change)), told);
+      await this.own.touched();
+      this.draw();
+    });
   }
 
   private async export({ id, name }: Avatar): Promise<void> {

@@ -15,20 +15,21 @@ export class MakeDialog {
   private readonly dialog: HTMLDialogElement;
   private step: Step | null = null;
   private photo: Photo | null = null;
+  private used = false;
 
   constructor(
     private readonly own: OwnAvatars,
     private readonly media: LocalMedia,
     private readonly name: string,
-    /** The camera is free again. */
-    closed: () => void,
+    /** The camera is free again. `used`: the new avatar is what somebody wants to join with. */
+    closed: (used: boolean) => void,
   ) {
     this.dialog = openWorkDialog("Make your avatar", "make-avatar", "make-dialog", this.body);
     this.dialog.addEventListener("close", () => {
       this.step?.close();
       this.step = null;
       this.own.enrollment.reset();
-      closed();
+      closed(this.used);
     });
     if (own.enrollment.making.state === "idle") this.takePhoto();
     else this.showProgress();
@@ -46,7 +47,7 @@ export class MakeDialog {
 
   private askDetails(photo: Photo): void {
     this.photo = photo;
-    const taken = (this.own.all ?? []).map(({ name }) => name);
+    const taken = (this.own.all ?? []).flatMap(({ name, state }) => (state === "ready" ? [name] : []));
     this.place(new DetailsStep(photo, this.name, newName(this.name, taken), { again: () => this.takePhoto(), make: (order) => this.make(order) }));
   }
 
@@ -60,10 +61,13 @@ export class MakeDialog {
       new ProgressStep(this.own, this.photo, {
         again: () => this.takePhoto(),
         cancel: () => {
-          void this.own.enrollment.cancel();
+          void this.own.cancel();
           this.takePhoto();
         },
-        use: () => this.dialog.close(),
+        use: () => {
+          this.used = true;
+          this.dialog.close();
+        },
       }),
     );
   }

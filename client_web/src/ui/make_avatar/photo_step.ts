@@ -2,6 +2,7 @@ import { HINTS, type Hint } from "../../avatars/guidance";
 import { openCamera, PortraitEye } from "../../avatars/camera";
 import { fileTrouble } from "../../avatars/words";
 import type { LocalMedia } from "../../media";
+import { explain, type Trouble, whichBrowser } from "../../media_errors";
 import { h, setText } from "../dom";
 import { icon } from "../icons";
 import { CameraPreview } from "../preview";
@@ -77,10 +78,10 @@ export class PhotoStep implements Step {
   private async open(): Promise<void> {
     await this.media.lendCamera();
     const opened = await openCamera(this.media.choices.device.video);
-    if (!(opened instanceof MediaStreamTrack)) return this.fail(opened.sentence);
-    if (this.closed) return opened.stop();
+    if (this.closed) return opened instanceof MediaStreamTrack ? opened.stop() : undefined;
+    if (!(opened instanceof MediaStreamTrack)) return this.fail(opened);
     this.track = opened;
-    opened.onended = () => this.fail("Your camera was disconnected: connect it again, or choose a photo.");
+    opened.onended = () => this.fail(explain("lost", ["video"], whichBrowser(navigator.userAgent)));
     this.card.dataset.state = "live";
     this.preview.show(opened);
     this.eye.start();
@@ -89,24 +90,28 @@ export class PhotoStep implements Step {
   /** The camera was switched off in the lobby: nobody turns it on by surprise. */
   private offerCamera(): void {
     this.card.dataset.state = "off";
-    const use = h("button", { type: "button", class: "button", "data-testid": "use-camera" }, "Use the camera");
-    use.addEventListener("click", () => {
-      use.remove();
-      delete this.card.dataset.state;
-      setText(this.trouble, "");
-      void this.open().then(() => this.focus());
-    });
-    this.trouble.replaceChildren(h("span", {}, "Your camera is off."), use);
+    this.trouble.replaceChildren(h("span", {}, "Your camera is off."), this.openButton("Use the camera"));
   }
 
-  private fail(sentence: string): void {
+  private openButton(text: string): HTMLElement {
+    const button = h("button", { type: "button", class: "button", "data-testid": "use-camera" }, text);
+    button.addEventListener("click", () => {
+      delete this.card.dataset.state;
+      this.trouble.replaceChildren();
+      this.take.hidden = false;
+      void this.open().then(() => this.focus());
+    });
+    return button;
+  }
+
+  private fail({ cause, sentence }: Trouble): void {
     this.stopCounting();
     this.eye.stop();
     this.take.disabled = true;
     this.card.dataset.state = "off";
-    this.choose.classList.add("primary");
     this.take.hidden = true;
-    this.trouble.replaceChildren(icon("cameraOff"), h("span", {}, sentence));
+    const again = cause === "insecure" ? "" : this.openButton("Ask again");
+    this.trouble.replaceChildren(icon("cameraOff"), h("span", {}, sentence), again);
   }
 
   private hinted(hint: Hint): void {
