@@ -89,7 +89,7 @@ def test_from_the_camera_to_the_call_with_the_own_avatar(open_page: Callable[...
     page.wait_for_selector(by("progress-spoken", "Finding the shape of your head"), state="attached")
     page.wait_for_selector(by("made", "Your avatar is ready"))
     page.wait_for_selector(by("notes", "The hair covers an ear"))
-    page.wait_for_function("document.querySelector('[data-testid=made-picture]')?.naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('[data-testid=made-picture]')?.naturalWidth > 0")
     page.click(by("use"))
     page.wait_for_selector("[data-testid=avatar-own1]:checked")
     page.wait_for_selector("[data-testid=manage-avatars]:visible")
@@ -177,7 +177,7 @@ def test_it_is_made_while_one_goes_on_and_can_be_stopped(open_page: Callable[...
 def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Callable[..., Page], known: MockServer) -> None:
     page = open_page("/room/x-person", script=KNOWN)
     page.click(by("manage-avatars"))
-    page.wait_for_function("document.querySelectorAll('[data-testid=own-avatars] img').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=own-avatars] img').length === 2")
     page.fill(by("own-name-one"), "Best")
     page.keyboard.press("Enter")
     page.wait_for_selector(by("own-outcome", "It is called Best now."))
