@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -9,6 +11,9 @@ from models.errors import VisavisError
 
 LEAST, MOST = 10, 256
 """Characters."""
+AT_ONCE = 2
+"""Hashes made at the same time: each takes 64 MB and a core, which calls need more."""
+_turns = threading.BoundedSemaphore(AT_ONCE)
 _hasher = PasswordHasher()
 _NOBODYS = _hasher.hash("a password that nobody has")
 
@@ -17,12 +22,14 @@ def hashed(password: str) -> str:
     """What is kept of a password. Raises `VisavisError` for one that is too short or too long."""
     if not LEAST <= len(password) <= MOST:
         raise VisavisError(f"a password of {LEAST} to {MOST} characters was expected, one of {len(password)} came")
-    return _hasher.hash(password)
+    with _turns:
+        return _hasher.hash(password)
 
 
 def matches(password: str, kept: str | None) -> bool:
     """Whether it is the password; takes as long for an account that does not exist."""
     try:
-        return _hasher.verify(kept or _NOBODYS, password[:MOST]) and kept is not None
-    except (VerificationError, InvalidHashError):
+        with _turns:
+            return _hasher.verify(kept or _NOBODYS, password[:MOST]) and kept is not None
+    except (VerificationError, InvalidHashError, UnicodeError):
         return False
