@@ -1,7 +1,8 @@
-"""Passwords: argon2id (RFC 9106) with the library's current parameters."""
+"""Passwords: argon2id (RFC 9106) with the parameters of OWASP's Password Storage Cheat Sheet, which leave the cores to calls."""
 
 from __future__ import annotations
 
+import secrets
 import threading
 
 from argon2 import PasswordHasher
@@ -12,10 +13,10 @@ from models.errors import VisavisError
 LEAST, MOST = 10, 256
 """Characters."""
 AT_ONCE = 2
-"""Hashes made at the same time: each takes 64 MB and a core, which calls need more."""
+"""Hashes made at the same time."""
 _turns = threading.BoundedSemaphore(AT_ONCE)
-_hasher = PasswordHasher()
-_NOBODYS = _hasher.hash("a password that nobody has")
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_NOBODYS = _hasher.hash(secrets.token_urlsafe())
 
 
 def hashed(password: str) -> str:
@@ -30,6 +31,6 @@ def matches(password: str, kept: str | None) -> bool:
     """Whether it is the password; takes as long for an account that does not exist."""
     try:
         with _turns:
-            return _hasher.verify(kept or _NOBODYS, password[:MOST]) and kept is not None
+            return _hasher.verify(kept or _NOBODYS, password[:MOST]) and bool(kept)
     except (VerificationError, InvalidHashError, UnicodeError):
         return False

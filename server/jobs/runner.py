@@ -122,9 +122,8 @@ class Runner:
         while not stopping.is_set():
             job = None
             try:
+                self._clean()
                 job = self._queue.take(self._name)
-                if job is None:
-                    self._clean()
             except Exception as error:  # a database or a store that is locked or restarted
                 log.warning("the queue cannot be used now (%s)", type(error).__name__)
             if job is None:

@@ -90,14 +90,14 @@ def sqlite_url(folder: Path) -> str:
 
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
-    pool = {"pool_size": 8, "max_overflow": CONNECTIONS - 8}
+    options = {"pool_size": 8, "max_overflow": CONNECTIONS - 8, "hide_parameters": True}  # names are no part of an error
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, **pool)
+        return create_engine(parsed, pool_pre_ping=True, **options)
     if not parsed.database or parsed.database == ":memory:":
         raise ArgumentError("a file")
     _make_file(Path(parsed.database))
     # The driver leaves transactions to us: it would begin them late, and commit before it changes a table.
-    engine = create_engine(parsed, connect_args={"timeout": BUSY, "isolation_level": None}, **pool)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY, "isolation_level": None}, **options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
