@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,9 @@ class FileStore:
         if self._cipher is not None:
             nonce = secrets.token_bytes(NONCE)
             data = MAGIC + nonce + self._cipher.encrypt(nonce, data, name.encode())
+        self._put(path, data)
+
+    def _put(self, path: str, data: bytes) -> None:
         with _explained("a file cannot be kept"):
             if self._is_local:
                 Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -82,6 +85,10 @@ class FileStore:
 
     def read(self, name: str, most: int = 1 << 28) -> bytes:
         """A file's bytes. Raises `StorageError` where there is none, it is larger than `most`, or it was altered."""
+        return self._opened(name, self.stored(name, most))
+
+    def stored(self, name: str, most: int = 1 << 28) -> bytes:
+        """A file as it lies in the store, encrypted where a key was given. Raises `StorageError`."""
         path = self._path(name) + self._suffix
         with _explained("a file of the store cannot be read"):
             if not self._system.exists(path):
@@ -89,6 +96,29 @@ class FileStore:
             if int(self._system.size(path) or 0) > most + len(MAGIC) + NONCE + TAG:
                 raise StorageError("a file of the store is larger than anything that was put there; look at the store")
             data: bytes = self._system.cat_file(path)
+        return data
+
+    def write_stored(self, name: str, data: bytes) -> None:
+        """Keep what `stored` gave. Raises `StorageError`, also when it was encrypted with another key."""
+        self._opened(name, data)
+        self._put(self._path(name) + self._suffix, data)
+
+    def take_over(self, old: FileStore) -> int:
+        """Bring files that were kept in the same place with another key, or without one, under this store's key; returns how
+        many. Raises `StorageError`; what was not brought is as it was, so this can be run again."""
+        count = 0
+        for name in self.names():
+            try:
+                self.read(name)
+            except StorageError:
+                self.write(name, old.read(name))
+                count += 1
+            if old._suffix != self._suffix:
+                with _explained("a file cannot be erased"), suppress(FileNotFoundError):
+                    self._system.rm(self._path(name) + old._suffix)
+        return count
+
+    def _opened(self, name: str, data: bytes) -> bytes:
         if self._cipher is None:
             return data
         body = data[len(MAGIC) + NONCE :]

@@ -133,7 +133,7 @@ def test_the_export_holds_all_that_is_ones_own_and_nothing_else(server: Api) -> 
 
 @pytest.mark.parametrize("photo", ["waits", "kept"])
 def test_who_erases_themselves_leaves_nothing(server: Api, photo: str) -> None:
-    ada, headers = server.person("member", name="A name to erase", login="login-to-erase")
+    _, headers = server.person("member", name="A name to erase", login="login-to-erase")
     other, _ = server.person()
     if photo == "kept":
         avatar = server.made(headers, subject="A subject to erase", keep_photo="true")

@@ -131,6 +131,7 @@ def test_the_audit_log_tells_who_did_what_without_names(server: Api) -> None:
     server.client.delete(f"/api/people/{eve}", headers=admin)
     log = server.client.get("/api/audit", headers=admin).json()
     assert [(e["actor"], e["act"], e["object"]) for e in reversed(log)] == [
-        (eve, "avatar.enroll", avatar), (ada, "avatar.download", avatar), (ada, "avatar.erase", avatar), (ada, "person.erase", eve),
+        (eve, "avatar.enroll", avatar), (ada, "avatar.download", avatar), (ada, "avatar.erase", avatar),
+        (ada, "person.erase", eve),
     ]  # fmt: skip
     assert "Ada" not in str(log) and "Eve" not in str(log)

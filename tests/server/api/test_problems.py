@@ -54,7 +54,8 @@ def test_a_body_that_cannot_be_read_is_a_problem(server: Api, body: bytes) -> No
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (OperationalError("SECRET", {}, Exception("SECRET")), 503), (TimeoutError("SECRET"), 503), (StaleDataError("SECRET"), 409),
+        (OperationalError("SECRET", {}, Exception("SECRET")), 503), (TimeoutError("SECRET"), 503),
+        (StaleDataError("SECRET"), 409),
         (IntegrityError("SECRET", {}, Exception("SECRET")), 409), (DataError("SECRET", {}, Exception("SECRET")), 422),
         (OSError(28, "SECRET"), 503), (RuntimeError("SECRET"), 500),
     ],
