@@ -87,6 +87,8 @@ class MockServer:
         self.accepting = True
         self.knows_seats = True
         """Whether a resume token is known; not after a restart."""
+        self.silent = False
+        """Takes a socket and a hello, and does not answer."""
         self.blocked = False
         """Answers, but no media get through, as behind a firewall."""
         self.pause = 0.0
@@ -251,6 +253,8 @@ class MockServer:
     async def _answers(self, place: WebSocket, message: FromPage) -> list[ToPage]:
         match message:
             case Hello(key):
+                if self.silent:
+                    return []
                 role: Role = "viewer" if key.endswith("viewer") else "person" if key.endswith("person") else "host"
                 if self.failure:
                     return [self.failure]

@@ -25,14 +25,21 @@ def test_a_lost_connection_and_a_restart_lead_back_to_the_same_seat(open_page: C
     page.wait_for_selector(by("join"))
     page.check(by("avatar-cleo"))
     enter(page)
-    mock.accepting = False
+    mock.silent = True
     mock.drop()
     page.wait_for_selector(by("toast", "Reconnecting"))
     announced(page, "Reconnecting")
     assert page.inner_text(by("quality")).strip() == "Lost"
-    mock.accepting = True
+    until(page, lambda: len(mock.hellos()) == 2)
+    page.wait_for_timeout(1_000)  # a younger attempt is not begun anew
+    mock.silent = False
+    page.focus(f"{by('toast')} {by('try-now')}")
+    page.keyboard.press("Enter")
+    until(page, lambda: len(mock.hellos()) == 3)
     phase(page, "live")
     page.wait_for_function(PICTURE_PLAYS)
+    page.wait_for_selector(by("try-now"), state="hidden")
+    assert page.evaluate("document.activeElement.className") == "scene", "the focus is not lost with the button"
     assert mock.hellos()[-1].resume == "mock-token"
     assert len(mock.joins()) == 1, "the server knew the seat"
     page.click(by("camera"))
@@ -91,8 +98,14 @@ def test_a_socket_that_closes_does_not_end_the_media(open_page: Callable[..., Pa
 
 
 def test_media_that_are_blocked_are_told_from_a_server_that_is_away(open_page: Callable[..., Page], mock: MockServer) -> None:
-    mock.accepting, mock.blocked = False, True
+    mock.silent = mock.blocked = True
     page = open_page("/room/x-viewer?autojoin=1", permissions=[], clock=True)
+    until(page, lambda: len(mock.hellos()) == 1)
+    assert not page.is_visible(by("try-now"))
+    page.clock.fast_forward(5_000)
+    page.wait_for_selector(by("cover", "has not answered yet"))
+    mock.silent = mock.accepting = False
+    page.click(by("try-now"))
     page.wait_for_selector(by("cover", "The server cannot be reached. Trying again"))
     mock.accepting = True
     until(page, lambda: any(isinstance(message, Offer) for message in mock.received))
@@ -102,8 +115,37 @@ def test_media_that_are_blocked_are_told_from_a_server_that_is_away(open_page: C
     page.wait_for_selector(by("cover", "a firewall may block UDP"))
     phase(page, "connecting")
     mock.blocked = False
-    page.clock.fast_forward(15_000)  # this attempt is given up, and the next one gets through
+    page.click(by("try-now"))
     phase(page, "live")
+
+
+def test_a_picture_that_does_not_come_is_explained_and_asked_for_again(open_page: Callable[..., Page], mock: MockServer) -> None:
+    def wait_in_vain() -> None:
+        phase(page, "live")
+        for _ in range(4):  # between two pings
+            page.wait_for_timeout(100)
+            page.clock.fast_forward(2_000)
+
+    mock.others, mock.pause = [BO], 3_600.0
+    page = open_page("/room/x-viewer?autojoin=1", permissions=[], clock=True)
+    page.wait_for_selector(by("cover", "Waiting for the picture"))
+    assert not page.is_visible(by("try-now"))
+    wait_in_vain()
+    page.wait_for_selector(by("cover", "the server sends the picture, but it does not arrive"))
+    mock.pause = 0.1
+    page.click(by("try-now"))
+    page.wait_for_function(PICTURE_PLAYS)
+    page.wait_for_selector(by("cover"), state="hidden")
+
+    mock.pause = 3_600.0  # and the last picture stays when the next connection brings none
+    mock.drop()
+    page.wait_for_selector(by("toast", "Connected again"))
+    wait_in_vain()
+    page.wait_for_selector(by("toast", "it does not arrive"))
+    mock.pause = 0.1
+    page.click(f"{by('toast')} {by('try-now')}")
+    page.wait_for_function(PICTURE_PLAYS)
+    page.wait_for_selector(by("toast", "does not arrive"), state="hidden")
 
 
 def test_the_host_can_mute_and_remove_this_page(open_page: Callable[..., Page], mock: MockServer) -> None:
