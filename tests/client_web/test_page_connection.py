@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
-from server.call.protocol import Failure, Offer
+from server.call.protocol import Failure, IceServer, Offer
 from tests.client_web.browser import BO, PICTURE_PLAYS, announced, by, enter, phase, until
 
 if TYPE_CHECKING:
@@ -117,6 +118,20 @@ def test_media_that_are_blocked_are_told_from_a_server_that_is_away(open_page: C
     mock.blocked = False
     page.click(by("try-now"))
     phase(page, "live")
+
+
+def test_an_offer_waits_for_a_slow_relay_but_not_for_ever(open_page: Callable[..., Page], mock: MockServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"turn:127.0.0.1:{silent.getsockname()[1]}?transport=tcp"
+        mock.ice_servers = [IceServer([address], "user", "secret")]
+        page = open_page("/room/x-viewer?autojoin=1", permissions=[], clock=True)
+        page.wait_for_selector(by("cover"))
+        page.clock.fast_forward(2_500)
+        page.wait_for_timeout(300)
+        assert mock.types() == ["Hello", "Join"]
+        page.clock.fast_forward(3_500)
+        phase(page, "live")
+        assert mock.types() == ["Hello", "Join", "Offer"]
 
 
 def test_a_picture_that_does_not_come_is_explained_and_asked_for_again(open_page: Callable[..., Page], mock: MockServer) -> None:
