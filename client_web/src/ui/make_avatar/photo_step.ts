@@ -86,6 +86,7 @@ export class PhotoStep implements Step {
     if (this.closed) return opened instanceof MediaStreamTrack ? opened.stop() : undefined;
     if (!(opened instanceof MediaStreamTrack)) return this.fail(opened);
     this.track = opened;
+    this.media.trouble.video = null; // what was refused in the lobby is allowed now
     opened.onended = () => this.fail(explain("lost", ["video"], whichBrowser(navigator.userAgent)));
     this.card.dataset.state = "live";
     this.preview.show(opened);
@@ -158,8 +159,9 @@ export class PhotoStep implements Step {
   private async shoot(): Promise<void> {
     this.ready(false);
     const data = await this.eye.still();
+    const isStopped = this.counting === undefined;
     this.stopCounting();
-    if (this.closed) return;
+    if (this.closed || isStopped) return;
     if (data) this.taken({ data, fromCamera: true });
     else this.refusal.textContent = "The camera gave no picture: try again.";
   }
