@@ -382,6 +382,7 @@ def running(port: int = 0) -> Iterator[MockServer]:
 if __name__ == "__main__":
     with running(8000) as mock:
         mock.others = [Participant(7, "Bo", seated=True), Participant(8, "Cleo", seated=True, muted=True)]
+        mock.api.enrolls = True
         print(f"{mock.url}/room/mock and {mock.url}/room/mock-viewer; Ctrl+C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
