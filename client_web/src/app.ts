@@ -1,4 +1,5 @@
 import type { Address } from "./address";
+import { OwnAvatars } from "./avatars/own_avatars";
 import { LocalMedia } from "./media";
 import { Peer } from "./peer";
 import { loadPreferences, savePreferences } from "./preferences";
@@ -9,6 +10,7 @@ import { Signalling } from "./signalling";
 import type { Entry, RememberedSeat, Status } from "./signalling_types";
 import { Announcer } from "./ui/announcer";
 import { Call } from "./ui/call";
+import { closeDialogs, isDialogOpen } from "./ui/dialog";
 import { Door } from "./ui/door";
 import { endingScreen } from "./ui/ending";
 import { Lobby } from "./ui/lobby";
@@ -28,6 +30,7 @@ export class App {
   private readonly preferences = loadPreferences();
   private readonly announcer = new Announcer();
   private readonly media: LocalMedia;
+  private readonly own: OwnAvatars;
   private session!: Session<Peer>;
   private screen: Screen | null = null;
   private claimed = "";
@@ -45,6 +48,15 @@ export class App {
       on: { video: preferences.cameraOn, audio: preferences.microphoneOn },
       device: { video: preferences.camera, audio: preferences.microphone },
     });
+    this.own = new OwnAvatars(address.key, {
+      account: (token) => this.session.account(token),
+      told: (sentence) => this.announcer.show(sentence, 8),
+      made: ({ id, name }) => {
+        preferences.avatar = id;
+        this.remember();
+        if (!isDialogOpen()) this.announcer.show(`Your avatar is ready: ${name}.`);
+      },
+    });
     document.body.append(this.announcer.element);
   }
 
@@ -54,6 +66,7 @@ export class App {
     const seat = saved && (await claimSeat(saved)) ? saved : null;
     this.claimed = seat?.resume ?? "";
     this.session = this.newSession(new Signalling(key, seat));
+    this.session.account(this.own.token);
     // Firefox closes sockets before `pagehide`, iOS knows no `beforeunload`: whichever comes first says goodbye.
     for (const going of ["beforeunload", "pagehide"]) addEventListener(going, () => this.session.leave());
     addEventListener("online", () => this.session.nudge());
@@ -103,9 +116,11 @@ export class App {
   private showLobby(status: Status, lobby: LobbyMessage): void {
     const watches = lobby.role === "viewer";
     const avatars = JSON.stringify(lobby.avatars);
-    const isThere = watches ? this.screen instanceof ViewerLobby : this.screen instanceof Lobby && avatars === this.avatars;
+    const isThere = watches ? this.screen instanceof ViewerLobby : this.screen instanceof Lobby;
     if (!isThere) this.place(watches ? this.viewerLobby() : this.personLobby(lobby));
+    else if (this.screen instanceof Lobby && avatars !== this.avatars) this.screen.offer(lobby);
     this.avatars = avatars;
+    this.own.met(lobby);
     if (this.screen instanceof Lobby || this.screen instanceof ViewerLobby) this.screen.refresh(status);
     if (!this.entersByItself || status.phase !== "lobby") return;
     this.entersByItself = false;
@@ -114,7 +129,7 @@ export class App {
   }
 
   private personLobby(lobby: LobbyMessage): Lobby {
-    const screen = new Lobby(this.media, lobby, this.preferences, {
+    const screen = new Lobby(this.media, this.own, lobby, this.preferences, {
       chosen: (name, avatar) => {
         Object.assign(this.preferences, { name, avatar });
         this.remember();
@@ -124,6 +139,7 @@ export class App {
       stay: () => this.session.stay(),
     });
     this.media.changed = () => screen.refreshMedia();
+    this.own.changed = () => screen.refreshOwn();
     void this.media.start();
     return screen;
   }
@@ -194,11 +210,12 @@ export class App {
   /** Shows a screen and moves the focus to where reading starts. */
   private place(screen: Screen): void {
     if (!(screen instanceof Lobby || screen instanceof Call)) this.media.changed = () => undefined;
+    if (!(screen instanceof Lobby)) this.own.changed = () => undefined;
     const { changed } = this.media;
     this.screen?.close();
     this.media.changed = changed; // a call that closes takes its own away
     this.screen = screen;
-    document.querySelector("dialog[open]")?.remove();
+    closeDialogs();
     this.root.replaceChildren(screen.element);
     screen.element.querySelector<HTMLElement>("[tabindex='-1']")?.focus({ preventScroll: true });
   }

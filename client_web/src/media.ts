@@ -60,6 +60,11 @@ export class LocalMedia {
     });
   }
 
+  /** Lets go of the camera, for somebody who opens it in another way; `start` takes it back. */
+  lendCamera(): Promise<void> {
+    return this.inTurn(async () => this.release("video"));
+  }
+
   choose(kind: Kind, deviceId: string): Promise<void> {
     return this.inTurn(async () => {
       this.choices.device[kind] = deviceId;

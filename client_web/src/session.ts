@@ -80,6 +80,11 @@ export class Session<P extends PeerLike> {
     this.feed({ kind: "moderate", act, participant });
   }
 
+  /** Shows the server this token from now on; in the lobby, asks again what it offers. */
+  account(token: string): void {
+    this.feed({ kind: "account", token });
+  }
+
   leave(): void {
     this.feed({ kind: "leave" });
   }

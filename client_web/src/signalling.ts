@@ -11,7 +11,7 @@ import { CallSocket } from "./call_socket";
 import { Complaint } from "./complaint";
 import { consequenceOf, stageOf, waitOf } from "./failures";
 import { Heartbeat } from "./heartbeat";
-import { type Act, type Failure, type Lobby, type Message, VERSION, type Welcome } from "./protocol";
+import type { Failure, Lobby, Message, Welcome } from "./protocol";
 import { jittered, Retries } from "./reconnect";
 import type { Input, News, Output, PeerState, Phase, RememberedSeat, Status, Trouble } from "./signalling_types";
 import { understand } from "./understand";
@@ -72,8 +72,13 @@ export class Signalling {
       case "join": return this.ask(now, input.entry);
       case "stay": return this.stay();
       case "leave": return this.leave();
-      case "presence": return this.presence(input.muted, input.camera);
-      case "moderate": return this.moderate(input.act, input.participant);
+      case "presence":
+        this.admission.setPresence(input.muted, input.camera);
+        return this.tellPresence();
+      case "moderate":
+        if (this.isIn) this.send({ type: "moderate", act: input.act, participant: input.participant });
+        return;
+      case "account": return this.account(input.token, now);
       case "nudge": return this.nudge(now);
       case "time": return this.time(now);
       case "socket-open": return this.socketOpen();
@@ -123,7 +128,7 @@ export class Signalling {
     this.send(this.admission.join(entry));
   }
 
-  /** Back to choosing: no longer asks for a place. */
+  /** No longer asks for a place. */
   private stay(): void {
     if (this.admission.seat) return;
     this.admission.stay();
@@ -131,13 +136,9 @@ export class Signalling {
     this.report();
   }
 
-  private presence(muted: boolean, camera: boolean): void {
-    this.admission.setPresence(muted, camera);
-    this.tellPresence();
-  }
-
-  private moderate(act: Act, participant: number): void {
-    if (this.isIn) this.send({ type: "moderate", act, participant });
+  private account(token: string, now: number): void {
+    this.admission.account = token;
+    if ((this.phase === "lobby" && !this.admission.entry) || this.waitsFor("greeting")) this.connect(now);
   }
 
   /** The network may be back. */
@@ -242,7 +243,7 @@ export class Signalling {
     if (isBack) this.socket.state = "greeting";
     else if (this.waitsFor("socket")) this.approach.step = "greeting";
     else return;
-    this.send({ type: "hello", key: this.key, resume: this.admission.token, version: VERSION, keep_media: isBack });
+    this.send(this.admission.hello(this.key, isBack));
     if (!isBack) this.overcome("unreachable");
   }
 
@@ -374,12 +375,10 @@ export class Signalling {
   private controlText(text: string, now: number): void {
     if (this.phase !== "live") return;
     const message = understand(text);
-    if (message?.type === "stats" || message?.type === "labels" || message?.type === "speaking") {
-      this.tell(message);
-    } else if (message?.type === "pong") {
-      this.heartbeat.answered();
-      this.outputs.push({ kind: "round-trip", milliseconds: Math.max(0, now - message.sent) });
-    }
+    if (message?.type === "stats" || message?.type === "labels" || message?.type === "speaking") this.tell(message);
+    if (message?.type !== "pong") return;
+    this.heartbeat.answered();
+    this.outputs.push({ kind: "round-trip", milliseconds: Math.max(0, now - message.sent) });
   }
 
   private overcome(...troubles: Trouble[]): void {

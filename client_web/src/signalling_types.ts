@@ -52,6 +52,8 @@ export type Input =
   | { kind: "join"; entry: Entry }
   | { kind: "presence"; muted: boolean; camera: boolean }
   | { kind: "moderate"; act: Act; participant: number }
+  /** Another token, or what the server keeps for it has changed: what the lobby offers is asked for again. */
+  | { kind: "account"; token: string }
   | { kind: "socket-open" | "socket-closed" }
   | { kind: "socket-text"; text: string }
   | { kind: "offer"; sdp: string }

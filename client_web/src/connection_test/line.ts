@@ -58,7 +58,7 @@ export class Line {
 
   /** Shows the room's key. Throws `LineError`. */
   greet(key: string): Promise<Lobby> {
-    return this.ask({ type: "hello", key, resume: "", version: VERSION, keep_media: false }, "lobby");
+    return this.ask({ type: "hello", key, resume: "", version: VERSION, keep_media: false, token: "" }, "lobby");
   }
 
   /** Takes a viewer's place. Throws `LineError`. */
