@@ -10,11 +10,16 @@ import "./styles/people.css";
 import "./styles/stats.css";
 import "./styles/ending.css";
 import "./styles/connection_test.css";
+import "./styles/desk.css";
 import { readAddress } from "./address";
 import { App } from "./app";
+import { readDeskAddress } from "./desk/address";
 import { TestScreen } from "./ui/connection_test";
+import { Desk } from "./ui/desk";
 
 const root = document.getElementById("app");
 const address = readAddress(location);
-if (root && address.isTest) new TestScreen(root, address).start();
+const desk = readDeskAddress(location.pathname);
+if (root && desk) void new Desk(root, desk).start();
+else if (root && address.isTest) new TestScreen(root, address).start();
 else if (root) void new App(root, address).start();

@@ -19,7 +19,8 @@ class Addresses:
     """Where the first room is: for its host, for a person with an avatar, for a viewer. All hold secrets: show them to whoever
     started the server, keep them out of logs.
 
-    only_here: whether nobody on another machine can open them. note: a sentence about the links; may be empty.
+    only_here: whether nobody on another machine can open them. note: a sentence about the links; may be empty. setup: where the
+    first admin is made; empty once there is one, or where nothing is stored.
     """
 
     host: str
@@ -27,6 +28,7 @@ class Addresses:
     viewer: str
     only_here: bool = False
     note: str = ""
+    setup: str = ""
 
 
 def links_of(base_url: str, keys: RoomKeys) -> dict[str, str]:
@@ -56,11 +58,13 @@ def base_urls(config: ServerConfig, port: int, scheme: str) -> tuple[str, str]:
     return here, config.public_url or (f"{scheme}://{_bracketed(_network_address())}:{port}" if everywhere else here)
 
 
-def addresses(config: ServerConfig, here: str, others: str, keys: RoomKeys, note: str) -> Addresses:
+def addresses(config: ServerConfig, here: str, others: str, keys: RoomKeys, note: str, setup_key: str = "") -> Addresses:
+    """Of the first room. setup_key: of the one-time set-up link; empty without one."""
     name = urlsplit(others).hostname or ""
     only_here = not config.public_url and (name in LOCAL_NAMES or name.startswith("127."))
     links = links_of(others, keys)
-    return Addresses(room_link(here, keys.host), links["person"], links["viewer"], only_here, note)
+    setup = f"{here}/setup/{setup_key}" if setup_key else ""
+    return Addresses(room_link(here, keys.host), links["person"], links["viewer"], only_here, note, setup)
 
 
 def _network_address() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import socket
 import ssl
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from server.call.rooms import Rooms
 from server.call.rules import RoomKeys
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
-from server.call.web import API, NOTHING, create_app, plain_reply
+from server.call.web import ADMIN, API, NOTHING, SETUP, create_app, plain_reply
 from server.service import make_runners, open_service
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ async def serve(
     service = await _open_service(config, rooms)
     runners = None if service is None else make_runners(config)
     passes = Passes(rooms.first.host, rooms.role_of, None if service is None else service.people.is_known)
-    app = create_app(config, rooms, passes, others, None if service is None else create_api(service))
+    app = create_app(config, rooms, passes, others, None if service is None else create_api(service), _setup_status(service))
     server = _Server(
         uvicorn.Config(
             app,
@@ -97,7 +98,8 @@ async def serve(
         if runners is not None:
             runners.start()
         on_rooms(rooms, stop)
-        announce(addresses(config, here, others, rooms.first, notes(kept.note, secure, others)))
+        setup_key = "" if service is None or await asyncio.to_thread(service.people.has_admin) else service.setup_key
+        announce(addresses(config, here, others, rooms.first, notes(kept.note, secure, others), setup_key))
         await server.serve(sockets=[])
     finally:
         await rooms.close()
@@ -122,6 +124,17 @@ async def _open_service(config: ServerConfig, rooms: Rooms) -> Service | None:
     service = await asyncio.to_thread(open_service, config, rooms.role_of, erased)
     rooms.use(service)
     return service
+
+
+def _setup_status(service: Service | None) -> Callable[[str], int]:
+    """For the key of a set-up link: 200 while it works, 410 once there is an admin, 404 for another key (RFC 9110)."""
+
+    def status(key: str) -> int:
+        if service is None or not secrets.compare_digest(key.encode("utf-8", "surrogatepass"), service.setup_key.encode()):
+            return 404
+        return 410 if service.people.has_admin() else 200
+
+    return status
 
 
 class _Server(uvicorn.Server):
@@ -170,7 +183,7 @@ class _Server(uvicorn.Server):
 
     def instant(self, header: bytes) -> bytes | None:
         method, path = header.split(b" ", 1)[0], path_of(header)
-        if path.startswith(API.encode()):
+        if path.startswith((API.encode(), SETUP.encode())) or path == ADMIN.encode():
             return None if self._has_api else plain_reply(method, 404, NOTHING)
         if method == b"POST":
             return None if path == b"/rooms" and self._passes.is_host(header) else plain_reply(method, 403, NO_HOST)

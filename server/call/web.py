@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from http import HTTPStatus
@@ -25,6 +25,8 @@ from server.call.rooms import Rooms
 
 NOTHING = "There is nothing at this address."
 API = "/api/"
+ADMIN, SETUP = "/admin", "/setup/"
+"""Where the page is served to whoever asks: the admins' desk, and making the first admin."""
 HEADERS = {
     # CSP3. Styles may be inline (the pages set positions); WebAssembly is for the browser's own renderer.
     "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
@@ -39,9 +41,16 @@ HEADERS = {
 }
 
 
-def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str, api: ASGIApp | None = None) -> ASGIApp:
+def create_app(
+    config: ServerConfig,
+    rooms: Rooms,
+    passes: Passes,
+    base_url: str,
+    api: ASGIApp | None = None,
+    setup_status: Callable[[str], int] = lambda _: 404,
+) -> ASGIApp:
     """The ASGI application around the rooms; its shutdown closes them. base_url: of the links that it gives out. api: answers
-    below `API`."""
+    below `API`. setup_status: HTTP status for the key of a set-up link; may block."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -50,6 +59,12 @@ def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str
 
     def page(_: Request) -> Response:
         return _page(config.web_dir, passes.cookie)  # the key was checked at the door
+
+    def admin(_: Request) -> Response:
+        return _page(config.web_dir)
+
+    def setup(request: Request) -> Response:
+        return _page(config.web_dir, status=setup_status(request.path_params["key"]))
 
     def preview(request: Request) -> Response:
         name = request.path_params["name"]
@@ -68,6 +83,8 @@ def create_app(config: ServerConfig, rooms: Rooms, passes: Passes, base_url: str
     routes = [
         Route("/room/{key}", page),
         Route("/connection-test/{key}", page),
+        Route(ADMIN, admin),
+        Route(SETUP + "{key:path}", setup),
         Route("/avatars/{name}.png", preview),
         Route("/rooms", create, methods=["POST"]),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
@@ -120,8 +137,8 @@ def plain_reply(method: bytes, status: int, text: str, media_type: str = "text/p
     return head + (b"" if method == b"HEAD" else body)
 
 
-def _page(web_dir: Path, cookie: str) -> Response:
-    index, headers = web_dir / "index.html", {"set-cookie": cookie}
+def _page(web_dir: Path, cookie: str = "", status: int = 200) -> Response:
+    index, headers = web_dir / "index.html", {"set-cookie": cookie} if cookie else {}
     if not index.is_file():
         return PlainTextResponse("The pages are not built yet: run `make web`, then reload this page.", 503, headers)
-    return FileResponse(index, headers=headers, media_type="text/html")
+    return FileResponse(index, status, headers=headers, media_type="text/html")

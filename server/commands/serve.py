@@ -115,7 +115,12 @@ def _announce(addresses: Addresses, as_json: bool) -> None:
         "", f"  You       {addresses.host}", f"  People    {addresses.person}", f"  Viewers   {addresses.viewer}", "",
         f"Open the first address; {tell}. Ctrl-C ends the call.",
     ]  # fmt: skip
-    result = {"host": addresses.host, "person": addresses.person, "viewer": addresses.viewer, "only_here": addresses.only_here}
+    if addresses.setup:
+        lines += ["", f"This server has no admin yet; to become its admin, open  {addresses.setup}"]
+    result = {
+        "host": addresses.host, "person": addresses.person, "viewer": addresses.viewer, "only_here": addresses.only_here,
+        "setup": addresses.setup,
+    }  # fmt: skip
     report(result, lines, as_json)
 
 

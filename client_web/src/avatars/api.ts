@@ -1,6 +1,8 @@
 /** The server's REST API, as far as one's own avatars go. The guest's token is made on first need. */
-import { asSentence } from "../words";
+import { ApiError, type Request, send } from "../api_request";
 import type { TokenStore } from "./token_store";
+
+export { ApiError };
 
 export interface Avatar {
   id: string;
@@ -36,31 +38,8 @@ export interface Order {
   key: string;
 }
 
-/** The server's refusal, in one sentence. `status` 0: it was not reached. */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    sentence: string,
-  ) {
-    super(sentence);
-  }
-
-  /** Whether it may go by itself. */
-  get passes(): boolean {
-    return [0, 408, 429, 502, 503, 504].includes(this.status);
-  }
-}
-
-const UNREACHABLE = "The server cannot be reached: check the connection, then try again.";
 /** Pages of the list that are read at most. */
 const MOST_PAGES = 10;
-
-interface Request {
-  method?: string;
-  body?: BodyInit;
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
-}
 
 export class Api {
   /** Called with the new token, and after one was refused: avatars of this browser are gone then. */
@@ -167,26 +146,7 @@ export class Api {
     }
   }
 
-  private async send(path: string, request: Request): Promise<Response> {
-    let answer: Response;
-    try {
-      answer = await this.fetcher(`/api${path}`, request);
-    } catch (error) {
-      if (request.signal?.aborted) throw error;
-      throw new ApiError(0, UNREACHABLE);
-    }
-    if (answer.ok) return answer;
-    throw new ApiError(answer.status, await sentenceOf(answer));
+  private send(path: string, request: Request): Promise<Response> {
+    return send(this.fetcher, path, request);
   }
-}
-
-/** Of a refusal: problem details (RFC 9457), or where something between us and the server answered, its status. */
-async function sentenceOf(answer: Response): Promise<string> {
-  try {
-    const { detail } = (await answer.json()) as { detail?: unknown };
-    if (typeof detail === "string" && detail.trim() !== "") return asSentence(detail);
-  } catch {
-    // No JSON.
-  }
-  return answer.status === 413 ? "This photo is too large: choose a smaller one." : `The server refused (${answer.status}): try again in a moment.`;
 }

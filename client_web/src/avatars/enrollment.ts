@@ -1,5 +1,5 @@
 /** The making of one avatar, from the photo to the end of the server's job. It goes on while nobody looks. No DOM. */
-import { ApiError, type Api, type Avatar, type Order } from "./api";
+import { ApiError, type Avatar, type Job, type Order } from "./api";
 
 export type Making =
   | { state: "idle" | "sending" }
@@ -19,14 +19,22 @@ const LONGEST_PAUSE = 3_000;
 /** Tries of the upload. */
 const UPLOADS = 3;
 
-export class Enrollment {
+/** What of the server's API an enrollment needs. `O`: what is ordered. */
+export interface EnrollmentApi<O extends Order> {
+  enroll(order: O, signal: AbortSignal): Promise<Avatar>;
+  job(id: string, signal: AbortSignal): Promise<Job>;
+  avatar(id: string): Promise<Avatar>;
+  erase(id: string): Promise<void>;
+}
+
+export class Enrollment<O extends Order = Order> {
   making: Making = { state: "idle" };
   changed: () => void = () => undefined;
   private abort: AbortController | null = null;
   private avatar: Avatar | null = null;
 
   constructor(
-    private readonly api: Api,
+    private readonly api: EnrollmentApi<O>,
     private readonly sleep: (milliseconds: number) => Promise<void> = (time) => new Promise((done) => setTimeout(done, time)),
   ) {}
 
@@ -35,13 +43,13 @@ export class Enrollment {
   }
 
   /** Does nothing while one is being made. */
-  async make(order: Omit<Order, "key">): Promise<void> {
+  async make(order: Omit<O, "key">): Promise<void> {
     if (this.isBusy) return;
     const abort = (this.abort = new AbortController());
     this.avatar = null;
     this.become({ state: "sending" });
     try {
-      const avatar = await this.upload({ ...order, key: randomKey() }, abort.signal);
+      const avatar = await this.upload({ ...order, key: randomKey() } as unknown as O, abort.signal);
       if (abort.signal.aborted) return void this.eraseQuietly(avatar.id);
       this.avatar = avatar;
       await this.follow(avatar, abort.signal);
@@ -64,7 +72,7 @@ export class Enrollment {
     if (!this.isBusy) this.become({ state: "idle" });
   }
 
-  private async upload(order: Order, signal: AbortSignal): Promise<Avatar> {
+  private async upload(order: O, signal: AbortSignal): Promise<Avatar> {
     for (let tries = 1; ; tries++) {
       try {
         return await this.api.enroll(order, signal);

@@ -1,0 +1,164 @@
+import { Enrollment } from "../avatars/enrollment";
+import { TokenStore } from "../avatars/token_store";
+import { type DeskAddress, readSection, type Section } from "../desk/address";
+import { DeskApi, type DeskOrder } from "../desk/api";
+import { Directory } from "../desk/directory";
+import { initialOf } from "../words";
+import { Announcer } from "./announcer";
+import { AuditSection } from "./desk_audit";
+import { AvatarsSection } from "./desk_avatars";
+import { EnrollSection } from "./desk_enroll";
+import { sentenceOf } from "./desk_form";
+import { JobsSection } from "./desk_jobs";
+import { PeopleSection } from "./desk_people";
+import type { DeskSection } from "./desk_section";
+import { noSetupScreen, setupScreen, signInScreen } from "./desk_sign_in";
+import { closeDialogs, openDialog } from "./dialog";
+import { h } from "./dom";
+import { brand } from "./header";
+
+const TITLES: Record<Section, string> = { people: "People", enroll: "Enroll", avatars: "Avatars", jobs: "Jobs", audit: "Audit log" };
+const NOT_AN_ADMIN = "Only admins may use this desk: sign in as one.";
+
+/** The pages of admins: set-up, sign-in, and the desk. `data-phase` of the document says where it is. */
+export class Desk {
+  private readonly announcer = new Announcer();
+  private readonly api = new DeskApi(new TokenStore(tabStorage()));
+  private readonly enrollment = new Enrollment<DeskOrder>(this.api);
+  private directory: Directory | null = null;
+  private section: DeskSection | null = null;
+  private readonly place = h("main", { class: "desk-place" });
+  private readonly nav = h("nav", { class: "desk-nav", "aria-label": "Desk" });
+
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly address: DeskAddress,
+  ) {
+    document.body.append(this.announcer.element);
+    this.api.signedOut = (sentence) => this.signIn(sentence);
+    this.enrollment.changed = () => this.followEnrollment();
+    addEventListener("hashchange", () => this.showSection());
+  }
+
+  async start(): Promise<void> {
+    if (this.address.setup !== null) await this.setUp(this.address.setup);
+    else await this.open();
+  }
+
+  private async setUp(key: string): Promise<void> {
+    const answer = await fetch(location.pathname, { method: "HEAD" }).catch(() => null); // unreachable: the form will say so
+    if (answer !== null && (answer.status === 404 || answer.status === 410)) {
+      this.show("no-setup", noSetupScreen(answer.status, () => this.toDesk()));
+    } else this.show("setup", setupScreen(this.api, key, () => this.toDesk()));
+  }
+
+  /** The key does not stay in the address. */
+  private async toDesk(): Promise<void> {
+    history.replaceState(null, "", "/admin");
+    await this.open();
+  }
+
+  private async open(): Promise<void> {
+    if (!this.api.isSignedIn) return this.signIn("");
+    try {
+      const me = await this.api.me();
+      if (me.role !== "admin") {
+        this.api.signOut();
+        return this.signIn(NOT_AN_ADMIN);
+      }
+      this.directory = new Directory(this.api, me);
+    } catch (error) {
+      if (this.api.isSignedIn) this.signIn(sentenceOf(error));
+      return;
+    }
+    const { name } = this.directory.me;
+    const account = h("button", { type: "button", class: "chip", "data-testid": "account", "aria-label": `Your account: ${name}` }, h("span", { class: "person-initial", "aria-hidden": "true" }, initialOf(name)), h("span", { class: "desk-account" }, name));
+    account.addEventListener("click", () => this.showAccount());
+    this.show("desk", h("div", { class: "desk" }, h("header", { class: "desk-header" }, brand(), this.nav, account), this.place));
+    this.showSection();
+  }
+
+  private signIn(sentence: string): void {
+    this.directory = null;
+    this.enrollment.reset();
+    this.show("sign-in", signInScreen(this.api, sentence, () => this.open()));
+  }
+
+  private show(phase: string, element: HTMLElement): void {
+    closeDialogs();
+    this.section?.close();
+    this.section = null;
+    document.documentElement.dataset.phase = phase;
+    this.root.replaceChildren(element);
+    const heading = element.querySelector<HTMLElement>("h1");
+    if (heading) document.title = `${heading.textContent} - Visavis`;
+    (element.querySelector<HTMLElement>("input") ?? heading)?.focus();
+  }
+
+  private showSection(): void {
+    if (this.directory === null) return;
+    const { section, item } = readSection(location.hash);
+    closeDialogs();
+    this.section?.close();
+    this.section = this.make(section, item, this.directory);
+    this.place.replaceChildren(this.section.element);
+    this.place.scrollTo(0, 0);
+    this.nav.replaceChildren(...Object.entries(TITLES).map(([id, title]) => h("a", { href: `#${id}`, "aria-current": id === section ? "page" : undefined, "data-testid": `to-${id}` }, title)));
+    this.nav.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    document.title = `${TITLES[section]} - Visavis`;
+    this.section.element.querySelector<HTMLElement>("h1")?.focus({ preventScroll: true });
+    void this.section.start();
+  }
+
+  private followEnrollment(): void {
+    const { making } = this.enrollment;
+    if (this.section instanceof EnrollSection) this.section.draw();
+    else if (making.state === "done") this.announcer.show(`The avatar ${making.avatar.name} is ready.`, 8);
+    else if (making.state === "failed") this.announcer.show(making.sentence, 8);
+  }
+
+  private make(section: Section, item: string, directory: Directory): DeskSection {
+    const { api, announcer, enrollment } = this;
+    switch (section) {
+      case "people":
+        return new PeopleSection(api, directory, announcer);
+      case "enroll":
+        return new EnrollSection(api, directory, enrollment, item);
+      case "avatars":
+        return new AvatarsSection(api, directory, announcer);
+      case "jobs":
+        return new JobsSection(api, directory);
+      case "audit":
+        return new AuditSection(api, directory);
+    }
+  }
+
+  private showAccount(): void {
+    const me = this.directory?.me;
+    if (!me) return;
+    const here = h("button", { type: "button", class: "button primary", "data-testid": "sign-out" }, "Sign out");
+    const everywhere = h("button", { type: "button", class: "button", "data-testid": "sign-out-everywhere" }, "Sign out everywhere");
+    const trouble = h("p", { class: "form-trouble", role: "alert" });
+    here.addEventListener("click", () => {
+      this.api.signOut();
+      this.signIn("");
+    });
+    everywhere.addEventListener("click", () => {
+      this.api.signOutEverywhere().then(
+        () => this.signIn("You are signed out everywhere."),
+        (error: unknown) => (trouble.textContent = sentenceOf(error)),
+      );
+    });
+    const words = h("p", { class: "soft" }, `Signed in as ${me.login ?? me.name}. "Everywhere" ends this sign-in in all browsers.`);
+    openDialog(me.name, "account-dialog", words, trouble, h("div", { class: "dialog-actions" }, everywhere, here));
+  }
+}
+
+/** A tab's own: it ends with the tab. Reading it throws where the browser forbids it. */
+function tabStorage(): Storage | null {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+}
