@@ -27,7 +27,7 @@ VERBS = {
     "synth-heads": "Draw people who do not exist, as truth to train and measure with.",
     "train": "Train the diffusion prior on people who do not exist.",
     "bench": "Measure speed and accuracy on this machine.",
-    "doctor": "Say what is installed, which GPU there is, and how to get what is missing.",
+    "doctor": "Say what is installed and what is missing, or what keeps a call from connecting.",
 }
 
 

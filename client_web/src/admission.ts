@@ -1,5 +1,5 @@
 /** How the page comes into a room and what it has there: its wish, its seat, and what the server knows of its microphone and camera. No clock. */
-import type { Failure, Join, Lobby, Presence, Welcome } from "./protocol";
+import { type Failure, type Hello, type Join, type Lobby, type Presence, VERSION, type Welcome } from "./protocol";
 import type { Entry, RememberedSeat } from "./signalling_types";
 
 /** The server takes a camera for switched on until it is told otherwise. */
@@ -12,6 +12,8 @@ export class Admission {
   seat: Welcome | null = null;
   /** Why the page was not let in. */
   refusal: Failure | null = null;
+  /** Token of an account or a guest, whose own avatars are offered too; empty without one. */
+  account = "";
   private presence: Presence | null = null;
   /** What the server has; null: not known. */
   private told: { muted: boolean; camera: boolean } | null = null;
@@ -19,9 +21,10 @@ export class Admission {
   /** `remembered`: the seat that this tab had before it was loaded again. */
   constructor(private remembered: RememberedSeat | null) {}
 
-  /** Brings the page back into its seat; empty without one. */
-  get token(): string {
-    return this.remembered?.resume ?? "";
+  /** The first message on a socket. `keepMedia`: the peer connection goes on. */
+  hello(key: string, keepMedia: boolean): Hello {
+    const resume = this.remembered?.resume ?? "";
+    return { type: "hello", key, resume, version: VERSION, keep_media: keepMedia, token: this.account };
   }
 
   /** Whether the page wants to come in, and waits. */

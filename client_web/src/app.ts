@@ -1,4 +1,5 @@
 import type { Address } from "./address";
+import { OwnAvatars } from "./avatars/own_avatars";
 import { LocalMedia } from "./media";
 import { Peer } from "./peer";
 import { loadPreferences, savePreferences } from "./preferences";
@@ -9,11 +10,13 @@ import { Signalling } from "./signalling";
 import type { Entry, RememberedSeat, Status } from "./signalling_types";
 import { Announcer } from "./ui/announcer";
 import { Call } from "./ui/call";
+import { closeDialogs, isDialogOpen } from "./ui/dialog";
 import { Door } from "./ui/door";
 import { endingScreen } from "./ui/ending";
 import { Lobby } from "./ui/lobby";
 import { ViewerLobby } from "./ui/viewer_lobby";
-import { asSentence, tryingSentence } from "./words";
+import { waitForCall } from "./wait";
+import { asSentence } from "./words";
 
 /** A browser's question may stay unanswered; the call begins without the devices, and they join when they come. */
 const ASKING_LIMIT = 3_000;
@@ -28,6 +31,7 @@ export class App {
   private readonly preferences = loadPreferences();
   private readonly announcer = new Announcer();
   private readonly media: LocalMedia;
+  private readonly own: OwnAvatars;
   private session!: Session<Peer>;
   private screen: Screen | null = null;
   private claimed = "";
@@ -45,6 +49,15 @@ export class App {
       on: { video: preferences.cameraOn, audio: preferences.microphoneOn },
       device: { video: preferences.camera, audio: preferences.microphone },
     });
+    this.own = new OwnAvatars(address.key, {
+      account: (token) => this.session.account(token),
+      told: (sentence) => this.announcer.show(sentence, 8),
+      made: ({ id, name }) => {
+        preferences.avatar = id;
+        this.remember();
+        if (!isDialogOpen()) this.announcer.show(`Your avatar is ready: ${name}.`);
+      },
+    });
     document.body.append(this.announcer.element);
   }
 
@@ -54,6 +67,7 @@ export class App {
     const seat = saved && (await claimSeat(saved)) ? saved : null;
     this.claimed = seat?.resume ?? "";
     this.session = this.newSession(new Signalling(key, seat));
+    this.session.account(this.own.token);
     // Firefox closes sockets before `pagehide`, iOS knows no `beforeunload`: whichever comes first says goodbye.
     for (const going of ["beforeunload", "pagehide"]) addEventListener(going, () => this.session.leave());
     addEventListener("online", () => this.session.nudge());
@@ -68,7 +82,8 @@ export class App {
         peer: (iceServers, events) => {
           this.call?.renewed();
           const seated = (machine.status.seat?.participant ?? -1) >= 0;
-          return new Peer(seated, iceServers, this.media.tracks, { ...events, track: (track, mid) => this.call?.received(track, mid) });
+          const wasBlocked = machine.status.trouble === "blocked";
+          return new Peer(seated, iceServers, wasBlocked, this.media.tracks, { ...events, track: (track, mid) => this.call?.received(track, mid) });
         },
         now: () => performance.now(),
       },
@@ -96,16 +111,18 @@ export class App {
   }
 
   private showDoor(status: Status): void {
-    if (!(this.screen instanceof Door)) this.place(new Door(() => this.session.nudge()));
-    if (this.screen instanceof Door) this.screen.say(tryingSentence(status), status.phase === "waiting");
+    if (!(this.screen instanceof Door)) this.place(new Door(this.announcer, () => this.session.retry()));
+    if (this.screen instanceof Door) this.screen.show(waitForCall(status));
   }
 
   private showLobby(status: Status, lobby: LobbyMessage): void {
     const watches = lobby.role === "viewer";
     const avatars = JSON.stringify(lobby.avatars);
-    const isThere = watches ? this.screen instanceof ViewerLobby : this.screen instanceof Lobby && avatars === this.avatars;
+    const isThere = watches ? this.screen instanceof ViewerLobby : this.screen instanceof Lobby;
     if (!isThere) this.place(watches ? this.viewerLobby() : this.personLobby(lobby));
+    else if (this.screen instanceof Lobby && avatars !== this.avatars) this.screen.offer(lobby);
     this.avatars = avatars;
+    this.own.met(lobby);
     if (this.screen instanceof Lobby || this.screen instanceof ViewerLobby) this.screen.refresh(status);
     if (!this.entersByItself || status.phase !== "lobby") return;
     this.entersByItself = false;
@@ -114,16 +131,17 @@ export class App {
   }
 
   private personLobby(lobby: LobbyMessage): Lobby {
-    const screen = new Lobby(this.media, lobby, this.preferences, {
+    const screen = new Lobby(this.media, this.own, lobby, this.preferences, {
       chosen: (name, avatar) => {
         Object.assign(this.preferences, { name, avatar });
         this.remember();
       },
       join: (entry) => void this.enter(entry),
-      tryNow: () => this.session.nudge(),
+      tryNow: () => this.session.retry(),
       stay: () => this.session.stay(),
     });
     this.media.changed = () => screen.refreshMedia();
+    this.own.changed = () => screen.refreshOwn();
     void this.media.start();
     return screen;
   }
@@ -131,7 +149,7 @@ export class App {
   private viewerLobby(): ViewerLobby {
     return new ViewerLobby({
       watch: () => void this.enter({ name: "", avatar: "", watch: true }),
-      tryNow: () => this.session.nudge(),
+      tryNow: () => this.session.retry(),
       stay: () => this.session.stay(),
     });
   }
@@ -194,11 +212,12 @@ export class App {
   /** Shows a screen and moves the focus to where reading starts. */
   private place(screen: Screen): void {
     if (!(screen instanceof Lobby || screen instanceof Call)) this.media.changed = () => undefined;
+    if (!(screen instanceof Lobby)) this.own.changed = () => undefined;
     const { changed } = this.media;
     this.screen?.close();
     this.media.changed = changed; // a call that closes takes its own away
     this.screen = screen;
-    document.querySelector("dialog[open]")?.remove();
+    closeDialogs();
     this.root.replaceChildren(screen.element);
     screen.element.querySelector<HTMLElement>("[tabindex='-1']")?.focus({ preventScroll: true });
   }

@@ -80,13 +80,23 @@ export class Session<P extends PeerLike> {
     this.feed({ kind: "moderate", act, participant });
   }
 
+  /** Shows the server this token from now on; in the lobby, asks again what it offers. */
+  account(token: string): void {
+    this.feed({ kind: "account", token });
+  }
+
   leave(): void {
     this.feed({ kind: "leave" });
   }
 
-  /** The network may be back: try now instead of waiting out the schedule. */
+  /** The network may be back: try now instead of waiting. */
   nudge(): void {
     this.feed({ kind: "nudge" });
+  }
+
+  /** The person does not want to wait: another attempt now; in a live call, another peer connection. */
+  retry(): void {
+    this.feed({ kind: "retry" });
   }
 
   /** Sends over the data channel; does nothing while there is none. */

@@ -16,7 +16,7 @@ describe("coming in", () => {
     expect(kinds(driver.do({ kind: "open" }))).toEqual(["open-socket"]);
     expect(driver.status.place).toBe("door");
     expect(sent(driver.do({ kind: "socket-open" }))).toEqual([
-      { type: "hello", key: "key", resume: "", version: VERSION, keep_media: false },
+      { type: "hello", key: "key", resume: "", version: VERSION, keep_media: false, token: "" },
     ]);
     driver.hear(lobby({ role: "host" }));
     expect(driver.status).toMatchObject({ phase: "lobby", place: "lobby", lobby: { role: "host" }, asking: false });
@@ -47,6 +47,28 @@ describe("coming in", () => {
     driver.join();
     driver.do({ kind: "socket-open" });
     expect(types(driver.hear(lobby()))).toEqual(["join"]);
+  });
+
+  it("greets the server again with an account, and stays in the lobby meanwhile", () => {
+    driver.do({ kind: "account", token: "first" });
+    driver.do({ kind: "open" });
+    expect(sent(driver.do({ kind: "socket-open" }))).toMatchObject([{ token: "first" }]);
+    expect(kinds(driver.do({ kind: "account", token: "mine" }))).toEqual(["open-socket"]); // the greeting named the older one
+    expect(sent(driver.do({ kind: "socket-open" }))).toMatchObject([{ token: "mine" }]);
+    driver.hear(lobby());
+    expect(kinds(driver.do({ kind: "account", token: "mine" }))).toEqual(["open-socket"]);
+    expect(driver.status).toMatchObject({ phase: "connecting", place: "lobby", trouble: "none", asking: false });
+    driver.do({ kind: "socket-open" });
+    driver.hear(lobby({ account: true }));
+    expect(driver.status).toMatchObject({ phase: "lobby", lobby: { account: true } });
+  });
+
+  it("leaves a call alone when the account changes", () => {
+    driver.enter();
+    expect(driver.do({ kind: "account", token: "mine" })).toEqual([]);
+    driver.do({ kind: "socket-closed" });
+    driver.passUntil("open-socket");
+    expect(sent(driver.do({ kind: "socket-open" }))).toMatchObject([{ token: "mine", keep_media: true }]);
   });
 
   it("shows a remembered token, and is back in the seat without a lobby", () => {

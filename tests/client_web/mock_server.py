@@ -55,6 +55,7 @@ from server.call.protocol import (
     Welcome,
 )
 from tests.client_web.drawing import cells, portrait
+from tests.client_web.mock_api import MockApi
 from tests.client_web.mock_media import RoomTrack, Tone, drain
 
 DIST = Path(__file__).resolve().parents[2] / "client_web" / "dist"
@@ -63,7 +64,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self'",
+        "img-src 'self' blob:",
         "connect-src 'self'",
         "media-src 'self' blob:",
     ]
@@ -80,6 +81,7 @@ class MockServer:
 
     def __init__(self, port: int = 0) -> None:
         self.received: list[FromPage] = []
+        self.api = MockApi()
         self.failure: Failure | None = None
         """What a hello gets."""
         self.refusal: Failure | None = None
@@ -226,6 +228,7 @@ class MockServer:
                 Route("/", page),
                 Route("/room/{key}", page),
                 Route("/avatars/{name}.png", preview),
+                *self.api.routes(),
                 Mount("/assets", StaticFiles(directory=DIST / "assets")),
                 WebSocketRoute("/ws", self._signalling),
             ]
@@ -250,14 +253,16 @@ class MockServer:
 
     async def _answers(self, place: WebSocket, message: FromPage) -> list[ToPage]:
         match message:
-            case Hello(key):
+            case Hello(key, token=token):
                 role: Role = "viewer" if key.endswith("viewer") else "person" if key.endswith("person") else "host"
                 if self.failure:
                     return [self.failure]
                 self._sockets[place] = role
                 if message.resume and self.knows_seats:
                     return self._welcome(place, message.keep_media)
-                return [Lobby(role, self.avatars if role != "viewer" else [], heartbeat=0.5)]
+                avatars = [*self.api.own(token), *self.avatars] if role != "viewer" else []
+                enrolls = self.api.enrolls and role != "viewer"
+                return [Lobby(role, avatars, heartbeat=0.5, account=self.api.has(token), enrolls=enrolls)]
             case Join(name, _, watch):
                 if self.refusal and not watch:
                     return [self.refusal]

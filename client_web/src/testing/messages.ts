@@ -4,7 +4,7 @@ import type { Failure, Label, Lobby, Participant, RoomState, Stats, Welcome } fr
 export const AVATARS = [{ id: "ada", name: "Ada", preview: "" }];
 
 export function lobby(change: Partial<Lobby> = {}): Lobby {
-  return { type: "lobby", role: "person", avatars: AVATARS, ice_servers: [], heartbeat: 1, ...change };
+  return { type: "lobby", role: "person", avatars: AVATARS, ice_servers: [], heartbeat: 1, account: false, enrolls: false, ...change };
 }
 
 export function welcome(change: Partial<Welcome> = {}): Welcome {

@@ -2,22 +2,34 @@ import { h } from "./dom";
 import { IconButton } from "./button";
 
 /** Opens a modal dialog; Escape, the cross and a click beside it close it, and focus goes back to where it was. */
-export function openDialog(title: string, testId: string, ...content: Node[]): void {
-  const before = document.activeElement;
-  const heading = h("h2", { id: `${testId}-title` }, title);
-  const dialog = h("dialog", { class: "dialog", "aria-labelledby": heading.id, "data-testid": testId });
-  const cross = new IconButton({ id: `${testId}-close`, icon: "close", label: "Close", look: "round quiet", press: () => dialog.close() });
-  delete cross.element.dataset.tip; // the edge of the dialog would cut it
-  dialog.append(h("div", { class: "dialog-head" }, heading, cross.element), ...content);
+export function openDialog(title: string, testId: string, ...content: Node[]): HTMLDialogElement {
+  const dialog = openWorkDialog(title, testId, "", ...content);
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
   });
+  return dialog;
+}
+
+/** The same for work that a click beside it must not throw away. `look`: more classes. */
+export function openWorkDialog(title: string, testId: string, look: string, ...content: Node[]): HTMLDialogElement {
+  const before = document.activeElement;
+  const heading = h("h2", { id: `${testId}-title`, tabindex: -1 }, title);
+  const dialog = h("dialog", { class: `dialog ${look}`, "aria-labelledby": heading.id, "data-testid": testId });
+  const cross = new IconButton({ id: `${testId}-close`, icon: "close", label: "Close", look: "round quiet", press: () => dialog.close() });
+  delete cross.element.dataset.tip; // the edge of the dialog would cut it
+  dialog.append(h("div", { class: "dialog-head" }, heading, cross.element), ...content);
   dialog.addEventListener("close", () => {
     dialog.remove();
     if (before instanceof HTMLElement) before.focus();
   });
   document.body.append(dialog);
   dialog.showModal();
+  return dialog;
+}
+
+/** Another screen comes. */
+export function closeDialogs(): void {
+  for (const dialog of document.querySelectorAll<HTMLDialogElement>("dialog[open]")) dialog.close();
 }
 
 export function isDialogOpen(): boolean {

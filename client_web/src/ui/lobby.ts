@@ -1,3 +1,5 @@
+import type { OwnAvatars } from "../avatars/own_avatars";
+import { makingLine } from "../avatars/words";
 import { LevelMeter } from "../level";
 import type { LocalMedia } from "../media";
 import { type Lobby as LobbyMessage, MAX_NAME } from "../protocol";
@@ -10,6 +12,8 @@ import { h, setText } from "./dom";
 import { brand } from "./header";
 import { icon } from "./icons";
 import { LobbyNotice, type NoticeActions } from "./lobby_notice";
+import { MakeDialog } from "./make_avatar/dialog";
+import { MyAvatars } from "./my_avatars";
 import { CameraPreview } from "./preview";
 import { testLink } from "./test_link";
 
@@ -31,7 +35,9 @@ export class Lobby {
   private readonly joinButton = h("button", { type: "submit", class: "button primary wide", "data-testid": "join" }, "Join");
   private readonly watchButton = h("button", { type: "button", class: "button quiet", "data-testid": "watch" }, "Only watch");
   private readonly notice: LobbyNotice;
-  private readonly avatars: AvatarPicker | null;
+  private readonly avatars: AvatarPicker;
+  private readonly noAvatars = noAvatars();
+  private dialog: MakeDialog | MyAvatars | null = null;
   private readonly pickers: DevicePickers;
   private readonly camera: IconButton;
   private readonly microphone: IconButton;
@@ -39,15 +45,16 @@ export class Lobby {
 
   constructor(
     private readonly media: LocalMedia,
-    { avatars }: LobbyMessage,
-    chosen: { name: string; avatar: string },
+    private readonly own: OwnAvatars,
+    lobby: LobbyMessage,
+    private readonly preferred: { name: string; avatar: string },
     private readonly actions: LobbyActions,
   ) {
     this.microphone = this.toggle("audio");
     this.camera = this.toggle("video");
     this.pickers = new DevicePickers(media, () => this.choose());
-    this.avatars = avatars.length > 0 ? new AvatarPicker(avatars, chosen.avatar, () => this.choose()) : null;
-    this.name.value = chosen.name;
+    this.avatars = new AvatarPicker(lobby.enrolls, { chosen: () => this.choose(), make: () => this.makeAvatar(), manage: () => this.manage() });
+    this.name.value = preferred.name;
     this.name.addEventListener("change", () => this.choose());
     this.notice = new LobbyNotice({ ...actions, watch: () => this.enter(true) });
     this.watchButton.addEventListener("click", () => this.enter(true));
@@ -65,14 +72,30 @@ export class Lobby {
       this.form(),
     );
     this.meterLoop();
+    this.offer(lobby);
+    this.refreshOwn();
     this.refreshMedia();
+  }
+
+  /** The server offers these avatars now; what was typed and chosen stays. */
+  offer({ avatars, enrolls }: LobbyMessage): void {
+    this.avatars.show(avatars, this.preferred.avatar);
+    this.avatars.element.hidden = avatars.length === 0 && !enrolls;
+    this.noAvatars.hidden = avatars.length > 0 || enrolls;
+  }
+
+  /** The own avatars have changed, or the one that is being made. */
+  refreshOwn(): void {
+    const { isNewcomer: newcomer, enrollment } = this.own;
+    this.avatars.setOwn({ newcomer, making: enrollment.isBusy ? makingLine(enrollment.making) : "" });
+    this.dialog?.draw();
   }
 
   refresh(status: Status): void {
     const { asking, refusal, phase } = status;
     this.notice.show(status);
     const busy = phase !== "lobby" || asking;
-    this.joinButton.disabled = busy || this.avatars === null;
+    this.joinButton.disabled = busy || this.avatars.value === "";
     this.watchButton.disabled = busy;
     setText(this.joinButton, !asking ? "Join" : refusal ? "Waiting for a place…" : "Joining…");
   }
@@ -105,7 +128,8 @@ export class Lobby {
       this.notice.element,
       this.trouble,
       h("label", { class: "labelled" }, h("span", {}, "Your name"), this.name),
-      this.avatars?.element ?? noAvatars(),
+      this.noAvatars,
+      this.avatars.element,
       this.pickers.element,
       h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
       h("div", { class: "lobby-actions" }, this.joinButton, this.watchButton),
@@ -120,11 +144,24 @@ export class Lobby {
 
   private enter(watch: boolean): void {
     this.choose();
-    this.actions.join({ name: this.name.value.trim(), avatar: this.avatars?.value ?? "", watch });
+    this.actions.join({ name: this.name.value.trim(), avatar: this.avatars.value, watch });
   }
 
   private choose(): void {
-    this.actions.chosen(this.name.value.trim(), this.avatars?.value ?? "");
+    this.actions.chosen(this.name.value.trim(), this.avatars.value);
+  }
+
+  private makeAvatar(): void {
+    this.choose();
+    this.dialog = new MakeDialog(this.own, this.media, this.name.value.trim(), (used) => {
+      this.dialog = null;
+      if (used) this.joinButton.focus();
+      if (this.element.isConnected) void this.media.start();
+    });
+  }
+
+  private manage(): void {
+    this.dialog = new MyAvatars(this.own, () => (this.dialog = null));
   }
 
   private toggle(kind: "audio" | "video"): IconButton {
@@ -160,7 +197,7 @@ export class Lobby {
         "div",
         {},
         ...sentences.map((sentence) => h("p", {}, sentence)),
-        this.avatars ? h("p", { class: "soft" }, "You can join all the same.") : null,
+        this.avatars.value ? h("p", { class: "soft" }, "You can join all the same and be seen as your avatar at rest, or only watch.") : null,
         curable ? again : null,
       ),
     );

@@ -1,0 +1,76 @@
+import { expect, it } from "vitest";
+import { AVATAR, FakeApi, type Reply } from "../testing/fake_api";
+import { Enrollment } from "./enrollment";
+
+const ORDER = { photo: new Blob(["photo"]), name: "Ada", subject: "Ada", consent: "I agree to this." };
+const job = (state: string, change: object = {}): Reply => ({ body: { state, stage: "", progress: 0, ahead: 0, error: "", ...change } });
+
+function enrollmentOf(replies: Record<string, Reply[]>): { fake: FakeApi; enrollment: Enrollment; states: string[]; pauses: number[] } {
+  const fake = new FakeApi({ "POST /avatars": [{ body: AVATAR }], "DELETE /avatars/a1": [{ status: 204 }], "GET /avatars/a1": [{ body: { ...AVATAR, state: "ready" } }], ...replies });
+  fake.tokens.set("t");
+  const pauses: number[] = [];
+  const enrollment = new Enrollment(fake.api, async (time) => void pauses.push(time));
+  const states: string[] = [];
+  enrollment.changed = () => states.push(enrollment.making.state);
+  return { fake, enrollment, states, pauses };
+}
+
+it("follows the job to the avatar", async () => {
+  const running = (progress: number): Reply => job("running", { stage: "fitting the head", progress });
+  const { enrollment, states } = enrollmentOf({ "GET /jobs/j1": [job("waiting", { ahead: 2 }), running(0.4), running(0.4), running(0.7), job("done")] });
+  await enrollment.make(ORDER);
+  expect(states).toEqual(["sending", "waiting", "running", "running", "done"]);
+  expect(enrollment.making).toMatchObject({ state: "done", avatar: { id: "a1", state: "ready" } });
+  expect(enrollment.isBusy).toBe(false);
+});
+
+it("sends a photo again that did not arrive, as the same order", async () => {
+  const { enrollment, fake } = enrollmentOf({ "POST /avatars": ["unreachable", { body: AVATAR }], "GET /jobs/j1": [job("done")] });
+  await enrollment.make(ORDER);
+  const keys = fake.requests.slice(0, 2).map(({ headers }) => (headers as Record<string, string>)["idempotency-key"]);
+  expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
+  expect(keys[1]).toBe(keys[0]);
+  expect(enrollment.making.state).toBe("done");
+});
+
+it("waits for a server that is away, more and more patiently, and never goes backwards", async () => {
+  const at = (progress: number): Reply => job("running", { stage: "s", progress });
+  const { enrollment, states, pauses } = enrollmentOf({ "GET /jobs/j1": [at(0.6), "unreachable", { status: 503 }, "unreachable", at(0.1), job("done")] });
+  await enrollment.make(ORDER);
+  expect(states).toEqual(["sending", "running", "away", "running", "done"]);
+  expect(pauses).toEqual([500, 1000, 1500, 2000, 500]);
+});
+
+it.each([
+  [{ "POST /avatars": [{ status: 429, body: { detail: "at most 3 avatars are made at the same time" } }] }, "At most 3 avatars are made at the same time.", 0],
+  [{ "GET /jobs/j1": [job("failed", { error: "no face was found; use another photo" })] }, "no face was found; use another photo", 1],
+  [{ "GET /jobs/j1": [job("cancelled")] }, "This avatar was not finished: try again.", 1],
+  [{ "GET /jobs/j1": [{ status: 404, body: { detail: "there is no such job" } }] }, "There is no such job.", 0],
+  [{ "POST /avatars": ["unreachable" as const] }, "The server cannot be reached: check the connection, then try again.", 0],
+])("says why it failed, and leaves nothing on the server: %j", async (replies: Record<string, Reply[]>, sentence, erased) => {
+  const { enrollment, fake } = enrollmentOf(replies);
+  await enrollment.make(ORDER);
+  expect(enrollment.making).toEqual({ state: "failed", sentence });
+  expect(fake.asked.filter((line) => line.startsWith("DELETE"))).toHaveLength(erased);
+  enrollment.reset();
+  expect(enrollment.making.state).toBe("idle");
+});
+
+it("can be stopped at any time, erases what there is, and can begin anew", async () => {
+  const { enrollment, fake, states } = enrollmentOf({ "GET /jobs/j1": [job("running")] });
+  let stop = true;
+  enrollment.changed = () => {
+    states.push(enrollment.making.state);
+    if (enrollment.making.state === "running" && stop) void enrollment.cancel();
+  };
+  await enrollment.make(ORDER);
+  expect(states).toEqual(["sending", "running", "idle"]);
+  expect(fake.asked.at(-1)).toBe("DELETE /api/avatars/a1 t");
+  const again = enrollment.make(ORDER);
+  expect(enrollment.isBusy).toBe(true);
+  void enrollment.make(ORDER); // one at a time
+  await enrollment.cancel();
+  await again;
+  expect(enrollment.making.state).toBe("idle");
+  stop = false;
+});

@@ -1,0 +1,92 @@
+/** This browser's own avatars: what the server has of them, and the one that is being made. No DOM. */
+import type { Lobby } from "../protocol";
+import { Api, type Avatar } from "./api";
+import { Enrollment } from "./enrollment";
+import { TokenStore } from "./token_store";
+import { TOKEN_REFUSED } from "./words";
+
+export interface OwnAvatarEvents {
+  /** The server should be greeted with this token, and asked again which avatars there are. */
+  account(token: string): void;
+  /** A sentence for whoever sits here. */
+  told(sentence: string): void;
+  /** This avatar was just made, and is what somebody wants to be. */
+  made(avatar: Avatar): void;
+}
+
+export class OwnAvatars {
+  readonly api: Api;
+  readonly enrollment: Enrollment;
+  /** null: not known yet. */
+  all: Avatar[] | null = null;
+  /** Called when `all` or the enrollment has changed. */
+  changed: () => void = () => undefined;
+  private lobby: Lobby | null = null;
+
+  constructor(
+    key: string,
+    private readonly events: OwnAvatarEvents,
+    private readonly tokens = new TokenStore(),
+  ) {
+    this.api = new Api(key, tokens);
+    this.api.tokenChanged = (token, refused) => {
+      if (token === "") this.all = [];
+      if (refused) events.told(TOKEN_REFUSED);
+      events.account(token);
+      this.changed();
+    };
+    this.enrollment = new Enrollment(this.api);
+    this.enrollment.changed = () => this.follow();
+  }
+
+  /** Of the guest; empty without one. */
+  get token(): string {
+    return this.tokens.value;
+  }
+
+  /** Whether somebody comes who has made none yet. */
+  get isNewcomer(): boolean {
+    return this.token === "" || this.all?.length === 0;
+  }
+
+  /** The server has told who is in the lobby. */
+  met(lobby: Lobby): void {
+    if (lobby === this.lobby) return;
+    this.lobby = lobby;
+    if (!lobby.enrolls) return;
+    if (lobby.account) void this.refresh();
+    else if (this.token !== "") this.api.forget(true);
+  }
+
+  /** Reads the list again. */
+  async refresh(): Promise<void> {
+    try {
+      this.all = await this.api.avatars();
+      this.changed();
+    } catch {
+      // What was known stays; whoever manages them is told why.
+    }
+  }
+
+  /** Something was renamed, shared or erased: the lobby's avatars change with it. */
+  async touched(): Promise<void> {
+    await this.refresh();
+    if (this.token !== "") this.events.account(this.token);
+  }
+
+  /** Stops what is being made. */
+  async cancel(): Promise<void> {
+    await this.enrollment.cancel();
+    if (this.token !== "") await this.refresh();
+  }
+
+  private follow(): void {
+    const { making } = this.enrollment;
+    if (making.state === "failed" && this.token !== "") void this.refresh();
+    if (making.state === "done") {
+      this.events.made(making.avatar);
+      this.events.account(this.token);
+    }
+    this.changed();
+  }
+}

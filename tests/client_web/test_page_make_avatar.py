@@ -1,0 +1,240 @@
+"""Making an avatar in the page, and looking after one's own, in Chromium against the mock server."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from server.api.avatars import CONSENT
+from server.call.protocol import Failure, Join
+from tests.client_web.browser import by, phase, until
+from tests.client_web.drawing import portrait
+from tests.client_web.mock_api import DONE, RUNNING, FakeAvatar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from playwright.sync_api import Page
+
+    from tests.client_web.mock_server import MockServer
+
+pytestmark = pytest.mark.timeout(90)
+
+LIVE_CAMERAS = "() => window.tracks.filter((t) => t.kind === 'video' && t.readyState === 'live').length"
+WATCH_CAMERAS = """window.tracks = [];
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wish) => {
+  const stream = await ask(wish);
+  tracks.push(...stream.getTracks());
+  return stream;
+};"""
+DROP = """(text) => {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const carried = new DataTransfer();
+  carried.items.add(new File([bytes], "me.png", { type: "image/png" }));
+  document.querySelector("[data-testid=portrait]").dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
+}"""
+KNOWN = "localStorage.setItem('visavis.token', 'guest-0')"
+
+
+def png() -> bytes:
+    data = io.BytesIO()
+    portrait("Ada").save(data, "png")
+    return data.getvalue()
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "me.png"
+    path.write_bytes(png())
+    return path
+
+
+@pytest.fixture
+def known(mock: MockServer) -> MockServer:
+    """A server that knows this browser, which has two avatars there."""
+    mock.api.enrolls = True
+    mock.api.tokens = ["guest-0"]
+    mock.api.avatars = [FakeAvatar("one", "First", "guest-0"), FakeAvatar("two", "Second", "guest-0")]
+    return mock
+
+
+def test_from_the_camera_to_the_call_with_the_own_avatar(open_page: Callable[..., Page], mock: MockServer) -> None:
+    mock.api.enrolls = True
+    mock.api.notes = ["the hair covers an ear; it was made up"]
+    page = open_page("/room/x-person", script=WATCH_CAMERAS)
+    page.wait_for_selector("[data-testid=lobby-preview]:not([hidden])")
+    page.fill(by("name"), "Zoe")
+    assert page.is_hidden(by("manage-avatars")), "there is nothing to manage yet"
+    page.click(by("make-avatar-card", "Make your avatar"))
+    page.wait_for_selector("[data-testid=take-photo]:enabled")
+    assert page.evaluate(LIVE_CAMERAS) == 1, "the lobby has let go of the camera"
+    box = page.locator(by("portrait")).bounding_box()
+    assert box is not None
+    seen = box["width"] / box["height"]
+    page.click(by("take-photo"))
+    page.wait_for_selector(by("countdown", "3"))
+    page.wait_for_selector(by("agreed"))
+    assert page.evaluate(LIVE_CAMERAS) == 0
+    assert page.input_value(by("avatar-name")) == "Zoe"
+    page.click(by("make"))
+    assert mock.api.orders == [], "nothing is sent without consent"
+    page.check(by("agreed"))
+    page.click(by("make"))
+    page.wait_for_selector(by("progress-spoken", "Finding the shape of your head"), state="attached")
+    page.wait_for_selector(by("made", "Your avatar is ready"))
+    page.wait_for_selector(by("notes", "The hair covers an ear"))
+    page.wait_for_function("() => document.querySelector('[data-testid=made-picture]')?.naturalWidth > 0")
+    page.click(by("use"))
+    page.wait_for_selector("[data-testid=avatar-own1]:checked")
+    page.wait_for_selector("[data-testid=manage-avatars]:visible")
+    page.wait_for_function(LIVE_CAMERAS.replace(".length", ".length === 1"))
+    assert page.input_value(by("name")) == "Zoe"
+    order = mock.api.orders[0]
+    image = Image.open(io.BytesIO(order.photo))
+    assert image.format == "JPEG" and image.width / image.height == pytest.approx(seen, abs=0.02)
+    expected = {"name": "Zoe", "subject": "Zoe", "consent": CONSENT, "agreed": "true", "quality": "instant"}
+    assert order.fields == expected and mock.api.guests == [{"key": "x-person", "name": "Zoe"}]
+    page.click(by("join"))
+    phase(page, "live")
+    assert mock.joins() == [Join("Zoe", "own1", False, -1, False)]
+    page.reload()
+    page.wait_for_selector("[data-testid=avatar-own1]:checked")
+    assert mock.hellos()[-1].token == "guest-1"
+
+
+def test_a_photo_is_chosen_dropped_or_refused(open_page: Callable[..., Page], mock: MockServer, photo: Path) -> None:
+    mock.api.enrolls = True
+    page = open_page("/room/x-person", permissions=[])
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector(by("portrait", "Your camera is blocked"))
+    assert page.is_hidden(by("take-photo"))
+    text = photo.with_suffix(".txt")
+    text.write_text("no photo")
+    page.set_input_files(by("photo-file"), text)
+    page.wait_for_selector(by("photo-trouble", "A photo was expected"))
+    page.set_input_files(by("photo-file"), photo)
+    page.click(by("retake", "Choose another"))
+    page.evaluate(DROP, base64.b64encode(png()).decode())
+    page.check(by("who-other"))
+    page.fill(by("subject"), "Bo B")
+    page.fill(by("avatar-name"), "Bo, our colleague")
+    page.check(by("agreed"))
+    mock.api.problem = (422, "no face was found in the photo; use another one")
+    page.click(by("make", "Make the avatar"))
+    page.wait_for_selector(by("making-failed", "No face was found in the photo; use another one."))
+    page.click(by("again"))
+    page.set_input_files(by("photo-file"), photo)
+    page.check(by("agreed"))
+    mock.api.script = [RUNNING, {"state": "failed", "error": "the face is turned away; look into the camera"}]
+    page.click(by("make"))
+    page.wait_for_selector(by("making-failed", "The face is turned away; look into the camera."))
+    until(page, lambda: mock.api.avatars == [])
+    assert mock.api.orders[0].photo == photo.read_bytes()
+    assert mock.api.orders[0].fields["subject"] == "Bo B"
+    assert mock.api.orders[0].key != mock.api.orders[1].key
+
+
+def test_it_is_made_while_one_goes_on_and_can_be_stopped(open_page: Callable[..., Page], mock: MockServer, photo: Path) -> None:
+    mock.api.enrolls = True
+    mock.api.script = [RUNNING]
+    page = open_page("/room/x-person", permissions=[])
+
+    def begin() -> None:
+        page.click(by("make-avatar-card"))
+        page.set_input_files(by("photo-file"), photo)
+        page.check(by("agreed"))
+        page.click(by("make"))
+        page.wait_for_selector(by("progress-words", "Finding the shape"))
+
+    begin()
+    page.click(by("cancel-making"))
+    until(page, lambda: mock.api.avatars == [])
+    page.keyboard.press("Escape")
+    begin()
+    page.keyboard.press("Escape")
+    page.wait_for_selector(by("make-avatar-card", "Making… 40 %"))
+    mock.drop()  # neither the socket nor the API is there for a while
+    mock.api.down = True
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector(by("progress-words", "The server cannot be reached. Trying again"))
+    page.keyboard.press("Escape")
+    mock.api.down = False
+    mock.api.script = [DONE]
+    page.wait_for_selector(by("toast", "Your avatar is ready: My avatar."))
+    page.wait_for_selector("[data-testid=avatar-own2]:checked")
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector(by("made"))
+    page.click(by("again"))
+    page.wait_for_selector(by("choose-photo"))
+
+
+def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Callable[..., Page], known: MockServer) -> None:
+    page = open_page("/room/x-person", script=KNOWN)
+    page.click(by("manage-avatars"))
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=own-avatars] img').length === 2")
+    page.fill(by("own-name-one"), "Best")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(by("own-outcome", "It is called Best now."))
+    page.check(by("own-share-one"))
+    page.wait_for_selector(by("own-outcome", "Everybody on this server can take Best now."))
+    one = known.api.avatars[0]
+    assert (one.name, one.shared, one.version) == ("Best", True, 3)
+    one.version += 1  # as from another tab
+    page.uncheck(by("own-share-one"))
+    page.wait_for_selector(by("own-outcome", "Somebody else has changed this avatar meanwhile; read it again."))
+    page.wait_for_selector("[data-testid=own-share-one]:checked")
+    with page.expect_download() as download:
+        page.click(by("own-save-one"))
+    assert download.value.suggested_filename == "Best.avatar"
+    page.click(by("own-erase-two"))
+    page.click(by("confirm-no"))
+    page.click(by("own-erase-two"))
+    page.click(by("confirm-yes"))
+    page.wait_for_selector(by("own-outcome", "Second is erased."))
+    page.wait_for_selector(by("own-name-two"), state="detached")
+    page.wait_for_selector(by("avatar-two"), state="detached")
+    page.wait_for_selector(".avatar-card:has-text('Best')")
+    with page.expect_download() as download:
+        page.click(by("export-all"))
+    assert download.value.suggested_filename == "visavis.zip"
+    page.click(by("erase-all"))
+    page.click(by("confirm-yes"))
+    page.wait_for_selector(by("my-avatars"), state="detached")
+    page.wait_for_selector(".avatars.is-new [data-testid=make-avatar-card]")
+    assert known.api.avatars == [] and known.api.tokens == []
+    assert page.evaluate("localStorage.getItem('visavis.token')") is None
+
+
+def test_a_token_that_is_not_known_any_more_makes_a_newcomer(open_page: Callable[..., Page], mock: MockServer, photo: Path) -> None:
+    mock.api.enrolls = True
+    page = open_page("/room/x-person", script=f"if (!window.name) {{ window.name = 'once'; {KNOWN} }}", permissions=[])
+    page.wait_for_selector(by("toast", "The server does not know this browser any more"))
+    until(page, lambda: [hello.token for hello in mock.hellos()] == ["guest-0", ""])
+    page.click(by("make-avatar-card", "Make your avatar"))
+    page.set_input_files(by("photo-file"), photo)
+    page.check(by("agreed"))
+    page.click(by("make"))
+    page.wait_for_selector(by("made"))
+    until(page, lambda: mock.hellos()[-1].token == "guest-1")
+
+
+def test_where_nothing_can_be_made_nothing_is_offered(open_page: Callable[..., Page], mock: MockServer) -> None:
+    page = open_page("/room/x-person")
+    page.wait_for_selector("[data-testid=join]:enabled")
+    assert page.is_hidden(by("make-avatar-card")) and page.is_hidden(by("manage-avatars"))
+    mock.api.enrolls, mock.avatars = True, []
+    page.reload()
+    page.wait_for_selector("[data-testid=make-avatar-card]:visible")
+    assert page.is_disabled(by("join")) and page.is_hidden(by("no-avatars"))
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector("[data-testid=take-photo]:enabled")
+    mock.failure = Failure("not_found", "there is no room at this address; ask for a new link")
+    mock.drop()
+    page.wait_for_selector(by("failure"))
+    page.wait_for_selector(by("make-avatar"), state="detached")
