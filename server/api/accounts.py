@@ -19,7 +19,7 @@ from server.accounts import passwords
 from server.accounts.people import Identity
 from server.api.erasing import erase_person
 from server.api.problems import ProblemError
-from server.api.service import Me, Service, ServiceDep
+from server.api.service import Credential, Me, Service, ServiceDep, as_json
 from server.store.tables import ApiKey, Consent, Job, Person, StoredAvatar
 
 router = APIRouter(prefix="/api", tags=["accounts"])
@@ -127,11 +127,12 @@ def sign_out(me: Me, service: ServiceDep) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/me")
-def read_me(me: Me, service: ServiceDep) -> PersonOut:
+@router.get("/me", response_model=PersonOut)
+def read_me(credential: Credential, service: ServiceDep) -> Response:
     """Who one is."""
+    me = service.people.identify(credential)
     with service.database.reading() as session:
-        return person_out(_person(session.get(Person, me.person)))
+        return as_json(person_out(_person(session.get(Person, me.person))))
 
 
 @router.get("/me/keys")

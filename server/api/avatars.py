@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, Query, Response, UploadFile
 from pydantic import BaseModel, Field
 from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -15,7 +16,19 @@ from sqlalchemy.orm import Session
 from server.accounts.people import Identity, clean_name
 from server.api import erasing
 from server.api.problems import ProblemError
-from server.api.service import After, IfMatch, Me, Service, ServiceDep, check_version, may_change, may_read, note
+from server.api.service import (
+    After,
+    Credential,
+    IfMatch,
+    Me,
+    Service,
+    ServiceDep,
+    as_json,
+    check_version,
+    may_change,
+    may_read,
+    note,
+)
 from server.store.cleaning import PHOTOS
 from server.store.queue import OVER
 from server.store.tables import Consent, Job, Person, StoredAvatar, new_id
@@ -74,16 +87,41 @@ def _out(avatar: StoredAvatar, identity: Identity, job: str | None = None) -> Av
     )  # fmt: skip
 
 
-@router.get("")
-def list_avatars(me: Me, service: ServiceDep, after: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 50) -> Page:
+@router.get("", response_model=Page)
+def list_avatars(
+    credential: Credential, service: ServiceDep, after: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 50
+) -> Response:
     """One's own avatars and those shared with everybody; all of them for an admin. In the order of their ids."""
+    me = service.people.identify(credential)
     with service.database.reading() as session:
         query = select(StoredAvatar).where(StoredAvatar.id > after).order_by(StoredAvatar.id).limit(limit + 1)
         if not me.is_admin:
             query = query.where(or_(StoredAvatar.owner_id == me.person, StoredAvatar.shared))
         found = list(session.scalars(query))
-        more = len(found) > limit
-        return Page(items=[_out(a, me) for a in found[:limit]], next=found[limit - 1].id if more else None)
+    return as_json(Page(items=[_out(a, me) for a in found[:limit]], next=found[limit - 1].id if len(found) > limit else None))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What whoever is in the photo has agreed to, cleaned. text: the words."""
+
+    subject: str
+    text: str
+    keep_photo: bool
+
+
+async def agreement_of(
+    subject: Annotated[str, Form(min_length=1, max_length=128, description="Who is in the photo, and has agreed.")],
+    agreed: Annotated[bool, Form(description="Must be true: the subject agrees to `consent`.")],
+    consent: Annotated[str, Form(max_length=4000, description="The words that were agreed to; the server's when empty.")] = "",
+    keep_photo: Annotated[bool, Form()] = False,
+) -> Agreement:
+    """The consent that comes with photos. Raises `ProblemError`."""
+    if not agreed:
+        raise ProblemError(422, "the consent of who is in the photo was expected; nothing is made without it")
+    if not clean_name(subject):
+        raise ProblemError(422, "the name of who is in the photo was expected, an empty one came")
+    return Agreement(clean_name(subject), consent.strip() or (CONSENT_TO_KEEP if keep_photo else CONSENT), keep_photo)
 
 
 @router.post("", status_code=202)
@@ -92,19 +130,12 @@ def enroll(
     service: ServiceDep,
     photos: Annotated[list[UploadFile], File(description="JPEG, PNG, HEIC, AVIF, TIFF or WebP; the most frontal one leads.")],
     name: Annotated[str, Form(min_length=1, max_length=64)],
-    subject: Annotated[str, Form(min_length=1, max_length=128, description="Who is in the photo, and has agreed.")],
-    agreed: Annotated[bool, Form(description="Must be true: the subject agrees to `consent`.")],
-    consent: Annotated[str, Form(max_length=4000, description="The words that were agreed to; the server's when empty.")] = "",
-    keep_photo: Annotated[bool, Form()] = False,
+    agreement: Annotated[Agreement, Depends(agreement_of)],
     quality: Annotated[str, Form(pattern="^(instant|standard|high)$")] = "instant",
     owner: Annotated[str, Form(max_length=32, description="For an admin: whose avatar it becomes.")] = "",
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=128)] = None,
 ) -> AvatarOut:
     """Make an avatar. The same `Idempotency-Key` again answers with the avatar of the first time."""
-    if not agreed:
-        raise ProblemError(422, "the consent of who is in the photo was expected; nothing is made without it")
-    if not clean_name(subject):
-        raise ProblemError(422, "the name of who is in the photo was expected, an empty one came")
     if owner and owner != me.person and not me.is_admin:
         raise ProblemError(403, "only an admin may make avatars for others")
     owner = owner or me.person
@@ -117,10 +148,10 @@ def enroll(
         owner_id=owner, quality=quality, folder=f"{PHOTOS}{new_id()}", key=idempotency_key,
         priority=2 if quality == "instant" else 0,
     )  # fmt: skip
-    words = consent.strip() or (CONSENT_TO_KEEP if keep_photo else CONSENT)
-    agreement = Consent(
-        subject=clean_name(subject), recorded_by=me.person, text=words, keep_photo=keep_photo, photo_sha256=hashes
-    )
+    consent = Consent(
+        subject=agreement.subject, recorded_by=me.person, text=agreement.text, keep_photo=agreement.keep_photo,
+        photo_sha256=hashes,
+    )  # fmt: skip
     kept = False
     try:
         for index, photo in enumerate(_read(photos)):
@@ -132,8 +163,8 @@ def enroll(
             avatar = StoredAvatar(owner_id=owner, name=clean_name(name) or "Avatar", quality=quality)
             session.add(avatar)
             session.flush()
-            job.avatar_id = agreement.avatar_id = avatar.id
-            session.add_all([agreement, job])
+            job.avatar_id = consent.avatar_id = avatar.id
+            session.add_all([consent, job])
             session.flush()
             session.add(note(me, "avatar.enroll", avatar.id, quality=quality))
         kept = True

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import select
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.accounts.people import Identity
 from server.api.problems import ProblemError
-from server.api.service import After, Me, Service, ServiceDep, note
+from server.api.service import After, Credential, Me, Service, ServiceDep, as_json, note
 from server.store.cleaning import erase_photos
 from server.store.queue import OVER
 from server.store.tables import Job
@@ -73,10 +73,10 @@ def list_jobs(me: Me, service: ServiceDep, before: After = "", limit: Annotated[
     return [_out(service, job) for job in found]
 
 
-@router.get("/{job_id}")
-def read_job(me: Me, service: ServiceDep, job_id: str) -> JobOut:
+@router.get("/{job_id}", response_model=JobOut)
+def read_job(credential: Credential, service: ServiceDep, job_id: str) -> Response:
     """One job."""
-    return _read(service, me, job_id)
+    return as_json(_read(service, service.people.identify(credential), job_id))
 
 
 @router.post("/{job_id}/cancel")

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
 
 from server.accounts.people import Identity, People
 from server.accounts.tokens import InvalidTokenError, Tokens
@@ -57,12 +58,17 @@ async def service_of(request: Request) -> Service:
     return found
 
 
-def identity_of(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Identity:
-    """Who asks. Raises `InvalidTokenError`."""
-    service: Service = request.app.state.service
+async def credential_of(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+    """What a request shows. Raises `InvalidTokenError` when it shows nothing."""
     if credentials is None:
         raise InvalidTokenError("sign in first: a token was expected in the Authorization header")
-    return service.people.identify(credentials.credentials)
+    return credentials.credentials
+
+
+def identity_of(request: Request, credential: Annotated[str, Depends(credential_of)]) -> Identity:
+    """Who asks. Raises `InvalidTokenError`."""
+    service: Service = request.app.state.service
+    return service.people.identify(credential)
 
 
 async def admin_of(identity: Annotated[Identity, Depends(identity_of)]) -> Identity:
@@ -73,10 +79,18 @@ async def admin_of(identity: Annotated[Identity, Depends(identity_of)]) -> Ident
 
 
 ServiceDep = Annotated[Service, Depends(service_of)]
+Credential = Annotated[str, Depends(credential_of)]
+"""For endpoints that are asked often: they identify who asks in their own thread, and answer with `as_json`, which saves two
+changes of thread."""
 Me = Annotated[Identity, Depends(identity_of)]
 Admin = Annotated[Identity, Depends(admin_of)]
 After = Annotated[str, Query(max_length=64, description="`next` of the page before.")]
 IfMatch = Annotated[str | None, Header(max_length=64, description="The `version` that was read (RFC 9110, 13.1.1).")]
+
+
+def as_json(body: BaseModel) -> Response:
+    """An answer that is not checked again."""
+    return Response(body.model_dump_json(), media_type="application/json")
 
 
 def may_read(identity: Identity, avatar: StoredAvatar | None) -> StoredAvatar:

@@ -1,7 +1,7 @@
 """Everything a server remembers in one .tar file, and back: the rows of the database, people's files, sign-ins and links.
 
-The rows are JSON, so that a backup of SQLite can be restored into PostgreSQL. Files are as they lie in the store, so encrypted
-ones stay encrypted and need their key.
+The rows are JSON, so that SQLite can be restored into PostgreSQL. Files are as they lie in the store, so encrypted ones
+stay encrypted and need their key.
 """
 
 from __future__ import annotations
