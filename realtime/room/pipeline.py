@@ -110,13 +110,23 @@ class LiveRoomPipeline:
         nothing = Gaussians(*(np.zeros(shape, np.float32) for shape in ((1, 3), (1, 4), (1, 3), 1, (1, 3))))
         out = np.zeros((height, width, 3), np.uint8)
         self._rasterizer.render_into(nothing, view_camera(width=width, height=height), out, WHITE)  # compiles
+        self._spare: FaceTracker | None = self._warm_tracker()
+
+    def _warm_tracker(self) -> FaceTracker:
+        """A tracker for the first who comes. Compiles the solver, so that nobody waits for it."""
+        from models.heads import registry
+        from models.tracking.solver import Solver
+
+        model = registry.by_name("anny")
+        person = model.person(np.zeros(model.identity_count, np.float32))
+        Solver(person).solve(facing(person), 0.0)
+        return _tracker()
 
     def join(self, participant: int, avatar: bytes) -> None:
         """See `RoomPipeline`. Compiles and allocates what the first frame would otherwise wait for."""
         from models import avatar_file
         from models.heads import registry
         from models.tracking.calibration import Calibration
-        from models.tracking.face_tracker import FaceTracker
         from models.tracking.one_euro import DriveFilter
         from models.tracking.solver import Solver
         from realtime.room.scene import SceneAvatar
@@ -128,8 +138,7 @@ class LiveRoomPipeline:
         solver = Solver(scene_avatar.person)
         solver.solve(facing(scene_avatar.person), 0.0)
         solver.reset()
-        tracker = FaceTracker()
-        tracker.track(np.zeros((480, 640, 3), np.uint8))
+        tracker, self._spare = self._spare or _tracker(), None
         self._people[participant] = _Participant(tracker, Calibration(solver), DriveFilter(), scene_avatar)
 
     def leave(self, participant: int) -> None:
@@ -189,6 +198,15 @@ class LiveRoomPipeline:
         start = time.perf_counter()
         yield
         self.timings[stage] = (time.perf_counter() - start) * 1000
+
+
+def _tracker() -> FaceTracker:
+    """A tracker that has seen its first picture, which takes longest."""
+    from models.tracking.face_tracker import FaceTracker
+
+    tracker = FaceTracker()
+    tracker.track(np.zeros((480, 640, 3), np.uint8))
+    return tracker
 
 
 def facing(person: PersonHead, width: int = 640, height: int = 480) -> Landmarks:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from realtime.room.layout import ViewRequest
 from realtime.shared import PictureSlot, Snapshot
+from realtime.shared_encoding import EncoderGroups, PictureStream
 from realtime.timing import StageTimes
 
 LEAST_SIDE = 16
@@ -28,9 +29,11 @@ class ViewPicture:
     planes: NDArray[np.uint8]
     arrival: float
 
-    def frame(self) -> av.VideoFrame:
-        """A frame over the planes, with time stamps of its own."""
-        return av.VideoFrame.from_numpy_buffer(self.planes, format="yuv420p")
+    def frame(self, stream: PictureStream | None = None) -> av.VideoFrame:
+        """A frame over the planes, with time stamps of its own; `stream` lies in its `opaque`."""
+        frame = av.VideoFrame.from_numpy_buffer(self.planes, format="yuv420p")
+        frame.opaque = stream
+        return frame
 
 
 class Converter:
@@ -67,9 +70,15 @@ class OpenView:
     """A view that the process renders: `look` moves it, `close` ends it. Made by `RoomWorker.open_view`."""
 
     def __init__(
-        self, move: Mover, slot: int, generation: int, request: ViewRequest, deliver: Callable[[av.VideoFrame], None]
+        self,
+        move: Mover,
+        slot: int,
+        generation: int,
+        request: ViewRequest,
+        deliver: Callable[[av.VideoFrame], None],
+        groups: EncoderGroups,
     ) -> None:
-        self._move, self._deliver = move, deliver
+        self._move, self._deliver, self._groups = move, deliver, groups
         self.slot, self.generation, self.request = slot, generation, request
         self._open = True
         self._next: ViewPicture | None = None
@@ -100,4 +109,4 @@ class OpenView:
             picture, self._next = self._next, None
         if self._open and picture is not None:
             self.times.add("picture", 0.0)
-            self._deliver(picture.frame())
+            self._deliver(picture.frame(PictureStream(self._groups, self.request.rounded())))

@@ -29,8 +29,9 @@ from realtime.room.layout import ViewRequest
 from realtime.room.memory import MemoryLayout, RoomMemory
 from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
 from realtime.room.process import HUNG, RoomSetup
-from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
+from realtime.shared_encoding import EncoderGroups
 from realtime.timing import StageTimes
 
 log = logging.getLogger(__name__)
@@ -59,15 +60,16 @@ class RoomWorker:
         """people, views: at the most. Raises `VisavisError` when there is not enough memory."""
         self._setup, self._timeouts = setup, timeouts or SupervisorTimeouts()
         self._memory = RoomMemory(MemoryLayout(people, views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3))
-        self._context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["realtime.room.preload"])
         self._views: dict[int, OpenView] = {}
         self._people: dict[int, Seated] = {}
         self._left: list[int] = []  # participants that the process has still to be told of
-        self._loading: int | None = None  # whose avatar the process has: one, so that none wait there when people come and go
+        self._loading: int | None = None  # the one whose avatar the process loads: none wait there when people come and go
         self._deaths: Counter[int] = Counter()
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
-        self._convert = Converter()
+        self._convert, self._groups = Converter(), EncoderGroups()
         self._line: ServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
@@ -111,8 +113,7 @@ class RoomWorker:
     @property
     def pid(self) -> int | None:
         """The process's id while it runs."""
-        process = self._process
-        return None if process is None else process.pid
+        return None if (process := self._process) is None else process.pid
 
     # People
 
@@ -201,7 +202,7 @@ class RoomWorker:
             if slot is None or self._stopping.is_set():
                 raise VisavisError(f"at most {count} views can be open at once; close one first")
             self._generation += 1
-            view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver)
+            view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver, self._groups)
             self._views[slot] = view
         view.look(view.request)
         return view
@@ -285,7 +286,8 @@ class RoomWorker:
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
             try:
-                process.start()
+                with born_with_one_blas_thread():
+                    process.start()
             except BaseException:
                 self._hang_up()
                 raise

@@ -1,8 +1,10 @@
-"""A page without a browser, for measurements and tests: joins a room over the real socket and real WebRTC."""
+"""A page without a browser, for measurements, tests and `visavis doctor --call`: joins a room over the real socket and real
+WebRTC."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +20,7 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamEr
 from av.video.frame import PictureType
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from server.call import aiortc_fixes
 from server.call.protocol import (
@@ -93,13 +96,17 @@ class BenchPage:
         voices: int = 1,
         resume: str = "",
         cookie: str = "",
+        ice: RTCConfiguration | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """url: 'ws://host:port/ws'. join: how to come in; with the first avatar when it names none. voices: sound lines.
-        cookie: 'name=value', which came with the page."""
+        cookie: 'name=value', which came with the page. ice: of the peer connection; only own addresses when left out.
+        tls: for 'wss://'."""
         self._cookie = {"Cookie": cookie} if cookie else None
         self._url, self._hello, self._how = url, Hello(key, resume), join or Join()
         self._webcam, self._microphone, self._voices = webcam, microphone, voices
-        self.pc = RTCPeerConnection(RTCConfiguration([], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+        self._tls = tls
+        self.pc = RTCPeerConnection(ice or RTCConfiguration([], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("track", self._on_track)
         self.channel: Any = None
         self.open = asyncio.Event()
@@ -128,7 +135,14 @@ class BenchPage:
         """All the way in. Raises `RefusedError`."""
         await self.enter()
         await self.offer()
-        await self.open.wait()
+        await self.until_open()
+
+    async def until_open(self) -> None:
+        """Until the data channel is open. Raises `RefusedError` when the server hangs up instead."""
+        while not self.open.is_set():
+            if self.socket.state is State.CLOSED:
+                raise RefusedError(self.said.get(Failure, Failure("internal", "The server hung up.")))
+            await asyncio.sleep(0.005)
 
     async def leave(self, *, bye: bool = True) -> None:
         """Leave the room; without `bye` as a page that vanishes."""
@@ -151,7 +165,7 @@ class BenchPage:
 
     async def enter(self) -> None:
         """To the `Welcome`. Raises `RefusedError`."""
-        self.socket = await connect(self._url, max_size=None, additional_headers=self._cookie)
+        self.socket = await connect(self._url, max_size=None, additional_headers=self._cookie, ssl=self._tls)
         await self.tell(self._hello)
         first = await self._next(Lobby, Welcome)
         if isinstance(first, Lobby):

@@ -222,7 +222,7 @@ def _pages(
         await page.enter()
         await page.offer()
         joins.append(1000 * (time.monotonic() - start))
-        await page.open.wait()
+        await page.until_open()
         while not page.pictures:
             await asyncio.sleep(0.005)
         first_pictures.append(1000 * (time.monotonic() - start))

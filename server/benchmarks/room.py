@@ -7,6 +7,8 @@ encoder. Latency is from the webcam picture to the picture that shows it.
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,8 @@ def bench_room(
     """Measure a room of `people` with the same avatar, and `viewers` who share the spectators' camera.
 
     clip: a video file, or frames; the avatar's own faces when `None`. Returns pictures_per_s: mean over the views; least_per_s:
-    of the slowest view; latency_p50_ms, latency_p95_ms; the median of each stage, such as track_ms; people, viewers, seconds.
+    of the slowest view; latency_p50_ms, latency_p95_ms; restart_s: from the death of the process until each view has a picture
+    again; the median of each stage, such as track_ms; people, viewers, seconds.
     """
     frames = load_clip(own_clip(avatar, (640, 480)) if clip is None else clip, (640, 480))
     return asyncio.run(_measure(avatar.read_bytes(), frames, seconds, people, viewers, setup or RoomSetup()))
@@ -77,6 +80,7 @@ async def _measure(
         before = list(counts)
         await asyncio.sleep(seconds)
         rates = [(after - start) / seconds for after, start in zip(counts, before, strict=True)]
+        restart = await _restart(worker, counts)
     finally:
         for task in tasks:
             task.cancel()
@@ -92,10 +96,21 @@ async def _measure(
         "latency_p50_ms": p50,
         "latency_p95_ms": p95,
         **{f"{stage}_ms": medians[stage] for stage in STAGES if stage in medians},
+        "restart_s": restart,
         "people": people,
         "viewers": viewers,
         "seconds": seconds,
     }
+
+
+async def _restart(worker: RoomWorker, counts: list[int]) -> float:
+    assert worker.pid is not None
+    start = time.monotonic()
+    os.kill(worker.pid, signal.SIGKILL)
+    await _until(lambda: not worker.ready)
+    before = list(counts)
+    await _until(lambda: all(now > then for now, then in zip(counts, before, strict=True)))
+    return round(time.monotonic() - start, 2)
 
 
 async def _until(what: Any) -> None:

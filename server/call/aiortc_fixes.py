@@ -7,6 +7,7 @@ ones: look through this list, and run tests/server/attacks, before that line is 
 - `StunProtocol.datagram_received`: takes a packet from any address. An empty one ends the call (`data[0]` of nothing in
   `RTCDtlsTransport._recv_next`), a STUN message with a short attribute is a traceback in the log, and what a closed DTLS
   transport no longer reads is kept for ever.
+- `Connection.get_component_candidates`: a STUN or TURN server that does not answer holds up everybody who comes in for 5 s.
 - `RTCDtlsTransport._recv_next`: an error while one packet is read ends the connection.
 - `RtpRouter.route_rtp`: any number of SSRCs; with more than 255 the receiver's RTCP task dies and `close` never returns.
 - `RtpRouter.route_rtcp`: one NACK packet may ask for some 6,000 retransmissions, one after the other.
@@ -20,7 +21,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
-from aioice.ice import Connection, StunProtocol
+from aioice.ice import Candidate, Connection, StunProtocol
 from aiortc import RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
 from aiortc.rtcsctptransport import DATA_CHANNEL_OPEN, WEBRTC_DCEP
@@ -34,6 +35,8 @@ WAITING = 1024
 """Packets of one connection that may wait to be read."""
 MAX_REMOTE = 64
 """Addresses of one page, from its offer and learned from its checks (RFC 8445, 7.3.1.3)."""
+GATHER_LIMIT = 2
+"""Seconds for STUN and TURN servers to say what our addresses are: three attempts over UDP. Pages wait as long."""
 MAX_SSRCS = 31
 """As many as one RTCP receiver report can hold (RFC 3550, 6.4.2)."""
 MAX_RETRANSMISSIONS = 128
@@ -45,6 +48,7 @@ MAX_FRAGMENTS = 1024
 """Pieces of a message, and gaps between pieces, that one stream may hold; the largest message has 218 pieces."""
 
 _handle_stun = StunProtocol.datagram_received
+_get_component_candidates = Connection.get_component_candidates
 _recv_next = RTCDtlsTransport._recv_next
 _route_rtp = RtpRouter.route_rtp
 _route_rtcp = RtpRouter.route_rtcp
@@ -55,6 +59,7 @@ _data_channel_receive = RTCSctpTransport._data_channel_receive
 def install() -> None:
     """Mend aiortc and aioice for this process. May be called again."""
     StunProtocol.datagram_received = _datagram_received  # type: ignore[method-assign, assignment]
+    Connection.get_component_candidates = _get_candidates_soon  # type: ignore[method-assign, assignment]
     RTCDtlsTransport._recv_next = _recv_next_or_skip  # type: ignore[method-assign, assignment]
     RtpRouter.route_rtp = _route_few_sources  # type: ignore[method-assign, assignment]
     RtpRouter.route_rtcp = _route_short_nacks  # type: ignore[method-assign, assignment]
@@ -127,6 +132,10 @@ def _is_known(connection: Connection, addr: tuple[Any, ...]) -> bool:
 
 def _has_room(connection: Connection) -> bool:
     return connection._queue.qsize() < WAITING
+
+
+async def _get_candidates_soon(connection: Connection, component: int, addresses: list[str]) -> list[Candidate]:
+    return await _get_component_candidates(connection, component, addresses, GATHER_LIMIT)
 
 
 # DTLS and RTP

@@ -99,11 +99,17 @@ def check_offer(sdp: str) -> CheckedOffer:
 
 
 def _bounded(sdp: str) -> list[str]:
-    """The lines worth parsing. Raises `ProtocolError` when there is more than any page has to say."""
+    """The lines worth parsing. Raises `ProtocolError` when there is more than any page has to say.
+
+    All candidates go to the last section: with one transport for all sections (RFC 8843) browsers name them in the first one
+    only, and aiortc (`setRemoteDescription`) reads those of the last one. Without them we send no checks of our own, and then
+    neither our firewall, nor our relay, lets the page's in.
+    """
     lines = sdp[: MAX_OFFER + 1].splitlines()  # as aiortc does: at more characters than CR and LF
     if len(sdp) > MAX_OFFER or len(lines) > MAX_LINES:
         raise _too_much(f"{MAX_OFFER} characters and {MAX_LINES} lines")
     kept: list[str] = []
+    candidates: list[str] = []
     sections, addresses = 0, set[tuple[str, str]]()
     counts: Counter[str] = Counter()
     formats: set[str] = set()
@@ -127,12 +133,15 @@ def _bounded(sdp: str) -> list[str]:
             counts["*"] += name == "rtcp-fb" and first == "*"
             if counts[name] > ATTRIBUTES[name] or counts["*"] > MAX_WILDCARDS:
                 raise _too_much(f"{ATTRIBUTES[name]} lines of a={name} in a section")
-            if (name == "candidate" and not _is_useful(line, addresses)) or (name == "rtpmap" and first in formats):
+            if name == "candidate":
+                candidates += [line] if _is_useful(line, addresses) else []
+                continue
+            if name == "rtpmap" and first in formats:
                 continue
             if name == "rtpmap":
                 formats.add(first)
         kept.append(line)
-    return kept
+    return kept + candidates
 
 
 def _too_much(limit: str) -> ProtocolError:

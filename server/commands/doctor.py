@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from server.commands import doctor_call
 from server.console import json_option, report
 from server.installation import explain, requirements
 
@@ -24,9 +25,16 @@ OPTIONAL = {
 
 
 @click.command()
+@click.option("--call", "link", metavar="LINK", help="Check the way to a room instead: its link, of whatever role.")
 @json_option
-def command(as_json: bool) -> None:
-    """Say what is installed, which GPU there is, which optional parts are missing and how to get them."""
+def command(link: str | None, as_json: bool) -> None:
+    """Say what is installed, which GPU there is, which optional parts are missing and how to get them.
+
+    With --call LINK: whether a call works from this machine, each step with a tick or the cure; exit status 0 only if it does.
+    """
+    if link is not None:
+        doctor_call.check(link, as_json)
+        return
     from server import machine
     from server.call.config import WEB_DIR
 

@@ -13,7 +13,12 @@ from tests.interop.probe import WATCH
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-CALL_FLAGS = [*FLAGS, "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required"]
+CALL_FLAGS = [
+    *(flag for flag in FLAGS if "Mdns" not in flag),
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    "--ignore-certificate-errors",
+]
 
 
 class Chromium:

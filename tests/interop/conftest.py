@@ -1,5 +1,4 @@
-"""Real WebRTC stacks that are not ours: Chromium, Firefox, werift, and a TURN server. What is not installed is skipped, in
-words."""
+"""WebRTC that is not ours: Chromium, Firefox, werift, and a TURN server. What is not installed is skipped, in words."""
 
 from __future__ import annotations
 
@@ -16,19 +15,21 @@ __all__ = ["built_page"]
 
 
 @pytest_asyncio.fixture
-async def chromium_pages(built_page: None) -> AsyncIterator[Chromium]:
+async def chromium_pages(request: pytest.FixtureRequest) -> AsyncIterator[Chromium]:
     """A Chromium with a fake camera and microphone."""
     api = pytest.importorskip("playwright.async_api", reason="playwright, which drives Chromium, is not installed")
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed (apt-get install chromium): nothing was tried with Chromium")
+    request.getfixturevalue("built_page")
     async with api.async_playwright() as playwright:
         yield Chromium(await playwright.chromium.launch(executable_path=str(CHROMIUM), args=CALL_FLAGS))
 
 
 @pytest_asyncio.fixture
-async def firefox(built_page: None) -> AsyncIterator[firefox_bidi.Firefox]:
+async def firefox(request: pytest.FixtureRequest) -> AsyncIterator[firefox_bidi.Firefox]:
     """A Firefox with a fake camera and microphone."""
     if firefox_bidi.FIREFOX is None:
         pytest.skip("Firefox is not installed (apt-get install firefox-esr): nothing was tried with Firefox")
+    request.getfixturevalue("built_page")
     async with firefox_bidi.firefox() as running:
         yield running

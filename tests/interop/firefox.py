@@ -1,5 +1,4 @@
-"""Drives Firefox as Debian ships it by its own remote protocol, WebDriver BiDi (W3C): playwright drives only Firefox builds of
-its own."""
+"""Drives Firefox as Debian ships it by its remote protocol, W3C WebDriver BiDi: playwright drives only Firefoxes of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +25,6 @@ PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.autoplay.default": 0,
     "media.peerconnection.ice.loopback": True,
-    "media.peerconnection.ice.obfuscate_host_addresses": False,
     "media.gmp-manager.updateEnabled": False,
     "app.update.enabled": False,
     "network.captive-portal-service.enabled": False,

@@ -45,8 +45,8 @@ WATCH = """(options) => {
   };
 }"""
 """Keeps the page's peer connections, data channels and sockets, and listens to what goes to the loudspeakers. options:
-`configuration` overrides the page's RTCConfiguration, `codec` is the only one that it offers for video (a MIME type), `avatar`
-is the id of the one that it takes."""
+`configuration` overrides the page's RTCConfiguration; `codec` is the only one that it offers for video (a MIME type); `avatar` is
+the id of the one that it takes."""
 
 READ = """async () => {
   const { connections, sockets, listener } = globalThis.interop ?? { connections: [], sockets: [] };
@@ -62,8 +62,9 @@ READ = """async () => {
   }
   const all = (type, kind) => stats.filter((entry) => entry.type === type && (!kind || entry.kind === kind));
   const byId = (id) => stats.find((entry) => entry.id === id) ?? {};
-  const pair = all('candidate-pair').find(({ nominated, state, selected }) => nominated && state === 'succeeded' && selected !==
-  false); const video = document.querySelector('[data-testid=avatar]');
+  const isUsed = ({ nominated, state, selected }) => nominated && state === 'succeeded' && selected !== false;
+  const pair = all('candidate-pair').find(isUsed);
+  const video = document.querySelector('[data-testid=avatar]');
   if (video?.videoWidth) {
     const context = new OffscreenCanvas(1, 1).getContext('2d');
     context.drawImage(video, video.videoWidth / 2, video.videoHeight / 2, 1, 1, 0, 0, 1, 1);

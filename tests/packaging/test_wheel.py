@@ -141,7 +141,7 @@ def test_serve_serves_the_page(served: str) -> None:
         with urllib.request.urlopen(path, timeout=30) as answer:
             return answer.headers["content-type"].split(";")[0], answer.read().decode()
 
-    base = served.split("/call/")[0]
+    base = served.split("/room/")[0]
     assert json.loads(get(f"{base}/healthz")[1]) == {"status": "ok"}
     kind, page = get(served)
     assert kind == "text/html"

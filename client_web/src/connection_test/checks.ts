@@ -22,7 +22,10 @@ export type PathOutcome =
   | { kind: "connected"; milliseconds: number; relayed: boolean }
   | { kind: "no-webrtc" | "no-network" | "blocked" | "silent" | "unreachable" }
   | { kind: "no-relay"; code: number; words: string }
-  | { kind: "refused"; message: string };
+  | { kind: "refused"; code: string; message: string };
+
+/** Codes of a `Failure` that says nothing about the network: there is only no place for one more. */
+const NO_PLACE = ["full", "busy", "locked"];
 
 export type Result =
   | { kind: "page"; isSecure: boolean }
@@ -124,7 +127,7 @@ export class ConnectionTest {
 
   private path(check: Check, outcome: PathOutcome): void {
     if (outcome.kind === "connected") end(check, "passed", say.connected(check.kind, outcome.milliseconds));
-    else if (outcome.kind === "refused") {
+    else if (outcome.kind === "refused" && NO_PLACE.includes(outcome.code)) {
       this.refusal = outcome.message;
       end(check, "untested", say.refused(outcome.message));
     } else end(check, "failed", check.relay ? say.relayFailed(outcome, check.relay) : say.pathFailed(outcome, this.of("relay").length > 0));

@@ -3,7 +3,7 @@ import { type Answer, encode, type Failure, type Lobby, type Message, VERSION, t
 import { understand } from "../understand";
 
 /** Milliseconds for the socket to open, and for each answer. */
-const ANSWER_LIMIT = 6_000;
+const ANSWER_LIMIT = 8_000;
 const NAME = "Connection test";
 
 type Downward = Lobby | Welcome | Answer;
@@ -13,6 +13,8 @@ export class LineError extends Error {
   constructor(
     readonly why: "unreachable" | "silent" | "refused",
     message = "",
+    /** Of the server's `Failure`. */
+    readonly code = "",
   ) {
     super(message);
   }
@@ -81,7 +83,7 @@ export class Line {
     for (;;) {
       const answer = this.heard.shift();
       if (answer?.type === type) return answer as T;
-      if (answer?.type === "failure") throw new LineError("refused", (answer as Failure).message);
+      if (answer?.type === "failure") throw new LineError("refused", (answer as Failure).message, (answer as Failure).code);
       if (answer) continue;
       const left = until - performance.now();
       if (this.isClosed || left <= 0) throw new LineError("silent");

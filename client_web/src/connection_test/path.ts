@@ -65,7 +65,7 @@ export class Path {
       return await this.connect();
     } catch (error) {
       if (!(error instanceof LineError)) return { kind: "no-webrtc" };
-      return error.why === "refused" ? { kind: "refused", message: error.message } : { kind: error.why };
+      return error.why === "refused" ? { kind: "refused", code: error.code, message: error.message } : { kind: error.why };
     }
   }
 

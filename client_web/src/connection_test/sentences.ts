@@ -40,12 +40,12 @@ export function unanswered(kind: Kind): string {
 }
 
 export function connected(kind: Kind, milliseconds: number): string {
-  const way = kind === "relay" ? "The relay passes on to the server" : "Packets reach the server directly";
-  return `${way} and come back in ${rounded(milliseconds)}.`;
+  const way = kind === "relay" ? "The relay passes packets on to the server" : "Packets reach the server directly";
+  return `${way}; they come back in ${rounded(milliseconds)}.`;
 }
 
 export function refused(message: string): string {
-  return `The room let the test not in. ${asSentence(message)}`;
+  return `There is no place in the room for the test now. ${asSentence(message)}`;
 }
 
 export function sent(milliseconds: number, relayed: boolean): string {
@@ -71,6 +71,8 @@ export function pathFailed(outcome: PathOutcome, hasRelay: boolean): string {
         ? "No UDP packet gets through between this network and the server, so calls need a relay, see below."
         : "No UDP packet gets through between this network and the server: try another network, or ask whoever runs the server to open " +
             "its UDP ports (--ice-ports) or to add a TURN relay (--ice-servers).";
+    case "refused":
+      return asSentence(outcome.message);
     case "no-webrtc":
     case "no-network":
       return troubleSentence(outcome.kind);
@@ -97,8 +99,10 @@ export function relayFailed(outcome: PathOutcome, server: IceServer): string {
   if (code === 486 || code === 508) return `The relay has no place left (error ${code}): raise its quota or wait.`;
   if (code === 701 && /lookup/i.test(words)) return `The name ${host} is not known: correct the relay's address on the Visavis server.`;
   if (code >= 300 && code < 700) return `The relay refuses to help (error ${code}): look at its log.`;
-  const tls = transport === "TLS" ? ", with a certificate that browsers trust" : "";
-  return `Nothing answers at ${host}: start the TURN server there${tls}, or open port ${port} (${transport === "UDP" ? "UDP" : "TCP"}) in its firewall.`;
+  if (transport === "TLS") {
+    return `No TLS connection to ${host} comes about: give the TURN server a certificate that browsers trust, or open port ${port} (TCP) in its firewall.`;
+  }
+  return `Nothing answers at ${host}: start the TURN server there, or open port ${port} (${transport}) in its firewall.`;
 }
 
 export function relayTitle(server: IceServer): string {

@@ -109,6 +109,7 @@ export class TestScreen {
       this.report.hidden = false;
       this.report.focus();
       this.report.select();
+      this.report.scrollTop = 0;
       this.outcome.textContent = "The browser did not let the page copy: the report is selected below, copy it by hand.";
     }
   }

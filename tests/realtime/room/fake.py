@@ -74,10 +74,11 @@ class FakeRoomPipeline:
         return DriveFrame(timestamp, confidence, coefficients=coefficients)
 
     def recalibrate(self, participant: int) -> None:
-        """The participant turns black, and is `calibrating` from then on."""
+        """The participant turns black unless `lit`, and is `calibrating` from then on."""
         self.calibrations += 1
         self._calibrating.add(participant)
-        self._people[participant] = bytes(3) + self._people[participant][3:]
+        if not self._lit:
+            self._people[participant] = bytes(3) + self._people[participant][3:]
 
     def calibrating(self, participant: int) -> bool:
         return participant in self._calibrating

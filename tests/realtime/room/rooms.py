@@ -19,7 +19,7 @@ from realtime.room.worker import RoomWorker
 
 RED, GREEN, BLUE, WHITE = b"\xff\x00\x00", b"\x00\xff\x00", b"\x00\x00\xff", b"\xff\xff\xff"
 FAKE = "tests.realtime.room.fake:FakeRoomPipeline"
-SOON = SupervisorTimeouts(silent=1.0, loading=1.3, backoff=0.1)
+SOON = SupervisorTimeouts(silent=1.5, loading=3.0, backoff=0.1)
 
 
 class Screen:

@@ -11,6 +11,7 @@ import pytest
 from realtime.room.layout import ViewRequest
 from realtime.room.view import Converter, OpenView, ViewPicture
 from realtime.shared import PictureSlot
+from realtime.shared_encoding import EncoderGroups
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_picture_that_another_has_taken_the_place_of_is_none(slot: PictureSlot
 
 def test_a_view_keeps_only_the_newest_picture_for_the_loop_and_none_once_closed() -> None:
     got: list[av.VideoFrame] = []
-    view = OpenView(lambda view, *, is_open: None, 0, 1, ViewRequest(), got.append)
+    view = OpenView(lambda view, *, is_open: None, 0, 1, ViewRequest(), got.append, EncoderGroups())
     pictures = [ViewPicture(np.full((48, 32), value, np.uint8), 0.0) for value in (50, 90)]
     assert [view.offer(picture) for picture in pictures] == [True, False]
     view.deliver()

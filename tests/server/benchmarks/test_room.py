@@ -18,6 +18,7 @@ def test_a_measurement_with_the_fake_pipeline(tmp_path: Path) -> None:
     setup = RoomSetup("tests.realtime.room.fake:FakeRoomPipeline", width=64, height=48)
     result = bench_room(avatar, FRAMES, 1.0, people=2, viewers=2, setup=setup)
     assert result["pictures_per_s"] >= result["least_per_s"] > 0 and 0 < result["latency_p50_ms"] <= result["latency_p95_ms"]
+    assert 0 < result["restart_s"] < 60
     assert (result["people"], result["viewers"], result["track_ms"]) == (2, 2, 1.0)
 
 

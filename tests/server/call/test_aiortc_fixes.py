@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 import tomllib
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from aioice.ice import Connection
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcsctptransport import DataChunk, RTCSctpTransport
@@ -39,6 +41,19 @@ def test_only_versions_that_were_looked_at_are_allowed() -> None:
     looked_at = {"aiortc": ("1.16.0", "1.17.0"), "aioice": ("0.13.0", "0.14.0"), "uvicorn": ("0.54.0", "0.55.0")}
     for name, (known, next_one) in looked_at.items():
         assert version(name) in wanted[name] and known in wanted[name] and next_one not in wanted[name], name
+
+
+@pytest.mark.parametrize("server", ["stun_server", "turn_server"])
+async def test_nobody_waits_for_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, server: str) -> None:
+    monkeypatch.setattr(aiortc_fixes, "GATHER_LIMIT", 0.1)
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        options: dict[str, Any] = {server: silent.getsockname(), "turn_username": "u", "turn_password": "p"}
+        connection = Connection(ice_controlling=False, **options)
+        async with asyncio.timeout(4):  # aioice itself takes five seconds
+            await connection.gather_candidates()
+        assert [candidate.type for candidate in connection.local_candidates] == ["host"]
+        await connection.close()
 
 
 @asynccontextmanager

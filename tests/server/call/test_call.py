@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import socket
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from server.call import rooms
 from server.call.protocol import (
     Answer,
     Failure,
+    FromPage,
     Join,
     Labels,
     Lobby,
@@ -177,9 +178,13 @@ async def _refusal(page: BenchPage) -> Failure:
 
 
 async def test_an_avatar_that_cannot_be_shown_is_told_in_one_sentence() -> None:
-    async with running(avatars={"broken": fake_avatar(fault="refuse")}) as server, server.page("person") as page:
+    async with running(avatars={"broken": fake_avatar(fault="refuse")}) as server:
+        page = server.page("person")
+        with suppress(RefusedError):  # told while it still connects, or after
+            await page.connect()
         await until(lambda: Failure in page.said)
         assert page.said[Failure].code == "avatar" and "this is none" in page.said[Failure].message
+        await page.leave()
 
 
 async def test_each_room_is_for_itself_and_begins_when_somebody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +215,26 @@ async def test_a_page_that_falls_silent_is_let_go_and_its_place_is_free() -> Non
         await silent.socket.wait_closed()
         async with server.page("person") as next_one:
             await until(lambda: shows(next_one, server.brightness))
+
+
+class BundledPage(BenchPage):
+    """Names its address as browsers do, in the first section of the bundle (RFC 8843); aiortc repeats it in each."""
+
+    ADDRESS = "198.51.100.7"
+
+    async def tell(self, message: FromPage) -> None:
+        if isinstance(message, Offer):
+            lines = [line for line in message.sdp.splitlines() if "candidate" not in line]
+            first = next(i for i, line in enumerate(lines) if line.startswith("a=mid:"))
+            lines.insert(first, f"a=candidate:1 1 udp 1 {self.ADDRESS} 50000 typ host")
+            message = Offer("\r\n".join(lines) + "\r\n")
+        await super().tell(message)
+
+
+async def test_the_server_tries_the_address_that_a_bundle_names_once() -> None:
+    async with running() as server, BundledPage(server.socket, server.key("viewer")):
+        ice = next(iter(server.room._peers.values()))._pc.getTransceivers()[0].receiver.transport.transport
+        assert BundledPage.ADDRESS in {candidate.ip for candidate in ice.getRemoteCandidates()}
 
 
 async def test_a_page_that_closes_without_a_word_is_noticed_before_its_heartbeat_is_missed() -> None:
@@ -258,7 +283,7 @@ async def test_an_offer_that_cannot_be_answered_is_one_sentence_and_may_be_mende
                 pass
             assert failure.code == "media" and not failure.final and "\n" not in failure.message
         await page.offer()
-        await page.open.wait()
+        await page.until_open()
         assert page.said[Answer].sdp and page.pc.signalingState == "stable"
         await page.leave()
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import SessionDescription
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +43,22 @@ async def test_hidden_addresses_are_left_out_and_real_ones_stay() -> None:
     offer = check_offer(sdp.replace(real[0], hidden + "\r\n" + real[0]))
     assert ".local" not in offer.sdp and "end-of-candidates" not in offer.sdp
     assert all(line in offer.sdp for line in real)
+
+
+async def test_the_addresses_of_a_page_that_names_them_once_are_tried() -> None:
+    """As browsers do with one transport for all sections: in the first one only."""
+    pages = await real_offer(("video", "sendrecv"), ("audio", "recvonly"))
+    candidate = "a=candidate:1 1 udp 25042943 192.0.2.2 38383 typ relay raddr 0.0.0.0 rport 0"
+    plain = [line for line in pages.splitlines() if not line.startswith("a=candidate:")]
+    first = next(place for place, line in enumerate(plain) if line.startswith("a=mid:"))
+    offer = check_offer("\r\n".join([*plain[:first], candidate, *plain[first:], ""]))
+    pc = RTCPeerConnection(RTCConfiguration([], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
+    for line in offer.lines:
+        pc.addTransceiver(line.kind)
+    await pc.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
+    found = pc.getTransceivers()[0].receiver.transport.transport.getRemoteCandidates()
+    await pc.close()
+    assert [(one.ip, one.port, one.type) for one in found] == [("192.0.2.2", 38383, "relay")]
 
 
 @pytest.mark.parametrize("text", ["", "v=0", "hello", "\0", "m=video", "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"])

@@ -1,0 +1,39 @@
+"""docs/licences.md names every data file that ships, as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DATA = (
+    ".safetensors",
+    ".npz",
+    ".npy",
+    ".onnx",
+    ".pt",
+    ".bin",
+    ".tflite",
+    ".task",
+    ".wasm",
+    ".jpg",
+    ".png",
+    ".mp4",
+    ".wav",
+    ".ttf",
+    ".woff2",
+)
+
+
+def test_the_table_has_every_data_file_and_its_hash() -> None:
+    text = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    found = tracked or [str(p.relative_to(ROOT)) for p in ROOT.rglob("*") if "node_modules" not in p.parts]
+    for name in (name for name in found if name.endswith(DATA) and not name.startswith("tests/")):
+        assert f"`{name}`" in text, f"{name} is not in docs/licences.md"
+    rows = re.findall(r"^\| `([^`]+)` \|.*\| (\S+) \| `([0-9a-f]{64})` \|$", text, re.MULTILINE)
+    assert len(rows) >= 4
+    for name, commercial, digest in rows:
+        assert commercial == "yes" and hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == digest, name
