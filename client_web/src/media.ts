@@ -93,7 +93,7 @@ export class LocalMedia {
 
   private async acquire(kinds: Kind[]): Promise<void> {
     if (!navigator.mediaDevices) {
-      this.blame("insecure", kinds);
+      this.blame("insecure", KINDS);
       return;
     }
     try {
