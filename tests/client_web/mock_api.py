@@ -51,7 +51,7 @@ class MockApi:
         self.avatars: list[FakeAvatar] = []
         self.orders: list[Order] = []
         self.problem: tuple[int, str] | None = None
-        """What the next enrollment gets."""
+        """What the next enrollment or change gets."""
         self.script: list[dict[str, Any]] = [{"state": "waiting", "ahead": 1}, RUNNING, DONE]
         """How a job is, one each time that it is asked for; the last stays."""
         self.notes: list[str] = []
@@ -118,6 +118,9 @@ class MockApi:
             self.avatars.remove(avatar)
             return Response(status_code=204)
         if request.method == "PATCH":
+            if self.problem is not None:
+                refusal, self.problem = self.problem, None
+                return problem(*refusal)
             if request.headers["if-match"] != f'"{avatar.version}"':
                 return problem(412, "somebody else has changed this avatar meanwhile; read it again")
             change = await request.json()
