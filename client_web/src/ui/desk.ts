@@ -72,7 +72,7 @@ export class Desk {
       return;
     }
     const { name } = this.directory.me;
-    const account = h("button", { type: "button", class: "chip", "data-testid": "account", "aria-label": `Your account: ${name}` }, h("span", { class: "person-initial", "aria-hidden": "true" }, initialOf(name)), h("span", { class: "desk-account" }, name));
+    const account = h("button", { type: "button", class: "chip", "data-testid": "account" }, h("span", { class: "person-initial", "aria-hidden": "true" }, initialOf(name)), h("span", { class: "desk-account" }, name), h("span", { class: "visually-hidden" }, ": your account"));
     account.addEventListener("click", () => this.showAccount());
     this.show("desk", h("div", { class: "desk" }, h("header", { class: "desk-header" }, brand(), this.nav, account), this.place));
     this.showSection();
