@@ -8,7 +8,7 @@ const ADA = person("p1", "Ada");
 
 it("knows who is who, accounts before guests, by name", async () => {
   const api = { people: () => Promise.resolve([person("p3", "Zoe", null), person("p2", "Bo"), ADA]), avatars: () => Promise.resolve([{ ...AVATAR, quality: "high" as const }]) };
-  const directory = new Directory(api, ADA);
+  const directory = new Directory(api, { ...ADA, name: "Ada before" });
   expect(directory.nameOf("p1")).toBe("");
   await directory.refresh();
   expect(directory.accounts.map(({ name }) => name)).toEqual(["Ada", "Bo"]);
@@ -16,6 +16,7 @@ it("knows who is who, accounts before guests, by name", async () => {
   expect(directory.nameOf("p3")).toBe("Zoe");
   expect(directory.nameOf(AVATAR.id)).toBe(AVATAR.name);
   expect(directory.nameOf("gone")).toBe("");
+  expect(directory.me).toEqual(ADA);
 });
 
 it("keeps what it knew when the server cannot be asked", async () => {

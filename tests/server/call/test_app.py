@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -193,8 +194,12 @@ async def test_the_desk_is_there_for_everybody_and_the_set_up_link_until_there_i
             assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
         database = Database(sqlite_url(state))
         People(database, Tokens("a secret")).add("ada", "Ada", "a long password", "admin")
-        database.close()
         assert (await server.request(link, "HEAD")).status == 410
+        for names in (("people", "lost"), ("lost", "people")):
+            with database.session() as session:
+                session.execute(text("ALTER TABLE {} RENAME TO {}".format(*names)))
+            assert (await server.request(link, "HEAD")).status == (503 if names[1] == "lost" else 410)
+        database.close()
     async with running(pages, state=state) as server:
         assert server.addresses.setup == "" and (await server.get(link)).status == 404
     async with running(pages) as server:  # nothing is stored: there are no accounts
