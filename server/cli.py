@@ -22,6 +22,7 @@ VERBS = {
     "export": "Write an avatar for other programs: PLY, SPZ, GaussianAvatars, LAM.",
     "import": "Make an avatar file of what GaussianAvatars trained.",
     "serve": "Start the server: a live call with an avatar.",
+    "admin": "People, API keys, audit log and backups of a server.",
     "eval": "Measure quality against recorded truth.",
     "synth-heads": "Draw people who do not exist, as truth to train and measure with.",
     "train": "Train the diffusion prior on people who do not exist.",

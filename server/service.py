@@ -39,4 +39,6 @@ def make_runners(config: ServerConfig) -> Runners:
 def runner_settings(config: ServerConfig) -> RunnerSettings:
     """Where database and files are."""
     folder = (config.state or Path()).absolute()
-    return RunnerSettings(config.database or sqlite_url(folder), config.storage or str(folder / "files"), config.storage_key)
+    return RunnerSettings(
+        config.database or sqlite_url(folder), config.storage or str(folder / "files"), str(folder / "work"), config.storage_key
+    )

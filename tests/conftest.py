@@ -50,6 +50,7 @@ SLOW = (
     "server/commands/test_enroll.py",
     "server/commands/test_synth_heads.py",
     "server/evaluation",
+    "server/jobs",
     "server/test_cli.py",
 )
 """What `make test-fast` leaves out: these enroll, train, measure, or wait for processes that fail."""

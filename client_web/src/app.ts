@@ -15,7 +15,8 @@ import { Door } from "./ui/door";
 import { endingScreen } from "./ui/ending";
 import { Lobby } from "./ui/lobby";
 import { ViewerLobby } from "./ui/viewer_lobby";
-import { asSentence, tryingSentence } from "./words";
+import { waitForCall } from "./wait";
+import { asSentence } from "./words";
 
 /** A browser's question may stay unanswered; the call begins without the devices, and they join when they come. */
 const ASKING_LIMIT = 3_000;
@@ -81,7 +82,8 @@ export class App {
         peer: (iceServers, events) => {
           this.call?.renewed();
           const seated = (machine.status.seat?.participant ?? -1) >= 0;
-          return new Peer(seated, iceServers, this.media.tracks, { ...events, track: (track, mid) => this.call?.received(track, mid) });
+          const wasBlocked = machine.status.trouble === "blocked";
+          return new Peer(seated, iceServers, wasBlocked, this.media.tracks, { ...events, track: (track, mid) => this.call?.received(track, mid) });
         },
         now: () => performance.now(),
       },
@@ -109,8 +111,8 @@ export class App {
   }
 
   private showDoor(status: Status): void {
-    if (!(this.screen instanceof Door)) this.place(new Door(() => this.session.nudge()));
-    if (this.screen instanceof Door) this.screen.say(tryingSentence(status), status.phase === "waiting");
+    if (!(this.screen instanceof Door)) this.place(new Door(this.announcer, () => this.session.retry()));
+    if (this.screen instanceof Door) this.screen.show(waitForCall(status));
   }
 
   private showLobby(status: Status, lobby: LobbyMessage): void {
@@ -135,7 +137,7 @@ export class App {
         this.remember();
       },
       join: (entry) => void this.enter(entry),
-      tryNow: () => this.session.nudge(),
+      tryNow: () => this.session.retry(),
       stay: () => this.session.stay(),
     });
     this.media.changed = () => screen.refreshMedia();
@@ -147,7 +149,7 @@ export class App {
   private viewerLobby(): ViewerLobby {
     return new ViewerLobby({
       watch: () => void this.enter({ name: "", avatar: "", watch: true }),
-      tryNow: () => this.session.nudge(),
+      tryNow: () => this.session.retry(),
       stay: () => this.session.stay(),
     });
   }

@@ -1,25 +1,32 @@
 /** The way from no connection to a live call: its steps, how long it may take, and what is wrong where it ends early. Milliseconds. */
-import type { Trouble } from "./signalling_types";
+import type { Step, Trouble } from "./signalling_types";
 
 /** An attempt that is not live after this time is given up. */
 export const CONNECT_LIMIT = 15_000;
 /** Media that have not connected this long after the server's answer are probably blocked: said, and still waited for. */
 export const BLOCKED_AFTER = 5_000;
-
-/** What the page waits for; each step only ever moves on to the next. */
-export type Step = "socket" | "greeting" | "welcome" | "offer" | "answer" | "control";
+/** An attempt that takes longer than this is slow: the page says what it waits for, and offers to try again. */
+export const SLOW_AFTER = 5_000;
+/** An attempt younger than this is not begun anew. */
+export const RESTART_AFTER = 1_000;
 
 export class Approach {
   step: Step = "socket";
+  private begunAt = -Infinity;
   private giveUpAt = Infinity;
+  private slowAt = Infinity;
   private blockedAt = Infinity;
+  private isSlow = false;
   /** Whether the browser has an address of its own to offer. */
   private hasNetwork = true;
 
   /** A new limit for what comes now. */
   begin(step: Step, now: number): void {
     this.step = step;
+    this.begunAt = now;
     this.giveUpAt = now + CONNECT_LIMIT;
+    this.slowAt = now + SLOW_AFTER;
+    this.isSlow = false;
   }
 
   /** The page's offer is made. */
@@ -36,22 +43,36 @@ export class Approach {
 
   /** Nothing is waited for any more. */
   end(): void {
-    this.giveUpAt = this.blockedAt = Infinity;
+    this.giveUpAt = this.slowAt = this.blockedAt = Infinity;
+    this.isSlow = false;
   }
 
   isTooLate(now: number): boolean {
     return now >= this.giveUpAt;
   }
 
-  /** Whether media have just been found to be blocked; true once. */
-  foundBlocked(now: number): boolean {
+  /** Time has passed -> whether media have just been found to be blocked; true once. */
+  tick(now: number): boolean {
+    if (now >= this.slowAt) {
+      this.slowAt = Infinity;
+      this.isSlow = true;
+    }
     if (now < this.blockedAt) return false;
     this.blockedAt = Infinity;
     return true;
   }
 
+  /** The step that a slow attempt waits for; null: nothing is slow. */
+  get slowStep(): Step | null {
+    return this.isSlow ? this.step : null;
+  }
+
+  canRestart(now: number): boolean {
+    return now >= this.begunAt + RESTART_AFTER;
+  }
+
   get wakeAt(): number {
-    return Math.min(this.giveUpAt, this.blockedAt);
+    return Math.min(this.giveUpAt, this.slowAt, this.blockedAt);
   }
 
   /** What is wrong when this step never ends. */

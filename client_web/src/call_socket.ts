@@ -1,5 +1,6 @@
 /** How the socket of a live call stands: the call lives in its peer connection, and the socket beside it may close and is opened again. */
 import { reconnectDelay } from "./reconnect";
+import type { Output } from "./signalling_types";
 
 /** away: waits to be opened; opening, greeting: on the way back. */
 export type SocketState = "open" | "away" | "opening" | "greeting";
@@ -19,20 +20,24 @@ export class CallSocket {
     private readonly random: () => number,
   ) {}
 
-  lost(now: number): void {
+  /** It has closed. In time what the page knows of the room is too old to be shown. */
+  lose(now: number): Output[] {
     this.state = "away";
     this.wakeAt = now + reconnectDelay(this.attempt, this.random);
     this.attempt += 1;
+    return this.attempt === STALE_AFTER ? [{ kind: "close-socket" }, { kind: "unknown-room" }] : [{ kind: "close-socket" }];
   }
 
-  /** Whether what the page knows of the room has just become too old to be shown. */
-  get isStale(): boolean {
-    return this.attempt === STALE_AFTER;
-  }
-
-  opening(now: number): void {
+  reopen(now: number): Output[] {
     this.state = "opening";
     this.wakeAt = now + this.limit;
+    return [{ kind: "open-socket" }];
+  }
+
+  /** Time has passed. */
+  tick(now: number): Output[] {
+    if (now < this.wakeAt) return [];
+    return this.state === "away" ? this.reopen(now) : this.lose(now);
   }
 
   /** The server has welcomed the page back, or the call has just begun. */

@@ -11,10 +11,8 @@ export class Complaint {
     this.message = message;
   }
 
-  /** Forgets these troubles -> whether one of them was there. */
-  overcome(...troubles: Trouble[]): boolean {
-    if (!troubles.includes(this.trouble)) return false;
-    this.set("none");
-    return true;
+  /** Forgets these troubles. */
+  overcome(...troubles: Trouble[]): void {
+    if (troubles.includes(this.trouble)) this.set("none");
   }
 }

@@ -1,7 +1,6 @@
 /** What a `Failure` of the server means for a page, by where the page is. */
-import type { Step } from "./approach";
 import type { Failure } from "./protocol";
-import type { Phase } from "./signalling_types";
+import type { Phase, Step } from "./signalling_types";
 
 /**
  * told: shown, nothing else changes; refused: not let in now, back to the lobby; another-avatar: out of the room, choose another

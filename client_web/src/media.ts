@@ -35,6 +35,7 @@ export class LocalMedia {
   /** Asks for everything that is switched on and was not refused, in one question where the browser can. */
   start(): Promise<void> {
     return this.inTurn(async () => {
+      if (!navigator.mediaDevices) this.blame("insecure", KINDS); // said also to who has switched them off
       const wanted = KINDS.filter((kind) => this.choices.on[kind] && !this.tracks[kind] && !this.trouble[kind]);
       if (wanted.length > 0) await this.acquire(wanted);
     });
@@ -92,7 +93,7 @@ export class LocalMedia {
 
   private async acquire(kinds: Kind[]): Promise<void> {
     if (!navigator.mediaDevices) {
-      this.blame("insecure", kinds);
+      this.blame("insecure", KINDS);
       return;
     }
     try {

@@ -47,7 +47,7 @@ function sentence(cause: Cause, what: string, several: boolean, browser: Browser
     case "busy":
       return `Your ${what} could not be started, perhaps because another program uses ${several ? "them" : "it"}: close that program, then ask again.`;
     case "insecure":
-      return `This page came over an insecure connection, where browsers give no ${several ? what.replace(" and ", " or ") : what}: open it by https, or on the server's own machine as localhost.`;
+      return `Your browser gives no ${several ? what.replace(" and ", " or ") : what} to a page over plain http: start the server with --tls and open its https address, or open the page on the server's own machine as localhost.`;
     case "lost":
       return `Your ${what} ${several ? "were" : "was"} disconnected: connect ${several ? "them" : "it"} again or choose another one.`;
     case "unknown":

@@ -1,9 +1,7 @@
 /** One RTCPeerConnection to the server, from offer to close. No DOM. */
+import { Gathering } from "./gathering";
 import { type IceServer, MAX_SOUND_LINES } from "./protocol";
 import type { PeerEvents, PeerLike } from "./session";
-
-/** Candidates found later than this are not worth the wait: the server's own reach the page in any case. */
-const GATHER_LIMIT = 2_000;
 
 /** What the server decodes, best first. Others stay behind them, for a server that knows more. */
 const CODECS = ["video/vp8", "video/h264"];
@@ -19,7 +17,9 @@ export class Peer implements PeerLike {
   constructor(
     /** Sends camera and microphone; else only watches and listens. */
     isParticipant: boolean,
-    iceServers: IceServer[],
+    private readonly iceServers: IceServer[],
+    /** Whether the media of the last attempt did not connect. */
+    private readonly wasBlocked: boolean,
     tracks: LocalTracks,
     private readonly events: PeerEvents & { /** `mid`: of the media section that it came on. */
     track(track: MediaStreamTrack, mid: string): void },
@@ -63,7 +63,8 @@ export class Peer implements PeerLike {
   }
 
   close(): void {
-    this.connection.onconnectionstatechange = this.connection.ontrack = null;
+    const { connection } = this;
+    connection.onconnectionstatechange = connection.ontrack = connection.onicecandidate = connection.onicegatheringstatechange = null;
     this.channel.onopen = this.channel.onclose = this.channel.onmessage = null;
     this.connection.close();
   }
@@ -75,21 +76,34 @@ export class Peer implements PeerLike {
   }
 
   private async offer(): Promise<void> {
+    const gathered = this.gathered();
     await this.connection.setLocalDescription(await this.connection.createOffer());
-    await this.gathered();
+    await gathered;
     const sdp = this.connection.localDescription?.sdp;
     if (sdp !== undefined && this.connection.signalingState !== "closed") this.events.offer(sdp);
   }
 
+  /** Resolves when the offer has waited long enough for candidates. */
   private gathered(): Promise<void> {
-    if (this.connection.iceGatheringState === "complete") return Promise.resolve();
+    const { connection } = this;
+    const gathering = new Gathering(this.iceServers, this.wasBlocked);
+    const begun = performance.now();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, GATHER_LIMIT);
-      this.connection.onicegatheringstatechange = () => {
-        if (this.connection.iceGatheringState !== "complete") return;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const settle = (): void => {
         clearTimeout(timer);
-        resolve();
+        timer = setTimeout(resolve, Math.max(0, begun + gathering.limit - performance.now()));
       };
+      connection.onicecandidate = ({ candidate }) => {
+        if (!candidate) return;
+        gathering.add(candidate.type);
+        settle();
+      };
+      connection.onicegatheringstatechange = () => {
+        if (connection.iceGatheringState === "complete") gathering.complete();
+        settle();
+      };
+      settle();
     });
   }
 

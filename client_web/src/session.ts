@@ -89,9 +89,14 @@ export class Session<P extends PeerLike> {
     this.feed({ kind: "leave" });
   }
 
-  /** The network may be back: try now instead of waiting out the schedule. */
+  /** The network may be back: try now instead of waiting. */
   nudge(): void {
     this.feed({ kind: "nudge" });
+  }
+
+  /** The person does not want to wait: another attempt now; in a live call, another peer connection. */
+  retry(): void {
+    this.feed({ kind: "retry" });
   }
 
   /** Sends over the data channel; does nothing while there is none. */

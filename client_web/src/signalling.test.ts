@@ -1,9 +1,10 @@
 /** The way in. What happens to a call that is live is in signalling_call.test.ts, failures in signalling_failures.test.ts. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { BLOCKED_AFTER, CONNECT_LIMIT } from "./approach";
+import { BLOCKED_AFTER, CONNECT_LIMIT, RESTART_AFTER, SLOW_AFTER } from "./approach";
 import { VERSION } from "./protocol";
 import { Driver, ENTRY, kinds, sent, types } from "./testing/driver";
 import { lobby, roomState, welcome } from "./testing/messages";
+import { waitForCall } from "./wait";
 
 let driver: Driver;
 
@@ -196,12 +197,12 @@ describe("what is said of an attempt", () => {
   });
 
   it.each([
-    ["an answer to the socket", "unreachable", 0],
-    ["a greeting", "silent", 1],
-    ["a welcome", "silent", 2],
-    ["an offer of the browser", "no-webrtc", 3],
-    ["an answer to the offer", "silent", 4],
-  ])("gives an attempt up that waits too long for %s", (_what, trouble, steps) => {
+    ["an answer to the socket", "socket", "unreachable", 0],
+    ["a greeting", "greeting", "silent", 1],
+    ["a welcome", "welcome", "silent", 2],
+    ["an offer of the browser", "offer", "no-webrtc", 3],
+    ["an answer to the offer", "answer", "silent", 4],
+  ])("says after a while that an attempt waits for %s, offers another one and gives it up later", (_what, step, trouble, steps) => {
     const way = [
       () => driver.do({ kind: "socket-open" }),
       () => (driver.hear(lobby()), driver.join()),
@@ -210,10 +211,59 @@ describe("what is said of an attempt", () => {
     ];
     driver.do({ kind: "open" });
     const since = driver.now;
-    for (const step of way.slice(0, steps)) step();
+    for (const take of way.slice(0, steps)) take();
+    expect(waitForCall(driver.status).canTry).toBe(false);
+    expect(driver.pass()).toEqual([{ kind: "status", status: driver.status }]);
+    expect(driver.now - since).toBe(SLOW_AFTER);
+    expect(driver.status).toMatchObject({ phase: "connecting", trouble: "none", slowStep: step });
+    expect(waitForCall(driver.status).canTry).toBe(true);
     expect(kinds(driver.pass())).toEqual(["unknown-room", "close-peer", "close-socket"]);
     expect(driver.now - since).toBe(CONNECT_LIMIT);
     expect(driver.status).toMatchObject({ phase: "waiting", trouble });
+  });
+
+  it("says of a slow attempt what it waits for now, and nothing once it is live", () => {
+    driver.do({ kind: "open" });
+    driver.pass();
+    expect(driver.do({ kind: "socket-open" }).at(-1)).toMatchObject({ kind: "status", status: { slowStep: "greeting" } });
+    driver.hear(lobby());
+    expect(driver.status.slowStep).toBeNull();
+    driver.join();
+    driver.pass();
+    expect(driver.status.slowStep).toBe("welcome");
+    driver.goLive();
+    expect(driver.status.slowStep).toBeNull();
+  });
+
+  it("offers to try at once all the time, from the first trouble until the call is live", () => {
+    driver.do({ kind: "open" });
+    driver.pass(); // slow
+    for (let i = 0; i < 30; i++) {
+      expect(waitForCall(driver.status).canTry).toBe(true);
+      const outputs = driver.pass();
+      if (outputs.some(({ kind }) => kind === "open-socket") && i % 2) {
+        expect(waitForCall(driver.status).canTry).toBe(true);
+        driver.do({ kind: "socket-open" }); // and then says nothing
+      }
+    }
+    expect(driver.status.attempt).toBeGreaterThan(5);
+  });
+
+  it.each(["retry", "nudge"] as const)("begins an attempt under way anew at a %s, unless it is young", (kind) => {
+    driver.greet();
+    driver.join();
+    driver.hear(welcome());
+    driver.now += RESTART_AFTER - 1;
+    expect(driver.do({ kind })).toEqual([]);
+    driver.now += 1;
+    expect(kinds(driver.do({ kind }))).toEqual(["unknown-room", "close-peer", "open-socket"]);
+    expect(driver.status).toMatchObject({ phase: "connecting", attempt: 1, slowStep: null });
+    expect(waitForCall(driver.status).canTry).toBe(true);
+    expect(sent(driver.do({ kind: "socket-open" }))).toMatchObject([{ type: "hello", resume: "token", keep_media: false }]);
+    const since = driver.now;
+    driver.goLive();
+    expect(driver.now).toBe(since);
+    expect(driver.status.phase).toBe("live");
   });
 
   it.each([
@@ -232,6 +282,7 @@ describe("what is said of an attempt", () => {
     driver.pass();
     expect(driver.now - since).toBe(BLOCKED_AFTER);
     expect(driver.status).toMatchObject({ phase: "connecting", trouble });
+    expect(waitForCall(driver.status)).toMatchObject({ canTry: true, sentence: expect.stringContaining("no") });
     driver.pass();
     expect(driver.status).toMatchObject({ phase: "waiting", trouble });
     expect(kinds(driver.pass())).toEqual(["open-socket"]);

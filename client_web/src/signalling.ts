@@ -6,14 +6,14 @@
  * that was in the room joins again by itself when the server does not know its seat any more, as after a restart.
  */
 import { Admission } from "./admission";
-import { Approach, CONNECT_LIMIT, type Step } from "./approach";
+import { Approach, CONNECT_LIMIT } from "./approach";
 import { CallSocket } from "./call_socket";
 import { Complaint } from "./complaint";
 import { consequenceOf, stageOf, waitOf } from "./failures";
 import { Heartbeat } from "./heartbeat";
 import type { Failure, Lobby, Message, Welcome } from "./protocol";
 import { jittered, Retries } from "./reconnect";
-import type { Input, News, Output, PeerState, Phase, RememberedSeat, Status, Trouble } from "./signalling_types";
+import type { Input, News, Output, PeerState, Phase, RememberedSeat, Status, Step, Trouble } from "./signalling_types";
 import { understand } from "./understand";
 
 export class Signalling {
@@ -27,6 +27,8 @@ export class Signalling {
   private readonly retries: Retries;
   /** When to ask again for a place, from the lobby. */
   private askAt = Infinity;
+  /** What the page last said, see `wording`. */
+  private said = this.wording;
   private outputs: Output[] = [];
 
   constructor(
@@ -45,7 +47,8 @@ export class Signalling {
     const { trouble, message } = this.complaint;
     const { lobby, seat, refusal, isAsking: asking } = this.admission;
     const place = seat ? "call" : lobby ? "lobby" : "door";
-    return { phase, place, attempt: this.retries.attempt, again, trouble, message, lobby, seat, refusal, asking };
+    const [{ attempt }, { slowStep }] = [this.retries, this.approach];
+    return { phase, place, attempt, again, trouble, message, slowStep, lobby, seat, refusal, asking };
   }
 
   /** When to send the next `time`, on the clock of `handle`; Infinity: never. */
@@ -63,6 +66,7 @@ export class Signalling {
   handle(input: Input, now: number): Output[] {
     this.outputs = [];
     this.take(input, now);
+    if (this.wording !== this.said) this.report();
     return this.outputs;
   }
 
@@ -80,6 +84,7 @@ export class Signalling {
         return;
       case "account": return this.account(input.token, now);
       case "nudge": return this.nudge(now);
+      case "retry": return this.phase === "live" ? this.startOver(now) : this.nudge(now);
       case "time": return this.time(now);
       case "socket-open": return this.socketOpen();
       case "socket-closed": return this.socketClosed(now);
@@ -141,11 +146,19 @@ export class Signalling {
     if ((this.phase === "lobby" && !this.admission.entry) || this.waitsFor("greeting")) this.connect(now);
   }
 
-  /** The network may be back. */
+  /** The network may be back, or the person does not want to wait. */
   private nudge(now: number): void {
     if (this.phase === "waiting") this.connect(now);
+    else if (this.phase === "connecting" && this.approach.canRestart(now)) this.startOver(now);
     else if (this.phase === "lobby" && this.admission.entry) this.ask(now);
-    else if (this.phase === "live" && this.socket.state === "away") this.reopenSocket(now);
+    else if (this.phase === "live" && this.socket.state === "away") this.outputs.push(...this.socket.reopen(now));
+  }
+
+  /** Another attempt in place of the one under way, or of a call whose picture does not come. */
+  private startOver(now: number): void {
+    this.retries.attempt += 1;
+    this.outputs.push({ kind: "unknown-room" }, { kind: "close-peer" });
+    this.connect(now);
   }
 
   private leave(): void {
@@ -214,14 +227,8 @@ export class Signalling {
   private time(now: number): void {
     if (this.retries.tick(now)) this.connect(now);
     if (now >= this.askAt) this.ask(now);
-    if (this.approach.foundBlocked(now)) {
-      this.complaint.set(this.approach.mediaTrouble);
-      this.report();
-    }
-    if (now >= this.socket.wakeAt) {
-      if (this.socket.state === "away") this.reopenSocket(now);
-      else this.loseSocket(now);
-    }
+    if (this.approach.tick(now)) this.complaint.set(this.approach.mediaTrouble);
+    this.outputs.push(...this.socket.tick(now));
     if (this.approach.isTooLate(now)) this.lose(now, this.approach.trouble);
     else if (this.heartbeat.isGone(now)) this.lose(now, "lost");
     else if (this.heartbeat.isDue(now)) this.ping(now);
@@ -244,23 +251,12 @@ export class Signalling {
     else if (this.waitsFor("socket")) this.approach.step = "greeting";
     else return;
     this.send(this.admission.hello(this.key, isBack));
-    if (!isBack) this.overcome("unreachable");
+    if (!isBack) this.complaint.overcome("unreachable");
   }
 
   private socketClosed(now: number): void {
-    if (this.phase === "live") this.loseSocket(now);
+    if (this.phase === "live") this.outputs.push(...this.socket.lose(now));
     else this.lose(now, this.approach.step === "socket" ? "unreachable" : this.phase === "lobby" ? "lost" : "silent");
-  }
-
-  private loseSocket(now: number): void {
-    this.socket.lost(now);
-    this.outputs.push({ kind: "close-socket" });
-    if (this.socket.isStale) this.outputs.push({ kind: "unknown-room" });
-  }
-
-  private reopenSocket(now: number): void {
-    this.socket.opening(now);
-    this.outputs.push({ kind: "open-socket" });
   }
 
   private offer(sdp: string): void {
@@ -274,7 +270,7 @@ export class Signalling {
     if (!this.waitsFor("answer")) return;
     this.approach.answered(now);
     this.outputs.push({ kind: "answer", sdp });
-    this.overcome("silent");
+    this.complaint.overcome("silent");
   }
 
   private socketText(text: string, now: number): void {
@@ -306,7 +302,7 @@ export class Signalling {
       this.retries.reset();
       this.phase = "lobby";
     }
-    this.overcome("unreachable", "silent", "told");
+    this.complaint.overcome("unreachable", "silent", "told");
     this.report();
   }
 
@@ -323,7 +319,7 @@ export class Signalling {
     }
     if (isBack) this.restart(now);
     this.approach.step = "offer";
-    this.overcome("unreachable", "silent", "told");
+    this.complaint.overcome("unreachable", "silent", "told");
     this.report();
     this.outputs.push({ kind: "open-peer", iceServers: message.ice_servers });
   }
@@ -381,10 +377,6 @@ export class Signalling {
     this.outputs.push({ kind: "round-trip", milliseconds: Math.max(0, now - message.sent) });
   }
 
-  private overcome(...troubles: Trouble[]): void {
-    if (this.complaint.overcome(...troubles)) this.report();
-  }
-
   private tell(message: News): void {
     this.outputs.push({ kind: "told", message });
   }
@@ -393,7 +385,14 @@ export class Signalling {
     this.outputs.push({ kind: "send", message });
   }
 
+  /** What of the status decides what the page says of the connection. */
+  private get wording(): string {
+    const { trouble, message } = this.complaint;
+    return `${this.approach.slowStep ?? ""} ${trouble} ${message}`;
+  }
+
   private report(): void {
+    this.said = this.wording;
     this.outputs.push({ kind: "status", status: this.status });
   }
 }

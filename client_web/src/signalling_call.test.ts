@@ -101,6 +101,20 @@ describe("losing the connection", () => {
   });
 });
 
+describe("a picture that does not come", () => {
+  it("is asked for again with another peer connection for the same seat", () => {
+    expect(kinds(driver.do({ kind: "retry" }))).toEqual(["unknown-room", "close-peer", "open-socket"]);
+    expect(driver.status).toMatchObject({ phase: "connecting", place: "call", again: true });
+    expect(sent(driver.do({ kind: "socket-open" }))).toMatchObject([{ type: "hello", resume: "token", keep_media: false }]);
+    driver.goLive();
+    expect(driver.status.phase).toBe("live");
+  });
+
+  it("is not asked for again because the network is back", () => {
+    expect(driver.do({ kind: "nudge" })).toEqual([]);
+  });
+});
+
 describe("a server that was started again", () => {
   const restarted = (): Output[] => {
     driver.do({ kind: "control-closed" });

@@ -12,6 +12,9 @@ export type Phase = "idle" | "connecting" | "lobby" | "live" | "waiting" | "fail
  */
 export type Trouble = "none" | "unreachable" | "silent" | "blocked" | "no-network" | "no-webrtc" | "lost" | "told";
 
+/** What the page waits for on its way into a call; each step only ever moves on to the next. */
+export type Step = "socket" | "greeting" | "welcome" | "offer" | "answer" | "control";
+
 /** How the page comes in: with a name and an avatar (its id), or to watch. */
 export interface Entry {
   name: string;
@@ -37,6 +40,8 @@ export interface Status {
   trouble: Trouble;
   /** The server's own words, for the trouble "told". */
   message: string;
+  /** The step that takes long in the attempt under way; null: none does. */
+  slowStep: Step | null;
   lobby: Lobby | null;
   seat: Welcome | null;
   /** Why the page was not let in. */
@@ -48,7 +53,7 @@ export interface Status {
 export type PeerState = "new" | "connecting" | "connected" | "disconnected" | "failed" | "closed";
 
 export type Input =
-  | { kind: "open" | "stay" | "leave" | "nudge" | "time" }
+  | { kind: "open" | "stay" | "leave" | "nudge" | "retry" | "time" }
   | { kind: "join"; entry: Entry }
   | { kind: "presence"; muted: boolean; camera: boolean }
   | { kind: "moderate"; act: Act; participant: number }

@@ -1,23 +1,32 @@
 import { expect, it } from "vitest";
 import type { Participant } from "./protocol";
-import type { Status, Trouble } from "./signalling_types";
+import type { Status, Step, Trouble } from "./signalling_types";
 import { person } from "./testing/messages";
-import { asSentence, countSentence, factsOf, initialOf, linkSentence, troubleSentence, tryingSentence, watchingSentence } from "./words";
+import { asSentence, countSentence, factsOf, initialOf, linkSentence, slowSentence, troubleSentence, tryingSentence, watchingSentence } from "./words";
 
 const TROUBLES: Trouble[] = ["unreachable", "silent", "blocked", "no-network", "no-webrtc", "lost", "told"];
 const status: Status = {
   phase: "waiting", place: "door", attempt: 0, again: false, trouble: "none", message: "", lobby: null, seat: null, refusal: null,
-  asking: false,
+  asking: false, slowStep: null,
 };
 
 it.each(TROUBLES)("speaks in whole sentences of the trouble %s", (trouble) => {
   expect(troubleSentence(trouble, "the server is full of eels")).toMatch(/^([A-Z][^.]+[.] ?)+$/);
 });
 
+it("says of each slow step something else, in whole sentences", () => {
+  const steps: Step[] = ["socket", "greeting", "welcome", "offer", "answer", "control"];
+  const sentences = steps.map((step) => slowSentence(step));
+  for (const sentence of sentences) expect(sentence).toMatch(/^[A-Z][^.]+\.$/);
+  expect(new Set(sentences).size).toBe(steps.length);
+});
+
 it.each<[Partial<Status>, string]>([
   [{}, "Connecting…"],
   [{ attempt: 2 }, "Trying again…"],
   [{ attempt: 1, trouble: "unreachable" }, "The server cannot be reached. Trying again…"],
+  [{ slowStep: "greeting" }, "The server is reached, but has not answered yet. Connecting…"],
+  [{ slowStep: "greeting", trouble: "lost", again: true }, "The connection was lost. Reconnecting…"],
   [{ again: true, trouble: "lost" }, "The connection was lost. Reconnecting…"],
   [{ trouble: "told", message: "no UDP port is free" }, "No UDP port is free. Trying again…"],
 ])("says of %j: %s", (change, sentence) => {

@@ -1,6 +1,6 @@
 /** The sentences about the connection: each says what is known to be true, and what to do where something can be done. No DOM. */
 import type { Participant } from "./protocol";
-import type { Status, Trouble } from "./signalling_types";
+import type { Status, Step, Trouble } from "./signalling_types";
 
 /** What went wrong, in whole sentences; empty while nothing did. */
 export function troubleSentence(trouble: Trouble, told = ""): string {
@@ -30,10 +30,29 @@ export function troubleSentence(trouble: Trouble, told = ""): string {
   }
 }
 
+/** What a slow attempt waits for, in whole sentences. */
+export function slowSentence(step: Step): string {
+  switch (step) {
+    case "socket":
+      return "The server has not been reached yet: this network may be slow, or not lead there.";
+    case "greeting":
+      return "The server is reached, but has not answered yet.";
+    case "welcome":
+      return "The server answers, but has not given you a place yet.";
+    case "offer":
+      return "The server answers; this browser still looks for a way to send picture and sound.";
+    case "answer":
+      return "You have a place; the server has not answered yet how picture and sound will come.";
+    case "control":
+      return "The server answers; picture and sound have not found a way through yet.";
+  }
+}
+
 /** What the page says while it is not in the call and tries to be. */
-export function tryingSentence({ trouble, message, again, attempt }: Status): string {
+export function tryingSentence({ trouble, message, again, attempt, slowStep }: Status): string {
   const action = again ? "Reconnecting…" : trouble !== "none" || attempt > 0 ? "Trying again…" : "Connecting…";
-  return [troubleSentence(trouble, message), action].filter(Boolean).join(" ");
+  const reason = trouble === "none" && slowStep ? slowSentence(slowStep) : troubleSentence(trouble, message);
+  return [reason, action].filter(Boolean).join(" ");
 }
 
 /** The server's words begin small and end open, so that a terminal can show them behind a name. */

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,12 @@ class ViewRequest:
             self.owner, self.orbit, self.focus, math.remainder(self.yaw, 2 * math.pi),
             min(max(self.pitch, -MAX_PITCH), MAX_PITCH), min(max(self.distance, MIN_DISTANCE), MAX_DISTANCE),
         )  # fmt: skip
+
+    def snapped(self) -> ViewRequest:
+        """To a degree and a centimetre: what a camera that rests may be moved to, so that those who look from nearly the same
+        place share a picture."""
+        yaw, pitch = (math.radians(round(math.degrees(angle))) for angle in (self.yaw, self.pitch))
+        return replace(self, yaw=yaw, pitch=pitch, distance=round(self.distance, 2))
 
     def rounded(self) -> ViewRequest:
         """To a thousandth, and without what makes no difference: pages whose requests are equal then share a picture."""

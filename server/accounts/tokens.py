@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import jwt
 
-from models.atomic import atomic_write
 from models.errors import VisavisError
 
 ISSUER, ALGORITHM = "visavis", "HS256"
@@ -19,6 +20,8 @@ LIFETIME = {"admin": 12 * 3600.0, "member": 12 * 3600.0, "guest": 30 * 86400.0}
 LEEWAY = 60.0
 """Seconds by which clocks may differ."""
 MAX_TOKEN = 2048
+LEAST_SECRET = 40
+"""Characters."""
 
 
 class InvalidTokenError(VisavisError):
@@ -77,21 +80,26 @@ class Tokens:
 
 
 def keep_secret(folder: Path) -> str:
-    """The secret kept in `folder`, or a new one. Raises `VisavisError` where none can be kept."""
+    """The secret kept in `folder`, or a new one; servers that start at once get the same. Raises `VisavisError` where none can be
+    kept."""
     path = folder / "token-secret"
     try:
-        found = path.read_text(encoding="ascii").strip()
-        if len(found) >= 40:
-            return found
-    except (OSError, UnicodeDecodeError):
-        pass
-    made = secrets.token_urlsafe(32)
-    try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with atomic_write(path) as stream:
-            path_mode = 0o600
-            stream.write(made.encode())
-        path.chmod(path_mode)
+        for _ in range(2):
+            with suppress(FileNotFoundError):
+                found = path.read_text(encoding="ascii", errors="replace").strip()
+                if len(found) >= LEAST_SECRET:
+                    return found
+                path.unlink()  # damaged: everybody signs in again
+            made = folder / f"token-secret.{secrets.token_hex(4)}"
+            descriptor = os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            try:
+                with open(descriptor, "w", encoding="ascii") as stream:
+                    stream.write(secrets.token_urlsafe(32))
+                with suppress(FileExistsError):
+                    os.link(made, path)  # whole or not at all, and the first one stays
+            finally:
+                made.unlink()
+        return path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise VisavisError(f"the server's secret cannot be kept at {path} ({error.strerror}); choose another --state") from error
-    return made

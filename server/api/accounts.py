@@ -1,26 +1,32 @@
-"""/api/setup, /api/guests, /api/sessions, /api/me, /api/people, /api/audit."""
+"""/api/setup, /api/guests, /api/sessions, /api/me: who one is."""
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
+import tempfile
 import zipfile
-from typing import Annotated
+from collections.abc import Iterator
+from typing import IO, Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 
+from models.errors import StorageError
 from server.accounts import passwords
-from server.api.avatars import erase
+from server.accounts.people import Identity
+from server.api.erasing import erase_person
 from server.api.problems import ProblemError
-from server.api.service import Admin, Me, ServiceDep, note
-from server.store.tables import AuditEntry, Consent, Person, StoredAvatar
+from server.api.service import Credential, Me, Service, ServiceDep, as_json
+from server.store.tables import ApiKey, Consent, Job, Person, StoredAvatar
 
 router = APIRouter(prefix="/api", tags=["accounts"])
 Password = Annotated[str, Field(min_length=passwords.LEAST, max_length=passwords.MOST)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
+IN_MEMORY = 8 << 20
+"""Bytes of an export; a longer one is put on the disk."""
 
 
 class SignIn(BaseModel):
@@ -46,15 +52,6 @@ class NewGuest(BaseModel):
     name: Annotated[str, Field(max_length=64)] = ""
 
 
-class NewPerson(BaseModel):
-    """An account that an admin makes."""
-
-    login: Name
-    name: Name
-    password: Password
-    role: Annotated[str, Field(pattern="^(admin|member)$")] = "member"
-
-
 class Token(BaseModel):
     """For the Authorization header: `Bearer TOKEN`."""
 
@@ -62,182 +59,185 @@ class Token(BaseModel):
 
 
 class PersonOut(BaseModel):
-    """Somebody on this server."""
+    """Somebody on this server. version: for `If-Match`."""
 
     id: str
     login: str | None
     name: str
     role: str
     disabled: bool
+    version: int
 
 
-class PersonChange(BaseModel):
-    """What is left out stays."""
+class NewKey(BaseModel):
+    """An API key to make."""
 
-    name: Name | None = None
-    role: Annotated[str, Field(pattern="^(admin|member)$")] | None = None
-    disabled: bool | None = None
-    password: Password | None = None
+    name: Name = "key"
 
 
-class AuditOut(BaseModel):
-    """What somebody did."""
+class KeyOut(BaseModel):
+    """An API key. key: for the Authorization header, shown when it is made and never again."""
 
-    id: int
-    at: float
-    actor: str
-    act: str
-    object: str
-    detail: dict[str, str | int | bool]
+    id: str
+    name: str
+    created: float
+    key: str | None = None
 
 
-def _out(person: Person) -> PersonOut:
-    return PersonOut(id=person.id, login=person.login, name=person.name, role=person.role, disabled=person.disabled)
+def person_out(person: Person) -> PersonOut:
+    """What is shown of somebody."""
+    return PersonOut(
+        id=person.id, login=person.login, name=person.name, role=person.role, disabled=person.disabled, version=person.version
+    )
 
 
 @router.post("/setup", status_code=201)
 def set_up(service: ServiceDep, setup: Setup) -> Token:
     """Make the first admin; works once."""
+    service.limits.hashes.take()
     if service.people.has_admin():
         raise ProblemError(409, "this server has an admin already; sign in")
     if not secrets.compare_digest(setup.key.encode(), service.setup_key.encode()):
         raise ProblemError(403, "the link that the server printed when it started was expected; open that")
-    service.people.add(setup.login, setup.name, setup.password, "admin")
+    service.people.set_up(setup.login, setup.name, setup.password)
     return Token(token=service.people.sign_in(setup.login, setup.password))
 
 
 @router.post("/guests", status_code=201)
-def add_guest(service: ServiceDep, guest: NewGuest) -> Token:
+def add_guest(request: Request, service: ServiceDep, guest: NewGuest) -> Token:
     """A token for somebody with a room's link, whose avatars then are theirs."""
     if service.role_of(guest.key) not in ("host", "person"):
         raise ProblemError(403, "the link of a room for people with an avatar was expected; ask for one")
+    service.limits.guests.take(_address(request))
     return Token(token=service.people.guest(guest.name))
 
 
 @router.post("/sessions", status_code=201)
-def sign_in(service: ServiceDep, account: SignIn) -> Token:
+def sign_in(request: Request, service: ServiceDep, account: SignIn) -> Token:
     """Sign in."""
+    service.limits.sign_in.take(f"{_address(request)} {account.login}")
+    service.limits.hashes.take()
     return Token(token=service.people.sign_in(account.login, account.password))
 
 
 @router.delete("/sessions", status_code=204)
 def sign_out(me: Me, service: ServiceDep) -> Response:
-    """Sign out everywhere: all tokens of the person end."""
+    """Sign out everywhere: all tokens of the person end. API keys stay."""
     service.people.sign_out_everywhere(me.person)
     return Response(status_code=204)
 
 
-@router.get("/me")
-def read_me(me: Me, service: ServiceDep) -> PersonOut:
+@router.get("/me", response_model=PersonOut)
+def read_me(credential: Credential, service: ServiceDep) -> Response:
     """Who one is."""
-    with service.database.session() as session:
-        return _out(session.get_one(Person, me.person))
+    me = service.people.identify(credential)
+    with service.database.reading() as session:
+        return as_json(person_out(_person(session.get(Person, me.person))))
 
 
-@router.get("/me/export", response_class=Response)
-def export_me(me: Me, service: ServiceDep) -> Response:
-    """Everything that is the person's, as a ZIP: avatars, previews, consents."""
-    out = io.BytesIO()
-    with service.database.session() as session, zipfile.ZipFile(out, "w") as archive:
-        person = session.get_one(Person, me.person)
-        avatars = session.scalars(select(StoredAvatar).where(StoredAvatar.owner_id == me.person)).all()
-        consents = session.scalars(select(Consent).where(Consent.avatar_id.in_([a.id for a in avatars]))).all()
-        about = {
-            "person": _out(person).model_dump(),
-            "avatars": [{"id": a.id, "name": a.name, "quality": a.quality, "shared": a.shared} for a in avatars],
-            "consents": [
-                {"avatar": c.avatar_id, "subject": c.subject, "text": c.text, "photo_sha256": c.photo_sha256, "at": c.at}
-                for c in consents
-            ],
-        }
-        archive.writestr("about.json", json.dumps(about, indent=2))
-        for avatar in avatars:
-            for name, suffix in ((avatar.file, "avatar"), (avatar.preview, "png")):
-                if name:
-                    archive.writestr(f"{avatar.id}.{suffix}", service.files.read(name))
-    return Response(
-        out.getvalue(), media_type="application/zip", headers={"content-disposition": "attachment; filename=visavis.zip"}
-    )
+@router.get("/me/keys")
+def list_keys(me: Me, service: ServiceDep) -> list[KeyOut]:
+    """One's API keys."""
+    return keys_of(service, me.person)
+
+
+@router.post("/me/keys", status_code=201)
+def add_key(me: Me, service: ServiceDep, new: NewKey) -> KeyOut:
+    """Make an API key, for programs; it works until it is deleted."""
+    return make_key(service, me, me.person, new.name)
+
+
+@router.delete("/me/keys/{key_id}", status_code=204)
+def delete_key(me: Me, service: ServiceDep, key_id: str) -> Response:
+    """The key works no longer."""
+    service.people.delete_key(me.person, key_id)
+    return Response(status_code=204)
+
+
+@router.get("/me/export", response_class=StreamingResponse)
+def export_me(me: Me, service: ServiceDep) -> StreamingResponse:
+    """Everything that is the person's, as a ZIP: avatars, previews, photos that were kept, consents, enrollments."""
+    out = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed once it is sent)
+    try:
+        _write_export(service, me.person, out)
+    except BaseException:
+        out.close()
+        raise
+    headers = {"content-disposition": "attachment; filename=visavis.zip", "content-length": str(out.tell())}
+    return StreamingResponse(_chunks(out), media_type="application/zip", headers=headers)
 
 
 @router.delete("/me", status_code=204)
 def erase_me(me: Me, service: ServiceDep) -> Response:
     """Erase the person and everything that is theirs."""
-    _erase_person(service, me.person)
+    erase_person(service, me, me.person)
     return Response(status_code=204)
 
 
-def _erase_person(service: ServiceDep, person: str) -> None:
-    names: list[str] = []
-    gone: list[str] = []
-    with service.database.session() as session:
-        found = session.get(Person, person)
-        if found is None:
-            raise ProblemError(404, "there is no such person")
-        if found.role == "admin" and session.scalar(select(Person.id).where(Person.role == "admin", Person.id != person)) is None:
-            raise ProblemError(409, "the last admin cannot be erased; make another one first")
-        for avatar in session.scalars(select(StoredAvatar).where(StoredAvatar.owner_id == person)):
-            names += erase(session, avatar)
-            gone.append(avatar.id)
-        session.flush()
-        session.delete(found)
-        session.add(AuditEntry(actor=person, act="person.erase", object=person))
-    for avatar_id in gone:
-        service.erased(avatar_id)
-    for name in names:
-        service.files.delete(name)
+def keys_of(service: Service, person: str) -> list[KeyOut]:
+    """Somebody's API keys."""
+    with service.database.reading() as session:
+        found = session.scalars(select(ApiKey).where(ApiKey.person_id == person).order_by(ApiKey.created))
+        return [KeyOut(id=key.id, name=key.name, created=key.created) for key in found]
 
 
-@router.get("/people", tags=["admin"])
-def list_people(
-    _: Admin, service: ServiceDep, after: str = "", limit: Annotated[int, Query(ge=1, le=200)] = 100
-) -> list[PersonOut]:
-    """Everybody on this server, by id."""
-    with service.database.session() as session:
-        return [_out(p) for p in session.scalars(select(Person).where(Person.id > after).order_by(Person.id).limit(limit))]
+def make_key(service: Service, me: Identity, person: str, name: str) -> KeyOut:
+    """An API key for somebody. Raises `VisavisError`."""
+    made, key = service.people.add_key(person, name, actor=me.person)
+    return KeyOut(id=made.id, name=made.name, created=made.created, key=key)
 
 
-@router.post("/people", status_code=201, tags=["admin"])
-def add_person(admin: Admin, service: ServiceDep, new: NewPerson) -> PersonOut:
-    """Make an account."""
-    return _out(service.people.add(new.login, new.name, new.password, new.role, actor=admin.person))
+def _address(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
-@router.patch("/people/{person_id}", tags=["admin"])
-def change_person(admin: Admin, service: ServiceDep, person_id: str, change: PersonChange) -> PersonOut:
-    """Rename, promote, disable, or set a new password; the person's tokens end with the last two."""
-    with service.database.session() as session:
-        person = session.get(Person, person_id)
-        if person is None:
-            raise ProblemError(404, "there is no such person")
-        if person.id == admin.person and (change.disabled or change.role == "member"):
-            raise ProblemError(409, "admins cannot take away their own rights; another admin can")
-        person.name = change.name or person.name
-        person.role = change.role or person.role
-        if change.disabled is not None:
-            person.disabled = change.disabled
-        if change.password is not None:
-            person.password = passwords.hashed(change.password)
-        person.generation += change.password is not None or bool(change.disabled)
-        session.add(note(admin, "person.change", person_id, disabled=person.disabled, role=person.role))
-        return _out(person)
+def _person(found: Person | None) -> Person:
+    if found is None:
+        raise ProblemError(401, "this sign-in is not valid any more; sign in again")  # erased in this moment
+    return found
 
 
-@router.delete("/people/{person_id}", status_code=204, tags=["admin"])
-def erase_person(admin: Admin, service: ServiceDep, person_id: str) -> Response:
-    """Erase somebody and everything that is theirs."""
-    _erase_person(service, person_id)
-    with service.database.session() as session:
-        session.add(note(admin, "person.erase", person_id))
-    return Response(status_code=204)
+def _write_export(service: Service, person: str, out: IO[bytes]) -> None:
+    with service.database.reading() as session:
+        found = _person(session.get(Person, person))
+        avatars = session.scalars(select(StoredAvatar).where(StoredAvatar.owner_id == person)).all()
+        ids = [avatar.id for avatar in avatars]
+        consents = session.scalars(select(Consent).where(Consent.avatar_id.in_(ids))).all()
+        jobs = session.scalars(select(Job).where(Job.avatar_id.in_(ids))).all()
+    about = {
+        "person": person_out(found).model_dump(),
+        "avatars": [{"id": a.id, "name": a.name, "quality": a.quality, "shared": a.shared, "notes": a.notes} for a in avatars],
+        "consents": [
+            {"avatar": c.avatar_id, "subject": c.subject, "text": c.text, "photo_sha256": c.photo_sha256, "at": c.at}
+            for c in consents
+        ],
+        "enrollments": [
+            {"avatar": j.avatar_id, "quality": j.quality, "state": j.state, "at": j.created, "error": j.error} for j in jobs
+        ],
+    }
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("about.json", json.dumps(about, indent=2))
+        for avatar in avatars:
+            for name, suffix in ((avatar.file, "avatar"), (avatar.preview, "png")):
+                _add(service, archive, name, f"{avatar.id}.{suffix}")
+        for job in jobs:
+            for name in service.files.names(job.folder) if job.folder else []:
+                _add(service, archive, name, f"{job.avatar_id}-{name.rpartition('/')[2]}")
 
 
-@router.get("/audit", tags=["admin"])
-def read_audit(
-    _: Admin, service: ServiceDep, before: int | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 100
-) -> list[AuditOut]:
-    """The audit log, newest first."""
-    with service.database.session() as session:
-        query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
-        found = session.scalars(query if before is None else query.where(AuditEntry.id < before))
-        return [AuditOut(id=e.id, at=e.at, actor=e.actor, act=e.act, object=e.object, detail=e.detail) for e in found]
+def _add(service: Service, archive: zipfile.ZipFile, name: str, member: str) -> None:
+    try:
+        data = service.files.read(name) if name else b""
+    except StorageError:
+        if name in service.files.names(name.partition("/")[0]):
+            raise
+        return  # erased meanwhile
+    if data:
+        archive.writestr(member, data)
+
+
+def _chunks(out: IO[bytes]) -> Iterator[bytes]:
+    with out:
+        out.seek(0)
+        while data := out.read(1 << 16):
+            yield data

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, Query, Response, UploadFile
 from pydantic import BaseModel, Field
 from sqlalchemy import func, or_, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from server.accounts.people import Identity
+from server.accounts.people import Identity, clean_name
+from server.api import erasing
 from server.api.problems import ProblemError
-from server.api.service import Me, Service, ServiceDep, may_change, may_read, note
+from server.api.service import (
+    After,
+    Credential,
+    IfMatch,
+    Me,
+    Service,
+    ServiceDep,
+    as_json,
+    check_version,
+    may_change,
+    may_read,
+    note,
+)
+from server.store.cleaning import PHOTOS
+from server.store.queue import OVER
 from server.store.tables import Consent, Job, Person, StoredAvatar, new_id
 
 router = APIRouter(prefix="/api/avatars", tags=["avatars"])
@@ -21,11 +39,17 @@ MAX_PHOTO = 24 << 20
 MAX_PHOTOS = 8
 MAX_WAITING = 3
 """Enrollments of one person that wait or run."""
+MAX_AVATARS = 50
+"""Of one person."""
+RETRY_AFTER = 10
+"""Seconds after which an enrollment may be over."""
 CONSENT = (
     "I am the person in the photo, or the person has agreed. An avatar is made of it, which I can see, share, export and erase. "
     "The photo is deleted afterwards."
 )
 """The words that somebody agrees to in the page."""
+CONSENT_TO_KEEP = CONSENT.replace("The photo is deleted afterwards.", "The photo is kept with it until the avatar is erased.")
+"""The same for somebody who lets the photo be kept."""
 
 
 class AvatarOut(BaseModel):
@@ -63,16 +87,41 @@ def _out(avatar: StoredAvatar, identity: Identity, job: str | None = None) -> Av
     )  # fmt: skip
 
 
-@router.get("")
-def list_avatars(me: Me, service: ServiceDep, after: str = "", limit: Annotated[int, Query(ge=1, le=100)] = 50) -> Page:
+@router.get("", response_model=Page)
+def list_avatars(
+    credential: Credential, service: ServiceDep, after: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 50
+) -> Response:
     """One's own avatars and those shared with everybody; all of them for an admin. In the order of their ids."""
-    with service.database.session() as session:
+    me = service.people.identify(credential)
+    with service.database.reading() as session:
         query = select(StoredAvatar).where(StoredAvatar.id > after).order_by(StoredAvatar.id).limit(limit + 1)
         if not me.is_admin:
             query = query.where(or_(StoredAvatar.owner_id == me.person, StoredAvatar.shared))
         found = list(session.scalars(query))
-        more = len(found) > limit
-        return Page(items=[_out(a, me) for a in found[:limit]], next=found[limit - 1].id if more else None)
+    return as_json(Page(items=[_out(a, me) for a in found[:limit]], next=found[limit - 1].id if len(found) > limit else None))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What whoever is in the photo has agreed to, cleaned. text: the words."""
+
+    subject: str
+    text: str
+    keep_photo: bool
+
+
+async def agreement_of(
+    subject: Annotated[str, Form(min_length=1, max_length=128, description="Who is in the photo, and has agreed.")],
+    agreed: Annotated[bool, Form(description="Must be true: the subject agrees to `consent`.")],
+    consent: Annotated[str, Form(max_length=4000, description="The words that were agreed to; the server's when empty.")] = "",
+    keep_photo: Annotated[bool, Form()] = False,
+) -> Agreement:
+    """The consent that comes with photos. Raises `ProblemError`."""
+    if not agreed:
+        raise ProblemError(422, "the consent of who is in the photo was expected; nothing is made without it")
+    if not clean_name(subject):
+        raise ProblemError(422, "the name of who is in the photo was expected, an empty one came")
+    return Agreement(clean_name(subject), consent.strip() or (CONSENT_TO_KEEP if keep_photo else CONSENT), keep_photo)
 
 
 @router.post("", status_code=202)
@@ -81,93 +130,103 @@ def enroll(
     service: ServiceDep,
     photos: Annotated[list[UploadFile], File(description="JPEG, PNG, HEIC, AVIF, TIFF or WebP; the most frontal one leads.")],
     name: Annotated[str, Form(min_length=1, max_length=64)],
-    subject: Annotated[str, Form(min_length=1, max_length=128, description="Who is in the photo, and has agreed.")],
-    agreed: Annotated[bool, Form(description="Must be true: the subject agrees to `consent`.")],
-    consent: Annotated[str, Form(min_length=10, max_length=4000, description="The words that were agreed to.")] = CONSENT,
-    keep_photo: Annotated[bool, Form()] = False,
+    agreement: Annotated[Agreement, Depends(agreement_of)],
     quality: Annotated[str, Form(pattern="^(instant|standard|high)$")] = "instant",
     owner: Annotated[str, Form(max_length=32, description="For an admin: whose avatar it becomes.")] = "",
-    idempotency_key: Annotated[str | None, Header(max_length=128)] = None,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=128)] = None,
 ) -> AvatarOut:
     """Make an avatar. The same `Idempotency-Key` again answers with the avatar of the first time."""
-    if not agreed:
-        raise ProblemError(422, "the consent of who is in the photo was expected; nothing is made without it")
     if owner and owner != me.person and not me.is_admin:
         raise ProblemError(403, "only an admin may make avatars for others")
-    with service.database.session() as session:
-        known = _known(session, me, idempotency_key)
-        if known is not None:
-            return known
-        _check_limits(session, me)
-        if owner and session.get(Person, owner) is None:
-            raise ProblemError(422, "there is no such person; make the account first")
-    data = _read(photos)
-    folder = f"jobs{new_id()}"
-    for index, photo in enumerate(data):
-        service.files.write(f"{folder}/photo{index}", photo)
-    with service.database.session() as session:
-        avatar = StoredAvatar(owner_id=owner or me.person, name=name.strip() or "Avatar", quality=quality)
-        session.add(avatar)
-        session.flush()
-        session.add(
-            Consent(
-                avatar_id=avatar.id, subject=subject.strip(), recorded_by=me.person, text=consent, keep_photo=keep_photo,
-                photo_sha256=hashlib.sha256(data[0]).hexdigest(),
-            )
-        )  # fmt: skip
-        job = Job(
-            owner_id=me.person, avatar_id=avatar.id, quality=quality, folder=folder, key=idempotency_key,
-            priority=2 if quality == "instant" else 0,
-        )  # fmt: skip
-        session.add(job)
-        session.flush()
-        session.add(note(me, "avatar.enroll", avatar.id, quality=quality))
+    owner = owner or me.person
+    hashes = [hashlib.sha256(photo).hexdigest() for photo in _read(photos)]
+    with service.database.reading() as session:
+        known = _check(session, me, owner, idempotency_key, hashes)
+    if known is not None:
+        return known
+    job = Job(
+        owner_id=owner, quality=quality, folder=f"{PHOTOS}{new_id()}", key=idempotency_key,
+        priority=2 if quality == "instant" else 0,
+    )  # fmt: skip
+    consent = Consent(
+        subject=agreement.subject, recorded_by=me.person, text=agreement.text, keep_photo=agreement.keep_photo,
+        photo_sha256=hashes,
+    )  # fmt: skip
+    kept = False
+    try:
+        for index, photo in enumerate(_read(photos)):
+            service.files.write(f"{job.folder}/photo{index}", photo)
+        with service.database.session() as session:
+            known = _check(session, me, owner, idempotency_key, hashes)  # another request may have come meanwhile
+            if known is not None:
+                return known
+            avatar = StoredAvatar(owner_id=owner, name=clean_name(name) or "Avatar", quality=quality)
+            session.add(avatar)
+            session.flush()
+            job.avatar_id = consent.avatar_id = avatar.id
+            session.add_all([consent, job])
+            session.flush()
+            session.add(note(me, "avatar.enroll", avatar.id, quality=quality))
+        kept = True
         return _out(avatar, me, job.id)
+    except IntegrityError:
+        with service.database.reading() as session:
+            known = _check(session, me, owner, idempotency_key, hashes)
+        if known is None:
+            raise
+        return known
+    finally:
+        if not kept:
+            service.files.delete(job.folder)
 
 
-def _known(session: Session, me: Identity, key: str | None) -> AvatarOut | None:
-    if key is None:
-        return None
-    job = session.scalar(select(Job).where(Job.owner_id == me.person, Job.key == key))
-    avatar = None if job is None else session.get(StoredAvatar, job.avatar_id)
-    return None if avatar is None or job is None else _out(avatar, me, job.id)
+def _check(session: Session, me: Identity, owner: str, key: str | None, hashes: list[str]) -> AvatarOut | None:
+    """What an earlier request with that key has made. Raises `ProblemError` when no more is made for the owner now."""
+    if session.get(Person, owner) is None:
+        raise ProblemError(422, "there is no such person; make the account first")
+    job = None if key is None else session.scalar(select(Job).where(Job.owner_id == owner, Job.key == key))
+    if job is not None:
+        if session.scalar(select(Consent.photo_sha256).where(Consent.avatar_id == job.avatar_id)) != hashes:
+            raise ProblemError(422, "another key was expected: this Idempotency-Key came with other photos before")
+        return _out(session.get_one(StoredAvatar, job.avatar_id), me, job.id)
+    busy = select(func.count()).select_from(Job).where(Job.owner_id == owner, Job.state.not_in(OVER))
+    if int(session.scalar(busy) or 0) >= MAX_WAITING:
+        sentence = f"at most {MAX_WAITING} avatars are made for one person at the same time; wait for one of them"
+        raise ProblemError(429, sentence, retry_after=RETRY_AFTER)
+    made = select(func.count()).select_from(StoredAvatar).where(StoredAvatar.owner_id == owner)
+    if int(session.scalar(made) or 0) >= MAX_AVATARS:
+        raise ProblemError(409, f"at most {MAX_AVATARS} avatars of one person are kept; erase one first")
+    return None
 
 
-def _check_limits(session: Session, me: Identity) -> None:
-    busy = select(func.count()).select_from(Job).where(Job.owner_id == me.person, Job.state.in_(("waiting", "running")))
-    if not me.is_admin and int(session.scalar(busy) or 0) >= MAX_WAITING:
-        raise ProblemError(429, f"at most {MAX_WAITING} avatars are made for one person at the same time; wait for one of them")
-
-
-def _read(photos: list[UploadFile]) -> list[bytes]:
-    if not 1 <= len(photos) <= MAX_PHOTOS:
+def _read(photos: list[UploadFile]) -> Iterator[bytes]:
+    """One photo after the other, so that one is in memory."""
+    if len(photos) > MAX_PHOTOS:
         raise ProblemError(422, f"1 to {MAX_PHOTOS} photos were expected, {len(photos)} came")
-    data = [photo.file.read(MAX_PHOTO + 1) for photo in photos]
-    if any(len(photo) > MAX_PHOTO for photo in data):
-        raise ProblemError(413, f"photos of at most {MAX_PHOTO >> 20} MB were expected; send a smaller one")
-    if not all(data):
-        raise ProblemError(422, "a photo was expected, an empty file came")
-    return data
+    for photo in photos:
+        photo.file.seek(0)
+        data = photo.file.read(MAX_PHOTO + 1)
+        if len(data) > MAX_PHOTO:
+            raise ProblemError(413, f"photos of at most {MAX_PHOTO >> 20} MB were expected; send a smaller one")
+        if not data:
+            raise ProblemError(422, "a photo was expected, an empty file came")
+        yield data
 
 
 @router.get("/{avatar_id}")
 def read_avatar(me: Me, service: ServiceDep, avatar_id: str) -> AvatarOut:
     """One avatar."""
-    with service.database.session() as session:
+    with service.database.reading() as session:
         return _out(may_read(me, session.get(StoredAvatar, avatar_id)), me)
 
 
 @router.patch("/{avatar_id}")
-def change_avatar(
-    me: Me, service: ServiceDep, avatar_id: str, change: AvatarChange, if_match: Annotated[str | None, Header()] = None
-) -> AvatarOut:
+def change_avatar(me: Me, service: ServiceDep, avatar_id: str, change: AvatarChange, if_match: IfMatch = None) -> AvatarOut:
     """Rename or share. With `If-Match: VERSION` only when nobody else has changed it meanwhile."""
     with service.database.session() as session:
         avatar = may_change(me, session.get(StoredAvatar, avatar_id))
-        if if_match is not None and if_match.strip('"') != str(avatar.version):
-            raise ProblemError(412, "somebody else has changed this avatar meanwhile; read it again")
-        if change.name is not None:
-            avatar.name = change.name.strip() or avatar.name
+        check_version(avatar, if_match)
+        avatar.name = clean_name(change.name or "") or avatar.name
         if change.shared is not None and change.shared != avatar.shared:
             avatar.shared = change.shared
             session.add(note(me, "avatar.share", avatar.id, shared=change.shared))
@@ -178,22 +237,8 @@ def change_avatar(
 @router.delete("/{avatar_id}", status_code=204)
 def erase_avatar(me: Me, service: ServiceDep, avatar_id: str) -> Response:
     """Erase an avatar: its file, preview, photos, consent and jobs. Calls that show it end with it."""
-    with service.database.session() as session:
-        avatar = may_change(me, session.get(StoredAvatar, avatar_id))
-        names = erase(session, avatar)
-        session.add(note(me, "avatar.erase", avatar_id))
-    service.erased(avatar_id)
-    for name in names:
-        service.files.delete(name)
+    erasing.erase_avatar(service, me, avatar_id)
     return Response(status_code=204)
-
-
-def erase(session: Session, avatar: StoredAvatar) -> list[str]:
-    """Take an avatar out of the database; returns the names of files to delete once that is kept."""
-    folders = session.scalars(select(Job.folder).where(Job.avatar_id == avatar.id)).all()
-    names = [name for name in (avatar.file, avatar.preview, *folders) if name]
-    session.delete(avatar)
-    return names
 
 
 @router.get("/{avatar_id}/file", response_class=Response)
@@ -202,13 +247,15 @@ def read_file(me: Me, service: ServiceDep, avatar_id: str) -> Response:
     with service.database.session() as session:
         avatar = may_change(me, session.get(StoredAvatar, avatar_id))
         name = avatar.file
+        if name and avatar.owner_id != me.person:
+            session.add(note(me, "avatar.download", avatar_id))
     return _file(service, name, "application/octet-stream")
 
 
 @router.get("/{avatar_id}/preview", response_class=Response)
 def read_preview(me: Me, service: ServiceDep, avatar_id: str) -> Response:
     """A PNG of the avatar from the front."""
-    with service.database.session() as session:
+    with service.database.reading() as session:
         name = may_read(me, session.get(StoredAvatar, avatar_id)).preview
     return _file(service, name, "image/png")
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.accounts.people import Identity
 from server.api.problems import ProblemError
-from server.api.service import Me, Service, ServiceDep, note
+from server.api.service import After, Credential, Me, Service, ServiceDep, as_json, note
+from server.store.cleaning import erase_photos
+from server.store.queue import OVER
 from server.store.tables import Job
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
@@ -22,7 +26,6 @@ LOOK = 0.4
 """Seconds between two looks at a job whose events somebody listens to."""
 MAX_LISTENING = 600.0
 """Seconds after which a listener has to ask again."""
-OVER = ("done", "failed", "cancelled")
 
 
 class JobOut(BaseModel):
@@ -39,10 +42,14 @@ class JobOut(BaseModel):
 
 
 def _read(service: Service, me: Identity, job_id: str) -> JobOut:
-    with service.database.session() as session:
+    with service.database.reading() as session:
         job = session.get(Job, job_id)
-        if job is None or (job.owner_id != me.person and not me.is_admin):
-            raise ProblemError(404, "there is no such job, or it is not yours")
+    if job is None or (job.owner_id != me.person and not me.is_admin):
+        raise ProblemError(404, "there is no such job, or it is not yours")
+    return _out(service, job)
+
+
+def _out(service: Service, job: Job) -> JobOut:
     ahead = service.queue.ahead_of(job.id) if job.state == "waiting" else 0
     return JobOut(
         id=job.id, avatar=job.avatar_id, quality=job.quality, state=job.state, stage=job.stage, progress=job.progress,
@@ -51,18 +58,25 @@ def _read(service: Service, me: Identity, job_id: str) -> JobOut:
 
 
 @router.get("")
-def list_jobs(me: Me, service: ServiceDep) -> list[JobOut]:
-    """One's own jobs, of everybody for an admin; the newest 100."""
-    with service.database.session() as session:
-        query = select(Job.id).order_by(Job.created.desc()).limit(100)
-        found = session.scalars(query if me.is_admin else query.where(Job.owner_id == me.person)).all()
-    return [_read(service, me, job) for job in found]
+def list_jobs(me: Me, service: ServiceDep, before: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 100) -> list[JobOut]:
+    """One's own jobs, of everybody for an admin, the newest first; the next ones with `?before=` the last one's id."""
+    with service.database.reading() as session:
+        query = select(Job).order_by(Job.created.desc(), Job.id.desc()).limit(limit)
+        if not me.is_admin:
+            query = query.where(Job.owner_id == me.person)
+        if before:
+            last = session.get(Job, before)
+            if last is None or (last.owner_id != me.person and not me.is_admin):
+                raise ProblemError(404, "there is no such job, or it is not yours")
+            query = query.where((Job.created < last.created) | ((Job.created == last.created) & (Job.id < last.id)))
+        found = session.scalars(query).all()
+    return [_out(service, job) for job in found]
 
 
-@router.get("/{job_id}")
-def read_job(me: Me, service: ServiceDep, job_id: str) -> JobOut:
+@router.get("/{job_id}", response_model=JobOut)
+def read_job(credential: Credential, service: ServiceDep, job_id: str) -> Response:
     """One job."""
-    return _read(service, me, job_id)
+    return as_json(_read(service, service.people.identify(credential), job_id))
 
 
 @router.post("/{job_id}/cancel")
@@ -70,6 +84,7 @@ def cancel_job(me: Me, service: ServiceDep, job_id: str) -> JobOut:
     """Stop a job; what it has made so far stays."""
     _read(service, me, job_id)
     service.queue.cancel(job_id)
+    erase_photos(service.database, service.files)
     with service.database.session() as session:
         session.add(note(me, "job.cancel", job_id))
     return _read(service, me, job_id)
@@ -93,5 +108,7 @@ async def job_events(me: Me, service: ServiceDep, job_id: str) -> StreamingRespo
                 current = await asyncio.to_thread(_read, service, me, job_id)
             except ProblemError:  # erased meanwhile
                 return
+            except SQLAlchemyError:  # locked: the next look may see it
+                continue
 
-    return StreamingResponse(events(), media_type="text/event-stream")
+    return StreamingResponse(events(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})

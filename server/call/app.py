@@ -71,7 +71,7 @@ async def serve(
     rooms = Rooms(config, kept, others, catalog)
     service = await _open_service(config, rooms)
     runners = None if service is None else make_runners(config)
-    passes = Passes(rooms.first.host, rooms.role_of, None if service is None else service.tokens.is_one)
+    passes = Passes(rooms.first.host, rooms.role_of, None if service is None else service.people.is_known)
     app = create_app(config, rooms, passes, others, None if service is None else create_api(service), _setup_status(service))
     server = _Server(
         uvicorn.Config(

@@ -65,6 +65,8 @@ STAGES = ("decode", "track", "solve", "pose", "splat", "encode", "total")
 """What pages are told about, in the order in which it happens."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a connection has to close in good order."""
+SETTLE = 0.5
+"""Seconds after which a camera that was moved counts as resting."""
 LABELS_EVERY = 0.05
 """Seconds between two times that a page's own camera has its labels worked out; the room does so now and then anyway."""
 BACKLOG = 64 * 1024
@@ -106,6 +108,7 @@ class RoomPeer:
         self._channel: RTCDataChannel | None = None
         self._labels: list[Label] = []
         self._labelled = 0.0
+        self._settling: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sent = 0
         self._closed = False
@@ -149,6 +152,8 @@ class RoomPeer:
         if self._closed:
             return
         self._closed = True
+        if self._settling is not None:
+            self._settling.cancel()
         if self._view is not None:
             self._view.close()
         self._room.sound.close(self.member)
@@ -267,13 +272,23 @@ class RoomPeer:
                     request = ViewRequest(
                         self._participant, camera.orbit, camera.focus, camera.yaw, camera.pitch, camera.distance
                     )
-                    self._view.look(request.within_limits())
+                    self._look(request.within_limits())
                     if time.monotonic() - self._labelled > LABELS_EVERY:
                         self.send_labels()
             case Recalibrate() if self._participant >= 0:
                 self._room.worker.recalibrate(self._participant)
             case _:
                 raise ProtocolError("viewer_camera, ping or a participant's recalibrate was expected here, something else came")
+
+    def _look(self, request: ViewRequest) -> None:
+        """Show that; and once the camera rests, what others nearby see too."""
+        assert self._view is not None
+        self._view.look(request)
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
+        if request.orbit and request.snapped() != request:
+            self._settling = asyncio.get_running_loop().call_later(SETTLE, self._view.look, request.snapped())
 
     def _on_state(self) -> None:
         if self._pc is not None and self._pc.connectionState in ("failed", "closed") and not self._closed:

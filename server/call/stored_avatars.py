@@ -58,7 +58,7 @@ class StoredAvatars:
                 self._entries.pop(name, None)
 
     def _read(self, person: str) -> dict[str, tuple[str, CatalogEntry] | None]:
-        with self._database.session() as session:
+        with self._database.reading() as session:
             mine = or_(StoredAvatar.owner_id == person, StoredAvatar.shared)
             rows = session.scalars(
                 select(StoredAvatar).where(mine, StoredAvatar.file != "").order_by(StoredAvatar.created).limit(MOST)

@@ -102,6 +102,20 @@ def rooms(avatar: Path | None, count: int, people: int, as_json: bool) -> None:
 
 
 @command.command()
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
+@click.option("--seconds", default=10.0, show_default=True, help="How long to measure.")
+@click.option("--connections", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at the same time.")
+@click.option("--rate", type=click.FloatRange(0.0, 10_000.0), default=0.0, help="Requests a second; as many as it can when 0.")
+@json_option
+def api(avatar: Path | None, seconds: float, connections: int, rate: float, as_json: bool) -> None:
+    """The REST API without media, with SQLite: requests a second of a client on this machine, and how long they take."""
+    from server.benchmarks.api import bench_api
+
+    result = bench_api(_avatar(avatar), seconds, connections=connections, rate=rate)
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
+@command.command()
 @click.option("--ablate", is_flag=True, help="A row for each mechanism left out or added, besides the usual one.")
 @click.option("--steps", default=600, show_default=True, help="Of each fit.")
 @click.option("--size", default=160, show_default=True, help="Pixels of the pictures, fitted and held out.")

@@ -9,37 +9,57 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import signal
 import sys
-import tempfile
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from models.errors import VisavisError
+from server.jobs.work_folder import WorkFolder, remove_others
+from server.store.cleaning import AVATARS, erase_orphans, erase_photos
 from server.store.database import Database
 from server.store.files import FileStore
-from server.store.queue import JobQueue, Leased
-from server.store.tables import Consent, StoredAvatar
+from server.store.queue import LEASE, MAX_ATTEMPTS, OVER, JobQueue, Leased, MadeAvatar
+from server.store.tables import Consent, Job, StoredAvatar
 
 log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 NICE = 10
 IDLE = 0.3
 """Seconds between two looks for a job."""
-RENEW = 2.0
-"""Seconds between two signs of life."""
+BEATS = 6
+"""Signs of life in the time of a lease."""
+CLEAN_EVERY, ORPHANS_EVERY = 5.0, 1800.0
+"""Seconds between two looks for photos to erase, and for files that nothing refers to."""
+STOP_TIMEOUT = 5.0
+"""Seconds that an enrollment has to stop by itself; then its process ends."""
+DATABASE_TIMEOUT = 60.0
+"""Seconds that the database may be locked when an enrollment is done."""
+TIME_LIMIT = {"instant": 1200.0, "standard": 6 * 3600.0, "high": 12 * 3600.0}
+"""Seconds of a job after which it hangs, by quality."""
+OOM_SCORE = 500
+"""Of 1000: a machine without memory ends this process before the server, see proc(5)."""
 PREVIEW = "front"
 
 
 class RunnerSettings(msgspec.Struct, frozen=True):
-    """database, files: URLs. key: of the file store, or empty."""
+    """database, files: URLs. work: folder of jobs' own folders. key: of the file store, or empty. lease: see `JobQueue`."""
 
     database: str
     files: str
+    work: str
     key: str = ""
+    lease: float = LEASE
 
 
 class StoppedError(Exception):
@@ -48,24 +68,35 @@ class StoppedError(Exception):
 
 @dataclass
 class _Lease:
-    """Renews a job's lease in a thread while the enrollment works, and says when to stop."""
+    """Renews a job's lease in a thread while the enrollment works, and says when to stop. overdue: ends an enrollment that does
+    not stop."""
 
     queue: JobQueue
     job: Leased
     worker: str
+    every: float
+    overdue: Callable[[str], None]
     stage: str = "starting"
     part: float = 0.0
     lost: threading.Event = field(default_factory=threading.Event)
     over: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
-        while not self.over.wait(RENEW):
+        until = time.monotonic() + TIME_LIMIT[self.job.quality]
+        while not self.over.wait(self.every):
             try:
                 if not self.queue.renew(self.job.id, self.worker, self.stage, self.part):
                     self.lost.set()
+                    if not self.over.wait(STOP_TIMEOUT):
+                        self.overdue("")
                     return
-            except Exception as error:  # a database that is locked or restarted: the lease lasts for some more tries
-                log.warning("a lease cannot be renewed now (%s)", type(error).__name__)
+            except OperationalError:  # locked or restarted: the lease lasts for some more tries
+                log.warning("a lease cannot be renewed now")
+            except Exception:
+                log.exception("a lease cannot be renewed")
+            if time.monotonic() > until:
+                self.overdue("the enrollment took longer than any should; take another photo")
+                return
 
     def progress(self, stage: str, part: float) -> None:
         """A `ProgressCallback` that stops the work when the lease is lost."""
@@ -75,122 +106,177 @@ class _Lease:
 
 
 class Runner:
-    """Works until told to stop."""
+    """Works until told to stop. enroll: as `enrollment.enroll_to_file`, which it is when left out."""
 
-    def __init__(self, settings: RunnerSettings) -> None:
+    def __init__(self, settings: RunnerSettings, enroll: Callable[..., Any] | None = None) -> None:
+        """Raises `StorageError`."""
         self._database = Database(settings.database)
         self._files = FileStore(settings.files, settings.key)
-        self._queue = JobQueue(self._database)
+        self._queue = JobQueue(self._database, settings.lease)
+        self._work, self._every, self._enroll_to_file = Path(settings.work), settings.lease / BEATS, enroll
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._clean_at = self._orphans_at = 0.0
 
     def run(self, stopping: threading.Event) -> None:
         """Take one job after the other."""
         while not stopping.is_set():
+            job = None
             try:
+                self._clean()
                 job = self._queue.take(self._name)
-            except Exception as error:
-                log.warning("the queue cannot be read now (%s)", type(error).__name__)
-                job = None
+            except Exception as error:  # a database or a store that is locked or restarted
+                log.warning("the queue cannot be used now (%s)", type(error).__name__)
             if job is None:
                 stopping.wait(IDLE)
             else:
                 self.work(job)
 
+    def release(self) -> None:
+        """Give the job back: the process ends in good order. Never raises."""
+        with suppress(Exception):
+            self._queue.release(self._name)
+
     def work(self, job: Leased) -> None:
-        """Do one job, whatever becomes of it."""
-        lease = _Lease(self._queue, job, self._name)
+        """Do one job, whatever becomes of it. Raises `OperationalError` when the database is away for long."""
+        lease = _Lease(self._queue, job, self._name, self._every, lambda error: self._leave(job, error))
         keeping = threading.Thread(target=lease.keep, name="lease", daemon=True)
         keeping.start()
         error = ""
         try:
-            self._enroll(job, lease)
+            if job.attempt > MAX_ATTEMPTS:
+                error = f"the enrollment ended its process {MAX_ATTEMPTS} times; take another photo"
+            else:
+                self._enroll(job, lease)
         except StoppedError:
-            self._queue.cancelled(job.id, self._name)
-            self._files.delete(job.folder)
-            return
+            self._insist(lambda: self._queue.cancelled(job.id, self._name))
         except VisavisError as refused:
             error = str(refused)
-        except Exception:
+        except OperationalError:
+            raise  # the job is taken again once its lease is over
+        except (Exception, SystemExit):
             log.exception("an enrollment failed")
             error = "the enrollment failed for a reason that the server's log tells; try another photo"
         finally:
             lease.over.set()
             keeping.join()
         if error:
-            self._failed(job)
-        if self._queue.finish(job.id, self._name, error) and not error:
-            self._erase_inputs(job)
+            self._insist(lambda: self._queue.fail(job.id, self._name, error))
+        self._clean_at = 0.0
 
     def _enroll(self, job: Leased, lease: _Lease) -> None:
-        from enrollment import EnrollOptions, enroll_to_file
         from models import avatar_file
 
-        with self._database.session() as session:
-            avatar = session.get(StoredAvatar, job.avatar_id)
-            consent = session.query(Consent).filter(Consent.avatar_id == job.avatar_id).first()
-            if avatar is None or consent is None:
-                raise StoppedError  # erased meanwhile
-            said = f"{consent.subject}: {consent.text}"
-        with tempfile.TemporaryDirectory(prefix="visavis-") as folder:
-            photos = []
-            for name in self._files.names(job.folder):
-                path = Path(folder) / Path(name).name
-                path.write_bytes(self._files.read(name))
-                photos.append(path)
-            out = Path(folder) / "made.avatar"
-            options = EnrollOptions(job.quality, consent=said)  # type: ignore[arg-type]
-            made = enroll_to_file(photos, None, out, options, progress=lease.progress)
-            if lease.lost.is_set():
-                raise StoppedError
-            data = out.read_bytes()
-            previews = avatar_file.loads(data).previews
-        self._keep(job, data, previews.get(PREVIEW, b""), made.warnings)
+        if self._enroll_to_file is None:
+            from enrollment import enroll_to_file
 
-    def _keep(self, job: Leased, data: bytes, preview: bytes, notes: list[str]) -> None:
-        stem = secrets.token_hex(8)
-        names = f"avatars/{stem}.avatar", f"avatars/{stem}.png"
-        self._files.write(names[0], data)
+            self._enroll_to_file = enroll_to_file
+        from enrollment import EnrollOptions
+
+        with self._database.reading() as session:
+            consent = session.scalar(select(Consent).where(Consent.avatar_id == job.avatar_id))
+        if consent is None:
+            raise StoppedError  # erased meanwhile
+        names = self._files.names(job.folder)
+        folder = WorkFolder(self._work, job.id)
+        try:
+            photos = [folder.path / Path(name).name for name in names]
+            for name, path in zip(names, photos, strict=True):
+                path.write_bytes(self._files.read(name))
+            out = folder.path / "made.avatar"
+
+            def keep(quality: str, notes: list[str], *, last: bool) -> None:
+                lease.progress(lease.stage, lease.part)
+                data = out.read_bytes()
+                preview = avatar_file.loads(data).previews.get(PREVIEW, b"")
+                self._keep(job, data, preview, quality, notes, last=last)
+
+            options = EnrollOptions(job.quality, consent=f"{consent.subject}: {consent.text}")  # type: ignore[arg-type]
+            made = self._enroll_to_file(
+                photos, None, out, options, progress=lease.progress, notify=lambda _: keep("instant", [], last=False)
+            )
+            keep(job.quality, made.warnings, last=True)
+        finally:
+            folder.remove()
+
+    def _keep(self, job: Leased, data: bytes, preview: bytes, quality: str, notes: list[str], *, last: bool) -> None:
+        stem = f"{AVATARS}/{job.id}{quality}"  # the same when the job is repeated, so that nothing is left over
+        made = MadeAvatar(f"{stem}.avatar", f"{stem}.png" if preview else "", quality, notes)
+        self._files.write(made.file, data)
         if preview:
-            self._files.write(names[1], preview)
-        with self._database.session() as session:
-            avatar = session.get(StoredAvatar, job.avatar_id)
-            if avatar is None:  # erased meanwhile
-                old = list(names)
-            else:
-                old = [name for name in (avatar.file, avatar.preview) if name]
-                avatar.file, avatar.preview = names[0], names[1] if preview else ""
-                avatar.state, avatar.quality, avatar.notes = "ready", job.quality, notes
-        for name in old:
+            self._files.write(made.preview, preview)
+        old = self._insist(lambda: self._queue.keep(job.id, self._name, made, last=last))
+        if old is None:
+            with self._database.reading() as session:
+                others = session.scalar(select(Job.id).where(Job.id == job.id, Job.cancel.is_(False)))
+                used = session.scalar(select(StoredAvatar.id).where(StoredAvatar.file == made.file))
+            if others is None and used is None:  # erased or cancelled; otherwise another runner's, which writes the same names
+                self._erase([made.file, made.preview])
+            raise StoppedError
+        self._erase(old)
+
+    def _erase(self, names: list[str]) -> None:
+        for name in filter(None, names):
             self._files.delete(name)
 
-    def _failed(self, job: Leased) -> None:
-        with self._database.session() as session:
-            avatar = session.get(StoredAvatar, job.avatar_id)
-            if avatar is not None and not avatar.file:
-                avatar.state = "failed"
+    def _leave(self, job: Leased, error: str) -> None:
+        """End this process, as its enrollment does not stop."""
+        with suppress(Exception):
+            if error:
+                self._queue.fail(job.id, self._name, error)
+            else:
+                self._queue.cancelled(job.id, self._name)
+        os._exit(1)  # the next process cleans
 
-    def _erase_inputs(self, job: Leased) -> None:
-        with self._database.session() as session:
-            kept = session.query(Consent).filter(Consent.avatar_id == job.avatar_id, Consent.keep_photo).first()
-        if kept is None:
-            self._files.delete(job.folder)
+    def _insist(self, act: Callable[[], Result]) -> Result:
+        """Do it, also while the database is locked for a while."""
+        until = time.monotonic() + DATABASE_TIMEOUT
+        while True:
+            try:
+                return act()
+            except OperationalError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(IDLE)
+
+    def _clean(self) -> None:
+        now = time.monotonic()
+        if now < self._clean_at:
+            return
+        self._clean_at = now + CLEAN_EVERY
+        erase_photos(self._database, self._files)
+        with self._database.reading() as session:
+            working = set(session.scalars(select(Job.id).where(Job.state.not_in(OVER))))
+        remove_others(self._work, working)
+        if now >= self._orphans_at:
+            self._orphans_at = now + ORPHANS_EVERY
+            erase_orphans(self._database, self._files)
 
 
-def main() -> None:
-    """The process's entry point."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+def main(enroll: Callable[..., Any] | None = None) -> None:
+    """The process's entry point. enroll: see `Runner`."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     os.nice(NICE)
-    settings = msgspec.json.decode(sys.stdin.readline(), type=RunnerSettings)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a terminal or systemd sends them to all; the server ends this process
+    try:
+        runner = Runner(msgspec.json.decode(sys.stdin.readline(), type=RunnerSettings), enroll)
+    except VisavisError as error:
+        log.error("a runner cannot start: %s", error)
+        sys.exit(1)
+    except msgspec.DecodeError:
+        sys.exit(1)  # the server ended meanwhile
     stopping = threading.Event()
 
     def watch() -> None:
         sys.stdin.read()  # it ends when the server does, however that ends
         stopping.set()
-        time.sleep(1.0)
-        os._exit(0)  # the lease runs out, and another runner begins anew
+        runner.release()
+        os._exit(0)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
-    Runner(settings).run(stopping)
+    runner.run(stopping)
 
 
 if __name__ == "__main__":

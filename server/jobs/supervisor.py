@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from contextlib import suppress
 
 import msgspec
@@ -13,16 +14,19 @@ from server.jobs.runner import RunnerSettings
 
 log = logging.getLogger(__name__)
 
-AGAIN = 2.0
-"""Seconds before a runner that ended is started again."""
+AGAIN, LONGEST = 1.0, 60.0
+"""Seconds before a runner that ended is started again: at first, and when each one ends at once."""
+STEADY = 30.0
+"""Seconds after which a runner counts as one that works."""
 STOP_TIMEOUT = 3.0
 
 
 class Runners:
     """`count` processes that enroll."""
 
-    def __init__(self, settings: RunnerSettings, count: int) -> None:
-        self._settings, self._count = settings, count
+    def __init__(self, settings: RunnerSettings, count: int, program: tuple[str, ...] = ("-m", "server.jobs.runner")) -> None:
+        """program: arguments of Python that start one."""
+        self._settings, self._count, self._program = settings, count, program
         self._tasks: list[asyncio.Task[None]] = []
         self._processes: set[asyncio.subprocess.Process] = set()
 
@@ -39,34 +43,38 @@ class Runners:
         """End them; a job that one has goes on when a server is there again. May be called twice."""
         for task in self._tasks:
             task.cancel()
-        for process in list(self._processes):
-            with suppress(ProcessLookupError):
-                process.terminate()
-        for process in list(self._processes):
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        processes, self._processes = self._processes, set()
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()  # it gives its job back and ends
+        for process in processes:
             try:
                 await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
             except TimeoutError:
-                process.kill()
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
 
     async def _keep_one(self) -> None:
+        pause = AGAIN
         while True:
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "server.jobs.runner", stdin=asyncio.subprocess.PIPE
-                )
-            except OSError as error:
-                log.warning("a runner cannot be started now (%s)", error.strerror)
-                await asyncio.sleep(AGAIN)
-                continue
-            self._processes.add(process)
-            try:
-                assert process.stdin is not None
-                process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
-                with suppress(ConnectionError):
-                    await process.stdin.drain()
-                status = await process.wait()
-                log.warning("a runner ended with status %s; starting another", status)
-            finally:
-                if process.returncode is not None:
-                    self._processes.discard(process)
-            await asyncio.sleep(AGAIN)
+            started = time.monotonic()
+            await self._run_one()
+            pause = AGAIN if time.monotonic() - started > STEADY else min(2 * pause, LONGEST)
+            await asyncio.sleep(pause)
+
+    async def _run_one(self) -> None:
+        try:
+            process = await asyncio.create_subprocess_exec(sys.executable, *self._program, stdin=asyncio.subprocess.PIPE)
+        except OSError as error:
+            log.warning("a runner cannot be started now (%s)", error.strerror)
+            return
+        self._processes.add(process)
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
+        with suppress(ConnectionError):
+            await process.stdin.drain()
+        status = await process.wait()
+        self._processes.discard(process)
+        log.warning("a runner ended with status %s; starting another", status)

@@ -1,8 +1,8 @@
-"""The queue of enrollments, in the database: workers lease jobs, prove that they live, and lose what they let lie.
+"""The queue of enrollments, in the database: workers take jobs, prove that they live, and lose what they let lie.
 
-A job is taken by one worker at a time. Whoever has it must renew its lease; a lease that ran out makes the job free again, so a
-worker that was killed, or a machine that went down, costs a repetition and no job. A job that ended workers `MAX_ATTEMPTS` times
-is given up.
+A job has one worker at a time, which counts the job's `beats` up. Who looks for a job and has seen no new beat for the time of a
+lease, by a clock of its own that nobody sets, may take the job over. So clocks that are set back or differ between machines do no
+harm, and a worker that was killed costs a repetition and no job. What a worker does with a job is refused once another has it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from server.store.database import Database
 from server.store.tables import Job, StoredAvatar
@@ -19,11 +20,13 @@ from server.store.tables import Job, StoredAvatar
 LEASE = 15.0
 """Seconds without a sign of life after which a job is free again."""
 MAX_ATTEMPTS = 3
+"""A job that ended its worker's process so often is given up."""
+OVER = ("done", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
 class Leased:
-    """A job that a worker has."""
+    """A job that a worker has. attempt: 1 for the first; more than `MAX_ATTEMPTS` for a job to give up."""
 
     id: str
     avatar_id: str
@@ -32,35 +35,51 @@ class Leased:
     attempt: int
 
 
-class JobQueue:
-    """Of one database. clock: seconds since 1970."""
+@dataclass(frozen=True)
+class MadeAvatar:
+    """What an enrollment has made. file, preview: names in the file store; preview may be empty. notes: sentences."""
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
-        self._database, self._clock = database, clock
+    file: str
+    preview: str
+    quality: str
+    notes: list[str]
+
+
+class JobQueue:
+    """Of one database. lease: seconds. clock: seconds since any time; it must not be set."""
+
+    def __init__(self, database: Database, lease: float = LEASE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._lease, self._clock = database, lease, clock
+        self._seen: dict[str, tuple[str, int, float]] = {}  # running job -> worker, beats, since when
 
     def take(self, worker: str) -> Leased | None:
         """The next job: of the highest priority, then the oldest; `None` when there is none. worker: a name of its own."""
-        now = self._clock()
-        with self._database.session() as session:
-            free = or_(Job.state == "waiting", (Job.state == "running") & (Job.lease_until < now))
-            found = session.scalars(select(Job.id).where(free).order_by(Job.priority.desc(), Job.created).limit(8)).all()
-            for identity in found:
+        for identity, owner, beats in self._free():
+            with self._database.session() as session:
                 taken = session.execute(
                     update(Job)
-                    .where(Job.id == identity, free)
-                    .values(state="running", worker=worker, lease_until=now + LEASE, attempts=Job.attempts + 1)
+                    .where(Job.id == identity, Job.worker == owner, Job.beats == beats, Job.state.not_in(OVER))
+                    .values(state="running", worker=worker, beats=Job.beats + 1, attempts=Job.attempts + 1)
                 )
-                if taken.rowcount == 0:  # type: ignore[attr-defined]
-                    continue  # another worker was first
-                job = session.get_one(Job, identity, populate_existing=True)
-                if job.attempts > MAX_ATTEMPTS:
-                    self._end(job, "failed", f"the enrollment ended its process {MAX_ATTEMPTS} times; take another photo")
-                    avatar = session.get(StoredAvatar, job.avatar_id)
-                    if avatar is not None and not avatar.file:
-                        avatar.state = "failed"
-                    continue
-                return Leased(job.id, job.avatar_id, job.quality, job.folder, job.attempts)
-        return None
+                if taken.rowcount:  # type: ignore[attr-defined]
+                    job = session.get_one(Job, identity, populate_existing=True)
+                    return Leased(job.id, job.avatar_id, job.quality, job.folder, job.attempts)
+        return None  # another worker was first
+
+    def _free(self) -> list[tuple[str, str, int]]:
+        """Jobs to take, as id, worker and beats. Running ones count once they were seen without a beat for a lease's time."""
+        order = (Job.priority.desc(), Job.created, Job.id)
+        with self._database.reading() as session:
+            waiting = session.scalars(select(Job).where(Job.state == "waiting").order_by(*order).limit(8)).all()
+            running = session.scalars(select(Job).where(Job.state == "running").order_by(*order)).all()
+        now, known = self._clock(), self._seen
+        self._seen = {
+            job.id: seen if (seen := known.get(job.id)) and seen[:2] == (job.worker, job.beats) else (job.worker, job.beats, now)
+            for job in running
+        }
+        silent = [job for job in running if now - self._seen[job.id][2] >= self._lease]
+        found = sorted([*waiting, *silent], key=lambda job: (-job.priority, job.created, job.id))
+        return [(job.id, job.worker, job.beats) for job in found]
 
     def renew(self, job: str, worker: str, stage: str, progress: float) -> bool:
         """A sign of life. False when the job is not this worker's any more or should stop: leave it."""
@@ -68,47 +87,77 @@ class JobQueue:
             kept = session.execute(
                 update(Job)
                 .where(Job.id == job, Job.worker == worker, Job.state == "running", Job.cancel.is_(False))
-                .values(lease_until=self._clock() + LEASE, stage=stage[:128], progress=min(max(progress, 0.0), 1.0))
+                .values(beats=Job.beats + 1, stage=stage[:128], progress=min(max(progress, 0.0), 1.0))
             )
             return bool(kept.rowcount)  # type: ignore[attr-defined]
 
-    def finish(self, job: str, worker: str, error: str = "") -> bool:
-        """The job is done, or failed for good with a sentence. False when it is not this worker's any more."""
+    def keep(self, job: str, worker: str, made: MadeAvatar, *, last: bool) -> list[str] | None:
+        """The avatar is these files from now on; with `last` the job is done. Returns the files that nothing refers to any more,
+        or `None` when the job is not this worker's: then those are the new ones."""
         with self._database.session() as session:
-            found = session.get(Job, job)
-            if found is None or found.worker != worker or found.state != "running":
-                return False
-            self._end(found, "failed" if error else "done", error)
-            return True
+            found = self._of(session, job, worker)
+            avatar = None if found is None else session.get(StoredAvatar, found.avatar_id)
+            if found is None or avatar is None or found.cancel:
+                return None
+            old = {avatar.file, avatar.preview} - {made.file, made.preview, ""}
+            avatar.file, avatar.preview, avatar.quality, avatar.notes = made.file, made.preview, made.quality, made.notes
+            avatar.state = "ready"
+            if last:
+                _end(session, found, "done")
+            return sorted(old)
+
+    def fail(self, job: str, worker: str, error: str) -> bool:
+        """The job failed for good. error: one sentence. False when it is not this worker's any more."""
+        with self._database.session() as session:
+            found = self._of(session, job, worker)
+            if found is not None:
+                _end(session, found, "failed", error)
+            return found is not None
 
     def cancel(self, job: str) -> None:
         """Stop a job; one that waits is over at once, one that runs when its worker next asks."""
         with self._database.session() as session:
             found = session.get(Job, job)
-            if found is not None and found.state in ("waiting", "running"):
+            if found is not None and found.state not in OVER:
                 found.cancel = True
-                if found.state == "waiting" or found.lease_until < self._clock():
-                    self._end(found, "cancelled", "")
+                if found.state == "waiting":
+                    _end(session, found, "cancelled")
 
     def cancelled(self, job: str, worker: str) -> None:
         """The worker has stopped a job that was cancelled."""
         with self._database.session() as session:
-            found = session.get(Job, job)
-            if found is not None and found.worker == worker and found.state == "running" and found.cancel:
-                self._end(found, "cancelled", "")
+            found = self._of(session, job, worker)
+            if found is not None and found.cancel:
+                _end(session, found, "cancelled")
+
+    def release(self, worker: str) -> None:
+        """The worker stops in good order: others may take its job at once, and it counts as no attempt."""
+        with self._database.session() as session:
+            session.execute(
+                update(Job)
+                .where(Job.worker == worker, Job.state == "running")
+                .values(state="waiting", worker="", beats=Job.beats + 1, attempts=Job.attempts - 1)
+            )
 
     def ahead_of(self, job: str) -> int:
         """How many jobs come before a waiting one."""
-        with self._database.session() as session:
+        with self._database.reading() as session:
             found = session.get(Job, job)
             if found is None or found.state != "waiting":
                 return 0
             before = (Job.priority > found.priority) | ((Job.priority == found.priority) & (Job.created < found.created))
-            running = Job.state == "running"
-            waiting = (Job.state == "waiting") & before
-            return int(session.scalar(select(func.count()).select_from(Job).where(running | waiting)) or 0)
+            earlier = (Job.state == "running") | ((Job.state == "waiting") & before)
+            return int(session.scalar(select(func.count()).select_from(Job).where(earlier)) or 0)
 
-    def _end(self, job: Job, state: str, error: str) -> None:
-        job.state, job.error, job.worker, job.lease_until, job.finished = state, error, "", 0.0, self._clock()
-        if state == "done":
-            job.progress = 1.0
+    @staticmethod
+    def _of(session: Session, job: str, worker: str) -> Job | None:
+        return session.scalar(select(Job).where(Job.id == job, Job.worker == worker, Job.state == "running").with_for_update())
+
+
+def _end(session: Session, job: Job, state: str, error: str = "") -> None:
+    job.state, job.error, job.worker, job.finished = state, error, "", time.time()
+    avatar = session.get(StoredAvatar, job.avatar_id)
+    if state == "done":
+        job.progress = 1.0
+    elif avatar is not None and not avatar.file:
+        avatar.state = "failed"

@@ -29,7 +29,8 @@ class Base(DeclarativeBase):
 
 
 class Person(Base):
-    """Somebody with avatars: an account, or a guest who came by a room's link (no password, no login name)."""
+    """Somebody with avatars: an account, or a guest who came by a room's link (no password, no login name). version: counts
+    changes."""
 
     __tablename__ = "people"
     __table_args__ = (_one_of("role", ROLES),)
@@ -43,7 +44,10 @@ class Person(Base):
     disabled: Mapped[bool] = mapped_column(default=False)
     generation: Mapped[int] = mapped_column(default=0)
     """Of the person's tokens: those of earlier generations are refused."""
+    version: Mapped[int] = mapped_column(default=1)
     created: Mapped[float] = mapped_column(Float, default=time.time)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy's)
 
 
 class ApiKey(Base):
@@ -82,8 +86,8 @@ class StoredAvatar(Base):
 
 
 class Consent(Base):
-    """Who agreed to an avatar, to which words, and of which photo it is made. subject: the name of who is seen. recorded_by: who
-    entered it. keep_photo: whether the photo may be kept after the enrollment."""
+    """Who agreed to an avatar, to which words, and of which photos it is made (SHA-256, hexadecimal). subject: the name of who is
+    seen. recorded_by: who entered it. keep_photo: whether the photos may be kept after the enrollment."""
 
     __tablename__ = "consents"
 
@@ -92,14 +96,14 @@ class Consent(Base):
     subject: Mapped[str] = mapped_column(String(128))
     recorded_by: Mapped[str] = mapped_column(String(32))
     text: Mapped[str] = mapped_column(Text)
-    photo_sha256: Mapped[str] = mapped_column(String(64))
+    photo_sha256: Mapped[list[str]] = mapped_column(JSON)
     keep_photo: Mapped[bool] = mapped_column(default=False)
     at: Mapped[float] = mapped_column(Float, default=time.time)
 
 
 class Job(Base):
-    """An enrollment. folder: its inputs, a name in the file store. lease_until: when a worker that is silent counts as dead;
-    `worker`: who has it. cancel: it should stop. key: the client's idempotency key."""
+    """An enrollment. owner_id: the avatar's owner. folder: its photos, a name in the file store, empty once they are erased.
+    worker: who has it. beats: counts the worker's signs of life. cancel: it should stop. key: the client's idempotency key."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -120,7 +124,7 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     priority: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str] = mapped_column(String(64), default="")
-    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    beats: Mapped[int] = mapped_column(default=0)
     cancel: Mapped[bool] = mapped_column(default=False)
     folder: Mapped[str] = mapped_column(String(128), default="")
     key: Mapped[str | None] = mapped_column(String(128))

@@ -30,6 +30,7 @@ FLAGS = [
     "--disable-sync",
     "--use-fake-device-for-media-stream",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
+    "--host-resolver-rules=MAP insecure.test 127.0.0.1",  # a page over plain http from elsewhere
 ]
 
 

@@ -34,6 +34,7 @@ from server.call.protocol import (
     Failure,
     FromPage,
     Hello,
+    IceServer,
     Join,
     Label,
     Labels,
@@ -89,6 +90,8 @@ class MockServer:
         self.accepting = True
         self.knows_seats = True
         """Whether a resume token is known; not after a restart."""
+        self.silent = False
+        """Takes a socket and a hello, and does not answer."""
         self.blocked = False
         """Answers, but no media get through, as behind a firewall."""
         self.pause = 0.0
@@ -98,6 +101,7 @@ class MockServer:
         self.speaking: list[int] = []
         self.viewers = 3
         self.locked = False
+        self.ice_servers: list[IceServer] = []
         self.links = ("", "")
         """The persons' and the viewers'; empty: pages of this server."""
         self.avatars = [AvatarInfo(name.lower(), name, f"/avatars/{name.lower()}.png") for name in ("Ada", "Bo", "Cleo")]
@@ -254,6 +258,8 @@ class MockServer:
     async def _answers(self, place: WebSocket, message: FromPage) -> list[ToPage]:
         match message:
             case Hello(key, token=token):
+                if self.silent:
+                    return []
                 role: Role = "viewer" if key.endswith("viewer") else "person" if key.endswith("person") else "host"
                 if self.failure:
                     return [self.failure]
@@ -294,8 +300,9 @@ class MockServer:
         role = self._sockets[place]
         person, viewer = self.links if any(self.links) else (f"{self.url}/room/x-person", f"{self.url}/room/x-viewer")
         if role == "viewer":
-            return [Welcome("mock-token", role, heartbeat=0.5, media_kept=kept), self.room]
-        return [Welcome("mock-token", role, ME, 4, person, viewer, heartbeat=0.5, media_kept=kept), self.room]
+            person = viewer = ""
+        place_in_room = (-1, -1) if role == "viewer" else (ME, 4)
+        return [Welcome("mock-token", role, *place_in_room, person, viewer, self.ice_servers, 0.5, kept), self.room]
 
     async def _answer(self, sdp: str, role: Role) -> str:
         peer = RTCPeerConnection()
@@ -375,6 +382,7 @@ def running(port: int = 0) -> Iterator[MockServer]:
 if __name__ == "__main__":
     with running(8000) as mock:
         mock.others = [Participant(7, "Bo", seated=True), Participant(8, "Cleo", seated=True, muted=True)]
+        mock.api.enrolls = True
         print(f"{mock.url}/room/mock and {mock.url}/room/mock-viewer; Ctrl+C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

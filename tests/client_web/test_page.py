@@ -213,6 +213,18 @@ def test_without_permission_the_page_explains_and_joins_all_the_same(open_page: 
     assert mock.types()[:4] == ["Hello", "Join", "Offer", "Presence"]
 
 
+def test_a_page_over_plain_http_says_how_to_get_a_camera_and_joins_without(open_page: Callable[..., Page], mock: MockServer) -> None:
+    page = open_page("/room/k", permissions=[])
+    page.goto(mock.url.replace("127.0.0.1", "insecure.test") + "/room/k")
+    page.wait_for_selector(by("trouble", "start the server with --tls and open its https address"))
+    page.wait_for_selector("[data-testid=watch]:enabled")
+    assert page.locator(f"{by('trouble')} p").count() == 2, "one reason and what is possible all the same"
+    assert not page.is_visible(by("ask-again"))
+    enter(page)
+    page.wait_for_function(PICTURE_PLAYS)
+    assert mock.joins()[0].muted
+
+
 def test_a_server_without_avatars_can_be_watched(open_page: Callable[..., Page], mock: MockServer) -> None:
     mock.avatars = []
     page = open_page("/room/k")

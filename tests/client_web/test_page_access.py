@@ -10,8 +10,12 @@ import pytest
 from server.call.protocol import Failure, Participant, Recalibrate
 from tests.client_web.browser import BO, CLEO, by, enter, phase, until
 from tests.client_web.conftest import CLIENT
+from tests.client_web.drawing import portrait
+from tests.client_web.mock_api import DONE, RUNNING, FakeAvatar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Page
 
     from tests.client_web.mock_server import MockServer
@@ -48,19 +52,24 @@ LOOKS: list[tuple[int, int, Literal["light", "dark"], dict[str, Any]]] = [
 """width, height, colours, and which rules: on the phone what may differ where only colours and places do."""
 
 
-def test_axe_finds_nothing_in_any_state(open_page: Callable[..., Page], mock: MockServer) -> None:
+def axe(page: Page, state: str) -> None:
+    """Fails where axe-core finds something."""
     if not AXE.exists():
         pytest.skip("axe-core is not installed: run `npm ci` in client_web")
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    for width, height, scheme, rules in LOOKS:
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(50)
+        assert page.evaluate(VIOLATIONS, rules) == [], f"{state}, {scheme}"
+
+
+def test_axe_finds_nothing_in_any_state(open_page: Callable[..., Page], mock: MockServer) -> None:
     page = open_page("/room/host", reduced_motion="reduce")
 
     def check(state: str) -> None:
-        if not page.evaluate("'axe' in window"):
-            page.evaluate(AXE.read_text())
-        for width, height, scheme, rules in LOOKS:
-            page.set_viewport_size({"width": width, "height": height})
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(50)
-            assert page.evaluate(VIOLATIONS, rules) == [], f"{state}, {scheme}"
+        axe(page, state)
 
     page.wait_for_selector("[data-testid=join]:enabled")
     page.wait_for_selector("[data-testid=video-device]:enabled")
@@ -119,6 +128,73 @@ def test_axe_finds_nothing_in_any_state(open_page: Callable[..., Page], mock: Mo
     check("lobby without devices and avatars")
 
 
+def test_axe_finds_nothing_while_an_avatar_is_made(open_page: Callable[..., Page], mock: MockServer, tmp_path: Path) -> None:
+    photo = tmp_path / "me.png"
+    portrait("Ada").save(photo)
+    mock.api.enrolls, mock.api.script, mock.api.notes = True, [RUNNING], ["the hair covers an ear"]
+    page = open_page("/room/host", reduced_motion="reduce")
+    page.wait_for_selector("[data-testid=video-device]:enabled")
+    axe(page, "lobby of a newcomer")
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector("[data-testid=take-photo][aria-disabled=false]")
+    axe(page, "portrait")
+    page.set_input_files(by("photo-file"), photo)
+    page.check(by("who-other"))
+    axe(page, "details")
+    page.check(by("who-me"))
+    page.check(by("agreed"))
+    page.click(by("make"))
+    page.wait_for_selector(by("progress-words", "Finding the shape"))
+    axe(page, "progress")
+    page.keyboard.press("Escape")
+    axe(page, "lobby meanwhile")
+    page.click(by("make-avatar-card"))
+    mock.api.script = [DONE]
+    page.wait_for_selector(by("made-picture"))
+    axe(page, "result")
+    mock.api.problem = (422, "no face was found")
+    page.click(by("again"))
+    page.set_input_files(by("photo-file"), photo)
+    page.check(by("agreed"))
+    page.click(by("make"))
+    page.wait_for_selector(by("making-failed"))
+    axe(page, "failure")
+    page.keyboard.press("Escape")
+    mock.api.avatars.append(FakeAvatar("x", "Another", "guest-1", "failed"))
+    page.click(by("manage-avatars"))
+    page.wait_for_selector(by("own-erase-x"))
+    axe(page, "own avatars")
+    page.click(by("own-erase-x"))
+    axe(page, "confirmation")
+    page.context.clear_permissions()
+    page.goto(mock.url + "/room/host")
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector(by("use-camera"))
+    axe(page, "no camera")
+
+
+def test_an_avatar_is_made_by_keyboard(open_page: Callable[..., Page], mock: MockServer) -> None:
+    mock.api.enrolls = True
+    mock.api.script = [DONE]
+    page = open_page("/room/host")
+    page.wait_for_selector("[data-testid=join]:enabled")
+    focused = "document.activeElement.dataset.testid ?? ''"
+    page.focus(by("make-avatar-card"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-testid=take-photo][aria-disabled=false]:focus")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(by("countdown", "3"))
+    page.keyboard.press("Enter")
+    page.wait_for_selector(by("countdown"), state="hidden")
+    page.keyboard.press("Enter")
+    until(page, lambda: page.evaluate(focused) == "agreed")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    until(page, lambda: page.evaluate(focused) == "use")
+    page.keyboard.press("Enter")
+    until(page, lambda: page.evaluate(focused) == "join")
+
+
 def test_everything_is_within_reach_on_small_screens(open_page: Callable[..., Page], mock: MockServer) -> None:
     mock.others = [BO, LONG]
     mock.locked = True
@@ -141,6 +217,13 @@ def test_everything_is_within_reach_on_small_screens(open_page: Callable[..., Pa
     page.wait_for_timeout(100)
     box = page.locator(by("join")).bounding_box()
     assert box is not None and box["y"] + box["height"] <= 844, "the way in is in sight without scrolling"
+    mock.api.enrolls = True
+    page.reload()
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector("[data-testid=take-photo][aria-disabled=false]")
+    for width, height in ((320, 640), (390, 844), (844, 390), (1280, 800)):
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate(CUT_OFF) == [], f"{width} x {height}"
 
 
 def test_the_call_goes_by_keyboard(open_page: Callable[..., Page], mock: MockServer) -> None:

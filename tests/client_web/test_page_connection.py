@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
 
-from server.call.protocol import Failure, Offer
+from server.call.protocol import Failure, IceServer, Offer
 from tests.client_web.browser import BO, PICTURE_PLAYS, announced, by, enter, phase, until
 
 if TYPE_CHECKING:
@@ -25,14 +26,21 @@ def test_a_lost_connection_and_a_restart_lead_back_to_the_same_seat(open_page: C
     page.wait_for_selector(by("join"))
     page.check(by("avatar-cleo"))
     enter(page)
-    mock.accepting = False
+    mock.silent = True
     mock.drop()
     page.wait_for_selector(by("toast", "Reconnecting"))
     announced(page, "Reconnecting")
     assert page.inner_text(by("quality")).strip() == "Lost"
-    mock.accepting = True
+    until(page, lambda: len(mock.hellos()) == 2)
+    page.wait_for_timeout(1_000)  # a younger attempt is not begun anew
+    mock.silent = False
+    page.focus(f"{by('toast')} {by('try-now')}")
+    page.keyboard.press("Enter")
+    until(page, lambda: len(mock.hellos()) == 3)
     phase(page, "live")
     page.wait_for_function(PICTURE_PLAYS)
+    page.wait_for_selector(by("try-now"), state="hidden")
+    assert page.evaluate("document.activeElement.className") == "scene", "the focus is not lost with the button"
     assert mock.hellos()[-1].resume == "mock-token"
     assert len(mock.joins()) == 1, "the server knew the seat"
     page.click(by("camera"))
@@ -91,8 +99,14 @@ def test_a_socket_that_closes_does_not_end_the_media(open_page: Callable[..., Pa
 
 
 def test_media_that_are_blocked_are_told_from_a_server_that_is_away(open_page: Callable[..., Page], mock: MockServer) -> None:
-    mock.accepting, mock.blocked = False, True
+    mock.silent = mock.blocked = True
     page = open_page("/room/x-viewer?autojoin=1", permissions=[], clock=True)
+    until(page, lambda: len(mock.hellos()) == 1)
+    assert not page.is_visible(by("try-now"))
+    page.clock.fast_forward(5_000)
+    page.wait_for_selector(by("cover", "has not answered yet"))
+    mock.silent = mock.accepting = False
+    page.click(by("try-now"))
     page.wait_for_selector(by("cover", "The server cannot be reached. Trying again"))
     mock.accepting = True
     until(page, lambda: any(isinstance(message, Offer) for message in mock.received))
@@ -102,8 +116,51 @@ def test_media_that_are_blocked_are_told_from_a_server_that_is_away(open_page: C
     page.wait_for_selector(by("cover", "a firewall may block UDP"))
     phase(page, "connecting")
     mock.blocked = False
-    page.clock.fast_forward(15_000)  # this attempt is given up, and the next one gets through
+    page.click(by("try-now"))
     phase(page, "live")
+
+
+def test_an_offer_waits_for_a_slow_relay_but_not_for_ever(open_page: Callable[..., Page], mock: MockServer) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"turn:127.0.0.1:{silent.getsockname()[1]}?transport=tcp"
+        mock.ice_servers = [IceServer([address], "user", "secret")]
+        page = open_page("/room/x-viewer?autojoin=1", permissions=[], clock=True)
+        page.wait_for_selector(by("cover"))
+        page.clock.fast_forward(2_500)
+        page.wait_for_timeout(300)
+        assert mock.types() == ["Hello", "Join"]
+        page.clock.fast_forward(3_500)
+        phase(page, "live")
+        assert mock.types() == ["Hello", "Join", "Offer"]
+
+
+def test_a_picture_that_does_not_come_is_explained_and_asked_for_again(open_page: Callable[..., Page], mock: MockServer) -> None:
+    def wait_in_vain() -> None:
+        phase(page, "live")
+        for _ in range(4):  # between two pings
+            page.wait_for_timeout(100)
+            page.clock.fast_forward(2_000)
+
+    mock.others, mock.pause = [BO], 3_600.0
+    page = open_page("/room/x-viewer?autojoin=1", permissions=[], clock=True)
+    page.wait_for_selector(by("cover", "Waiting for the picture"))
+    assert not page.is_visible(by("try-now"))
+    wait_in_vain()
+    page.wait_for_selector(by("cover", "the server sends the picture, but it does not arrive"))
+    mock.pause = 0.1
+    page.click(by("try-now"))
+    page.wait_for_function(PICTURE_PLAYS)
+    page.wait_for_selector(by("cover"), state="hidden")
+
+    mock.pause = 3_600.0  # and the last picture stays when the next connection brings none
+    mock.drop()
+    page.wait_for_selector(by("toast", "Connected again"))
+    wait_in_vain()
+    page.wait_for_selector(by("toast", "it does not arrive"))
+    mock.pause = 0.1
+    page.click(f"{by('toast')} {by('try-now')}")
+    page.wait_for_function(PICTURE_PLAYS)
+    page.wait_for_selector(by("toast", "does not arrive"), state="hidden")
 
 
 def test_the_host_can_mute_and_remove_this_page(open_page: Callable[..., Page], mock: MockServer) -> None:

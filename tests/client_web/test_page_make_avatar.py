@@ -37,8 +37,19 @@ DROP = """(text) => {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const carried = new DataTransfer();
   carried.items.add(new File([bytes], "me.png", { type: "image/png" }));
-  document.querySelector("[data-testid=portrait]").dispatchEvent(new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true }));
+  const drop = new DragEvent("drop", { dataTransfer: carried, bubbles: true, cancelable: true });
+  document.querySelector("[data-testid=portrait]").dispatchEvent(drop);
 }"""
+PLAIN_CAMERA = """navigator.mediaDevices.getUserMedia = async () => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+  const context = canvas.getContext("2d");
+  window.colour = "#050505";
+  setInterval(() => {
+    context.fillStyle = window.colour;
+    context.fillRect(0, 0, 640, 480);
+  }, 50);
+  return canvas.captureStream(30);
+};"""
 KNOWN = "localStorage.setItem('visavis.token', 'guest-0')"
 
 
@@ -72,7 +83,7 @@ def test_from_the_camera_to_the_call_with_the_own_avatar(open_page: Callable[...
     page.fill(by("name"), "Zoe")
     assert page.is_hidden(by("manage-avatars")), "there is nothing to manage yet"
     page.click(by("make-avatar-card", "Make your avatar"))
-    page.wait_for_selector("[data-testid=take-photo]:enabled")
+    page.wait_for_selector("[data-testid=take-photo][aria-disabled=false]")
     assert page.evaluate(LIVE_CAMERAS) == 1, "the lobby has let go of the camera"
     box = page.locator(by("portrait")).bounding_box()
     assert box is not None
@@ -89,7 +100,7 @@ def test_from_the_camera_to_the_call_with_the_own_avatar(open_page: Callable[...
     page.wait_for_selector(by("progress-spoken", "Finding the shape of your head"), state="attached")
     page.wait_for_selector(by("made", "Your avatar is ready"))
     page.wait_for_selector(by("notes", "The hair covers an ear"))
-    page.wait_for_function("document.querySelector('[data-testid=made-picture]')?.naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('[data-testid=made-picture]')?.naturalWidth > 0")
     page.click(by("use"))
     page.wait_for_selector("[data-testid=avatar-own1]:checked")
     page.wait_for_selector("[data-testid=manage-avatars]:visible")
@@ -106,6 +117,22 @@ def test_from_the_camera_to_the_call_with_the_own_avatar(open_page: Callable[...
     page.reload()
     page.wait_for_selector("[data-testid=avatar-own1]:checked")
     assert mock.hellos()[-1].token == "guest-1"
+
+
+def test_the_camera_is_met_with_hints(open_page: Callable[..., Page], mock: MockServer) -> None:
+    mock.api.enrolls = True
+    page = open_page("/room/x-person", script=PLAIN_CAMERA)
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector(by("hint-words", "It is too dark"))
+    page.wait_for_selector(".make-step [role=status]:has-text('It is too dark')", state="attached")
+    page.evaluate("() => { window.colour = '#888888'; }")
+    page.wait_for_selector(by("hint-words", "so that your face stands out"))
+    page.keyboard.press("Escape")
+    page.click(by("lobby-camera"))  # off
+    page.click(by("make-avatar-card"))
+    page.wait_for_selector(by("portrait", "Your camera is off"))
+    page.click(by("use-camera"))
+    page.wait_for_selector(by("hint-words", "It is too dark"))
 
 
 def test_a_photo_is_chosen_dropped_or_refused(open_page: Callable[..., Page], mock: MockServer, photo: Path) -> None:
@@ -177,7 +204,7 @@ def test_it_is_made_while_one_goes_on_and_can_be_stopped(open_page: Callable[...
 def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Callable[..., Page], known: MockServer) -> None:
     page = open_page("/room/x-person", script=KNOWN)
     page.click(by("manage-avatars"))
-    page.wait_for_function("document.querySelectorAll('[data-testid=own-avatars] img').length === 2")
+    page.wait_for_function("() => document.querySelectorAll('[data-testid=own-avatars] img').length === 2")
     page.fill(by("own-name-one"), "Best")
     page.keyboard.press("Enter")
     page.wait_for_selector(by("own-outcome", "It is called Best now."))
@@ -185,6 +212,7 @@ def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Calla
     page.wait_for_selector(by("own-outcome", "Everybody on this server can take Best now."))
     one = known.api.avatars[0]
     assert (one.name, one.shared, one.version) == ("Best", True, 3)
+    until(page, lambda: len(known.hellos()) == 3)  # the page has read the list again, and greeted the server
     one.version += 1  # as from another tab
     page.uncheck(by("own-share-one"))
     page.wait_for_selector(by("own-outcome", "Somebody else has changed this avatar meanwhile; read it again."))
@@ -211,7 +239,9 @@ def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Calla
     assert page.evaluate("localStorage.getItem('visavis.token')") is None
 
 
-def test_a_token_that_is_not_known_any_more_makes_a_newcomer(open_page: Callable[..., Page], mock: MockServer, photo: Path) -> None:
+def test_a_token_that_is_not_known_any_more_makes_a_newcomer(
+    open_page: Callable[..., Page], mock: MockServer, photo: Path
+) -> None:
     mock.api.enrolls = True
     page = open_page("/room/x-person", script=f"if (!window.name) {{ window.name = 'once'; {KNOWN} }}", permissions=[])
     page.wait_for_selector(by("toast", "The server does not know this browser any more"))
@@ -233,7 +263,7 @@ def test_where_nothing_can_be_made_nothing_is_offered(open_page: Callable[..., P
     page.wait_for_selector("[data-testid=make-avatar-card]:visible")
     assert page.is_disabled(by("join")) and page.is_hidden(by("no-avatars"))
     page.click(by("make-avatar-card"))
-    page.wait_for_selector("[data-testid=take-photo]:enabled")
+    page.wait_for_selector("[data-testid=take-photo][aria-disabled=false]")
     mock.failure = Failure("not_found", "there is no room at this address; ask for a new link")
     mock.drop()
     page.wait_for_selector(by("failure"))

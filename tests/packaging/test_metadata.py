@@ -24,6 +24,7 @@ NOT_IMPORTED = {
     "gsplat": "looked for by name",
     "opencv-contrib-python": "one of two builds that fill cv2",
     "opencv-contrib-python-headless": "the other one",
+    "python-multipart": "FastAPI reads forms with it",
     "pytest-asyncio": "a plugin of pytest",
     "pytest-timeout": "a plugin of pytest",
     "build": "a program",

@@ -124,11 +124,12 @@ export class Api {
 
   /** The token is not valid any more. */
   forget(refused: boolean): void {
-    this.tokens.set("");
+    this.tokens.drop();
     this.tokenChanged("", refused);
   }
 
   private async becomeGuest(name: string, signal: AbortSignal): Promise<void> {
+    if (this.tokens.reread()) return this.tokenChanged(this.tokens.value, false);
     const body = JSON.stringify({ key: this.key, name: name.slice(0, 64) });
     const answer = await this.send("/guests", { method: "POST", body, headers: { "content-type": "application/json" }, signal });
     const { token } = (await answer.json()) as { token: string };

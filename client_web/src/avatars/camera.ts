@@ -1,7 +1,7 @@
 /** The camera as for a portrait: as many pixels as it has, what is seen in them, and a still. */
 import { causeOf, explain, type Trouble, whichBrowser } from "../media_errors";
 import { type Face, type Hint, Guide, hintOf } from "./guidance";
-import { type Box, coverBox, lightOf, lumaOf, motionOf, ovalBox, sharpnessOf } from "./measure";
+import { type Box, coverBox, lightOf, lumaOf, motionOf, ovalBox, sharpnessOf, stillBox } from "./measure";
 
 const LOOK_EVERY = 200;
 /** Pixels of the oval's box, and of the whole picture, in which things are measured. */
@@ -55,7 +55,7 @@ export class PortraitEye {
     this.timer = undefined;
   }
 
-  /** What is shown, as JPEG, as sharp as the last moments had it; null where there is no picture. */
+  /** The picture as JPEG, as sharp as the last moments had it; null where there is no picture. */
   async still(): Promise<Blob | null> {
     let best: { canvas: HTMLCanvasElement; sharpness: number } | null = null;
     for (let i = 0; i < FRAMES; i++) {
@@ -65,9 +65,9 @@ export class PortraitEye {
       const sharpness = this.sharpness(shown);
       if (best && sharpness <= best.sharpness) continue;
       const canvas = document.createElement("canvas");
-      canvas.width = Math.round(shown.width);
-      canvas.height = Math.round(shown.height);
-      canvas.getContext("2d")?.drawImage(this.video, shown.left, shown.top, shown.width, shown.height, 0, 0, canvas.width, canvas.height);
+      const { left, top, width, height } = stillBox(this.video.videoWidth, this.video.videoHeight, this.aspect());
+      [canvas.width, canvas.height] = [Math.round(width), Math.round(height)];
+      canvas.getContext("2d")?.drawImage(this.video, left, top, width, height, 0, 0, canvas.width, canvas.height);
       best = { canvas, sharpness };
     }
     return best && new Promise((done) => best.canvas.toBlob(done, "image/jpeg", QUALITY));

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { coverBox, lightOf, lumaOf, motionOf, ovalBox, type Pixels, sharpnessOf } from "./measure";
+import { coverBox, lightOf, lumaOf, motionOf, ovalBox, type Pixels, sharpnessOf, stillBox } from "./measure";
 
 const [WIDTH, HEIGHT] = [72, 96];
 
@@ -50,6 +50,9 @@ it("tells motion from noise", () => {
 it("takes of a picture what is shown of it", () => {
   expect(coverBox(1920, 1080, 4 / 3)).toEqual({ left: 240, top: 0, width: 1440, height: 1080 });
   expect(coverBox(720, 1280, 3 / 4)).toEqual({ left: 0, top: 160, width: 720, height: 960 });
+  expect(stillBox(1920, 1080, 16 / 10)).toEqual(coverBox(1920, 1080, 16 / 10));
+  expect(stillBox(1920, 1080, 3 / 4)).toEqual(coverBox(1920, 1080, 4 / 3)); // with shoulders
+  expect(stillBox(720, 1280, 3 / 4)).toEqual({ left: 0, top: 0, width: 720, height: 1280 });
   const oval = ovalBox(1440, 1080);
   expect(oval.height / oval.width).toBeCloseTo(4 / 3, 5);
   expect(oval.left + oval.width / 2).toBeCloseTo(720, 5);

@@ -31,6 +31,11 @@ export function coverBox(width: number, height: number, aspect: number): Box {
   return { left: (width - w) / 2, top: (height - h) / 2, width: w, height: h };
 }
 
+/** What of the camera's picture the still has: all of it, but of a wide one only as much as is shown, with shoulders. */
+export function stillBox(width: number, height: number, aspect: number): Box {
+  return coverBox(width, height, Math.min(width / height, Math.max(4 / 3, aspect)));
+}
+
 /** BT.709 luma of sRGB values, 0 to 255. */
 export function lumaOf({ data, width, height }: Pixels): Float32Array {
   const luma = new Float32Array(width * height);

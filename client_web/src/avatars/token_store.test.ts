@@ -15,8 +15,22 @@ it("keeps the token, and forgets it without a trace", () => {
   const store = fakeStore();
   new TokenStore(store).set("mine");
   expect(new TokenStore(store).value).toBe("mine");
-  new TokenStore(store).set("");
+  new TokenStore(store).drop();
   expect(store.items.size).toBe(0);
+});
+
+it("shares it with another tab, whichever comes first", () => {
+  const store = fakeStore();
+  const [one, two] = [new TokenStore(store), new TokenStore(store)];
+  expect(two.reread()).toBe(false);
+  one.set("old");
+  expect(two.reread()).toBe(true);
+  expect(two.value).toBe("old");
+  one.set("new");
+  two.drop(); // the older one was refused
+  expect(two.value).toBe("");
+  expect(two.reread()).toBe(true);
+  expect(two.value).toBe("new");
 });
 
 it("keeps it as long as the page where nothing can be stored", () => {
@@ -27,6 +41,9 @@ it("keeps it as long as the page where nothing can be stored", () => {
     const tokens = new TokenStore(store);
     expect(tokens.value).toBe("");
     tokens.set("mine");
+    expect(tokens.reread()).toBe(true);
     expect(tokens.value).toBe("mine");
+    tokens.drop();
+    expect(tokens.value).toBe("");
   }
 });

@@ -20,11 +20,26 @@ export class TokenStore {
   set(token: string): void {
     this.token = token;
     try {
-      if (token) this.store?.setItem(KEY, token);
-      else this.store?.removeItem(KEY);
+      this.store?.setItem(KEY, token);
     } catch {
       // A full or forbidden store.
     }
+  }
+
+  /** Forgets it, but not another one that another tab has put there meanwhile. */
+  drop(): void {
+    try {
+      if (this.read() === this.token) this.store?.removeItem(KEY);
+    } catch {
+      // A forbidden store.
+    }
+    this.token = "";
+  }
+
+  /** Takes the token that another tab may have put there -> whether there is one. */
+  reread(): boolean {
+    this.token ||= this.read();
+    return this.token !== "";
   }
 
   private read(): string {

@@ -11,7 +11,7 @@ it.each<[Making, string, number | null]>([
   [{ state: "running", stage: "fitting the head", progress: 0.5 }, "Finding the shape of your head…", 0.54],
   [{ state: "running", stage: "reading and checking the photo", progress: 0 }, "Looking at your photo…", 0.08],
   [{ state: "running", stage: "some newer stage", progress: 3 }, "Some newer stage…", 1],
-  [{ state: "running", stage: "", progress: -1 }, "Working…", 0.08],
+  [{ state: "running", stage: "", progress: -1 }, "Getting ready…", 0.08],
   [{ state: "away", progress: 0.5 }, "The server cannot be reached. Trying again…", 0.54],
   [{ state: "done", avatar: AVATAR }, "", 1],
   [{ state: "idle" }, "", 0],

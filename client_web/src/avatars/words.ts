@@ -34,7 +34,7 @@ export function progressWords(making: Making): string {
       return making.ahead === 1 ? "One avatar comes before yours…" : `${making.ahead} avatars come before yours…`;
     case "running": {
       const known = STAGES.find(([begin]) => making.stage.startsWith(begin));
-      return `${known?.[1] ?? (asSentence(making.stage).replace(/\.$/, "") || "Working")}…`;
+      return `${known?.[1] ?? (asSentence(making.stage).replace(/\.$/, "") || "Getting ready")}…`;
     }
     case "away":
       return "The server cannot be reached. Trying again…";

@@ -1,4 +1,5 @@
 import { h, setText } from "./dom";
+import { TryButton } from "./try_button";
 
 /** Sentences that the live region holds at most, and how long each stays there: longer than it takes to read them out. */
 const KEPT = 6;
@@ -11,7 +12,10 @@ const KEPT_MS = 15_000;
 export class Announcer {
   readonly element: HTMLElement;
   private readonly voice = h("div", { class: "visually-hidden", role: "log", "aria-live": "polite", "aria-relevant": "additions", "data-testid": "announcer" });
-  private readonly toast = h("div", { class: "toast", "data-testid": "toast", hidden: true });
+  private readonly words = h("span", {});
+  private readonly button = new TryButton(() => this.press?.());
+  private readonly toast = h("div", { class: "toast", "data-testid": "toast", hidden: true }, this.words, this.button.element);
+  private press: (() => void) | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -27,27 +31,46 @@ export class Announcer {
     setTimeout(() => sentence.remove(), KEPT_MS);
   }
 
-  /** A toast that goes by itself. */
+  get isShowing(): boolean {
+    return !this.toast.hidden;
+  }
+
+  /** A toast that goes by itself, and is read out. */
   show(text: string, seconds = 4): void {
-    this.put(text, false);
+    if (!this.isShowing || this.words.textContent !== text) this.say(text);
+    this.put(text, null);
+    this.toast.classList.remove("is-busy");
     this.timer = setTimeout(() => this.hide(), seconds * 1000);
   }
 
-  /** A toast that stays until `hide`, with a sign of work going on. */
-  busy(text: string): void {
-    this.put(text, true);
+  /** A toast that stays, with a sign of work going on and, where it helps, a button to try now. It is not read out. */
+  busy(text: string, tryNow: (() => void) | null): void {
+    this.put(text, tryNow);
+    this.toast.classList.add("is-busy");
+  }
+
+  /** Hides a busy toast, but no other. */
+  endBusy(): void {
+    if (this.toast.classList.contains("is-busy")) this.hide();
   }
 
   hide(): void {
     clearTimeout(this.timer);
+    this.keepFocus();
     this.toast.hidden = true;
   }
 
-  private put(text: string, busy: boolean): void {
+  private put(text: string, press: (() => void) | null): void {
     clearTimeout(this.timer);
-    if (this.toast.hidden || this.toast.textContent !== text) this.say(text);
-    this.toast.classList.toggle("is-busy", busy);
-    setText(this.toast, text);
+    if (!press) this.keepFocus();
+    this.press = press;
+    this.button.show(press !== null);
+    setText(this.words, text);
     this.toast.hidden = false;
+  }
+
+  /** A button that goes takes no focus with it. */
+  private keepFocus(): void {
+    if (this.toast.contains(document.activeElement)) document.querySelector<HTMLElement>("main [tabindex='-1']")?.focus();
   }
 }

@@ -10,11 +10,11 @@ import type { Session } from "../session";
 import type { News, Status } from "../signalling_types";
 import { RoomSound } from "../sound";
 import { LatestWins } from "../throttle";
-import { asSentence, tryingSentence } from "../words";
+import { type Wait, waitForCall, waitForPicture } from "../wait";
+import { asSentence } from "../words";
 import type { Announcer } from "./announcer";
 import { callShortcuts } from "./call_shortcuts";
 import { Controls } from "./controls";
-import { Cover } from "./cover";
 import { DevicePickers } from "./device_pickers";
 import { openDialog } from "./dialog";
 import { h, reducedMotion, setText } from "./dom";
@@ -30,6 +30,7 @@ import { SelfView } from "./self_view";
 import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
 import { StatsPanel } from "./stats_panel";
+import { WaitNotice } from "./wait_notice";
 
 const CAMERA_INTERVAL = 1000 / 30;
 const MEASURE_INTERVAL = 1000;
@@ -65,11 +66,11 @@ export class Call {
   private readonly connection = new ConnectionNews();
   /** Whom the page looks at, -1: everybody. */
   private focus = -1;
-  /** The last sentence on an attempt to connect. */
-  private toldAttempt = "";
+  /** When the connection became live. */
+  private liveSince = -Infinity;
   private readonly camera: LatestWins<Look>;
   private readonly shortcuts: Shortcut[];
-  private readonly cover = new Cover(() => this.options.session.nudge());
+  private readonly notice: WaitNotice;
   private readonly hint = h("p", { class: "hint", role: "status", "data-testid": "hint", hidden: true });
   private seat: Welcome;
   /** What the person was told already about the devices. */
@@ -85,6 +86,7 @@ export class Call {
     this.room = new Room(seat.participant);
     this.toldTroubles = media?.troubles().join(" ") ?? "";
     this.camera = new LatestWins((look) => session.control(toCamera(look)), CAMERA_INTERVAL);
+    this.notice = new WaitNotice(announcer, () => session.retry());
     this.measurements = new Measurements(this.room);
     this.sound = new RoomSound(() => this.draw());
     this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => this.turnHalted());
@@ -115,7 +117,7 @@ export class Call {
       { class: "call" },
       h("h1", { class: "visually-hidden" }, "Call"),
       this.header.element,
-      h("section", { class: "scene", "aria-label": "The room", tabindex: -1 }, this.stage.element, this.cover.element, overlay),
+      h("section", { class: "scene", "aria-label": "The room", tabindex: -1 }, this.stage.element, this.notice.cover.element, overlay),
       this.people.element,
       this.controls.element,
     );
@@ -130,6 +132,7 @@ export class Call {
     clearInterval(this.timer);
     if (this.options.media) this.options.media.changed = () => undefined;
     this.selfView?.show(null);
+    this.notice.show(null, false);
     this.sound.close();
     this.stage.close();
     this.element.remove();
@@ -193,7 +196,7 @@ export class Call {
   }
 
   showStatus(status: Status): void {
-    const { phase, again } = status;
+    const { phase } = status;
     const live = phase === "live";
     const wasLive = this.element.classList.contains("is-live");
     if (status.seat) {
@@ -204,18 +207,8 @@ export class Call {
     this.controls.relax.enabled(live);
     if (!live) this.measurements.reset(); // the figures of a connection that is gone
     if (live && !wasLive) this.becomeLive();
-    else if (phase === "waiting" || phase === "connecting") {
-      this.stage.freeze();
-      this.tellAttempt(tryingSentence(status), again);
-    } else if (!live) this.options.announcer.hide();
+    else if (!live) this.stage.freeze();
     this.draw();
-  }
-
-  private tellAttempt(sentence: string, again: boolean): void {
-    const { announcer } = this.options;
-    if (again) announcer.busy(sentence);
-    else if (sentence !== this.toldAttempt) announcer.say(sentence);
-    this.toldAttempt = sentence;
   }
 
   private looks(look: Look): void {
@@ -239,6 +232,7 @@ export class Call {
 
   private becomeLive(): void {
     const { announcer } = this.options;
+    this.liveSince = performance.now();
     this.measurements.reset(); // a reading of the last connection may have come late
     this.hints.reset();
     this.camera.push(this.stage.look);
@@ -279,11 +273,20 @@ export class Call {
       this.options.announcer.say(this.connection.read(quality, performance.now()));
     } else this.header.setQuality(status.again ? "lost" : "unknown", status.again ? "lost" : "connecting");
     const hint = live ? this.hints.sentence(performance.now(), this.room, media?.isOn("video") ?? false) : "";
-    const starts = hint === STARTING || hint === LOADING;
-    this.cover.element.hidden = hasPicture;
-    this.cover.say(!live ? tryingSentence(status) : starts ? hint : "Waiting for the picture…", status.phase === "waiting");
-    this.hint.hidden = hint === "" || (starts && !hasPicture);
+    this.notice.show(live ? this.pictureWait(hint, hasPicture) : waitForCall(status), hasPicture);
+    this.hint.hidden = hint === "" || !hasPicture;
     setText(this.hint, hint);
+  }
+
+  /** What a live call waits for; null where a picture of this connection is there, or may be in a moment. */
+  private pictureWait(hint: string, hasPicture: boolean): Wait | null {
+    const { room, stage, playback, measurements } = this;
+    if (hasPicture && !stage.isFrozen) return null;
+    const isEmpty = room.state !== null && room.people.length === 0;
+    const { server, decoded } = measurements;
+    const clues = { hint: hint === STARTING || hint === LOADING ? hint : "", isEmpty, isRefused: playback.isRefused, server, decoded };
+    const wait = waitForPicture(performance.now() - this.liveSince, clues);
+    return hasPicture && !wait.canTry ? null : wait;
   }
 
   /** Brings everything on the page in line with what is known. */

@@ -1,3 +1,5 @@
+import type { Wait } from "../wait";
+import type { Announcer } from "./announcer";
 import { Cover } from "./cover";
 import { h } from "./dom";
 import { brand } from "./header";
@@ -6,14 +8,22 @@ import { brand } from "./header";
 export class Door {
   readonly element: HTMLElement;
   private readonly cover: Cover;
+  /** What was read out already. */
+  private readonly said = new Set<string>();
 
-  constructor(tryNow: () => void) {
+  constructor(
+    private readonly announcer: Announcer,
+    tryNow: () => void,
+  ) {
     this.cover = new Cover(tryNow);
     this.element = h("main", { class: "door" }, brand(), h("h1", { class: "visually-hidden" }, "Visavis"), h("div", { class: "scene", tabindex: -1 }, this.cover.element));
   }
 
-  say(sentence: string, canTry: boolean): void {
-    this.cover.say(sentence, canTry);
+  show(wait: Wait): void {
+    this.cover.show(wait);
+    if (!wait.canTry || this.said.has(wait.sentence)) return;
+    this.said.add(wait.sentence);
+    this.announcer.say(wait.sentence);
   }
 
   close(): void {

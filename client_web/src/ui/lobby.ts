@@ -197,7 +197,7 @@ export class Lobby {
         "div",
         {},
         ...sentences.map((sentence) => h("p", {}, sentence)),
-        this.avatars.value ? h("p", { class: "soft" }, "You can join all the same.") : null,
+        this.avatars.value ? h("p", { class: "soft" }, "You can join all the same and be seen as your avatar at rest, or only watch.") : null,
         curable ? again : null,
       ),
     );

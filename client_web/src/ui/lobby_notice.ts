@@ -1,7 +1,9 @@
 import type { Status } from "../signalling_types";
-import { asSentence, tryingSentence } from "../words";
-import { h } from "./dom";
+import { waitForCall } from "../wait";
+import { asSentence } from "../words";
+import { h, setText } from "./dom";
 import { icon } from "./icons";
+import { TryButton } from "./try_button";
 
 export interface NoticeActions {
   /** Comes in to watch. */
@@ -13,31 +15,36 @@ export interface NoticeActions {
 
 /** Why the page is not in the room yet, and the ways on. */
 export class LobbyNotice {
-  readonly element = h("div", { class: "notice", role: "alert", "data-testid": "refusal", hidden: true });
-  private shown = "";
+  readonly element: HTMLElement;
+  private readonly words = h("p", {});
+  private readonly tryNow: TryButton;
+  private readonly watch: HTMLElement;
+  private readonly stay: HTMLElement;
 
-  constructor(private readonly actions: NoticeActions) {}
+  constructor(actions: NoticeActions) {
+    this.tryNow = new TryButton(actions.tryNow);
+    this.watch = button("watch-instead", "Watch instead", actions.watch);
+    this.stay = button("stop-waiting", "Stop waiting", actions.stay);
+    const ways = h("div", { class: "notice-actions" }, this.tryNow.element, this.watch, this.stay);
+    const words = h("div", {}, h("div", { role: "alert" }, this.words), ways);
+    this.element = h("div", { class: "notice", "data-testid": "refusal", hidden: true }, icon("warning"), words);
+  }
 
   show(status: Status): void {
-    const { refusal, asking, phase } = status;
-    const lost = phase === "waiting" || (phase === "connecting" && status.trouble !== "none");
-    const sentence = lost ? tryingSentence(status) : refusal ? asSentence(refusal.message) : "";
-    const waits = !lost && asking && refusal !== null;
-    const shown = JSON.stringify([sentence, waits]);
-    if (shown === this.shown) return;
-    this.shown = shown;
-    this.element.hidden = sentence === "";
-    const buttons = [
-      lost || waits ? this.button("try-now", "Try now", this.actions.tryNow) : null,
-      !lost && refusal?.may_watch ? this.button("watch-instead", "Watch instead", this.actions.watch) : null,
-      waits ? this.button("stop-waiting", "Stop waiting", this.actions.stay) : null,
-    ];
-    this.element.replaceChildren(icon("warning"), h("div", {}, h("p", {}, sentence), h("div", { class: "notice-actions" }, ...buttons)));
+    const { refusal, asking } = status;
+    const { sentence, canTry } = waitForCall(status);
+    const waits = !canTry && asking && refusal !== null;
+    const text = canTry ? sentence : refusal ? asSentence(refusal.message) : "";
+    this.element.hidden = text === "";
+    setText(this.words, text);
+    this.tryNow.show(canTry || waits);
+    this.watch.hidden = canTry || !refusal?.may_watch;
+    this.stay.hidden = !waits;
   }
+}
 
-  private button(id: string, text: string, press: () => void): HTMLElement {
-    const button = h("button", { type: "button", class: "button", "data-testid": id }, text);
-    button.addEventListener("click", press);
-    return button;
-  }
+function button(id: string, text: string, press: () => void): HTMLElement {
+  const element = h("button", { type: "button", class: "button", "data-testid": id }, text);
+  element.addEventListener("click", press);
+  return element;
 }

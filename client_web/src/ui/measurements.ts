@@ -39,6 +39,11 @@ export class Measurements {
     }
   }
 
+  /** Pictures a second that the browser decodes, or null where it does not say. */
+  get decoded(): number | null {
+    return this.figures?.fps ?? null;
+  }
+
   get readings(): Readings {
     const { shown, figures, server, ping } = this;
     return { shown, figures, server, ping };

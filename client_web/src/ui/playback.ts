@@ -10,7 +10,8 @@ export class Playback {
   /** The button for what the browser held back. */
   readonly prompt = h("button", { type: "button", class: "button primary prompt", "data-testid": "unmute", hidden: true });
   private readonly words = h("span", {});
-  private refused = false;
+  /** Whether the browser shows the picture only after a click. */
+  isRefused = false;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -26,17 +27,17 @@ export class Playback {
 
   /** Call when the picture's track arrived. */
   async start(): Promise<void> {
-    this.refused = false;
+    this.isRefused = false;
     try {
       await this.video.play();
     } catch (error) {
-      this.refused = error instanceof DOMException && error.name === "NotAllowedError";
+      this.isRefused = error instanceof DOMException && error.name === "NotAllowedError";
     }
     this.draw();
   }
 
   draw(): void {
-    setText(this.words, this.refused ? "Watch" : "Turn sound on");
-    this.prompt.hidden = !this.refused && !this.sound.isBlocked;
+    setText(this.words, this.isRefused ? "Watch" : "Turn sound on");
+    this.prompt.hidden = !this.isRefused && !this.sound.isBlocked;
   }
 }

@@ -73,6 +73,11 @@ export class Stage {
     this.video.hidden = true;
   }
 
+  /** Whether the picture is the last one of an earlier connection. */
+  get isFrozen(): boolean {
+    return !this.still.hidden;
+  }
+
   orbit(yaw: number, pitch: number): void {
     this.move(turned(this.start, yaw, pitch));
   }

@@ -76,3 +76,10 @@ def test_requests_that_show_the_same_share_a_picture() -> None:
     assert near[0].rounded() == near[1].rounded() != ViewRequest(orbit=True, yaw=0.2).rounded()
     assert ViewRequest(3, True, 5).rounded() == ViewRequest(-1, True, 5).rounded()
     assert ViewRequest(3, focus=5, yaw=1.0).rounded() == ViewRequest(4, focus=5).rounded()
+
+
+def test_cameras_that_rest_near_each_other_snap_together() -> None:
+    one, two = (ViewRequest(-1, True, -1, yaw, 0.2, distance) for yaw, distance in ((0.50, 1.203), (0.506, 1.198)))
+    assert one.rounded() != two.rounded() and one.snapped().rounded() == two.snapped().rounded()
+    assert abs(one.snapped().yaw - one.yaw) < np.radians(0.51) and abs(one.snapped().distance - one.distance) < 0.0051
+    assert ViewRequest().snapped() == ViewRequest() and one.snapped().snapped() == one.snapped()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from unittest.mock import Mock
 
+import numpy as np
+import pytest
+
 from realtime.room.layout import MAX_DISTANCE, ViewRequest
+from server.call import peer as peers
 from server.call.actions import StartMedia
 from server.call.peer import PeerEvents, RoomPeer
 from server.call.protocol import Join, Label, Recalibrate, ViewerCamera, encode
@@ -20,7 +25,22 @@ def peer(participant: int) -> tuple[Any, Mock]:
     return made, room
 
 
-def test_a_camera_that_moves_without_end_has_its_labels_worked_out_now_and_then() -> None:
+async def test_a_camera_that_rests_snaps_to_what_others_nearby_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers, "SETTLE", 0.05)
+    moved, _ = peer(-1)
+    for i in range(5):
+        moved._on_message(encode(ViewerCamera(orbit=True, yaw=0.01 * i)))
+        await asyncio.sleep(0.01)
+    assert moved._view.look.call_count == 5, "not while it moves"
+    await asyncio.sleep(0.1)
+    assert moved._view.look.call_count == 6 and moved._view.look.call_args[0][0].yaw == pytest.approx(np.radians(2))
+    moved._on_message(encode(ViewerCamera(orbit=True, yaw=0.3)))
+    await moved.close()
+    await asyncio.sleep(0.1)
+    assert moved._view.look.call_count == 7, "nothing moves any more"
+
+
+async def test_a_camera_that_moves_without_end_has_its_labels_worked_out_now_and_then() -> None:
     moved, room = peer(-1)
     for i in range(200):
         moved._on_message(encode(ViewerCamera(orbit=True, yaw=0.01 * i, distance=1e300)))

@@ -25,7 +25,11 @@ export class MakeDialog {
     closed: (used: boolean) => void,
   ) {
     this.dialog = openWorkDialog("Make your avatar", "make-avatar", "make-dialog", this.body);
+    const open = new AbortController();
+    // A file that is dropped where nothing takes it would replace the page.
+    for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault(), { signal: open.signal });
     this.dialog.addEventListener("close", () => {
+      open.abort();
       this.step?.close();
       this.step = null;
       this.own.enrollment.reset();

@@ -27,7 +27,7 @@ export class PhotoStep implements Step {
   private readonly count = h("p", { class: "countdown", role: "alert", "data-testid": "countdown", hidden: true });
   private readonly card = h("div", { class: "portrait-card", "data-testid": "portrait" });
   private readonly trouble = h("p", { class: "portrait-trouble", role: "alert" });
-  private readonly take = h("button", { type: "button", class: "button primary", "data-testid": "take-photo", disabled: true }, "Take the photo");
+  private readonly take = h("button", { type: "button", class: "button primary", "data-testid": "take-photo" }, "Take the photo");
   private readonly choose = h("button", { type: "button", class: "button", "data-testid": "choose-photo" }, "Choose a photo");
   private readonly file = h("input", { type: "file", accept: "image/*,.heic,.heif,.avif", hidden: true, "data-testid": "photo-file" });
   private readonly refusal = h("p", { class: "form-trouble", role: "alert", "data-testid": "photo-trouble" });
@@ -37,32 +37,37 @@ export class PhotoStep implements Step {
   private counting: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
   private spokenAt = -Infinity;
+  private isReady = false;
 
   constructor(
     private readonly media: LocalMedia,
     private readonly taken: (photo: Photo) => void,
   ) {
     this.card.append(this.preview.element, h("div", { class: "portrait-oval", "aria-hidden": "true" }), this.hint, this.count, this.trouble);
-    const tips = h("p", { class: "soft small" }, "A bare face in even light works best. You can also drop or paste a photo here.");
-    this.element = h("div", { class: "make-step" }, this.card, this.spoken, this.refusal, h("div", { class: "make-actions" }, this.take, this.choose), tips, this.file);
-    this.take.addEventListener("click", () => (this.counting === undefined ? this.countDown(COUNTDOWN) : this.stopCounting()));
+    const tips = h("p", { class: "soft small" }, "A bare face in even light works best. ", h("span", { class: "with-mouse" }, "You can also drop or paste a photo here."));
+    this.element = h("div", { class: "make-step make-portrait" }, this.card, this.spoken, this.refusal, h("div", { class: "make-actions" }, this.take, this.choose), tips, this.file);
+    this.take.addEventListener("click", () => {
+      if (this.counting !== undefined) this.stopCounting();
+      else if (this.isReady) this.countDown(COUNTDOWN);
+    });
     this.choose.addEventListener("click", () => this.file.click());
     this.file.addEventListener("change", () => this.receive(this.file.files));
     const { signal } = this.listening;
     document.addEventListener("paste", (event) => this.receive(event.clipboardData?.files), { signal });
-    document.addEventListener("dragover", (event) => this.drag(event, true), { signal });
-    document.addEventListener("dragleave", (event) => this.drag(event, false), { signal });
+    document.addEventListener("dragover", () => this.drag(true), { signal });
+    document.addEventListener("dragleave", () => this.drag(false), { signal });
     document.addEventListener("drop", (event) => {
-      this.drag(event, false);
+      this.drag(false);
       this.receive(event.dataTransfer?.files);
     }, { signal });
     this.hinted("starting");
+    this.ready(false);
     if (media.choices.on.video) void this.open();
     else this.offerCamera();
   }
 
   focus(): void {
-    (this.take.disabled ? this.choose : this.take).focus();
+    (this.take.hidden ? this.choose : this.take).focus();
   }
 
   close(): void {
@@ -81,6 +86,7 @@ export class PhotoStep implements Step {
     if (this.closed) return opened instanceof MediaStreamTrack ? opened.stop() : undefined;
     if (!(opened instanceof MediaStreamTrack)) return this.fail(opened);
     this.track = opened;
+    this.media.trouble.video = null; // what was refused in the lobby is allowed now
     opened.onended = () => this.fail(explain("lost", ["video"], whichBrowser(navigator.userAgent)));
     this.card.dataset.state = "live";
     this.preview.show(opened);
@@ -90,6 +96,7 @@ export class PhotoStep implements Step {
   /** The camera was switched off in the lobby: nobody turns it on by surprise. */
   private offerCamera(): void {
     this.card.dataset.state = "off";
+    this.take.hidden = true;
     this.trouble.replaceChildren(h("span", {}, "Your camera is off."), this.openButton("Use the camera"));
   }
 
@@ -107,9 +114,11 @@ export class PhotoStep implements Step {
   private fail({ cause, sentence }: Trouble): void {
     this.stopCounting();
     this.eye.stop();
-    this.take.disabled = true;
+    this.ready(false);
     this.card.dataset.state = "off";
+    const focused = document.activeElement === this.take;
     this.take.hidden = true;
+    if (focused) this.focus();
     const again = cause === "insecure" ? "" : this.openButton("Ask again");
     this.trouble.replaceChildren(icon("cameraOff"), h("span", {}, sentence), again);
   }
@@ -118,11 +127,17 @@ export class PhotoStep implements Step {
     this.card.dataset.hint = hint;
     setText(this.hint, HINTS[hint]);
     if (hint === "starting") return;
-    this.take.disabled = false;
+    if (this.counting === undefined) this.ready(true);
     const now = performance.now();
     if (now - this.spokenAt < SPEAK_EVERY || this.spoken.textContent === HINTS[hint] || this.counting !== undefined) return;
     this.spokenAt = now;
     this.spoken.textContent = HINTS[hint];
+  }
+
+  /** Not `disabled`: the button keeps the focus while the camera starts. */
+  private ready(on: boolean): void {
+    this.isReady = on;
+    this.take.setAttribute("aria-disabled", String(!on));
   }
 
   private countDown(left: number): void {
@@ -142,17 +157,16 @@ export class PhotoStep implements Step {
   }
 
   private async shoot(): Promise<void> {
-    this.take.disabled = true;
+    this.ready(false);
     const data = await this.eye.still();
+    const isStopped = this.counting === undefined;
     this.stopCounting();
-    if (this.closed) return;
-    this.take.disabled = false;
+    if (this.closed || isStopped) return;
     if (data) this.taken({ data, fromCamera: true });
     else this.refusal.textContent = "The camera gave no picture: try again.";
   }
 
-  private drag(event: DragEvent, over: boolean): void {
-    event.preventDefault();
+  private drag(over: boolean): void {
     this.card.classList.toggle("is-over", over);
   }
 

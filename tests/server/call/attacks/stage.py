@@ -80,11 +80,12 @@ class Stage:
 
     @property
     def render_processes(self) -> set[int]:
-        """The ids of the processes that draw."""
-        found = set()
+        """The ids of the processes that draw: children of the one that they are forked from."""
+        found: set[int] = set()
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):
-                found |= {child.pid} if "spawn_main" in " ".join(child.cmdline()) else set()
+                if "forkserver" in " ".join(child.cmdline()):
+                    found |= {drawing.pid for drawing in child.children()}
         return found
 
     def page(

@@ -1,0 +1,128 @@
+"""Somebody new comes to the real server, looks into the camera, and is in the call as their own moving avatar.
+
+The webcam's film is a photo of a person that turns to and fro. The server enrolls in a process of its own, as `visavis serve`
+starts it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.client_web.browser import by, phase
+from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
+__all__ = ["built_page"]
+
+FPS, PERIOD, TURN = 30, 3.0, 7.0
+"""Seconds and degrees of the film's to and fro."""
+HEAD = (12, 0, 439, 240)
+"""Of the photo."""
+LEFT_EYE, RIGHT_EYE = 33, 263
+SAMPLES = 24
+GRAB = """() => {
+  const video = document.querySelector("[data-testid=avatar]");
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  canvas.getContext("2d").drawImage(video, 0, 0);
+  return canvas.toDataURL("image/jpeg", 0.9).split(",")[1];
+}"""
+VALUES = "(inputs) => inputs.map(({ value }) => value)"
+PLAYING = "() => document.querySelector('[data-testid=avatar]')?.videoWidth > 0"
+
+
+@pytest.fixture(scope="module")
+def webcam(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film for Chromium's fake webcam: JPEG after JPEG, 1280 x 720."""
+    import skimage.data
+
+    photo = Image.fromarray(skimage.data.astronaut())
+    path = tmp_path_factory.mktemp("make") / "webcam.mjpeg"
+    with path.open("wb") as film:
+        for i in range(int(PERIOD * FPS)):
+            turned = photo.rotate(TURN * np.sin(2 * np.pi * i / FPS / PERIOD), Image.Resampling.BICUBIC, center=(225, 170))
+            turned.crop(HEAD).resize((1280, 720), Image.Resampling.BICUBIC).save(film, "JPEG", quality=90)
+    return path
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory, built_page: None) -> Iterator[dict[str, str]]:
+    """A server of its own process, as a person would start it."""
+    state = tmp_path_factory.mktemp("state")
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--state", str(state), "--json"]
+    command += ["--avatar-folder", str(state / "avatars")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def tilt(picture: str) -> float | None:
+    """Degrees by which the line of the eyes is turned; None when no face is found."""
+    from models.tracking.landmarks import detect_faces
+
+    faces = detect_faces(np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")))
+    if not faces:
+        return None
+    x, y = faces[0].points[RIGHT_EYE, :2] - faces[0].points[LEFT_EYE, :2]
+    return float(np.degrees(np.arctan2(y, x)))
+
+
+def test_a_newcomer_is_in_the_call_as_the_own_avatar(webcam: Path, addresses: dict[str, str]) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_api.sync_playwright() as playwright:
+        film = f"--use-file-for-fake-video-capture={webcam}"
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film])
+        context = browser.new_context(permissions=["camera", "microphone"], viewport={"width": 1000, "height": 760})
+        context.set_default_timeout(120_000)
+        page = context.new_page()
+        start = time.monotonic()
+        laps: list[str] = []
+
+        def lap(name: str) -> None:
+            laps.append(f"{name} {time.monotonic() - start:.1f} s")
+
+        page.goto(addresses["person"])
+        page.fill(by("name"), "Eileen")
+        given = page.locator("input[name=avatar]").evaluate_all(VALUES)
+        page.click(by("make-avatar-card"))
+        page.click("[data-testid=take-photo][aria-disabled=false]")
+        page.check(by("agreed"))
+        lap("photo taken")
+        page.click(by("make"))
+        page.wait_for_selector(f"{by('made')}, {by('making-failed')}")
+        assert page.is_visible(by("made")), page.inner_text(".make-body")
+        lap("avatar made")
+        page.click(by("use"))
+        chosen = page.locator("input[name=avatar]:checked").evaluate_all(VALUES)
+        assert len(chosen) == 1 and chosen[0] not in given
+        page.click(by("join"))
+        phase(page, "live")
+        page.wait_for_function(PLAYING)
+        lap("in the call")
+        page.wait_for_timeout(2_500)  # the first second is taken as neutral
+        tilts = []
+        for _ in range(SAMPLES):
+            tilts.append(tilt(page.evaluate(GRAB)))
+            page.wait_for_timeout(100)
+        seen = [angle for angle in tilts if angle is not None]
+        print(f"\nfrom opening the page: {', '.join(laps)}")
+        assert len(seen) > 0.8 * SAMPLES, "no face in the picture"
+        assert np.ptp(seen) > TURN / 2, "the avatar does not turn its head as the person does"
+        browser.close()
