@@ -7,6 +7,7 @@ survive a fork.
 from __future__ import annotations
 
 import importlib
+import signal
 
 from models.heads import registry
 
@@ -25,6 +26,7 @@ MODULES = (
     "realtime.room.scene",
 )
 
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it goes to the whole group; whoever started us decides when we stop
 for name in MODULES:
     importlib.import_module(name)
 registry.by_name("anny")
