@@ -15,9 +15,10 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from models.errors import VisavisError
+from models.errors import StorageError, VisavisError
 from server.api.app import create_api
 from server.api.service import Service
 from server.call import certificate, links, logs
@@ -127,12 +128,16 @@ async def _open_service(config: ServerConfig, rooms: Rooms) -> Service | None:
 
 
 def _setup_status(service: Service | None) -> Callable[[str], int]:
-    """For the key of a set-up link: 200 while it works, 410 once there is an admin, 404 for another key (RFC 9110)."""
+    """For the key of a set-up link (RFC 9110): 200 while it works, 410 once there is an admin, 404 for another key, 503 while
+    the database cannot be asked."""
 
     def status(key: str) -> int:
         if service is None or not secrets.compare_digest(key.encode("utf-8", "surrogatepass"), service.setup_key.encode()):
             return 404
-        return 410 if service.people.has_admin() else 200
+        try:
+            return 410 if service.people.has_admin() else 200
+        except (SQLAlchemyError, StorageError):
+            return 503
 
     return status
 

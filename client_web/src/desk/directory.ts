@@ -10,11 +10,13 @@ export class Directory {
   constructor(
     private readonly api: Pick<DeskApi, "people" | "avatars">,
     /** Who sits at the desk. */
-    readonly me: Person,
+    public me: Person,
   ) {}
 
   async readPeople(): Promise<Person[]> {
-    return (this.people = sorted(await this.api.people()));
+    this.people = sorted(await this.api.people());
+    this.me = this.person(this.me.id) ?? this.me;
+    return this.people;
   }
 
   async readAvatars(): Promise<DeskAvatar[]> {

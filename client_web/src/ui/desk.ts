@@ -14,7 +14,7 @@ import { PeopleSection } from "./desk_people";
 import type { DeskSection } from "./desk_section";
 import { noSetupScreen, setupScreen, signInScreen } from "./desk_sign_in";
 import { closeDialogs, openDialog } from "./dialog";
-import { h } from "./dom";
+import { h, setText } from "./dom";
 import { brand } from "./header";
 
 const TITLES: Record<Section, string> = { people: "People", enroll: "Enroll", avatars: "Avatars", jobs: "Jobs", audit: "Audit log" };
@@ -27,6 +27,8 @@ export class Desk {
   private readonly enrollment = new Enrollment<DeskOrder>(this.api);
   private directory: Directory | null = null;
   private section: DeskSection | null = null;
+  private readonly accountInitial = h("span", { class: "person-initial", "aria-hidden": "true" });
+  private readonly accountName = h("span", { class: "desk-account" });
   private readonly place = h("main", { class: "desk-place" });
   private readonly nav = h("nav", { class: "desk-nav", "aria-label": "Desk" });
 
@@ -71,8 +73,7 @@ export class Desk {
       if (this.api.isSignedIn) this.signIn(sentenceOf(error));
       return;
     }
-    const { name } = this.directory.me;
-    const account = h("button", { type: "button", class: "chip", "data-testid": "account", "aria-label": `Your account: ${name}` }, h("span", { class: "person-initial", "aria-hidden": "true" }, initialOf(name)), h("span", { class: "desk-account" }, name));
+    const account = h("button", { type: "button", class: "chip", "data-testid": "account" }, this.accountInitial, this.accountName, h("span", { class: "visually-hidden" }, ": your account"));
     account.addEventListener("click", () => this.showAccount());
     this.show("desk", h("div", { class: "desk" }, h("header", { class: "desk-header" }, brand(), this.nav, account), this.place));
     this.showSection();
@@ -97,6 +98,9 @@ export class Desk {
 
   private showSection(): void {
     if (this.directory === null) return;
+    const { name } = this.directory.me;
+    setText(this.accountName, name);
+    setText(this.accountInitial, initialOf(name));
     const { section, item } = readSection(location.hash);
     closeDialogs();
     this.section?.close();

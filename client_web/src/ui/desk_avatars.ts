@@ -43,7 +43,7 @@ export class AvatarsSection extends DeskSection {
 
   private row(avatar: DeskAvatar): HTMLElement {
     const { id, name, shared, state } = avatar;
-    const share = h("input", { type: "checkbox", role: "switch", checked: shared, disabled: state !== "ready", "data-testid": `share-${id}` });
+    const share = h("input", { type: "checkbox", role: "switch", checked: shared, "data-testid": `share-${id}` });
     share.addEventListener("change", () => void this.share(avatar, share.checked));
     const erase = new IconButton({ id: `erase-${id}`, icon: "erase", label: `Erase ${name}`, look: "round quiet danger tip-left", press: () => this.confirmErase(avatar) });
     const owner = avatar.owner === undefined ? (avatar.mine ? "Yours" : "") : this.directory.nameOf(avatar.owner);
@@ -52,7 +52,7 @@ export class AvatarsSection extends DeskSection {
       { class: "own-row", "data-testid": `avatar-${id}` },
       h("div", { class: "own-picture", "data-avatar": id }, picture(name, this.pictures.get(id) ?? "")),
       h("div", { class: "desk-name" }, h("p", { class: "person-name", dir: "auto" }, name), h("p", { class: "soft small" }, avatarFacts(avatar, owner))),
-      h("label", { class: "switch own-facts" }, share, h("span", {}, "Everybody on this server may take it")),
+      state === "ready" ? h("label", { class: "switch own-facts" }, share, h("span", {}, "Shared with everybody")) : null,
       h("div", { class: "own-tools" }, erase.element),
     );
   }

@@ -4,8 +4,8 @@ import { openWorkDialog } from "./dialog";
 import { h } from "./dom";
 
 const ROLE_CHOICES: [string, string][] = [
-  ["member", "Member: makes avatars, joins calls"],
-  ["admin", "Admin: may do everything"],
+  ["member", "Member"],
+  ["admin", "Admin (may do everything)"],
 ];
 
 /** A new account. */

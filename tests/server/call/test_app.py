@@ -5,12 +5,16 @@ import socket
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from models.errors import VisavisError
+from server.accounts.people import People
+from server.accounts.tokens import Tokens
 from server.call.app import Addresses, serve
 from server.call.protocol import MAX_MESSAGE, Join
+from server.store.database import Database, sqlite_url
 from tests.server.call.serving import FAKE, Running, running, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -177,6 +181,30 @@ async def test_links_outlive_a_restart_unless_new_ones_are_wanted(tmp_path: Path
             assert (await server.get(f"/room/{key}")).status != 404
             seen.append(key)
     assert seen[0] == seen[1] != seen[2] == seen[3]
+
+
+async def test_the_desk_is_there_for_everybody_and_the_set_up_link_until_there_is_an_admin(pages: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    async with running(pages, state=state) as server:
+        link = server.addresses.setup.removeprefix(server.base)
+        for path, status in (("/admin", 200), (link, 200), (link + "x", 404), ("/setup/", 404), ("/setup/%ff", 404)):
+            page = await server.get(path)
+            assert (page.status, page.body) == (status, b"<html>the page</html>"), path
+            assert "set-cookie" not in page.headers, "the cookie is for those who have a room's link"
+            assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+        database = Database(sqlite_url(state))
+        People(database, Tokens("a secret")).add("ada", "Ada", "a long password", "admin")
+        assert (await server.request(link, "HEAD")).status == 410
+        for names in (("people", "lost"), ("lost", "people")):
+            with database.session() as session:
+                session.execute(text("ALTER TABLE {} RENAME TO {}".format(*names)))
+            assert (await server.request(link, "HEAD")).status == (503 if names[1] == "lost" else 410)
+        database.close()
+    async with running(pages, state=state) as server:
+        assert server.addresses.setup == "" and (await server.get(link)).status == 404
+    async with running(pages) as server:  # nothing is stored: there are no accounts
+        assert server.addresses.setup == ""
+        assert {(await server.get(path)).body for path in ("/admin", "/setup/x")} == {b"There is nothing at this address."}
 
 
 async def test_no_key_is_ever_logged(caplog: pytest.LogCaptureFixture, pages: Path) -> None:

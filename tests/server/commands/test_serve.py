@@ -16,6 +16,8 @@ from server.call.config import ServerConfig
 from server.call.protocol import IceServer
 from server.commands import serve
 
+SETUP = "http://localhost/setup/k"
+
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[ServerConfig]:
@@ -25,7 +27,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[ServerConfig]:
     def run(config: ServerConfig, announce: Any) -> None:
         configs.append(config)
         announce(
-            app.Addresses("http://localhost/room/x", "http://a/room/y", "http://a/room/z", config.host == "127.0.0.1", "a note")
+            app.Addresses(
+                "http://localhost/room/x", "http://a/room/y", "http://a/room/z", config.host == "127.0.0.1", "a note", SETUP
+            )
         )
 
     monkeypatch.setattr(app, "run", run)
@@ -72,6 +76,8 @@ def test_what_is_left_out_and_who_can_come(started: list[ServerConfig]) -> None:
     assert config.state is not None and not config.new_links and config.avatars == (Path("built in"),)
     assert "this machine only" in result.output and "--host 0.0.0.0" in result.output and "a note" in result.output
     assert "this machine only" not in visavis("--host", "0.0.0.0").output
+    assert f"no admin yet; to become its admin, open  {SETUP}" in result.output
+    assert json.loads(visavis("--json").stdout.splitlines()[-1])["setup"] == SETUP
 
 
 @pytest.mark.parametrize(
