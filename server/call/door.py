@@ -44,7 +44,7 @@ MAX_HEADER, MAX_FIELDS = 8 * 1024, 100
 """Bytes and lines of a request's header."""
 ACCEPTS = 32
 """Connections taken in one round of the event loop."""
-KNOWN_PER_SECOND, KNOWN_AT_ONCE = 250.0, 50.0
+KNOWN_PER_SECOND, KNOWN_AT_ONCE = 400.0, 60.0
 """How many who show a link go on to uvicorn or the call; each costs a millisecond of the event loop, which carries all media."""
 STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 50.0, 50.0
 """The same of those who show none: files asked for without the page's cookie, and sockets that the call refuses."""
