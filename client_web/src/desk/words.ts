@@ -73,7 +73,9 @@ export function auditWords(entry: AuditEntry, nameOf: (id: string) => string): {
   return { actor: nameOf(entry.actor) || gone(entry.actor), act, object, detail: detail.filter(Boolean).join(", ") };
 }
 
+/** An id of somebody or something that was erased; or a word, as the command line writes it for itself. */
 function gone(id: string): string {
+  if (!/^[0-9a-f]{16}$/.test(id)) return id;
   return `no longer here (${id.slice(0, 8)})`;
 }
 
