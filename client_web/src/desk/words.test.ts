@@ -23,6 +23,8 @@ it.each([
   [{ act: "person.erase", object: "0123456789abcdef", detail: {} }, ["Ada", "erased", "no longer here (01234567)", ""]],
   [{ act: "avatar.share", detail: { shared: false, more: true } }, ["Ada", "changed who may take", "Bo", "not shared, more"]],
   [{ act: "job.cancel", object: "j", detail: {} }, ["Ada", "cancelled a job", "", ""]],
+  [{ act: "person.sign_out", object: "p1", detail: {} }, ["Ada", "signed out everywhere", "", ""]],
+  [{ actor: "operator", detail: {} }, ["operator", "made an account for", "Bo", ""]],
   [{ act: "some.newer", object: "", detail: { files: 2 } }, ["Ada", "some.newer", "", "files 2"]],
 ] as [Partial<AuditEntry>, string[]][])("says what was done: %j", (change, [actor, act, object, detail]) => {
   expect(auditWords({ ...ENTRY, ...change }, names)).toEqual({ actor, act, object, detail });

@@ -50,24 +50,32 @@ export function jobFacts(job: DeskJob): string {
 const ACTS: Record<string, string> = {
   "person.add": "made an account for",
   "person.change": "changed the account of",
+  "person.password": "set a new password for",
+  "person.sign_out": "signed out everywhere",
   "person.erase": "erased",
   "avatar.enroll": "ordered the avatar",
   "avatar.share": "changed who may take",
+  "avatar.download": "downloaded the avatar",
   "avatar.erase": "erased the avatar",
   "job.cancel": "cancelled a job",
   "key.add": "made an API key for",
+  "key.delete": "deleted an API key of",
 };
+/** Acts of which the words say all: a job has no name, and one can only sign out oneself. */
+const WITHOUT_OBJECT = ["job.cancel", "person.sign_out"];
 
 /** One line of the audit log. `nameOf`: empty for what is gone. An act that this page does not know is shown as it is. */
 export function auditWords(entry: AuditEntry, nameOf: (id: string) => string): { actor: string; act: string; object: string; detail: string } {
   const act = ACTS[entry.act] ?? entry.act;
   const isOwn = entry.actor === entry.object;
-  const object = entry.object === "" || entry.act === "job.cancel" ? "" : isOwn ? "themselves" : nameOf(entry.object) || gone(entry.object);
+  const object = entry.object === "" || WITHOUT_OBJECT.includes(entry.act) ? "" : isOwn ? "themselves" : nameOf(entry.object) || gone(entry.object);
   const detail = Object.entries(entry.detail).map(([name, value]) => detailWords(name, value));
   return { actor: nameOf(entry.actor) || gone(entry.actor), act, object, detail: detail.filter(Boolean).join(", ") };
 }
 
+/** An id of somebody or something that was erased; or a word, as the command line writes it for itself. */
 function gone(id: string): string {
+  if (!/^[0-9a-f]{16}$/.test(id)) return id;
   return `no longer here (${id.slice(0, 8)})`;
 }
 
