@@ -6,6 +6,7 @@ runs at low priority, so that calls go first. Photos are decoded here and never 
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import secrets
@@ -276,6 +277,8 @@ def main(enroll: Callable[..., Any] | None = None) -> None:
         os._exit(0)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
+    if enroll is None:
+        importlib.import_module("enrollment.to_file")  # the first job would wait for it
     runner.run(stopping)
 
 
