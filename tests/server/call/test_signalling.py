@@ -39,7 +39,7 @@ class Table:
 
     def __init__(self, **rules: Any) -> None:
         tokens = (f"token-{n}" for n in itertools.count())
-        self.room = RoomSignalling(RoomRules(KEYS, "https://x", **{"avatars": lambda: AVATARS, **rules}), lambda: next(tokens))
+        self.room = RoomSignalling(RoomRules(KEYS, "https://x", **{"avatars": lambda _: AVATARS, **rules}), lambda: next(tokens))
         self.now = 0.0
         self.sockets = itertools.count(1)
         self.done: list[Action] = []
@@ -132,7 +132,7 @@ def test_who_may_take_a_seat_may_also_watch() -> None:
 def test_who_cannot_come_in_is_told_why_and_stays_in_the_lobby(rules: Any, join: Join, code: str, may_watch: bool) -> None:
     table = Table(**{k: v for k, v in rules.items() if k != "admits"})
     table.enter()
-    table.room._rules = RoomRules(KEYS, **{"avatars": lambda: AVATARS, **rules})
+    table.room._rules = RoomRules(KEYS, **{"avatars": lambda _: AVATARS, **rules})
     socket, _ = table.hello(KEYS.person)
     actions = table.say(socket, join)
     failure = said(actions, Failure, socket)
