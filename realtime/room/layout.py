@@ -109,6 +109,12 @@ class Layout:
             return goals
         return {p: seating.in_between(self._before.get(p, goal), goal, self._share(now)) for p, goal in goals.items()}
 
+    def shared(self, request: ViewRequest) -> ViewRequest:
+        """The request itself, or the spectators' where it shows the same now: somebody alone, or without a seat, sees what they
+        see."""
+        without_others = request.owner not in self.people or len(self.people) == 1
+        return ViewRequest() if without_others and not request.orbit and request.focus < 0 else request
+
     def shot(self, request: ViewRequest, now: float) -> Shot:
         """What a request shows. A focus that has left, or an owner without a seat, counts as none."""
         placed, w, h = self.seats(now), self.width, self.height

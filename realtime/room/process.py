@@ -303,7 +303,7 @@ class _RoomLoop:
     def _jobs(self, now: float) -> list[Job]:
         rows: dict[ViewRequest, list[tuple[int, int]]] = {}
         for slot, generation, request in self._memory.requests.open_views():
-            rows.setdefault(request.rounded(), []).append((slot, generation))
+            rows.setdefault(self._layout.shared(request.rounded()), []).append((slot, generation))
         self._newest = {request: self._newest[request] for request in rows if request in self._newest}
         self._drawn = {request: self._drawn[request] for request in rows if request in self._drawn}
         self._wanted = {}

@@ -83,3 +83,15 @@ def test_cameras_that_rest_near_each_other_snap_together() -> None:
     assert one.rounded() != two.rounded() and one.snapped().rounded() == two.snapped().rounded()
     assert abs(one.snapped().yaw - one.yaw) < np.radians(0.51) and abs(one.snapped().distance - one.distance) < 0.0051
     assert ViewRequest().snapped() == ViewRequest() and one.snapped().snapped() == one.snapped()
+
+
+def test_who_is_alone_shares_the_spectators_picture() -> None:
+    layout = Layout(64, 64)
+    layout.join(1, 0, 0.0)
+    assert layout.shared(ViewRequest(1)) == layout.shared(ViewRequest(-1)) == layout.shared(ViewRequest(9)) == ViewRequest()
+    alone, spectator = layout.shot(ViewRequest(1), 99.0), layout.shot(ViewRequest(), 99.0)
+    assert alone.people == spectator.people and np.allclose(alone.arrangement.cells, spectator.arrangement.cells)
+    for other in (ViewRequest(1, True), ViewRequest(1, focus=1)):
+        assert layout.shared(other) == other
+    layout.join(2, 1, 0.0)
+    assert layout.shared(ViewRequest(1)) == ViewRequest(1)
