@@ -19,18 +19,4 @@ fi
 "$bin/ruff" format --check --quiet .
 "$bin/mypy"
 (export PATH="$(cd "$bin" && pwd):$PATH" && cd client_web && npm test --silent)
-
-if [ $# -gt 1 ]; then
-  exec "$bin/python" -m pytest "${@:2}"
-fi
-# Two halves side by side: what computes goes at low priority beside what waits for browsers, sockets and processes.
-computing=(tests/models tests/enrollment tests/server/evaluation)
-out="$(mktemp)"
-trap 'rm -f "$out"' EXIT
-nice -n 19 "$bin/python" -m pytest -p no:cacheprovider "${computing[@]}" >"$out" 2>&1 &
-other=$!
-status=0
-"$bin/python" -m pytest "${computing[@]/#/--ignore=}" || status=$?
-wait "$other" || status=$?
-cat "$out"
-exit "$status"
+"$bin/python" -m pytest "${@:2}"
