@@ -28,6 +28,7 @@ def work(**_):
         time.sleep(30)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in the background with SIGINT ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup with SIGHUP
 cli.cli.main = work
 cli.main()
 """
