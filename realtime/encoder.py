@@ -8,6 +8,7 @@ on. Frames, not packets, go through the sender, so keyframe requests work as in 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -41,7 +42,7 @@ class Compressed:
     milliseconds: float
 
 
-class _Live:
+class _Live(ABC):
     """Added to both encoders: the rate, the time between pictures, and the times that encoding takes."""
 
     def __init__(self, most: int) -> None:
@@ -51,13 +52,13 @@ class _Live:
         self._last = 0
         self._gap = 1 / FRAME_RATE
 
+    @abstractmethod
     def compress(self, frame: av.VideoFrame, force_keyframe: bool = False) -> Compressed:
         """See the encoders."""
-        raise NotImplementedError
 
+    @abstractmethod
     def packetize(self, compressed: Compressed) -> list[bytes]:
         """See the encoders."""
-        raise NotImplementedError
 
     def encode(self, frame: Any, force_keyframe: bool = False) -> tuple[list[bytes], int]:
         """A yuv420p frame with 90 kHz time stamps -> RTP payloads and the time stamp, as aiortc's senders ask for them."""

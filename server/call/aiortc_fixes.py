@@ -2,7 +2,7 @@
 
 Both are written for peers who mean well. `install` replaces, for this process, the functions named below; each line says
 what happens without it. Needed up to and including aiortc 1.16 and aioice 0.13, which is why pyproject.toml allows no newer
-ones: look through this list, and run tests/server/attacks, before that line is changed.
+ones: look through this list, and run tests/server/call/attacks, before that line is changed.
 
 - `StunProtocol.datagram_received`: takes a packet from any address. An empty one ends the call (`data[0]` of nothing in
   `RTCDtlsTransport._recv_next`), a STUN message with a short attribute is a traceback in the log, and what a closed DTLS

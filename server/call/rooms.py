@@ -55,6 +55,7 @@ class Rooms:
         self._timer: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._creating = asyncio.Lock()
         self.failure = ""
         """One sentence once the first room can never work."""
         for keys in links.rooms:
@@ -111,17 +112,20 @@ class Rooms:
             self._timer.cancel()
         await asyncio.gather(*(room.close() for room in self._open.values()), *self._closing)
 
-    def create(self) -> RoomKeys:
+    async def create(self) -> RoomKeys:
         """Another room, which is kept. Raises `VisavisError` when there are too many, or it cannot be kept."""
-        if len(self._keys) >= self._most:
-            raise VisavisError(f"at most {self._most} rooms are kept here; use one of those, or start with a higher --max-rooms")
-        made = RoomKeys.new()
-        try:
-            self._links.write((*self._keys, made))
-        except (OSError, StorageError):
-            raise VisavisError("the new room cannot be kept on this server; look at its disk") from None
-        self._enter(made)
-        return made
+        async with self._creating:
+            if len(self._keys) >= self._most:
+                raise VisavisError(
+                    f"at most {self._most} rooms are kept here; use one of those, or start with a higher --max-rooms"
+                )
+            made = RoomKeys.new()
+            try:
+                await asyncio.to_thread(self._links.write, (*self._keys, made))
+            except (OSError, StorageError):
+                raise VisavisError("the new room cannot be kept on this server; look at its disk") from None
+            self._enter(made)
+            return made
 
     async def serve(self, wire: Wire) -> None:
         """One page's socket, from its first message to its end."""

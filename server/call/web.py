@@ -75,7 +75,7 @@ def create_app(
 
     async def create(_: Request) -> Response:
         try:
-            keys = rooms.create()
+            keys = await rooms.create()
         except VisavisError as error:
             return PlainTextResponse(f"{error}.", 409)
         return JSONResponse(links_of(base_url, keys), 201)

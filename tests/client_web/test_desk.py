@@ -20,7 +20,7 @@ from server.store.tables import Job, StoredAvatar
 from tests.client_web.browser import by, phase
 from tests.client_web.conftest import CLIENT
 from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
-from tests.server.call.serving import Running, running
+from tests.server.call.serving import Running, in_thread, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -39,32 +39,9 @@ def picture() -> bytes:
     return data.getvalue()
 
 
-@contextmanager
-def serving(state: Path) -> Iterator[Running]:
-    """A server with accounts, on a thread of its own."""
-    parts: list[Any] = []
-    started, stop = threading.Event(), asyncio.Event()
-
-    async def live() -> None:
-        async with running(CLIENT / "dist", state=state) as server:
-            parts.extend([asyncio.get_running_loop(), server])
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(live()), name="server", daemon=True)
-    thread.start()
-    assert started.wait(60)
-    loop, server = parts
-    try:
-        yield server
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
-
-
 @pytest.fixture
 def server(built_page: None, tmp_path: Path) -> Iterator[Running]:
-    with serving(tmp_path) as running_server:
+    with in_thread(running(CLIENT / "dist", state=tmp_path)) as running_server:
         yield running_server
 
 

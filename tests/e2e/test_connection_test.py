@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +18,7 @@ from tests.client_web.test_page_access import AXE, VIOLATIONS
 from tests.network.bottleneck import Line
 from tests.network.relay import Relay, RelayThread
 from tests.network.turn import TurnServer, turn_server
-from tests.server.call.serving import Running, running, until
+from tests.server.call.serving import Running, in_thread, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -37,28 +35,17 @@ HERE = next(iter(get_host_addresses(True, False)), "")
 @contextmanager
 def serving(ice: Callable[[TurnServer], tuple[IceServer, ...]] = lambda _: (), **settings: Any) -> Iterator[Running]:
     """The real server with flat pictures and a TURN server beside it, on a thread of their own. ice: what pages are told."""
-    started, stop = threading.Event(), asyncio.Event()
-    parts: list[Any] = []
 
-    async def live() -> None:
+    @asynccontextmanager
+    async def both() -> AsyncIterator[Running]:
         async with (
             turn_server(HERE or "127.0.0.1") as turn,
             running(CLIENT / "dist", ice_servers=ice(turn), **settings) as server,
         ):
-            await until(lambda: server.room.ready)
-            parts.extend([asyncio.get_running_loop(), server])
-            started.set()
-            await stop.wait()
+            yield server
 
-    thread = threading.Thread(target=lambda: asyncio.run(live()), name="server", daemon=True)
-    thread.start()
-    assert started.wait(60)
-    loop, server = parts
-    try:
+    with in_thread(both()) as server:
         yield server
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(30)
 
 
 class _Firewall(Relay):

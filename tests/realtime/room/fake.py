@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
-from typing import Any
 
 import numpy as np
 
@@ -90,23 +88,3 @@ class FakeRoomPipeline:
             for s in shown
         ]
         out[:] = np.round(np.mean(colors, axis=0)).astype(np.uint8) if colors else 255
-
-
-def never_ready(**_: Any) -> FakeRoomPipeline:
-    """A pipeline that dies while it is made."""
-    os._exit(3)
-
-
-def loads_for_ever(**_: Any) -> FakeRoomPipeline:
-    """A pipeline that is never done with loading."""
-    while True:
-        time.sleep(1.0)
-
-
-def talks_nonsense(**_: Any) -> FakeRoomPipeline:
-    """A pipeline in a process that goes wild: it writes nonsense to whatever it can reach."""
-    for handle in range(3, 64):
-        if os.path.exists(f"/proc/self/fd/{handle}") and stat.S_ISSOCK(os.fstat(handle).st_mode):
-            os.write(handle, b"\x80\x04nonsense\n" + bytes(range(256)) * 10)
-    time.sleep(60)
-    raise AssertionError

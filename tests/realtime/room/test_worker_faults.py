@@ -27,7 +27,6 @@ pytestmark = pytest.mark.timeout(60)
 
 STOPPED = 5.0
 """Seconds in which a worker has stopped, whatever its process does."""
-MODULE = FAKE.partition(":")[0]
 
 
 def pid_of(worker: RoomWorker) -> int:
@@ -73,7 +72,7 @@ async def test_a_thousand_requests_to_a_process_that_hangs_hold_nobody_up() -> N
 
 @pytest.mark.parametrize("loading", [False, True], ids=["at work", "while it loads"])
 async def test_a_worker_whose_process_hangs_stops_all_the_same(loading: bool) -> None:
-    async with room(factory=MODULE + ":loads_for_ever" if loading else FAKE) as here:
+    async with room(factory="tests.fakes:loads_for_ever" if loading else FAKE) as here:
         await until(lambda: here.worker.pid is not None and (loading or here.worker.ready))
         process = psutil.Process(here.worker.pid)
         await asyncio.sleep(0.2)
@@ -123,7 +122,7 @@ async def test_a_process_that_was_held_up_by_the_machine_has_not_hung() -> None:
 
 
 async def test_a_process_that_hangs_while_it_loads_is_replaced() -> None:
-    async with room(SOON, MODULE + ":loads_for_ever") as here:
+    async with room(SOON, "tests.fakes:loads_for_ever") as here:
         await until(lambda: here.worker.pid is not None)
         await asyncio.sleep(0.5)
         os.kill(pid_of(here.worker), signal.SIGSTOP)
@@ -132,7 +131,7 @@ async def test_a_process_that_hangs_while_it_loads_is_replaced() -> None:
 
 
 async def test_a_process_that_is_never_ready_is_given_up_with_a_sentence() -> None:
-    async with room(SOON, MODULE + ":never_ready") as here:
+    async with room(SOON, "tests.fakes:never_ready") as here:
         await until(lambda: here.worker.failure != "")
         assert here.worker.starts == SOON.attempts and not here.worker.ready
         assert "5 times it ended with status 3 before it was ready" in here.worker.failure
@@ -140,13 +139,13 @@ async def test_a_process_that_is_never_ready_is_given_up_with_a_sentence() -> No
 
 
 async def test_a_process_that_takes_for_ever_to_load_is_given_up_too() -> None:
-    async with room(SupervisorTimeouts(start=0.5, backoff=0.1, attempts=2), MODULE + ":loads_for_ever") as here:
+    async with room(SupervisorTimeouts(start=0.5, backoff=0.1, attempts=2), "tests.fakes:loads_for_ever") as here:
         await until(lambda: here.worker.failure != "")
         assert here.worker.starts == 2
 
 
 async def test_invalid_messages_end_the_process_not_the_server() -> None:
-    async with room(SupervisorTimeouts(attempts=2, backoff=0.1), MODULE + ":talks_nonsense") as here:
+    async with room(SupervisorTimeouts(attempts=2, backoff=0.1), "tests.fakes:talks_nonsense") as here:
         await until(lambda: here.worker.failure != "")
         assert "spoke nonsense" in here.worker.failure
 
@@ -266,8 +265,8 @@ def test_nothing_is_left_when_the_server_is_killed() -> None:
 
         async def main():
             at_work, loading = (
-                RoomWorker(RoomSetup("{MODULE}:" + name, width=64, height=64), people=1, views=1)
-                for name in ("FakeRoomPipeline", "loads_for_ever")
+                RoomWorker(RoomSetup(name, width=64, height=64), people=1, views=1)
+                for name in ("{FAKE}", "tests.fakes:loads_for_ever")
             )
             at_work.start()
             loading.start()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import urllib.request
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -135,6 +136,30 @@ async def running(
         finally:
             stop()
             await serving
+
+
+@contextmanager
+def in_thread(serving: AbstractAsyncContextManager[Running]) -> Iterator[Running]:
+    """A server whose first room is ready, on an event loop of its own: for tests that wait for a browser."""
+    parts: list[Any] = []
+    started, stop = threading.Event(), asyncio.Event()
+
+    async def live() -> None:
+        async with serving as server:
+            await until(lambda: server.rooms.ready)
+            parts.extend([asyncio.get_running_loop(), server])
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()), name="server", daemon=True)
+    thread.start()
+    assert started.wait(60)
+    loop, server = parts
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
 
 
 async def until(condition: Callable[[], bool]) -> None:
