@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from server.accounts.people import People
+from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import Tokens, keep_secret
 from server.api.service import Service
 from server.call.config import ServerConfig
-from server.call.protocol import Role
 from server.call.rules import new_key
 from server.jobs.runner import RunnerSettings
 from server.jobs.supervisor import Runners
@@ -18,17 +17,19 @@ from server.store.files import FileStore
 from server.store.queue import JobQueue
 
 
-def open_service(config: ServerConfig, role_of: Callable[[str], Role | None], on_erased: Callable[[str], None]) -> Service:
-    """The service of these settings, which name a state folder. on_erased: told, on any thread, which avatar was erased. Blocks.
+def open_service(config: ServerConfig) -> Service:
+    """The service of these settings, which name a state folder; without rooms. Blocks.
 
     Raises `VisavisError` when the database or the file store cannot be had.
     """
     folder = config.state or Path()
     settings = runner_settings(config)
-    tokens = Tokens(keep_secret(folder))
+    secret = keep_secret(folder)
+    tokens = Tokens(secret)
     database = Database(settings.database)
     files = FileStore(settings.files, settings.key)
-    return Service(database, files, JobQueue(database), People(database, tokens), tokens, role_of, on_erased, new_key())
+    people = People(database, tokens)
+    return Service(database, files, JobQueue(database), people, tokens, RoomTokens(secret), new_key())
 
 
 def make_runners(config: ServerConfig) -> Runners:

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jwt
 
@@ -84,8 +84,9 @@ class RoomTokens:
             known = isinstance(granted, list) and all(name in get_args(Grant) for name in granted)
             if not (known and all(isinstance(text, str) for text in texts.values()) and isinstance(data["gen"], int)):
                 raise jwt.InvalidTokenError
-            allowed = {name: name in granted for name in get_args(Grant)}
-            return Grants(**texts, **allowed, generation=data["gen"], expires=float(expires))
+            allowed: dict[str, bool] = {name: name in granted for name in get_args(Grant)}
+            values: dict[str, Any] = {**texts, **allowed}
+            return Grants(**values, generation=data["gen"], expires=float(expires))
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             raise InvalidTokenError("a token of this server's rooms was expected; ask for a new one") from None
 
@@ -94,8 +95,8 @@ class RoomTokens:
         return grants.expires + LEEWAY < self._clock()
 
     def verify(self, token: str, room: str) -> Grants:
-        """What a token allows in that room (its id) now. Raises `InvalidTokenError`, `ExpiredTokenError`. Who was erased, disabled
-        or removed since is not known here: see `server.call.visitors`."""
+        """What a token allows in that room (its id) now. Raises `InvalidTokenError`, `ExpiredTokenError`. Who was erased,
+        disabled or removed since is not known here: see `server.call.visitors`."""
         grants = self.read(token)
         if grants.room != room:
             raise InvalidTokenError("a token for this room was expected, one for another room came; ask for a new one")

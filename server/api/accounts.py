@@ -106,7 +106,7 @@ def set_up(service: ServiceDep, setup: Setup) -> Token:
 @router.post("/guests", status_code=201)
 def add_guest(request: Request, service: ServiceDep, guest: NewGuest) -> Token:
     """A token for somebody with a room's link, whose avatars then are theirs."""
-    if service.role_of(guest.key) not in ("host", "person"):
+    if service.rooms.role_of(guest.key) not in ("host", "person"):
         raise ProblemError(403, "the link of a room for people with an avatar was expected; ask for one")
     service.limits.guests.take(_address(request))
     return Token(token=service.people.guest(guest.name))

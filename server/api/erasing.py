@@ -33,6 +33,7 @@ def erase_person(service: Service, me: Identity, person: str) -> None:
         if found.role == "admin" and not keeps_an_admin(session):
             raise ConflictError("the last admin cannot be erased; make another one first")
         session.add(note(me, "person.erase", person))
+    service.rooms.put_out(person)
     _finish(service, [avatar.id for avatar in avatars], names)
 
 
@@ -49,7 +50,7 @@ def _erase(session: Session, avatar: StoredAvatar) -> list[str]:
 
 def _finish(service: Service, avatars: list[str], names: list[str]) -> None:
     for avatar_id in avatars:
-        service.erased(avatar_id)
+        service.rooms.erase_avatar(avatar_id)
     for name in names:
         service.files.delete(name)
     service.database.scrub()

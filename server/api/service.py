@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -11,10 +10,11 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
 from server.accounts.people import Identity, People
+from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import InvalidTokenError, Tokens
+from server.api.directory import NoRooms, RoomDirectory
 from server.api.limits import RateLimit
 from server.api.problems import ProblemError
-from server.call.protocol import Role
 from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue
@@ -35,17 +35,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Service:
-    """The parts behind the API. role_of: what a room's key allows. erased: to be told of an avatar that was erased, on any
-    thread. setup_key: the secret of the one-time set-up link."""
+    """The parts behind the API. setup_key: the secret of the one-time set-up link. provider: where people sign in, if not here.
+    passwords: whether people may sign in with one."""
 
     database: Database
     files: FileStore
     queue: JobQueue
     people: People
     tokens: Tokens
-    role_of: Callable[[str], Role | None]
-    erased: Callable[[str], None]
+    room_tokens: RoomTokens
     setup_key: str
+    rooms: RoomDirectory = field(default_factory=NoRooms)
     limits: Limits = field(default_factory=Limits)
 
 

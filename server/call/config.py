@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -251,6 +252,11 @@ class ServerConfig(BaseSettings):
     def with_values(self, **values: Any) -> ServerConfig:
         """The same with other values, checked as at first."""
         return ServerConfig(**{name: getattr(self, name) for name in ServerConfig.model_fields} | values)
+
+
+def state_folder() -> Path:
+    """Where a user's programs keep what must outlive them (XDG's state home on Linux); not absolute for one without a home."""
+    return Path(platformdirs.user_state_dir("visavis", appauthor=False))
 
 
 def load(options: dict[str, Any], file: Path | None = None) -> ServerConfig:

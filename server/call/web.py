@@ -75,10 +75,10 @@ def create_app(
 
     async def create(_: Request) -> Response:
         try:
-            keys = await rooms.create()
+            made = await rooms.create()
         except VisavisError as error:
             return PlainTextResponse(f"{error}.", 409)
-        return JSONResponse(links_of(base_url, keys), 201)
+        return JSONResponse(links_of(base_url, made.keys), 201)
 
     routes = [
         Route("/room/{key}", page),

@@ -26,11 +26,10 @@ class _Store:
     """Settings, and what they lead to once it is needed."""
 
     def __init__(self, options: dict[str, Any], file: Path | None) -> None:
-        from server.call import links
-        from server.call.config import load
+        from server.call.config import load, state_folder
 
         config = load({name: value for name, value in options.items() if value is not None}, file)
-        self.config: ServerConfig = config.with_values(state=config.state or links.state_folder())
+        self.config: ServerConfig = config.with_values(state=config.state or state_folder())
         self._service: Service | None = None
 
     @property
@@ -42,7 +41,7 @@ class _Store:
         from server.service import open_service
 
         if self._service is None:
-            self._service = open_service(self.config, lambda _: None, lambda _: None)
+            self._service = open_service(self.config)
         return self._service
 
     def close(self) -> None:

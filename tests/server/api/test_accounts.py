@@ -142,7 +142,7 @@ def test_who_erases_themselves_leaves_nothing(server: Api, photo: str) -> None:
     key = server.client.post("/api/me/keys", headers=headers, json={"name": "a key to erase"}).json()["key"]
     assert server.service.files.names()
     assert server.client.delete("/api/me", headers=headers).status_code == 204
-    assert server.service.files.names() == [] and server.erased == [avatar["id"]]
+    assert server.service.files.names() == [] and server.rooms.erased == [avatar["id"]]
     for shown in (headers, bearer(key)):
         assert is_problem(server.client.get("/api/me", headers=shown), 401)
     left = b"".join(path.read_bytes() for path in server.folder.rglob("*") if path.is_file())

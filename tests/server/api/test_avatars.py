@@ -197,7 +197,7 @@ def test_erasing_takes_everything_that_belongs_to_the_avatar(server: Api, state:
             assert server.service.queue.take("w") is not None
     assert len(server.service.files.names()) == (4 if state == "done" else 1)
     assert server.client.delete(f"/api/avatars/{avatar['id']}", headers=headers).status_code == 204
-    assert server.service.files.names() == [] and server.erased == [avatar["id"]] and consents(server) == []
+    assert server.service.files.names() == [] and server.rooms.erased == [avatar["id"]] and consents(server) == []
     assert is_problem(server.client.get(f"/api/jobs/{avatar['job']}", headers=headers), 404)
     assert is_problem(server.client.delete(f"/api/avatars/{avatar['id']}", headers=headers), 404)
     assert b"to erase" not in b"".join(path.read_bytes() for path in server.folder.rglob("*") if path.is_file())
