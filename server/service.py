@@ -29,7 +29,7 @@ def open_service(config: ServerConfig) -> Service:
     database = Database(settings.database)
     files = FileStore(settings.files, settings.key)
     people = People(database, tokens)
-    return Service(database, files, JobQueue(database), people, tokens, RoomTokens(secret), new_key())
+    return Service(database, files, JobQueue(database), people, tokens, RoomTokens(secret), new_key(), folder)
 
 
 def make_runners(config: ServerConfig) -> Runners:

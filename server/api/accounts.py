@@ -18,6 +18,7 @@ from models.errors import StorageError
 from server.accounts import passwords
 from server.accounts.people import Identity
 from server.api.erasing import erase_person
+from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import Credential, Me, Service, ServiceDep, as_json
 from server.store.tables import ApiKey, Consent, Job, Person, StoredAvatar
@@ -76,10 +77,11 @@ class NewKey(BaseModel):
 
 
 class KeyOut(BaseModel):
-    """An API key. key: for the Authorization header, shown when it is made and never again."""
+    """An API key. owner: whose it is. key: for the Authorization header, shown when it is made and never again."""
 
     id: str
     name: str
+    owner: str
     created: float
     key: str | None = None
 
@@ -136,9 +138,9 @@ def read_me(credential: Credential, service: ServiceDep) -> Response:
 
 
 @router.get("/me/keys")
-def list_keys(me: Me, service: ServiceDep) -> list[KeyOut]:
+def list_keys(me: Me, service: ServiceDep, after: After = "", limit: Limit = 100) -> Page[KeyOut]:
     """One's API keys."""
-    return keys_of(service, me.person)
+    return keys_of(service, me.person, after, limit)
 
 
 @router.post("/me/keys", status_code=201)
@@ -174,17 +176,23 @@ def erase_me(me: Me, service: ServiceDep) -> Response:
     return Response(status_code=204)
 
 
-def keys_of(service: Service, person: str) -> list[KeyOut]:
-    """Somebody's API keys."""
+def keys_of(service: Service, person: str | None, after: str, limit: int) -> Page[KeyOut]:
+    """Somebody's API keys, or everybody's, in the order of their ids."""
     with service.database.reading() as session:
-        found = session.scalars(select(ApiKey).where(ApiKey.person_id == person).order_by(ApiKey.created))
-        return [KeyOut(id=key.id, name=key.name, created=key.created) for key in found]
+        query = select(ApiKey).where(ApiKey.id > after).order_by(ApiKey.id).limit(limit + 1)
+        found = session.scalars(query if person is None else query.where(ApiKey.person_id == person))
+        return page_of(found, limit, lambda key: key_out(key), lambda key: key.id)
+
+
+def key_out(found: ApiKey, key: str | None = None) -> KeyOut:
+    """What is shown of an API key."""
+    return KeyOut(id=found.id, name=found.name, owner=found.person_id, created=found.created, key=key)
 
 
 def make_key(service: Service, me: Identity, person: str, name: str) -> KeyOut:
     """An API key for somebody. Raises `VisavisError`."""
     made, key = service.people.add_key(person, name, actor=me.person)
-    return KeyOut(id=made.id, name=made.name, created=made.created, key=key)
+    return key_out(made, key)
 
 
 def _address(request: Request) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Protocol
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
@@ -18,7 +19,7 @@ from server.api.problems import ProblemError
 from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue
-from server.store.tables import AuditEntry, Person, StoredAvatar
+from server.store.tables import AuditEntry, StoredAvatar
 
 MAX_INTEGER = (1 << 53) - 1
 
@@ -35,8 +36,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Service:
-    """The parts behind the API. setup_key: the secret of the one-time set-up link. provider: where people sign in, if not here.
-    passwords: whether people may sign in with one."""
+    """The parts behind the API. setup_key: the secret of the one-time set-up link. folder: where the state is."""
 
     database: Database
     files: FileStore
@@ -45,6 +45,7 @@ class Service:
     tokens: Tokens
     room_tokens: RoomTokens
     setup_key: str
+    folder: Path | None = None
     rooms: RoomDirectory = field(default_factory=NoRooms)
     limits: Limits = field(default_factory=Limits)
 
@@ -84,8 +85,15 @@ Credential = Annotated[str, Depends(credential_of)]
 changes of thread."""
 Me = Annotated[Identity, Depends(identity_of)]
 Admin = Annotated[Identity, Depends(admin_of)]
-After = Annotated[str, Query(max_length=64, description="`next` of the page before.")]
 IfMatch = Annotated[str | None, Header(max_length=64, description="The `version` that was read (RFC 9110, 13.1.1).")]
+
+
+class Versioned(Protocol):
+    """What counts its changes."""
+
+    @property
+    def version(self) -> int:
+        """How often it was changed."""
 
 
 def as_json(body: BaseModel) -> Response:
@@ -108,7 +116,7 @@ def may_change(identity: Identity, avatar: StoredAvatar | None) -> StoredAvatar:
     return found
 
 
-def check_version(row: Person | StoredAvatar, if_match: str | None) -> None:
+def check_version(row: Versioned, if_match: str | None) -> None:
     """Raises `ProblemError` (412) when the row is not of the version that the client has read."""
     if if_match is not None and if_match.strip() != "*":
         versions = {tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")}

@@ -22,8 +22,8 @@ _BEARER = re.compile(rb"\nauthorization: *bearer +([!-~]+) *\r", re.IGNORECASE)
 
 class Passes:
     """Of one server. secret: for the cookie; the same after a restart. role_of: what a link's key or a room token allows, `None`
-    for neither; its time does not depend on how much of the key is right. is_token: whether somebody with an account was given it.
-    is_hosts_link: whether a key may make rooms, which a room token may not."""
+    for neither; its time does not depend on how much of the key is right. is_token: whether somebody with an account was given
+    it. is_hosts_link: whether a key may make rooms, which a room token may not."""
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import ProtocolError, StorageError, VisavisError
+from server.accounts.people import ConflictError
 from server.accounts.tokens import LEEWAY, InvalidTokenError
 from server.api.service import Service
 from server.call import ice
@@ -178,17 +179,17 @@ class Rooms:
         await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
 
     async def create(self, name: str = "", owner: str = "", most: int | None = None) -> KeptRoom:
-        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`. Raises `VisavisError`
-        when there are too many, or it cannot be kept."""
+        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`. Raises
+        `ConflictError` when there are too many, `StorageError` when it cannot be kept."""
         async with self._changing:
             most = self.most if most is None else min(most, self.most)
             if len(self._kept) >= most:
-                raise VisavisError(f"at most {most} rooms are kept here; use one of those, or ask for a higher limit")
+                raise ConflictError(f"at most {most} rooms are kept here; use one of those, or ask for a higher limit")
             made = KeptRoom(RoomKeys.new(), name=name, owner=owner)
             try:
                 await asyncio.to_thread(self._store.add, made)
             except (OSError, StorageError, SQLAlchemyError):
-                raise VisavisError("the new room cannot be kept on this server; look at its disk") from None
+                raise StorageError("the new room cannot be kept on this server; look at its disk") from None
             self._enter(made)
             return made
 

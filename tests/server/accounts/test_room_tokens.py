@@ -22,7 +22,8 @@ def forged(secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> st
     ("grants", "role"),
     [
         (ADA, "person"), (Grants("room1", host=True), "host"), (Grants("room1", watch=True, publish=True), "person"),
-        (Grants("room1", watch=True), "viewer"), (Grants("room1"), None), (Grants("room1", publish=True, subscribe=False), "person"),
+        (Grants("room1", watch=True), "viewer"), (Grants("room1"), None),
+        (Grants("room1", publish=True, subscribe=False), "person"),
     ],
 )  # fmt: skip
 def test_a_token_says_what_was_put_into_it(grants: Grants, role: str | None) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 from fastapi.testclient import TestClient
 
-from server.accounts.people import People
-from models.errors import VisavisError
+from server.accounts.people import ConflictError, People
 from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import Claims, Tokens
 from server.api.app import create_api
@@ -90,7 +89,7 @@ class FakeRooms(NoRooms):
 
     def create(self, name: str, owner: str, most: int) -> RoomInfo:
         if len(self.rooms) >= most:
-            raise VisavisError("at most so many rooms are kept here; use one of those")
+            raise ConflictError("at most so many rooms are kept here; use one of those")
         made = RoomInfo(new_id(), name, owner, 2000.0, {"host": "https://x/room/h"})
         self.rooms[made.id] = made
         return made
@@ -116,7 +115,7 @@ def api(folder: Path, **parts: Any) -> Iterator[Api]:
     """The API over a state folder. parts: of the `Service`."""
     database, tokens, rooms = Database(sqlite_url(folder)), Tokens(SECRET), FakeRooms()
     files, people = FileStore(str(folder / "files")), People(database, tokens)
-    service = Service(database, files, JobQueue(database), people, tokens, RoomTokens(SECRET), SETUP, rooms, **parts)
+    service = Service(database, files, JobQueue(database), people, tokens, RoomTokens(SECRET), SETUP, folder, rooms, **parts)
     yield Api(TestClient(create_api(service), raise_server_exceptions=False), service, folder, rooms)
     database.close()
 
@@ -124,6 +123,19 @@ def api(folder: Path, **parts: Any) -> Iterator[Api]:
 def bearer(token: str) -> dict[str, str]:
     """Headers that show a credential."""
     return {"authorization": f"Bearer {token}"}
+
+
+def every(server: Api, place: str, headers: dict[str, str]) -> list[dict[str, Any]]:
+    """A whole list, two at a time."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": 2}
+    while True:
+        page = server.client.get(place, headers=headers, params=query).json()
+        assert len(page["items"]) <= 2 and (page["next"] is None or len(page["items"]) == 2)
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        query["after"] = page["next"]
 
 
 def is_problem(reply: httpx.Response, status: int) -> bool:
