@@ -76,7 +76,7 @@ def read_health(_: Admin, service: ServiceDep) -> HealthOut:
     """How the server is."""
     rooms = service.rooms.all()
     with service.database.reading() as session:
-        roles = dict(session.execute(select(Person.role, func.count()).group_by(Person.role)).tuples().all())
+        roles = {role: int(count) for role, count in session.execute(select(Person.role, func.count()).group_by(Person.role))}
         avatars = int(session.scalar(select(func.count()).select_from(StoredAvatar)) or 0)
         queue = _queue(session)
     guests = roles.pop("guest", 0)
@@ -107,7 +107,7 @@ def read_health(_: Admin, service: ServiceDep) -> HealthOut:
 
 
 def _queue(session: Session) -> QueueOut:
-    states = dict(session.execute(select(Job.state, func.count()).group_by(Job.state)).tuples().all())
+    states = {state: int(count) for state, count in session.execute(select(Job.state, func.count()).group_by(Job.state))}
     first = session.scalar(select(func.min(Job.created)).where(Job.state == "waiting"))
     oldest = 0.0 if first is None else max(0.0, time.time() - first)
     return QueueOut(

@@ -58,8 +58,8 @@ class NewToken(BaseModel):
 
     grants: `watch`, come in without an avatar; `publish`, also with one; `host`, also mute, remove, lock and end; `subscribe`,
     see and hear the others. person: whose avatars may be taken (an id; another's only for an admin), nobody's when empty. name:
-    what others see; the visitor's choice when empty. lifetime: seconds in which the room can be entered. key: of one of the room's
-    links, for somebody who did not make the room; no more than that link allows is granted.
+    what others see; the visitor's choice when empty. lifetime: seconds in which the room can be entered. key: of one of the
+    room's links, for somebody who did not make the room; no more than that link allows is granted.
     """
 
     grants: Annotated[set[Grant], Field(min_length=1, examples=[["publish", "subscribe"]])] = {"watch", "subscribe"}
