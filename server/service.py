@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from server.accounts.oidc import OpenIdProvider, ProviderSettings
 from server.accounts.people import People
 from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import Tokens, keep_secret
@@ -17,19 +18,27 @@ from server.store.files import FileStore
 from server.store.queue import JobQueue
 
 
-def open_service(config: ServerConfig) -> Service:
-    """The service of these settings, which name a state folder; without rooms. Blocks.
+def open_service(config: ServerConfig, base_url: str = "") -> Service:
+    """The service of these settings, which name a state folder; without rooms. base_url: of the pages, as others reach them.
+    Blocks.
 
     Raises `VisavisError` when the database or the file store cannot be had.
     """
     folder = config.state or Path()
     settings = runner_settings(config)
     secret = keep_secret(folder)
-    tokens = Tokens(secret)
+    tokens = Tokens(secret, guest_days=config.guest_days)
     database = Database(settings.database)
     files = FileStore(settings.files, settings.key)
-    people = People(database, tokens)
-    return Service(database, files, JobQueue(database), people, tokens, RoomTokens(secret), new_key(), folder)
+    provider = None
+    if config.oidc_issuer:
+        redirect = f"{base_url}/api/sign-in/callback"
+        settings_there = ProviderSettings(config.oidc_issuer, config.oidc_client_id, config.oidc_client_secret, redirect)
+        provider = OpenIdProvider(settings_there, secret)
+    return Service(
+        database, files, JobQueue(database), People(database, tokens), tokens, RoomTokens(secret), new_key(), folder,
+        provider=provider, passwords=not config.no_passwords, admin_email=config.oidc_admin,
+    )  # fmt: skip
 
 
 def make_runners(config: ServerConfig) -> Runners:

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from models.errors import VisavisError
 from server.accounts import passwords
+from server.accounts.oidc import Subject
 from server.accounts.tokens import Claims, InvalidTokenError, Tokens
 from server.store.database import Database
-from server.store.tables import ApiKey, AuditEntry, Person
+from server.store.tables import ApiKey, AuditEntry, ExternalIdentity, Person
 
 API_KEY_PREFIX = "vv_"
 MAX_KEYS = 20
@@ -101,6 +102,25 @@ class People:
         if person is None or not fits or person.disabled:
             raise SignInError("this login and password do not fit; try again")
         return self._token(person)
+
+    def sign_in_external(self, subject: Subject, admin_email: str = "") -> str:
+        """A token for somebody whom an OpenID provider knows; the account is made at the first time, an admin's for
+        `admin_email`. It is found again by issuer and subject only. Raises `SignInError` for one that is disabled."""
+        where = (ExternalIdentity.issuer == subject.issuer, ExternalIdentity.subject == subject.subject)
+        with self._database.session() as session:
+            self._database.alone(session)
+            person = session.scalar(select(Person).join(ExternalIdentity, ExternalIdentity.person_id == Person.id).where(*where))
+            if person is None:
+                is_admin = admin_email != "" and subject.email.casefold() == admin_email.casefold()
+                person = Person(name=clean_name(subject.name) or "Member", role="admin" if is_admin else "member")
+                session.add(person)
+                session.flush()
+                session.add(ExternalIdentity(person_id=person.id, issuer=subject.issuer, subject=subject.subject))
+                detail = {"role": person.role, "external": True}
+                session.add(AuditEntry(actor=person.id, act="person.add", object=person.id, detail=detail))
+            if person.disabled:
+                raise SignInError("this account is disabled; ask an admin")
+            return self._token(person)
 
     def set_password(self, person: str, password: str, *, actor: str) -> None:
         """Another password; all tokens of the person end. Raises `VisavisError`."""

@@ -15,8 +15,10 @@ import jwt
 from models.errors import VisavisError
 
 ISSUER, ALGORITHM = "visavis", "HS256"
-LIFETIME = {"admin": 12 * 3600.0, "member": 12 * 3600.0, "guest": 30 * 86400.0}
-"""Seconds; a guest has nothing but the token to come back with."""
+LIFETIME = {"admin": 12 * 3600.0, "member": 12 * 3600.0}
+"""Seconds; a guest's is in days, as a guest has nothing but the token to come back with."""
+GUEST_DAYS = 30
+DAY = 86400.0
 LEEWAY = 60.0
 """Seconds by which clocks may differ."""
 MAX_TOKEN = 2048
@@ -40,15 +42,16 @@ class Claims:
 class Tokens:
     """Makes and reads tokens."""
 
-    def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, secret: str, clock: Callable[[], float] = time.time, *, guest_days: int = GUEST_DAYS) -> None:
         self._secret, self._clock = secret, clock
+        self._lifetime = LIFETIME | {"guest": guest_days * DAY}
 
     def make(self, claims: Claims) -> str:
         """A token that lasts as long as its role's do."""
         now = self._clock()
         payload = {
             "iss": ISSUER, "sub": claims.person, "role": claims.role, "gen": claims.generation,
-            "iat": int(now), "exp": int(now + LIFETIME[claims.role]), "jti": secrets.token_hex(8),
+            "iat": int(now), "exp": int(now + self._lifetime[claims.role]), "jti": secrets.token_hex(8),
         }  # fmt: skip
         return jwt.encode(payload, self._secret, ALGORITHM)
 
@@ -72,7 +75,7 @@ class Tokens:
             if data["exp"] + LEEWAY < self._clock():
                 raise InvalidTokenError("this sign-in has expired; sign in again")
             person, role, generation = data["sub"], data["role"], data["gen"]
-            if not (isinstance(person, str) and role in LIFETIME and isinstance(generation, int)):
+            if not (isinstance(person, str) and role in self._lifetime and isinstance(generation, int)):
                 raise jwt.InvalidTokenError
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             raise InvalidTokenError("a token of this server was expected; sign in again") from None

@@ -60,12 +60,14 @@ class Token(BaseModel):
 
 
 class PersonOut(BaseModel):
-    """Somebody on this server. version: for `If-Match`."""
+    """Somebody on this server. signs_in: with a `password`, at the OpenID `provider`, or not at all, having come by a `link`.
+    version: for `If-Match`."""
 
     id: str
     login: str | None
     name: str
     role: str
+    signs_in: str
     disabled: bool
     version: int
 
@@ -88,14 +90,17 @@ class KeyOut(BaseModel):
 
 def person_out(person: Person) -> PersonOut:
     """What is shown of somebody."""
+    signs_in = "password" if person.login is not None else "link" if person.role == "guest" else "provider"
     return PersonOut(
-        id=person.id, login=person.login, name=person.name, role=person.role, disabled=person.disabled, version=person.version
-    )
+        id=person.id, login=person.login, name=person.name, role=person.role, signs_in=signs_in, disabled=person.disabled,
+        version=person.version,
+    )  # fmt: skip
 
 
 @router.post("/setup", status_code=201)
 def set_up(service: ServiceDep, setup: Setup) -> Token:
     """Make the first admin; works once."""
+    _check_passwords(service)
     service.limits.hashes.take()
     if service.people.has_admin():
         raise ProblemError(409, "this server has an admin already; sign in")
@@ -110,14 +115,15 @@ def add_guest(request: Request, service: ServiceDep, guest: NewGuest) -> Token:
     """A token for somebody with a room's link, whose avatars then are theirs."""
     if service.rooms.role_of(guest.key) not in ("host", "person"):
         raise ProblemError(403, "the link of a room for people with an avatar was expected; ask for one")
-    service.limits.guests.take(_address(request))
+    service.limits.guests.take(address_of(request))
     return Token(token=service.people.guest(guest.name))
 
 
 @router.post("/sessions", status_code=201)
 def sign_in(request: Request, service: ServiceDep, account: SignIn) -> Token:
-    """Sign in."""
-    service.limits.sign_in.take(f"{_address(request)} {account.login}")
+    """Sign in with a password."""
+    _check_passwords(service)
+    service.limits.sign_in.take(f"{address_of(request)} {account.login}")
     service.limits.hashes.take()
     return Token(token=service.people.sign_in(account.login, account.password))
 
@@ -176,6 +182,11 @@ def erase_me(me: Me, service: ServiceDep) -> Response:
     return Response(status_code=204)
 
 
+def _check_passwords(service: Service) -> None:
+    if not service.passwords:
+        raise ProblemError(403, "passwords are not used here; sign in at the OpenID provider")
+
+
 def keys_of(service: Service, person: str | None, after: str, limit: int) -> Page[KeyOut]:
     """Somebody's API keys, or everybody's, in the order of their ids."""
     with service.database.reading() as session:
@@ -195,7 +206,8 @@ def make_key(service: Service, me: Identity, person: str, name: str) -> KeyOut:
     return key_out(made, key)
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Where a request comes from, for limits."""
     return request.client.host if request.client is not None else ""
 
 

@@ -75,8 +75,8 @@ def change_person(admin: Admin, service: ServiceDep, person_id: str, change: Per
         if person is None:
             raise ProblemError(404, "there is no such person")
         check_version(person, if_match)
-        if person.login is None and (change.role or kept):
-            raise ProblemError(409, "a guest has no login, so neither password nor another role; make an account")
+        if (person.role == "guest" and change.role) or (person.login is None and kept):
+            raise ProblemError(409, "somebody without a login has no password, and a guest no other role; make an account")
         person.name = clean_name(change.name or "") or person.name
         person.role = change.role or person.role
         if change.disabled is not None:

@@ -10,6 +10,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
+from server.accounts.oidc import OpenIdProvider
 from server.accounts.people import Identity, People
 from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import InvalidTokenError, Tokens
@@ -27,16 +28,19 @@ MAX_INTEGER = (1 << 53) - 1
 @dataclass(frozen=True)
 class Limits:
     """How often what costs much may be asked for: sign-ins by login and address, all sign-ins and set-ups together (each is a
-    slow hash), and new guests by address."""
+    slow hash), new guests by address, and the two halves of sign-ins at the provider by address."""
 
     sign_in: RateLimit = field(default_factory=lambda: RateLimit(10, 6.0))
     hashes: RateLimit = field(default_factory=lambda: RateLimit(20, 0.25))
     guests: RateLimit = field(default_factory=lambda: RateLimit(30, 2.0))
+    external: RateLimit = field(default_factory=lambda: RateLimit(20, 3.0))
 
 
 @dataclass(frozen=True)
 class Service:
-    """The parts behind the API. setup_key: the secret of the one-time set-up link. folder: where the state is."""
+    """The parts behind the API. setup_key: the secret of the one-time set-up link. folder: where the state is. provider:
+    where people sign in, if not here only. passwords: whether they may with one. admin_email: whose first sign-in there makes an
+    admin."""
 
     database: Database
     files: FileStore
@@ -47,6 +51,9 @@ class Service:
     setup_key: str
     folder: Path | None = None
     rooms: RoomDirectory = field(default_factory=NoRooms)
+    provider: OpenIdProvider | None = None
+    passwords: bool = True
+    admin_email: str = ""
     limits: Limits = field(default_factory=Limits)
 
 

@@ -67,7 +67,7 @@ async def serve(
     secure = await asyncio.to_thread(_certificate, config)
     sock = _listen(config)
     here, others = base_urls(config, sock.getsockname()[1], "http" if secure is None else "https")
-    service = None if config.state is None else await asyncio.to_thread(open_service, config)
+    service = None if config.state is None else await asyncio.to_thread(open_service, config, others)
     store = RoomStore(None if service is None else service.database, config.port)
     kept, note = await asyncio.to_thread(store.load, config.state or Path(), renew=config.new_links)
     rooms = Rooms(config, kept, others, catalog, store)
@@ -86,6 +86,8 @@ async def serve(
             log_config=None,
             log_level="warning",
             server_header=False,
+            proxy_headers=bool(config.trusted_proxies),
+            forwarded_allow_ips=list(config.trusted_proxies),
             timeout_graceful_shutdown=5,
         ),
         config.public_url,
@@ -104,7 +106,8 @@ async def serve(
         if runners is not None:
             runners.start()
         on_rooms(rooms, stop)
-        setup_key = "" if service is None or await asyncio.to_thread(service.people.has_admin) else service.setup_key
+        needs_admin = service is not None and service.passwords and not await asyncio.to_thread(service.people.has_admin)
+        setup_key = service.setup_key if service is not None and needs_admin else ""
         announce(addresses(config, here, others, rooms.first, notes(note, secure, others), setup_key))
         await server.serve(sockets=[])
     finally:
@@ -126,7 +129,7 @@ def _setup_status(service: Service | None) -> Callable[[str], int]:
         if service is None or not secrets.compare_digest(key.encode("utf-8", "surrogatepass"), service.setup_key.encode()):
             return 404
         try:
-            return 410 if service.people.has_admin() else 200
+            return 410 if service.people.has_admin() or not service.passwords else 200
         except (SQLAlchemyError, StorageError):
             return 503
 
