@@ -128,6 +128,12 @@ def sign_in(request: Request, service: ServiceDep, account: SignIn) -> Token:
     return Token(token=service.people.sign_in(account.login, account.password))
 
 
+@router.post("/sessions/renewal", status_code=201)
+def renew(me: Me, service: ServiceDep) -> Token:
+    """A guest's next token, which lasts from now; the page asks for it once a day."""
+    return Token(token=service.people.renew(me.person))
+
+
 @router.delete("/sessions", status_code=204)
 def sign_out(me: Me, service: ServiceDep) -> Response:
     """Sign out everywhere: all tokens of the person end. API keys stay."""

@@ -23,6 +23,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from models.errors import StorageError, VisavisError
 from server.api.app import create_api
 from server.api.service import Service
+from server.api.upkeep import keep_up
 from server.call import certificate, logs
 from server.call.addresses import Addresses, addresses, base_urls, notes
 from server.call.avatars import AvatarCatalog
@@ -98,11 +99,15 @@ async def serve(
         has_api=service is not None,
     )
 
+    tasks: list[asyncio.Task[None]] = []
+
     def stop() -> None:
         server.should_exit = True
 
     try:
         await rooms.start(on_failure=stop)
+        if service is not None:
+            tasks.append(asyncio.create_task(keep_up(service, config.guest_days)))
         if runners is not None:
             runners.start()
         on_rooms(rooms, stop)
@@ -111,6 +116,8 @@ async def serve(
         announce(addresses(config, here, others, rooms.first, notes(note, secure, others), setup_key))
         await server.serve(sockets=[])
     finally:
+        for task in tasks:
+            task.cancel()
         await rooms.close()
         if runners is not None:
             await runners.stop()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from models.errors import VisavisError
+from server.commands.admin_server import COMMANDS
 from server.console import json_option, report, table
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ ACTOR = "command-line"
 """Who did it, in the audit log."""
 
 
-class _Store:
+class Store:
     """Settings, and what they lead to once it is needed."""
 
     def __init__(self, options: dict[str, Any], file: Path | None) -> None:
@@ -77,7 +78,7 @@ class _Store:
 def command(context: click.Context, file: Path | None, **options: Any) -> None:
     """People, API keys, audit log and backups of a server on this machine, whether it runs or not."""
     os.umask(0o077)
-    context.obj = _Store(options, file)
+    context.obj = Store(options, file)
     context.call_on_close(context.obj.close)
 
 
@@ -88,7 +89,7 @@ def command(context: click.Context, file: Path | None, **options: Any) -> None:
 @click.password_option(help="Asked for when left out.")
 @json_option
 @click.pass_obj
-def add_person(store: _Store, login: str, name: str | None, admin: bool, password: str, as_json: bool) -> None:
+def add_person(store: Store, login: str, name: str | None, admin: bool, password: str, as_json: bool) -> None:
     """Make an account."""
     made = store.service.people.add(login, name or login, password, "admin" if admin else "member", actor=ACTOR)
     report({"id": made.id, "login": login, "role": made.role}, [made.id], as_json)
@@ -97,7 +98,7 @@ def add_person(store: _Store, login: str, name: str | None, admin: bool, passwor
 @command.command()
 @json_option
 @click.pass_obj
-def list_people(store: _Store, as_json: bool) -> None:
+def list_people(store: Store, as_json: bool) -> None:
     """Everybody on the server."""
     from sqlalchemy import select
 
@@ -114,7 +115,7 @@ def list_people(store: _Store, as_json: bool) -> None:
 @click.password_option(help="Asked for when left out.")
 @json_option
 @click.pass_obj
-def set_password(store: _Store, person: str, password: str, as_json: bool) -> None:
+def set_password(store: Store, person: str, password: str, as_json: bool) -> None:
     """Give PERSON (login or id) another password; all sign-ins end."""
     found = store.person(person)
     store.service.people.set_password(found.id, password, actor=ACTOR)
@@ -127,8 +128,9 @@ def set_password(store: _Store, person: str, password: str, as_json: bool) -> No
 @click.option("--delete", "gone", metavar="ID", help="A key that works no longer.")
 @json_option
 @click.pass_obj
-def keys(store: _Store, person: str, add: str | None, gone: str | None, as_json: bool) -> None:
+def keys(store: Store, person: str, add: str | None, gone: str | None, as_json: bool) -> None:
     """API keys of PERSON (login or id)."""
+    from server.accounts.people import MAX_KEYS
     from server.api.accounts import keys_of, make_key
 
     found = store.person(person)
@@ -138,7 +140,10 @@ def keys(store: _Store, person: str, add: str | None, gone: str | None, as_json:
         return
     if gone is not None:
         store.service.people.delete_key(found.id, gone, actor=ACTOR)
-    rows = [{"id": key.id, "name": key.name, "created": _time(key.created)} for key in keys_of(store.service, found.id)]
+    rows = [
+        {"id": key.id, "name": key.name, "created": _time(key.created)}
+        for key in keys_of(store.service, found.id, "", MAX_KEYS).items
+    ]
     report({"keys": rows}, table(rows), as_json)
 
 
@@ -146,7 +151,7 @@ def keys(store: _Store, person: str, add: str | None, gone: str | None, as_json:
 @click.option("--last", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Entries at the most.")
 @json_option
 @click.pass_obj
-def audit(store: _Store, last: int, as_json: bool) -> None:
+def audit(store: Store, last: int, as_json: bool) -> None:
     """Who did what, the newest last."""
     from sqlalchemy import select
 
@@ -169,7 +174,7 @@ def audit(store: _Store, last: int, as_json: bool) -> None:
 @click.confirmation_option(prompt="Erase this person and everything that is theirs?")
 @json_option
 @click.pass_obj
-def erase_person(store: _Store, person: str, as_json: bool) -> None:
+def erase_person(store: Store, person: str, as_json: bool) -> None:
     """Erase PERSON (login or id): account, avatars, photos, consents. Calls that run now end only when it is done by REST."""
     from server.api import erasing
 
@@ -182,7 +187,7 @@ def erase_person(store: _Store, person: str, as_json: bool) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @json_option
 @click.pass_obj
-def backup(store: _Store, out: Path, as_json: bool) -> None:
+def backup(store: Store, out: Path, as_json: bool) -> None:
     """Write everything the server remembers to the .tar file OUT; the server may run. Keep it as safe as the server."""
     from server.store import backup as backups
 
@@ -194,7 +199,7 @@ def backup(store: _Store, out: Path, as_json: bool) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @json_option
 @click.pass_obj
-def restore(store: _Store, source: Path, as_json: bool) -> None:
+def restore(store: Store, source: Path, as_json: bool) -> None:
     """Bring the backup SOURCE back into an empty state folder, before the server starts."""
     from server.service import runner_settings
     from server.store import backup as backups
@@ -216,7 +221,7 @@ def restore(store: _Store, source: Path, as_json: bool) -> None:
 @click.option("--old-key", default="", metavar="KEY", help="What files are encrypted with so far; nothing when left out.")
 @json_option
 @click.pass_obj
-def encrypt(store: _Store, old_key: str, as_json: bool) -> None:
+def encrypt(store: Store, old_key: str, as_json: bool) -> None:
     """Bring all files under --storage-key, while no server runs; without one, decrypt them."""
     from server.service import runner_settings
     from server.store.files import FileStore
@@ -224,6 +229,10 @@ def encrypt(store: _Store, old_key: str, as_json: bool) -> None:
     settings = runner_settings(store.config)
     count = FileStore(settings.files, settings.key).take_over(FileStore(settings.files, old_key))
     report({"files": count}, [f"{count} files were written anew"], as_json)
+
+
+for part in COMMANDS:
+    command.add_command(part)
 
 
 def _time(at: float) -> str:

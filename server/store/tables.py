@@ -47,7 +47,7 @@ class Person(Base):
     version: Mapped[int] = mapped_column(default=1)
     created: Mapped[float] = mapped_column(Float, default=time.time)
     seen: Mapped[float] = mapped_column(Float, default=time.time, index=True)
-    """When a token was last made for the person; guests who are not seen for long are erased."""
+    """When a guest's token was last made; those who do not come back are erased."""
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy's)
 

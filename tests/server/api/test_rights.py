@@ -12,10 +12,14 @@ from server.accounts.room_tokens import Grants
 from server.api.directory import RoomInfo
 from tests.server.api.serving import Api, api, bearer, is_problem
 
-OPEN = {"POST /api/setup", "POST /api/guests", "POST /api/sessions"}
+OPEN = {
+    "POST /api/setup", "POST /api/guests", "POST /api/sessions", "GET /api/sign-in", "GET /api/sign-in/begin",
+    "GET /api/sign-in/callback", "POST /api/sign-in/token",
+}  # fmt: skip
 """For whoever has the link, the password, or nothing."""
 OWN = {
-    "DELETE /api/sessions", "GET /api/me", "DELETE /api/me", "GET /api/me/export", "GET /api/me/keys", "POST /api/me/keys",
+    "DELETE /api/sessions", "POST /api/sessions/renewal",
+    "GET /api/me", "DELETE /api/me", "GET /api/me/export", "GET /api/me/keys", "POST /api/me/keys",
     "DELETE /api/me/keys/{key_id}", "GET /api/avatars", "POST /api/avatars", "GET /api/jobs", "GET /api/rooms",
     "POST /api/rooms",
 }  # fmt: skip
