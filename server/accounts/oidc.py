@@ -90,8 +90,9 @@ class OpenIdProvider:
         """Of the provider, for people."""
         return urlsplit(self._settings.issuer).hostname or ""
 
-    def begin(self) -> tuple[str, str]:
-        """The address to send somebody to, and the value of the cookie to come back with. Raises `ProviderError`."""
+    def begin(self, back: str = "") -> tuple[str, str]:
+        """The address to send somebody to, and the value of the cookie to come back with. back: where the page is. Raises
+        `ProviderError`."""
         place, settings = self._endpoint("authorization_endpoint"), self._settings
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         address = prepare_grant_uri(
@@ -99,7 +100,14 @@ class OpenIdProvider:
             code_challenge=create_s256_code_challenge(verifier), code_challenge_method="S256",
         )  # fmt: skip
         cookie = {"aud": AUDIENCE, "exp": int(self._clock()) + LIFETIME, "state": state, "nonce": nonce, "verifier": verifier}
-        return str(address), jwt.encode(cookie, self._secret, ALGORITHM)
+        return str(address), jwt.encode(cookie | {"back": back}, self._secret, ALGORITHM)
+
+    def back_of(self, cookie: str) -> str:
+        """Where the page is of whoever comes back with that cookie; empty for one that is not ours."""
+        try:
+            return str(self._read(cookie).get("back", ""))
+        except SignInRefusedError:
+            return ""
 
     def finish(self, cookie: str, state: str, code: str) -> Subject:
         """Who comes back with that cookie, state and code. Raises `SignInRefusedError`, `ProviderError`."""

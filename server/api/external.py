@@ -21,7 +21,10 @@ BEGUN, DONE = "visavis-begun", "visavis-signed-in"
 """Names of cookies: of a sign-in that has begun, and of a token that the page is about to fetch."""
 FETCHED_IN = 60
 """Seconds in which the page fetches the token."""
-BACK = "/admin#sign-in/"
+DESK = "/admin"
+Back = Annotated[
+    str, Query(pattern=r"^/(admin|room/[A-Za-z0-9_.-]{1,1024})$", description="Path of the page to come back to.")
+]
 Outcome = Literal["done", "refused", "failed", "disabled"]
 
 
@@ -39,12 +42,12 @@ def ways(service: ServiceDep) -> SignInWays:
 
 
 @router.get("/begin", status_code=303, response_class=RedirectResponse)
-def begin(request: Request, service: ServiceDep) -> RedirectResponse:
+def begin(request: Request, service: ServiceDep, back: Back = DESK) -> RedirectResponse:
     """To the OpenID provider."""
     provider = _provider(service)
     service.limits.external.take(address_of(request))
     try:
-        place, cookie = provider.begin()
+        place, cookie = provider.begin(back)
     except ProviderError as error:
         raise ProblemError(503, str(error), retry_after=10) from None
     reply = RedirectResponse(place, 303)
@@ -73,7 +76,7 @@ def come_back(
         outcome = "failed"
     except SignInError:
         outcome = "disabled"
-    reply = RedirectResponse(BACK + outcome, 303)
+    reply = RedirectResponse(f"{provider.back_of(begun) or DESK}#sign-in/{outcome}", 303)
     reply.delete_cookie(BEGUN, path=router.prefix)
     if token:
         _set(request, reply, DONE, token, FETCHED_IN, "strict")
@@ -99,5 +102,5 @@ def _provider(service: Service) -> OpenIdProvider:
 
 
 def _set(request: Request, reply: Response, name: str, value: str, seconds: int, site: Literal["lax", "strict"]) -> None:
-    is_https = request.url.scheme == "https"
+    is_https = request.url.scheme == "https"  # behind a proxy, as it says
     reply.set_cookie(name, value, max_age=seconds, path=router.prefix, httponly=True, samesite=site, secure=is_https)

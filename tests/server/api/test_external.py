@@ -55,6 +55,19 @@ def test_an_account_is_made_at_the_first_time_and_found_again(site: Api, there: 
         assert made["id"] != first["id"] and made["role"] == role  # the address decides only of a new account's role
 
 
+@pytest.mark.parametrize(
+    ("back", "place"), [("/room/a.b-c_d", "/room/a.b-c_d"), ("/admin", "/admin"), ("//evil.example", ""), ("https://evil.example", ""),
+                        ("/room/../../x", ""), ("/room/a%0d%0ax", ""), ("/room/a?x=//y", "")],
+)  # fmt: skip
+def test_one_comes_back_to_the_page_and_nowhere_else(site: Api, there: Provider, back: str, place: str) -> None:
+    begun = site.client.get("/api/sign-in/begin", params={"back": back})
+    if not place:
+        assert is_problem(begun, 422)
+        return
+    query = there.sign_in(begun.headers["location"])
+    assert site.client.get("/api/sign-in/callback", params=query).headers["location"] == f"{place}#sign-in/done"
+
+
 def test_the_token_is_fetched_once_and_only_by_who_came_back(site: Api, there: Provider) -> None:
     assert is_problem(site.client.post("/api/sign-in/token"), 401)
     sign_in(site, there)
