@@ -22,9 +22,7 @@ BEGUN, DONE = "visavis-begun", "visavis-signed-in"
 FETCHED_IN = 60
 """Seconds in which the page fetches the token."""
 DESK = "/admin"
-Back = Annotated[
-    str, Query(pattern=r"^/(admin|room/[A-Za-z0-9_.-]{1,1024})$", description="Path of the page to come back to.")
-]
+Back = Annotated[str, Query(pattern=r"^/(admin|room/[A-Za-z0-9_.-]{1,1024})$", description="Path of the page to come back to.")]
 Outcome = Literal["done", "refused", "failed", "disabled"]
 
 

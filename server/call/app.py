@@ -36,7 +36,7 @@ from server.call.passes import PAGES, Passes, path_of
 from server.call.rooms import Rooms
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
-from server.call.web import ADMIN, API, NOTHING, SETUP, create_app, plain_reply
+from server.call.web import ADMIN, API, DOCS, NOTHING, SETUP, create_app, plain_reply
 from server.service import make_runners, open_service
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ class _Server(uvicorn.Server):
 
     def instant(self, header: bytes) -> bytes | None:
         method, path = header.split(b" ", 1)[0], path_of(header)
-        if path.startswith((API.encode(), SETUP.encode())) or path == ADMIN.encode():
+        if path.startswith((API.encode(), SETUP.encode())) or path in (ADMIN.encode(), DOCS.encode()):
             return None if self._has_api else plain_reply(method, 404, NOTHING)
         if method == b"POST":
             return None if path == b"/rooms" and self._passes.is_host(header) else plain_reply(method, 403, NO_HOST)

@@ -112,7 +112,8 @@ export function roomFacts({ open, people, viewers, pictures, created }: Room, ow
 export function healthLines({ uptime, versions, disk, queue, store, rooms }: Health): { what: string; value: string; trouble: boolean }[] {
   const space = disk === null ? "unknown" : `${gigabytes(disk.free)} of ${gigabytes(disk.total)} free${disk.low ? ": too little, make room" : ""}`;
   const wait = queue.waiting > 0 ? `, the first one waits for ${duration(queue.oldest)}` : "";
-  const there = `${count(rooms.people, "person", "people")}, ${rooms.viewers} watching, ${Math.round(rooms.pictures)} pictures a second`;
+  const isEmpty = rooms.people + rooms.viewers === 0;
+  const there = isEmpty ? "nobody is there" : `${count(rooms.people, "person", "people")}, ${rooms.viewers} watching, ${Math.round(rooms.pictures)} pictures a second`;
   const kept = `${count(store.people, "account", "accounts")}, ${count(store.guests, "guest", "guests")}, ${count(store.avatars, "avatar", "avatars")}`;
   const lines: [string, string, boolean][] = [
     ["Running for", duration(uptime), false],
