@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,12 @@ KNOWN_FOR, KNOWN_KEYS = 600.0, 4096
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """Control characters, and those that turn the text around them."""
+
+
+_PERSON = select(Person.id, Person.role, Person.name, Person.disabled, Person.generation)
+_OF_ID = _PERSON.where(Person.id == bindparam("person"))
+_OF_KEY = _PERSON.join(ApiKey, ApiKey.person_id == Person.id).where(ApiKey.digest == bindparam("digest"))
+"""Made once, as each request asks."""
 
 
 class ConflictError(VisavisError):
@@ -177,18 +183,21 @@ class People:
 
     def identify(self, credential: str) -> Identity:
         """Who a token or API key is of. Raises `InvalidTokenError`."""
-        is_key = credential.startswith(API_KEY_PREFIX)
-        claims = None if is_key else self._tokens.read(credential)
         with self._database.reading() as session:
-            columns = select(Person.id, Person.role, Person.name, Person.disabled, Person.generation)
-            if claims is None:
-                digest = _digest(credential)
-                row = session.execute(columns.join(ApiKey, ApiKey.person_id == Person.id).where(ApiKey.digest == digest)).first()
-            else:
-                row = session.execute(columns.where(Person.id == claims.person)).first()
-        if row is None or row.disabled or (claims is not None and row.generation != claims.generation):
+            return self.identify_in(session, credential)
+
+    def identify_in(self, session: Session, credential: str) -> Identity:
+        """The same in a transaction that reads more."""
+        if credential.startswith(API_KEY_PREFIX):
+            digest = _digest(credential)
+            row = session.execute(_OF_KEY, {"digest": digest}).first()
+            generation = None if row is None else row.generation
+        else:
+            digest, claims = "", self._tokens.read(credential)
+            row, generation = session.execute(_OF_ID, {"person": claims.person}).first(), claims.generation
+        if row is None or row.disabled or row.generation != generation:
             raise InvalidTokenError("this sign-in is not valid any more; sign in again")
-        if is_key:
+        if digest:
             self._remember(digest)
         return Identity(row.id, row.role, row.name)
 

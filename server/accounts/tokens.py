@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import jwt
@@ -22,6 +23,8 @@ DAY = 86400.0
 LEEWAY = 60.0
 """Seconds by which clocks may differ."""
 MAX_TOKEN = 2048
+KNOWN_TOKENS = 1024
+"""Whose signature is remembered, those shown last."""
 LEAST_SECRET = 40
 """Characters."""
 
@@ -45,6 +48,7 @@ class Tokens:
     def __init__(self, secret: str, clock: Callable[[], float] = time.time, *, guest_days: int = GUEST_DAYS) -> None:
         self._secret, self._clock = secret, clock
         self._lifetime = LIFETIME | {"guest": guest_days * DAY}
+        self._verified = lru_cache(KNOWN_TOKENS)(self._verify)  # signatures; each request is looked at twice
 
     def make(self, claims: Claims) -> str:
         """A token that lasts as long as its role's do."""
@@ -65,6 +69,13 @@ class Tokens:
 
     def read(self, token: str) -> Claims:
         """What a token says. Raises `InvalidTokenError`."""
+        claims, expires = self._verified(token)
+        if expires + LEEWAY < self._clock():
+            raise InvalidTokenError("this sign-in has expired; sign in again")
+        return claims
+
+    def _verify(self, token: str) -> tuple[Claims, float]:
+        """What a token says, and when it ends, whether or not that was."""
         try:
             if len(token) > MAX_TOKEN:
                 raise jwt.InvalidTokenError
@@ -72,14 +83,12 @@ class Tokens:
                 token, self._secret, [ALGORITHM], issuer=ISSUER,
                 options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
             )  # fmt: skip
-            if data["exp"] + LEEWAY < self._clock():
-                raise InvalidTokenError("this sign-in has expired; sign in again")
-            person, role, generation = data["sub"], data["role"], data["gen"]
+            person, role, generation, expires = data["sub"], data["role"], data["gen"], float(data["exp"])
             if not (isinstance(person, str) and role in self._lifetime and isinstance(generation, int)):
                 raise jwt.InvalidTokenError
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             raise InvalidTokenError("a token of this server was expected; sign in again") from None
-        return Claims(person, role, generation)
+        return Claims(person, role, generation), expires
 
 
 def keep_secret(folder: Path) -> str:

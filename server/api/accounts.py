@@ -144,8 +144,8 @@ def sign_out(me: Me, service: ServiceDep) -> Response:
 @router.get("/me", response_model=PersonOut)
 def read_me(credential: Credential, service: ServiceDep) -> Response:
     """Who one is."""
-    me = service.people.identify(credential)
     with service.database.reading() as session:
+        me = service.people.identify_in(session, credential)
         return as_json(person_out(_person(session.get(Person, me.person))))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Header, Response, UploadFile
 from pydantic import BaseModel, Field
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -72,7 +72,16 @@ class AvatarChange(BaseModel):
     shared: bool | None = None
 
 
-def _out(avatar: StoredAvatar, identity: Identity, job: str | None = None) -> AvatarOut:
+_SHOWN = (
+    StoredAvatar.id, StoredAvatar.name, StoredAvatar.state, StoredAvatar.quality, StoredAvatar.notes, StoredAvatar.shared,
+    StoredAvatar.owner_id, StoredAvatar.version,
+)  # fmt: skip
+_ALL = select(*_SHOWN).where(StoredAvatar.id > bindparam("after")).order_by(StoredAvatar.id).limit(bindparam("most"))
+_SEEN = _ALL.where(or_(StoredAvatar.owner_id == bindparam("me"), StoredAvatar.shared))
+"""What a list shows, of all avatars and of those that somebody may take; made once, as each request asks."""
+
+
+def _out(avatar: StoredAvatar | Row[Any], identity: Identity, job: str | None = None) -> AvatarOut:
     return AvatarOut(
         id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes, shared=avatar.shared,
         mine=avatar.owner_id == identity.person, version=avatar.version, job=job,
@@ -83,12 +92,10 @@ def _out(avatar: StoredAvatar, identity: Identity, job: str | None = None) -> Av
 @router.get("", response_model=Page[AvatarOut])
 def list_avatars(credential: Credential, service: ServiceDep, after: After = "", limit: Limit = 50) -> Response:
     """One's own avatars and those shared with everybody; all of them for an admin. In the order of their ids."""
-    me = service.people.identify(credential)
     with service.database.reading() as session:
-        query = select(StoredAvatar).where(StoredAvatar.id > after).order_by(StoredAvatar.id).limit(limit + 1)
-        if not me.is_admin:
-            query = query.where(or_(StoredAvatar.owner_id == me.person, StoredAvatar.shared))
-        return as_json(page_of(session.scalars(query), limit, lambda avatar: _out(avatar, me), lambda avatar: avatar.id))
+        me = service.people.identify_in(session, credential)
+        found = session.execute(_ALL if me.is_admin else _SEEN, {"me": me.person, "after": after, "most": limit + 1})
+        return as_json(page_of(found, limit, lambda avatar: _out(avatar, me), lambda avatar: avatar.id))
 
 
 @dataclass(frozen=True)
