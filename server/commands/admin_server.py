@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from models.errors import VisavisError
+from server.commands.admin_store import Store
 from server.console import json_option, report, table
-
-if TYPE_CHECKING:
-    from server.commands.admin import Store
 
 
 @click.command()

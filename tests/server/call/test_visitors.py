@@ -15,7 +15,7 @@ import pytest
 from server.accounts.room_tokens import Grants, RoomTokens
 from server.accounts.tokens import Claims, Tokens, keep_secret
 from server.benchmarks.call_client import BenchPage, RefusedError
-from server.call.protocol import Failure, Hello, Join, Lobby, Moderate, RoomState, decode_from_server, encode
+from server.call.protocol import Failure, Join, Lobby, Moderate, RoomState
 from server.store.database import Database, sqlite_url
 from tests.server.api.serving import bearer
 from tests.server.call.serving import Running, running, until
@@ -166,9 +166,3 @@ async def test_a_call_outlives_its_token_and_a_new_one_is_needed_to_come_again(t
                     assert third.welcome.participant == page.welcome.participant
         await until(lambda: here.server.room.people == 0)
         assert "expired" in (await here.refusal(token, page.welcome.resume)).message
-
-
-def test_a_key_of_a_hello_has_an_end() -> None:
-    assert decode_from_server(encode(Lobby("viewer")))
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.json.decode(encode(Hello("x" * 2049)), type=Hello)
