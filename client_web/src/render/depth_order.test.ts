@@ -32,7 +32,7 @@ describe("the order of drawing", () => {
 
 describe("rigid transforms", () => {
   it("undo each other, and quaternions are rotations", () => {
-    for (const vector of [[0, 0, 0], [0.3, -0.2, 0.9], [3, 0.1, 0], [0, 3.1, 0.2], [0.1, 0, -3.1]] as const) {
+    for (const vector of [[0, 0, 0], [0.3, -0.2, 0.9], [3, 0.1, 0], [0, 3.1, 0.2], [0.1, 0, -3.1]] as [number, number, number][]) {
       const rotation = turn(...vector);
       const [x, y, z, w] = quaternion(rotation);
       const again = rigid([w, x, y, z], [1, 2, 3]);
