@@ -13,6 +13,10 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from tests.parts import pytest_addoption, pytest_ignore_collect
+
+__all__ = ["pytest_addoption", "pytest_ignore_collect"]
+
 if TYPE_CHECKING:
     from enrollment.instant.pipeline import Enrollment
     from enrollment.portrait.portrait import Portrait
