@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, File, Form, Header, Response, UploadFile
 from pydantic import BaseModel, Field
-from sqlalchemy import Row, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -81,7 +81,7 @@ _SEEN = _ALL.where(or_(StoredAvatar.owner_id == bindparam("me"), StoredAvatar.sh
 """What a list shows, of all avatars and of those that somebody may take; made once, as each request asks."""
 
 
-def _out(avatar: StoredAvatar | Row[Any], identity: Identity, job: str | None = None) -> AvatarOut:
+def _out(avatar: StoredAvatar | Any, identity: Identity, job: str | None = None) -> AvatarOut:
     return AvatarOut(
         id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes, shared=avatar.shared,
         mine=avatar.owner_id == identity.person, version=avatar.version, job=job,
