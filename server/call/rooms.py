@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import ProtocolError, StorageError, VisavisError
+from server.accounts.limits import read_limits
 from server.accounts.people import ConflictError
 from server.accounts.tokens import LEEWAY, InvalidTokenError
 from server.api.service import Service
@@ -179,12 +180,17 @@ class Rooms:
         await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
 
     async def create(self, name: str = "", owner: str = "", most: int | None = None) -> KeptRoom:
-        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`. Raises
+        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`; as
+        the admins' limits say when left out. Raises
         `ConflictError` when there are too many, `StorageError` when it cannot be kept."""
         async with self._changing:
+            if most is None and self._service is not None:
+                most = await asyncio.to_thread(_most_rooms, self._service)
             most = self.most if most is None else min(most, self.most)
             if len(self._kept) >= most:
-                raise ConflictError(f"at most {most} rooms are kept here; use one of those, or ask for a higher limit")
+                raise ConflictError(
+                    f"at most {most} rooms are kept here; use one of those, or raise --max-rooms and the desk's limit"
+                )
             made = KeptRoom(RoomKeys.new(), name=name, owner=owner)
             try:
                 await asyncio.to_thread(self._store.add, made)
@@ -310,6 +316,15 @@ class Rooms:
 
 def _keys(room: KeptRoom) -> list[tuple[Role, str]]:
     return [("host", room.keys.host), ("person", room.keys.person), ("viewer", room.keys.viewer)]
+
+
+def _most_rooms(service: Service) -> int | None:
+    """What admins allow in all; `None` where that cannot be looked up."""
+    try:
+        with service.database.reading() as session:
+            return read_limits(session).rooms
+    except SQLAlchemyError:
+        return None
 
 
 def _digest(key: str) -> bytes:
