@@ -32,7 +32,8 @@ ADMINS = {
 """For admins."""
 OWNED = {
     "GET /api/avatars/{avatar_id}", "PATCH /api/avatars/{avatar_id}", "DELETE /api/avatars/{avatar_id}",
-    "GET /api/avatars/{avatar_id}/file", "GET /api/avatars/{avatar_id}/preview", "GET /api/avatars/{avatar_id}/web", "GET /api/jobs/{job_id}",
+    "GET /api/avatars/{avatar_id}/file", "GET /api/avatars/{avatar_id}/preview", "GET /api/avatars/{avatar_id}/web",
+    "GET /api/jobs/{job_id}",
     "POST /api/jobs/{job_id}/cancel", "GET /api/jobs/{job_id}/events", "GET /api/rooms/{room_id}", "DELETE /api/rooms/{room_id}",
     "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/tokens",
 }  # fmt: skip
