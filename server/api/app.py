@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from server.api import accounts, avatars, jobs, people, problems
 from server.api.limits import BodyLimit
 from server.api.service import Service
+from server.operations.requests import CountRequests
 
 
 def create_api(service: Service) -> FastAPI:
@@ -20,4 +21,5 @@ def create_api(service: Service) -> FastAPI:
     for part in (accounts, people, avatars, jobs):
         app.include_router(part.router)
     app.add_middleware(BodyLimit, identify=service.people.identify)
+    app.add_middleware(CountRequests)
     return app

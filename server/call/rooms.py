@@ -18,7 +18,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
 from server.call.links import Links
 from server.call.protocol import Failure, Hello, Role, decode, encode
-from server.call.room import Room
+from server.call.room import RESTARTS, Room
 from server.call.rules import RoomKeys, RoomSettings, as_sentence
 from server.call.stored_avatars import StoredAvatars
 from server.call.wire import Wire, say_and_close
@@ -55,6 +55,8 @@ class Rooms:
         self._timer: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._retry_after: float | None = None
+        self._ended_restarts = 0
         self._creating = asyncio.Lock()
         self.failure = ""
         """One sentence once the first room can never work."""
@@ -81,6 +83,32 @@ class Rooms:
     def open(self) -> list[Room]:
         """The rooms that have a render process now."""
         return list(self._open.values())
+
+    @property
+    def count(self) -> int:
+        """Rooms that are kept."""
+        return len(self._keys)
+
+    @property
+    def restarts(self) -> int:
+        """Render processes that were started in place of one that ended."""
+        return self._ended_restarts + sum(max(0, room.worker.starts - 1) for room in self._open.values())
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether somebody has a connection for media."""
+        return any(room.is_calling for room in self._open.values())
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which newcomers should ask again, once the server is being stopped."""
+        return self._retry_after
+
+    def drain(self, seconds: float) -> None:
+        """Let nobody new in, and tell those who are here. seconds: until the server ends."""
+        self._retry_after = seconds + RETRY_AFTER
+        for room in self._open.values():
+            room.drain(self._retry_after)
 
     def role_of(self, key: str) -> Role | None:
         """What a key allows in whichever room it is of."""
@@ -148,6 +176,10 @@ class Rooms:
             sentence = "There is no room at this address; ask for a new link."
             await say_and_close(wire, encode(Failure("not_found", sentence)))
             return
+        if self._retry_after is not None and found[0] not in self._open:
+            failure = Failure("restarting", RESTARTS, final=False, retry_after=self._retry_after)
+            await say_and_close(wire, encode(failure))
+            return
         try:
             room = await self._room(found[0])
         except VisavisError as error:
@@ -188,7 +220,9 @@ class Rooms:
             self._end(keys)
 
     def _end(self, keys: RoomKeys) -> None:
-        task = asyncio.create_task(self._open.pop(keys).close())
+        room = self._open.pop(keys)
+        self._ended_restarts += max(0, room.worker.starts - 1)
+        task = asyncio.create_task(room.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 

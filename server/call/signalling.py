@@ -122,9 +122,9 @@ class RoomSignalling:
         if sum(s.member is None and s.role == role for s in self._sockets.values()) >= self._rules.max_lobby:
             return self._turn_away(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
         self._sockets[socket] = state
-        rules = self._rules
+        rules, servers = self._rules, [] if self._locked and role != "host" else self._rules.ice_servers()
         avatars = rules.avatars(person) if role != "viewer" else []
-        lobby = Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat, person != "", rules.enrolls and role != "viewer")
+        lobby = Lobby(role, avatars, servers, rules.heartbeat, person != "", rules.enrolls and role != "viewer")
         return [Send(socket, lobby)]
 
     def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
@@ -292,7 +292,7 @@ class RoomSignalling:
         welcome = Welcome(
             member.token, member.role, member.number if member.is_person else -1, member.order,
             room_link(rules.base_url, keys.person) if invites else "", room_link(rules.base_url, keys.viewer) if invites else "",
-            list(rules.ice_servers), rules.heartbeat, kept,
+            rules.ice_servers(), rules.heartbeat, kept,
         )  # fmt: skip
         return [Send(socket, welcome), *(self._tell() or [Send(socket, self._told)])]
 
