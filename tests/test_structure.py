@@ -131,7 +131,6 @@ COVERED_BY: dict[str, str] = {
     "tests/server/evaluation/test_prior.py": "server.evaluation.outlines",
     "tests/server/api/test_avatars.py": "server.api.service",
     "tests/server/api/test_people.py": "server.api.erasing",
-    "tests/server/commands/test_admin.py": "server.store.backup",
     "tests/server/operations/test_draining.py": "server.operations.operations",
     "tests/server/store/test_database.py": "server.store.tables",
     "tests/server/test_service.py": "server.call.stored_avatars",
