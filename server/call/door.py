@@ -53,6 +53,10 @@ GREETINGS_PER_SECOND, GREETINGS_AT_ONCE, GREETING = 800.0, 100.0, 0.00025
 SOCKET = b"/ws"
 _REQUEST = re.compile(rb"((GET|HEAD) [!-~]+|POST /rooms|(POST|PUT|PATCH|DELETE) /api/[!-~]*) HTTP/1\.[01]\r\n")
 _REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 57\r\n\r\nThe server is asked for more than it can; try again soon."
+)
 SHORT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 RESERVED = 256
 """Open files kept for media, pages and the render process."""
@@ -298,7 +302,10 @@ class Door:
             await asyncio.sleep(0.5)
             now = self._loop.time()
             for guest in [guest for guest in self._guests if guest.deadline < now]:
-                self._end(guest)
+                if guest in self._asking and guest.socket is None:
+                    self._reply(guest, _BUSY)
+                else:
+                    self._end(guest)
 
     def _end(self, guest: Guest | None) -> None:
         if guest is not None:
