@@ -40,9 +40,14 @@ EVERYTHING = 3  # ETH_P_ALL
 def build(folder: Path) -> None:
     """A network with a default route that leads to the watcher, whose neighbour is known, and a name server there."""
     commands = [
-        "link set lo up", f"link add {NEAR} type veth peer name {FAR}", f"link set {NEAR} addrgenmode none",
-        f"link set {NEAR} up", f"link set {FAR} up", f"addr add 192.0.2.10/24 dev {NEAR}", f"-6 addr add 2001:db8::10/64 dev {NEAR} nodad",
-    ]  # fmt: skip
+        "link set lo up",
+        f"link add {NEAR} type veth peer name {FAR}",
+        f"link set {NEAR} addrgenmode none",
+        f"link set {NEAR} up",
+        f"link set {FAR} up",
+        f"addr add 192.0.2.10/24 dev {NEAR}",
+        f"-6 addr add 2001:db8::10/64 dev {NEAR} nodad",
+    ]
     for router, family in zip(ROUTER, ("", "-6 "), strict=True):
         commands += [f"neigh add {router} lladdr {MAC} dev {NEAR} nud permanent", f"{family}route add default via {router}"]
     for command in commands:

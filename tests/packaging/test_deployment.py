@@ -1,4 +1,4 @@
-"""What docs/deployment.md tells an operator to use: images, compose file, unit, proxy; by their own tools where these are installed."""
+"""What docs/deployment.md tells an operator to use: images, compose file, unit, proxy; by their own tools where there are any."""
 
 from __future__ import annotations
 
