@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -39,7 +40,11 @@ OTHER_VARIABLES = frozenset(
     {ICE_USERNAME, ICE_CREDENTIAL, SECRETS_FOLDER, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"}
 )
 """Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
-SECRETS = frozenset({"ice_servers", "turn_secret", "factory_options", "database", "storage", "storage_key"})
+SECRETS = frozenset(
+    {
+        "ice_servers", "turn_secret", "factory_options", "database", "storage", "storage_key", "oidc_client_secret", "oidc_admin",
+    }
+)  # fmt: skip
 """Settings whose values no message repeats."""
 WEB_DIR = page_folder()
 
@@ -88,6 +93,24 @@ def _listener(value: str) -> str:
         host, _, port = value.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise ValueError(f"an address and a port such as 127.0.0.1:9464 were expected, {value!r} came")
+    return value
+
+
+def _issuer(value: str) -> str:
+    from server.accounts.oidc import is_safe_address
+
+    parts = urlsplit(value)
+    if value and (not is_safe_address(value) or parts.query or parts.fragment or "@" in parts.netloc):
+        raise ValueError("an issuer such as https://login.example.org/realm was expected, something else came")
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            raise ValueError(f"an IP address or network was expected, {text!r} came") from None
     return value
 
 
@@ -167,6 +190,21 @@ class ServerConfig(BaseSettings):
     storage_key: str = Field(
         "", repr=False, description="32 bytes in base64: encrypts people's avatars at rest; better in a file."
     )
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] = Field(
+        "", description="URL of an OpenID provider where people sign in, such as https://login.example.org/realm."
+    )
+    oidc_client_id: str = Field("", description="Name of this server at the OpenID provider.")
+    oidc_client_secret: str = Field("", repr=False, description="Its secret there; better in a file.")
+    oidc_admin: str = Field(
+        "", repr=False, description="E-mail address, verified by the OpenID provider, whose first sign-in makes an admin."
+    )
+    no_passwords: bool = Field(False, description="Nobody signs in with a password, only at the OpenID provider.")
+    guest_days: int = Field(
+        30, ge=1, le=3650, description="Days without use after which guests and their avatars are erased, and their tokens end."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)] = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-For tells where a request comes from."
+    )
     enrollments: int = Field(
         1, ge=0, le=16, description="Processes that make avatars in the background; 0 for none on this machine."
     )
@@ -212,6 +250,10 @@ class ServerConfig(BaseSettings):
             raise ValueError("a certificate and its key were expected together, one of them came alone")
         if bool(self.turn_urls) != bool(self.turn_secret):
             raise ValueError("turn_urls and turn_secret were expected together, one of them came alone")
+        if bool(self.oidc_issuer) != bool(self.oidc_client_id):
+            raise ValueError("oidc_issuer and oidc_client_id were expected together, one of them came alone")
+        if self.no_passwords and not self.oidc_issuer:
+            raise ValueError("no_passwords was expected with oidc_issuer, else nobody could sign in")
         return self
 
     @property
@@ -237,6 +279,11 @@ class ServerConfig(BaseSettings):
     def with_values(self, **values: Any) -> ServerConfig:
         """The same with other values, checked as at first."""
         return ServerConfig(**{name: getattr(self, name) for name in ServerConfig.model_fields} | values)
+
+
+def state_folder() -> Path:
+    """Where a user's programs keep what must outlive them (XDG's state home on Linux); not absolute for one without a home."""
+    return Path(platformdirs.user_state_dir("visavis", appauthor=False))
 
 
 def load(options: dict[str, Any], file: Path | None = None) -> ServerConfig:

@@ -177,11 +177,6 @@ class RoomPeer:
         return {mid: voice for mid, voice in zip(self._line_mids, voices, strict=False) if voice is not None}
 
     @property
-    def watches(self) -> bool:
-        """Whether it is a viewer's."""
-        return self._participant < 0
-
-    @property
     def target_bitrate(self) -> int:
         """Bits a second that its encoder aims at."""
         return 0 if self._encoder is None else self._encoder.rate

@@ -72,7 +72,7 @@ class Operations:
     def _counts(self) -> Counts:
         rooms, runners = self._rooms, self._runners
         return Counts(
-            rooms=rooms.count,
+            rooms=len(rooms.kept),
             open_rooms=len(rooms.open),
             people=sum(room.people for room in rooms.open),
             viewers=sum(room.viewers for room in rooms.open),

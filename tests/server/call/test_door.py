@@ -180,8 +180,8 @@ async def test_who_waits_too_long_for_a_turn_is_told_when_to_ask_again(monkeypat
         assert await served.readuntil(b"\r\n\r\n") == b"GET /a HTTP/1.1\r\n\r\n"
         late = await (await knock(port, b"GET /b HTTP/1.1\r\n\r\n")).read()
         head, _, body = late.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 503 ") and b"\r\nretry-after: 5\r\n" in head
-        assert f"content-length: {len(body)}".encode() in head and body.count(b".") == 1
+        assert head.startswith(b"HTTP/1.1 503 ") and b"\r\nretry-after: " in head
+        assert f"content-length: {len(body)}".encode() in head and b'"detail"' in body
 
 
 async def test_a_socket_that_is_silent_or_no_socket_comes_no_further_than_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
