@@ -122,6 +122,7 @@ COVERED_BY: dict[str, str] = {
         "server.commands.doctor_call"
     ),
     "tests/server/call/test_aiortc_fixes.py": "server.call.ice",
+    "tests/server/call/test_config.py": "server.call.ice_settings",
     "tests/server/call/test_app.py": "server.call.addresses server.call.web",
     "tests/server/call/test_avatar_kept.py": "server.call.avatars",
     "tests/server/call/test_call.py": "server.call.room server.call.rooms server.call.wire",
@@ -134,7 +135,8 @@ COVERED_BY: dict[str, str] = {
     "tests/server/evaluation/test_prior.py": "server.evaluation.outlines",
     "tests/server/api/test_avatars.py": "server.api.service",
     "tests/server/api/test_people.py": "server.api.erasing",
-    "tests/server/commands/test_admin.py": "server.store.backup server.commands.admin_store",
+    "tests/server/operations/test_draining.py": "server.operations.operations",
+    "tests/server/commands/test_admin.py": "server.commands.admin_store",
     "tests/server/store/test_database.py": "server.store.tables",
     "tests/server/test_service.py": "server.call.stored_avatars",
     "tests/server/test_cli.py": (

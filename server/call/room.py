@@ -21,7 +21,7 @@ from realtime.room.worker import RoomWorker
 from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
-from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
+from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomRules, RoomSettings, Visitor
 from server.call.signalling import RoomSignalling
 from server.call.stored_avatars import StoredAvatars
@@ -38,6 +38,7 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that all peers together have to close."""
 MESSAGE_EVERY = 0.02
 """Seconds between two messages that are read from one socket; a page has three to say."""
+RESTARTS = "The server restarts; this page comes back by itself."
 
 
 class Room:
@@ -69,7 +70,7 @@ class Room:
                 heartbeat=settings.heartbeat,
                 dead_after=settings.dead_after,
                 media_timeout=settings.media_timeout,
-                ice_servers=settings.ice_servers,
+                ice_servers=settings.ice_now,
             )
         )
         setup = RoomSetup(settings.factory, settings.factory_options, settings.width, settings.height)
@@ -88,6 +89,7 @@ class Room:
         self._timers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._restarting: Failure | None = None
         self.used = time.monotonic()
         """When somebody was last here."""
 
@@ -100,6 +102,22 @@ class Room:
     def is_empty(self) -> bool:
         """Whether nobody is here, nor in the lobby."""
         return not self._outboxes and not self._peers
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether somebody has a connection for media."""
+        return bool(self._peers)
+
+    @property
+    def target_bitrate(self) -> int:
+        """Bits a second of all encoders together."""
+        return sum(peer.target_bitrate for peer in self._peers.values())
+
+    def drain(self, retry_after: float) -> None:
+        """Let nobody new in, and tell those who are here. retry_after: seconds after which newcomers ask again."""
+        self._restarting = Failure("restarting", RESTARTS, final=False, retry_after=retry_after)
+        for socket in list(self._outboxes):
+            self._post(socket, encode(self._restarting))
 
     async def start(self, on_failure: Callable[[], None] = lambda: None) -> None:
         """Start the render process; `on_failure` is called when it says it can never work (see `worker.failure`)."""
@@ -125,6 +143,8 @@ class Room:
             sentence = "Pictures cannot be made any more; whoever runs the server finds the reason in its log."
             for socket in list(self._outboxes):
                 self._post(socket, encode(Failure("internal", sentence)))
+        elif self._restarting is None:
+            self.drain(0.0)
         self._do(self._signalling.close())
         stopping = asyncio.create_task(self.worker.stop())
         if self._tasks:
@@ -157,7 +177,11 @@ class Room:
     async def _read(self, wire: Wire, number: int) -> None:
         while (text := await wire.receive()) is not None:
             try:
-                self._do(self._signalling.received(number, decode(text), time.monotonic()))
+                message = decode(text)
+                if self._restarting is not None and isinstance(message, Join):
+                    self._post(number, encode(self._restarting))
+                else:
+                    self._do(self._signalling.received(number, message, time.monotonic()))
             except ProtocolError as error:
                 self._do(self._signalling.malformed(number, str(error)))
             await asyncio.sleep(MESSAGE_EVERY)  # meanwhile the socket is not read, so a flood stays with its sender
@@ -255,12 +279,14 @@ class Room:
                 case HangUp(socket):
                     close_outbox(self._outboxes.pop(socket, None))
                 case StartMedia(media):
+                    log.info("a page connects", extra=self._numbers_now())
                     self._peers[media] = self._new_peer(action)
                     self._spawn(self._open(action, self._peers[media]))
                 case StopMedia(media):
                     self._lines_told.pop(media, None)
                     if (peer := self._peers.pop(media, None)) is not None:
                         self._spawn(peer.close())
+                        log.info("a page's connection ends", extra=self._numbers_now())
                 case GiveSeat(participant, avatar, order):
                     self._seat(participant, avatar, order)
                 case FreeSeat(participant):
@@ -273,6 +299,10 @@ class Room:
                     self._media.sound.mute(participant, muted)
                 case Revoke(token, until):
                     self._revoke(token, until)
+
+    def _numbers_now(self) -> dict[str, dict[str, int]]:
+        """For the log."""
+        return {"fields": {"people": self.people, "viewers": self.viewers}}
 
     def _seat(self, participant: int, avatar: str, order: int) -> None:
         entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))

@@ -24,7 +24,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.protocol import Failure, Hello, Role, decode, encode
-from server.call.room import Room
+from server.call.room import RESTARTS, Room
 from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence
 from server.call.stored_avatars import StoredAvatars
 from server.call.visitors import GONE, visitor_of
@@ -71,6 +71,8 @@ class Rooms:
         self._tasks: set[asyncio.Task[None]] = set()
         self._removed: dict[str, float] = {}  # room token -> when it ends
         self._closed = False
+        self._retry_after: float | None = None
+        self._ended_restarts = 0
         self._changing = asyncio.Lock()
         self.failure = ""
         """One sentence once the first room can never work."""
@@ -97,6 +99,27 @@ class Rooms:
     def open(self) -> list[Room]:
         """The rooms that have a render process now."""
         return list(self._open.values())
+
+    @property
+    def restarts(self) -> int:
+        """Render processes that were started in place of one that ended."""
+        return self._ended_restarts + sum(max(0, room.worker.starts - 1) for room in self._open.values())
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether somebody has a connection for media."""
+        return any(room.is_calling for room in self._open.values())
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which newcomers should ask again, once the server is being stopped."""
+        return self._retry_after
+
+    def drain(self, seconds: float) -> None:
+        """Let nobody new in, and tell those who are here. seconds: until the server ends."""
+        self._retry_after = seconds + RETRY_AFTER
+        for room in self._open.values():
+            room.drain(self._retry_after)
 
     @property
     def kept(self) -> list[KeptRoom]:
@@ -242,6 +265,10 @@ class Rooms:
         if not visitor.subscribes:
             await say_and_close(wire, encode(Failure("not_allowed", "This token only sends; ask for one that may also watch.")))
             return
+        if self._retry_after is not None and kept.id not in self._open:
+            failure = Failure("restarting", RESTARTS, final=False, retry_after=self._retry_after)
+            await say_and_close(wire, encode(failure))
+            return
         try:
             room = await self._room(kept)
         except VisavisError as error:
@@ -301,7 +328,9 @@ class Rooms:
             self._end(kept.id)
 
     def _end(self, room: str) -> None:
-        self._spawn(self._open.pop(room).close())
+        ended = self._open.pop(room)
+        self._ended_restarts += max(0, ended.worker.starts - 1)
+        self._spawn(ended.close())
 
     async def _watch(self) -> None:
         while True:
