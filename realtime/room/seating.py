@@ -126,8 +126,14 @@ def around_table(people: list[Seat], yaw: float, pitch: float, distance: float, 
 
 def around_person(seat: Seat, yaw: float, pitch: float, distance: float, width: int, height: int) -> Arrangement:
     """One person alone, from a camera around the head."""
-    camera = Camera.orbit(yaw, pitch, distance, width=width, height=height, fov_y=FOV_Y, target=TARGET)
-    return Arrangement(camera, np.linalg.inv(seat.matrix)[None], np.array([[0.5 - ALONE / 2, 0.5 - ALONE / 2, ALONE, ALONE]]))
+    away = distance * max(1.0, HEAD_WIDTH / HEAD_HEIGHT * height / width)  # in a narrow picture, further away
+    camera = Camera.orbit(yaw, pitch, away, width=width, height=height, fov_y=FOV_Y, target=TARGET)
+    return Arrangement(camera, np.linalg.inv(seat.matrix)[None], alone()[None])
+
+
+def alone() -> Array64:
+    """(4,) the cell of one alone."""
+    return np.array([0.5 - ALONE / 2, 0.5 - ALONE / 2, ALONE, ALONE])
 
 
 def grid(count: int, width: int, height: int) -> tuple[int, int]:
@@ -150,7 +156,7 @@ def _cells(order: list[int], width: int, height: int) -> Array64:
     """Avatar `order[n]` comes into the n-th cell, row by row; each row is centred."""
     count = len(order)
     if count == 1:
-        return np.array([[0.5 - ALONE / 2, 0.5 - ALONE / 2, ALONE, ALONE]])
+        return alone()[None]
     rows, columns = grid(count, width, height)
     cells = np.zeros((count, 4))
     for place, index in enumerate(order):

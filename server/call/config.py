@@ -29,7 +29,7 @@ from pydantic_settings.exceptions import SettingsError
 from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
 from server.call.page_folder import page_folder
-from server.call.protocol import IceServer
+from server.call.protocol import CONNECT_LIMIT, IceServer
 
 PREFIX = "VISAVIS_"
 ICE_USERNAME, ICE_CREDENTIAL = f"{PREFIX}ICE_USERNAME", f"{PREFIX}ICE_CREDENTIAL"
@@ -185,7 +185,9 @@ class ServerConfig(BaseSettings):
     dead_after: float = Field(
         3.0, gt=0, allow_inf_nan=False, description="Seconds without a sign of life after which a page is gone."
     )
-    media_timeout: float = Field(15.0, gt=0, allow_inf_nan=False, description="Seconds from joining to the first sign of life.")
+    media_timeout: float = Field(
+        CONNECT_LIMIT, gt=0, allow_inf_nan=False, description="Seconds from joining to the first sign of life."
+    )
     ice_servers: Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(_ice_servers)] = Field(
         (), repr=False, description="STUN and TURN servers: URLs, or @FILE with a JSON list of RTCIceServer objects. User and "
         f"credential of a turn: URL come from {ICE_USERNAME} and {ICE_CREDENTIAL}.",

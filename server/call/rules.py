@@ -9,7 +9,7 @@ from typing import Any
 
 from realtime.encoder import DEFAULT_BITRATE
 from server.call.fairness import Pace
-from server.call.protocol import AvatarInfo, IceServer, Role
+from server.call.protocol import CONNECT_LIMIT, AvatarInfo, IceServer, Role
 
 OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
 """Of one member."""
@@ -60,7 +60,7 @@ class RoomSettings:
     least_rate: float = 15.0
     heartbeat: float = 1.0
     dead_after: float = 3.0
-    media_timeout: float = 15.0
+    media_timeout: float = CONNECT_LIMIT
     ice_servers: tuple[IceServer, ...] = ()
     factory: str = "realtime.room.pipeline:LiveRoomPipeline"
     factory_options: dict[str, Any] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class RoomRules:
     max_lobby: int = 64
     heartbeat: float = 1.0
     dead_after: float = 3.0
-    media_timeout: float = 15.0
+    media_timeout: float = CONNECT_LIMIT
     ice_servers: tuple[IceServer, ...] = ()
 
     def viewers_pace(self) -> Pace:

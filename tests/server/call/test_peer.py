@@ -13,13 +13,13 @@ from realtime.room.layout import MAX_DISTANCE, ViewRequest
 from server.call import peer as peers
 from server.call.actions import StartMedia
 from server.call.peer import PeerEvents, RoomPeer
-from server.call.protocol import Join, Label, Recalibrate, ViewerCamera, encode
+from server.call.protocol import Join, Label, Labels, Recalibrate, ViewerCamera, encode
 
 
 def peer(participant: int) -> tuple[Any, Mock]:
     """One whose picture and data channel are open, and what it shares with the others."""
     room = Mock()
-    room.labels.side_effect = lambda request: [Label(1, 0.0, 0.0, 1.0, 1.0)]
+    room.labels.side_effect = lambda request: Labels([Label(1, 0.0, 0.0, 1.0, 1.0)])
     made: Any = RoomPeer(StartMedia(1, 2, participant, ""), room, PeerEvents(Mock(), Mock(), Mock()))
     made._view, made._channel = Mock(), Mock(readyState="open", bufferedAmount=0)
     return made, room
