@@ -39,6 +39,8 @@ RUNGS = (0.375, 0.5, 0.75, 1.0)
 """Parts of the full width and height."""
 ENOUGH = 0.9
 """Part of the pixels of the screen, to a side, that a picture has at least where its full size allows it."""
+TABLE_PITCH = 0.4
+"""Radians: what a table is first looked at from."""
 BLOCK = 16
 """Pixels; codecs cut pictures into such squares."""
 LARGER = 1.02
@@ -104,7 +106,7 @@ def fitted(frame: Frame, people: int, *, around: bool, width: int, height: int) 
 
 def _pixels_per_metre(people: int, width: int, height: int, *, around: bool) -> float:
     if around:
-        return float(min(width, height))  # of a round table: only comparing matters
+        return height / seating.whole_table(people, TABLE_PITCH, width, height)  # only comparing matters
     if people <= 1:
         return seating.pixels_per_metre(_ALONE, width, height)
     rows, columns = seating.grid(people, width, height)

@@ -117,11 +117,18 @@ def for_spectators(people: list[Seat], cells: Array64, width: int, height: int) 
 def around_table(people: list[Seat], yaw: float, pitch: float, distance: float, width: int, height: int) -> Arrangement:
     """The room as it is, from a camera around its middle. distance: metres from a lone avatar; with more people the camera
     stands as many times further away as the table takes to be in the picture."""
-    whole = (radius(len(people)) + SHOULDER) / math.tan(0.5 * FOV_Y) / min(1.0, width / height)
-    away = distance * (whole / DISTANCE if len(people) > 1 else 1.0)
+    away = distance * (whole_table(len(people), pitch, width, height) / DISTANCE if len(people) > 1 else 1.0)
     camera = Camera.orbit(yaw, pitch, away, width=width, height=height, fov_y=FOV_Y, target=TARGET)
     cells = np.array([_cell_around(camera, seat) for seat in people]).reshape(-1, 4)
     return Arrangement(camera, np.tile(np.eye(4), (len(people), 1, 1)), cells)
+
+
+def whole_table(count: int, pitch: float, width: int, height: int) -> float:
+    """Metres from the middle from which a picture of that size holds everybody at the table, whatever the yaw."""
+    half, reach = math.tan(0.5 * FOV_Y), radius(count)
+    across = (reach + SHOULDER) / half * height / width
+    down = (reach * abs(math.sin(pitch)) + SHOULDER) / half + reach * math.cos(pitch)  # of who sits nearest
+    return max(across, down)
 
 
 def around_person(seat: Seat, yaw: float, pitch: float, distance: float, width: int, height: int) -> Arrangement:

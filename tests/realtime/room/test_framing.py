@@ -19,7 +19,7 @@ DESKTOP, PHONE, CARD = (1280, 640), (360, 560), (300, 300)
         (DESKTOP, 1, False, (1, 1), 512),
         (DESKTOP, 2, False, (16, 9), 672),
         (DESKTOP, 3, False, (16, 9), 672),
-        (DESKTOP, 3, True, (1, 1), 512),
+        (DESKTOP, 3, True, (4, 3), 576),
         (PHONE, 1, False, (3, 4), 384),
         (PHONE, 2, False, (9, 16), 384),
         (CARD, 1, False, (1, 1), 384),
