@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -133,6 +133,8 @@ async def chromium(camera: Path | None = None) -> AsyncIterator[Any]:
 
 async def take(folder: Path, addresses: dict[str, str], portraits: dict[str, Pixels]) -> bytes:
     """A screenshot of the first person's page, PNG."""
+    from playwright.async_api import TimeoutError as TooLateError
+
     first, *others = portraits
     camera = film(portraits[first], folder / "webcam.mjpeg")
     async with guests(folder, addresses, {name: portraits[name] for name in others}), chromium(camera) as browser:
@@ -147,7 +149,9 @@ async def take(folder: Path, addresses: dict[str, str], portraits: dict[str, Pix
         await page.wait_for_function(PLAYING, timeout=60_000)
         await page.keyboard.press("s")
         await page.keyboard.press("s")  # without statistics
-        await page.wait_for_timeout(12_000)  # until everybody's neutral face is taken and the codec has caught up
+        await page.wait_for_timeout(8_000)  # until everybody's neutral face is taken and the codec has caught up
+        with suppress(TooLateError):  # of a machine that is busy with something else, too
+            await page.wait_for_selector("[data-quality=good], [data-quality=excellent]", timeout=30_000)
         return bytes(await page.screenshot())
 
 
