@@ -1,6 +1,6 @@
 """The size and shape of a page's picture, and what is behind the people in it.
 
-A page says how much room its screen has (`Frame`), and gets one of few shapes in one of few sizes: that in which the people are
+A page says how much room its screen has (`Framing`), and gets one of few shapes in one of few sizes: that in which the people are
 largest on the screen, and no more pixels than it can show. Few, so that pages share pictures and encoders. No picture has more
 pixels than the configured one.
 
@@ -48,7 +48,7 @@ LARGER = 1.02
 
 
 @dataclass(frozen=True)
-class Frame:
+class Framing:
     """width, height: pixels, of the page's room for the picture, or of a picture (without its mask); 0: the configured size.
     background: place in `NAMES`. mask: whether the picture has a mask."""
 
@@ -62,11 +62,11 @@ class Frame:
         """What is behind the people, sRGB."""
         return BACKGROUNDS[NAMES[self.background]]
 
-    def within_limits(self) -> Frame:
+    def within_limits(self) -> Framing:
         """The nearest that can be drawn."""
         width, height = (min(max(side, 0), MAX_ROOM) for side in (self.width, self.height))
         room = (width, height) if width and height else (0, 0)
-        return Frame(*room, min(max(self.background, 0), len(NAMES) - 1), self.mask)
+        return Framing(*room, min(max(self.background, 0), len(NAMES) - 1), self.mask)
 
     @property
     def total_height(self) -> int:
@@ -74,7 +74,7 @@ class Frame:
         return self.height + self.height // 2 if self.mask else self.height
 
 
-ANY = Frame()
+ANY = Framing()
 """For a page that does not say how it shows its picture."""
 
 
@@ -87,11 +87,11 @@ def size_of(shape: tuple[int, int], rung: float, pixels: float, *, mask: bool = 
     return BLOCK * across, BLOCK * (down - (1 - down % 2 if mask else 0))
 
 
-def fitted(frame: Frame, people: int, *, around: bool, width: int, height: int) -> Frame:
+def fitted(frame: Framing, people: int, *, around: bool, width: int, height: int) -> Framing:
     """The frame of a picture for a page with so much room. people: how many are in it. around: from around the table. width,
     height: as configured."""
     if frame.width == 0 and not frame.mask:
-        return Frame(width, height, frame.background)
+        return Framing(width, height, frame.background)
     room = (frame.width or width, frame.height or height)
     best, zoomed, largest = SHAPES[0], 1.0, 0.0
     for shape in SHAPES:
@@ -101,7 +101,7 @@ def fitted(frame: Frame, people: int, *, around: bool, width: int, height: int) 
         if size > LARGER * largest:
             best, zoomed, largest = shape, zoom, size
     rung = next((r for r in RUNGS if r >= ENOUGH * zoomed), 1.0)
-    return Frame(*size_of(best, rung, width * height, mask=frame.mask), frame.background, frame.mask)
+    return Framing(*size_of(best, rung, width * height, mask=frame.mask), frame.background, frame.mask)
 
 
 def _pixels_per_metre(people: int, width: int, height: int, *, around: bool) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from models.types import Array64
 from realtime.rest import smoothstep
 from realtime.room import framing, seating
-from realtime.room.framing import ANY, Frame
+from realtime.room.framing import ANY, Framing
 from realtime.room.seating import Arrangement, Seat
 
 MOVE = 0.8
@@ -37,7 +37,7 @@ class ViewRequest:
     yaw: float = 0.0
     pitch: float = 0.0
     distance: float = 0.9
-    frame: Frame = ANY
+    frame: Framing = ANY
 
     def within_limits(self) -> ViewRequest:
         """The nearest request that can be drawn: yaw in [-pi, pi], neither above the crown nor inside a head. Finite input."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import VisavisError
-from realtime.room.framing import Frame
+from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.shared import PictureSlot, reserve
 
@@ -90,7 +90,7 @@ class RequestTable:
 
 def _request(row: NDArray[np.float64]) -> ViewRequest:
     owner, orbit, focus, yaw, pitch, distance, width, height, background, mask = map(float, row[1:])
-    frame = Frame(int(width), int(height), int(background), mask > 0)
+    frame = Framing(int(width), int(height), int(background), mask > 0)
     return ViewRequest(int(owner), orbit > 0, int(focus), yaw, pitch, distance, frame).within_limits()
 
 

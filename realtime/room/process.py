@@ -28,7 +28,7 @@ from realtime.quality import QualityControl
 from realtime.rest import REST, STEP, Resting
 from realtime.room import messages, seating
 from realtime.room.attention import Attention
-from realtime.room.framing import ANY, Frame, add_mask
+from realtime.room.framing import ANY, Framing, add_mask
 from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import Flags, RoomMemory
@@ -151,7 +151,7 @@ class _RoomLoop:
         self._closing = False
         self._last_beat = 0.0
         self._canvas = np.zeros(setup.height * setup.width * 4, np.uint8)
-        self._frames: dict[int, Frame] = {}  # of the picture that each participant sees from the own seat
+        self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
 
     def run(self) -> None:
         """Work until told to stop. Raises `HungError`."""

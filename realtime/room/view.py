@@ -12,7 +12,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from realtime.room.framing import Frame
+from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.shared import PictureSlot, Snapshot
 from realtime.shared_encoding import EncoderGroups, PictureStream
@@ -118,5 +118,5 @@ class OpenView:
             picture, self._next = self._next, None
         if self._open and picture is not None:
             self.times.add("picture", 0.0)
-            size = Frame(picture.planes.shape[1], len(picture.planes), self.request.frame.background, self.request.frame.mask)
+            size = Framing(picture.planes.shape[1], len(picture.planes), self.request.frame.background, self.request.frame.mask)
             self._deliver(picture.frame(PictureStream(self._groups, replace(self.request.rounded(), frame=size))))

@@ -32,7 +32,7 @@ from aiortc.sdp import SessionDescription
 from models.errors import ProtocolError
 from realtime.encoder import LiveH264Encoder, LiveVp8Encoder
 from realtime.receiving import make_prompt
-from realtime.room.framing import NAMES, Frame
+from realtime.room.framing import NAMES, Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.sound import RoomSound, SoundLine
 from realtime.room.view import OpenView
@@ -339,5 +339,5 @@ class RoomPeer:
             log.error("a media task ended with an error", exc_info=error)
 
 
-def _frame(place: Place) -> Frame:
-    return Frame(place.width, place.height, NAMES.index(place.background), place.mask)
+def _frame(place: Place) -> Framing:
+    return Framing(place.width, place.height, NAMES.index(place.background), place.mask)

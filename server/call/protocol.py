@@ -36,7 +36,8 @@ CONNECT_LIMIT = 15.0
 SILENCE_LIMIT = 6.0
 """Seconds that a page waits for the answer to a `Ping` before it connects anew."""
 PICTURE_LIMIT = 8.0
-"""Seconds that a page in the call waits for a picture, or for the next one, before it says why there is none and connects anew."""
+"""Seconds that a page in the call waits for its picture before it says why there is none, and for the next one before it connects
+anew."""
 
 Role = Literal["host", "person", "viewer"]
 Act = Literal["mute", "remove", "lock", "unlock", "end"]
@@ -243,8 +244,8 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Labels(msgspec.Struct, frozen=True, tag="labels"):
-    """Everybody in the page's picture; sent when it changes. width, height: of the picture, pixels, without its mask. mask: whether
-    it has one."""
+    """Everybody in the page's picture; sent when it changes. width, height: of the picture, pixels, without its mask. mask:
+    whether it has one."""
 
     labels: list[Label] = []
     width: int = 0

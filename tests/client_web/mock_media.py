@@ -27,8 +27,8 @@ class RoomTrack(VideoStreamTrack):
         self._shown, self._pause = shown, pause
 
     async def recv(self) -> VideoFrame:
-        begun = asyncio.get_running_loop().time()
-        while not self.place.seen or asyncio.get_running_loop().time() < begun + self._pause():
+        await asyncio.sleep(self._pause())
+        while not self.place.seen:
             await asyncio.sleep(0.02)
         pts, time_base = await self.next_timestamp()
         behind = f"rgb{BACKGROUNDS[self.place.background]}"

@@ -62,17 +62,9 @@ from tests.client_web.mock_api import MockApi
 from tests.client_web.mock_media import RoomTrack, Tone, drain
 
 DIST = Path(__file__).resolve().parents[2] / "client_web" / "dist"
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob:",
-        "connect-src 'self'",
-        "media-src 'self' blob:",
-    ]
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; media-src 'self' blob:"
 )
-
 
 _BESIDE = ViewerCamera | ViewerFrame | Ping | Recalibrate
 """What comes on the data channel."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from realtime.room import framing
-from realtime.room.framing import BACKGROUNDS, NAMES, RUNGS, SHAPES, Frame, fitted, size_of
+from realtime.room.framing import BACKGROUNDS, NAMES, RUNGS, SHAPES, Framing, fitted, size_of
 
 DESKTOP, PHONE, CARD = (1280, 640), (360, 560), (300, 300)
 
@@ -30,14 +30,14 @@ DESKTOP, PHONE, CARD = (1280, 640), (360, 560), (300, 300)
 def test_people_are_as_large_as_the_screen_allows_and_no_pixel_is_for_nobody(
     room: tuple[int, int], people: int, around: bool, shape: tuple[int, int], most: int
 ) -> None:
-    got = fitted(Frame(*room, 1), people, around=around, width=512, height=512)
+    got = fitted(Framing(*room, 1), people, around=around, width=512, height=512)
     assert got.width / got.height == pytest.approx(shape[0] / shape[1], rel=0.08)
     assert got.width <= most and got.background == 1
     assert got.width * got.height <= 512 * 512
 
 
 def test_a_page_that_says_nothing_gets_the_configured_size() -> None:
-    assert fitted(Frame(), 3, around=False, width=640, height=360) == Frame(640, 360)
+    assert fitted(Framing(), 3, around=False, width=640, height=360) == Framing(640, 360)
 
 
 @pytest.mark.parametrize("configured", [(512, 512), (640, 360), (64, 64), (1024, 1024)])
@@ -49,7 +49,7 @@ def test_sizes_are_few_whole_blocks_within_the_configured_pixels_and_tell_whethe
     for room, people, mask in itertools.product(
         itertools.product((1, 200, 333, 700, 4000), repeat=2), (1, 2, 5, 8), (False, True)
     ):
-        got = fitted(Frame(*room, mask=mask), people, around=False, width=width, height=height)
+        got = fitted(Framing(*room, mask=mask), people, around=False, width=width, height=height)
         assert got.width % 16 == got.height % 16 == got.total_height % 2 == 0
         assert got.width * got.total_height <= width * height
         (masked if mask else plain).add((got.width, got.total_height))
@@ -58,8 +58,8 @@ def test_sizes_are_few_whole_blocks_within_the_configured_pixels_and_tell_whethe
 
 
 def test_nothing_is_too_small_or_too_large_for_a_picture() -> None:
-    assert Frame(-4, 10, 99).within_limits() == Frame(0, 0, len(NAMES) - 1)
-    assert Frame(10**9, 10**9, -1, mask=True).within_limits() == Frame(framing.MAX_ROOM, framing.MAX_ROOM, 0, mask=True)
+    assert Framing(-4, 10, 99).within_limits() == Framing(0, 0, len(NAMES) - 1)
+    assert Framing(10**9, 10**9, -1, mask=True).within_limits() == Framing(framing.MAX_ROOM, framing.MAX_ROOM, 0, mask=True)
     assert size_of((16, 9), 0.375, 64 * 64) == (32, 16)
 
 

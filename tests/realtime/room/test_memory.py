@@ -10,7 +10,7 @@ import pytest
 
 from models.errors import VisavisError
 from realtime.room import memory
-from realtime.room.framing import Frame
+from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.memory import Flags, MemoryLayout, RoomMemory
 
@@ -20,7 +20,7 @@ LAYOUT = MemoryLayout(people=2, views=3, width=16, height=8, input_bytes=300)
 def test_both_sides_see_requests_pictures_and_flags() -> None:
     ours = RoomMemory(LAYOUT)
     theirs = RoomMemory(LAYOUT, os.dup(ours._handle))
-    request = ViewRequest(4, True, 5, 0.5, -0.25, 1.5, Frame(640, 360, 2, mask=True))
+    request = ViewRequest(4, True, 5, 0.5, -0.25, 1.5, Framing(640, 360, 2, mask=True))
     ours.requests.set(1, 7, request)
     assert theirs.requests.open_views() == [(1, 7, request)]
     ours.requests.free(1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.errors import VisavisError
-from realtime.room.framing import BACKGROUNDS, NAMES, Frame
+from realtime.room.framing import BACKGROUNDS, NAMES, Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.messages import Join
 from realtime.room.process import RoomSetup
@@ -208,8 +208,8 @@ async def test_stopping_before_it_is_ready_and_what_is_said_after_it_are_harmles
 
 async def test_each_view_has_its_own_size_and_background_and_none_while_nobody_looks() -> None:
     async with room(lit=True) as here:
-        (plain, _), (sand, view) = here.watch(), here.watch(ViewRequest(frame=Frame(600, 200, NAMES.index("sand"))))
-        (masked, _) = here.watch(ViewRequest(frame=Frame(64, 64, NAMES.index("dark"), mask=True)))
+        (plain, _), (sand, view) = here.watch(), here.watch(ViewRequest(frame=Framing(600, 200, NAMES.index("sand"))))
+        (masked, _) = here.watch(ViewRequest(frame=Framing(64, 64, NAMES.index("dark"), mask=True)))
         await until(lambda: min(plain.count, sand.count, masked.count) > 0)
         assert plain.shows(255, 255, 255) and (plain.frame.width, plain.frame.height) == (64, 48)
         assert sand.shows(*BACKGROUNDS["sand"]) and (sand.frame.width, sand.frame.height) == (48, 48)

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from realtime.room.framing import NAMES, Frame
+from realtime.room.framing import NAMES, Framing
 from realtime.room.layout import MAX_DISTANCE, ViewRequest
 from server.call import peer as peers
 from server.call.actions import StartMedia
@@ -65,7 +65,7 @@ def test_a_page_says_how_it_shows_its_picture_and_a_hidden_one_gets_none() -> No
     page, _ = peer(5)
     page._view.request, page._track = ViewRequest(5), Mock()
     page._on_message(encode(ViewerFrame(Place(640, 360, "sand", mask=True))))
-    wanted = ViewRequest(5, frame=Frame(640, 360, NAMES.index("sand"), mask=True))
+    wanted = ViewRequest(5, frame=Framing(640, 360, NAMES.index("sand"), mask=True))
     assert page._view.look.call_args[0][0] == wanted and not page._track.paused
     page._on_message(encode(ViewerCamera(orbit=True, yaw=0.0)))
     assert page._view.look.call_args[0][0].frame == wanted.frame, "a camera that moves keeps it"
