@@ -71,7 +71,7 @@ export class ConnectionView {
     if (status.phase !== "live") return;
     this.watch.read(measurements.pictures, looking, now);
     if (measurements.pictures !== this.pausedAt) this.pausedAt = null;
-    if (!wantsAnotherConnection(this.watch.stopped(now), measurements.server)) return;
+    if (!wantsAnotherConnection(this.watch.stopped, measurements.server)) return;
     this.watch.reset();
     this.parts.retry();
   }
@@ -98,7 +98,7 @@ export class ConnectionView {
     const { room, stage, playback, measurements } = this.parts;
     const { server, decoded } = measurements;
     if (hasPicture && !stage.isFrozen) {
-      const stopped = this.pausedAt === null ? this.watch.stopped(now) : 0;
+      const stopped = this.pausedAt === null ? this.watch.stopped : 0;
       return waitForNextPicture(stopped, silence, { server, isOffline: !navigator.onLine });
     }
     const isEmpty = room.state !== null && room.people.length === 0;
