@@ -5,7 +5,7 @@ export interface Painter {
   paint(video: HTMLVideoElement, masked: boolean, behind: Color): void;
 }
 
-/** By the graphics card where the browser allows it; a card that is lost takes the canvas along (`isLost`). */
+/** By the graphics card where the browser allows it. */
 export function painterFor(canvas: HTMLCanvasElement): Painter {
   return CardPainter.on(canvas) ?? new PlainPainter(canvas);
 }
