@@ -28,6 +28,7 @@ from realtime.quality import QualityControl
 from realtime.rest import REST, STEP, Resting
 from realtime.room import messages, seating
 from realtime.room.attention import Attention
+from realtime.room.framing import ANY, Framing, add_mask
 from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import Flags, RoomMemory
@@ -149,7 +150,8 @@ class _RoomLoop:
         self._crash: BaseException | None = None
         self._closing = False
         self._last_beat = 0.0
-        self._canvas: Pixels = np.zeros((setup.height, setup.width, 3), np.uint8)
+        self._canvas = np.zeros(setup.height * setup.width * 4, np.uint8)
+        self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
 
     def run(self) -> None:
         """Work until told to stop. Raises `HungError`."""
@@ -292,7 +294,9 @@ class _RoomLoop:
         told = person.resting.show(now)
         if told is person.told and not arrival and not person.attention.turning:
             return
-        drive, shot, seats = told, self._layout.shot(ViewRequest(person.participant), now), self._layout.seats(now)
+        drive, seats = told, self._layout.seats(now)
+        own = ViewRequest(person.participant, frame=self._frames.get(person.participant, ANY))
+        shot = self._layout.shot(self._layout.fitted(own), now)
         if person.participant not in shot.people:
             eyes = np.array([seats[other].eye for other in shot.people])
             drive = person.attention(told, seats[person.participant], shot.arrangement.cells, eyes, now)
@@ -302,8 +306,10 @@ class _RoomLoop:
 
     def _jobs(self, now: float) -> list[Job]:
         rows: dict[ViewRequest, list[tuple[int, int]]] = {}
-        for slot, generation, request in self._memory.requests.open_views():
-            rows.setdefault(self._layout.shared(request.rounded()), []).append((slot, generation))
+        open_views = self._memory.requests.open_views()
+        self._frames = {request.owner: request.frame for _, _, request in open_views if request.owner >= 0}
+        for slot, generation, request in open_views:
+            rows.setdefault(self._layout.fitted(self._layout.shared(request.rounded())), []).append((slot, generation))
         self._newest = {request: self._newest[request] for request in rows if request in self._newest}
         self._drawn = {request: self._drawn[request] for request in rows if request in self._drawn}
         self._wanted = {}
@@ -338,7 +344,10 @@ class _RoomLoop:
         shown, arrival = self._shown(shot, seats)
         self._memory.flags.work_on(DRAWING, shown[0].participant if len(shown) == 1 else -1)
         driven = any(s.drive.confidence > 0 for s in shown)
-        self._pipeline.draw(shown, shot.arrangement.camera, self._quality.scale if driven else 1.0, self._canvas)
+        frame, scale = request.frame, self._quality.scale if driven else 1.0
+        shape = (frame.height, frame.width, 4 if frame.mask else 3)
+        canvas = self._canvas[: math.prod(shape)].reshape(shape)
+        self._pipeline.draw(shown, shot.arrangement.camera, scale, canvas, frame.color)
         self._memory.flags.work_on(DRAWING, -1)
         self._schedule.done(job)
         self._drawn[request] = self._wanted[request]
@@ -346,23 +355,25 @@ class _RoomLoop:
         if arrival:
             self._newest[request] = arrival
             self._quality.add((time.monotonic() - now) * 1000 * len(self._newest))
-        height, width = self._canvas.shape[:2]
 
         def fill(out: Pixels) -> None:
-            out[:] = self._canvas
+            if frame.mask:
+                add_mask(canvas, out)
+            else:
+                out[:] = canvas
 
-        pictures = self._memory.pictures
+        height, width, pictures = frame.total_height, frame.width, self._memory.pictures
         rows = [(slot, generation, pictures[slot].write(height, width, arrival, fill)) for slot, generation in job.rows]
         self._say(Rendered(rows, dict(self._pipeline.timings)))
 
     def _shown(self, shot: Shot, seats: dict[int, seating.Seat]) -> tuple[list[Shown], float]:
         """The avatars of a picture, and when the newest webcam picture in it came; 0 when none has."""
-        width, height = self._layout.width, self._layout.height
+        camera = shot.arrangement.camera
         shown, arrival = [], 0.0
         for participant, transform, cell in zip(shot.people, shot.arrangement.transforms, shot.arrangement.cells, strict=True):
             person = self._people.get(participant)
             if person is not None:
-                size = seating.pixels_per_metre(cell, width, height)
+                size = seating.pixels_per_metre(cell, camera.width, camera.height)
                 shown.append(Shown(participant, person.drive, transform @ seats[participant].matrix, size))
                 arrival = max(arrival, person.arrival)
         return shown, arrival

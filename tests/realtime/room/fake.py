@@ -9,6 +9,7 @@ import numpy as np
 
 from models.errors import AvatarFileError
 from models.types import Camera, DriveFrame
+from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
 
 DARK = 0.02
@@ -81,10 +82,13 @@ class FakeRoomPipeline:
     def calibrating(self, participant: int) -> bool:
         return participant in self._calibrating
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
+    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
+        """People fill the picture; where nobody is, there is the background."""
         time.sleep(self.draw_seconds)
         colors = [
             np.frombuffer(self._people[s.participant], np.uint8, 3) * (s.drive.coefficients[0] if self._lit else 1.0)
             for s in shown
         ]
-        out[:] = np.round(np.mean(colors, axis=0)).astype(np.uint8) if colors else 255
+        assert out.shape[:2] == (camera.height, camera.width)
+        out[..., :3] = np.round(np.mean(colors, axis=0)).astype(np.uint8) if colors else background
+        out[..., 3:] = 255 if colors else 0
