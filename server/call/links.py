@@ -11,8 +11,9 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,24 @@ from models.errors import StorageError
 from server.call.rules import RoomKeys
 
 MAX_FILE = 256 * 1024
-"""Bytes; a room takes less than 300."""
+"""Bytes; a room takes less than 400."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 @dataclass(frozen=True)
 class Links:
     """rooms: the keys of each room, the first made first. note: a sentence for the operator; may be empty. path: the file, `None`
-    where nothing can be kept."""
+    where nothing can be kept. makers: for the host's key of a room that another room's host has made, that host's key."""
 
     rooms: tuple[RoomKeys, ...]
     note: str = ""
     path: Path | None = None
+    makers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def write(self, rooms: tuple[RoomKeys, ...]) -> None:
+    def write(self, rooms: tuple[RoomKeys, ...], makers: Mapping[str, str] | None = None) -> None:
         """Keep these instead. Raises `StorageError`, `OSError`; does nothing where nothing can be kept."""
         if self.path is not None:
-            _write(self.path, rooms, replace=True)
+            _write(self.path, rooms, replace=True, makers=makers)
 
 
 def state_folder() -> Path:
@@ -59,7 +61,7 @@ def keep(folder: Path, port: int, *, renew: bool = False) -> Links:
     note = ""
     if not renew:
         try:
-            return Links(_read(path), path=path)
+            return _read(path)
         except FileNotFoundError:
             pass
         except (OSError, ValueError, RecursionError):
@@ -68,23 +70,27 @@ def keep(folder: Path, port: int, *, renew: bool = False) -> Links:
         _make_folder(folder)
         if _write(path, made, replace=renew):
             return Links(made, note, path)
-        return Links(_read(path), path=path)
+        return _read(path)
     except (OSError, ValueError, RecursionError, StorageError):
         note = f"The links are for this run only, because {folder} cannot be written; choose another folder with --state."
         return Links(made, note)
 
 
-def _read(path: Path) -> tuple[RoomKeys, ...]:
+def _read(path: Path) -> Links:
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("no file")
     with open(path, "rb") as stream:
         data = json.loads(stream.read(MAX_FILE))
         with suppress(OSError):
             os.fchmod(stream.fileno(), 0o600)
-    rooms = tuple(map(_keys, data["rooms"] if isinstance(data, dict) and isinstance(data.get("rooms"), list) else []))
+    entries = data["rooms"] if isinstance(data, dict) and isinstance(data.get("rooms"), list) else []
+    rooms = tuple(map(_keys, entries))
     if not rooms or len({key for room in rooms for key in asdict(room).values()}) != 3 * len(rooms):
         raise ValueError("no rooms with three keys each in the file")
-    return rooms
+    makers = {
+        keys.host: maker for keys, entry in zip(rooms, entries, strict=True) if isinstance(maker := entry.get("maker"), str)
+    }
+    return Links(rooms, path=path, makers=makers)
 
 
 def _keys(entry: Any) -> RoomKeys:
@@ -101,9 +107,10 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _write(path: Path, rooms: tuple[RoomKeys, ...], replace: bool) -> bool:
+def _write(path: Path, rooms: tuple[RoomKeys, ...], replace: bool, makers: Mapping[str, str] | None = None) -> bool:
     """Whether the links were written; without `replace` not when another server was first."""
-    content = json.dumps({"rooms": [asdict(room) for room in rooms]}).encode()
+    made = {host: {"maker": maker} for host, maker in (makers or {}).items()}
+    content = json.dumps({"rooms": [asdict(room) | made.get(room.host, {}) for room in rooms]}).encode()
     if replace:
         with atomic_write(path) as stream:
             os.fchmod(stream.fileno(), 0o600)

@@ -30,6 +30,9 @@ MAX_HELLO = 4096
 IDLE_AFTER = 300.0
 """Seconds without anybody after which a room's process ends; the first room's goes on, so that a call can start at once."""
 LOOK_EVERY = 5.0
+SHARES = 4
+"""A host other than the first room's makes at most this part of all rooms, together with the hosts of the rooms so made: nobody
+to whom a room was given takes all places. The first room's host, who has the link that the server prints, may make all."""
 RETRY_AFTER = 5.0
 """Seconds after which a page whose room cannot be opened now asks again."""
 
@@ -47,6 +50,7 @@ class Rooms:
             **{name: getattr(config, name) for name in RoomSettings.__dataclass_fields__ if name != "base_url"},
         )
         self._keys: list[RoomKeys] = []
+        self._makers = dict(links.makers)
         self._roles: dict[bytes, tuple[RoomKeys, Role]] = {}
         self._open: dict[RoomKeys, Room] = {}
         self._on_failure: Callable[[], None] = lambda: None
@@ -112,20 +116,44 @@ class Rooms:
             self._timer.cancel()
         await asyncio.gather(*(room.close() for room in self._open.values()), *self._closing)
 
-    async def create(self) -> RoomKeys:
-        """Another room, which is kept. Raises `VisavisError` when there are too many, or it cannot be kept."""
+    async def create(self, host: str = "") -> RoomKeys:
+        """Another room, which is kept. host: the key of the host who makes it, the first room's when empty.
+
+        Raises `VisavisError` when there are too many, when the host has made as many as one may, or when it cannot be kept.
+        """
         async with self._creating:
             if len(self._keys) >= self._most:
                 raise VisavisError(
                     f"at most {self._most} rooms are kept here; use one of those, or start with a higher --max-rooms"
                 )
+            maker = host or self.first.host
+            share = max(1, self._most // SHARES)
+            if (branch := self._branch(maker)) != self.first.host and self._made_below(branch) >= share:
+                raise VisavisError(
+                    f"at most {share} rooms are made by one room's host and by the hosts of those rooms; use one of them, or ask "
+                    "whoever runs the server for another"
+                )
             made = RoomKeys.new()
+            makers = self._makers | {made.host: maker}
             try:
-                await asyncio.to_thread(self._links.write, (*self._keys, made))
+                await asyncio.to_thread(self._links.write, (*self._keys, made), makers)
             except (OSError, StorageError):
                 raise VisavisError("the new room cannot be kept on this server; look at its disk") from None
+            self._makers = makers
             self._enter(made)
             return made
+
+    def _branch(self, host: str) -> str:
+        """The host's key of the room that the first room's host has made, from which that host descends; or the first's own."""
+        for _ in self._keys:
+            maker = self._makers.get(host, self.first.host)
+            if host == self.first.host or maker == self.first.host:
+                return host
+            host = maker
+        return host  # a circle: somebody has changed the file
+
+    def _made_below(self, branch: str) -> int:
+        return sum(keys.host != branch and self._branch(keys.host) == branch for keys in self._keys)
 
     async def serve(self, wire: Wire) -> None:
         """One page's socket, from its first message to its end."""

@@ -73,9 +73,9 @@ def create_app(
             return PlainTextResponse(NOTHING, 404)
         return Response(entry.preview, media_type="image/png")
 
-    async def create(_: Request) -> Response:
+    async def create(request: Request) -> Response:
         try:
-            keys = await rooms.create()
+            keys = await rooms.create(request.headers["authorization"].partition(" ")[2].strip())  # a host's, says the door
         except VisavisError as error:
             return PlainTextResponse(f"{error}.", 409)
         return JSONResponse(links_of(base_url, keys), 201)
