@@ -40,7 +40,7 @@ SHARED_NAMES = {
 """Public classes of one name in two modules, with a reason."""
 
 COVERED_BY: dict[str, str] = {
-    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.preload realtime.timing",
+    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.timing",
     "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
     "tests/e2e/test_live.py": "server.benchmarks.browser",
     "tests/enrollment/high/test_synthesize.py": "enrollment.high.conditions",
