@@ -35,6 +35,8 @@ from server.call.rooms import Rooms
 
 WARM_UP = 2.0
 """Seconds of the call that are not measured."""
+SHARING = 10.0
+"""The same where viewers see the same: until rates have grown and all share an encoder, see `realtime.shared_encoding`."""
 READY_TIMEOUT = 180.0
 JOIN_TIMEOUT = 120.0
 
@@ -138,7 +140,7 @@ async def _ready(rooms: Rooms) -> None:
 async def _measure(config: ServerConfig, clip: Clip | None, seconds: float, pages: Pages, *, enrolling: bool) -> dict[str, Any]:
     async with serving(config) as (rooms, addresses), _running(addresses, config, clip, pages) as pipe:
         joined = await receive(pipe, JOIN_TIMEOUT)
-        await asyncio.sleep(WARM_UP)
+        await asyncio.sleep(SHARING if pages.same_view else WARM_UP)
         room = rooms.open[0]
         alone = await _window(room, pipe, seconds)
         result = _summary(alone, pages) | {

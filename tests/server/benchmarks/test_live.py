@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import ClipError, VisavisError
+from server.benchmarks import live
 from server.benchmarks.live import bench_live
 from server.benchmarks.pages import Pages
 from server.benchmarks.webcam_clip import load_clip
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.timeout(60)
 FRAMES = [np.full((90, 160, 3), 10 * i, np.uint8) for i in range(20)]
 
 
-def test_a_measurement_with_the_fake_pipeline(tmp_path: Path) -> None:
+def test_a_measurement_with_the_fake_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SHARING", 1.0)
     (tmp_path / "me.avatar").write_bytes(fake_avatar())
     config = ServerConfig(width=128, height=128, factory="tests.fakes:FakePipeline")
     pages = Pages(people=2, viewers=2, same_view=True, size=(64, 48))
