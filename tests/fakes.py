@@ -84,6 +84,10 @@ class FakePipeline:
             os._exit(9)
         self._people[participant] = loaded
 
+    def refine(self, participant: int) -> bool:
+        """See `RoomPipeline`."""
+        return False
+
     def leave(self, participant: int) -> None:
         """See `RoomPipeline`."""
         self._people.pop(participant, None)

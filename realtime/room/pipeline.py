@@ -56,6 +56,10 @@ class RoomPipeline(Protocol):
     def join(self, participant: int, avatar: bytes) -> None:
         """Load an avatar file's bytes. Raises `VisavisError`."""
 
+    def refine(self, participant: int) -> bool:
+        """Do a piece of what makes pictures of a participant cheaper and can wait; called by the thread of `join` while nobody
+        comes. Returns whether there is more. False after `leave`."""
+
     def leave(self, participant: int) -> None:
         """Forget the participant."""
 
@@ -141,6 +145,11 @@ class LiveRoomPipeline:
         solver.reset()
         tracker, self._spare = self._spare or _tracker(), None
         self._people[participant] = _Participant(tracker, Calibration(solver), DriveFilter(), scene_avatar)
+
+    def refine(self, participant: int) -> bool:
+        """See `RoomPipeline`."""
+        person = self._people.get(participant)
+        return person is not None and person.avatar.refine()
 
     def leave(self, participant: int) -> None:
         """See `RoomPipeline`."""

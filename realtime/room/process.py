@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -47,6 +48,8 @@ ORPHAN = 1.0
 """Seconds that the process has to end by itself when the server is gone."""
 LONGEST_WAIT = 0.25
 """Seconds that a webcam picture waits at the most for those before it to be drawn."""
+QUIET = 0.3
+"""Seconds in which nobody came after which the pictures of those who are here are made cheaper."""
 MOST_TRACKERS = Flags.WORKERS - 2
 LOADING, DRAWING, FIRST_TRACKER = 0, 1, 2
 """Workers, as `Flags.work_on` counts them."""
@@ -201,9 +204,17 @@ class _RoomLoop:
         self._changed.set()
 
     def _load(self) -> None:
-        flags = self._memory.flags
+        flags, rough = self._memory.flags, deque[int]()
         while True:
-            message, avatar = self._loads.get()
+            try:
+                message, avatar = self._loads.get(timeout=QUIET if rough else None)
+            except queue.Empty:
+                flags.work_on(LOADING, rough[0])
+                with self._watch.working(LOADING):
+                    more = self._pipeline.refine(rough[0])
+                flags.work_on(LOADING, -1)
+                rough.rotate(-1) if more else rough.popleft()
+                continue
             if isinstance(message, Leave):
                 self._remove(message.participant)
                 continue
@@ -219,6 +230,7 @@ class _RoomLoop:
             with self._lock:
                 self._people[message.participant] = _Person(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
+            rough.append(message.participant)
             self._changed.set()
 
     def _remove(self, participant: int) -> None:

@@ -41,6 +41,7 @@ class FakeRoomPipeline:
             raise AvatarFileError(fail)
         self.timings = {"track": 1.0, "solve": 0.1, "pose": 0.1, "splat": 2.0}
         self.calibrations = 0
+        self.refined: list[int] = []
         self.draw_seconds = draw_seconds
         self._lit, self._face_from = lit, face_from
         self._track_seconds, self._hang_on_black = track_seconds, hang_on_black
@@ -55,6 +56,11 @@ class FakeRoomPipeline:
         if avatar[3:] == b"stall":
             time.sleep(60)
         self._people[participant] = avatar
+
+    def refine(self, participant: int) -> bool:
+        """Twice for each."""
+        self.refined.append(participant)
+        return self.refined.count(participant) < 2
 
     def leave(self, participant: int) -> None:
         self._people.pop(participant, None)
