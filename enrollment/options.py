@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from models.avatar import Avatar
 
 Quality = Literal["instant", "standard", "high"]
 """instant: no optimisation, seconds. standard: optimised on photos or clip, minutes. high: also on views from the diffusion
@@ -23,7 +27,7 @@ class RefineOptions:
     verify_person: refuse a clip that shows somebody else than the photos; a clip without photos is not checked.
     capture: folder in the nerfstudio / VHAP layout on which "standard" optimises besides. changes: of the optimiser's
     configuration, nested tables (`enrollment.reconstruction.config_file`). autoencoder: Stable-Diffusion-format folder that a
-    `prior` in latents needs.
+    `prior` in latents needs. watch: called now and then with the avatar as it is in the middle of the optimisation.
     """
 
     steps: int | None = None
@@ -35,6 +39,7 @@ class RefineOptions:
     capture: Path | None = None
     changes: dict[str, Any] = field(default_factory=dict)
     autoencoder: Path | None = None
+    watch: Callable[[Avatar], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

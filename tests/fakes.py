@@ -81,6 +81,10 @@ class FakePipeline:
             os._exit(9)
         self._people[participant] = loaded
 
+    def replace(self, participant: int, avatar: bytes) -> None:
+        """See `RoomPipeline`."""
+        self.join(participant, avatar)
+
     def leave(self, participant: int) -> None:
         """See `RoomPipeline`."""
         self._people.pop(participant, None)

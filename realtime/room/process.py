@@ -31,7 +31,7 @@ from realtime.room.attention import Attention
 from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import Flags, RoomMemory
-from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered
+from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, Replace, Replaced
 from realtime.room.picture_schedule import Job, PictureSchedule
 from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
 from realtime.room.supervision import SupervisorTimeouts
@@ -84,7 +84,7 @@ class _Person:
         self.tracking = threading.Lock()
         self.tracked, self.tracked_at = 0, -math.inf  # number of the last drive frame, and when it was begun
         self.taken = self.shown = 0  # number of the last drive frame that was drawn from, and of the last that all views show
-        self.gone = False
+        self.gone = self.is_new = False  # is_new: there is another avatar since the last look
         self.resting = Resting()
         self.attention = Attention()
         self.told = self.drive = REST  # before and after attention
@@ -138,7 +138,7 @@ class _RoomLoop:
         self._people: dict[int, _Person] = {}
         self._lock = threading.Lock()  # guards `_people`
         self._saying = threading.Lock()
-        self._loads: queue.SimpleQueue[tuple[Join | Leave, bytes]] = queue.SimpleQueue()
+        self._loads: queue.SimpleQueue[tuple[Join | Leave | Replace, bytes]] = queue.SimpleQueue()
         self._leaving: queue.SimpleQueue[int] = queue.SimpleQueue()  # whom the drawing thread forgets between two pictures
         self._woken = threading.Condition()
         self._webcam_calls = 0
@@ -205,19 +205,31 @@ class _RoomLoop:
             if isinstance(message, Leave):
                 self._remove(message.participant)
                 continue
+            is_new = isinstance(message, Join)
             flags.work_on(LOADING, message.participant)
             try:
                 with self._watch.working(LOADING):
-                    self._pipeline.join(message.participant, avatar)
+                    (self._pipeline.join if is_new else self._pipeline.replace)(message.participant, avatar)
             except VisavisError as error:
-                self._say(Refused(message.participant, str(error)))
+                self._say((Refused if is_new else Replaced)(message.participant, str(error)))
                 continue
             finally:
                 flags.work_on(LOADING, -1)
+            if isinstance(message, Replace):
+                self._replaced(message.participant)
+                continue
             with self._lock:
                 self._people[message.participant] = _Person(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
             self._changed.set()
+
+    def _replaced(self, participant: int) -> None:
+        """The next picture shows the new avatar, also of somebody who rests."""
+        person = self._people.get(participant)
+        if person is not None:
+            person.is_new = True
+            self._changed.set()
+        self._say(Replaced(participant))
 
     def _remove(self, participant: int) -> None:
         person = self._people.get(participant)
@@ -281,6 +293,9 @@ class _RoomLoop:
                 self._layout.leave(participant, now)
         for person in people:
             self._layout.join(person.participant, person.order, now)
+            if person.is_new:
+                person.is_new = False
+                person.version += 1
             driven = person.drives.get(0)
             person.taken = person.taken if driven is None else driven.number
             if driven is not None and person.resting.see(driven.drive, driven.made):

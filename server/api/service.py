@@ -36,7 +36,8 @@ class Limits:
 @dataclass(frozen=True)
 class Service:
     """The parts behind the API. role_of: what a room's key allows. erased: to be told of an avatar that was erased, on any
-    thread. setup_key: the secret of the one-time set-up link."""
+    thread. setup_key: the secret of the one-time set-up link. better: whether instant avatars are made better: "offer" to their
+    owners, "always", or "never"."""
 
     database: Database
     files: FileStore
@@ -47,6 +48,7 @@ class Service:
     erased: Callable[[str], None]
     setup_key: str
     limits: Limits = field(default_factory=Limits)
+    better: str = "offer"
 
 
 _bearer = HTTPBearer(auto_error=False, description="A token of `POST /api/sessions` or `/api/guests`, or an API key.")

@@ -79,6 +79,7 @@ class Room:
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
         self._taken: dict[int, str] = {}
+        self._versions: dict[int, str] = {}  # of the avatar that each participant shows, or that was tried last
         self._lines_told: dict[int, dict[str, int]] = {}
         self._speaking: frozenset[int] = frozenset()
         self._numbers = itertools.count(1)
@@ -104,6 +105,7 @@ class Room:
             changed=lambda: self._on_process(on_failure),
             joined=self._on_joined,
             refused=lambda participant, sentence: self._do(self._signalling.avatar_refused(participant, sentence)),
+            replaced=self._on_replaced,
         )
         self.worker.start(events)
         self._timers = [
@@ -165,6 +167,23 @@ class Room:
         for participant in [p for p, taken in self._taken.items() if taken == avatar]:
             self._do(self._signalling.avatar_refused(participant, sentence))
 
+    @property
+    def avatars(self) -> set[str]:
+        """Those that somebody shows."""
+        return set(self._taken.values())
+
+    def improve_avatars(self) -> None:
+        """Show the newest file of each stored avatar."""
+        for participant, avatar in self._taken.items():
+            entry = None if self._stored is None else self._stored.get(avatar)
+            if entry is not None and entry.version not in ("", self._versions.get(participant, entry.version)):
+                try:
+                    self.worker.replace(participant, entry.data)
+                except VisavisError as error:  # no memory: the next look tries again
+                    log.warning("a better avatar cannot be shown now: %s", error)
+                    continue
+                self._versions[participant] = entry.version
+
     # What the state machine asks
 
     def _avatars(self, person: str) -> list[AvatarInfo]:
@@ -208,6 +227,10 @@ class Room:
             self._do(self._signalling.seated(participant))
             self._send_labels()
 
+    def _on_replaced(self, participant: int, sentence: str) -> None:
+        if sentence:
+            log.warning("a better avatar cannot be shown, the one before stays: %s", sentence)
+
     def _labels(self, request: ViewRequest) -> list[Label]:
         later = time.monotonic() + 60.0  # where everybody will be; the page moves the labels softly
         shot = self._layout.shot(request, later)
@@ -241,6 +264,7 @@ class Room:
                     self.worker.leave(participant)
                     self._orders.pop(participant, None)
                     self._taken.pop(participant, None)
+                    self._versions.pop(participant, None)
                     self._layout.leave(participant, time.monotonic())
                     self._send_labels()
                 case MuteVoice(participant, muted):
@@ -254,6 +278,7 @@ class Room:
             if entry is None:
                 raise VisavisError("this avatar is not on the server any more; take another one")
             self.worker.join(participant, entry.data, order)
+            self._versions[participant] = entry.version
         except VisavisError as error:
             sentence = str(error)  # not now: the state machine is at work
             asyncio.get_running_loop().call_soon(lambda: self._do(self._signalling.avatar_refused(participant, sentence)))

@@ -29,7 +29,15 @@ GROUPS = {
         "max_bitrate",
     ),
     "The address": ("host", "port", "public_url", "state", "new_links", "tls", "tls_certificate", "tls_key"),
-    "Accounts and enrollment": ("database", "storage", "storage_key", "enrollments"),
+    "Accounts and enrollment": (
+        "database",
+        "storage",
+        "storage_key",
+        "enrollments",
+        "better_enrollments",
+        "better_avatars",
+        "better_steps",
+    ),
     "The network": ("ice_servers", "ice_addresses", "ice_ports", "heartbeat", "dead_after", "media_timeout"),
     "For developers": ("web_dir", "factory", "factory_options"),
 }

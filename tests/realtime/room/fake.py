@@ -55,6 +55,9 @@ class FakeRoomPipeline:
             time.sleep(60)
         self._people[participant] = avatar
 
+    def replace(self, participant: int, avatar: bytes) -> None:
+        self.join(participant, avatar)
+
     def leave(self, participant: int) -> None:
         self._people.pop(participant, None)
 
