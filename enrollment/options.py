@@ -15,6 +15,8 @@ Quality = Literal["instant", "standard", "high"]
 prior."""
 MOST_CLIP_FRAMES = 1800
 """Pictures of a clip that are read by default: a minute at 30 a second."""
+LEARNED_FRAMES = 64
+"""Pictures of a clip that are learned from by default."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class RefineOptions:
     steps: of the optimisation; what suits the input when None. device: "cpu" or "cuda". prior: weights file of the diffusion
     prior for "high", the shipped one when None. checkpoint: file in which the state of the optimisation is kept, so that the same
     call goes on after it was stopped or killed; None for no file. clip_frames: how many of the clip's first pictures are read.
+    learned_frames: how many of those are learned from, evenly spread.
     verify_person: refuse a clip that shows somebody else than the photos; a clip without photos is not checked.
     capture: folder in the nerfstudio / VHAP layout on which "standard" optimises besides. changes: of the optimiser's
     configuration, nested tables (`enrollment.reconstruction.config_file`). autoencoder: Stable-Diffusion-format folder that a
@@ -35,11 +38,16 @@ class RefineOptions:
     prior: Path | None = None
     checkpoint: Path | None = None
     clip_frames: int = MOST_CLIP_FRAMES
+    learned_frames: int = LEARNED_FRAMES
     verify_person: bool = True
     capture: Path | None = None
     changes: dict[str, Any] = field(default_factory=dict)
     autoencoder: Path | None = None
     watch: Callable[[Avatar], None] | None = field(default=None, repr=False, compare=False)
+
+
+MINUTES = RefineOptions(steps=1100, learned_frames=44)
+"""For a clip whose avatar is to be there in four minutes on two cores."""
 
 
 @dataclass(frozen=True)

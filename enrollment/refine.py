@@ -71,7 +71,7 @@ def refine_on_clip(
         return islice(clip.frames(), options.clip_frames)
 
     def tracked(avatar: Avatar, *, verify: bool) -> Capture:
-        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify)
+        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=options.learned_frames)
 
     progress("tracking the face", 0.0)
     config = _configured(ReconstructConfig.for_clip(), options)

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -180,6 +180,7 @@ class Runner:
 
             self._enroll_to_file = enroll_to_file
         from enrollment import EnrollOptions, RefineOptions
+        from enrollment.options import MINUTES
 
         with self._database.reading() as session:
             of_job = case((Consent.job_id == job.id, 0), else_=1)
@@ -196,10 +197,11 @@ class Runner:
                     self._keep(job, out.read_bytes(), "instant", [], [], last=False)
 
             watch = inputs_of.Watch(self._files, job.folder, lambda: self._queue.show(job.id, self._name))
+            refinement = RefineOptions() if inputs.clip is None else MINUTES
             options = EnrollOptions(
                 job.quality,  # type: ignore[arg-type]
                 consent=f"{consent.subject}: {consent.text}",
-                refinement=RefineOptions(steps=self._steps, watch=watch),
+                refinement=replace(refinement, steps=self._steps or refinement.steps, watch=watch),
             )
             made = self._enroll_to_file(inputs.photos, inputs.clip, out, options, progress=lease.progress, notify=keep_first)
             lease.progress(lease.stage, lease.part)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from server.api.avatars import CONSENT
+from server.api.enrolling import CONSENT
 from server.call.protocol import Failure, Join
 from tests.client_web.browser import by, phase, until
 from tests.client_web.drawing import portrait

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from models.errors import StorageError
-from server.api import avatars
-from server.api.avatars import CONSENT, CONSENT_TO_KEEP, MAX_PHOTOS, MAX_WAITING
+from server.api import enrolling
+from server.api.enrolling import CONSENT, CONSENT_TO_KEEP, MAX_PHOTOS, MAX_WAITING
 from server.store.tables import Consent, Job
 from tests.server.api.serving import PHOTO, Api, is_problem
 from tests.server.store.rows import add_job
@@ -93,7 +93,7 @@ def test_photos_are_one_to_eight(server: Api) -> None:
 
 
 def test_a_photo_that_is_too_large_is_refused(server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(avatars, "MAX_PHOTO", 1000)
+    monkeypatch.setattr(enrolling, "MAX_PHOTO", 1000)
     assert is_problem(server.enroll(server.person()[1], bytes(1001)), 413)
     assert server.service.files.names() == []
 
@@ -140,7 +140,7 @@ def test_one_person_has_few_jobs_at_a_time_and_an_admin_gives_others_theirs(serv
 
 
 def test_one_person_has_so_many_avatars(server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(avatars, "MAX_AVATARS", 1)
+    monkeypatch.setattr(enrolling, "MAX_AVATARS", 1)
     _, headers = server.person()
     server.made(headers)
     assert is_problem(server.enroll(headers), 409)
