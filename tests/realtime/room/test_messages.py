@@ -54,7 +54,8 @@ def test_both_sides_hear_each_other() -> None:
     heard: list[tuple[object, bytes]] = []
     while len(heard) < 4:
         heard += process.receive() or []
-    assert heard == [(Join(0, 0, 5, 5), b"first"), (Join(1, 0, 5, 13), b"second avatar"), (Leave(1), b"")] + [(Replace(0, 12), b"a better one")]
+    joins = [(Join(0, 0, 5, 5), b"first"), (Join(1, 0, 5, 13), b"second avatar")]
+    assert heard == [*joins, (Leave(1), b""), (Replace(0, 12), b"a better one")]
     for message in SAID:
         process.say(message)  # type: ignore[arg-type]
     answers: list[object] = []

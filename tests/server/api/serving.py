@@ -50,6 +50,14 @@ class Api:
         files = {"photos": ("me.jpg", photo, "image/jpeg")}
         return self.client.post("/api/avatars", headers=headers | own, files=files, data=values)
 
+    def improve(self, headers: dict[str, str], avatar: str, clip: bytes = b"", photo: bytes = b"", **data: Any) -> httpx.Response:
+        """Ask for a better one."""
+        values = {"subject": "Ada Lovelace", "agreed": "true"} | data
+        own = {"Idempotency-Key": values.pop("key")} if "key" in values else {}
+        sent = {"clip": ("me.webm", clip, "video/webm"), "photos": ("me.jpg", photo, "image/jpeg")}
+        files = {name: file for name, file in sent.items() if file[1]}
+        return self.client.post(f"/api/avatars/{avatar}/better", headers=headers | own, files=files, data=values)
+
     def made(self, headers: dict[str, str], **data: Any) -> dict[str, Any]:
         """An avatar that is ready."""
         found: dict[str, Any] = self.enroll(headers, **data).json()
@@ -63,12 +71,12 @@ class Api:
 
 
 @contextmanager
-def api(folder: Path) -> Iterator[Api]:
-    """The API over a state folder."""
+def api(folder: Path, better: str = "offer") -> Iterator[Api]:
+    """The API over a state folder. better: see `Service`."""
     database, tokens, erased = Database(sqlite_url(folder)), Tokens("s" * 64), []
     service = Service(
         database, FileStore(str(folder / "files")), JobQueue(database), People(database, tokens), tokens, KEYS.get, erased.append,
-        SETUP,
+        SETUP, better=better,
     )  # fmt: skip
     yield Api(TestClient(create_api(service), raise_server_exceptions=False), service, folder, erased)
     database.close()
