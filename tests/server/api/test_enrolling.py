@@ -1,4 +1,4 @@
-"""Clips, and avatars that are made better: who may, what is kept of it and for how long, and how the better one takes its place."""
+"""Clips, and avatars that are made better: who may, what is kept and for how long, how the better one takes its place."""
 
 from __future__ import annotations
 
