@@ -35,6 +35,7 @@ from server.store.queue import LEASE, MAX_ATTEMPTS, OVER, JobQueue, Leased, Made
 from server.store.tables import QUALITIES, Consent, Job, StoredAvatar
 
 if TYPE_CHECKING:
+    from enrollment.options import RefineOptions
     from models.avatar import Avatar
 
 log = logging.getLogger(__name__)
@@ -179,8 +180,7 @@ class Runner:
             from enrollment import enroll_to_file
 
             self._enroll_to_file = enroll_to_file
-        from enrollment import EnrollOptions, RefineOptions
-        from enrollment.options import MINUTES
+        from enrollment.options import MINUTES, EnrollOptions, RefineOptions
 
         with self._database.reading() as session:
             of_job = case((Consent.job_id == job.id, 0), else_=1)
@@ -201,7 +201,7 @@ class Runner:
             options = EnrollOptions(
                 job.quality,  # type: ignore[arg-type]
                 consent=f"{consent.subject}: {consent.text}",
-                refinement=replace(refinement, steps=self._steps or refinement.steps, watch=watch),
+                refinement=replace(refinement, watch=watch, **self._fewer(refinement)),
             )
             made = self._enroll_to_file(inputs.photos, inputs.clip, out, options, progress=lease.progress, notify=keep_first)
             lease.progress(lease.stage, lease.part)
@@ -233,6 +233,12 @@ class Runner:
                 self._erase(sorted(made.names))
             raise StoppedError
         self._erase(old)
+
+    def _fewer(self, refinement: RefineOptions) -> dict[str, int]:
+        """Where the settings say how many steps, those, and no more pictures than steps look at."""
+        if self._steps is None:
+            return {}
+        return {"steps": self._steps, "learned_frames": min(refinement.learned_frames, self._steps)}
 
     @staticmethod
     def _turntable(avatar: Avatar) -> bytes:
