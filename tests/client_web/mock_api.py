@@ -131,10 +131,13 @@ class MockApi:
     async def _better(self, request: Request, token: str) -> Response:
         avatar = next(a for a in self.avatars if a.id == request.path_params["id"])
         await self._ordered(request, avatar.id)
+        avatar.improving = f"job-{avatar.id}"
         return JSONResponse(avatar.out(token), 202)
 
     async def _cancel(self, request: Request, _: str) -> Response:
         self.cancelled.append(request.path_params["id"])
+        for avatar in self.avatars:
+            avatar.improving = None
         return JSONResponse({})
 
     async def _avatar(self, request: Request, token: str) -> Response:
@@ -170,6 +173,8 @@ class MockApi:
         avatar = next((a for a in self.avatars if request.path_params["id"] == f"job-{a.id}"), None)
         if avatar is None:
             return problem(404, "there is no such job, or it is not yours")
+        if now["state"] in ("done", "failed"):
+            avatar.improving = None
         if now["state"] == "done" or now.get("usable"):
             avatar.state = "ready"
         for name, value in (self.made if avatar.state == "ready" else {}).items():

@@ -106,3 +106,13 @@ it("keeps what there is when it is stopped, and goes on with what the server was
   await enrollment.resume(READY); // nothing to go on with
   expect(enrollment.isBusy).toBe(false);
 });
+
+it("stops an order that was on its way, which may have arrived", async () => {
+  const { enrollment, fake } = enrollmentOf({ "POST /avatars/a1/better": [{ body: READY }], "GET /avatars/a1": [{ body: { ...READY, improving: "j3" } }], "POST /jobs/j3/cancel": [{ body: {} }] });
+  const improving = enrollment.improve(READY, ORDER);
+  await enrollment.cancel();
+  await improving;
+  expect(enrollment.making).toMatchObject({ state: "done", trouble: "" });
+  expect(fake.asked.at(-1)).toBe("POST /api/jobs/j3/cancel t");
+  expect(enrollment.isBusy).toBe(false);
+});

@@ -33,6 +33,8 @@ const MOST_FAILED = 600;
 const LONGEST_PAUSE = 3_000;
 /** Tries of the upload. */
 const UPLOADS = 3;
+/** Milliseconds after which an order that was stopped has arrived, or never will. */
+const ARRIVES = 1_000;
 const NOT_FINISHED = "This avatar was not finished: try again.";
 
 /** What of the server's API an enrollment needs. `O`: what is ordered. */
@@ -117,7 +119,7 @@ export class Enrollment<O extends Order = Order> {
     if (this.making.state === "better") {
       const { avatar, job } = this.making;
       this.become({ state: "done", avatar, trouble: "" });
-      return this.cancelQuietly(job);
+      return this.cancelQuietly(job || (await this.arrived(avatar.id)));
     }
     this.become({ state: "idle" });
     if (this.avatar) await this.eraseQuietly(this.avatar.id);
@@ -185,6 +187,12 @@ export class Enrollment<O extends Order = Order> {
   /** What cannot be erased now can be erased by hand among one's avatars. */
   private async eraseQuietly(id: string): Promise<void> {
     await this.api.erase(id).catch(() => undefined);
+  }
+
+  /** The job of an order that was stopped on its way, and may have arrived all the same. */
+  private async arrived(id: string): Promise<string | null> {
+    await this.sleep(ARRIVES);
+    return this.api.avatar(id).then(({ improving }) => improving, () => null);
   }
 
   private async cancelQuietly(job: string | null): Promise<void> {

@@ -49,8 +49,10 @@ export class ProgressStep implements Step {
     this.draw();
   }
 
+  /** Without scrolling to it: on a phone the picture is above. */
   focus(): void {
-    this.main.querySelector<HTMLElement>(".primary, [data-testid=cancel-making]")?.focus();
+    this.main.querySelector<HTMLElement>(".primary, [data-testid=cancel-making]")?.focus({ preventScroll: true });
+    this.element.closest("dialog")?.scrollTo(0, 0);
   }
 
   close(): void {

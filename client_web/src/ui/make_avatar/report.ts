@@ -12,7 +12,7 @@ export function reportOf(report: Finding[], notes: string[]): HTMLElement | null
     list("weak", weak.length > 0 ? weak : report.length > 0 ? [] : notes.map(plain), "What could be better"),
     list("good", good, "What is good"),
   ];
-  return h("div", { class: "notes report", "data-testid": "notes" }, ...parts);
+  return h("div", { class: "notes findings", "data-testid": "notes" }, ...parts);
 }
 
 function list(kind: "good" | "weak", findings: Finding[], title: string): HTMLElement | null {
