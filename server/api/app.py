@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from server.api import accounts, avatars, enrolling, jobs, people, problems
+from server.api import accounts, avatars, enrolling, jobs, people, problems, web_avatars
 from server.api.limits import BodyLimit
 from server.api.service import Service
 
@@ -17,7 +17,7 @@ def create_api(service: Service) -> FastAPI:
     )  # fmt: skip
     app.state.service = service
     problems.install(app)
-    for part in (accounts, people, avatars, enrolling, jobs):
+    for part in (accounts, people, avatars, enrolling, web_avatars, jobs):
         app.include_router(part.router)
     app.add_middleware(BodyLimit, identify=service.people.identify)
     return app

@@ -67,6 +67,8 @@ class MockApi:
         """More of what is told of an avatar that is made."""
         self.cancelled: list[str] = []
         self.down = False
+        self.web = b""
+        """The web avatar of each."""
 
     def has(self, token: str) -> bool:
         return token in self.tokens
@@ -164,6 +166,8 @@ class MockApi:
             return Response(b"avatar", media_type="application/octet-stream")
         if what == "turntable":
             return Response(turntable(), media_type="image/webp")
+        if what == "web":
+            return Response(self.web, media_type="application/octet-stream")
         data = io.BytesIO()
         portrait(request.path_params["id"]).save(data, "png")
         return Response(data.getvalue(), media_type="image/png")
