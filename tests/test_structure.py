@@ -40,7 +40,7 @@ SHARED_NAMES = {
 """Public classes of one name in two modules, with a reason."""
 
 COVERED_BY: dict[str, str] = {
-    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.preload realtime.timing",
+    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.preload realtime.room.roster realtime.timing",
     "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
     "tests/e2e/test_live.py": "server.benchmarks.browser",
     "tests/enrollment/high/test_synthesize.py": "enrollment.high.conditions",
@@ -123,6 +123,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/call/test_call.py": "server.call.room server.call.rooms server.call.wire",
     "tests/server/call/test_signalling.py": "server.call.actions server.call.rules",
     "tests/server/commands/test_enroll.py": "enrollment.reconstruction.config_file models.dataclass_config",
+    "tests/server/jobs/test_runner.py": "server.jobs.inputs",
     "tests/server/evaluation/test_ablation.py": (
         "server.evaluation.ablation.rows server.evaluation.ablation.scoring server.evaluation.ablation.spoiling "
         "server.evaluation.ablation.truth server.evaluation.ablation.uv"

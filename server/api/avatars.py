@@ -32,7 +32,7 @@ from server.store.tables import Job, StoredAvatar
 router = APIRouter(prefix="/api/avatars", tags=["avatars"])
 
 
-class FindingOut(BaseModel):
+class RemarkOut(BaseModel):
     """Something good or weak about an avatar. topic: such as light. advice: one sentence; may be empty."""
 
     topic: str
@@ -51,7 +51,7 @@ class AvatarOut(BaseModel):
     state: str
     quality: str
     notes: list[str]
-    report: list[FindingOut] = []
+    report: list[RemarkOut] = []
     turntable: bool = False
     improving: str | None = None
     may_improve: bool = False
@@ -89,7 +89,7 @@ def _outs(
     return [
         AvatarOut(
             id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes,
-            report=[FindingOut.model_validate(finding) for finding in avatar.report], turntable=avatar.turntable != "",
+            report=[RemarkOut.model_validate(remark) for remark in avatar.report], turntable=avatar.turntable != "",
             improving=improving.get(avatar.id), shared=avatar.shared, mine=avatar.owner_id == identity.person,
             may_improve=service.better != "never" and avatar.file != "" and avatar.id not in improving,
             version=avatar.version, job=job,

@@ -234,7 +234,7 @@ class Runner:
             raise StoppedError
         self._erase(old)
 
-    def _fewer(self, refinement: RefineOptions) -> dict[str, int]:
+    def _fewer(self, refinement: RefineOptions) -> dict[str, Any]:
         """Where the settings say how many steps, those, and no more pictures than steps look at."""
         if self._steps is None:
             return {}

@@ -65,7 +65,7 @@ class ApiKey(Base):
 
 class StoredAvatar(Base):
     """A person's avatar. file, preview, turntable: names in the file store; empty while there is none. notes: sentences about its
-    quality. report: what is good and weak about it, `enrollment.findings.Finding`s as plain values. shared: whether everybody
+    quality. report: what is good and weak about it, `enrollment.remarks.Remark`s as plain values. shared: whether everybody
     on the server may take it. version: counts changes; a change of an older one is refused."""
 
     __tablename__ = "avatars"

@@ -5,7 +5,7 @@ import type { TokenStore } from "./token_store";
 export { ApiError };
 
 /** Something good or weak about an avatar. `advice`: what to do; may be empty. */
-export interface Finding {
+export interface Remark {
   topic: string;
   good: boolean;
   sentence: string;
@@ -20,7 +20,7 @@ export interface Avatar {
   /** What is weak about it, one sentence each. */
   notes: string[];
   /** What is weak about it first, then what is good. */
-  report: Finding[];
+  report: Remark[];
   /** Whether there are pictures from all around. */
   turntable: boolean;
   /** The job that makes it better at the moment. */

@@ -33,7 +33,7 @@ CUT = 0.2
 
 
 @dataclass(frozen=True)
-class Finding:
+class Remark:
     """topic: covered, size, sharpness, light, direction, mouth, hair, sides, other. good: whether it helps. sentence: for the
     person. advice: what to do, one sentence; may be empty."""
 
@@ -43,70 +43,66 @@ class Finding:
     advice: str = ""
 
 
-def findings(portrait: Portrait, warnings: tuple[str, ...] | list[str], *, filmed: bool, photos: int = 1) -> tuple[Finding, ...]:
+def remarks(portrait: Portrait, warnings: tuple[str, ...] | list[str], *, filmed: bool, photos: int = 1) -> tuple[Remark, ...]:
     """What is weak first, then what is good. portrait: the leading one. warnings: of the enrollment. filmed: a clip was learned
     from, which shows the sides and how the face moves."""
     found = [*_warned(warnings, portrait), *_seen(portrait, filmed=filmed), _sides(filmed=filmed, photos=photos)]
-    return tuple(sorted(found, key=lambda finding: finding.good))
+    return tuple(sorted(found, key=lambda remark: remark.good))
 
 
-def _warned(warnings: tuple[str, ...] | list[str], portrait: Portrait) -> list[Finding]:
+def _warned(warnings: tuple[str, ...] | list[str], portrait: Portrait) -> list[Remark]:
     """The enrollment's own sentences, of the form 'what is weak; what to do'."""
     found = []
     for warning in dict.fromkeys(warnings):
         what, _, advice = warning.partition("; ")
         covered = any(word in what for word in ("covers", "cannot be seen"))
-        found.append(Finding("covered" if covered else "other", False, what, advice))
-    if not any(finding.topic == "covered" for finding in found):
-        found.append(Finding("covered", True, "nothing covers the face"))
+        found.append(Remark("covered" if covered else "other", False, what, advice))
+    if not any(remark.topic == "covered" for remark in found):
+        found.append(Remark("covered", True, "nothing covers the face"))
     return found
 
 
-def _seen(portrait: Portrait, *, filmed: bool) -> list[Finding]:
+def _seen(portrait: Portrait, *, filmed: bool) -> list[Remark]:
     face, found = portrait.landmarks, []
     height = CROWN * face_height(face) / portrait.scale
     sharpness = sharpness_of(portrait)
     if height < SMALL and not filmed:
-        found.append(Finding("size", False, f"the head is only {height:.0f} pixels high", "come closer, or use a larger photo"))
+        found.append(Remark("size", False, f"the head is only {height:.0f} pixels high", "come closer, or use a larger photo"))
     elif sharpness < BLURRED:
-        found.append(Finding("sharpness", False, "the face is not sharp", "hold still, wipe the lens, and look for more light"))
+        found.append(Remark("sharpness", False, "the face is not sharp", "hold still, wipe the lens, and look for more light"))
     elif sharpness >= SHARP and height >= LARGE:
-        found.append(Finding("sharpness", True, "the face is large and sharp"))
+        found.append(Remark("sharpness", True, "the face is large and sharp"))
     found += _light(portrait)
     turned = turned_away(face)
     if turned > ASIDE:
         sentence = "the face looks aside, so its far half was made up"
-        found.append(Finding("direction", False, sentence, "look straight into the camera"))
+        found.append(Remark("direction", False, sentence, "look straight into the camera"))
     elif turned <= STRAIGHT:
-        found.append(Finding("direction", True, "the face looks straight ahead"))
+        found.append(Remark("direction", True, "the face looks straight ahead"))
     if _opening(face) > OPEN_MOUTH and not filmed:
-        found.append(
-            Finding("mouth", False, "the mouth is open, so it may not close well", "close the mouth, and relax the face")
-        )
+        found.append(Remark("mouth", False, "the mouth is open, so it may not close well", "close the mouth, and relax the face"))
     if hair_is_cut_off(portrait):
-        found.append(Finding("hair", False, "the top of the hair is beyond the edge", "leave some air above the head"))
+        found.append(Remark("hair", False, "the top of the hair is beyond the edge", "leave some air above the head"))
     return found
 
 
-def _light(portrait: Portrait) -> list[Finding]:
+def _light(portrait: Portrait) -> list[Remark]:
     ratio, brightness, blown = light_of(portrait)
     if brightness < DIM and ratio < ONE_SIDED and _contrast(portrait) < 0.08:
-        return [Finding("light", False, "the face is dark", "turn towards a light")]
+        return [Remark("light", False, "the face is dark", "turn towards a light")]
     if blown > BLOWN:
-        return [Finding("light", False, "a part of the face is too bright to show the skin", "turn away from the light a little")]
+        return [Remark("light", False, "a part of the face is too bright to show the skin", "turn away from the light a little")]
     if ratio > ONE_SIDED:
-        return [Finding("light", False, "one side of the face lies in the shadow, which stays there", "turn towards the light")]
-    return [Finding("light", True, "the light is even")] if ratio < EVEN else []
+        return [Remark("light", False, "one side of the face lies in the shadow, which stays there", "turn towards the light")]
+    return [Remark("light", True, "the light is even")] if ratio < EVEN else []
 
 
-def _sides(*, filmed: bool, photos: int) -> Finding:
+def _sides(*, filmed: bool, photos: int) -> Remark:
     if filmed:
-        return Finding("sides", True, "the sides and how the face moves were learned from the clip")
+        return Remark("sides", True, "the sides and how the face moves were learned from the clip")
     if photos > 1:
-        return Finding("sides", True, f"{photos} photos show more than one side")
-    return Finding(
-        "sides", False, "the sides and the back were made up, as one photo does not show them", "record the short clip"
-    )
+        return Remark("sides", True, f"{photos} photos show more than one side")
+    return Remark("sides", False, "the sides and the back were made up, as one photo does not show them", "record the short clip")
 
 
 def sharpness_of(portrait: Portrait) -> float:
