@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
@@ -36,14 +37,21 @@ LIPS = (13, 14, 61, 291)
 """Landmarks of each eyelid pair and of the lips: upper, lower, and both corners."""
 
 
-def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES) -> Pixels:
-    """The picture (H, W, 3) uint8 among the clip's first `most` that shows the face most frontal, eyes open, mouth shut.
+def thinned(clip: Clip, most: int = MOST_CLIP_FRAMES, rate: float = math.inf) -> Iterator[tuple[Pixels, float]]:
+    """Of the clip's first `most` pictures so many that at least `rate` come in a second, evenly spread."""
+    every = max(1, int(clip.fps / rate))
+    return islice(clip.frames(), 0, most, every)
+
+
+def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES, rate: float = math.inf) -> Pixels:
+    """The picture (H, W, 3) uint8 among the clip's first `most` that shows the face most frontal, eyes open, mouth shut. rate:
+    see `thinned`.
 
     Raises `ClipError` when no picture shows a face.
     """
     least, chosen = np.inf, None
     with FaceTracker() as tracker:
-        for rgb, _ in islice(clip.frames(), most):
+        for rgb, _ in thinned(clip, most, rate):
             face = tracker.track(rgb)
             if face is not None and (cost := portrait_cost(face)) < least:
                 least, chosen = cost, rgb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ class RefineOptions:
     steps: of the optimisation; what suits the input when None. device: "cpu" or "cuda". prior: weights file of the diffusion
     prior for "high", the shipped one when None. checkpoint: file in which the state of the optimisation is kept, so that the same
     call goes on after it was stopped or killed; None for no file. clip_frames: how many of the clip's first pictures are read.
-    learned_frames: how many of those are learned from, evenly spread.
+    clip_rate: pictures a second of those that are looked at, at least. learned_frames: how many are learned from, evenly spread.
     verify_person: refuse a clip that shows somebody else than the photos; a clip without photos is not checked.
     capture: folder in the nerfstudio / VHAP layout on which "standard" optimises besides. changes: of the optimiser's
     configuration, nested tables (`enrollment.reconstruction.config_file`). autoencoder: Stable-Diffusion-format folder that a
@@ -38,6 +39,7 @@ class RefineOptions:
     prior: Path | None = None
     checkpoint: Path | None = None
     clip_frames: int = MOST_CLIP_FRAMES
+    clip_rate: float = math.inf
     learned_frames: int = LEARNED_FRAMES
     verify_person: bool = True
     capture: Path | None = None
@@ -46,7 +48,7 @@ class RefineOptions:
     watch: Callable[[Avatar], None] | None = field(default=None, repr=False, compare=False)
 
 
-MINUTES = RefineOptions(steps=1100, learned_frames=44)
+MINUTES = RefineOptions(steps=900, clip_rate=12.0, learned_frames=36)
 """For a clip whose avatar is to be there in four minutes on two cores."""
 
 

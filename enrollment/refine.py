@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +67,7 @@ def refine_on_clip(
     """
 
     def pictures() -> Iterable[tuple[NDArray[np.uint8], float]]:
-        return islice(clip.frames(), options.clip_frames)
+        return clip_capture.thinned(clip, options.clip_frames, options.clip_rate)
 
     def tracked(avatar: Avatar, *, verify: bool) -> Capture:
         return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=options.learned_frames)
