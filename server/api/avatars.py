@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from models.errors import StorageError
 from server.accounts.people import Identity, clean_name
 from server.api import erasing
+from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import (
-    After,
     Credential,
     IfMatch,
     Me,
@@ -44,7 +44,7 @@ class RemarkOut(BaseModel):
 class AvatarOut(BaseModel):
     """An avatar. state: waiting, ready or failed. notes: what is weak about it. report: what is good and weak, and what to do.
     turntable: whether there is one. improving: the job that makes it better now. may_improve: whether it can be made better.
-    version: for `If-Match`."""
+    version: for `If-Match`. owner: for admins only."""
 
     id: str
     name: str
@@ -59,6 +59,7 @@ class AvatarOut(BaseModel):
     mine: bool
     version: int
     job: str | None = None
+    owner: str | None = None
 
 
 class AvatarChange(BaseModel):
@@ -68,49 +69,46 @@ class AvatarChange(BaseModel):
     shared: bool | None = None
 
 
-class Page(BaseModel):
-    """A part of a list. next: for `?after=`, or None at the end."""
-
-    items: list[AvatarOut]
-    next: str | None = None
+_BETTER = select(func.min(Job.id)).where(
+    Job.avatar_id == StoredAvatar.id, Job.quality != "instant", Job.state.not_in(OVER)
+)  # fmt: skip
+_SHOWN = (
+    StoredAvatar.id, StoredAvatar.name, StoredAvatar.state, StoredAvatar.quality, StoredAvatar.notes, StoredAvatar.report,
+    StoredAvatar.turntable, StoredAvatar.file, StoredAvatar.shared, StoredAvatar.owner_id, StoredAvatar.version,
+    _BETTER.correlate(StoredAvatar).scalar_subquery().label("improving"),
+)  # fmt: skip
+_ALL = select(*_SHOWN).where(StoredAvatar.id > bindparam("after")).order_by(StoredAvatar.id).limit(bindparam("most"))
+_SEEN = _ALL.where(or_(StoredAvatar.owner_id == bindparam("me"), StoredAvatar.shared))
+"""What a list shows, of all avatars and of those that somebody may take; made once, as each request asks."""
 
 
 def avatar_out(service: Service, session: Session, avatar: StoredAvatar, identity: Identity, job: str | None = None) -> AvatarOut:
     """What a client is told of an avatar. job: that makes it, for whoever has just ordered it."""
-    return _outs(service, session, [avatar], identity, job)[0]
+    better = select(Job.id).where(Job.avatar_id == avatar.id, Job.quality != "instant", Job.state.not_in(OVER))
+    return _out(service, avatar, identity, session.scalar(better.limit(1)), job)
 
 
-def _outs(
-    service: Service, session: Session, avatars: list[StoredAvatar], identity: Identity, job: str | None = None
-) -> list[AvatarOut]:
-    ids = [avatar.id for avatar in avatars]
-    better = select(Job).where(Job.avatar_id.in_(ids), Job.quality != "instant", Job.state.not_in(OVER))
-    improving = {found.avatar_id: found.id for found in session.scalars(better)}
-    return [
-        AvatarOut(
-            id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes,
-            report=[RemarkOut.model_validate(remark) for remark in avatar.report], turntable=avatar.turntable != "",
-            improving=improving.get(avatar.id), shared=avatar.shared, mine=avatar.owner_id == identity.person,
-            may_improve=service.better != "never" and avatar.file != "" and avatar.id not in improving,
-            version=avatar.version, job=job,
-        )
-        for avatar in avatars
-    ]  # fmt: skip
+def _out(
+    service: Service, avatar: StoredAvatar | Any, identity: Identity, improving: str | None, job: str | None = None
+) -> AvatarOut:
+    return AvatarOut(
+        id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes,
+        report=[RemarkOut.model_validate(remark) for remark in avatar.report], turntable=avatar.turntable != "",
+        improving=improving, may_improve=service.better != "never" and avatar.file != "" and improving is None,
+        shared=avatar.shared, mine=avatar.owner_id == identity.person, version=avatar.version, job=job,
+        owner=avatar.owner_id if identity.is_admin else None,
+    )  # fmt: skip
 
 
-@router.get("", response_model=Page)
-def list_avatars(
-    credential: Credential, service: ServiceDep, after: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 50
-) -> Response:
+@router.get("", response_model=Page[AvatarOut])
+def list_avatars(credential: Credential, service: ServiceDep, after: After = "", limit: Limit = 50) -> Response:
     """One's own avatars and those shared with everybody; all of them for an admin. In the order of their ids."""
-    me = service.people.identify(credential)
     with service.database.reading() as session:
-        query = select(StoredAvatar).where(StoredAvatar.id > after).order_by(StoredAvatar.id).limit(limit + 1)
-        if not me.is_admin:
-            query = query.where(or_(StoredAvatar.owner_id == me.person, StoredAvatar.shared))
-        found = list(session.scalars(query))
-        items = _outs(service, session, found[:limit], me)
-    return as_json(Page(items=items, next=found[limit - 1].id if len(found) > limit else None))
+        me = service.people.identify_in(session, credential)
+        found = session.execute(_ALL if me.is_admin else _SEEN, {"me": me.person, "after": after, "most": limit + 1})
+        return as_json(
+            page_of(found, limit, lambda avatar: _out(service, avatar, me, avatar.improving), lambda avatar: avatar.id)
+        )
 
 
 @router.get("/{avatar_id}")

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from server.accounts.limits import read_limits
 from server.accounts.people import Identity, clean_name
 from server.api.avatars import AvatarOut, avatar_out
 from server.api.problems import ProblemError
@@ -26,10 +27,6 @@ router = APIRouter(prefix="/api/avatars", tags=["avatars"])
 MAX_PHOTO, MAX_CLIP = 24 << 20, 48 << 20
 """Bytes."""
 MAX_PHOTOS = 8
-MAX_WAITING = 3
-"""Enrollments of one person that wait or run."""
-MAX_AVATARS = 50
-"""Of one person."""
 RETRY_AFTER = 10
 """Seconds after which an enrollment may be over."""
 PRIORITY = {"instant": 2, "standard": 1, "high": 0}
@@ -239,13 +236,14 @@ class _Order:
             if self.hashes not in list(given):
                 raise ProblemError(422, "another key was expected: this Idempotency-Key came with other photos before")
             return avatar_out(self.service, session, session.get_one(StoredAvatar, job.avatar_id), self.me, job.id)
+        limits = read_limits(session)
         busy = select(func.count()).select_from(Job).where(Job.owner_id == owner, Job.state.not_in(OVER))
-        if int(session.scalar(busy) or 0) >= MAX_WAITING:
-            sentence = f"at most {MAX_WAITING} avatars are made for one person at the same time; wait for one of them"
+        if int(session.scalar(busy) or 0) >= limits.jobs:
+            sentence = f"at most {limits.jobs} avatars are made for one person at the same time; wait for one of them"
             raise ProblemError(429, sentence, retry_after=RETRY_AFTER)
         made = select(func.count()).select_from(StoredAvatar).where(StoredAvatar.owner_id == owner)
-        if not self.better and int(session.scalar(made) or 0) >= MAX_AVATARS:
-            raise ProblemError(409, f"at most {MAX_AVATARS} avatars of one person are kept; erase one first")
+        if not self.better and int(session.scalar(made) or 0) >= limits.avatars:
+            raise ProblemError(409, f"at most {limits.avatars} avatars of one person are kept; erase one first")
         return None
 
 

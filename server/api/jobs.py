@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import select
@@ -16,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from models.errors import StorageError
 from server.accounts.people import Identity
+from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
-from server.api.service import After, Credential, Me, Service, ServiceDep, as_json, note
+from server.api.service import Credential, Me, Service, ServiceDep, as_json, note
 from server.jobs.inputs import PICTURE
 from server.store.cleaning import erase_photos
 from server.store.queue import OVER
@@ -33,7 +33,7 @@ MAX_LISTENING = 600.0
 
 class JobOut(BaseModel):
     """An enrollment. progress: 0 to 1. ahead: jobs that come first. error: one sentence, of a job that failed. usable: whether
-    its avatar can be used already. previews: counts the pictures of what it is at."""
+    its avatar can be used already. previews: counts the pictures of what it is at. owner: for admins only."""
 
     id: str
     avatar: str
@@ -45,13 +45,14 @@ class JobOut(BaseModel):
     error: str
     usable: bool = False
     previews: int = 0
+    owner: str | None = None
 
 
 def _read(service: Service, me: Identity, job_id: str) -> JobOut:
     with service.database.reading() as session:
         job = _own(session, me, job_id)
         usable = _usable(session, [job])
-    return _out(service, job, usable)
+    return _out(service, me, job, usable)
 
 
 def _own(session: Session, me: Identity, job_id: str) -> Job:
@@ -67,27 +68,28 @@ def _usable(session: Session, jobs: Sequence[Job]) -> set[str]:
     return set(session.scalars(select(StoredAvatar.id).where(StoredAvatar.id.in_(ids), StoredAvatar.file != "")))
 
 
-def _out(service: Service, job: Job, usable: set[str]) -> JobOut:
+def _out(service: Service, me: Identity, job: Job, usable: set[str]) -> JobOut:
     ahead = service.queue.ahead_of(job.id) if job.state == "waiting" else 0
     return JobOut(
         id=job.id, avatar=job.avatar_id, quality=job.quality, state=job.state, stage=job.stage, progress=job.progress,
         ahead=ahead, error=job.error, usable=job.avatar_id in usable, previews=job.previews,
+        owner=job.owner_id if me.is_admin else None,
     )  # fmt: skip
 
 
 @router.get("")
-def list_jobs(me: Me, service: ServiceDep, before: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 100) -> list[JobOut]:
-    """One's own jobs, of everybody for an admin, the newest first; the next ones with `?before=` the last one's id."""
+def list_jobs(me: Me, service: ServiceDep, after: After = "", limit: Limit = 100) -> Page[JobOut]:
+    """One's own jobs, of everybody for an admin, the newest first."""
     with service.database.reading() as session:
-        query = select(Job).order_by(Job.created.desc(), Job.id.desc()).limit(limit)
+        query = select(Job).order_by(Job.created.desc(), Job.id.desc()).limit(limit + 1)
         if not me.is_admin:
             query = query.where(Job.owner_id == me.person)
-        if before:
-            last = _own(session, me, before)
+        if after:
+            last = _own(session, me, after)
             query = query.where((Job.created < last.created) | ((Job.created == last.created) & (Job.id < last.id)))
         found = session.scalars(query).all()
         usable = _usable(session, found)
-    return [_out(service, job, usable) for job in found]
+    return page_of(found, limit, lambda job: _out(service, me, job, usable), lambda job: job.id)
 
 
 @router.get("/{job_id}", response_model=JobOut)

@@ -119,7 +119,7 @@ def test_who_may_make_an_avatar_better(server: Api, tmp_path: Path) -> None:
     assert server.improve(server.person("admin")[1], avatar, CLIP).status_code == 202
     waiting = server.enroll(owner).json()["id"]
     assert is_problem(server.improve(owner, waiting, CLIP), 409)
-    with api(tmp_path / "never", "never") as other:
+    with api(tmp_path / "never", better="never") as other:
         _, headers = other.person()
         mine = other.made(headers)
         assert not other.client.get(f"/api/avatars/{mine['id']}", headers=headers).json()["may_improve"]
@@ -127,7 +127,7 @@ def test_who_may_make_an_avatar_better(server: Api, tmp_path: Path) -> None:
 
 
 def test_where_all_are_made_better_the_slower_one_wins_also_when_it_was_faster(tmp_path: Path) -> None:
-    with api(tmp_path, "always") as server:
+    with api(tmp_path, better="always") as server:
         _, headers = server.person()
         avatar = server.enroll(headers, consent="I agree.").json()
         instant, better = jobs(server)
