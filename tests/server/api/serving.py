@@ -70,9 +70,10 @@ class Api:
         while (job := self.service.queue.take("w")) is not None and job.id != found["job"]:
             """Somebody else's, which waits before it."""
         assert job is not None
-        files = MadeAvatar(f"avatars/{job.id}.avatar", f"avatars/{job.id}.png", job.quality, [])
+        files = MadeAvatar(f"avatars/{job.id}.avatar", f"avatars/{job.id}.png", job.quality, [], f"avatars/{job.id}.webp")
         self.service.files.write(files.file, b"the avatar")
         self.service.files.write(files.preview, b"the preview")
+        self.service.files.write(files.turntable, b"the turntable")
         assert self.service.queue.keep(job.id, "w", files, last=True) == []
         return found
 

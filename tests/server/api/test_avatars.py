@@ -197,7 +197,7 @@ def test_erasing_takes_everything_that_belongs_to_the_avatar(server: Api, state:
         avatar = server.enroll(headers, subject="A subject to erase").json()
         if state == "runs":
             assert server.service.queue.take("w") is not None
-    assert len(server.service.files.names()) == (4 if state == "done" else 1)
+    assert len(server.service.files.names()) == (5 if state == "done" else 1)
     assert server.client.delete(f"/api/avatars/{avatar['id']}", headers=headers).status_code == 204
     assert server.service.files.names() == [] and server.rooms.erased == [avatar["id"]] and consents(server) == []
     assert is_problem(server.client.get(f"/api/jobs/{avatar['job']}", headers=headers), 404)
