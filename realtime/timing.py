@@ -1,13 +1,46 @@
-"""Stage times and rates over the last moments."""
+"""Stage times and rates over the last moments, and of the whole process since it began."""
 
 from __future__ import annotations
 
 import statistics
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+STAGES = ("decode", "track", "solve", "pose", "splat", "encode", "total", "picture")
+"""What is counted since the process began; pictures count, their time is nothing."""
+BOUNDS = (1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0, 150.0, 250.0, 500.0, 1000.0)
+"""Upper ends of the classes that times are counted in, milliseconds; one more class holds the rest."""
+
+
+class StageTotals:
+    """How many times of each stage fell into which class, and their sum, since the process began. Thread-safe; nothing is
+    allocated for a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = {stage: [0] * (len(BOUNDS) + 1) for stage in STAGES}
+        self._sums = dict.fromkeys(STAGES, 0.0)
+
+    def add(self, stage: str, milliseconds: float) -> None:
+        """One measurement; those of other stages are left out."""
+        counts = self._counts.get(stage)
+        if counts is not None:
+            with self._lock:
+                counts[bisect_left(BOUNDS, milliseconds)] += 1
+                self._sums[stage] += milliseconds
+
+    def read(self) -> dict[str, tuple[list[int], float]]:
+        """Stage -> count in each class, sum in milliseconds."""
+        with self._lock:
+            return {stage: (list(counts), self._sums[stage]) for stage, counts in self._counts.items()}
+
+
+TOTALS = StageTotals()
+"""Of this process; every `StageTimes` adds to it."""
 
 
 class StageTimes:
@@ -22,6 +55,7 @@ class StageTimes:
         """One measurement."""
         with self._lock:
             self._entries.setdefault(stage, deque(maxlen=self._most)).append((self._clock(), milliseconds))
+        TOTALS.add(stage, milliseconds)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:

@@ -47,7 +47,7 @@ class FakePipeline:
 
     red = 40 * yaw + 100. Without noise, so a codec keeps the colours within a few steps; `grain` adds some. Frames darker than
     `face_from` (0 to 1) show no face. `track_seconds` and `draw_seconds` are slept, to stand for work. A black frame kills the
-    process with `crash_on_black`.
+    process with `crash_on_black`. `noise` is written to stderr, as libraries in C do.
     """
 
     def __init__(
@@ -61,7 +61,9 @@ class FakePipeline:
         crash_on_black: bool = False,
         face_from: float = 0.0,
         grain: int = 0,
+        noise: str = "",
     ) -> None:
+        os.write(2, noise.encode())
         if fail:
             raise AvatarFileError(fail)
         self.timings: dict[str, float] = {}

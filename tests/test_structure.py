@@ -122,8 +122,10 @@ COVERED_BY: dict[str, str] = {
         "server.commands.doctor_call"
     ),
     "tests/server/call/test_aiortc_fixes.py": "server.call.ice",
+    "tests/server/call/test_config.py": "server.call.ice_settings",
     "tests/server/call/test_app.py": "server.call.addresses server.call.web",
     "tests/server/call/test_avatar_kept.py": "server.call.avatars",
+    "tests/server/call/test_better_avatar.py": "server.call.shown_avatars",
     "tests/server/call/test_call.py": "server.call.room server.call.rooms server.call.wire",
     "tests/server/call/test_signalling.py": "server.call.actions server.call.members server.call.rules",
     "tests/server/commands/test_enroll.py": "enrollment.reconstruction.config_file models.dataclass_config",
@@ -135,7 +137,8 @@ COVERED_BY: dict[str, str] = {
     "tests/server/evaluation/test_prior.py": "server.evaluation.outlines",
     "tests/server/api/test_avatars.py": "server.api.service",
     "tests/server/api/test_people.py": "server.api.erasing",
-    "tests/server/commands/test_admin.py": "server.store.backup server.commands.admin_store",
+    "tests/server/operations/test_draining.py": "server.operations.operations",
+    "tests/server/commands/test_admin.py": "server.commands.admin_store",
     "tests/server/store/test_database.py": "server.store.tables",
     "tests/server/test_service.py": "server.call.stored_avatars",
     "tests/server/test_cli.py": (

@@ -8,8 +8,8 @@ import type { Phase, Step } from "./signalling_types";
  */
 export type Consequence = "told" | "refused" | "another-avatar" | "ended" | "lost";
 
-/** Refusals of one message, which a live call survives. */
-const HARMLESS = ["not_allowed", "not_found", "bad_message"];
+/** Refusals of one message, and news of a restart to come, which a live call survives. */
+const HARMLESS = ["not_allowed", "not_found", "bad_message", "restarting"];
 
 /** Longest wait that the page agrees to, seconds. */
 const LONGEST_WAIT = 60;

@@ -9,6 +9,7 @@ from server.api import accounts, allowances, avatars, enrolling, external, healt
 from server.api.description import describe, page
 from server.api.limits import BodyLimit
 from server.api.service import Service
+from server.operations.requests import CountRequests
 
 DOCS = "/docs"
 
@@ -30,4 +31,5 @@ def create_api(service: Service) -> FastAPI:
         return HTMLResponse(page(app.openapi()))
 
     app.add_middleware(BodyLimit, identify=service.people.identify)
+    app.add_middleware(CountRequests)
     return app

@@ -26,7 +26,8 @@ PROBLEM: Schema = {
 }  # fmt: skip
 VALUES = {"id": "9f86d081884c7d65", "token": "eyJhbGciOiJIUzI1NiIs...", "login": "ada", "password": "correct horse battery"}
 """Examples of fields by name."""
-STYLE = """:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
+STYLE = """:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif;
+color:light-dark(#1a1c1c,#eceeee);background:light-dark(#fff,#131416)}
 body{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 article{border-top:1px solid #8886;padding:.75rem 0}h3{font:600 1rem ui-monospace,monospace;margin:.5rem 0;overflow-wrap:anywhere}
 pre{overflow:auto;background:#8882;padding:.75rem;border-radius:.5rem;font-size:.85rem}dt{font-family:ui-monospace,monospace}

@@ -37,6 +37,7 @@ from server.call.rooms import Rooms
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
 from server.call.web import ADMIN, API, DOCS, NOTHING, SETUP, create_app, plain_reply
+from server.operations.operations import Operations
 from server.service import make_runners, open_service
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def run(config: ServerConfig, announce: Callable[[Addresses], None] = lambda _: 
 
     Raises `VisavisError` when the port cannot be had or the render process says that it can never work.
     """
-    logs.install()
+    logs.install(config.log_format)
     asyncio.run(serve(config, announce))
 
 
@@ -79,6 +80,11 @@ async def serve(
     is_token = (lambda _: False) if service is None else service.people.is_known
     passes = Passes(rooms.first.host, rooms.role_of, is_token, rooms.is_hosts_link)
     app = create_app(config, rooms, passes, others, None if service is None else create_api(service), _setup_status(service))
+
+    def stop() -> None:
+        server.should_exit = True
+
+    operations = Operations(config, rooms, service, runners, stop)
     server = _Server(
         uvicorn.Config(
             app,
@@ -96,15 +102,12 @@ async def serve(
         passes,
         sock,
         None if secure is None else secure.context,
+        operations,
         has_api=service is not None,
     )
-
     tasks: list[asyncio.Task[None]] = []
-
-    def stop() -> None:
-        server.should_exit = True
-
     try:
+        operations.start()
         await rooms.start(on_failure=stop)
         if service is not None:
             tasks.append(asyncio.create_task(keep_up(service, config.guest_days)))
@@ -114,10 +117,13 @@ async def serve(
         needs_admin = service is not None and service.passwords and not await asyncio.to_thread(service.people.has_admin)
         setup_key = service.setup_key if service is not None and needs_admin else ""
         announce(addresses(config, here, others, rooms.first, notes(note, secure, others), setup_key))
+        log.info("serving")
         await server.serve(sockets=[])
     finally:
+        log.info("stopping")
         for task in tasks:
             task.cancel()
+        await operations.close()
         await rooms.close()
         if runners is not None:
             await runners.stop()
@@ -153,19 +159,23 @@ class _Server(uvicorn.Server):
         rooms: Rooms,
         passes: Passes,
         sock: socket.socket,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | None,
+        operations: Operations,
         *,
         has_api: bool = False,
     ) -> None:
         super().__init__(config)
-        self._tls, self._has_api = tls, has_api
+        self._tls, self._has_api, self._operations = tls, has_api, operations
         self._front: TlsFront | None = None
         self._rooms, self._sock, self._public_url, self._passes = rooms, sock, public_url, passes
         self._door: Door | None = None
         self._sockets: set[SignallingSocket] = set()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM and Ctrl-C end the server cleanly, with status 0; a second one does not wait for anybody."""
+        """SIGTERM and Ctrl-C end the server cleanly, with status 0; a second one does not wait for anybody. With a drain time the
+        first SIGTERM lets calls go on for a while."""
+        if self._operations.drains(sig):
+            return
         self.force_exit = self.should_exit
         self.should_exit = True
 
@@ -206,8 +216,8 @@ class _Server(uvicorn.Server):
         if path == b"/healthz":
             return plain_reply(method, 200, '{"status":"ok"}', "application/json")
         if path == b"/readyz":
-            state = "ready" if self._rooms.ready else "failed" if self._rooms.failure else "loading"
-            return plain_reply(method, 200 if self._rooms.ready else 503, f'{{"status":"{state}"}}', "application/json")
+            status, body = self._operations.health.report()
+            return plain_reply(method, status, body, "application/json")
         return plain_reply(method, 404, NOTHING)
 
     def is_known(self, header: bytes) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import json
 import os
 import re
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic_settings import (
     EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
@@ -29,18 +29,23 @@ from pydantic_settings.exceptions import SettingsError
 
 from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
+from server.call.ice_settings import ICE_CREDENTIAL, ICE_USERNAME, PREFIX, check_turn_urls, json_text, read_ice_servers
 from server.call.page_folder import page_folder
 from server.call.protocol import IceServer
+from server.call.turn import LIFETIME, Turn
 
-PREFIX = "VISAVIS_"
-ICE_USERNAME, ICE_CREDENTIAL = f"{PREFIX}ICE_USERNAME", f"{PREFIX}ICE_CREDENTIAL"
-OTHER_VARIABLES = frozenset({ICE_USERNAME, ICE_CREDENTIAL, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"})
+SECRETS_FOLDER = f"{PREFIX}SECRETS"
+"""Names a folder with a file for each setting that should stand in no command line and no environment."""
+OTHER_VARIABLES = frozenset(
+    {ICE_USERNAME, ICE_CREDENTIAL, SECRETS_FOLDER, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"}
+)
 """Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
-SECRETS = frozenset({"ice_servers", "factory_options", "database", "storage", "storage_key", "oidc_client_secret", "oidc_admin"})
+SECRETS = frozenset(
+    {
+        "ice_servers", "turn_secret", "factory_options", "database", "storage", "storage_key", "oidc_client_secret", "oidc_admin",
+    }
+)  # fmt: skip
 """Settings whose values no message repeats."""
-ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
-"""RFC 7064, 3.1 and RFC 7065, 3.1."""
-MAX_ICE_FILE = 64 * 1024
 WEB_DIR = page_folder()
 
 
@@ -83,6 +88,14 @@ def _public_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _listener(value: str) -> str:
+    if value:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError(f"an address and a port such as 127.0.0.1:9464 were expected, {value!r} came")
+    return value
+
+
 def _issuer(value: str) -> str:
     from server.accounts.oidc import is_safe_address
 
@@ -108,63 +121,6 @@ def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
         except ValueError:
             raise ValueError(f"an IP address was expected, {text!r} came") from None
     return value
-
-
-def _json(value: Any) -> Any:
-    """JSON text -> what it holds; anything else as it is. The text, which may hold secrets, is not repeated."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise ValueError("JSON was expected, something else came") from None
-
-
-def _ice_servers(value: Any) -> Any:
-    """URLs, '@FILE' with a JSON list of RTCIceServer objects, such objects, or `IceServer`s."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _json(value)
-    elif isinstance(value, str) and not value.startswith("@"):
-        value = [part for part in value.split(",") if part]
-    if not isinstance(value, list | tuple):
-        value = [value]
-    return tuple(server for entry in value for server in _ice_entry(entry))
-
-
-def _ice_entry(entry: Any) -> list[IceServer]:
-    if isinstance(entry, IceServer):
-        servers = [entry]
-    elif isinstance(entry, str) and entry.startswith("@"):
-        servers = [server for found in _ice_file(Path(entry[1:])) for server in _ice_entry(found)]
-    elif isinstance(entry, str):
-        secret = (os.environ.get(ICE_USERNAME, ""), os.environ.get(ICE_CREDENTIAL, "")) if entry.startswith("turn") else ("", "")
-        servers = [IceServer([entry], *secret)]
-    else:
-        found = entry if isinstance(entry, dict) else {}
-        urls, user, secret_ = found.get("urls"), found.get("username", ""), found.get("credential", "")
-        urls = [urls] if isinstance(urls, str) else urls
-        if not isinstance(urls, list) or not urls or not all(isinstance(text, str) for text in [*urls, user, secret_]):
-            raise ValueError("a JSON list of objects with urls, username and credential was expected, something else came")
-        servers = [IceServer(urls, user, secret_)]
-    for server in servers:
-        for url in server.urls:
-            if ICE_URL.fullmatch(url) is None:
-                came = "one with a user or password" if "@" in url else repr(url)
-                raise ValueError(f"ICE URLs such as stun:host:3478 were expected, {came} came")
-            if url.startswith("turn") and not (server.username and server.credential):
-                raise ValueError(f"a user and a credential were expected for {url}, none came")
-    return servers
-
-
-def _ice_file(path: Path) -> list[Any]:
-    try:
-        with open(path, "rb") as stream:
-            found = json.loads(stream.read(MAX_ICE_FILE))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise ValueError(f"a JSON list of objects with urls, username and credential was expected in {path}") from None
-    return found if isinstance(found, list) else [found]
 
 
 class ServerConfig(BaseSettings):
@@ -205,7 +161,7 @@ class ServerConfig(BaseSettings):
         3.0, gt=0, allow_inf_nan=False, description="Seconds without a sign of life after which a page is gone."
     )
     media_timeout: float = Field(15.0, gt=0, allow_inf_nan=False, description="Seconds from joining to the first sign of life.")
-    ice_servers: Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(_ice_servers)] = Field(
+    ice_servers: Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(read_ice_servers)] = Field(
         (), repr=False, description="STUN and TURN servers: URLs, or @FILE with a JSON list of RTCIceServer objects. User and "
         f"credential of a turn: URL come from {ICE_USERNAME} and {ICE_CREDENTIAL}.",
     )  # fmt: skip
@@ -214,6 +170,15 @@ class ServerConfig(BaseSettings):
     )
     ice_ports: Annotated[tuple[int, int] | None, NoDecode, BeforeValidator(_ports), AfterValidator(_check_ports)] = Field(
         None, description="UDP ports for media, such as 50000-50100; any when left out."
+    )
+    turn_urls: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(check_turn_urls)] = Field(
+        (), description="URLs of a TURN server with which this one shares `turn_secret`; each page gets credentials that run out."
+    )
+    turn_secret: str = Field(
+        "", repr=False, description="The secret shared with it (coturn's static-auth-secret); better in a file."
+    )
+    turn_lifetime: float = Field(
+        LIFETIME, ge=60, le=86_400, description="Seconds that such credentials can be used; a call that stands goes on."
     )
     state: Path | None = Field(None, description="Folder where the links are kept, so that they outlive a restart.")
     database: str = Field(
@@ -259,11 +224,28 @@ class ServerConfig(BaseSettings):
         description="Steps of the optimisation of a better avatar; what suits the photos or the clip when 0.",
     )
     new_links: bool = Field(False, description="Make new links; those that were given away no longer work.")
+    drain_time: float = Field(
+        0.0, ge=0, le=86_400, description="Seconds that calls may go on after SIGTERM, while nobody new is let in; less when all "
+        "have left before. A second SIGTERM ends them at once.",
+    )  # fmt: skip
+    metrics: Annotated[str, AfterValidator(_listener)] = Field(
+        "", description="Address and port where Prometheus finds the metrics, such as 127.0.0.1:9464; never the public port, so "
+        "nowhere when left out.",
+    )  # fmt: skip
+    least_disk: float = Field(
+        0.5,
+        ge=0,
+        allow_inf_nan=False,
+        description="Gigabytes that have to be free in the state folder for `/readyz` to say ready.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text, or json: one JSON object a line. Neither has faces, names, keys or rooms in it."
+    )
     web_dir: Path = Field(WEB_DIR, description="Folder of the built pages.")
     factory: str = Field(
         "realtime.room.pipeline:LiveRoomPipeline", description="What makes the pictures: 'module:callable' of a RoomPipeline."
     )
-    factory_options: Annotated[dict[str, Any], NoDecode, BeforeValidator(_json)] = Field(
+    factory_options: Annotated[dict[str, Any], NoDecode, BeforeValidator(json_text)] = Field(
         {}, repr=False, description="Arguments of the factory, as JSON."
     )
 
@@ -281,11 +263,18 @@ class ServerConfig(BaseSettings):
             raise ValueError("dead_after must be longer than heartbeat")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("a certificate and its key were expected together, one of them came alone")
+        if bool(self.turn_urls) != bool(self.turn_secret):
+            raise ValueError("turn_urls and turn_secret were expected together, one of them came alone")
         if bool(self.oidc_issuer) != bool(self.oidc_client_id):
             raise ValueError("oidc_issuer and oidc_client_id were expected together, one of them came alone")
         if self.no_passwords and not self.oidc_issuer:
             raise ValueError("no_passwords was expected with oidc_issuer, else nobody could sign in")
         return self
+
+    @property
+    def turn(self) -> Turn | None:
+        """What makes TURN credentials, where there is a TURN server that takes them."""
+        return Turn(self.turn_urls, self.turn_secret, self.turn_lifetime) if self.turn_urls else None
 
     @classmethod
     def settings_customise_sources(
@@ -296,10 +285,11 @@ class ServerConfig(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Options, then the environment, then the file."""
+        """Options, then the environment, then the secrets, then the file."""
         assert isinstance(env_settings, EnvSettingsSource)
-        file = settings_cls.model_config.get("toml_file")
-        return (init_settings, env_settings, *([TomlConfigSettingsSource(settings_cls)] if file else []))
+        file, folder = settings_cls.model_config.get("toml_file"), settings_cls.model_config.get("secrets_dir")
+        secret = [SecretsSettingsSource(settings_cls, str(folder))] if folder else []
+        return (init_settings, env_settings, *secret, *([TomlConfigSettingsSource(settings_cls)] if file else []))
 
     def with_values(self, **values: Any) -> ServerConfig:
         """The same with other values, checked as at first."""
@@ -312,22 +302,38 @@ def state_folder() -> Path:
 
 
 def load(options: dict[str, Any], file: Path | None = None) -> ServerConfig:
-    """The settings of options, environment and a TOML file. Raises `VisavisError`, also for keys that are no settings."""
+    """The settings of options, environment, the folder of secrets that it names, and a TOML file. Raises `VisavisError`, also for
+    keys that are no settings."""
     _check_environment()
-    if file is None:
-        return ServerConfig(**options)
-    if not file.is_file():
+    if file is not None and not file.is_file():
         raise VisavisError(f"a TOML file of settings was expected at {file}, there is none; change --config")
+    secrets = _secrets_folder()
 
-    class _WithFile(ServerConfig):
-        model_config = SettingsConfigDict(toml_file=file)
+    class _Loaded(ServerConfig):
+        model_config = SettingsConfigDict(toml_file=file, secrets_dir=secrets)
 
     try:
-        return _WithFile(**options)
+        return _Loaded(**options)
     except (OSError, UnicodeDecodeError) as error:
-        raise VisavisError(f"{file} cannot be read ({error}); change --config") from None
+        raise VisavisError(f"a file of settings cannot be read ({error}); change --config or {SECRETS_FOLDER}") from None
     except ValueError as error:  # tomllib.TOMLDecodeError
         raise VisavisError(f"{file} is no TOML file ({error}); mend it") from None
+
+
+def _secrets_folder() -> Path | None:
+    """Its files are named as environment variables are, in any case, such as `visavis_turn_secret`; others in it are not ours."""
+    folder = os.environ.get(SECRETS_FOLDER)
+    if not folder:
+        return None
+    names = {f"{PREFIX}{name}".lower() for name in ServerConfig.model_fields}
+    try:
+        found = sorted(path.name for path in Path(folder).iterdir())
+    except OSError as error:
+        raise VisavisError(f"a folder of secrets was expected at {folder} ({error.strerror}); change {SECRETS_FOLDER}") from None
+    for name in found:
+        if name.lower().startswith(PREFIX.lower()) and name.lower() not in names:
+            raise VisavisError(f"the secret {name} is no setting{_meant(name.lower(), names)}; rename or remove it")
+    return Path(folder)
 
 
 def _check_environment() -> None:

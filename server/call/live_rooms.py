@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from models.errors import VisavisError
 from server.accounts.tokens import InvalidTokenError
 from server.api.directory import RoomInfo
+from server.api.problems import ProblemError
 from server.call.addresses import links_of
 from server.call.kept_rooms import KeptRoom
 from server.call.protocol import Role
@@ -89,7 +89,7 @@ class LiveRooms:
         try:
             return asyncio.run_coroutine_threadsafe(work, self._loop).result(TIMEOUT)
         except TimeoutError:
-            raise VisavisError("the rooms do not answer now; try again in a moment") from None
+            raise ProblemError(503, "the rooms do not answer now; try again in a moment", retry_after=5) from None
 
 
 async def _later(act: Callable[[], Result]) -> Result:

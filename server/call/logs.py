@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, TextIO
 
 REPEATS, PERIOD = 5, 60.0
 """Of the same line (same place in the code, same error) so many are written in so many seconds."""
 MAX_LINE = 4096
 """Characters of one record with its traceback."""
 MAX_PLACES = 512
+MAX_WRAPPED = 200
+"""Lines of libraries and child processes that are written in `PERIOD` seconds."""
 
 
 @dataclass
@@ -61,12 +68,69 @@ class _Short(logging.Formatter):
         return text if len(text) <= MAX_LINE else f"{text[: MAX_LINE // 2]}\n[...]\n{text[-MAX_LINE // 2 :]}"
 
 
-def install() -> None:
-    """Write warnings and errors to stderr, unless the program has set up a log of its own."""
+class _Json(_Short):
+    """One JSON object a line: time (RFC 3339, UTC), level, logger, message, and what a record brings as `fields`; of an error its
+    class and traceback, which holds lines of code and no values."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage()[:MAX_LINE],
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[0] is not None:
+            line |= {"error": record.exc_info[0].__name__, "trace": self.formatException(record.exc_info)[-MAX_LINE:]}
+        return json.dumps(line, default=str)
+
+
+def install(form: str = "text") -> None:
+    """Write warnings and errors to stderr, unless the program has set up a log of its own. form: text, or json, which also tells
+    what happens in good order, and puts what libraries and child processes write to stderr into JSON too."""
     if logging.root.handlers:
         return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setLevel(logging.WARNING)
+    stream: TextIO = sys.stderr
+    if form == "json":
+        stream = _take_over_stderr()
+        logging.getLogger("server").setLevel(logging.INFO)
+    handler = logging.StreamHandler(stream)
+    handler.setLevel(logging.INFO if form == "json" else logging.WARNING)
     handler.addFilter(LimitRepeats())
-    handler.setFormatter(_Short("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Json() if form == "json" else _Short("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.root.addHandler(handler)
+
+
+def _take_over_stderr() -> TextIO:
+    """What anybody writes to this process's stderr from now on, also in C and in processes that it starts, becomes JSON; returns
+    where stderr leads."""
+    real = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    reading, writing = os.pipe()
+    os.dup2(writing, 2)
+    os.close(writing)
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    threading.Thread(target=_wrap, args=(os.fdopen(reading, "rb"), real), name="stderr", daemon=True).start()
+    return real
+
+
+def _wrap(source: BinaryIO, out: TextIO) -> None:
+    """Write each line as JSON; one that is ours already, a child's, as it is. Of a flood most is left out."""
+    form, since, count = _Json(), 0.0, 0
+    while line := source.readline(4 * MAX_LINE):
+        now = time.monotonic()
+        if now - since >= PERIOD:
+            since, count = now, 0
+        count += 1
+        text = line.decode("utf-8", "replace").strip()
+        if count > MAX_WRAPPED or not text:
+            continue
+        if not (text.startswith('{"time": ') and _is_json(text)):
+            text = form.format(logging.LogRecord("stderr", logging.WARNING, "", 0, "%s", (text,), None))
+        out.write(text + "\n")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

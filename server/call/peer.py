@@ -57,6 +57,7 @@ from server.call.protocol import (
     encode,
 )
 from server.call.rules import RoomSettings
+from server.operations.rtp_stats import RtpMeter
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ class RoomPeer:
         self._labelled = 0.0
         self._settling: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sent = 0
+        self._meter = RtpMeter()
         self._closed = False
 
     async def answer(self, sdp: str) -> str:
@@ -121,7 +122,7 @@ class RoomPeer:
         await asyncio.sleep(0)  # aiortc reads it once more: the media of the others go between
         servers = [
             RTCIceServer(urls=s.urls, username=s.username or None, credential=s.credential or None)
-            for s in self._room.settings.ice_servers
+            for s in self._room.settings.ice_now()
         ]
         pc = self._pc = RTCPeerConnection(RTCConfiguration(servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         pc.on("track", self._on_track)
@@ -174,6 +175,11 @@ class RoomPeer:
         """The participant whose voice comes on each media line, as `SoundLines` tells the page."""
         voices = self._room.sound.voices_of(self.member)
         return {mid: voice for mid, voice in zip(self._line_mids, voices, strict=False) if voice is not None}
+
+    @property
+    def target_bitrate(self) -> int:
+        """Bits a second that its encoder aims at."""
+        return 0 if self._encoder is None else self._encoder.rate
 
     def send_labels(self) -> None:
         """Tell the page who is where in its picture, when that has changed."""
@@ -295,12 +301,8 @@ class RoomPeer:
             self._events.ended()
 
     async def _bytes_since_last(self) -> int:
-        if self._sender is None:
-            return 0
-        report = await self._sender.getStats()
-        sent: int = sum(stats.bytesSent for stats in report.values() if stats.type == "outbound-rtp")
-        since, self._sent = sent - self._sent, sent
-        return since
+        receivers = [] if self._pc is None else self._pc.getReceivers()
+        return await self._meter.sample(self._sender, receivers)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -21,8 +21,9 @@ from realtime.room.worker import RoomWorker
 from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
-from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
+from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomRules, RoomSettings, Visitor
+from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
 from server.call.stored_avatars import StoredAvatars
 from server.call.wire import OUTBOX, Wire, close_outbox, write_outbox
@@ -38,6 +39,7 @@ CLOSE_TIMEOUT = 5.0
 """Seconds that all peers together have to close."""
 MESSAGE_EVERY = 0.02
 """Seconds between two messages that are read from one socket; a page has three to say."""
+RESTARTS = "The server restarts; this page comes back by itself."
 
 
 class Room:
@@ -69,7 +71,7 @@ class Room:
                 heartbeat=settings.heartbeat,
                 dead_after=settings.dead_after,
                 media_timeout=settings.media_timeout,
-                ice_servers=settings.ice_servers,
+                ice_servers=settings.ice_now,
             )
         )
         setup = RoomSetup(settings.factory, settings.factory_options, settings.width, settings.height)
@@ -81,14 +83,14 @@ class Room:
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
-        self._taken: dict[int, str] = {}
-        self._versions: dict[int, str] = {}  # of the avatar that each participant shows, or that was tried last
+        self.shown = ShownAvatars(self.worker, stored)
         self._lines_told: dict[int, dict[str, int]] = {}
         self._speaking: frozenset[int] = frozenset()
         self._numbers = itertools.count(1)
         self._timers: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._restarting: Failure | None = None
         self.used = time.monotonic()
         """When somebody was last here."""
 
@@ -102,13 +104,29 @@ class Room:
         """Whether nobody is here, nor in the lobby."""
         return not self._outboxes and not self._peers
 
+    @property
+    def is_calling(self) -> bool:
+        """Whether somebody has a connection for media."""
+        return bool(self._peers)
+
+    @property
+    def target_bitrate(self) -> int:
+        """Bits a second of all encoders together."""
+        return sum(peer.target_bitrate for peer in self._peers.values())
+
+    def drain(self, retry_after: float) -> None:
+        """Let nobody new in, and tell those who are here. retry_after: seconds after which newcomers ask again."""
+        self._restarting = Failure("restarting", RESTARTS, final=False, retry_after=retry_after)
+        for socket in list(self._outboxes):
+            self._post(socket, encode(self._restarting))
+
     async def start(self, on_failure: Callable[[], None] = lambda: None) -> None:
         """Start the render process; `on_failure` is called when it says it can never work (see `worker.failure`)."""
         events = RoomEvents(
             changed=lambda: self._on_process(on_failure),
             joined=self._on_joined,
             refused=lambda participant, sentence: self._do(self._signalling.avatar_refused(participant, sentence)),
-            replaced=self._on_replaced,
+            replaced=self.shown.replaced,
         )
         self.worker.start(events)
         self._timers = [
@@ -127,6 +145,8 @@ class Room:
             sentence = "Pictures cannot be made any more; whoever runs the server finds the reason in its log."
             for socket in list(self._outboxes):
                 self._post(socket, encode(Failure("internal", sentence)))
+        elif self._restarting is None:
+            self.drain(0.0)
         self._do(self._signalling.close())
         stopping = asyncio.create_task(self.worker.stop())
         if self._tasks:
@@ -159,7 +179,11 @@ class Room:
     async def _read(self, wire: Wire, number: int) -> None:
         while (text := await wire.receive()) is not None:
             try:
-                self._do(self._signalling.received(number, decode(text), time.monotonic()))
+                message = decode(text)
+                if self._restarting is not None and isinstance(message, Join):
+                    self._post(number, encode(self._restarting))
+                else:
+                    self._do(self._signalling.received(number, message, time.monotonic()))
             except ProtocolError as error:
                 self._do(self._signalling.malformed(number, str(error)))
             await asyncio.sleep(MESSAGE_EVERY)  # meanwhile the socket is not read, so a flood stays with its sender
@@ -167,25 +191,8 @@ class Room:
     def erase_avatar(self, avatar: str) -> None:
         """The avatar was erased: whoever has taken it goes."""
         sentence = "this avatar was erased; take another one"
-        for participant in [p for p, taken in self._taken.items() if taken == avatar]:
+        for participant in [p for p, taken in self.shown.taken.items() if taken == avatar]:
             self._do(self._signalling.avatar_refused(participant, sentence))
-
-    @property
-    def avatars(self) -> set[str]:
-        """Those that somebody shows."""
-        return set(self._taken.values())
-
-    def improve_avatars(self) -> None:
-        """Show the newest file of each stored avatar."""
-        for participant, avatar in self._taken.items():
-            entry = None if self._stored is None else self._stored.get(avatar)
-            if entry is not None and entry.version not in ("", self._versions.get(participant, entry.version)):
-                try:
-                    self.worker.replace(participant, entry.data)
-                except VisavisError as error:  # no memory: the next look tries again
-                    log.warning("a better avatar cannot be shown now: %s", error)
-                    continue
-                self._versions[participant] = entry.version
 
     def put_out(self, person: str) -> None:
         """The account has ended: whoever came with it goes."""
@@ -253,10 +260,6 @@ class Room:
             self._do(self._signalling.seated(participant))
             self._send_labels()
 
-    def _on_replaced(self, participant: int, sentence: str) -> None:
-        if sentence:
-            log.warning("a better avatar cannot be shown, the one before stays: %s", sentence)
-
     def _labels(self, request: ViewRequest) -> list[Label]:
         later = time.monotonic() + 60.0  # where everybody will be; the page moves the labels softly
         shot = self._layout.shot(request, later)
@@ -278,19 +281,20 @@ class Room:
                 case HangUp(socket):
                     close_outbox(self._outboxes.pop(socket, None))
                 case StartMedia(media):
+                    log.info("a page connects", extra=self._numbers_now())
                     self._peers[media] = self._new_peer(action)
                     self._spawn(self._open(action, self._peers[media]))
                 case StopMedia(media):
                     self._lines_told.pop(media, None)
                     if (peer := self._peers.pop(media, None)) is not None:
                         self._spawn(peer.close())
+                        log.info("a page's connection ends", extra=self._numbers_now())
                 case GiveSeat(participant, avatar, order):
                     self._seat(participant, avatar, order)
                 case FreeSeat(participant):
                     self.worker.leave(participant)
                     self._orders.pop(participant, None)
-                    self._taken.pop(participant, None)
-                    self._versions.pop(participant, None)
+                    self.shown.leave(participant)
                     self._layout.leave(participant, time.monotonic())
                     self._send_labels()
                 case MuteVoice(participant, muted):
@@ -298,15 +302,18 @@ class Room:
                 case Revoke(token, until):
                     self._revoke(token, until)
 
+    def _numbers_now(self) -> dict[str, dict[str, int]]:
+        """For the log."""
+        return {"fields": {"people": self.people, "viewers": self.viewers}}
+
     def _seat(self, participant: int, avatar: str, order: int) -> None:
         entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))
-        self._taken[participant] = avatar
+        self.shown.seat(participant, avatar, "" if entry is None else entry.version)
         self._orders[participant] = order
         try:
             if entry is None:
                 raise VisavisError("this avatar is not on the server any more; take another one")
             self.worker.join(participant, entry.data, order)
-            self._versions[participant] = entry.version
         except VisavisError as error:
             sentence = str(error)  # not now: the state machine is at work
             asyncio.get_running_loop().call_soon(lambda: self._do(self._signalling.avatar_refused(participant, sentence)))

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import ProtocolError, StorageError, VisavisError
+from server.accounts.limits import read_limits
 from server.accounts.people import ConflictError
 from server.accounts.tokens import LEEWAY, InvalidTokenError
 from server.api.service import Service
@@ -23,7 +24,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.protocol import Failure, Hello, Role, decode, encode
-from server.call.room import Room
+from server.call.room import RESTARTS, Room
 from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence
 from server.call.stored_avatars import StoredAvatars
 from server.call.visitors import GONE, visitor_of
@@ -70,6 +71,8 @@ class Rooms:
         self._tasks: set[asyncio.Task[None]] = set()
         self._removed: dict[str, float] = {}  # room token -> when it ends
         self._closed = False
+        self._retry_after: float | None = None
+        self._ended_restarts = 0
         self._changing = asyncio.Lock()
         self.failure = ""
         """One sentence once the first room can never work."""
@@ -96,6 +99,27 @@ class Rooms:
     def open(self) -> list[Room]:
         """The rooms that have a render process now."""
         return list(self._open.values())
+
+    @property
+    def restarts(self) -> int:
+        """Render processes that were started in place of one that ended."""
+        return self._ended_restarts + sum(max(0, room.worker.starts - 1) for room in self._open.values())
+
+    @property
+    def is_calling(self) -> bool:
+        """Whether somebody has a connection for media."""
+        return any(room.is_calling for room in self._open.values())
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which newcomers should ask again, once the server is being stopped."""
+        return self._retry_after
+
+    def drain(self, seconds: float) -> None:
+        """Let nobody new in, and tell those who are here. seconds: until the server ends."""
+        self._retry_after = seconds + RETRY_AFTER
+        for room in self._open.values():
+            room.drain(self._retry_after)
 
     @property
     def kept(self) -> list[KeptRoom]:
@@ -179,12 +203,17 @@ class Rooms:
         await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
 
     async def create(self, name: str = "", owner: str = "", most: int | None = None) -> KeptRoom:
-        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`. Raises
+        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`; as
+        the admins' limits say when left out. Raises
         `ConflictError` when there are too many, `StorageError` when it cannot be kept."""
         async with self._changing:
+            if most is None and self._service is not None:
+                most = await asyncio.to_thread(_most_rooms, self._service)
             most = self.most if most is None else min(most, self.most)
             if len(self._kept) >= most:
-                raise ConflictError(f"at most {most} rooms are kept here; use one of those, or ask for a higher limit")
+                raise ConflictError(
+                    f"at most {most} rooms are kept here; use one of those, or raise --max-rooms and the desk's limit"
+                )
             made = KeptRoom(RoomKeys.new(), name=name, owner=owner)
             try:
                 await asyncio.to_thread(self._store.add, made)
@@ -235,6 +264,10 @@ class Rooms:
             return
         if not visitor.subscribes:
             await say_and_close(wire, encode(Failure("not_allowed", "This token only sends; ask for one that may also watch.")))
+            return
+        if self._retry_after is not None and kept.id not in self._open:
+            failure = Failure("restarting", RESTARTS, final=False, retry_after=self._retry_after)
+            await say_and_close(wire, encode(failure))
             return
         try:
             room = await self._room(kept)
@@ -295,7 +328,9 @@ class Rooms:
             self._end(kept.id)
 
     def _end(self, room: str) -> None:
-        self._spawn(self._open.pop(room).close())
+        ended = self._open.pop(room)
+        self._ended_restarts += max(0, ended.worker.starts - 1)
+        self._spawn(ended.close())
 
     async def _watch(self) -> None:
         while True:
@@ -310,7 +345,7 @@ class Rooms:
 
     async def _improve_avatars(self) -> None:
         """Show people better avatars that were made meanwhile."""
-        shown = {avatar for room in self.open for avatar in room.avatars}
+        shown = {avatar for room in self.open for avatar in room.shown.taken.values()}
         if self.stored is None or not shown:
             return
         try:
@@ -319,11 +354,20 @@ class Rooms:
             log.warning("the store cannot be asked for better avatars now (%s)", type(error).__name__)
             return
         for room in self.open:
-            room.improve_avatars()
+            room.shown.improve()
 
 
 def _keys(room: KeptRoom) -> list[tuple[Role, str]]:
     return [("host", room.keys.host), ("person", room.keys.person), ("viewer", room.keys.viewer)]
+
+
+def _most_rooms(service: Service) -> int | None:
+    """What admins allow in all; `None` where that cannot be looked up."""
+    try:
+        with service.database.reading() as session:
+            return read_limits(session).rooms
+    except SQLAlchemyError:
+        return None
 
 
 def _digest(key: str) -> bytes:

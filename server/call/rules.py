@@ -10,6 +10,7 @@ from typing import Any
 from realtime.encoder import DEFAULT_BITRATE
 from server.call.fairness import Pace
 from server.call.protocol import AvatarInfo, IceServer, Role
+from server.call.turn import Turn
 
 OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
 """Of one member."""
@@ -65,7 +66,8 @@ class Visitor:
 class RoomSettings:
     """How a room is set up. base_url: of the page, as others reach it. width, height: of the pictures, pixels, even. max_bitrate:
     bits a second for each page's picture. least_rate: pictures a second that everybody should still have when one more comes in.
-    factory: makes the `RoomPipeline`, with `factory_options`. Times in seconds, as in `server.call.config.ServerConfig`."""
+    turn: makes credentials that run out. factory: makes the `RoomPipeline`, with `factory_options`. Times in seconds, as in
+    `server.call.config.ServerConfig`."""
 
     max_people: int = 8
     max_viewers: int = 8
@@ -78,15 +80,20 @@ class RoomSettings:
     dead_after: float = 3.0
     media_timeout: float = 15.0
     ice_servers: tuple[IceServer, ...] = ()
+    turn: Turn | None = None
     factory: str = "realtime.room.pipeline:LiveRoomPipeline"
     factory_options: dict[str, Any] = field(default_factory=dict)
+
+    def ice_now(self) -> list[IceServer]:
+        """STUN and TURN servers for one connection, with credentials of its own where they run out."""
+        return [*self.ice_servers, *([self.turn.credentials()] if self.turn is not None else [])]
 
 
 @dataclass(frozen=True)
 class RoomRules:
     """What a room allows. Times in seconds. avatars: that a person may take, by the id of the account, which is empty for
     somebody without one. admits: whether the machine can take one more (a person, or else a viewer). enrolls: whether avatars
-    can be made here."""
+    can be made here. ice_servers: for one page, now."""
 
     keys: RoomKeys
     base_url: str = ""
@@ -99,7 +106,7 @@ class RoomRules:
     heartbeat: float = 1.0
     dead_after: float = 3.0
     media_timeout: float = 15.0
-    ice_servers: tuple[IceServer, ...] = ()
+    ice_servers: Callable[[], list[IceServer]] = list
 
     def viewers_pace(self) -> Pace:
         """At which the offers of all viewers together are answered."""

@@ -102,7 +102,7 @@ class RoomSignalling:
         self._sockets[socket] = state
         rules, person, is_viewer = self._rules, visitor.person, state.role == "viewer"
         avatars = [] if is_viewer else rules.avatars(person)
-        ice = list(rules.ice_servers)
+        ice = [] if self._locked and state.role != "host" else rules.ice_servers()
         return [Send(socket, Lobby(state.role, avatars, ice, rules.heartbeat, person != "", rules.enrolls and not is_viewer))]
 
     def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
@@ -287,7 +287,7 @@ class RoomSignalling:
         welcome = Welcome(
             member.token, member.role, member.number if member.is_person else -1, member.order,
             room_link(rules.base_url, keys.person) if invites else "", room_link(rules.base_url, keys.viewer) if invites else "",
-            list(rules.ice_servers), rules.heartbeat, kept,
+            rules.ice_servers(), rules.heartbeat, kept,
         )  # fmt: skip
         return [Send(socket, welcome), *(self._tell() or [Send(socket, self._told)])]
 

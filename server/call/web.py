@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
@@ -74,6 +75,8 @@ def create_app(
         return Response(entry.preview, media_type="image/png")
 
     async def create(_: Request) -> Response:
+        if (wait := rooms.retry_after) is not None:
+            return PlainTextResponse("The server restarts; ask again in a while.", 503, {"retry-after": str(math.ceil(wait))})
         try:
             made = await rooms.create()
         except VisavisError as error:

@@ -44,10 +44,21 @@ GROUPS = {
         "no_passwords",
         "guest_days",
     ),
-    "The network": ("ice_servers", "ice_addresses", "ice_ports", "heartbeat", "dead_after", "media_timeout"),
+    "The network": (
+        "ice_servers",
+        "turn_urls",
+        "turn_secret",
+        "turn_lifetime",
+        "ice_addresses",
+        "ice_ports",
+        "heartbeat",
+        "dead_after",
+        "media_timeout",
+    ),
+    "Operations": ("drain_time", "metrics", "least_disk", "log_format"),
     "For developers": ("web_dir", "factory", "factory_options"),
 }
-REPEATED = ("avatars", "ice_servers")
+REPEATED = ("avatars", "ice_servers", "turn_urls")
 
 
 class _GroupedCommand(click.Command):

@@ -30,6 +30,8 @@ class Runners:
         self._settings, self._program = settings, program
         self._tasks: list[asyncio.Task[None]] = []
         self._processes: set[asyncio.subprocess.Process] = set()
+        self.restarts = 0
+        """Processes that were started in place of one that ended."""
 
     @property
     def pids(self) -> list[int]:
@@ -78,4 +80,5 @@ class Runners:
             await process.stdin.drain()
         status = await process.wait()
         self._processes.discard(process)
+        self.restarts += 1
         log.warning("a runner ended with status %s; starting another", status)

@@ -13,7 +13,8 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Table, func, insert, select
+from sqlalchemy.orm import Session
 
 from models.atomic import atomic_write
 from models.errors import StorageError, VisavisError
@@ -81,6 +82,7 @@ def restore(database: Database, files: FileStore, state: Path, source: Path) -> 
             for table in Base.metadata.sorted_tables:
                 if rows.get(table.name):
                     session.execute(insert(table), rows[table.name])
+                    _count_on(session, table)
     except BaseException as error:
         for name in written:
             files.delete(name)
@@ -90,6 +92,14 @@ def restore(database: Database, files: FileStore, state: Path, source: Path) -> 
             raise
         raise StorageError(WRONG) from error
     return len(rows["people"]), len(written)
+
+
+def _count_on(session: Session, table: Table) -> None:
+    """The rows came with their numbers; those that PostgreSQL gives out go on after them, as SQLite's do by themselves."""
+    column = table.autoincrement_column
+    if column is not None and session.get_bind().dialect.name == "postgresql":
+        last = session.scalar(select(func.max(column)))
+        session.execute(select(func.setval(func.pg_get_serial_sequence(table.name, column.name), last)))
 
 
 def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:

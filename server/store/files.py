@@ -152,6 +152,15 @@ class FileStore:
         names = (str(path)[len(self._root) + 1 :].removesuffix(SUFFIX) for path in found)
         return sorted({name for name in names if _NAME.fullmatch(name)})
 
+    def check(self) -> None:
+        """Raises `StorageError` when the store cannot be reached now."""
+        with _explained("the file store cannot be reached"):
+            try:
+                self._system.info(self._root)
+            except FileNotFoundError:
+                if self._is_local:  # elsewhere there are no empty folders
+                    raise
+
     def age(self, name: str) -> float:
         """Seconds since a file was written; 0 where there is none. Raises `StorageError`."""
         path = self._path(name)

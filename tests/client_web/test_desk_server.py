@@ -13,6 +13,7 @@ import pytest
 
 from tests.client_web.browser import by, phase
 from tests.client_web.conftest import CLIENT
+from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
 from tests.client_web.test_desk import CUT_OFF, Check, add_person, check, page, server, set_up
 from tests.server.accounts.provider import CLIENT as CLIENT_ID
 from tests.server.accounts.provider import SECRET, Provider, provider
@@ -93,6 +94,15 @@ def test_rooms_keys_limits_and_health(page: Page, server: Running, check: Check)
     check("health")
     page.click(by("to-audit"))
     page.wait_for_selector(by("audit", "changed the limits"))
+    with page.context.new_page() as docs:  # what programs may ask
+        docs.goto(server.base + "/docs")
+        docs.evaluate(AXE.read_text())
+        for width, height, scheme, rules in LOOKS:
+            docs.set_viewport_size({"width": width, "height": height})
+            docs.emulate_media(color_scheme=scheme)
+            docs.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+            assert docs.evaluate(VIOLATIONS, rules) == [], f"docs, {scheme}"
+            assert not docs.evaluate(CUT_OFF), f"docs, {width} pixels wide"
     assert page.locator("[data-testid=audit] li", has_text="deleted a room").count() == 1
     check("audit log")
 

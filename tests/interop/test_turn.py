@@ -15,6 +15,9 @@ from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCIceTransp
 from server.benchmarks.call_client import BenchPage
 from server.call.certificate import FILE, self_signed
 from server.call.protocol import IceServer
+from server.call.turn import Turn
+from server.call_check.findings import CheckError
+from server.call_check.relays import check_ice_server
 from tests.interop.chromium import Chromium
 from tests.interop.firefox import Firefox
 from tests.interop.probe import seen
@@ -105,6 +108,22 @@ class RelayPage(BenchPage):
         self.pc = RTCPeerConnection(RTCConfiguration(servers, RTCIceTransportPolicy.RELAY, RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("track", self._on_track)
         return self
+
+
+async def test_credentials_that_run_out(certificate: Path) -> None:
+    """coturn takes those of the moment for both ends, and none that have run out or were made with another secret."""
+    async with coturn(certificate, secret="north") as turn:
+        urls = tuple(turn.ice_server("udp").urls)
+        async with running(turn_urls=urls, turn_secret="north") as server:
+            lobby = Turn(urls, "north").credentials()
+            async with RelayPage(server.socket, server.key("viewer")).through(lobby) as page:
+                await until(lambda: page.pictures > 0)
+                assert "typ relay" in page.pc.remoteDescription.sdp
+                given = page.welcome.ice_servers[0]
+            assert await check_ice_server(given) == "relays for this machine"
+        for stale in (Turn(urls, "north", -60.0), Turn(urls, "south")):
+            with pytest.raises(CheckError, match="refuses the user name or the password"):
+                await check_ice_server(stale.credentials())
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -36,9 +36,10 @@ class TurnServer:
 
 
 @asynccontextmanager
-async def coturn(certificate: Path, host: str = HOST) -> AsyncIterator[TurnServer]:
+async def coturn(certificate: Path, host: str = HOST, secret: str = "") -> AsyncIterator[TurnServer]:
     """A TURN server until the block ends. certificate: PEM file of certificate and key. host: its address, and the one
-    that it lends; to loopback it sends from loopback only."""
+    that it lends; to loopback it sends from loopback only. secret: of credentials that run out, which it takes instead of the
+    user's."""
     assert TURNSERVER is not None
     with TemporaryDirectory() as folder:
         port, tls_port = _free_ports(host, 2)
@@ -46,7 +47,8 @@ async def coturn(certificate: Path, host: str = HOST) -> AsyncIterator[TurnServe
             TURNSERVER, "-n", "--no-cli", "--no-dtls", "--log-file=stdout", f"--pidfile={folder}/pid", f"--userdb={folder}/users",
             f"--listening-ip={host}", f"--relay-ip={host}", f"--listening-port={port}",
             *(["--allow-loopback-peers"] if host == HOST else []),
-            "--lt-cred-mech", f"--user={USER}:{CREDENTIAL}", "--realm=visavis",
+            *(["--use-auth-secret", f"--static-auth-secret={secret}"] if secret else [f"--user={USER}:{CREDENTIAL}"]),
+            "--lt-cred-mech", "--realm=visavis",
             f"--cert={certificate}", f"--pkey={certificate}", f"--tls-listening-port={tls_port}",
             cwd=folder, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip

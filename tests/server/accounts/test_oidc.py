@@ -71,7 +71,8 @@ def by_secret(secret: str) -> Any:
 NOW = int(time.time())
 LIES: list[dict[str, Any]] = [
     {"nonce": "another"}, {"nonce": None}, {"aud": "another"}, {"aud": None}, {"aud": ["another", CLIENT]},
-    {"aud": ["another", CLIENT], "azp": "another"}, {"azp": "another"}, {"iss": "https://other.example"}, {"iss": None},
+    {"aud": ["another", CLIENT], "azp": "another"}, {"azp": "another"},
+    {"aud": "another", "azp": CLIENT}, {"iss": "https://other.example"}, {"iss": None},
     {"exp": NOW - 3600}, {"exp": None}, {"iat": NOW + 3600}, {"iat": None}, {"sub": None}, {"sub": ""}, {"sub": 7},
     {"sub": "x" * 256},
     {"at_hash": "another"}, {"exp": "never"},

@@ -171,6 +171,19 @@ async def test_a_flood_leaves_its_own_address_short_answers_and_whoever_has_a_li
         assert len(guarded._asking) > 20 and len(crowd) == 60
 
 
+async def test_who_waits_too_long_for_a_turn_is_told_when_to_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "TURN_TIMEOUT", 0.2)
+    monkeypatch.setattr(door, "STRANGERS_AT_ONCE", 1.0)
+    monkeypatch.setattr(door, "STRANGERS_PER_SECOND", 1e-3)
+    async with opened() as (_, port):
+        served = await knock(port, b"GET /a HTTP/1.1\r\n\r\n")
+        assert await served.readuntil(b"\r\n\r\n") == b"GET /a HTTP/1.1\r\n\r\n"
+        late = await (await knock(port, b"GET /b HTTP/1.1\r\n\r\n")).read()
+        head, _, body = late.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ") and b"\r\nretry-after: " in head
+        assert f"content-length: {len(body)}".encode() in head and b'"detail"' in body
+
+
 async def test_a_socket_that_is_silent_or_no_socket_comes_no_further_than_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "HEADER_TIMEOUT", 0.2)
     async with opened() as (guarded, port):

@@ -110,6 +110,8 @@ async def test_who_is_let_in_and_who_is_not(tmp_path: Path) -> None:
         # the page itself comes with the token in its address, also late, so that it can say why; other addresses do not
         assert [(await here.client.get(f"/room/{key}")).status_code for key in (token, forged[0])] == [200, 404]
         assert (await here.client.post("/rooms", headers=bearer(await here.token(grants=["host"])))).status_code == 403
+        assert (await here.client.patch("/api/limits", json={"rooms": 1})).status_code == 200  # also for a host's link
+        assert (await here.client.post("/rooms", headers=bearer(here.server.key("host")))).status_code == 409
 
 
 async def test_who_was_erased_disabled_or_removed_does_not_come_back(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from server.store.cleaning import ORPHAN, erase_orphans, erase_photos
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue, MadeAvatar
 from tests.server.store.rows import add_job, read_job
 
 
-def test_photos_go_when_the_job_is_over_unless_the_consent_keeps_those_of_an_avatar_that_was_made(tmp_path: Path) -> None:
-    database, files = Database(sqlite_url(tmp_path)), FileStore(str(tmp_path / "files"))
+def test_photos_go_when_the_job_is_over_unless_the_consent_keeps_those_of_an_avatar_that_was_made(
+    tmp_path: Path, database: Database
+) -> None:
+    files = FileStore(str(tmp_path / "files"))
     queue, expected = JobQueue(database), set()
     for index, (keep, ending) in enumerate(
         (k, e) for k in (False, True) for e in ("done", "failed", "cancelled", "runs", "waits")
@@ -31,11 +33,10 @@ def test_photos_go_when_the_job_is_over_unless_the_consent_keeps_those_of_an_ava
     for _ in range(2):
         erase_photos(database, files)
         assert set(files.names()) == expected
-    database.close()
 
 
-def test_files_that_nothing_refers_to_go_after_a_while(tmp_path: Path) -> None:
-    database, files = Database(sqlite_url(tmp_path)), FileStore(str(tmp_path / "files"))
+def test_files_that_nothing_refers_to_go_after_a_while(tmp_path: Path, database: Database) -> None:
+    files = FileStore(str(tmp_path / "files"))
     waits, done = (add_job(database, folder=f"jobs{i}") for i in range(2))
     assert read_job(database, waits.id).state == "waiting"
     with database.session() as session:
@@ -51,4 +52,3 @@ def test_files_that_nothing_refers_to_go_after_a_while(tmp_path: Path) -> None:
     assert set(files.names()) == {*kept, *left}
     erase_orphans(database, files, -60.0)
     assert set(files.names()) == set(kept)
-    database.close()

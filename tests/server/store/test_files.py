@@ -22,10 +22,13 @@ def everything(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "folder":
         yield str(tmp_path / "files")
+        return
+    if request.param == "s3":
+        yield request.getfixturevalue("s3_url")
         return
     name = f"/{secrets.token_hex(4)}"
     yield f"memory:/{name}"
@@ -35,6 +38,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("key", ["", KEY])
 def test_files_are_kept_listed_replaced_and_erased(url: str, key: str) -> None:
     store = FileStore(url, key)
+    store.check()
     assert store.names() == store.names("jobs1") == [] and store.age("jobs1/photo0") == 0.0
     store.delete("jobs1/photo0")
     store.write("jobs1/photo0", b"")
@@ -202,9 +206,9 @@ def test_what_the_library_raises_is_a_sentence(url: str, monkeypatch: pytest.Mon
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("https://key:secret@host is gone")
 
-    for name in ("exists", "find", "cat_file", "rm", "size", "modified", "pipe_file", "makedirs"):
+    for name in ("exists", "find", "cat_file", "rm", "size", "modified", "pipe_file", "makedirs", "info"):
         monkeypatch.setattr(store._system, name, broken, raising=False)
-    for act in (lambda: store.read("a/b"), lambda: store.delete("a/b"), store.names, lambda: store.age("a/b")):
+    for act in (lambda: store.read("a/b"), lambda: store.delete("a/b"), store.names, store.check, lambda: store.age("a/b")):
         with pytest.raises(StorageError, match="RuntimeError") as caught:
             act()
         assert "secret" not in str(caught.value)

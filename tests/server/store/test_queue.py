@@ -4,12 +4,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.queue import LEASE, MAX_ATTEMPTS, JobQueue, MadeAvatar
 from tests.server.store.rows import add_job, add_person, read_avatar, read_job
 
@@ -24,13 +22,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(sqlite_url(tmp_path))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -186,7 +177,7 @@ def test_threads_never_take_the_same_job(database: Database) -> None:
     assert sorted(taken) == sorted(jobs)
 
 
-def test_processes_never_take_the_same_job(tmp_path: Path, database: Database) -> None:
+def test_processes_never_take_the_same_job(database_url: str, database: Database) -> None:
     owner = add_person(database)
     jobs = {add_job(database, owner).id for _ in range(20)}
     code = (
@@ -196,7 +187,7 @@ def test_processes_never_take_the_same_job(tmp_path: Path, database: Database) -
     )
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", code, sqlite_url(tmp_path), name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, database_url, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for name in "ab"
     ]

@@ -1,0 +1,1 @@
+"""What an operator needs of a running server: metrics, health, and how it stops."""
