@@ -22,3 +22,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_consents_job_id"), ["job_id"], unique=False)
     # until now there was one enrollment an avatar
     op.execute("UPDATE consents SET job_id = (SELECT MAX(jobs.id) FROM jobs WHERE jobs.avatar_id = consents.avatar_id)")
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("consents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_consents_job_id"))
+        batch_op.drop_column("job_id")
+    with op.batch_alter_table("jobs", schema=None) as batch_op:
+        batch_op.drop_column("previews")
+    with op.batch_alter_table("avatars", schema=None) as batch_op:
+        batch_op.drop_column("report")
+        batch_op.drop_column("turntable")
