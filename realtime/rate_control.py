@@ -107,6 +107,11 @@ class RateControl:
         """The least time between two pictures, seconds: few bits make fewer but clearer pictures."""
         return 0.0 if self._rate >= 600_000 else 1 / 20 if self._rate >= 250_000 else 1 / 15
 
+    @property
+    def climbs(self) -> bool:
+        """Whether the rate is below what is allowed only because no higher one was tried yet: none has failed."""
+        return self._failed == math.inf and self._rate < self._most
+
     def is_full(self, now: float) -> bool:
         """Whether the line was found too full a moment ago, or packets wait in it."""
         return now - self._fell < REACTION or (now - self._last_report < 1.0 and self.queue > QUEUE)

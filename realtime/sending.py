@@ -171,7 +171,8 @@ class LiveSender(RTCRtpSender):
     def _shares(self, track: AvatarTrack, rate: int, now: float) -> bool:
         """Whether the next picture comes from an encoder that others use as well."""
         was_shared = self._shared
-        line = Line(rate, self.control.interval, is_full=self.control.is_full(now), has_lost=was_shared and self._keyframe_wanted)
+        has_lost, control = was_shared and self._keyframe_wanted, self.control
+        line = Line(rate, control.interval, is_full=control.is_full(now), has_lost=has_lost, climbs=control.climbs)
         self._shared = self._sharing.shares(track.stream, line, now)
         if self._shared:
             self._keyframe_wanted = False

@@ -30,7 +30,8 @@ Encoder = LiveVp8Encoder | LiveH264Encoder
 SETTLED = 1.0
 """Seconds for which a page must have seen the same before it shares: who looks around has an encoder alone."""
 JOIN, HEAL = 5.0, 3.0
-"""Least seconds between two keyframes that are made for newcomers, and since the last for one that somebody has lost."""
+"""Least seconds between two keyframes that are made for newcomers, when those are few beside the members, and since the last for
+one that somebody has lost."""
 APART, LONGEST_APART, STAYED = 10.0, 160.0, 30.0
 """Seconds that who has left stays alone; doubled when it had stayed for less than the last."""
 BEHIND = 4
@@ -39,6 +40,8 @@ KEPT = 16
 """Pictures that are kept for those behind."""
 ALIKE, FAR_LOWER = 0.85, 0.75
 """Rates differ by no more than the first part when a page joins; a member leaves at less than the second part of the highest."""
+CLIMBING = 0.5
+"""The same for a rate that is low only because it is young: those who share it wait until it has grown, which takes seconds."""
 GONE = 3.0
 """Seconds without a sign after which a member has gone."""
 
@@ -65,12 +68,14 @@ class PictureSource(Protocol):
 @dataclass(frozen=True)
 class Line:
     """What a page's line takes now. rate: bits a second. interval: the least seconds between two pictures. is_full: whether
-    packets wait in it. has_lost: whether a keyframe is asked for."""
+    packets wait in it. has_lost: whether a keyframe is asked for. climbs: whether it takes no more only because no more was tried
+    yet."""
 
     rate: int
     interval: float = 0.0
     is_full: bool = False
     has_lost: bool = False
+    climbs: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class EncoderGroup:
     def join(self, member: object, line: Line, now: float) -> int | None:
         """Ask to join; call it until it returns the number of the picture before the first one to send."""
         self._forget(now)
-        if any(not ALIKE <= line.rate / other.rate <= 1 / ALIKE for other, _ in self._members.values()):
+        if not all(_suits(line, other) for other, _ in self._members.values()):
             self._waiting.pop(member, None)
             return None
         since, _ = self._waiting.get(member, (self.newest, now))
@@ -118,7 +123,8 @@ class EncoderGroup:
         keyframe = max((p.number for p in self._pictures if p.compressed.keyframe), default=0)
         if keyframe > since and self.newest - keyframe < BEHIND:
             return self._take_in(member, line, now, keyframe - 1)
-        if len(self._members) + len(self._waiting) >= 2 and now - self._keyframe_at >= JOIN:
+        everybody = len(self._members) + len(self._waiting)
+        if everybody >= 2 and now - self._keyframe_at >= JOIN * len(self._members) / everybody:
             self._keyframe_wanted = True
             if not self._members:
                 under_way = self._encoding is not None and not self._encoding.done()
@@ -135,7 +141,7 @@ class EncoderGroup:
         self._forget(now)
         self._members[member] = line, now
         highest = max(other.rate for other, _ in self._members.values())
-        return self.newest - sent <= BEHIND and line.rate >= FAR_LOWER * highest
+        return self.newest - sent <= BEHIND and line.rate >= (CLIMBING if line.climbs else FAR_LOWER) * highest
 
     def heal(self, now: float) -> bool:
         """Make a keyframe for somebody who has lost something; False when the last one was made too short a time ago."""
@@ -174,6 +180,11 @@ class EncoderGroup:
         for there in (self._members, self._waiting):
             for member in [m for m, (_, seen) in there.items() if now - seen > GONE]:
                 del there[member]
+
+
+def _suits(newcomer: Line, member: Line) -> bool:
+    """Whether the two may share: the newcomer takes about as much, or a little more than a member whose rate still grows."""
+    return newcomer.rate >= ALIKE * member.rate and member.rate >= (CLIMBING if member.climbs else ALIKE) * newcomer.rate
 
 
 class EncoderGroups:

@@ -34,6 +34,8 @@ class AvatarTrack(MediaStreamTrack):
         self._last: av.VideoFrame | None = None
         self._start: float | None = None
         self._pts = -1
+        self.paused = False
+        """Whether nobody looks: the last picture is not sent again."""
         self.stream: PictureStream | None = None
         """What the newest picture is of; `None` when nobody else can have it."""
 
@@ -65,10 +67,12 @@ class AvatarTrack(MediaStreamTrack):
     async def _next(self) -> av.VideoFrame:
         if self._last is None:
             return await self._pictures.get()
-        try:
-            return await asyncio.wait_for(self._pictures.get(), REPEAT_AFTER)
-        except TimeoutError:
-            return self._last
+        while True:
+            try:
+                return await asyncio.wait_for(self._pictures.get(), REPEAT_AFTER)
+            except TimeoutError:
+                if not self.paused or self.readyState != "live":
+                    return self._last
 
 
 async def feed_webcam(track: MediaStreamTrack, submit: Callable[[av.VideoFrame, float], None], executor: Executor) -> None:

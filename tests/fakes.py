@@ -18,6 +18,7 @@ from models.avatar import Avatar
 from models.binding import BoundGaussians
 from models.errors import AvatarFileError
 from models.types import Camera, DriveFrame
+from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
 
 BLUE = 40
@@ -87,6 +88,10 @@ class FakePipeline:
         """See `RoomPipeline`."""
         self.join(participant, avatar)
 
+    def refine(self, participant: int) -> bool:
+        """See `RoomPipeline`."""
+        return False
+
     def leave(self, participant: int) -> None:
         """See `RoomPipeline`."""
         self._people.pop(participant, None)
@@ -102,17 +107,17 @@ class FakePipeline:
         coefficients[0] = brightness
         return DriveFrame(timestamp, float(brightness >= self._face_from), coefficients=coefficients)
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
+    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
         """One flat colour; white of nobody."""
         time.sleep(self._draw_seconds)
         shown = [s for s in shown if s.participant in self._people]
         self.timings["splat"] = self._draw_seconds * 1000
         if not shown:
-            out[...] = 255
+            out[..., :3], out[..., 3:] = background, 0
             return
         brightness = np.mean([s.drive.coefficients[0] for s in shown]) * 255
         blue = np.mean([self._people[s.participant].gaussians.colors[0, 2] for s in shown]) * 255
-        out[...] = flat_color(brightness, yaw_of(camera, shown[0]), blue)
+        out[..., :3], out[..., 3:] = flat_color(brightness, yaw_of(camera, shown[0]), blue), 255
         if self._grain is not None:
             self._drawn += 1
             np.add(np.minimum(out, 255 - self._grain.max()), self._grain[self._drawn % len(self._grain)], out=out)

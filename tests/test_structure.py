@@ -44,7 +44,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/api/test_rooms.py": "server.api.directory",
     "tests/server/api/test_rights.py": "server.api.paging",
     "tests/server/call/test_visitors.py": "server.call.live_rooms",
-    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.preload realtime.room.roster realtime.timing",
+    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.person realtime.room.roster realtime.timing",
     "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
     "tests/e2e/test_live.py": "server.benchmarks.browser",
     "tests/enrollment/high/test_synthesize.py": "enrollment.high.conditions",
@@ -115,7 +115,8 @@ COVERED_BY: dict[str, str] = {
     "tests/models/tracking/test_solver.py": "models.tracking.face_basis models.tracking.tracker_bias_bake",
     "tests/models/video/test_writer.py": "models.video.sound",
     "tests/packaging/test_wheel.py": "server.call.page_folder",
-    "tests/server/benchmarks/test_live.py": "server.benchmarks.webcam_clip",
+    "tests/server/benchmarks/test_live.py": "server.benchmarks.enrolling server.benchmarks.pages server.benchmarks.webcam_clip",
+    "tests/server/benchmarks/test_measuring_page.py": "server.benchmarks.recorded_webcam",
     "tests/server/call/attacks/test_viewers.py": "server.benchmarks.call_client",
     "tests/server/call_check/test_run.py": (
         "server.call_check.findings server.call_check.media server.call_check.relays server.call_check.web "
@@ -126,7 +127,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/call/test_app.py": "server.call.addresses server.call.web",
     "tests/server/call/test_avatar_kept.py": "server.call.avatars",
     "tests/server/call/test_better_avatar.py": "server.call.shown_avatars",
-    "tests/server/call/test_call.py": "server.call.room server.call.rooms server.call.wire",
+    "tests/server/call/test_call.py": "server.call.room server.call.wire",
     "tests/server/call/test_signalling.py": "server.call.actions server.call.members server.call.rules",
     "tests/server/commands/test_enroll.py": "enrollment.reconstruction.config_file models.dataclass_config",
     "tests/server/jobs/test_runner.py": "server.jobs.inputs",

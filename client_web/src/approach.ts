@@ -1,8 +1,9 @@
 /** The way from no connection to a live call: its steps, how long it may take, and what is wrong where it ends early. Milliseconds. */
+import { CONNECT_LIMIT } from "./protocol";
 import type { Step, Trouble } from "./signalling_types";
 
 /** An attempt that is not live after this time is given up. */
-export const CONNECT_LIMIT = 15_000;
+export const GIVE_UP_AFTER = 1_000 * CONNECT_LIMIT;
 /** Media that have not connected this long after the server's answer are probably blocked: said, and still waited for. */
 export const BLOCKED_AFTER = 5_000;
 /** An attempt that takes longer than this is slow: the page says what it waits for, and offers to try again. */
@@ -24,7 +25,7 @@ export class Approach {
   begin(step: Step, now: number): void {
     this.step = step;
     this.begunAt = now;
-    this.giveUpAt = now + CONNECT_LIMIT;
+    this.giveUpAt = now + GIVE_UP_AFTER;
     this.slowAt = now + SLOW_AFTER;
     this.isSlow = false;
   }

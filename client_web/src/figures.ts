@@ -3,6 +3,8 @@
 /** Everything per second or since the last reading; null where the browser does not say. */
 export interface Figures {
   fps: number | null;
+  /** Pictures that were decoded so far. */
+  pictures: number | null;
   width: number | null;
   height: number | null;
   codec: string | null;
@@ -65,6 +67,7 @@ export class FigureReader {
     const codec = entries.get(String(inbound?.codecId ?? ""))?.mimeType;
     return {
       fps: number(inbound, "framesPerSecond") ?? rate(before, totals, "frames"),
+      pictures: totals.frames,
       width: number(inbound, "frameWidth"),
       height: number(inbound, "frameHeight"),
       codec: typeof codec === "string" ? codec.replace(/^video\//, "") : null,

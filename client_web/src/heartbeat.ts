@@ -1,7 +1,9 @@
 /** Whether the other end of a live call still answers. No clock: times are milliseconds on the clock of `Signalling.handle`. */
 
+import { SILENCE_LIMIT } from "./protocol";
+
 /** A heartbeat that stays unanswered this long means the other end is gone; an outage of some seconds heals by itself. */
-export const PONG_LIMIT = 6_000;
+export const PONG_LIMIT = 1_000 * SILENCE_LIMIT;
 /** ICE may mend a `disconnected` connection by itself within this time. */
 export const DISCONNECTED_LIMIT = 5_000;
 /** Limits of the time between heartbeats, whatever the server asks for. */

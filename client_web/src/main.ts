@@ -7,6 +7,7 @@ import "./styles/make_progress.css";
 import "./styles/make_avatar.css";
 import "./styles/my_avatars.css";
 import "./styles/call.css";
+import "./styles/background.css";
 import "./styles/people.css";
 import "./styles/stats.css";
 import "./styles/ending.css";

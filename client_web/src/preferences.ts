@@ -1,5 +1,7 @@
 /** What this browser remembers between calls: choices and the name that was typed, never anything about a room or the others. */
 
+import { type BackgroundChoice, isChoice } from "./background";
+
 export interface Preferences {
   name: string;
   /** Id of the avatar. */
@@ -10,6 +12,7 @@ export interface Preferences {
   microphoneOn: boolean;
   selfView: boolean;
   stats: "off" | "small" | "full";
+  background: BackgroundChoice;
 }
 
 type Store = Pick<Storage, "getItem" | "setItem">;
@@ -17,7 +20,7 @@ type Store = Pick<Storage, "getItem" | "setItem">;
 const KEY = "visavis.preferences";
 
 export function defaults(): Preferences {
-  return { name: "", avatar: "", camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small" };
+  return { name: "", avatar: "", camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small", background: "auto" };
 }
 
 export function loadPreferences(store: Store | null = storage()): Preferences {
@@ -29,7 +32,7 @@ export function loadPreferences(store: Store | null = storage()): Preferences {
     return result;
   }
   if (typeof saved !== "object" || saved === null) return result;
-  const { name, avatar, camera, microphone, cameraOn, microphoneOn, selfView, stats } = saved as Record<string, unknown>;
+  const { name, avatar, camera, microphone, cameraOn, microphoneOn, selfView, stats, background } = saved as Record<string, unknown>;
   if (typeof name === "string") result.name = name;
   if (typeof avatar === "string") result.avatar = avatar;
   if (typeof camera === "string") result.camera = camera;
@@ -38,6 +41,7 @@ export function loadPreferences(store: Store | null = storage()): Preferences {
   if (typeof microphoneOn === "boolean") result.microphoneOn = microphoneOn;
   if (typeof selfView === "boolean") result.selfView = selfView;
   if (stats === "off" || stats === "small" || stats === "full") result.stats = stats;
+  if (isChoice(background)) result.background = background;
   return result;
 }
 

@@ -4,12 +4,29 @@ export const VERSION = 2;
 export const MAX_MESSAGE = 98304;
 export const MAX_NAME = 40;
 export const MAX_SOUND_LINES = 7;
+export const MAX_ROOM = 16384;
+export const CONNECT_LIMIT = 15.0;
+export const SILENCE_LIMIT = 6.0;
+export const PICTURE_LIMIT = 8.0;
 export const MAX_PITCH = 1.3962634015954636;
 export const MIN_DISTANCE = 0.35;
 export const MAX_DISTANCE = 3.0;
 
 export type Role = "host" | "person" | "viewer";
 export type Act = "mute" | "remove" | "lock" | "unlock" | "end";
+export type Background = "white" | "dark" | "grey" | "sand" | "sage" | "sky";
+
+/** sRGB, as the server draws them. */
+export const BACKGROUNDS: Record<Background, readonly [number, number, number]> = { white: [255, 255, 255], dark: [17, 20, 19], grey: [128, 128, 128], sand: [232, 220, 202], sage: [196, 210, 200], sky: [192, 210, 228] };
+
+/** Where the page shows its picture. width, height: pixels of the screen, 0: the configured size. background: what is behind the people. mask: whether the page puts something else there, and needs to know where the people are; below the picture is then a band of half its height with their opacity, every second row of it, from black to white. seen: whether anybody looks; no pictures are made else. */
+export interface Place {
+  width: number;
+  height: number;
+  background: "white" | "dark" | "grey" | "sand" | "sage" | "sky";
+  mask: boolean;
+  seen: boolean;
+}
 
 /** An avatar of this server. preview: address of its picture, empty without one. */
 export interface AvatarInfo {
@@ -64,10 +81,11 @@ export interface Join {
   muted: boolean;
 }
 
-/** The page's complete SDP offer (candidates included). */
+/** The page's complete SDP offer (candidates included). place: of the picture, at first. */
 export interface Offer {
   type: "offer";
   sdp: string;
+  place: Place;
 }
 
 /** Whether the participant's own microphone and camera are on. The server keeps a muted voice back. */
@@ -97,6 +115,12 @@ export interface ViewerCamera {
   yaw: number;
   pitch: number;
   distance: number;
+}
+
+/** The page shows its picture in another place, or on another background. */
+export interface ViewerFrame {
+  type: "viewer_frame";
+  place: Place;
 }
 
 /** Heartbeat; `sent` is the page's clock in milliseconds and comes back as it is. */
@@ -171,10 +195,13 @@ export interface Pong {
   sent: number;
 }
 
-/** Everybody in the page's picture; sent when it changes. */
+/** Everybody in the page's picture; sent when it changes. width, height: of the picture, pixels, without its mask. mask: whether it has one. */
 export interface Labels {
   type: "labels";
   labels: Label[];
+  width: number;
+  height: number;
+  mask: boolean;
 }
 
 /** The participants who speak now; sent when it changes. */
@@ -202,6 +229,7 @@ export type Message =
   | Moderate
   | Bye
   | ViewerCamera
+  | ViewerFrame
   | Ping
   | Recalibrate
   | Lobby
@@ -286,6 +314,14 @@ function object(shape: Shape): Check {
   return (value, where) => (isObject(value) ? build(shape, value, where) : refuse(where, "an object"));
 }
 
+const placeShape: Shape = {
+  width: { check: integer, fallback: () => 0 },
+  height: { check: integer, fallback: () => 0 },
+  background: { check: oneOf("white", "dark", "grey", "sand", "sage", "sky"), fallback: () => "white" },
+  mask: { check: flag, fallback: () => false },
+  seen: { check: flag, fallback: () => true },
+};
+
 const avatarInfoShape: Shape = {
   id: { check: text },
   name: { check: text },
@@ -332,6 +368,7 @@ const MESSAGES = {
   },
   offer: {
     sdp: { check: text },
+    place: { check: object(placeShape), fallback: () => ({"width": 0, "height": 0, "background": "white", "mask": false, "seen": true}) },
   },
   presence: {
     muted: { check: flag, fallback: () => false },
@@ -348,6 +385,9 @@ const MESSAGES = {
     yaw: { check: number, fallback: () => 0.0 },
     pitch: { check: number, fallback: () => 0.0 },
     distance: { check: number, fallback: () => 0.9 },
+  },
+  viewer_frame: {
+    place: { check: object(placeShape), fallback: () => ({"width": 0, "height": 0, "background": "white", "mask": false, "seen": true}) },
   },
   ping: {
     sent: { check: number },
@@ -395,6 +435,9 @@ const MESSAGES = {
   },
   labels: {
     labels: { check: list(object(labelShape)), fallback: () => [] },
+    width: { check: integer, fallback: () => 0 },
+    height: { check: integer, fallback: () => 0 },
+    mask: { check: flag, fallback: () => false },
   },
   speaking: {
     participants: { check: list(integer), fallback: () => [] },

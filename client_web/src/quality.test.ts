@@ -6,7 +6,7 @@ import { Room } from "./room";
 import { person, roomState, stats } from "./testing/messages";
 
 const still: Figures = {
-  fps: null, width: 512, height: 512, codec: "VP8", bitrateDown: 1e6, bitrateUp: 1e6,
+  fps: null, pictures: null, width: 512, height: 512, codec: "VP8", bitrateDown: 1e6, bitrateUp: 1e6,
   loss: 0, dropped: 0, roundTrip: 20, waited: 10, concealed: 0,
 };
 const server = (total = 40, ready = true): Experience["server"] => stats({ stages: { total, encode: 3 }, ready });

@@ -1,5 +1,5 @@
 /** Runs the `Signalling` machine on a real socket, a real peer connection and the clock. No DOM. */
-import { type Act, encode, type IceServer, type Message } from "./protocol";
+import { type Act, encode, type IceServer, type Message, type Place } from "./protocol";
 import type { Signalling } from "./signalling";
 import type { Entry, Input, News, Output, PeerState, RememberedSeat, Status } from "./signalling_types";
 
@@ -83,6 +83,12 @@ export class Session<P extends PeerLike> {
   /** Shows the server this token from now on; in the lobby, asks again what it offers. */
   account(token: string): void {
     this.feed({ kind: "account", token });
+  }
+
+  /** Where the page shows its picture, from now on. */
+  showIn(place: Place): void {
+    this.machine.place = place;
+    this.control({ type: "viewer_frame", place });
   }
 
   leave(): void {

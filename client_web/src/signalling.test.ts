@@ -1,6 +1,7 @@
 /** The way in. What happens to a call that is live is in signalling_call.test.ts, failures in signalling_failures.test.ts. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { BLOCKED_AFTER, CONNECT_LIMIT, RESTART_AFTER, SLOW_AFTER } from "./approach";
+import { ANYWHERE } from "./background";
+import { BLOCKED_AFTER, GIVE_UP_AFTER, RESTART_AFTER, SLOW_AFTER } from "./approach";
 import { VERSION } from "./protocol";
 import { Driver, ENTRY, kinds, sent, types } from "./testing/driver";
 import { lobby, roomState, welcome } from "./testing/messages";
@@ -27,7 +28,7 @@ describe("coming in", () => {
     const ice_servers = [{ urls: ["stun:example.org"], username: "", credential: "" }];
     expect(driver.hear(welcome({ ice_servers }))).toContainEqual({ kind: "open-peer", iceServers: ice_servers });
     expect(driver.status.place).toBe("call");
-    expect(sent(driver.do({ kind: "offer", sdp: "o" }))).toEqual([{ type: "offer", sdp: "o" }]);
+    expect(sent(driver.do({ kind: "offer", sdp: "o" }))).toEqual([{ type: "offer", sdp: "o", place: ANYWHERE }]);
     expect(driver.hear({ type: "answer", sdp: "a" })).toEqual([{ kind: "answer", sdp: "a" }]);
     expect(driver.status.phase).toBe("connecting");
     const live = driver.do({ kind: "control-open" });
@@ -121,7 +122,7 @@ describe("microphone and camera", () => {
     expect(types(driver.hear(welcome()))).toEqual([]);
     expect(types(driver.do({ kind: "presence", muted: false, camera: false }))).toEqual([]);
     expect(sent(driver.do({ kind: "offer", sdp: "o" }))).toEqual([
-      { type: "offer", sdp: "o" },
+      { type: "offer", sdp: "o", place: ANYWHERE },
       { type: "presence", muted: false, camera: false },
     ]);
   });
@@ -218,7 +219,7 @@ describe("what is said of an attempt", () => {
     expect(driver.status).toMatchObject({ phase: "connecting", trouble: "none", slowStep: step });
     expect(waitForCall(driver.status).canTry).toBe(true);
     expect(kinds(driver.pass())).toEqual(["unknown-room", "close-peer", "close-socket"]);
-    expect(driver.now - since).toBe(CONNECT_LIMIT);
+    expect(driver.now - since).toBe(GIVE_UP_AFTER);
     expect(driver.status).toMatchObject({ phase: "waiting", trouble });
   });
 

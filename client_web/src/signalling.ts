@@ -6,7 +6,8 @@
  * that was in the room joins again by itself when the server does not know its seat any more, as after a restart.
  */
 import { Admission } from "./admission";
-import { Approach, CONNECT_LIMIT } from "./approach";
+import { ANYWHERE } from "./background";
+import { Approach, GIVE_UP_AFTER } from "./approach";
 import { CallSocket } from "./call_socket";
 import { Complaint } from "./complaint";
 import { consequenceOf, stageOf, waitOf } from "./failures";
@@ -17,6 +18,7 @@ import type { Input, News, Output, PeerState, Phase, RememberedSeat, Status, Ste
 import { understand } from "./understand";
 
 export class Signalling {
+  place = ANYWHERE; // where the page shows its picture
   private phase: Phase = "idle";
   private again = false;
   private readonly complaint = new Complaint();
@@ -38,7 +40,7 @@ export class Signalling {
     private readonly random: () => number = Math.random,
   ) {
     this.admission = new Admission(remembered);
-    this.socket = new CallSocket(CONNECT_LIMIT, random);
+    this.socket = new CallSocket(GIVE_UP_AFTER, random);
     this.retries = new Retries(random);
   }
 
@@ -262,7 +264,7 @@ export class Signalling {
   private offer(sdp: string): void {
     if (!this.waitsFor("offer")) return;
     this.approach.offered(sdp);
-    this.send({ type: "offer", sdp });
+    this.send({ type: "offer", sdp, place: this.place });
     this.tellPresence();
   }
 

@@ -1,6 +1,6 @@
 /** What happens to a call that is live: heartbeat, a connection or only a socket that is lost, a server that was started again. */
 import { beforeEach, describe, expect, it } from "vitest";
-import { CONNECT_LIMIT } from "./approach";
+import { GIVE_UP_AFTER } from "./approach";
 import { DISCONNECTED_LIMIT, PONG_LIMIT } from "./heartbeat";
 import { STABLE_AFTER } from "./reconnect";
 import type { Output } from "./signalling_types";
@@ -184,7 +184,7 @@ describe("losing only the socket of a live call", () => {
     driver.pass();
     const since = driver.now;
     driver.passUntil("close-socket");
-    expect(driver.now - since).toBe(CONNECT_LIMIT);
+    expect(driver.now - since).toBe(GIVE_UP_AFTER);
     expect(driver.status.phase).toBe("live");
   });
 

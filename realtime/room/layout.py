@@ -9,7 +9,8 @@ import numpy as np
 
 from models.types import Array64
 from realtime.rest import smoothstep
-from realtime.room import seating
+from realtime.room import framing, seating
+from realtime.room.framing import ANY, Framing
 from realtime.room.seating import Arrangement, Seat
 
 MOVE = 0.8
@@ -26,7 +27,8 @@ class ViewRequest:
 
     owner: the participant who looks from the own seat, -1 for somebody without one. orbit: from a camera around the table, or
     around `focus`; else as one sees it from the seat. focus: a participant, -1 for nobody in particular. yaw, pitch: radians
-    (yaw 0 faces the avatar, positive towards its left), distance: metres, both of the orbit camera.
+    (yaw 0 faces the avatar, positive towards its left), distance: metres, both of the orbit camera. frame: the room that the page
+    has for the picture; of what `Layout.fitted` returns, the picture's size.
     """
 
     owner: int = -1
@@ -35,12 +37,14 @@ class ViewRequest:
     yaw: float = 0.0
     pitch: float = 0.0
     distance: float = 0.9
+    frame: Framing = ANY
 
     def within_limits(self) -> ViewRequest:
         """The nearest request that can be drawn: yaw in [-pi, pi], neither above the crown nor inside a head. Finite input."""
         return ViewRequest(
             self.owner, self.orbit, self.focus, math.remainder(self.yaw, 2 * math.pi),
             min(max(self.pitch, -MAX_PITCH), MAX_PITCH), min(max(self.distance, MIN_DISTANCE), MAX_DISTANCE),
+            self.frame.within_limits(),
         )  # fmt: skip
 
     def snapped(self) -> ViewRequest:
@@ -52,11 +56,12 @@ class ViewRequest:
     def rounded(self) -> ViewRequest:
         """To a thousandth, and without what makes no difference: pages whose requests are equal then share a picture."""
         if not self.orbit and self.focus < 0:
-            return ViewRequest(self.owner)
+            return ViewRequest(self.owner, frame=self.frame)
         if not self.orbit:
-            return ViewRequest(-1, True, self.focus)
+            return ViewRequest(-1, True, self.focus, frame=self.frame)
         owner = self.owner if self.focus < 0 else -1
-        return ViewRequest(owner, True, self.focus, round(self.yaw, 3), round(self.pitch, 3), round(self.distance, 3))
+        turned = round(self.yaw, 3), round(self.pitch, 3), round(self.distance, 3)
+        return ViewRequest(owner, True, self.focus, *turned, self.frame)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class Shot:
 
 
 class Layout:
-    """The seats of a room. width, height: of the pictures. Times are seconds of one clock."""
+    """The seats of a room. width, height: of the pictures, unless a page asks for others. Times are seconds of one clock."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -113,31 +118,47 @@ class Layout:
         """The request itself, or the spectators' where it shows the same now: somebody alone, or without a seat, sees what they
         see."""
         without_others = request.owner not in self.people or len(self.people) == 1
-        return ViewRequest() if without_others and not request.orbit and request.focus < 0 else request
+        return ViewRequest(frame=request.frame) if without_others and not request.orbit and request.focus < 0 else request
 
-    def shot(self, request: ViewRequest, now: float) -> Shot:
-        """What a request shows. A focus that has left, or an owner without a seat, counts as none."""
-        placed, w, h = self.seats(now), self.width, self.height
-        focus = request.focus if request.focus in placed else -1
+    def fitted(self, request: ViewRequest) -> ViewRequest:
+        """The request with the size that its picture has, which depends on the page's room for it and on who is in it."""
+        focus, people, _ = self._shown(request)
+        around, sides = request.orbit and focus < 0, {"width": self.width, "height": self.height}
+        return replace(request, frame=framing.fitted(request.frame, len(people), around=around, **sides))
+
+    def _shown(self, request: ViewRequest) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """The focus, if it is here; who is in the picture; and those beside the owner."""
+        focus = request.focus if request.focus in self.people else -1
         others = tuple(p for p in self.people if p != request.owner)
         if request.orbit and focus < 0 and len(others or self.people) == 1:
             focus = (others or self.people)[0]
         if focus >= 0:
+            return focus, (focus,), others
+        seated = request.owner in self.people and not request.orbit
+        return focus, (others if seated and others else self.people), others
+
+    def shot(self, request: ViewRequest, now: float) -> Shot:
+        """What a request shows. A focus that has left, or an owner without a seat, counts as none."""
+        placed = self.seats(now)
+        w, h = (request.frame.width, request.frame.height) if request.frame.width else (self.width, self.height)
+        focus, people, others = self._shown(request)
+        if focus >= 0:
             yaw, pitch, distance = (request.yaw, request.pitch, request.distance) if request.orbit else (0.0, 0.0, 0.9)
-            return Shot((focus,), seating.around_person(placed[focus], yaw, pitch, distance, w, h))
+            return Shot(people, seating.around_person(placed[focus], yaw, pitch, distance, w, h))
         if request.orbit:
             around = seating.around_table(list(placed.values()), request.yaw, request.pitch, request.distance, w, h)
-            return Shot(self.people, around)
-        owner = request.owner if request.owner in placed else -1
-        if owner < 0 or not others:
-            return Shot(self.people, seating.for_spectators(list(placed.values()), self._cells(-1, now), w, h))
-        return Shot(others, seating.from_seat(placed[owner], [placed[p] for p in others], self._cells(owner, now), w, h))
+            return Shot(people, around)
+        owner = request.owner if request.owner in placed and others else -1
+        cells = self._cells(owner, w, h, now)
+        if owner < 0:
+            return Shot(people, seating.for_spectators(list(placed.values()), cells, w, h))
+        return Shot(people, seating.from_seat(placed[owner], [placed[p] for p in people], cells, w, h))
 
-    def _cells(self, owner: int, now: float) -> Array64:
-        people, cells = self._goal_cells(self.people, owner)
+    def _cells(self, owner: int, width: int, height: int, now: float) -> Array64:
+        people, cells = self._goal_cells(self.people, owner, width, height)
         if not self.moving(now):
             return cells
-        before = dict(zip(*self._goal_cells(self._people_before, owner), strict=True))
+        before = dict(zip(*self._goal_cells(self._people_before, owner, width, height), strict=True))
         share, out = self._share(now), cells.copy()
         for index, participant in enumerate(people):
             start = before.get(participant)
@@ -147,9 +168,9 @@ class Layout:
             out[index] = start + share * (cells[index] - start)
         return out
 
-    def _goal_cells(self, people: tuple[int, ...], owner: int) -> tuple[tuple[int, ...], Array64]:
+    def _goal_cells(self, people: tuple[int, ...], owner: int, width: int, height: int) -> tuple[tuple[int, ...], Array64]:
         places = dict(zip(people, seating.seats(len(people)), strict=True))
         others = tuple(p for p in people if p != owner)
         if owner not in places or not others:
-            return people, seating.spectator_cells(list(places.values()), self.width, self.height)
-        return others, seating.seat_cells(places[owner], [places[p] for p in others], self.width, self.height)
+            return people, seating.spectator_cells(list(places.values()), width, height)
+        return others, seating.seat_cells(places[owner], [places[p] for p in others], width, height)

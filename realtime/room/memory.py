@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import VisavisError
+from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.shared import PictureSlot, reserve
 
@@ -44,13 +45,14 @@ class MemoryLayout:
 
 
 class RequestTable:
-    """The open views as rows of eight doubles: generation (0: free), owner, orbit, focus, yaw, pitch, distance, spare.
+    """The open views as rows of eleven doubles: generation (0: free), owner, orbit, focus, yaw, pitch, distance, and the frame's
+    width, height, background and mask.
 
     The server writes, the process polls. Doubles are written whole on every platform we run on; a request caught between two
     of its numbers is one picture of a moving view.
     """
 
-    COLUMNS = 8
+    COLUMNS = 11
 
     def __init__(self, memory: mmap.mmap, offset: int, rows: int) -> None:
         flat: NDArray[np.float64] = np.frombuffer(memory, np.float64, rows * self.COLUMNS, offset)
@@ -63,8 +65,9 @@ class RequestTable:
 
     def set(self, slot: int, generation: int, request: ViewRequest) -> None:
         """Open or move a view."""
-        r = request
+        r, frame = request, request.frame
         self._rows[slot, 1:7] = r.owner, r.orbit, r.focus, r.yaw, r.pitch, r.distance
+        self._rows[slot, 7:] = frame.width, frame.height, frame.background, frame.mask
         self._rows[slot, 0] = generation
 
     def free(self, slot: int) -> None:
@@ -82,11 +85,13 @@ class RequestTable:
     def open_views(self) -> list[tuple[int, int, ViewRequest]]:
         """(slot, generation, request) of each open view."""
         rows = self._rows.copy()
-        return [
-            (slot, int(row[0]), ViewRequest(int(row[1]), row[2] > 0, int(row[3]), *map(float, row[4:7])).within_limits())
-            for slot, row in enumerate(rows)
-            if row[0] > 0
-        ]
+        return [(slot, int(row[0]), _request(row)) for slot, row in enumerate(rows) if row[0] > 0]
+
+
+def _request(row: NDArray[np.float64]) -> ViewRequest:
+    owner, orbit, focus, yaw, pitch, distance, width, height, background, mask = map(float, row[1:])
+    frame = Framing(int(width), int(height), int(background), mask > 0)
+    return ViewRequest(int(owner), orbit > 0, int(focus), yaw, pitch, distance, frame).within_limits()
 
 
 class Flags:

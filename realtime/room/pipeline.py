@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.errors import MissingPartError
 from models.types import Array64, Camera, DriveFrame
 from realtime.rest import relative
+from realtime.room.framing import WHITE, Color
 
 if TYPE_CHECKING:
     from models.heads.base import PersonHead
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from models.tracking.landmarks import Landmarks
     from models.tracking.one_euro import DriveFilter
     from models.tracking.solver import Solver
+    from models.types import Gaussians
     from realtime.room.scene import SceneAvatar
 
 Pixels = NDArray[np.uint8]
@@ -59,6 +61,10 @@ class RoomPipeline(Protocol):
         """Show another avatar of the same person from the next picture on, in the same pose. Raises `VisavisError`; then the old
         one stays. Nothing happens for somebody who has left."""
 
+    def refine(self, participant: int) -> bool:
+        """Do a piece of what makes pictures of a participant cheaper and can wait; called by the thread of `join` while nobody
+        comes. Returns whether there is more. False after `leave`."""
+
     def leave(self, participant: int) -> None:
         """Forget the participant."""
 
@@ -72,8 +78,9 @@ class RoomPipeline(Protocol):
     def calibrating(self, participant: int) -> bool:
         """Whether the neutral face is being taken."""
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
-        """Draw into `out`, (height, width, 3) uint8 RGB, all of it. scale: part of the full size to draw at before scaling up."""
+    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
+        """Draw over `background` (sRGB) into `out`, (height, width, 3) uint8 RGB, or 4 with the opacity; all of it. scale: part
+        of the full size to draw at before scaling up."""
 
 
 def load_factory(where: str) -> Callable[..., RoomPipeline]:
@@ -102,19 +109,17 @@ class LiveRoomPipeline:
     def __init__(self, width: int = 512, height: int = 512, rasterizer: str = "auto") -> None:
         from models.renderer import view_camera
         from models.splat import choose
-        from models.splat.base import WHITE
         from models.types import Gaussians
         from realtime.room.scene import Composer
 
         self.timings: dict[str, float] = {}
         self._rasterizer = cast("LiveRasterizer", choose.by_name(rasterizer))
-        self._background = WHITE
         self._people: dict[int, _Participant] = {}
         self._compose = Composer()
         self._small: Pixels = np.zeros((0, 0, 3), np.uint8)
         nothing = Gaussians(*(np.zeros(shape, np.float32) for shape in ((1, 3), (1, 4), (1, 3), 1, (1, 3))))
         out = np.zeros((height, width, 3), np.uint8)
-        self._rasterizer.render_into(nothing, view_camera(width=width, height=height), out, WHITE)  # compiles
+        self._rasterizer.render_into(nothing, view_camera(width=width, height=height), out)  # compiles
         self._spare: FaceTracker | None = self._warm_tracker()
 
     def _warm_tracker(self) -> FaceTracker:
@@ -146,6 +151,11 @@ class LiveRoomPipeline:
         if participant in self._people:
             self._people[participant] = replace(person, calibration=calibration, avatar=scene_avatar)
 
+    def refine(self, participant: int) -> bool:
+        """See `RoomPipeline`."""
+        person = self._people.get(participant)
+        return person is not None and person.avatar.refine()
+
     def leave(self, participant: int) -> None:
         """See `RoomPipeline`."""
         gone = self._people.pop(participant, None)
@@ -173,12 +183,13 @@ class LiveRoomPipeline:
         person = self._people.get(participant)
         return person is not None and bool(person.calibration.running)
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
+    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
         """See `RoomPipeline`."""
         from realtime.room.scene import Placed
 
         if not shown:
-            out[:] = np.round(255 * np.asarray(self._background)).astype(np.uint8)
+            out[..., :3] = background
+            out[..., 3:] = 0
             return
         with self._timed("pose"):
             placed = [
@@ -187,16 +198,27 @@ class LiveRoomPipeline:
             ]
         with self._timed("splat"):
             gaussians, camera = self._compose(placed, camera)
+            behind = (background[0] / 255, background[1] / 255, background[2] / 255)
             if scale == 1.0:
-                self._rasterizer.render_into(gaussians, camera, out, self._background)
+                self._splat(gaussians, camera, behind, out)
                 return
             import cv2
 
             width, height = round(scale * camera.width), round(scale * camera.height)
-            if self._small.shape[:2] != (height, width):
-                self._small = np.zeros((height, width, 3), np.uint8)
-            self._rasterizer.render_into(gaussians, camera.resized(width, height), self._small, self._background)
+            if self._small.shape != (height, width, out.shape[2]):
+                self._small = np.zeros((height, width, out.shape[2]), np.uint8)
+            self._splat(gaussians, camera.resized(width, height), behind, self._small)
             cv2.resize(self._small, (camera.width, camera.height), dst=out, interpolation=cv2.INTER_CUBIC)
+
+    def _splat(self, gaussians: Gaussians, camera: Camera, background: tuple[float, float, float], out: Pixels) -> None:
+        if out.shape[2] == 3:
+            self._rasterizer.render_into(gaussians, camera, out, background)
+            return
+        import cv2
+
+        picture = self._rasterizer.render(gaussians, camera, background=background)
+        rgba = cv2.merge((*cv2.split(picture.color), picture.alpha))
+        cv2.convertScaleAbs(rgba, dst=out, alpha=255.0)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

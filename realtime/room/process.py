@@ -15,6 +15,7 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -22,16 +23,15 @@ from typing import Any, cast
 import numpy as np
 
 from models.errors import VisavisError
-from models.types import DriveFrame
-from realtime.mailbox import Mailbox
 from realtime.quality import QualityControl
-from realtime.rest import REST, STEP, Resting
+from realtime.rest import STEP
 from realtime.room import messages, seating
-from realtime.room.attention import Attention
+from realtime.room.framing import ANY, Framing, add_mask
 from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import Flags, RoomMemory
 from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, Replace, Replaced
+from realtime.room.person import Driven, TrackedPerson
 from realtime.room.picture_schedule import Job, PictureSchedule
 from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
 from realtime.room.supervision import SupervisorTimeouts
@@ -46,6 +46,8 @@ ORPHAN = 1.0
 """Seconds that the process has to end by itself when the server is gone."""
 LONGEST_WAIT = 0.25
 """Seconds that a webcam picture waits at the most for those before it to be drawn."""
+QUIET = 0.3
+"""Seconds in which nobody came after which the pictures of those who are here are made cheaper."""
 MOST_TRACKERS = Flags.WORKERS - 2
 LOADING, DRAWING, FIRST_TRACKER = 0, 1, 2
 """Workers, as `Flags.work_on` counts them."""
@@ -61,36 +63,6 @@ class RoomSetup:
     width: int = 512
     height: int = 512
     trackers: int = 0
-
-
-@dataclass(frozen=True)
-class _Driven:
-    """drive: relative to the resting head. made: when, `time.monotonic`. arrival: the webcam picture's stamp. number: counts
-    from 1."""
-
-    drive: DriveFrame
-    made: float
-    arrival: float
-    number: int
-
-
-class _Person:
-    """A participant. The tracking thread writes `drives`, the drawing thread does the rest."""
-
-    def __init__(self, participant: int, slot: int, order: int) -> None:
-        self.participant, self.slot, self.order = participant, slot, order
-        self.drives: Mailbox[_Driven] = Mailbox()
-        self.sequence = 0
-        self.tracking = threading.Lock()
-        self.tracked, self.tracked_at = 0, -math.inf  # number of the last drive frame, and when it was begun
-        self.taken = self.shown = 0  # number of the last drive frame that was drawn from, and of the last that all views show
-        self.gone = self.is_new = False  # is_new: there is another avatar since the last look
-        self.resting = Resting()
-        self.attention = Attention()
-        self.told = self.drive = REST  # before and after attention
-        self.made = 0.0
-        self.arrival = 0.0
-        self.version = 0
 
 
 def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket, timeouts: SupervisorTimeouts) -> None:
@@ -135,7 +107,7 @@ class _RoomLoop:
         self._newest: dict[ViewRequest, float] = {}  # when the newest webcam picture came that each picture has shown
         self._wanted: dict[ViewRequest, dict[int, int]] = {}  # the version of each person that each picture should show
         self._drawn: dict[ViewRequest, dict[int, int]] = {}  # and shows
-        self._people: dict[int, _Person] = {}
+        self._people: dict[int, TrackedPerson] = {}
         self._lock = threading.Lock()  # guards `_people`
         self._saying = threading.Lock()
         self._loads: queue.SimpleQueue[tuple[Join | Leave | Replace, bytes]] = queue.SimpleQueue()
@@ -149,7 +121,8 @@ class _RoomLoop:
         self._crash: BaseException | None = None
         self._closing = False
         self._last_beat = 0.0
-        self._canvas: Pixels = np.zeros((setup.height, setup.width, 3), np.uint8)
+        self._canvas = np.zeros(setup.height * setup.width * 4, np.uint8)
+        self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
 
     def run(self) -> None:
         """Work until told to stop. Raises `HungError`."""
@@ -199,9 +172,17 @@ class _RoomLoop:
         self._changed.set()
 
     def _load(self) -> None:
-        flags = self._memory.flags
+        flags, rough = self._memory.flags, deque[int]()
         while True:
-            message, avatar = self._loads.get()
+            try:
+                message, avatar = self._loads.get(timeout=QUIET if rough else None)
+            except queue.Empty:
+                flags.work_on(LOADING, rough[0])
+                with self._watch.working(LOADING):
+                    more = self._pipeline.refine(rough[0])
+                flags.work_on(LOADING, -1)
+                rough.rotate(-1) if more else rough.popleft()
+                continue
             if isinstance(message, Leave):
                 self._remove(message.participant)
                 continue
@@ -217,10 +198,13 @@ class _RoomLoop:
                 flags.work_on(LOADING, -1)
             if isinstance(message, Replace):
                 self._replaced(message.participant)
+                if message.participant not in rough:
+                    rough.append(message.participant)
                 continue
             with self._lock:
-                self._people[message.participant] = _Person(message.participant, message.slot, message.order)
+                self._people[message.participant] = TrackedPerson(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
+            rough.append(message.participant)
             self._changed.set()
 
     def _replaced(self, participant: int) -> None:
@@ -260,7 +244,7 @@ class _RoomLoop:
             self._webcam_calls += 1
             self._woken.notify_all()
 
-    def _track_one(self, person: _Person, index: int) -> None:
+    def _track_one(self, person: TrackedPerson, index: int) -> None:
         flags, participant = self._memory.flags, person.participant
         if flags.take_recalibrate(person.slot) and not self._pipeline.calibrating(participant):
             self._pipeline.recalibrate(participant)
@@ -273,7 +257,7 @@ class _RoomLoop:
             drive = self._pipeline.step(participant, picture.pixels, picture.stamp)
         flags.work_on(FIRST_TRACKER + index, -1)
         person.tracked += 1
-        person.drives.put(_Driven(drive, time.monotonic(), picture.stamp, person.tracked))
+        person.drives.put(Driven(drive, time.monotonic(), picture.stamp, person.tracked))
         self._changed.set()
 
     # Drawing
@@ -303,11 +287,13 @@ class _RoomLoop:
             elif now - person.made >= (2 * STEP if person.resting.driven else STEP):
                 self._show(person, now, 0.0)
 
-    def _show(self, person: _Person, now: float, arrival: float) -> None:
+    def _show(self, person: TrackedPerson, now: float, arrival: float) -> None:
         told = person.resting.show(now)
         if told is person.told and not arrival and not person.attention.turning:
             return
-        drive, shot, seats = told, self._layout.shot(ViewRequest(person.participant), now), self._layout.seats(now)
+        drive, seats = told, self._layout.seats(now)
+        own = ViewRequest(person.participant, frame=self._frames.get(person.participant, ANY))
+        shot = self._layout.shot(self._layout.fitted(own), now)
         if person.participant not in shot.people:
             eyes = np.array([seats[other].eye for other in shot.people])
             drive = person.attention(told, seats[person.participant], shot.arrangement.cells, eyes, now)
@@ -317,8 +303,10 @@ class _RoomLoop:
 
     def _jobs(self, now: float) -> list[Job]:
         rows: dict[ViewRequest, list[tuple[int, int]]] = {}
-        for slot, generation, request in self._memory.requests.open_views():
-            rows.setdefault(self._layout.shared(request.rounded()), []).append((slot, generation))
+        open_views = self._memory.requests.open_views()
+        self._frames = {request.owner: request.frame for _, _, request in open_views if request.owner >= 0}
+        for slot, generation, request in open_views:
+            rows.setdefault(self._layout.fitted(self._layout.shared(request.rounded())), []).append((slot, generation))
         self._newest = {request: self._newest[request] for request in rows if request in self._newest}
         self._drawn = {request: self._drawn[request] for request in rows if request in self._drawn}
         self._wanted = {}
@@ -353,7 +341,10 @@ class _RoomLoop:
         shown, arrival = self._shown(shot, seats)
         self._memory.flags.work_on(DRAWING, shown[0].participant if len(shown) == 1 else -1)
         driven = any(s.drive.confidence > 0 for s in shown)
-        self._pipeline.draw(shown, shot.arrangement.camera, self._quality.scale if driven else 1.0, self._canvas)
+        frame, scale = request.frame, self._quality.scale if driven else 1.0
+        shape = (frame.height, frame.width, 4 if frame.mask else 3)
+        canvas = self._canvas[: math.prod(shape)].reshape(shape)
+        self._pipeline.draw(shown, shot.arrangement.camera, scale, canvas, frame.color)
         self._memory.flags.work_on(DRAWING, -1)
         self._schedule.done(job)
         self._drawn[request] = self._wanted[request]
@@ -361,23 +352,25 @@ class _RoomLoop:
         if arrival:
             self._newest[request] = arrival
             self._quality.add((time.monotonic() - now) * 1000 * len(self._newest))
-        height, width = self._canvas.shape[:2]
 
         def fill(out: Pixels) -> None:
-            out[:] = self._canvas
+            if frame.mask:
+                add_mask(canvas, out)
+            else:
+                out[:] = canvas
 
-        pictures = self._memory.pictures
+        height, width, pictures = frame.total_height, frame.width, self._memory.pictures
         rows = [(slot, generation, pictures[slot].write(height, width, arrival, fill)) for slot, generation in job.rows]
         self._say(Rendered(rows, dict(self._pipeline.timings)))
 
     def _shown(self, shot: Shot, seats: dict[int, seating.Seat]) -> tuple[list[Shown], float]:
         """The avatars of a picture, and when the newest webcam picture in it came; 0 when none has."""
-        width, height = self._layout.width, self._layout.height
+        camera = shot.arrangement.camera
         shown, arrival = [], 0.0
         for participant, transform, cell in zip(shot.people, shot.arrangement.transforms, shot.arrangement.cells, strict=True):
             person = self._people.get(participant)
             if person is not None:
-                size = seating.pixels_per_metre(cell, width, height)
+                size = seating.pixels_per_metre(cell, camera.width, camera.height)
                 shown.append(Shown(participant, person.drive, transform @ seats[participant].matrix, size))
                 arrival = max(arrival, person.arrival)
         return shown, arrival

@@ -4,12 +4,13 @@ all that a view shows placed into one set of Gaussians for one drawing."""
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from models import binding, level_of_detail
 from models.avatar import Avatar, AvatarPoser
+from models.binding import Frames
 from models.heads.base import HeadModel, PersonHead, Pose, quaternion
 from models.jit import kernel
 from models.posture import body_under
@@ -24,22 +25,32 @@ WORTH = 0.93
 
 
 class SceneAvatar:
-    """One avatar, posed in its own space: the head where the drive frame has it, near the origin. Not for several threads."""
+    """One avatar, posed in its own space: the head where the drive frame has it, near the origin. For one thread, and another one
+    that calls `refine`."""
 
     def __init__(self, avatar: Avatar, model: HeadModel) -> None:
         self._poser = AvatarPoser(avatar, model)
         corrected = avatar.corrections is not None and avatar.corrections.gaussians is not None
         self._levels = [_Level(0.0, math.inf, avatar.gaussians)]
-        for cell, pixels in () if corrected else CELLS:
-            coarse = level_of_detail.merged(avatar.gaussians, self._poser.frames, cell)
-            if len(coarse) < WORTH * len(self._levels[-1].bound):
-                self._levels.append(_Level(cell, pixels, coarse))
+        self._cells = [] if corrected else list(CELLS)
+        frames = self._poser.frames
+        self._rest = Frames(*(getattr(frames, field.name).copy() for field in fields(frames)))
         self._drive: DriveFrame | None = None
 
     @property
     def person(self) -> PersonHead:
         """The head that is drawn; the solver is made for the same."""
         return self._poser.person
+
+    def refine(self) -> bool:
+        """Make one coarser copy for small pictures, which takes a tenth of a second; until then a finer one is drawn. Returns
+        whether there are more to make."""
+        if self._cells:
+            cell, pixels = self._cells.pop(0)
+            coarse = level_of_detail.merged(self._levels[0].bound, self._rest, cell)
+            if len(coarse) < WORTH * len(self._levels[-1].bound):
+                self._levels.append(_Level(cell, pixels, coarse))
+        return bool(self._cells)
 
     def gaussians(self, drive: DriveFrame, pixels_per_metre: float) -> Gaussians:
         """The posed avatar for a picture on which a metre takes so many pixels. It is overwritten by the next drive frame."""

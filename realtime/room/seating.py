@@ -117,17 +117,30 @@ def for_spectators(people: list[Seat], cells: Array64, width: int, height: int) 
 def around_table(people: list[Seat], yaw: float, pitch: float, distance: float, width: int, height: int) -> Arrangement:
     """The room as it is, from a camera around its middle. distance: metres from a lone avatar; with more people the camera
     stands as many times further away as the table takes to be in the picture."""
-    whole = (radius(len(people)) + SHOULDER) / math.tan(0.5 * FOV_Y) / min(1.0, width / height)
-    away = distance * (whole / DISTANCE if len(people) > 1 else 1.0)
+    away = distance * (whole_table(len(people), pitch, width, height) / DISTANCE if len(people) > 1 else 1.0)
     camera = Camera.orbit(yaw, pitch, away, width=width, height=height, fov_y=FOV_Y, target=TARGET)
     cells = np.array([_cell_around(camera, seat) for seat in people]).reshape(-1, 4)
     return Arrangement(camera, np.tile(np.eye(4), (len(people), 1, 1)), cells)
 
 
+def whole_table(count: int, pitch: float, width: int, height: int) -> float:
+    """Metres from the middle from which a picture of that size holds everybody at the table, whatever the yaw."""
+    half, reach = math.tan(0.5 * FOV_Y), radius(count)
+    across = (reach + SHOULDER) / half * height / width
+    down = (reach * abs(math.sin(pitch)) + SHOULDER) / half + reach * math.cos(pitch)  # of who sits nearest
+    return max(across, down)
+
+
 def around_person(seat: Seat, yaw: float, pitch: float, distance: float, width: int, height: int) -> Arrangement:
     """One person alone, from a camera around the head."""
-    camera = Camera.orbit(yaw, pitch, distance, width=width, height=height, fov_y=FOV_Y, target=TARGET)
-    return Arrangement(camera, np.linalg.inv(seat.matrix)[None], np.array([[0.5 - ALONE / 2, 0.5 - ALONE / 2, ALONE, ALONE]]))
+    away = distance * max(1.0, HEAD_WIDTH / HEAD_HEIGHT * height / width)  # in a narrow picture, further away
+    camera = Camera.orbit(yaw, pitch, away, width=width, height=height, fov_y=FOV_Y, target=TARGET)
+    return Arrangement(camera, np.linalg.inv(seat.matrix)[None], alone()[None])
+
+
+def alone() -> Array64:
+    """(4,) the cell of one alone."""
+    return np.array([0.5 - ALONE / 2, 0.5 - ALONE / 2, ALONE, ALONE])
 
 
 def grid(count: int, width: int, height: int) -> tuple[int, int]:
@@ -150,7 +163,7 @@ def _cells(order: list[int], width: int, height: int) -> Array64:
     """Avatar `order[n]` comes into the n-th cell, row by row; each row is centred."""
     count = len(order)
     if count == 1:
-        return np.array([[0.5 - ALONE / 2, 0.5 - ALONE / 2, ALONE, ALONE]])
+        return alone()[None]
     rows, columns = grid(count, width, height)
     cells = np.zeros((count, 4))
     for place, index in enumerate(order):

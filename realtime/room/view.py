@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import av
@@ -12,6 +12,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.shared import PictureSlot, Snapshot
 from realtime.shared_encoding import EncoderGroups, PictureStream
@@ -61,7 +62,7 @@ class Converter:
 
 
 class Mover(Protocol):
-    """Tells the render process of a view that has moved or closed."""
+    """Tells the render process of a view that has moved or closed, or that nobody sees."""
 
     def __call__(self, view: OpenView, *, is_open: bool) -> None: ...
 
@@ -80,6 +81,8 @@ class OpenView:
     ) -> None:
         self._move, self._deliver, self._groups = move, deliver, groups
         self.slot, self.generation, self.request = slot, generation, request
+        self.is_seen = True
+        """Whether anybody looks; nothing is drawn else."""
         self._open = True
         self._next: ViewPicture | None = None
         self._lock = threading.Lock()
@@ -88,7 +91,13 @@ class OpenView:
     def look(self, request: ViewRequest) -> None:
         """Show that, from the next picture on."""
         if self._open:
-            self.request = request.within_limits()
+            self.request, self.is_seen = request.within_limits(), True
+            self._move(self, is_open=True)
+
+    def pause(self) -> None:
+        """No more pictures until `look`; nothing is drawn for this view meanwhile."""
+        if self._open:
+            self.is_seen = False
             self._move(self, is_open=True)
 
     def close(self) -> None:
@@ -109,4 +118,5 @@ class OpenView:
             picture, self._next = self._next, None
         if self._open and picture is not None:
             self.times.add("picture", 0.0)
-            self._deliver(picture.frame(PictureStream(self._groups, self.request.rounded())))
+            size = Framing(picture.planes.shape[1], len(picture.planes), self.request.frame.background, self.request.frame.mask)
+            self._deliver(picture.frame(PictureStream(self._groups, replace(self.request.rounded(), frame=size))))

@@ -202,10 +202,10 @@ class RoomWorker:
         with self._lock:
             if self._stopping.is_set() or self._views.get(view.slot) is not view:
                 return
-            if is_open:
-                self._memory.requests.set(view.slot, view.generation, view.request)
-            else:
-                self._memory.requests.free(view.slot)
+            if is_open and view.is_seen:
+                return self._memory.requests.set(view.slot, view.generation, view.request)
+            self._memory.requests.free(view.slot)
+            if not is_open:
                 del self._views[view.slot]
 
     # The supervisor's thread
@@ -272,7 +272,7 @@ class RoomWorker:
             with self._lock:
                 self._memory.clear()
                 self._roster.restart()
-                for view in self._views.values():
+                for view in (v for v in self._views.values() if v.is_seen):
                     self._memory.requests.set(view.slot, view.generation, view.request)
                 if self._stopping.is_set():
                     self._memory.flags.stop()

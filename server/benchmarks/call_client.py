@@ -15,7 +15,14 @@ from typing import Any, Self
 import av
 import msgspec
 import numpy as np
-from aiortc import MediaStreamTrack, RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    MediaStreamTrack,
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 from av.video.frame import PictureType
 from websockets.asyncio.client import ClientConnection, connect
@@ -178,7 +185,8 @@ class BenchPage:
     async def offer(self) -> None:
         """Make the peer connection."""
         seated = self.welcome.participant >= 0
-        self.pc.addTransceiver(self._webcam or "video", direction="sendrecv" if self._webcam else "recvonly")
+        picture = self.pc.addTransceiver(self._webcam or "video", direction="sendrecv" if self._webcam else "recvonly")
+        self._prepare(picture)
         if seated:
             self.pc.addTransceiver(self._microphone or "audio", direction="sendonly")
         for _ in range(self._voices):
@@ -233,13 +241,19 @@ class BenchPage:
                 frame = await track.recv()
                 if isinstance(frame, av.VideoFrame):
                     self.last_picture = frame
-                    self.pictures += 1
-                    self.arrivals.append(time.monotonic())
+                    self._count()
                 elif isinstance(frame, av.AudioFrame):
                     self.sounds += 1
                     self.heard[mid] = max(self.heard.get(mid, 0), int(np.abs(frame.to_ndarray()).max()))
         except MediaStreamError:
             return
+
+    def _prepare(self, picture: RTCRtpTransceiver) -> None:
+        """Called before the offer is made."""
+
+    def _count(self) -> None:
+        self.pictures += 1
+        self.arrivals.append(time.monotonic())
 
     def _spawn(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[call-overload]

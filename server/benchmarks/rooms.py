@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-from server.benchmarks.call_client import BenchPage
 from server.benchmarks.live import JOIN_TIMEOUT, receive, serving
+from server.benchmarks.measuring_page import MeasuringPage
 from server.call.config import ServerConfig
 from server.call.protocol import Join
 
@@ -87,8 +87,8 @@ def _megabytes(process: int | None) -> float:
 
 
 def _pages(pipe: Connection, url: str, keys: list[str], people: int) -> None:
-    async def join(key: str, joins: list[float], pictures: list[float]) -> tuple[BenchPage, asyncio.Task[None]]:
-        page, start = BenchPage(url, key, Join("Somebody")), time.monotonic()
+    async def join(key: str, joins: list[float], pictures: list[float]) -> tuple[MeasuringPage, asyncio.Task[None]]:
+        page, start = MeasuringPage(url, key, Join("Somebody")), time.monotonic()
         await page.enter()
         await page.offer()
         joins.append(1000 * (time.monotonic() - start))
@@ -101,7 +101,7 @@ def _pages(pipe: Connection, url: str, keys: list[str], people: int) -> None:
         return page, asyncio.create_task(first_picture())
 
     async def run() -> None:
-        pages: list[BenchPage] = []
+        pages: list[MeasuringPage] = []
         for _ in range(people):
             joins: list[float] = []
             pictures: list[float] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from server.call.protocol import ToPage
+from server.call.protocol import ANYWHERE, Place, ToPage
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,15 @@ class HangUp:
 @dataclass(frozen=True)
 class StartMedia:
     """Answer the offer with a new peer connection; report with `answered` or `media_failed`. member: whose it is.
-    participant: the same number for somebody with a seat, else -1. muted: whether the voice is kept back."""
+    participant: the same number for somebody with a seat, else -1. muted: whether the voice is kept back. place:
+    of the picture."""
 
     media: int
     member: int
     participant: int
     sdp: str
     muted: bool = False
+    place: Place = ANYWHERE
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
 from server.call.ice_settings import ICE_CREDENTIAL, ICE_USERNAME, PREFIX, check_turn_urls, json_text, read_ice_servers
 from server.call.page_folder import page_folder
-from server.call.protocol import IceServer
+from server.call.protocol import CONNECT_LIMIT, IceServer
 from server.call.turn import LIFETIME, Turn
 
 SECRETS_FOLDER = f"{PREFIX}SECRETS"
@@ -160,7 +160,9 @@ class ServerConfig(BaseSettings):
     dead_after: float = Field(
         3.0, gt=0, allow_inf_nan=False, description="Seconds without a sign of life after which a page is gone."
     )
-    media_timeout: float = Field(15.0, gt=0, allow_inf_nan=False, description="Seconds from joining to the first sign of life.")
+    media_timeout: float = Field(
+        CONNECT_LIMIT, gt=0, allow_inf_nan=False, description="Seconds from joining to the first sign of life."
+    )
     ice_servers: Annotated[tuple[IceServer, ...], NoDecode, BeforeValidator(read_ice_servers)] = Field(
         (), repr=False, description="STUN and TURN servers: URLs, or @FILE with a JSON list of RTCIceServer objects. User and "
         f"credential of a turn: URL come from {ICE_USERNAME} and {ICE_CREDENTIAL}.",

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from realtime.room import layout
+from realtime.room import framing, layout
 from server.call import protocol
 
 TARGET = Path(__file__).resolve().parents[2] / "client_web" / "src" / "protocol.ts"
@@ -106,11 +106,15 @@ _NUMBERS = {
     "MAX_MESSAGE": protocol.MAX_MESSAGE,
     "MAX_NAME": protocol.MAX_NAME,
     "MAX_SOUND_LINES": protocol.MAX_SOUND_LINES,
+    "MAX_ROOM": framing.MAX_ROOM,
+    "CONNECT_LIMIT": protocol.CONNECT_LIMIT,
+    "SILENCE_LIMIT": protocol.SILENCE_LIMIT,
+    "PICTURE_LIMIT": protocol.PICTURE_LIMIT,
     "MAX_PITCH": layout.MAX_PITCH,
     "MIN_DISTANCE": layout.MIN_DISTANCE,
     "MAX_DISTANCE": layout.MAX_DISTANCE,
 }
-"""MAX_PITCH in radians, distances in metres: the limits of `ViewerCamera`."""
+"""MAX_ROOM in pixels, times in seconds; MAX_PITCH in radians, distances in metres: the limits of `ViewerCamera`."""
 
 
 def render() -> str:
@@ -119,7 +123,10 @@ def render() -> str:
     blocks = [
         _HEADER,
         "".join(f"export const {name} = {value};\n" for name, value in _NUMBERS.items()),
-        f"export type Role = {_type(protocol.Role)};\nexport type Act = {_type(protocol.Act)};\n",
+        f"export type Role = {_type(protocol.Role)};\nexport type Act = {_type(protocol.Act)};\n"
+        f"export type Background = {_type(protocol.Background)};\n\n"
+        "/** sRGB, as the server draws them. */\n"
+        f"export const BACKGROUNDS: Record<Background, readonly [number, number, number]> = {_colors()};\n",
         *(_interface(cls) for cls in [*parts, *MESSAGES]),
         "export type Message =\n" + "\n".join(f"  | {cls.__name__}" for cls in MESSAGES) + ";\n",
         _READER,
@@ -129,6 +136,10 @@ def render() -> str:
         + '} satisfies Record<Message["type"], Shape>;\n',
     ]
     return "\n".join(blocks)
+
+
+def _colors() -> str:
+    return "{ " + ", ".join(f"{name}: {json.dumps(color)}" for name, color in framing.BACKGROUNDS.items()) + " }"
 
 
 def _tag(cls: type[msgspec.Struct]) -> str | int | None:
@@ -208,12 +219,16 @@ def _shape(cls: type[msgspec.Struct], indent: str) -> str:
     for f in msgspec.structs.fields(cls):
         field = f"check: {_check(f.type)}"
         if f.default is not msgspec.NODEFAULT:
-            field += f", fallback: () => {json.dumps(f.default)}"
+            field += _fallback(f.default)
         elif f.default_factory is not msgspec.NODEFAULT:
-            empty = json.dumps(f.default_factory())
-            field += f", fallback: () => {f'({empty})' if empty.startswith('{') else empty}"
+            field += _fallback(f.default_factory())
         lines.append(f"{indent}  {f.name}: {{ {field} }},\n")
     return "{\n" + "".join(lines) + indent + "}" if lines else "{}"
+
+
+def _fallback(default: Any) -> str:
+    value = json.dumps(msgspec.to_builtins(default))
+    return f", fallback: () => {f'({value})' if value.startswith('{') else value}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

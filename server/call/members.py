@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from server.call.fairness import Pace
-from server.call.protocol import Role
+from server.call.protocol import Offer, Role
 from server.call.rules import Visitor, member_pace
 
 
@@ -44,7 +44,7 @@ class Member:
     media: int | None = None
     opening: bool = False
     alive: bool = False
-    waiting: str | None = None
+    waiting: Offer | None = None
     pace: Pace = field(default_factory=member_pace)
 
     @property

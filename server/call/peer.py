@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ from aiortc.sdp import SessionDescription
 from models.errors import ProtocolError
 from realtime.encoder import LiveH264Encoder, LiveVp8Encoder
 from realtime.receiving import make_prompt
+from realtime.room.framing import NAMES, Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.sound import RoomSound, SoundLine
 from realtime.room.view import OpenView
@@ -45,14 +46,15 @@ from server.call.offer import CheckedOffer, MediaLine, check_offer
 from server.call.protocol import (
     MAX_SOUND_LINES,
     FromPage,
-    Label,
     Labels,
     Ping,
+    Place,
     Pong,
     Recalibrate,
     Stats,
     ToPage,
     ViewerCamera,
+    ViewerFrame,
     decode,
     encode,
 )
@@ -82,7 +84,7 @@ class RoomMedia:
     worker: RoomWorker
     sound: RoomSound
     feeder: ThreadPoolExecutor
-    labels: Callable[[ViewRequest], list[Label]]
+    labels: Callable[[ViewRequest], Labels]
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ class RoomPeer:
         self._encoder: LiveVp8Encoder | LiveH264Encoder | None = None
         self._sender: RTCRtpSender | None = None
         self._channel: RTCDataChannel | None = None
-        self._labels: list[Label] = []
+        self._labels = Labels()
+        self._place = start.place
+        self._track: AvatarTrack | None = None
         self._labelled = 0.0
         self._settling: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -188,7 +192,7 @@ class RoomPeer:
             labels = self._room.labels(self._view.request)
             if labels != self._labels:
                 self._labels = labels
-                self.send(Labels(labels))
+                self.send(labels)
 
     async def send_stats(self) -> None:
         """Tell the page how its picture is doing; call it once a second."""
@@ -229,8 +233,10 @@ class RoomPeer:
         return "recvonly" if receives else "inactive"
 
     def _picture_track(self) -> AvatarTrack:
-        track = AvatarTrack()
-        self._view = self._room.worker.open_view(track.deliver, ViewRequest(self._participant))
+        track = self._track = AvatarTrack()
+        request = ViewRequest(self._participant, frame=_frame(self._place))
+        self._view = self._room.worker.open_view(track.deliver, request)
+        self._pause()
         return track
 
     def _own_encoders(self, pc: RTCPeerConnection, picture: RTCRtpTransceiver, answer: str) -> None:
@@ -257,7 +263,7 @@ class RoomPeer:
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if channel.label == CHANNEL and (self._channel is None or self._channel.readyState != "open"):
             self._channel = channel
-            self._labels = []
+            self._labels = Labels()
             channel.on("message", self._on_message)
 
     def _on_message(self, text: str | bytes) -> None:
@@ -276,25 +282,45 @@ class RoomPeer:
             case ViewerCamera() as camera:
                 if self._view is not None:
                     request = ViewRequest(
-                        self._participant, camera.orbit, camera.focus, camera.yaw, camera.pitch, camera.distance
-                    )
+                        self._participant, camera.orbit, camera.focus, camera.yaw, camera.pitch, camera.distance,
+                        _frame(self._place),
+                    )  # fmt: skip
                     self._look(request.within_limits())
-                    if time.monotonic() - self._labelled > LABELS_EVERY:
-                        self.send_labels()
+            case ViewerFrame(place):
+                self._place = place
+                if self._view is not None:
+                    self._look(replace(self._view.request, frame=_frame(place)))
             case Recalibrate() if self._participant >= 0:
                 self._room.worker.recalibrate(self._participant)
             case _:
-                raise ProtocolError("viewer_camera, ping or a participant's recalibrate was expected here, something else came")
+                raise ProtocolError(
+                    "viewer_camera, viewer_frame, ping or a participant's recalibrate was expected here, something else came"
+                )
 
     def _look(self, request: ViewRequest) -> None:
         """Show that; and once the camera rests, what others nearby see too."""
         assert self._view is not None
-        self._view.look(request)
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
+        self._view.look(request)
+        self._pause()
         if request.orbit and request.snapped() != request:
-            self._settling = asyncio.get_running_loop().call_later(SETTLE, self._view.look, request.snapped())
+            self._settling = asyncio.get_running_loop().call_later(SETTLE, self._settle, request.snapped())
+        if time.monotonic() - self._labelled > LABELS_EVERY:
+            self.send_labels()
+
+    def _settle(self, request: ViewRequest) -> None:
+        assert self._view is not None
+        self._view.look(request)
+        self._pause()
+
+    def _pause(self) -> None:
+        """Draw and send nothing while nobody looks."""
+        if self._track is not None:
+            self._track.paused = not self._place.seen
+        if self._view is not None and not self._place.seen:
+            self._view.pause()
 
     def _on_state(self) -> None:
         if self._pc is not None and self._pc.connectionState in ("failed", "closed") and not self._closed:
@@ -313,3 +339,7 @@ class RoomPeer:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a media task ended with an error", exc_info=error)
+
+
+def _frame(place: Place) -> Framing:
+    return Framing(place.width, place.height, NAMES.index(place.background), place.mask)

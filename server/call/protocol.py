@@ -3,8 +3,8 @@
 Two carriers, both JSON objects with a `type` that names the message:
 - the WebSocket (`/ws`): `Hello`, `Join`, `Offer`, `Presence`, `Moderate`, `Bye` up; `Lobby`, `Welcome`, `Answer`, `Failure`,
   `RoomState`, `SoundLines` down;
-- the data channel `control` (ordered, reliable): `ViewerCamera`, `Ping`, `Recalibrate` up; `Pong`, `Stats`, `Labels`, `Speaking`
-  down.
+- the data channel `control` (ordered, reliable): `ViewerCamera`, `ViewerFrame`, `Ping`, `Recalibrate` up; `Pong`, `Stats`,
+  `Labels`, `Speaking` down.
 
     page                           server
     Hello (key of the link)   ->
@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from models.errors import ProtocolError
+from realtime.room.framing import MAX_ROOM
 
 VERSION = 2
 MAX_MESSAGE = 96 * 1024
@@ -30,6 +31,13 @@ MAX_NAME = 40
 """Characters of a participant's name."""
 MAX_SOUND_LINES = 7
 """Sound lines that a page offers: voices that it can hear at the same time."""
+CONNECT_LIMIT = 15.0
+"""Seconds that joining may take, until media come both ways: then the page tries again, and the server frees the place."""
+SILENCE_LIMIT = 6.0
+"""Seconds that a page waits for the answer to a `Ping` before it connects anew."""
+PICTURE_LIMIT = 8.0
+"""Seconds that a page in the call waits for its picture before it says why there is none, and for the next one before it connects
+anew."""
 
 Role = Literal["host", "person", "viewer"]
 Act = Literal["mute", "remove", "lock", "unlock", "end"]
@@ -37,6 +45,8 @@ Key = Annotated[str, msgspec.Meta(max_length=256)]
 Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
 Sdp = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
 Number = Annotated[int, msgspec.Meta(ge=-1, le=1 << 40)]
+Pixels = Annotated[int, msgspec.Meta(ge=0, le=MAX_ROOM)]
+Background = Literal["white", "dark", "grey", "sand", "sage", "sky"]
 
 
 class IceServer(msgspec.Struct, frozen=True):
@@ -101,10 +111,27 @@ class Join(msgspec.Struct, frozen=True, tag="join"):
     muted: bool = False
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where the page shows its picture. width, height: pixels of the screen, 0: the configured size. background: what is behind
+    the people. mask: whether the page puts something else there, and needs to know where the people are; below the picture is
+    then a band of half its height with their opacity, every second row of it, from black to white. seen: whether anybody looks;
+    no pictures are made else."""
+
+    width: Pixels = 0
+    height: Pixels = 0
+    background: Background = "white"
+    mask: bool = False
+    seen: bool = True
+
+
+ANYWHERE = Place()
+
+
 class Offer(msgspec.Struct, frozen=True, tag="offer"):
-    """The page's complete SDP offer (candidates included)."""
+    """The page's complete SDP offer (candidates included). place: of the picture, at first."""
 
     sdp: Sdp
+    place: Place = ANYWHERE
 
 
 class Presence(msgspec.Struct, frozen=True, tag="presence"):
@@ -184,6 +211,12 @@ class ViewerCamera(msgspec.Struct, frozen=True, tag="viewer_camera"):
     distance: float = 0.9
 
 
+class ViewerFrame(msgspec.Struct, frozen=True, tag="viewer_frame"):
+    """The page shows its picture in another place, or on another background."""
+
+    place: Place = ANYWHERE
+
+
 class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Heartbeat; `sent` is the page's clock in milliseconds and comes back as it is."""
 
@@ -211,9 +244,13 @@ class Label(msgspec.Struct, frozen=True):
 
 
 class Labels(msgspec.Struct, frozen=True, tag="labels"):
-    """Everybody in the page's picture; sent when it changes."""
+    """Everybody in the page's picture; sent when it changes. width, height: of the picture, pixels, without its mask. mask:
+    whether it has one."""
 
     labels: list[Label] = []
+    width: int = 0
+    height: int = 0
+    mask: bool = False
 
 
 class Speaking(msgspec.Struct, frozen=True, tag="speaking"):
@@ -235,7 +272,7 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
     ready: bool = True
 
 
-FromPage = Hello | Join | Offer | Presence | Moderate | Bye | ViewerCamera | Ping | Recalibrate
+FromPage = Hello | Join | Offer | Presence | Moderate | Bye | ViewerCamera | ViewerFrame | Ping | Recalibrate
 ToPage = Lobby | Welcome | Answer | Failure | RoomState | SoundLines | Pong | Labels | Speaking | Stats
 
 _encoder = msgspec.json.Encoder()

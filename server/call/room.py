@@ -21,7 +21,7 @@ from realtime.room.worker import RoomWorker
 from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
-from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, SoundLines, Speaking, decode, encode
+from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomRules, RoomSettings, Visitor
 from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
@@ -260,12 +260,13 @@ class Room:
             self._do(self._signalling.seated(participant))
             self._send_labels()
 
-    def _labels(self, request: ViewRequest) -> list[Label]:
+    def _labels(self, request: ViewRequest) -> Labels:
         later = time.monotonic() + 60.0  # where everybody will be; the page moves the labels softly
-        shot = self._layout.shot(request, later)
-        return [
-            Label(p, *(round(float(v), 3) for v in cell)) for p, cell in zip(shot.people, shot.arrangement.cells, strict=True)
-        ]
+        fitted = self._layout.fitted(request)
+        shot, frame = self._layout.shot(fitted, later), fitted.frame
+        cells = zip(shot.people, shot.arrangement.cells, strict=True)
+        labels = [Label(p, *(round(float(v), 3) for v in cell)) for p, cell in cells]
+        return Labels(labels, frame.width, frame.height, frame.mask)
 
     def _send_labels(self) -> None:
         for peer in self._peers.values():

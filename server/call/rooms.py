@@ -25,7 +25,7 @@ from server.call.config import ServerConfig
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.protocol import Failure, Hello, Role, decode, encode
 from server.call.room import RESTARTS, Room
-from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence
+from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence, same
 from server.call.stored_avatars import StoredAvatars
 from server.call.visitors import GONE, visitor_of
 from server.call.wire import Wire, say_and_close
@@ -202,14 +202,19 @@ class Rooms:
             self._timer.cancel()
         await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
 
+    def most_for(self, host: str) -> int:
+        """How many rooms there may be when the host with that key makes one more: those to whom a room was given leave half of
+        the places to accounts and to the first room's host, who has the link that the server prints."""
+        return self.most if same(host, self.first.host) else max(1, self.most // 2)
+
     async def create(self, name: str = "", owner: str = "", most: int | None = None) -> KeptRoom:
-        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`; as
-        the admins' limits say when left out. Raises
-        `ConflictError` when there are too many, `StorageError` when it cannot be kept."""
+        """Another room, which is kept. owner: id of an account. most: rooms in all; never more than `max_rooms` and the admins'
+        limit. Raises `ConflictError` when there are too many, `StorageError` when it cannot be kept."""
         async with self._changing:
-            if most is None and self._service is not None:
-                most = await asyncio.to_thread(_most_rooms, self._service)
-            most = self.most if most is None else min(most, self.most)
+            limits = [self.most, most]
+            if self._service is not None:
+                limits.append(await asyncio.to_thread(_most_rooms, self._service))
+            most = min(limit for limit in limits if limit is not None)
             if len(self._kept) >= most:
                 raise ConflictError(
                     f"at most {most} rooms are kept here; use one of those, or raise --max-rooms and the desk's limit"

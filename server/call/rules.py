@@ -9,7 +9,7 @@ from typing import Any
 
 from realtime.encoder import DEFAULT_BITRATE
 from server.call.fairness import Pace
-from server.call.protocol import AvatarInfo, IceServer, Role
+from server.call.protocol import CONNECT_LIMIT, AvatarInfo, IceServer, Role
 from server.call.turn import Turn
 
 OFFERS_PER_SECOND, OFFERS_AT_ONCE = 0.5, 3.0
@@ -78,7 +78,7 @@ class RoomSettings:
     least_rate: float = 15.0
     heartbeat: float = 1.0
     dead_after: float = 3.0
-    media_timeout: float = 15.0
+    media_timeout: float = CONNECT_LIMIT
     ice_servers: tuple[IceServer, ...] = ()
     turn: Turn | None = None
     factory: str = "realtime.room.pipeline:LiveRoomPipeline"
@@ -105,7 +105,7 @@ class RoomRules:
     max_lobby: int = 64
     heartbeat: float = 1.0
     dead_after: float = 3.0
-    media_timeout: float = 15.0
+    media_timeout: float = CONNECT_LIMIT
     ice_servers: Callable[[], list[IceServer]] = list
 
     def viewers_pace(self) -> Pace:

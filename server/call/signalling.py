@@ -295,23 +295,23 @@ class RoomSignalling:
 
     def _offer(self, member: Member, offer: Offer, now: float) -> list[Action]:
         if self._may_offer(member, now):
-            return self._start(member, offer.sdp, now)
-        member.waiting = offer.sdp
+            return self._start(member, offer, now)
+        member.waiting = offer
         self._queue.setdefault(member.number)
         return []
 
     def _may_offer(self, member: Member, now: float) -> bool:
         return not member.opening and member.pace.ready(now) and (member.is_person or self._pace.ready(now))
 
-    def _start(self, member: Member, sdp: str, now: float) -> list[Action]:
+    def _start(self, member: Member, offer: Offer, now: float) -> list[Action]:
         actions: list[Action] = [] if member.media is None else [StopMedia(member.media)]
         member.pace.take()
         if not member.is_person:
             self._pace.take()
         member.media, member.opening, member.alive, member.waiting = self._number(), True, False, None
         member.deadline = now + self._rules.media_timeout
-        participant = member.number if member.is_person else -1
-        return [*actions, StartMedia(member.media, member.number, participant, sdp, member.muted), *self._tell()]
+        seat = member.number if member.is_person else -1
+        return [*actions, StartMedia(member.media, member.number, seat, offer.sdp, member.muted, offer.place), *self._tell()]
 
     def _moderate(self, socket: int, host: Member, order: Moderate) -> list[Action]:
         if host.role != "host":

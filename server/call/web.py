@@ -74,11 +74,12 @@ def create_app(
             return PlainTextResponse(NOTHING, 404)
         return Response(entry.preview, media_type="image/png")
 
-    async def create(_: Request) -> Response:
+    async def create(request: Request) -> Response:
         if (wait := rooms.retry_after) is not None:
             return PlainTextResponse("The server restarts; ask again in a while.", 503, {"retry-after": str(math.ceil(wait))})
         try:
-            made = await rooms.create()
+            host = request.headers["authorization"].partition(" ")[2].strip()  # a host's key, says the door
+            made = await rooms.create(most=rooms.most_for(host))
         except VisavisError as error:
             return PlainTextResponse(f"{error}.", 409)
         return JSONResponse(links_of(base_url, made.keys), 201)

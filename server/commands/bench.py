@@ -50,24 +50,26 @@ def drive(avatar: Path | None, as_json: bool) -> None:
 @click.option("--people", type=click.IntRange(1, 16), default=1, show_default=True, help="With a webcam and an avatar each.")
 @click.option("--viewers", type=click.IntRange(0, 64), default=0, show_default=True, help="Who watch, each from elsewhere.")
 @click.option("--same-view", is_flag=True, help="All viewers share the spectators' camera.")
+@click.option("--decode", is_flag=True, help="The pages decode their pictures, on the same cores, and do not only count them.")
 @click.option("--browser", is_flag=True, help="With headless Chromium as the page, on the same cores: pictures shown a second.")
 @click.option(
     "--busy", type=click.IntRange(0, 64), default=0, help="Processes that each burn a core meanwhile; without --browser."
 )
+@click.option("--enrolling", is_flag=True, help="Measure a second time while avatars are made in the background.")
 @json_option
 def live(
-    avatar: Path | None, seconds: float, clip: Path | None, people: int, viewers: int, same_view: bool, browser: bool, busy: int,
-    as_json: bool,
-) -> None:  # fmt: skip
+    avatar: Path | None, seconds: float, clip: Path | None, browser: bool, busy: int, enrolling: bool, as_json: bool, **who: Any
+) -> None:
     """A whole room on this machine: camera frame in to rendered frame out, through the real server and WebRTC."""
     from server.benchmarks.browser import bench_browser
     from server.benchmarks.live import bench_live
+    from server.benchmarks.pages import Pages
 
     path = _avatar(avatar)
     if browser:
         result = bench_browser(path, clip, seconds)
     else:
-        result = bench_live(path, clip, seconds, people=people, viewers=viewers, same_view=same_view, busy=busy)
+        result = bench_live(path, clip, seconds, Pages(**who), busy=busy, enrolling=enrolling)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
 
 

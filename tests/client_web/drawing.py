@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 
 from server.call.protocol import Participant, ViewerCamera
 
-SIZE = 512
+SIZE, MASKED = 512, 496
+"""Pixels: of a picture to a side, and the rows of one with a mask."""
 HAIR = ("#3a2a22", "#7a4a2a", "#1d1d26", "#8a7a5a")
 CLOTHES = ("#44635d", "#5a4a78", "#8a4a3a", "#3a5a86")
 
@@ -22,15 +23,22 @@ def cells(count: int) -> list[tuple[float, float, float, float]]:
     return [(i % columns * w, i // columns * h, w, h) for i in range(count)]
 
 
-def draw_room(people: list[Participant], camera: ViewerCamera, seconds: float) -> np.ndarray:
+def draw_room(people: list[Participant], camera: ViewerCamera, seconds: float, behind: str = "white") -> np.ndarray:
     """(512, 512, 3) uint8."""
-    image = Image.new("RGB", (SIZE, SIZE), "white")
+    image = Image.new("RGB", (SIZE, SIZE), behind)
     for person, (left, top, width, height) in zip(people, cells(len(people)), strict=True):
         if person.seated:
-            part = Image.new("RGB", (round(SIZE * width), round(SIZE * height)), "white")
+            part = Image.new("RGB", (round(SIZE * width), round(SIZE * height)), behind)
             draw_face(ImageDraw.Draw(part), part.width, part.height, camera, seconds + person.id, person.id)
             image.paste(part, (round(SIZE * left), round(SIZE * top)))
     return np.asarray(image)
+
+
+def with_mask(picture: np.ndarray) -> np.ndarray:
+    """The picture's first rows (496, 512, 3), and below them the mask of what differs from the first pixel, (248, 512, 3)."""
+    picture = picture[:MASKED]
+    mask = np.uint8(255) * (picture != picture[0, 0]).any(axis=2)
+    return np.concatenate([picture, np.repeat(mask[::2, :, None], 3, axis=2)])
 
 
 def portrait(name: str) -> Image.Image:

@@ -11,23 +11,29 @@ from aiortc import MediaStreamTrack, VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack
 from av import AudioFrame, VideoFrame
 
-from server.call.protocol import Participant, ViewerCamera
-from tests.client_web.drawing import draw_room
+from realtime.room.framing import BACKGROUNDS
+from server.call.protocol import Participant, Place, ViewerCamera
+from tests.client_web.drawing import draw_room, with_mask
 
 
 class RoomTrack(VideoStreamTrack):
-    """The drawn room, 512 x 512. The faces turn with the page's camera and blink. shown: who a camera sees; pause: more seconds
-    between two pictures."""
+    """The drawn room, 512 x 512, or 512 x 496 with a mask below. The faces turn with the page's camera and blink; there are no
+    pictures while nobody looks. shown: who a camera sees; pause: more seconds between two pictures."""
 
     def __init__(self, shown: Callable[[ViewerCamera], list[Participant]], pause: Callable[[], float]) -> None:
         super().__init__()
         self.camera = ViewerCamera()
+        self.place = Place()
         self._shown, self._pause = shown, pause
 
     async def recv(self) -> VideoFrame:
         await asyncio.sleep(self._pause())
+        while not self.place.seen:
+            await asyncio.sleep(0.02)
         pts, time_base = await self.next_timestamp()
-        picture = draw_room(self._shown(self.camera), self.camera, pts * float(time_base))
+        behind = f"rgb{BACKGROUNDS[self.place.background]}"
+        picture = draw_room(self._shown(self.camera), self.camera, pts * float(time_base), behind)
+        picture = with_mask(picture) if self.place.mask else picture
         frame = VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = pts, time_base
         return frame

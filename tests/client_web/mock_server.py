@@ -43,6 +43,7 @@ from server.call.protocol import (
     Offer,
     Participant,
     Ping,
+    Place,
     Pong,
     Presence,
     Recalibrate,
@@ -53,24 +54,20 @@ from server.call.protocol import (
     Stats,
     ToPage,
     ViewerCamera,
+    ViewerFrame,
     Welcome,
 )
-from tests.client_web.drawing import cells, portrait
+from tests.client_web.drawing import MASKED, SIZE, cells, portrait
 from tests.client_web.mock_api import MockApi
 from tests.client_web.mock_media import RoomTrack, Tone, drain
 
 DIST = Path(__file__).resolve().parents[2] / "client_web" / "dist"
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' blob:",
-        "connect-src 'self'",
-        "media-src 'self' blob:",
-    ]
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; media-src 'self' blob:"
 )
 
+_BESIDE = ViewerCamera | ViewerFrame | Ping | Recalibrate
+"""What comes on the data channel."""
 
 ME = 1
 """The page's own participant."""
@@ -133,12 +130,16 @@ class MockServer:
     def cameras(self) -> list[ViewerCamera]:
         return [message for message in self.received if isinstance(message, ViewerCamera)]
 
+    def places(self) -> list[Place]:
+        """Where the page has shown its picture, one after the other."""
+        return [message.place for message in self.received if isinstance(message, Offer | ViewerFrame)]
+
     def moderated(self) -> list[tuple[Act, int]]:
         return [(message.act, message.participant) for message in self.received if isinstance(message, Moderate)]
 
     def types(self) -> list[str]:
         """Names of the messages on the socket, in order."""
-        return [type(message).__name__ for message in self.received if not isinstance(message, ViewerCamera | Ping | Recalibrate)]
+        return [type(message).__name__ for message in self.received if not isinstance(message, _BESIDE)]
 
     def hellos(self) -> list[Hello]:
         return [message for message in self.received if isinstance(message, Hello)]
@@ -277,8 +278,8 @@ class MockServer:
                 else:
                     self.own = msgspec.structs.replace(self.own, name=name or "Guest", muted=message.muted)
                 return self._welcome(place, False)
-            case Offer(sdp):
-                return [Answer(await self._answer(sdp, self._sockets[place]))]
+            case Offer(sdp, shown_in):
+                return [Answer(await self._answer(sdp, self._sockets[place], shown_in))]
             case Presence(muted, camera):
                 self.own = msgspec.structs.replace(self.own, muted=muted, camera=camera)
                 return [self.room]
@@ -304,10 +305,11 @@ class MockServer:
         place_in_room = (-1, -1) if role == "viewer" else (ME, 4)
         return [Welcome("mock-token", role, *place_in_room, person, viewer, self.ice_servers, 0.5, kept), self.room]
 
-    async def _answer(self, sdp: str, role: Role) -> str:
+    async def _answer(self, sdp: str, role: Role, place: Place) -> str:
         peer = RTCPeerConnection()
         self._peers.add(peer)
         room = RoomTrack(self.shown, lambda: self.pause)
+        room.place = place
 
         @peer.on("datachannel")
         def opened(channel: RTCDataChannel) -> None:
@@ -339,6 +341,8 @@ class MockServer:
             self.received.append(parsed)
             if isinstance(parsed, ViewerCamera):
                 room.camera = parsed
+            elif isinstance(parsed, ViewerFrame):
+                room.place = parsed.place
             elif isinstance(parsed, Ping):
                 channel.send(protocol.encode(Pong(parsed.sent)))
 
@@ -348,7 +352,8 @@ class MockServer:
             while channel.readyState == "open":
                 people = self.shown(room.camera)
                 boxes = [Label(p.id, *cell) for p, cell in zip(people, cells(len(people)), strict=True) if p.seated]
-                news = (Labels(boxes), Speaking(self.speaking))
+                mask = room.place.mask
+                news = (Labels(boxes, SIZE, MASKED if mask else SIZE, mask), Speaking(self.speaking))
                 if news != told:
                     for item in news:
                         channel.send(protocol.encode(item))

@@ -96,7 +96,7 @@ def test_axe_finds_nothing_in_any_state(open_page: Callable[..., Page], mock: Mo
     check("confirmation")
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
-    for key, state in (("i", "invite"), ("?", "shortcuts")):
+    for key, state in (("i", "invite"), ("b", "background"), ("?", "shortcuts")):
         page.keyboard.press(key)
         check(state)
         page.keyboard.press("Escape")

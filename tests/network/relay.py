@@ -41,6 +41,11 @@ _CANDIDATE = re.compile(r"^a=candidate:(\S+) (\d) udp (\d+) (\S+) (\d+) typ host
 Address = tuple[str, int]
 
 
+def is_media(data: bytes) -> bool:
+    """Whether a datagram is RTP or RTCP, and not STUN or DTLS (RFC 7983, 7)."""
+    return 128 <= data[0] <= 191
+
+
 class _Port(asyncio.DatagramProtocol):
     """A socket of the relay; whatever comes is given to `received`."""
 
@@ -61,6 +66,8 @@ class Relay:
     def __init__(self, *, down: Line | None = None, up: Line | None = None, seed: int = 0, address: str = "") -> None:
         """address: of this machine, for the relay's ports; left out, one that pages use."""
         self.down, self.up = Bottleneck(down, seed), Bottleneck(up, seed + 1)
+        self.drops: Callable[[bytes], bool] = lambda _: False
+        """What is lost whatever the line, such as `is_media`."""
         self._address = address or next(iter(get_host_addresses(True, False)), "127.0.0.1")
         self._stand_ins: dict[Address, int] = {}
         self._ports: list[_Port] = []
@@ -130,7 +137,7 @@ class Relay:
             exit_.add_done_callback(lambda opened: self._send(inwards, opened.result(), data, target))
 
     def _send(self, bottleneck: Bottleneck, port: _Port, data: bytes, target: Address) -> None:
-        due = bottleneck.send(len(data), time.monotonic())
+        due = None if self.drops(data) else bottleneck.send(len(data), time.monotonic())
         if due is not None:
             heapq.heappush(self._due, (due, next(self._count), port.transport, data, target))
             self._wake.set()

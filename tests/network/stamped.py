@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.types import Camera, DriveFrame
+from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Shown as ShownAvatar
 
 BITS = 24
@@ -29,10 +30,13 @@ class StampedPipeline:
     """A pipeline for the render process (`ServerConfig.factory`): the moving head with the time of drawing."""
 
     def __init__(self, width: int, height: int) -> None:
+        self.timings: dict[str, float] = {}
+        self._make(height, width)
+
+    def _make(self, height: int, width: int) -> None:
         import skimage.data
         from skimage.transform import resize
 
-        self.timings: dict[str, float] = {}
         face = skimage.data.astronaut()[:288, 80:368]
         self._head = (resize(face, (height, width)) * 255).astype(np.uint8)
         y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
@@ -52,9 +56,13 @@ class StampedPipeline:
         """Nothing is tracked; the frame only sets the pace."""
         return DriveFrame(timestamp)
 
-    def draw(self, shown: list[ShownAvatar], camera: Camera, scale: float, out: NDArray[np.uint8]) -> None:
+    def draw(
+        self, shown: list[ShownAvatar], camera: Camera, scale: float, out: NDArray[np.uint8], background: Color = WHITE
+    ) -> None:
         """The head where it is now, and the time."""
         now = time.time()
+        if out.shape[:2] != self._head.shape[:2]:
+            self._make(*out.shape[:2])
         across, down = round(9 * np.sin(2.5 * now)), round(5 * np.sin(4.1 * now))
         head = np.roll(self._head, (down, across), (0, 1))
         start = int(now * 1e4) % len(head)

@@ -18,9 +18,9 @@ from aiortc.rtp import RTCP_PSFB_PLI, RtcpPsfbPacket, RtpPacket, is_rtcp
 from av import VideoFrame
 
 from realtime import shared_encoding
-from realtime.encoder import LiveVp8Encoder
+from realtime.encoder import Compressed, LiveVp8Encoder
 from realtime.sending import LiveSender, make_live
-from realtime.shared_encoding import EncoderGroup, EncoderGroups, PictureStream
+from realtime.shared_encoding import EncoderGroup, EncoderGroups, Line, PictureStream, SharedPicture
 from realtime.tracks import AvatarTrack
 from tests.realtime.test_sending import CODEC, MOST, Wire
 
@@ -153,6 +153,59 @@ async def test_pages_that_see_the_same_cost_one_encoder_and_each_sees_every_pict
         assert len(encoded) <= 2 * (room.count - shown), "each alone would be five for a picture"
         assert all(len(page.seen()) - before > 5 for page, before in zip(pages, sent, strict=True))
         await room.all_see_it()
+
+
+async def test_lines_whose_rates_still_grow_share_though_they_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those who came one after the other."""
+    async with a_room(monkeypatch) as room:
+        pages = [room.page(rate=rate) for rate in (450_000, 500_000)]
+        await room.until(lambda: all(page.shares for page in pages))
+        pages.append(room.page(rate=700_000))
+        await room.until(lambda: all(page.shares for page in pages))
+        await room.show(20)
+        assert all(page.shares for page in pages)
+        await room.all_see_it()
+
+
+@pytest.mark.parametrize(
+    ("rate", "other", "climbs", "shares"),
+    [
+        (900, 1000, False, True),
+        (700, 1000, True, False),
+        (1000, 700, True, True),
+        (1000, 700, False, False),
+        (1000, 400, True, False),
+    ],
+)
+def test_who_may_join_whom(rate: int, other: int, climbs: bool, shares: bool) -> None:
+    """A newcomer takes about as much as the members, or a little more than those whose rates still grow."""
+    group, here, comes = EncoderGroup(LiveVp8Encoder(MOST)), object(), object()
+    group._members[here] = Line(other, climbs=climbs), 0.0
+    group._pictures.append(SharedPicture(1, 0.0, Compressed([b""], keyframe=True, milliseconds=0.0)))
+    group.newest, group._waiting[comes] = 1, (0, 0.0)
+    assert (group.join(comes, Line(rate, climbs=climbs), 0.1) is not None) == shares
+
+
+@pytest.mark.parametrize(
+    ("rate", "climbs", "stays"), [(700, False, False), (700, True, True), (400, True, False), (800, False, True)]
+)
+def test_who_leaves(rate: int, climbs: bool, stays: bool) -> None:
+    """Who takes much less, and who grows far behind the others."""
+    group = EncoderGroup(LiveVp8Encoder(MOST))
+    group._members[object()] = Line(1000), 0.0
+    assert group.stay(object(), Line(rate, climbs=climbs), 0, 0.1) == stays
+
+
+async def test_many_newcomers_wait_less_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+    for count in (1, 8):
+        async with a_room(monkeypatch, JOIN=2.0) as room:
+            first = [room.page() for _ in range(2)]
+            await room.until(lambda: all(page.shares for page in first))  # noqa: B023
+            later, start = [room.page() for _ in range(count)], time.monotonic()
+            await room.until(lambda: all(page.shares for page in later))  # noqa: B023
+            waited.append(time.monotonic() - start)
+    assert waited[1] < waited[0]
 
 
 async def test_who_comes_later_joins_at_a_keyframe_and_newcomers_share_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,3 +114,17 @@ async def test_an_error_in_submit_is_not_swallowed() -> None:
             await asyncio.sleep(0.001)
     with pytest.raises(RuntimeError, match="submit failed"):
         feeding.result()
+
+
+async def test_nothing_is_sent_again_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracks, "REPEAT_AFTER", 0.02)
+    track = AvatarTrack()
+    track.deliver(picture())
+    last = await track.recv()
+    assert await track.recv() is last
+    track.paused = True
+    waiting = asyncio.create_task(track.recv())
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    track.paused = False
+    assert await waiting is last

@@ -1,4 +1,5 @@
 /** A socket to the server that asks for a place to watch from, one answer awaited after the other. No DOM. */
+import { ANYWHERE } from "../background";
 import { type Answer, encode, type Failure, type Lobby, type Message, VERSION, type Welcome } from "../protocol";
 import { understand } from "../understand";
 
@@ -68,7 +69,7 @@ export class Line {
 
   /** The server's answer to an SDP offer. Throws `LineError`. */
   async offer(sdp: string): Promise<string> {
-    return (await this.ask<Answer>({ type: "offer", sdp }, "answer")).sdp;
+    return (await this.ask<Answer>({ type: "offer", sdp, place: ANYWHERE }, "answer")).sdp;
   }
 
   /** Gives the place back. */

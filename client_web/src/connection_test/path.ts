@@ -1,6 +1,6 @@
 /** A peer connection to the server as a viewer, to see whether it comes about and what goes over it. No DOM but a video element. */
 import type { Address } from "../address";
-import { encode, type IceServer } from "../protocol";
+import { encode, type IceServer, PICTURE_LIMIT } from "../protocol";
 import { understand } from "../understand";
 import type { PathOutcome } from "./checks";
 import { Line, LineError } from "./line";
@@ -8,8 +8,7 @@ import { Line, LineError } from "./line";
 /** Milliseconds: for addresses of one's own, for a relay's answer, for the connection, for pings and for the first picture. */
 const GATHER_LIMIT = 2_000;
 const RELAY_LIMIT = 7_000;
-const CONNECT_LIMIT = 8_000;
-const PICTURE_LIMIT = 8_000;
+const LIMIT = 1_000 * PICTURE_LIMIT;
 const LOOK_EVERY = 100;
 const BEAT_EVERY = 200;
 const PINGS = 5;
@@ -72,7 +71,7 @@ export class Path {
   /** Waits for the first picture. */
   async picture(): Promise<Picture> {
     let packets = 0;
-    await until(PICTURE_LIMIT, async () => {
+    await until(LIMIT, async () => {
       const [decoded, came] = await this.counts();
       packets = came;
       return decoded > 0 && this.video.videoWidth > 0;
@@ -95,11 +94,11 @@ export class Path {
     await this.line.greet(this.address.key);
     await this.line.watch();
     await this.connection.setRemoteDescription({ type: "answer", sdp: await this.line.offer(sdp) });
-    const isOpen = await until(CONNECT_LIMIT, () => this.channel.readyState === "open" || this.connection.connectionState === "failed");
+    const isOpen = await until(LIMIT, () => this.channel.readyState === "open" || this.connection.connectionState === "failed");
     if (!isOpen || this.channel.readyState !== "open") return { kind: "blocked" };
     this.ping();
     this.beat = setInterval(() => this.ping(), BEAT_EVERY);
-    if (!(await until(CONNECT_LIMIT, () => this.roundTrips.length >= PINGS))) return { kind: "blocked" };
+    if (!(await until(LIMIT, () => this.roundTrips.length >= PINGS))) return { kind: "blocked" };
     return { kind: "connected", milliseconds: median(this.roundTrips), relayed: await this.isRelayed() };
   }
 

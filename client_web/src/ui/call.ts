@@ -1,7 +1,6 @@
-import { Hints, LOADING, STARTING } from "../hints";
 import { type Look, isSeated, toCamera } from "../look";
 import type { LocalMedia } from "../media";
-import { ConnectionNews, SpeakerNews } from "../news";
+import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
 import type { Welcome } from "../protocol";
@@ -10,14 +9,14 @@ import type { Session } from "../session";
 import type { News, Status } from "../signalling_types";
 import { RoomSound } from "../sound";
 import { LatestWins } from "../throttle";
-import { type Wait, waitForCall, waitForPicture } from "../wait";
 import { asSentence } from "../words";
 import type { Announcer } from "./announcer";
 import { callShortcuts } from "./call_shortcuts";
+import { ConnectionView } from "./connection_view";
 import { Controls } from "./controls";
 import { DevicePickers } from "./device_pickers";
 import { openDialog } from "./dialog";
-import { h, reducedMotion, setText } from "./dom";
+import { h, reducedMotion } from "./dom";
 import { toggleFullscreen, watchFullscreen } from "./fullscreen";
 import { Header } from "./header";
 import { peoplePanel } from "./host";
@@ -26,11 +25,11 @@ import { Measurements } from "./measurements";
 import type { PeoplePanel } from "./people";
 import { Playback } from "./playback";
 import { OwnPresence } from "./presence";
+import { Scenery } from "./scenery";
 import { SelfView } from "./self_view";
 import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
 import { StatsPanel } from "./stats_panel";
-import { WaitNotice } from "./wait_notice";
 
 const CAMERA_INTERVAL = 1000 / 30;
 const MEASURE_INTERVAL = 1000;
@@ -59,19 +58,15 @@ export class Call {
   private readonly people: PeoplePanel;
   private readonly statsPanel: StatsPanel;
   private readonly selfView: SelfView | null;
-  private readonly hints = new Hints();
+  private readonly connection: ConnectionView;
+  private readonly scenery: Scenery;
   private readonly measurements: Measurements;
   private readonly presence: OwnPresence | null;
   private readonly speakers: SpeakerNews;
-  private readonly connection = new ConnectionNews();
   /** Whom the page looks at, -1: everybody. */
   private focus = -1;
-  /** When the connection became live. */
-  private liveSince = -Infinity;
   private readonly camera: LatestWins<Look>;
   private readonly shortcuts: Shortcut[];
-  private readonly notice: WaitNotice;
-  private readonly hint = h("p", { class: "hint", role: "status", "data-testid": "hint", hidden: true });
   private seat: Welcome;
   /** What the person was told already about the devices. */
   private toldTroubles: string;
@@ -86,7 +81,6 @@ export class Call {
     this.room = new Room(seat.participant);
     this.toldTroubles = media?.troubles().join(" ") ?? "";
     this.camera = new LatestWins((look) => session.control(toCamera(look)), CAMERA_INTERVAL);
-    this.notice = new WaitNotice(announcer, () => session.retry());
     this.measurements = new Measurements(this.room);
     this.sound = new RoomSound(() => this.draw());
     this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => this.turnHalted());
@@ -110,14 +104,24 @@ export class Call {
     this.shortcuts = callShortcuts(media !== null, {
       ...this.actions, stage: this.stage, selfView: () => this.selfView?.toggle(), people: () => this.showPeople(!this.people.isOpen),
     });
-    const overlay = h("div", { class: "overlay" }, this.statsPanel.element, this.playback.prompt, this.hint);
+    const { room, stage, playback, measurements, header } = this;
+    this.connection = new ConnectionView({ room, stage, playback, measurements, header, announcer, retry: () => session.retry() });
+    this.scenery = new Scenery(stage.element, {
+      preferences, announcer, preferencesChanged: options.preferencesChanged,
+      changed: (place) => {
+        stage.cutout.ask(place);
+        session.showIn(place);
+      },
+      back: () => this.connection.back(),
+    });
+    const overlay = h("div", { class: "overlay" }, this.statsPanel.element, this.playback.prompt, this.connection.hint);
     if (this.selfView) overlay.append(this.selfView.element);
     this.element = h(
       "main",
       { class: "call" },
       h("h1", { class: "visually-hidden" }, "Call"),
       this.header.element,
-      h("section", { class: "scene", "aria-label": "The room", tabindex: -1 }, this.stage.element, this.notice.cover.element, overlay),
+      h("section", { class: "scene", "aria-label": "The room", tabindex: -1 }, this.scenery.backdrop.element, this.stage.element, this.connection.notice.cover.element, overlay),
       this.people.element,
       this.controls.element,
     );
@@ -132,7 +136,8 @@ export class Call {
     clearInterval(this.timer);
     if (this.options.media) this.options.media.changed = () => undefined;
     this.selfView?.show(null);
-    this.notice.show(null, false);
+    this.connection.notice.show(null, false);
+    this.scenery.close();
     this.sound.close();
     this.stage.close();
     this.element.remove();
@@ -163,6 +168,7 @@ export class Call {
       }
       case "labels":
         room.labels = news.labels;
+        this.stage.cutout.expect(news);
         this.sound.setLabels(news.labels);
         this.stage.update();
         break;
@@ -176,7 +182,7 @@ export class Call {
         break;
       case "stats":
         this.measurements.server = news;
-        this.hints.readStats(news, options.media?.isOn("video") ?? false);
+        this.connection.readStats(news, options.media?.isOn("video") ?? false);
         break;
       case "failure":
         if (news.code !== "bad_message") options.announcer.show(asSentence(news.message), 6);
@@ -231,16 +237,14 @@ export class Call {
   }
 
   private becomeLive(): void {
-    const { announcer } = this.options;
-    this.liveSince = performance.now();
+    const { announcer, session } = this.options;
+    const wasLive = this.element.classList.contains("was-live");
     this.measurements.reset(); // a reading of the last connection may have come late
-    this.hints.reset();
+    this.connection.begin(!wasLive);
+    session.showIn(this.scenery.place); // it may have changed since the offer
     this.camera.push(this.stage.look);
-    if (this.element.classList.contains("was-live")) announcer.show("Connected again.");
-    else {
-      announcer.say("Connected.");
-      this.hints.calibrate(performance.now());
-    }
+    if (wasLive) announcer.show("Connected again.");
+    else announcer.say("Connected.");
     this.element.classList.add("was-live");
   }
 
@@ -255,46 +259,21 @@ export class Call {
 
   private async measure(): Promise<void> {
     const { session } = this.options;
-    const looking = !document.hidden && !this.stage.video.paused;
+    const looking = !document.hidden && this.scenery.place.seen && !this.stage.video.paused;
     const { peer } = session;
     this.presence?.follow(this.room.me);
     if (peer && session.status.phase === "live") await this.measurements.measure(peer, this.stage.framesShown, looking);
+    this.connection.measured(session.status, looking);
     this.draw();
-  }
-
-  private drawConnection(): void {
-    const { session, media } = this.options;
-    const { status } = session;
-    const live = status.phase === "live";
-    const hasPicture = this.element.classList.contains("has-picture");
-    if (live) {
-      const quality = this.measurements.quality(session.silence);
-      this.header.setQuality(quality, quality === "unknown" ? "connected" : quality);
-      this.options.announcer.say(this.connection.read(quality, performance.now()));
-    } else this.header.setQuality(status.again ? "lost" : "unknown", status.again ? "lost" : "connecting");
-    const hint = live ? this.hints.sentence(performance.now(), this.room, media?.isOn("video") ?? false) : "";
-    this.notice.show(live ? this.pictureWait(hint, hasPicture) : waitForCall(status), hasPicture);
-    this.hint.hidden = hint === "" || !hasPicture;
-    setText(this.hint, hint);
-  }
-
-  /** What a live call waits for; null where a picture of this connection is there, or may be in a moment. */
-  private pictureWait(hint: string, hasPicture: boolean): Wait | null {
-    const { room, stage, playback, measurements } = this;
-    if (hasPicture && !stage.isFrozen) return null;
-    const isEmpty = room.state !== null && room.people.length === 0;
-    const { server, decoded } = measurements;
-    const clues = { hint: hint === STARTING || hint === LOADING ? hint : "", isEmpty, isRefused: playback.isRefused, server, decoded };
-    const wait = waitForPicture(performance.now() - this.liveSince, clues);
-    return hasPicture && !wait.canTry ? null : wait;
   }
 
   /** Brings everything on the page in line with what is known. */
   private draw(): void {
-    const { media } = this.options;
+    const { media, session } = this.options;
     const { controls } = this;
     if (!this.element) return; // still being built
-    this.drawConnection();
+    const hasPicture = this.element.classList.contains("has-picture");
+    this.connection.draw(session.status, session.silence, media?.isOn("video") ?? false, hasPicture);
     this.header.setRoom(this.room);
     this.people.update(this.room, this.stage.look.focus);
     this.header.people.setAttribute("aria-expanded", String(this.people.isOpen));
@@ -342,7 +321,7 @@ export class Call {
     if (now - this.relaxedAt < RELAX_INTERVAL) return;
     this.relaxedAt = now;
     session.control({ type: "recalibrate" });
-    this.hints.calibrate(now);
+    this.connection.calibrate();
     this.draw();
   }
 
@@ -386,6 +365,7 @@ export class Call {
     relax: () => this.relax(),
     stats: () => this.nextStats(),
     invite: () => this.invite(),
+    background: () => this.scenery.open(),
     devices: () => this.showDevices(),
     fullscreen: () => toggleFullscreen(() => this.options.announcer.show("The browser refused full screen.")),
     shortcuts: () => showShortcuts(this.shortcuts),

@@ -13,6 +13,7 @@ export interface Actions {
   relax(): void;
   stats(): void;
   invite(): void;
+  background(): void;
   devices(): void;
   fullscreen(): void;
   shortcuts(): void;
@@ -57,7 +58,8 @@ export class Controls {
       h("div", { class: `group ${name}`, role: "group", "aria-label": label }, ...buttons.map((button) => button.element));
     const views = [this.sit, this.autoTurn, ...(person ? [this.relax] : [])];
     const call = person ? [this.microphone, this.camera, leave] : [this.sound, leave];
-    const tools = [this.stats, ...(mayInvite ? [this.invite] : []), ...(person ? [devices] : []), this.fullscreen, shortcuts];
+    const background = new IconButton({ id: "background", icon: "background", label: "Background", key: "B", ...tool, press: actions.background });
+    const tools = [background, this.stats, ...(mayInvite ? [this.invite] : []), ...(person ? [devices] : []), this.fullscreen, shortcuts];
     this.element = h(
       "footer",
       { class: "controls" },

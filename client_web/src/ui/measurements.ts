@@ -44,6 +44,11 @@ export class Measurements {
     return this.figures?.fps ?? null;
   }
 
+  /** Pictures that the browser has decoded so far, or null where it does not say. */
+  get pictures(): number | null {
+    return this.figures?.pictures ?? null;
+  }
+
   get readings(): Readings {
     const { shown, figures, server, ping } = this;
     return { shown, figures, server, ping };

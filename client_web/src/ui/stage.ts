@@ -1,6 +1,7 @@
 import { isSeated, type Look, orbitStart, participantAt, SEATED, focusOn, withPeople } from "../look";
 import { between, dragged, FRONT, turned, turning, type View, wheelFactor, zoomed } from "../orbit";
 import type { Room } from "../room";
+import { Cutout } from "./cutout";
 import { h, LESS_MOTION, reducedMotion } from "./dom";
 import { watchGestures } from "./gestures";
 import { Nameplates } from "./nameplates";
@@ -11,6 +12,8 @@ const EASE_MS = 350;
 export class Stage {
   readonly element: HTMLElement;
   readonly video: HTMLVideoElement;
+  /** Takes the video's place while people are cut out of its pictures. */
+  readonly cutout: Cutout;
   look: Look = SEATED;
   private readonly nameplates = new Nameplates();
   private readonly picture: HTMLElement;
@@ -20,6 +23,7 @@ export class Stage {
   private readonly still = h("canvas", { class: "avatar", "aria-hidden": "true", hidden: true });
   private readonly stream = new MediaStream();
   private isTurning = false;
+  private readonly observer = new ResizeObserver(() => this.fit());
   private readonly lessMotion = matchMedia(LESS_MOTION);
   private held = false;
   private frame = 0;
@@ -35,7 +39,8 @@ export class Stage {
     this.video = h("video", { class: "avatar", playsinline: true, "data-testid": "avatar", "aria-label": "The room, live" });
     this.video.disablePictureInPicture = true;
     this.video.muted = true;
-    this.picture = h("div", { class: "picture" }, this.video, this.still, this.nameplates.element);
+    this.cutout = new Cutout(this.video, () => this.fit());
+    this.picture = h("div", { class: "picture" }, this.video, this.cutout.element, this.still, this.nameplates.element);
     this.element = h("div", { class: "stage", "data-testid": "stage" }, this.picture);
     this.video.addEventListener("resize", () => this.fit());
     watchGestures(this.element, {
@@ -49,6 +54,7 @@ export class Stage {
       },
     });
     this.lessMotion.addEventListener("change", this.obeyMotion);
+    this.observer.observe(this.element);
     this.countFrames();
     this.mark();
   }
@@ -65,12 +71,14 @@ export class Stage {
 
   /** Keeps the picture that is shown now until another stream plays. */
   freeze(): void {
-    const { videoWidth: width, videoHeight: height } = this.video;
-    if (width === 0 || !this.still.hidden) return;
-    Object.assign(this.still, { width, height });
-    this.still.getContext("2d")?.drawImage(this.video, 0, 0);
-    this.still.hidden = false;
-    this.video.hidden = true;
+    const { cutout, still, video } = this;
+    const { width, height } = cutout.size;
+    if (width === 0 || !still.hidden) return;
+    Object.assign(still, { width, height });
+    if (cutout.isShown) cutout.paint();
+    still.getContext("2d")?.drawImage(cutout.isShown ? cutout.element : video, 0, 0);
+    still.hidden = false;
+    this.picture.classList.add("is-still");
   }
 
   /** Whether the picture is the last one of an earlier connection. */
@@ -135,6 +143,8 @@ export class Stage {
     this.isTurning = false;
     cancelAnimationFrame(this.frame);
     this.video.srcObject = null;
+    this.cutout.close();
+    this.observer.disconnect();
   }
 
   private readonly obeyMotion = (): void => {
@@ -145,7 +155,7 @@ export class Stage {
 
   private thaw(): void {
     this.still.hidden = true;
-    this.video.hidden = false;
+    this.picture.classList.remove("is-still");
     this.playing();
   }
 
@@ -172,8 +182,13 @@ export class Stage {
 
   /** The picture's own shape, as large as the stage allows. */
   private fit(): void {
-    const { videoWidth, videoHeight } = this.video;
-    if (videoHeight > 0) this.picture.style.setProperty("--shape", (videoWidth / videoHeight).toFixed(4));
+    this.picture.classList.toggle("is-cut-out", this.cutout.isShown);
+    const { shape } = this.cutout;
+    if (shape === null) return;
+    this.picture.style.setProperty("--shape", shape.toFixed(4));
+    const { clientWidth, clientHeight } = this.element;
+    const room = clientWidth / Math.max(1, clientHeight);
+    this.picture.dataset.gaps = room > 1.03 * shape ? "sides" : room < shape / 1.03 ? "ends" : "none";
   }
 
   /** Writes the view on the element, where tests and style sheets can read it. */

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.errors import AvatarFileError
 from models.types import Camera, DriveFrame
+from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
 
 DARK = 0.02
@@ -40,6 +41,7 @@ class FakeRoomPipeline:
             raise AvatarFileError(fail)
         self.timings = {"track": 1.0, "solve": 0.1, "pose": 0.1, "splat": 2.0}
         self.calibrations = 0
+        self.refined: list[int] = []
         self.draw_seconds = draw_seconds
         self._lit, self._face_from = lit, face_from
         self._track_seconds, self._hang_on_black = track_seconds, hang_on_black
@@ -57,6 +59,11 @@ class FakeRoomPipeline:
 
     def replace(self, participant: int, avatar: bytes) -> None:
         self.join(participant, avatar)
+
+    def refine(self, participant: int) -> bool:
+        """Twice for each."""
+        self.refined.append(participant)
+        return self.refined.count(participant) < 2
 
     def leave(self, participant: int) -> None:
         self._people.pop(participant, None)
@@ -84,10 +91,13 @@ class FakeRoomPipeline:
     def calibrating(self, participant: int) -> bool:
         return participant in self._calibrating
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels) -> None:
+    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
+        """People fill the picture; where nobody is, there is the background."""
         time.sleep(self.draw_seconds)
         colors = [
             np.frombuffer(self._people[s.participant], np.uint8, 3) * (s.drive.coefficients[0] if self._lit else 1.0)
             for s in shown
         ]
-        out[:] = np.round(np.mean(colors, axis=0)).astype(np.uint8) if colors else 255
+        assert out.shape[:2] == (camera.height, camera.width)
+        out[..., :3] = np.round(np.mean(colors, axis=0)).astype(np.uint8) if colors else background
+        out[..., 3:] = 255 if colors else 0

@@ -10,6 +10,7 @@ import pytest
 
 from models.errors import VisavisError
 from realtime.room import memory
+from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.memory import Flags, MemoryLayout, RoomMemory
 
@@ -19,7 +20,7 @@ LAYOUT = MemoryLayout(people=2, views=3, width=16, height=8, input_bytes=300)
 def test_both_sides_see_requests_pictures_and_flags() -> None:
     ours = RoomMemory(LAYOUT)
     theirs = RoomMemory(LAYOUT, os.dup(ours._handle))
-    request = ViewRequest(owner=4, orbit=True, focus=5, yaw=0.5, pitch=-0.25, distance=1.5)
+    request = ViewRequest(4, True, 5, 0.5, -0.25, 1.5, Framing(640, 360, 2, mask=True))
     ours.requests.set(1, 7, request)
     assert theirs.requests.open_views() == [(1, 7, request)]
     ours.requests.free(1)
@@ -45,7 +46,7 @@ def test_both_sides_see_requests_pictures_and_flags() -> None:
 
 def test_what_a_wild_process_writes_is_drawn_within_limits() -> None:
     block = RoomMemory(LAYOUT)
-    block.requests._rows[0] = np.array([1, 0, 0, 0, 1e9, 1e9, 1e9, 0])
+    block.requests._rows[0] = np.array([1, 0, 0, 0, 1e9, 1e9, 1e9, -5, 1e9, 1e9, 1e9])
     (_, _, request), *_ = block.requests.open_views()
     assert request == request.within_limits()
     block.close()

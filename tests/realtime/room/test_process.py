@@ -118,6 +118,15 @@ def test_an_avatar_rests_when_no_face_is_seen_and_is_not_drawn_for_nothing(loop:
     assert loop.rendered == before + 1 and loop.shades[-1] == 0
 
 
+def test_what_can_wait_is_done_for_each_person_once_nobody_comes(loop: Running) -> None:
+    loop.seat(2, 1)
+    assert loop.pipeline.refined.count(2) == 0
+    loop.until(lambda: len(loop.pipeline.refined) == 4)
+    assert sorted(loop.pipeline.refined) == [1, 1, 2, 2]
+    loop.listen(0.5)
+    assert len(loop.pipeline.refined) == 4
+
+
 def test_a_page_that_comes_to_a_room_at_rest_has_its_picture_at_once(loop: Running) -> None:
     loop.until(lambda: bool(loop.shades))
     loop.memory.requests.set(1, 2, ViewRequest())

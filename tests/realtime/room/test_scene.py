@@ -21,7 +21,21 @@ DRIVE = DriveFrame.expression(jawOpen=0.4)
 
 @pytest.fixture(scope="module")
 def avatar(enrolled: Enrollment, model: HeadModel) -> SceneAvatar:
-    return SceneAvatar(enrolled.avatar, model)
+    made = SceneAvatar(enrolled.avatar, model)
+    made.gaussians(DriveFrame.expression(jawOpen=1.0, eyeBlinkLeft=1.0), LARGE)  # posed otherwise before it is refined
+    while made.refine():
+        pass
+    return made
+
+
+def test_an_avatar_is_drawn_in_full_until_coarser_copies_are_made(enrolled: Enrollment, model: HeadModel) -> None:
+    new = SceneAvatar(enrolled.avatar, model)
+    counts = [len(new.gaussians(DRIVE, 10.0))]
+    while new.refine():
+        counts.append(len(new.gaussians(DRIVE, 10.0)))
+    assert counts[0] == len(enrolled.avatar.gaussians) and len(new.gaussians(DRIVE, 10.0)) < 0.5 * counts[0]
+    assert counts == sorted(counts, reverse=True) and len(new.gaussians(DRIVE, LARGE)) == counts[0]
+    assert not new.refine()
 
 
 def moved(x: float, z: float, yaw: float = 0.0) -> Array64:

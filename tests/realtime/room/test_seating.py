@@ -86,12 +86,15 @@ def test_spectators_see_all_faces() -> None:
         assert seen_from(arrangement, index, seat)[2] > 0.99
 
 
-def test_an_orbit_camera_sees_the_room_as_it_is() -> None:
-    places = seating.seats(4)
-    arrangement = seating.around_table(places, 0.3, 0.5, 0.9, 512, 512)
-    np.testing.assert_array_equal(arrangement.transforms, np.tile(np.eye(4), (4, 1, 1)))
-    for index, seat in enumerate(places):
-        assert (pixel(arrangement, index, seat) > 0).all() and (pixel(arrangement, index, seat) < 512).all()
+@pytest.mark.parametrize("size", [(512, 512), (672, 384), (384, 672)])
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_an_orbit_camera_sees_the_room_as_it_is_and_everybody_in_it(count: int, size: tuple[int, int]) -> None:
+    places = seating.seats(count)
+    for yaw, pitch in itertools.product((0.0, 0.3, 1.0, 2.5), (-1.3, 0.0, 0.4, 1.3)):
+        arrangement = seating.around_table(places, yaw, pitch, 0.9, *size)
+        np.testing.assert_array_equal(arrangement.transforms, np.tile(np.eye(4), (count, 1, 1)))
+        for index, seat in enumerate(places):
+            assert (pixel(arrangement, index, seat) > 0).all() and (pixel(arrangement, index, seat) < size).all()
 
 
 def test_moving_takes_the_shorter_way() -> None:

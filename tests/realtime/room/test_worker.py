@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 
+import numpy as np
 import pytest
 
 from models.errors import VisavisError
+from realtime.room.framing import BACKGROUNDS, NAMES, Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.messages import Join
 from realtime.room.process import RoomSetup
@@ -237,3 +239,24 @@ async def test_the_newest_of_several_better_avatars_is_shown_also_after_a_death(
         count = screen.count
         await until(lambda: screen.count > count)
         assert screen.shows(0, 0, 255)
+
+
+async def test_each_view_has_its_own_size_and_background_and_none_while_nobody_looks() -> None:
+    async with room(lit=True) as here:
+        (plain, _), (sand, view) = here.watch(), here.watch(ViewRequest(frame=Framing(600, 200, NAMES.index("sand"))))
+        (masked, _) = here.watch(ViewRequest(frame=Framing(64, 64, NAMES.index("dark"), mask=True)))
+        await until(lambda: min(plain.count, sand.count, masked.count) > 0)
+        assert plain.shows(255, 255, 255) and (plain.frame.width, plain.frame.height) == (64, 48)
+        assert sand.shows(*BACKGROUNDS["sand"]) and (sand.frame.width, sand.frame.height) == (48, 48)
+        assert (masked.frame.width, masked.frame.height) == (32, 48 + 24)
+        pixels = masked.frame.to_ndarray(format="rgb24").astype(int)
+        assert np.abs(pixels[:40] - BACKGROUNDS["dark"]).max() < 8 and pixels[56:].max() < 8, "nobody is there"
+        view.pause()
+        await here.seat(1)
+        await until(lambda: plain.shows(0, 0, 0))
+        await until(lambda: bool(masked.frame.to_ndarray(format="rgb24")[56:].min() > 247))  # somebody is there
+        before = sand.count
+        await here.until_shown(plain, 200)
+        assert sand.count <= before + 1
+        view.look(view.request)
+        await until(lambda: sand.shows(200, 200, 200))

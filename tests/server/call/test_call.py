@@ -31,12 +31,14 @@ from server.call.protocol import (
     Moderate,
     Offer,
     Ping,
+    Place,
     Pong,
     Presence,
     Recalibrate,
     RoomState,
     Stats,
     ViewerCamera,
+    ViewerFrame,
     decode_from_server,
 )
 from tests.fakes import fake_avatar
@@ -105,6 +107,28 @@ async def test_a_room_from_start_to_end() -> None:
         await until(lambda: [p.id for p in ada.said[RoomState].people] == ids[:1] and abs(_blue(ada) - 40) < 20)
         await ada.tell(Moderate("end"))
         await until(lambda: _failed(eve) == "ended")
+
+
+async def test_a_page_gets_the_picture_that_its_screen_has_room_for_and_none_while_hidden() -> None:
+    async with running() as server, AsyncExitStack() as pages:
+        eve = await pages.enter_async_context(server.page("viewer"))
+        await pages.enter_async_context(server.page("person"))
+        await until(lambda: shows(eve, server.brightness))
+        assert eve.last_picture is not None and eve.last_picture.width == 128
+        eve.say(ViewerFrame(Place(48, 48)))
+        await until(lambda: eve.last_picture.width == eve.said[Labels].width == 48)
+        eve.say(ViewerFrame(Place(400, 400, "dark", mask=True)))
+        await until(lambda: (eve.last_picture.width, eve.last_picture.height) == (80, 112 + 56))
+        told = eve.said[Labels]
+        assert (told.width, told.height, told.mask) == (80, 112, True)
+        eve.say(ViewerFrame(Place(400, 400, seen=False)))
+        await asyncio.sleep(0.5)
+        before = eve.pictures
+        await asyncio.sleep(1.2)
+        assert eve.pictures == before, "not even the last one again"
+        server.brightness = 90
+        eve.say(ViewerFrame(Place(400, 400)))
+        await until(lambda: shows(eve, 90) and eve.last_picture.width == 128)
 
 
 def _failed(page: BenchPage) -> str:

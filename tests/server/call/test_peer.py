@@ -9,17 +9,18 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
+from realtime.room.framing import NAMES, Framing
 from realtime.room.layout import MAX_DISTANCE, ViewRequest
 from server.call import peer as peers
 from server.call.actions import StartMedia
 from server.call.peer import PeerEvents, RoomPeer
-from server.call.protocol import Join, Label, Recalibrate, ViewerCamera, encode
+from server.call.protocol import Join, Label, Labels, Place, Recalibrate, ViewerCamera, ViewerFrame, encode
 
 
 def peer(participant: int) -> tuple[Any, Mock]:
     """One whose picture and data channel are open, and what it shares with the others."""
     room = Mock()
-    room.labels.side_effect = lambda request: [Label(1, 0.0, 0.0, 1.0, 1.0)]
+    room.labels.side_effect = lambda request: Labels([Label(1, 0.0, 0.0, 1.0, 1.0)])
     made: Any = RoomPeer(StartMedia(1, 2, participant, ""), room, PeerEvents(Mock(), Mock(), Mock()))
     made._view, made._channel = Mock(), Mock(readyState="open", bufferedAmount=0)
     return made, room
@@ -58,3 +59,19 @@ def test_only_a_participant_recalibrates_and_the_rest_of_the_protocol_is_refused
         for text in (encode(Join()), "x", b"\xff"):
             page._on_message(text)
         assert page._events.malformed.call_count == 4 - times
+
+
+def test_a_page_says_how_it_shows_its_picture_and_a_hidden_one_gets_none() -> None:
+    page, _ = peer(5)
+    page._view.request, page._track = ViewRequest(5), Mock()
+    page._on_message(encode(ViewerFrame(Place(640, 360, "sand", mask=True))))
+    wanted = ViewRequest(5, frame=Framing(640, 360, NAMES.index("sand"), mask=True))
+    assert page._view.look.call_args[0][0] == wanted and not page._track.paused
+    page._on_message(encode(ViewerCamera(orbit=True, yaw=0.0)))
+    assert page._view.look.call_args[0][0].frame == wanted.frame, "a camera that moves keeps it"
+    assert not page._view.pause.called
+    page._on_message(encode(ViewerFrame(Place(seen=False))))
+    assert page._view.pause.called and page._track.paused
+    for wrong in ('"width":-1', '"width":99999', '"width":1.5', '"height":"x"', '"background":"#fff"', '"mask":1'):
+        page._on_message('{"type":"viewer_frame","place":{' + wrong + "}}")
+    assert page._events.malformed.call_count == 6

@@ -21,7 +21,7 @@ FROM_PAGE, TO_PAGE = typing.get_args(protocol.FromPage), typing.get_args(protoco
 FIELDS = sorted({field.name for cls in FROM_PAGE for field in msgspec.structs.fields(cls)})
 PLAIN = {
     str: st.text(st.characters(codec="utf-8"), max_size=20),
-    int: st.integers(0, 1 << 40),
+    int: st.integers(-1, 1 << 40),
     float: st.floats(allow_nan=False, allow_infinity=False),
 }
 
@@ -31,7 +31,9 @@ def messages(kinds: tuple[type, ...]) -> st.SearchStrategy:
 
     def value(hint: typing.Any) -> st.SearchStrategy:
         if typing.get_origin(hint) is typing.Annotated:
-            hint = typing.get_args(hint)[0]
+            hint, meta = typing.get_args(hint)
+            if hint is int:
+                return st.integers(meta.ge, meta.le)
         origin, args = typing.get_origin(hint), typing.get_args(hint)
         if origin is typing.Literal:
             return st.sampled_from(args)
