@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.options import MOST_CLIP_FRAMES
+from enrollment.options import LEARNED_FRAMES, MOST_CLIP_FRAMES
 from enrollment.reconstruction.capture import OPENGL, Capture, Frame
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
@@ -27,8 +28,6 @@ from models.video.reader import Clip
 
 Pixels = NDArray[np.uint8]
 
-MOST = 64
-"""Pictures of a clip that are learned from."""
 OPEN_EYES = 0.25
 """Aspect ratio (height by width) of an eye under which it counts as narrowed."""
 OPEN_MOUTH, TURNED = 0.2, 15.0
@@ -38,14 +37,21 @@ LIPS = (13, 14, 61, 291)
 """Landmarks of each eyelid pair and of the lips: upper, lower, and both corners."""
 
 
-def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES) -> Pixels:
-    """The picture (H, W, 3) uint8 among the clip's first `most` that shows the face most frontal, eyes open, mouth shut.
+def thinned(clip: Clip, most: int = MOST_CLIP_FRAMES, rate: float = math.inf) -> Iterator[tuple[Pixels, float]]:
+    """Of the clip's first `most` pictures so many that at least `rate` come in a second, evenly spread."""
+    every = max(1, int(clip.fps / rate))
+    return islice(clip.frames(), 0, most, every)
+
+
+def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES, rate: float = math.inf) -> Pixels:
+    """The picture (H, W, 3) uint8 among the clip's first `most` that shows the face most frontal, eyes open, mouth shut. rate:
+    see `thinned`.
 
     Raises `ClipError` when no picture shows a face.
     """
     least, chosen = np.inf, None
     with FaceTracker() as tracker:
-        for rgb, _ in islice(clip.frames(), most):
+        for rgb, _ in thinned(clip, most, rate):
             face = tracker.track(rgb)
             if face is not None and (cost := portrait_cost(face)) < least:
                 least, chosen = cost, rgb
@@ -69,9 +75,14 @@ def _aspect_ratio(face: Landmarks, upper: int, lower: int, left: int, right: int
 
 
 def capture_clip(
-    pictures: Callable[[], Iterable[tuple[Pixels, float]]], avatar: Avatar, model: HeadModel, *, verify_person: bool
+    pictures: Callable[[], Iterable[tuple[Pixels, float]]],
+    avatar: Avatar,
+    model: HeadModel,
+    *,
+    verify_person: bool,
+    most: int = LEARNED_FRAMES,
 ) -> Capture:
-    """At most `MOST` pictures of a clip, evenly spread over those that show a face, each with pose and expression.
+    """At most `most` pictures of a clip, evenly spread over those that show a face, each with pose and expression.
 
     pictures: returns the clip's pictures, (H, W, 3) uint8 sRGB with their times in seconds; called twice, so that not all
     pictures need to be kept. avatar: of the person in the clip; head and shoulders are aligned to it. verify_person: refuse a
@@ -80,17 +91,17 @@ def capture_clip(
     motion = track_clip(pictures(), avatar, model, known=None if verify_person else Reenactment.SELF)
     if motion.reenactment is Reenactment.CROSS:
         raise ClipError("a clip of the person in the photos was expected, it shows somebody else; use a clip of the same person")
-    return Capture.of_frames(_aligned_frames(motion, pictures(), avatar, model), avatar.person(model))
+    return Capture.of_frames(_aligned_frames(motion, pictures(), avatar, model, most), avatar.person(model))
 
 
 def _aligned_frames(
-    motion: Motion, pictures: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel
+    motion: Motion, pictures: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel, most: int
 ) -> Iterator[Frame]:
     """The chosen pictures as frames, pose and expression refined by dense alignment."""
     poser = AvatarPoser(avatar, model)
     aligner = Aligner(poser, best())
     tracked = [i for i, face in enumerate(motion.faces) if face is not None]
-    chosen = {tracked[i] for i in np.linspace(0, len(tracked) - 1, min(MOST, len(tracked))).round().astype(int)}
+    chosen = {tracked[i] for i in np.linspace(0, len(tracked) - 1, min(most, len(tracked))).round().astype(int)}
     for i, ((rgb, _), drive, face) in enumerate(zip(pictures, motion.drives, motion.faces, strict=False)):
         if i not in chosen or face is None:
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,10 @@ def refine_on_photos(
     """Optimise the instant avatar on its own photos. When `cancelled` returns True, the best avatar so far is returned."""
     config = _configured(ReconstructConfig.for_photos(len(first.portraits)), options)
     progress("refining", 0.0)
-    return refine(first, model, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled)
+    return refine(
+        first, model, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled,
+        watch=options.watch,
+    )  # fmt: skip
 
 
 def refine_on_clip(
@@ -65,10 +67,10 @@ def refine_on_clip(
     """
 
     def pictures() -> Iterable[tuple[NDArray[np.uint8], float]]:
-        return islice(clip.frames(), options.clip_frames)
+        return clip_capture.thinned(clip, options.clip_frames, options.clip_rate)
 
     def tracked(avatar: Avatar, *, verify: bool) -> Capture:
-        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify)
+        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=options.learned_frames)
 
     progress("tracking the face", 0.0)
     config = _configured(ReconstructConfig.for_clip(), options)
@@ -79,7 +81,7 @@ def refine_on_clip(
     progress("refining", 0.0)
     shaped = refine(
         first, model, clip=capture, config=config, checkpoint_path=options.checkpoint,
-        progress=_part_of(progress, 0.0, part), cancelled=cancelled,
+        progress=_part_of(progress, 0.0, part), cancelled=cancelled, watch=options.watch,
     )  # fmt: skip
     if shaped.stopped or config.steps == total:
         return shaped
@@ -90,7 +92,7 @@ def refine_on_clip(
     made = refine(
         replace(first, avatar=restarted), model, clip=capture, unfilmed=UNSEEN_EXPRESSIONS, checkpoint_path=checkpoint,
         config=replace(config, steps=total - config.steps, rig=False), progress=_part_of(progress, part, 1.0),
-        cancelled=cancelled,
+        cancelled=cancelled, watch=options.watch,
     )  # fmt: skip
     if made.stopped and 2 * made.steps < total - config.steps:
         return replace(shaped, stop=made.stop)
@@ -119,8 +121,9 @@ def refine_on_folder(
     config = _configured(ReconstructConfig.for_clip(), options)
     progress("refining", 0.0)
     return refine(
-        first, model, clip=capture, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled
-    )
+        first, model, clip=capture, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled,
+        watch=options.watch,
+    )  # fmt: skip
 
 
 def refine_with_prior(
@@ -138,8 +141,8 @@ def refine_with_prior(
     """
     config = _configured(config_for(len(first.portraits)), options)
     made = refine_high(
-        first, model, prior, HighOptions(config=config, checkpoint_path=options.checkpoint), synthesis_progress=progress,
-        progress=progress, cancelled=cancelled,
+        first, model, prior, HighOptions(config=config, checkpoint_path=options.checkpoint, watch=options.watch),
+        synthesis_progress=progress, progress=progress, cancelled=cancelled,
     )  # fmt: skip
     warnings = (*made.reconstruction.warnings, made.quality.sentence())
     return replace(made.reconstruction, warnings=tuple(dict.fromkeys(warnings))), made.sheet

@@ -1,4 +1,4 @@
-"""Pictures of an avatar: a preview sheet of views and expressions, and two previews for the avatar file."""
+"""Pictures of an avatar: a preview sheet of views and expressions, two previews for the avatar file, and a turntable."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ THREE_QUARTER = 35.0
 """Yaw of the second preview, degrees."""
 PREVIEW = 256
 """Side of a stored preview, pixels."""
+TURNTABLE, SIDE = 24, 320
+"""Pictures of a turntable, all around, and their side in pixels."""
+WEBP_QUALITY = 82
 LABEL = (120, 120, 120)
 """Colour of the labels."""
 
@@ -122,6 +125,21 @@ def previews(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = N
     renderer = _PreviewRenderer(avatar, model, rasterizer)
     views = {"front": PreviewView(""), "three_quarter": PreviewView("", THREE_QUARTER)}
     return {name: _png(renderer.picture(view, PREVIEW)) for name, view in views.items()}
+
+
+def front(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> bytes:
+    """The avatar from the front, a small PNG."""
+    return _png(_PreviewRenderer(avatar, model, rasterizer).picture(PreviewView(""), PREVIEW))
+
+
+def turntable(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> bytes:
+    """The avatar from all around: `TURNTABLE` square pictures side by side in one WebP, the first from the front, then towards
+    the person's left."""
+    renderer = _PreviewRenderer(avatar, model, rasterizer)
+    views = [PreviewView("", 360.0 * i / TURNTABLE) for i in range(TURNTABLE)]
+    stream = io.BytesIO()
+    Image.fromarray(np.hstack([renderer.picture(view, SIDE) for view in views])).save(stream, "WEBP", quality=WEBP_QUALITY)
+    return stream.getvalue()
 
 
 def _png(rgb: NDArray[np.uint8]) -> bytes:

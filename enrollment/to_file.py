@@ -12,6 +12,7 @@ from typing import Any
 
 from enrollment.instant.pipeline import Enrollment
 from enrollment.options import EnrollOptions, Quality
+from enrollment.remarks import remarks
 from enrollment.report import preview_sheet, previews
 from enrollment.workflow import enroll
 from models import avatar_file, outputs, png
@@ -39,7 +40,7 @@ class SavedEnrollment:
     """What was made. avatar, sheet: files. fit_rms_px_at_512: landmark error of the instant avatar. steps: of the optimisation,
     0 without one. stopped: why the optimisation ended early, one sentence; empty when it did not. views: file with a sheet of the
     synthesised views and their normals, of "high" only. baking_loss_db: PSNR that pictures lose by the baked form of the
-    networks, 0 without networks. seconds: of work, in all."""
+    networks, 0 without networks. seconds: of work, in all. report: what is good and weak about it, `Remark`s as plain values."""
 
     avatar: str
     sheet: str
@@ -52,6 +53,7 @@ class SavedEnrollment:
     baking_loss_db: float
     seconds: float
     warnings: list[str]
+    report: list[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -86,6 +88,8 @@ def enroll_to_file(
         photos, clip, quality=options.quality, consent=options.consent, head=model, refinement=refinement,
         on_instant=save_instant, progress=progress,
     )  # fmt: skip
+    filmed = clip is not None or refinement.capture is not None
+    found = remarks(made.instant.portraits[0], made.warnings, filmed=filmed, photos=len(photos))
     sheet, views = _save(made.avatar, model, out), None
     if made.views is not None:
         views = str(_beside(out, VIEWS))
@@ -95,6 +99,7 @@ def enroll_to_file(
     return SavedEnrollment(
         str(out), str(sheet), options.quality, len(made.avatar.gaussians), made.instant.fit_rms, made.steps, made.stopped, views,
         made.baking_loss, time.monotonic() - start, list(made.warnings),
+        [dataclasses.asdict(remark) for remark in found],
     )  # fmt: skip
 
 

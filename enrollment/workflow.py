@@ -88,7 +88,7 @@ def enroll(
         from enrollment.clip_capture import select_portrait
 
         progress("choosing a picture of the clip", 0.0)
-        pictures = [select_portrait(clip, refinement.clip_frames)]
+        pictures = [select_portrait(clip, refinement.clip_frames, refinement.clip_rate)]
     elif not pictures and refinement.capture is not None:
         from enrollment.reconstruction import capture_folder
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from server.accounts.oidc import OpenIdProvider, ProviderSettings
 from server.accounts.people import People
 from server.accounts.room_tokens import RoomTokens
@@ -16,6 +18,7 @@ from server.jobs.supervisor import Runners
 from server.store.database import Database, sqlite_url
 from server.store.files import FileStore
 from server.store.queue import JobQueue
+from server.store.tables import QUALITIES
 
 
 def open_service(config: ServerConfig, base_url: str = "") -> Service:
@@ -38,17 +41,22 @@ def open_service(config: ServerConfig, base_url: str = "") -> Service:
     return Service(
         database, files, JobQueue(database), People(database, tokens), tokens, RoomTokens(secret), new_key(), folder,
         provider=provider, passwords=not config.no_passwords, admin_email=config.oidc_admin,
+        better=config.better_avatars,
     )  # fmt: skip
 
 
 def make_runners(config: ServerConfig) -> Runners:
-    """The processes that enroll."""
-    return Runners(runner_settings(config), config.enrollments)
+    """The processes that enroll: some for instant avatars, for which somebody waits, and others for better ones."""
+    settings = runner_settings(config)
+    instant = msgspec.structs.replace(settings, qualities=("instant",))
+    better = msgspec.structs.replace(settings, qualities=tuple(q for q in QUALITIES if q != "instant"))
+    return Runners([instant] * config.enrollments + [better] * config.better_enrollments)
 
 
 def runner_settings(config: ServerConfig) -> RunnerSettings:
     """Where database and files are."""
     folder = (config.state or Path()).absolute()
     return RunnerSettings(
-        config.database or sqlite_url(folder), config.storage or str(folder / "files"), str(folder / "work"), config.storage_key
-    )
+        config.database or sqlite_url(folder), config.storage or str(folder / "files"), str(folder / "work"), config.storage_key,
+        steps=config.better_steps or None,
+    )  # fmt: skip

@@ -84,6 +84,10 @@ class FakePipeline:
             os._exit(9)
         self._people[participant] = loaded
 
+    def replace(self, participant: int, avatar: bytes) -> None:
+        """See `RoomPipeline`."""
+        self.join(participant, avatar)
+
     def refine(self, participant: int) -> bool:
         """See `RoomPipeline`."""
         return False

@@ -44,7 +44,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/api/test_rooms.py": "server.api.directory",
     "tests/server/api/test_rights.py": "server.api.paging",
     "tests/server/call/test_visitors.py": "server.call.live_rooms",
-    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.timing",
+    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.person realtime.room.roster realtime.timing",
     "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
     "tests/e2e/test_live.py": "server.benchmarks.browser",
     "tests/enrollment/high/test_synthesize.py": "enrollment.high.conditions",
@@ -126,9 +126,11 @@ COVERED_BY: dict[str, str] = {
     "tests/server/call/test_config.py": "server.call.ice_settings",
     "tests/server/call/test_app.py": "server.call.addresses server.call.web",
     "tests/server/call/test_avatar_kept.py": "server.call.avatars",
+    "tests/server/call/test_better_avatar.py": "server.call.shown_avatars",
     "tests/server/call/test_call.py": "server.call.room server.call.wire",
     "tests/server/call/test_signalling.py": "server.call.actions server.call.members server.call.rules",
     "tests/server/commands/test_enroll.py": "enrollment.reconstruction.config_file models.dataclass_config",
+    "tests/server/jobs/test_runner.py": "server.jobs.inputs",
     "tests/server/evaluation/test_ablation.py": (
         "server.evaluation.ablation.rows server.evaluation.ablation.scoring server.evaluation.ablation.spoiling "
         "server.evaluation.ablation.truth server.evaluation.ablation.uv"

@@ -57,6 +57,9 @@ export class App {
         this.remember();
         if (!isDialogOpen()) this.announcer.show(`Your avatar is ready: ${name}.`);
       },
+      improved: ({ name }) => {
+        if (!isDialogOpen()) this.announcer.show(`Your avatar is better now: ${name}.`);
+      },
     });
     document.body.append(this.announcer.element);
   }

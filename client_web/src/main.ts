@@ -2,6 +2,7 @@ import "./styles/base.css";
 import "./styles/parts.css";
 import "./styles/lobby.css";
 import "./styles/make_card.css";
+import "./styles/make_clip.css";
 import "./styles/make_progress.css";
 import "./styles/make_avatar.css";
 import "./styles/my_avatars.css";

@@ -19,6 +19,7 @@ from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.reconstruct import Reconstruction, reconstruct
 from models import arkit
+from models.avatar import Avatar
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
 from models.progress import ProgressCallback, no_progress
@@ -44,13 +45,14 @@ SILHOUETTE_SHARE = 0.2
 class HighOptions:
     """views: to synthesise, `enrollment.high.synthesize.plan_views()` when None. sampling_steps: of the sampler, the prior's own
     number when None. seed: of its noise. config: of the optimisation, `config_for` when None; its device is the prior's too.
-    checkpoint_path: where the state of the optimisation is kept."""
+    checkpoint_path: where the state of the optimisation is kept. watch: see `reconstruct`."""
 
     views: tuple[TargetView, ...] | None = None
     sampling_steps: int | None = None
     seed: int = 0
     config: ReconstructConfig | None = None
     checkpoint_path: Path | None = None
+    watch: Callable[[Avatar], None] | None = None
 
 
 DEFAULTS = HighOptions()
@@ -101,7 +103,7 @@ def refine_high(
         capture = replace(capture, warnings=(*capture.warnings, report.sentence()))
     made = reconstruct(
         enrollment.avatar, model, capture, config, progress=progress, cancelled=cancelled,
-        checkpoint_path=options.checkpoint_path,
+        checkpoint_path=options.checkpoint_path, watch=options.watch,
     )  # fmt: skip
     provenance = {**made.avatar.provenance, "quality": "high"}
     return HighResult(replace(made, avatar=replace(made.avatar, provenance=provenance)), report, sheet(frames))

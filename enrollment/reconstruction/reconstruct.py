@@ -81,18 +81,20 @@ def reconstruct(
     progress: ProgressCallback = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
     checkpoint_path: Path | None = None,
+    watch: Callable[[Avatar], None] | None = None,
 ) -> Reconstruction:
     """Optimise `avatar` on `model` against `capture`.
 
-    checkpoint_path: where the state is kept; a run that finds one of the same task there goes on with it. When `cancelled`
-    says so, or on KeyboardInterrupt, the best so far is returned. Raises `CaptureError` when the memory would not do.
+    checkpoint_path: where the state is kept; a run that finds one of the same task there goes on with it. watch: gets the avatar
+    as it is, without what networks add, every `check_every` steps. When `cancelled` says so, or on KeyboardInterrupt, the best so
+    far is returned. Raises `CaptureError` when the memory would not do.
     """
     config = config or ReconstructConfig()
     avatar = replace(avatar, corrections=None)  # they are of networks that are trained anew, or not at all
     require_memory(len(avatar.gaussians), capture, config)
     with _one_thread():
         run = _Run(avatar, model, capture, config, checkpoint_path)
-        return run.go(progress, cancelled)
+        return run.go(progress, cancelled, watch)
 
 
 @contextmanager
@@ -155,7 +157,9 @@ class _Run:
             self.scene.look([target.camera for target in self.targets.whole])
             self._keep(math.inf)
 
-    def go(self, progress: ProgressCallback, cancelled: Callable[[], bool]) -> Reconstruction:
+    def go(
+        self, progress: ProgressCallback, cancelled: Callable[[], bool], watch: Callable[[Avatar], None] | None
+    ) -> Reconstruction:
         """Step until the end, until too many steps in a row went wrong, or until cancelled."""
         stop, window = StopReason.FINISHED, list[float]()
         try:
@@ -180,6 +184,8 @@ class _Run:
                     self._check(mean)
                     stage = f"refining, {len(self.scene.splats)} Gaussians, loss {mean:.4f}"
                     progress(stage, self.done / self.config.steps)
+                    if watch is not None:
+                        watch(self.scene.avatar(self.avatar))
         except KeyboardInterrupt:
             stop = StopReason.CANCELLED
         if window and stop is not StopReason.NOT_FINITE:

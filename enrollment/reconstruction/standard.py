@@ -10,6 +10,7 @@ from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import Capture
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.reconstruct import Reconstruction, reconstruct
+from models.avatar import Avatar
 from models.heads.base import HeadModel
 from models.progress import ProgressCallback, no_progress
 
@@ -24,6 +25,7 @@ def refine(
     progress: ProgressCallback = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
     checkpoint_path: Path | None = None,
+    watch: Callable[[Avatar], None] | None = None,
 ) -> Reconstruction:
     """Optimise the enrolled avatar on its photos and on `clip` (`Capture.of_clip`, of the same person).
 
@@ -40,8 +42,9 @@ def refine(
         if unfilmed:
             capture = capture.beside(enrollment.avatar, model, unfilmed)
     return reconstruct(
-        enrollment.avatar, model, capture, config, progress=progress, cancelled=cancelled, checkpoint_path=checkpoint_path
-    )
+        enrollment.avatar, model, capture, config, progress=progress, cancelled=cancelled, checkpoint_path=checkpoint_path,
+        watch=watch,
+    )  # fmt: skip
 
 
 def joined(photos: Capture, clip: Capture) -> Capture:

@@ -34,7 +34,16 @@ class Calibration:
     def __init__(self, solver: Solver) -> None:
         self._solver = solver
         self.pose: Array64 = np.eye(4)
+        self._resting: list[Landmarks] = []  # the faces that the solver was calibrated on
         self.restart()
+
+    def continued(self, solver: Solver) -> Calibration:
+        """The same calibration for another solver, of the same person's other head: nobody has to rest again. Where none is done
+        yet, or the faces do not fit that head, it begins anew."""
+        made = Calibration(solver)
+        if not self.running and self._resting:
+            made._calibrate(self._resting)
+        return made
 
     def restart(self) -> None:
         """Calibrate again on the next second."""
@@ -66,17 +75,22 @@ class Calibration:
 
     def _finish(self) -> None:
         order = np.argsort(self._liveliness)[: max(LEAST_FRAMES // 2, int(CALMEST * len(self._faces)))]
-        resting = self._solver.calibrate([self._faces[i] for i in order], rounds=ROUNDS, least=LEAST_FRAMES // 3)
-        if not resting:
+        if not self._calibrate([self._faces[i] for i in order]):
             self.restart()
-            return
+
+    def _calibrate(self, faces: list[Landmarks]) -> bool:
+        """Whether that could be done on these resting faces."""
+        resting = self._solver.calibrate(faces, rounds=ROUNDS, least=LEAST_FRAMES // 3)
+        if not resting:
+            return False
         turns = np.array([quaternion(face.rotation) for face in resting])
         turns *= np.sign(turns @ turns[0])[:, None]  # q and -q are one rotation
         translation = np.median([face.translation for face in resting], axis=0)
         self.pose = _matrix(rotation_matrix(np.median(turns, axis=0)), translation)
         self._solver.reset()
         self.running = False
-        self._faces, self._liveliness = [], []
+        self._faces, self._liveliness, self._resting = [], [], faces
+        return True
 
 
 def _matrix(rotation: Array64, translation: Array64) -> Array64:

@@ -1,8 +1,8 @@
 """What a room's render process and the server say to each other, over a socket pair.
 
 Each message is a line of JSON, checked by msgspec; nothing is unpickled, and half a line of a killed process harms nobody. A
-`Join` brings an open handle of the avatar file's bytes (SCM_RIGHTS, unix(7)). An empty line wakes the process: it should look
-into shared memory. The server's end never blocks.
+`Join` and a `Replace` bring an open handle of the avatar file's bytes (SCM_RIGHTS, unix(7)). An empty line wakes the process: it
+should look into shared memory. The server's end never blocks.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ class Leave(msgspec.Struct, frozen=True, tag="leave"):
     participant: Number
 
 
+class Replace(msgspec.Struct, frozen=True, tag="replace"):
+    """To the process: load the avatar that comes along, and show it instead of the one that the participant has. size: bytes."""
+
+    participant: Number
+    size: Number
+
+
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
     """The process is there and takes participants."""
 
@@ -57,6 +64,14 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
     participant: Number
     sentence: str
+
+
+class Replaced(msgspec.Struct, frozen=True, tag="replaced"):
+    """The participant's new avatar is shown from the next picture on; or, with a sentence, it cannot be, and the old
+    one stays."""
+
+    participant: Number
+    sentence: str = ""
 
 
 class Beat(msgspec.Struct, frozen=True, tag="beat"):
@@ -79,8 +94,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     sentence: str
 
 
-FromProcess = Ready | Joined | Refused | Beat | Rendered | Failed
-ToProcess = Join | Leave
+FromProcess = Ready | Joined | Refused | Replaced | Beat | Rendered | Failed
+ToProcess = Join | Leave | Replace
 
 _encoder = msgspec.json.Encoder()
 _from_process = msgspec.json.Decoder(FromProcess)
@@ -171,7 +186,7 @@ class ProcessEnd:
             return None
         *lines, self._rest = (self._rest + came).split(b"\n")
         messages = [_to_process.decode(line) for line in lines if line]
-        return [(message, self._avatar(message.size) if isinstance(message, Join) else b"") for message in messages]
+        return [(message, self._avatar(message.size) if isinstance(message, Join | Replace) else b"") for message in messages]
 
     def _avatar(self, size: int) -> bytes:
         handle = self._handles.pop(0)

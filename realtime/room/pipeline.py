@@ -10,7 +10,7 @@ import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from models.tracking.face_tracker import FaceTracker
     from models.tracking.landmarks import Landmarks
     from models.tracking.one_euro import DriveFilter
+    from models.tracking.solver import Solver
     from models.types import Gaussians
     from realtime.room.scene import SceneAvatar
 
@@ -47,14 +48,18 @@ class Shown:
 
 
 class RoomPipeline(Protocol):
-    """`step` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` by a third; `leave`
-    comes after the last `step` of that participant, and `draw` shows nobody who has left."""
+    """`step` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` and `replace` by a
+    third; `leave` comes after the last `step` of that participant, and `draw` shows nobody who has left."""
 
     timings: dict[str, float]
     """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""
 
     def join(self, participant: int, avatar: bytes) -> None:
         """Load an avatar file's bytes. Raises `VisavisError`."""
+
+    def replace(self, participant: int, avatar: bytes) -> None:
+        """Show another avatar of the same person from the next picture on, in the same pose. Raises `VisavisError`; then the old
+        one stays. Nothing happens for somebody who has left."""
 
     def refine(self, participant: int) -> bool:
         """Do a piece of what makes pictures of a participant cheaper and can wait; called by the thread of `join` while nobody
@@ -129,22 +134,22 @@ class LiveRoomPipeline:
 
     def join(self, participant: int, avatar: bytes) -> None:
         """See `RoomPipeline`. Compiles and allocates what the first frame would otherwise wait for."""
-        from models import avatar_file
-        from models.heads import registry
         from models.tracking.calibration import Calibration
         from models.tracking.one_euro import DriveFilter
-        from models.tracking.solver import Solver
-        from realtime.room.scene import SceneAvatar
 
-        loaded = avatar_file.loads(avatar)
-        model = registry.by_name(loaded.head)
-        avatar_file.check(loaded, model)
-        scene_avatar = SceneAvatar(loaded, model)
-        solver = Solver(scene_avatar.person)
-        solver.solve(facing(scene_avatar.person), 0.0)
-        solver.reset()
+        scene_avatar, solver = _loaded(avatar)
         tracker, self._spare = self._spare or _tracker(), None
         self._people[participant] = _Participant(tracker, Calibration(solver), DriveFilter(), scene_avatar)
+
+    def replace(self, participant: int, avatar: bytes) -> None:
+        """See `RoomPipeline`. What is known of the resting face goes on with the new head."""
+        person = self._people.get(participant)
+        if person is None:
+            return
+        scene_avatar, solver = _loaded(avatar)
+        calibration = person.calibration.continued(solver)
+        if participant in self._people:
+            self._people[participant] = replace(person, calibration=calibration, avatar=scene_avatar)
 
     def refine(self, participant: int) -> bool:
         """See `RoomPipeline`."""
@@ -220,6 +225,23 @@ class LiveRoomPipeline:
         start = time.perf_counter()
         yield
         self.timings[stage] = (time.perf_counter() - start) * 1000
+
+
+def _loaded(avatar: bytes) -> tuple[SceneAvatar, Solver]:
+    """An avatar file's bytes ready to be drawn, and a solver for its head that is compiled. Raises `VisavisError`."""
+    from models import avatar_file
+    from models.heads import registry
+    from models.tracking.solver import Solver
+    from realtime.room.scene import SceneAvatar
+
+    loaded = avatar_file.loads(avatar)
+    model = registry.by_name(loaded.head)
+    avatar_file.check(loaded, model)
+    scene_avatar = SceneAvatar(loaded, model)
+    solver = Solver(scene_avatar.person)
+    solver.solve(facing(scene_avatar.person), 0.0)
+    solver.reset()
+    return scene_avatar, solver
 
 
 def _tracker() -> FaceTracker:

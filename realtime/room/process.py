@@ -23,17 +23,15 @@ from typing import Any, cast
 import numpy as np
 
 from models.errors import VisavisError
-from models.types import DriveFrame
-from realtime.mailbox import Mailbox
 from realtime.quality import QualityControl
-from realtime.rest import REST, STEP, Resting
+from realtime.rest import STEP
 from realtime.room import messages, seating
-from realtime.room.attention import Attention
 from realtime.room.framing import ANY, Framing, add_mask
 from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import Flags, RoomMemory
-from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered
+from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, Replace, Replaced
+from realtime.room.person import Driven, TrackedPerson
 from realtime.room.picture_schedule import Job, PictureSchedule
 from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
 from realtime.room.supervision import SupervisorTimeouts
@@ -65,36 +63,6 @@ class RoomSetup:
     width: int = 512
     height: int = 512
     trackers: int = 0
-
-
-@dataclass(frozen=True)
-class _Driven:
-    """drive: relative to the resting head. made: when, `time.monotonic`. arrival: the webcam picture's stamp. number: counts
-    from 1."""
-
-    drive: DriveFrame
-    made: float
-    arrival: float
-    number: int
-
-
-class _Person:
-    """A participant. The tracking thread writes `drives`, the drawing thread does the rest."""
-
-    def __init__(self, participant: int, slot: int, order: int) -> None:
-        self.participant, self.slot, self.order = participant, slot, order
-        self.drives: Mailbox[_Driven] = Mailbox()
-        self.sequence = 0
-        self.tracking = threading.Lock()
-        self.tracked, self.tracked_at = 0, -math.inf  # number of the last drive frame, and when it was begun
-        self.taken = self.shown = 0  # number of the last drive frame that was drawn from, and of the last that all views show
-        self.gone = False
-        self.resting = Resting()
-        self.attention = Attention()
-        self.told = self.drive = REST  # before and after attention
-        self.made = 0.0
-        self.arrival = 0.0
-        self.version = 0
 
 
 def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket, timeouts: SupervisorTimeouts) -> None:
@@ -139,10 +107,10 @@ class _RoomLoop:
         self._newest: dict[ViewRequest, float] = {}  # when the newest webcam picture came that each picture has shown
         self._wanted: dict[ViewRequest, dict[int, int]] = {}  # the version of each person that each picture should show
         self._drawn: dict[ViewRequest, dict[int, int]] = {}  # and shows
-        self._people: dict[int, _Person] = {}
+        self._people: dict[int, TrackedPerson] = {}
         self._lock = threading.Lock()  # guards `_people`
         self._saying = threading.Lock()
-        self._loads: queue.SimpleQueue[tuple[Join | Leave, bytes]] = queue.SimpleQueue()
+        self._loads: queue.SimpleQueue[tuple[Join | Leave | Replace, bytes]] = queue.SimpleQueue()
         self._leaving: queue.SimpleQueue[int] = queue.SimpleQueue()  # whom the drawing thread forgets between two pictures
         self._woken = threading.Condition()
         self._webcam_calls = 0
@@ -218,20 +186,34 @@ class _RoomLoop:
             if isinstance(message, Leave):
                 self._remove(message.participant)
                 continue
+            is_new = isinstance(message, Join)
             flags.work_on(LOADING, message.participant)
             try:
                 with self._watch.working(LOADING):
-                    self._pipeline.join(message.participant, avatar)
+                    (self._pipeline.join if is_new else self._pipeline.replace)(message.participant, avatar)
             except VisavisError as error:
-                self._say(Refused(message.participant, str(error)))
+                self._say((Refused if is_new else Replaced)(message.participant, str(error)))
                 continue
             finally:
                 flags.work_on(LOADING, -1)
+            if isinstance(message, Replace):
+                self._replaced(message.participant)
+                if message.participant not in rough:
+                    rough.append(message.participant)
+                continue
             with self._lock:
-                self._people[message.participant] = _Person(message.participant, message.slot, message.order)
+                self._people[message.participant] = TrackedPerson(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
             rough.append(message.participant)
             self._changed.set()
+
+    def _replaced(self, participant: int) -> None:
+        """The next picture shows the new avatar, also of somebody who rests."""
+        person = self._people.get(participant)
+        if person is not None:
+            person.is_new = True
+            self._changed.set()
+        self._say(Replaced(participant))
 
     def _remove(self, participant: int) -> None:
         person = self._people.get(participant)
@@ -262,7 +244,7 @@ class _RoomLoop:
             self._webcam_calls += 1
             self._woken.notify_all()
 
-    def _track_one(self, person: _Person, index: int) -> None:
+    def _track_one(self, person: TrackedPerson, index: int) -> None:
         flags, participant = self._memory.flags, person.participant
         if flags.take_recalibrate(person.slot) and not self._pipeline.calibrating(participant):
             self._pipeline.recalibrate(participant)
@@ -275,7 +257,7 @@ class _RoomLoop:
             drive = self._pipeline.step(participant, picture.pixels, picture.stamp)
         flags.work_on(FIRST_TRACKER + index, -1)
         person.tracked += 1
-        person.drives.put(_Driven(drive, time.monotonic(), picture.stamp, person.tracked))
+        person.drives.put(Driven(drive, time.monotonic(), picture.stamp, person.tracked))
         self._changed.set()
 
     # Drawing
@@ -295,6 +277,9 @@ class _RoomLoop:
                 self._layout.leave(participant, now)
         for person in people:
             self._layout.join(person.participant, person.order, now)
+            if person.is_new:
+                person.is_new = False
+                person.version += 1
             driven = person.drives.get(0)
             person.taken = person.taken if driven is None else driven.number
             if driven is not None and person.resting.see(driven.drive, driven.made):
@@ -302,7 +287,7 @@ class _RoomLoop:
             elif now - person.made >= (2 * STEP if person.resting.driven else STEP):
                 self._show(person, now, 0.0)
 
-    def _show(self, person: _Person, now: float, arrival: float) -> None:
+    def _show(self, person: TrackedPerson, now: float, arrival: float) -> None:
         told = person.resting.show(now)
         if told is person.told and not arrival and not person.attention.turning:
             return

@@ -1,4 +1,4 @@
-"""What the supervisor of a room's render process (realtime/room/worker.py) works with: whom it tells, and who is seated."""
+"""What the supervisor of a room's render process (realtime/room/worker.py) works with: limits, and whom it tells."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-from av.video.reformatter import VideoReformatter
+from dataclasses import dataclass
 
 from models.errors import VisavisError
 
@@ -40,22 +38,13 @@ class SupervisorTimeouts:
 @dataclass(frozen=True)
 class RoomEvents:
     """Called on the event loop. changed: `ready` or `failure` of the worker. joined: a participant's avatar sits in the room.
-    refused: a participant's avatar cannot be shown; one sentence."""
+    refused: a participant's avatar cannot be shown; one sentence. replaced: a participant's avatar has taken another one's place,
+    or, with a sentence, it cannot be shown, and the other one stays."""
 
     changed: Callable[[], None] = lambda: None
     joined: Callable[[int], None] = lambda _: None
     refused: Callable[[int, str], None] = lambda _participant, _sentence: None
-
-
-@dataclass
-class Seated:
-    slot: int
-    order: int
-    avatar: int  # an open handle of the avatar file's bytes
-    size: int
-    told: bool = False
-    joined: bool = False
-    to_rgb: VideoReformatter = field(default_factory=VideoReformatter)
+    replaced: Callable[[int, str], None] = lambda _participant, _sentence: None
 
 
 @contextmanager

@@ -16,7 +16,6 @@ import os
 import socket
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -27,9 +26,10 @@ from models.errors import VisavisError
 from realtime.room import process as render_process
 from realtime.room.layout import ViewRequest
 from realtime.room.memory import MemoryLayout, RoomMemory
-from realtime.room.messages import Beat, Failed, FromProcess, Join, Joined, Leave, Ready, Refused, Rendered, ServerEnd
+from realtime.room.messages import Beat, Failed, FromProcess, Joined, Ready, Refused, Rendered, Replaced, ServerEnd
 from realtime.room.process import HUNG, RoomSetup
-from realtime.room.supervision import RoomEvents, Seated, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
+from realtime.room.roster import AvatarBytes, Roster
+from realtime.room.supervision import RoomEvents, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
 from realtime.shared_encoding import EncoderGroups
 from realtime.timing import StageTimes
@@ -42,8 +42,6 @@ STOP_TIMEOUT = 1.0
 """Seconds that the process has to stop by itself."""
 KILL_TIMEOUT = 1.0
 """Seconds that a killed process may take to go; one that waits for a broken disk can take for ever, and is left behind."""
-DEATHS = 2
-"""Deaths of the process over one avatar after which that avatar is not shown again."""
 ENDED = "ended"
 
 
@@ -63,10 +61,8 @@ class RoomWorker:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["realtime.room.preload"])
         self._views: dict[int, OpenView] = {}
-        self._people: dict[int, Seated] = {}
-        self._left: list[int] = []  # participants that the process has still to be told of
-        self._loading: int | None = None  # the one whose avatar the process loads: none wait there when people come and go
-        self._deaths: Counter[int] = Counter()
+        self._roster = Roster(people)
+        self._people = self._roster.people
         self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
         self._convert, self._groups = Converter(), EncoderGroups()
@@ -106,8 +102,7 @@ class RoomWorker:
                 self._process.kill()
             return
         with self._lock:
-            for participant in list(self._people):
-                os.close(self._people.pop(participant).avatar)
+            self._roster.clear()
             self._memory.close()
 
     @property
@@ -123,27 +118,34 @@ class RoomWorker:
 
         Raises `VisavisError` when all places are taken or there is not enough memory.
         """
-        handle = handle_of(avatar)
+        kept = AvatarBytes(handle_of(avatar), len(avatar))
         with self._lock:
-            taken = {person.slot for person in self._people.values()}
-            slot = next((i for i in range(self._memory.layout.people) if i not in taken), None)
-            if slot is None or self._stopping.is_set():
-                os.close(handle)
-                raise VisavisError(f"at most {self._memory.layout.people} people can sit in a room; wait until one has left")
-            self._memory.webcams[slot].clear()
-            self._people[participant] = Seated(slot, order, handle, len(avatar))
+            try:
+                if self._stopping.is_set():
+                    raise VisavisError("this room is closing; come back in a moment")
+                seated = self._roster.add(participant, kept, order)
+            except VisavisError:
+                os.close(kept.handle)
+                raise
+            self._memory.webcams[seated.slot].clear()
+            self._tell()
+
+    def replace(self, participant: int, avatar: bytes) -> None:
+        """Show another avatar of somebody who is seated, from one picture to the next; `RoomEvents.replaced` follows. When it
+        cannot be shown, the old one stays. Nothing happens without a seat. Raises `VisavisError` when there is not enough memory.
+        """
+        kept = AvatarBytes(handle_of(avatar), len(avatar))
+        with self._lock:
+            if self._stopping.is_set():
+                os.close(kept.handle)
+                return
+            self._roster.improve(participant, kept)
             self._tell()
 
     def leave(self, participant: int) -> None:
         """The seat goes. Nothing happens when there is none."""
         with self._lock:
-            person = self._people.pop(participant, None)
-            if person is None:
-                return
-            os.close(person.avatar)
-            if person.told:
-                self._left.append(participant)
-            self._deaths.pop(participant, None)
+            self._roster.remove(participant)
             self._tell()
 
     def submit(self, participant: int, frame: av.VideoFrame, arrival: float) -> None:
@@ -173,20 +175,9 @@ class RoomWorker:
                 self._memory.flags.recalibrate(person.slot)
 
     def _tell(self) -> None:
-        """Tell the process who has come and gone; what finds no room on the line is said again later. Holds the lock."""
-        if self._line is None or not self.ready:
-            return
-        while self._left:
-            if not self._line.send(Leave(self._left[0])):
-                return
-            self._left.pop(0)
-        for participant, person in self._people.items():
-            if self._loading is None and not person.told and self._deaths[participant] < DEATHS:
-                self._loading = participant  # before it can answer
-                if not self._line.send(Join(participant, person.slot, person.order, person.size), person.avatar):
-                    self._loading = None
-                    return
-                person.told = True
+        """Tell the process who has come and gone. Holds the lock."""
+        if self._line is not None and self.ready:
+            self._roster.tell(self._line)
 
     # Views
 
@@ -257,12 +248,16 @@ class RoomWorker:
 
     def _blame(self) -> None:
         """Count the death of the process against those it was working on, and refuse whom it died of too often."""
-        for participant in self._memory.flags.worked_on():
-            self._deaths[participant] += 1
-            if self._deaths[participant] == DEATHS and participant in self._people:
-                log.warning("an avatar that the render process died of twice is not shown any more")
-                sentence = "this avatar stopped the picture of the whole room twice, so it is not shown; take another one"
-                self._post(lambda p=participant, s=sentence: self._events.refused(p, s))  # type: ignore[misc]
+        with self._lock:
+            kept, refused = self._roster.blame(self._memory.flags.worked_on())
+        for participant in kept:
+            log.warning("a better avatar that the render process died of is not shown")
+            sentence = "the better avatar stopped the picture of the whole room, so the one before stays"
+            self._post(lambda p=participant, s=sentence: self._events.replaced(p, s))  # type: ignore[misc]
+        for participant in refused:
+            log.warning("an avatar that the render process died of twice is not shown any more")
+            sentence = "this avatar stopped the picture of the whole room twice, so it is not shown; take another one"
+            self._post(lambda p=participant, s=sentence: self._events.refused(p, s))  # type: ignore[misc]
 
     def _spawn(self) -> None:
         """Start a process. Raises `OSError` when the system has no room for it now."""
@@ -276,10 +271,7 @@ class RoomWorker:
             )
             with self._lock:
                 self._memory.clear()
-                self._left.clear()
-                self._loading = None
-                for person in self._people.values():
-                    person.told = person.joined = False
+                self._roster.restart()
                 for view in (v for v in self._views.values() if v.is_seen):
                     self._memory.requests.set(view.slot, view.generation, view.request)
                 if self._stopping.is_set():
@@ -351,14 +343,16 @@ class RoomWorker:
             case Beat():
                 self.driven, self.calibrating = frozenset(message.driven), frozenset(message.calibrating)
             case Joined(participant):
-                self._loading = None
-                person = self._people.get(participant)
-                if person is not None:
-                    person.joined = True
+                if self._roster.joined(participant):
                     self._post(lambda: self._events.joined(participant))
             case Refused(participant, sentence):
-                self._loading = None
+                self._roster.refused()
                 self._post(lambda: self._events.refused(participant, sentence))
+            case Replaced(participant, sentence):
+                with self._lock:
+                    is_here = self._roster.replaced(participant, is_shown=not sentence)
+                if is_here:
+                    self._post(lambda: self._events.replaced(participant, sentence))
             case Rendered():
                 for stage, milliseconds in message.stages.items():
                     self.times.add(stage, milliseconds)

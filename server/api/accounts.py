@@ -170,7 +170,7 @@ def delete_key(me: Me, service: ServiceDep, key_id: str) -> Response:
 
 @router.get("/me/export", response_class=StreamingResponse)
 def export_me(me: Me, service: ServiceDep) -> StreamingResponse:
-    """Everything that is the person's, as a ZIP: avatars, previews, photos that were kept, consents, enrollments."""
+    """Everything that is the person's, as a ZIP: avatars, previews, photos and clips that were kept, consents, enrollments."""
     out = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed once it is sent)
     try:
         _write_export(service, me.person, out)
@@ -232,7 +232,17 @@ def _write_export(service: Service, person: str, out: IO[bytes]) -> None:
         jobs = session.scalars(select(Job).where(Job.avatar_id.in_(ids))).all()
     about = {
         "person": person_out(found).model_dump(),
-        "avatars": [{"id": a.id, "name": a.name, "quality": a.quality, "shared": a.shared, "notes": a.notes} for a in avatars],
+        "avatars": [
+            {
+                "id": a.id,
+                "name": a.name,
+                "quality": a.quality,
+                "shared": a.shared,
+                "notes": a.notes,
+                "report": a.report,
+            }
+            for a in avatars
+        ],
         "consents": [
             {"avatar": c.avatar_id, "subject": c.subject, "text": c.text, "photo_sha256": c.photo_sha256, "at": c.at}
             for c in consents
@@ -244,11 +254,11 @@ def _write_export(service: Service, person: str, out: IO[bytes]) -> None:
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("about.json", json.dumps(about, indent=2))
         for avatar in avatars:
-            for name, suffix in ((avatar.file, "avatar"), (avatar.preview, "png")):
+            for name, suffix in ((avatar.file, "avatar"), (avatar.preview, "png"), (avatar.turntable, "webp")):
                 _add(service, archive, name, f"{avatar.id}.{suffix}")
         for job in jobs:
             for name in service.files.names(job.folder) if job.folder else []:
-                _add(service, archive, name, f"{job.avatar_id}-{name.rpartition('/')[2]}")
+                _add(service, archive, name, f"{job.avatar_id}-{job.id}-{name.rpartition('/')[2]}")
 
 
 def _add(service: Service, archive: zipfile.ZipFile, name: str, member: str) -> None:

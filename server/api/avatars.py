@@ -1,19 +1,15 @@
-"""/api/avatars: make one of a photo, look at it, share it, erase it."""
+"""/api/avatars: look at them, share them, erase them."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, File, Form, Header, Response, UploadFile
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import bindparam, func, or_, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from server.accounts.limits import read_limits
+from models.errors import StorageError
 from server.accounts.people import Identity, clean_name
 from server.api import erasing
 from server.api.paging import After, Limit, Page, page_of
@@ -30,34 +26,35 @@ from server.api.service import (
     may_read,
     note,
 )
-from server.store.cleaning import PHOTOS
 from server.store.queue import OVER
-from server.store.tables import Consent, Job, Person, StoredAvatar, new_id
+from server.store.tables import Job, StoredAvatar
 
 router = APIRouter(prefix="/api/avatars", tags=["avatars"])
 
-MAX_PHOTO = 24 << 20
-MAX_PHOTOS = 8
-RETRY_AFTER = 10
-"""Seconds after which an enrollment may be over."""
-CONSENT = (
-    "I am the person in the photo, or the person has agreed. An avatar is made of it, which I can see, share, export and erase. "
-    "The photo is deleted afterwards."
-)
-"""The words that somebody agrees to in the page."""
-CONSENT_TO_KEEP = CONSENT.replace("The photo is deleted afterwards.", "The photo is kept with it until the avatar is erased.")
-"""The same for somebody who lets the photo be kept."""
+
+class RemarkOut(BaseModel):
+    """Something good or weak about an avatar. topic: such as light. advice: one sentence; may be empty."""
+
+    topic: str
+    good: bool
+    sentence: str
+    advice: str = ""
 
 
 class AvatarOut(BaseModel):
-    """An avatar. state: waiting, ready or failed. notes: what is weak about it. version: for `If-Match`. owner: for
-    admins only."""
+    """An avatar. state: waiting, ready or failed. notes: what is weak about it. report: what is good and weak, and what to do.
+    turntable: whether there is one. improving: the job that makes it better now. may_improve: whether it can be made better.
+    version: for `If-Match`. owner: for admins only."""
 
     id: str
     name: str
     state: str
     quality: str
     notes: list[str]
+    report: list[RemarkOut] = []
+    turntable: bool = False
+    improving: str | None = None
+    may_improve: bool = False
     shared: bool
     mine: bool
     version: int
@@ -72,19 +69,33 @@ class AvatarChange(BaseModel):
     shared: bool | None = None
 
 
+_BETTER = select(func.min(Job.id)).where(
+    Job.avatar_id == StoredAvatar.id, Job.quality != "instant", Job.state.not_in(OVER)
+)  # fmt: skip
 _SHOWN = (
-    StoredAvatar.id, StoredAvatar.name, StoredAvatar.state, StoredAvatar.quality, StoredAvatar.notes, StoredAvatar.shared,
-    StoredAvatar.owner_id, StoredAvatar.version,
+    StoredAvatar.id, StoredAvatar.name, StoredAvatar.state, StoredAvatar.quality, StoredAvatar.notes, StoredAvatar.report,
+    StoredAvatar.turntable, StoredAvatar.file, StoredAvatar.shared, StoredAvatar.owner_id, StoredAvatar.version,
+    _BETTER.correlate(StoredAvatar).scalar_subquery().label("improving"),
 )  # fmt: skip
 _ALL = select(*_SHOWN).where(StoredAvatar.id > bindparam("after")).order_by(StoredAvatar.id).limit(bindparam("most"))
 _SEEN = _ALL.where(or_(StoredAvatar.owner_id == bindparam("me"), StoredAvatar.shared))
 """What a list shows, of all avatars and of those that somebody may take; made once, as each request asks."""
 
 
-def _out(avatar: StoredAvatar | Any, identity: Identity, job: str | None = None) -> AvatarOut:
+def avatar_out(service: Service, session: Session, avatar: StoredAvatar, identity: Identity, job: str | None = None) -> AvatarOut:
+    """What a client is told of an avatar. job: that makes it, for whoever has just ordered it."""
+    better = select(Job.id).where(Job.avatar_id == avatar.id, Job.quality != "instant", Job.state.not_in(OVER))
+    return _out(service, avatar, identity, session.scalar(better.limit(1)), job)
+
+
+def _out(
+    service: Service, avatar: StoredAvatar | Any, identity: Identity, improving: str | None, job: str | None = None
+) -> AvatarOut:
     return AvatarOut(
-        id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes, shared=avatar.shared,
-        mine=avatar.owner_id == identity.person, version=avatar.version, job=job,
+        id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes,
+        report=[RemarkOut.model_validate(remark) for remark in avatar.report], turntable=avatar.turntable != "",
+        improving=improving, may_improve=service.better != "never" and avatar.file != "" and improving is None,
+        shared=avatar.shared, mine=avatar.owner_id == identity.person, version=avatar.version, job=job,
         owner=avatar.owner_id if identity.is_admin else None,
     )  # fmt: skip
 
@@ -95,127 +106,16 @@ def list_avatars(credential: Credential, service: ServiceDep, after: After = "",
     with service.database.reading() as session:
         me = service.people.identify_in(session, credential)
         found = session.execute(_ALL if me.is_admin else _SEEN, {"me": me.person, "after": after, "most": limit + 1})
-        return as_json(page_of(found, limit, lambda avatar: _out(avatar, me), lambda avatar: avatar.id))
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """What whoever is in the photo has agreed to, cleaned. text: the words."""
-
-    subject: str
-    text: str
-    keep_photo: bool
-
-
-async def agreement_of(
-    subject: Annotated[str, Form(min_length=1, max_length=128, description="Who is in the photo, and has agreed.")],
-    agreed: Annotated[bool, Form(description="Must be true: the subject agrees to `consent`.")],
-    consent: Annotated[str, Form(max_length=4000, description="The words that were agreed to; the server's when empty.")] = "",
-    keep_photo: Annotated[bool, Form()] = False,
-) -> Agreement:
-    """The consent that comes with photos. Raises `ProblemError`."""
-    if not agreed:
-        raise ProblemError(422, "the consent of who is in the photo was expected; nothing is made without it")
-    if not clean_name(subject):
-        raise ProblemError(422, "the name of who is in the photo was expected, an empty one came")
-    return Agreement(clean_name(subject), consent.strip() or (CONSENT_TO_KEEP if keep_photo else CONSENT), keep_photo)
-
-
-@router.post("", status_code=202)
-def enroll(
-    me: Me,
-    service: ServiceDep,
-    photos: Annotated[list[UploadFile], File(description="JPEG, PNG, HEIC, AVIF, TIFF or WebP; the most frontal one leads.")],
-    name: Annotated[str, Form(min_length=1, max_length=64)],
-    agreement: Annotated[Agreement, Depends(agreement_of)],
-    quality: Annotated[str, Form(pattern="^(instant|standard|high)$")] = "instant",
-    owner: Annotated[str, Form(max_length=32, description="For an admin: whose avatar it becomes.")] = "",
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=128)] = None,
-) -> AvatarOut:
-    """Make an avatar. The same `Idempotency-Key` again answers with the avatar of the first time."""
-    if owner and owner != me.person and not me.is_admin:
-        raise ProblemError(403, "only an admin may make avatars for others")
-    owner = owner or me.person
-    hashes = [hashlib.sha256(photo).hexdigest() for photo in _read(photos)]
-    with service.database.reading() as session:
-        known = _check(session, me, owner, idempotency_key, hashes)
-    if known is not None:
-        return known
-    job = Job(
-        owner_id=owner, quality=quality, folder=f"{PHOTOS}{new_id()}", key=idempotency_key,
-        priority=2 if quality == "instant" else 0,
-    )  # fmt: skip
-    consent = Consent(
-        subject=agreement.subject, recorded_by=me.person, text=agreement.text, keep_photo=agreement.keep_photo,
-        photo_sha256=hashes,
-    )  # fmt: skip
-    kept = False
-    try:
-        for index, photo in enumerate(_read(photos)):
-            service.files.write(f"{job.folder}/photo{index}", photo)
-        with service.database.session() as session:
-            known = _check(session, me, owner, idempotency_key, hashes)  # another request may have come meanwhile
-            if known is not None:
-                return known
-            avatar = StoredAvatar(owner_id=owner, name=clean_name(name) or "Avatar", quality=quality)
-            session.add(avatar)
-            session.flush()
-            job.avatar_id = consent.avatar_id = avatar.id
-            session.add_all([consent, job])
-            session.flush()
-            session.add(note(me, "avatar.enroll", avatar.id, quality=quality))
-        kept = True
-        return _out(avatar, me, job.id)
-    except IntegrityError:
-        with service.database.reading() as session:
-            known = _check(session, me, owner, idempotency_key, hashes)
-        if known is None:
-            raise
-        return known
-    finally:
-        if not kept:
-            service.files.delete(job.folder)
-
-
-def _check(session: Session, me: Identity, owner: str, key: str | None, hashes: list[str]) -> AvatarOut | None:
-    """What an earlier request with that key has made. Raises `ProblemError` when no more is made for the owner now."""
-    if session.get(Person, owner) is None:
-        raise ProblemError(422, "there is no such person; make the account first")
-    job = None if key is None else session.scalar(select(Job).where(Job.owner_id == owner, Job.key == key))
-    if job is not None:
-        if session.scalar(select(Consent.photo_sha256).where(Consent.avatar_id == job.avatar_id)) != hashes:
-            raise ProblemError(422, "another key was expected: this Idempotency-Key came with other photos before")
-        return _out(session.get_one(StoredAvatar, job.avatar_id), me, job.id)
-    limits = read_limits(session)
-    busy = select(func.count()).select_from(Job).where(Job.owner_id == owner, Job.state.not_in(OVER))
-    if int(session.scalar(busy) or 0) >= limits.jobs:
-        sentence = f"at most {limits.jobs} avatars are made for one person at the same time; wait for one of them"
-        raise ProblemError(429, sentence, retry_after=RETRY_AFTER)
-    made = select(func.count()).select_from(StoredAvatar).where(StoredAvatar.owner_id == owner)
-    if int(session.scalar(made) or 0) >= limits.avatars:
-        raise ProblemError(409, f"at most {limits.avatars} avatars of one person are kept; erase one first")
-    return None
-
-
-def _read(photos: list[UploadFile]) -> Iterator[bytes]:
-    """One photo after the other, so that one is in memory."""
-    if len(photos) > MAX_PHOTOS:
-        raise ProblemError(422, f"1 to {MAX_PHOTOS} photos were expected, {len(photos)} came")
-    for photo in photos:
-        photo.file.seek(0)
-        data = photo.file.read(MAX_PHOTO + 1)
-        if len(data) > MAX_PHOTO:
-            raise ProblemError(413, f"photos of at most {MAX_PHOTO >> 20} MB were expected; send a smaller one")
-        if not data:
-            raise ProblemError(422, "a photo was expected, an empty file came")
-        yield data
+        return as_json(
+            page_of(found, limit, lambda avatar: _out(service, avatar, me, avatar.improving), lambda avatar: avatar.id)
+        )
 
 
 @router.get("/{avatar_id}")
 def read_avatar(me: Me, service: ServiceDep, avatar_id: str) -> AvatarOut:
     """One avatar."""
     with service.database.reading() as session:
-        return _out(may_read(me, session.get(StoredAvatar, avatar_id)), me)
+        return avatar_out(service, session, may_read(me, session.get(StoredAvatar, avatar_id)), me)
 
 
 @router.patch("/{avatar_id}")
@@ -229,7 +129,7 @@ def change_avatar(me: Me, service: ServiceDep, avatar_id: str, change: AvatarCha
             avatar.shared = change.shared
             session.add(note(me, "avatar.share", avatar.id, shared=change.shared))
         session.flush()
-        return _out(avatar, me)
+        return avatar_out(service, session, avatar, me)
 
 
 @router.delete("/{avatar_id}", status_code=204)
@@ -244,21 +144,34 @@ def read_file(me: Me, service: ServiceDep, avatar_id: str) -> Response:
     """The .avatar file."""
     with service.database.session() as session:
         avatar = may_change(me, session.get(StoredAvatar, avatar_id))
-        name = avatar.file
-        if name and avatar.owner_id != me.person:
+        if avatar.file and avatar.owner_id != me.person:
             session.add(note(me, "avatar.download", avatar_id))
-    return _file(service, name, "application/octet-stream")
+    return _file(service, me, avatar_id, "file", "application/octet-stream")
 
 
 @router.get("/{avatar_id}/preview", response_class=Response)
 def read_preview(me: Me, service: ServiceDep, avatar_id: str) -> Response:
     """A PNG of the avatar from the front."""
-    with service.database.reading() as session:
-        name = may_read(me, session.get(StoredAvatar, avatar_id)).preview
-    return _file(service, name, "image/png")
+    return _file(service, me, avatar_id, "preview", "image/png")
 
 
-def _file(service: Service, name: str, media_type: str) -> Response:
-    if not name:
-        raise ProblemError(404, "this avatar is not made yet; wait for its job")
-    return Response(service.files.read(name), media_type=media_type)
+@router.get("/{avatar_id}/turntable", response_class=Response)
+def read_turntable(me: Me, service: ServiceDep, avatar_id: str) -> Response:
+    """A WebP of the avatar from all around: square pictures side by side, the first from the front."""
+    return _file(service, me, avatar_id, "turntable", "image/webp")
+
+
+def _file(service: Service, me: Identity, avatar_id: str, which: str, media_type: str) -> Response:
+    """One of the avatar's files. When a better avatar takes its place just now, that one's."""
+    before = None
+    while True:
+        with service.database.reading() as session:
+            name: str = getattr(may_read(me, session.get(StoredAvatar, avatar_id)), which)
+        if not name:
+            raise ProblemError(404, "this avatar is not made yet; wait for its job")
+        try:
+            return Response(service.files.read(name), media_type=media_type)
+        except StorageError:
+            if name == before:
+                raise
+            before = name

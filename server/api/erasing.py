@@ -41,7 +41,7 @@ def erase_person(service: Service, me: Identity, person: str, **why: str | int) 
 def _erase(session: Session, avatar: StoredAvatar) -> list[str]:
     """Take an avatar out of the database; returns the names of files to delete once that is kept."""
     jobs = session.scalars(select(Job).where(Job.avatar_id == avatar.id)).all()
-    names = [name for name in (avatar.file, avatar.preview, *(job.folder for job in jobs)) if name]
+    names = [name for name in (avatar.file, avatar.preview, avatar.turntable, *(job.folder for job in jobs)) if name]
     for row in (*jobs, *session.scalars(select(Consent).where(Consent.avatar_id == avatar.id))):
         session.delete(row)
     session.flush()

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
+from models.errors import StorageError
 from server.accounts.people import Identity
 from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import Credential, Me, Service, ServiceDep, as_json, note
+from server.jobs.inputs import PICTURE
 from server.store.cleaning import erase_photos
 from server.store.queue import OVER
-from server.store.tables import Job
+from server.store.tables import Job, StoredAvatar
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -29,8 +32,8 @@ MAX_LISTENING = 600.0
 
 
 class JobOut(BaseModel):
-    """An enrollment. progress: 0 to 1. ahead: jobs that come first. error: one sentence, of a job that failed. owner: for admins
-    only."""
+    """An enrollment. progress: 0 to 1. ahead: jobs that come first. error: one sentence, of a job that failed. usable: whether
+    its avatar can be used already. previews: counts the pictures of what it is at. owner: for admins only."""
 
     id: str
     avatar: str
@@ -40,22 +43,37 @@ class JobOut(BaseModel):
     progress: float
     ahead: int
     error: str
+    usable: bool = False
+    previews: int = 0
     owner: str | None = None
 
 
 def _read(service: Service, me: Identity, job_id: str) -> JobOut:
     with service.database.reading() as session:
-        job = session.get(Job, job_id)
+        job = _own(session, me, job_id)
+        usable = _usable(session, [job])
+    return _out(service, me, job, usable)
+
+
+def _own(session: Session, me: Identity, job_id: str) -> Job:
+    job = session.get(Job, job_id)
     if job is None or (job.owner_id != me.person and not me.is_admin):
         raise ProblemError(404, "there is no such job, or it is not yours")
-    return _out(service, me, job)
+    return job
 
 
-def _out(service: Service, me: Identity, job: Job) -> JobOut:
+def _usable(session: Session, jobs: Sequence[Job]) -> set[str]:
+    """The avatars of these jobs that can be used."""
+    ids = [job.avatar_id for job in jobs]
+    return set(session.scalars(select(StoredAvatar.id).where(StoredAvatar.id.in_(ids), StoredAvatar.file != "")))
+
+
+def _out(service: Service, me: Identity, job: Job, usable: set[str]) -> JobOut:
     ahead = service.queue.ahead_of(job.id) if job.state == "waiting" else 0
     return JobOut(
         id=job.id, avatar=job.avatar_id, quality=job.quality, state=job.state, stage=job.stage, progress=job.progress,
-        ahead=ahead, error=job.error, owner=job.owner_id if me.is_admin else None,
+        ahead=ahead, error=job.error, usable=job.avatar_id in usable, previews=job.previews,
+        owner=job.owner_id if me.is_admin else None,
     )  # fmt: skip
 
 
@@ -67,18 +85,30 @@ def list_jobs(me: Me, service: ServiceDep, after: After = "", limit: Limit = 100
         if not me.is_admin:
             query = query.where(Job.owner_id == me.person)
         if after:
-            last = session.get(Job, after)
-            if last is None or (last.owner_id != me.person and not me.is_admin):
-                raise ProblemError(404, "there is no such job, or it is not yours")
+            last = _own(session, me, after)
             query = query.where((Job.created < last.created) | ((Job.created == last.created) & (Job.id < last.id)))
         found = session.scalars(query).all()
-    return page_of(found, limit, lambda job: _out(service, me, job), lambda job: job.id)
+        usable = _usable(session, found)
+    return page_of(found, limit, lambda job: _out(service, me, job, usable), lambda job: job.id)
 
 
 @router.get("/{job_id}", response_model=JobOut)
 def read_job(credential: Credential, service: ServiceDep, job_id: str) -> Response:
     """One job."""
     return as_json(_read(service, service.people.identify(credential), job_id))
+
+
+@router.get("/{job_id}/preview", response_class=Response)
+def read_preview(me: Me, service: ServiceDep, job_id: str) -> Response:
+    """A PNG of the avatar as it is in the middle of the work; there is a new one when the job's `previews` counts on."""
+    with service.database.reading() as session:
+        job = _own(session, me, job_id)
+    if not job.previews or not job.folder:
+        raise ProblemError(404, "there is no picture of this job yet, or none any more")
+    try:
+        return Response(service.files.read(f"{job.folder}/{PICTURE}"), media_type="image/png")
+    except StorageError:
+        raise ProblemError(404, "there is no picture of this job any more") from None
 
 
 @router.post("/{job_id}/cancel")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -18,8 +19,9 @@ from server.api.problems import ProblemError, reply
 MAX_BODY = 64 << 10
 """Bytes of a request's body."""
 MAX_UPLOAD = 64 << 20
-"""Bytes of one that brings photos, in all."""
-UPLOADS = (("POST", "/api/avatars"),)
+"""Bytes of one that brings photos or a clip, in all."""
+UPLOADS = re.compile(r"/api/avatars(/[^/]*/better)?")
+"""Where those are posted to."""
 MAX_KEPT = 4096
 
 
@@ -57,7 +59,7 @@ class BodyLimit:
             return
         headers = dict(scope["headers"])
         most = MAX_BODY
-        if (scope["method"], scope["path"]) in UPLOADS:
+        if scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]):
             scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
             try:
                 if scheme.lower() != "bearer":

@@ -40,7 +40,7 @@ class Limits:
 class Service:
     """The parts behind the API. setup_key: the secret of the one-time set-up link. folder: where the state is. provider:
     where people sign in, if not here only. passwords: whether they may with one. admin_email: whose first sign-in there makes an
-    admin."""
+    admin. better: whether instant avatars are made better: "offer" to their owners, "always", or "never"."""
 
     database: Database
     files: FileStore
@@ -55,6 +55,7 @@ class Service:
     passwords: bool = True
     admin_email: str = ""
     limits: Limits = field(default_factory=Limits)
+    better: str = "offer"
 
 
 _bearer = HTTPBearer(auto_error=False, description="A token of `POST /api/sessions` or `/api/guests`, or an API key.")

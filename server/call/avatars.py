@@ -32,12 +32,13 @@ def default_folder() -> Path:
 @dataclass(frozen=True)
 class CatalogEntry:
     """id: of the file's content, safe in an address. name: the file's, for people. data: the file's bytes. preview: PNG, or
-    empty."""
+    empty. version: another one for each file of an avatar that can become better."""
 
     id: str
     name: str
     data: bytes = field(repr=False)
     preview: bytes = field(default=b"", repr=False)
+    version: str = ""
 
 
 class AvatarCatalog:

@@ -208,7 +208,22 @@ class ServerConfig(BaseSettings):
         (), description="Addresses or networks of proxies whose X-Forwarded-For tells where a request comes from."
     )
     enrollments: int = Field(
-        1, ge=0, le=16, description="Processes that make avatars in the background; 0 for none on this machine."
+        1, ge=0, le=16, description="Processes that make instant avatars in the background; 0 for none on this machine."
+    )
+    better_enrollments: int = Field(
+        1,
+        ge=0,
+        le=16,
+        description="Processes that make better avatars, from a clip or in minutes, when nobody needs the machine.",
+    )
+    better_avatars: Literal["offer", "always", "never"] = Field(
+        "offer", description="Whether an instant avatar is made better: when its owner asks for it, always, or never."
+    )
+    better_steps: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Steps of the optimisation of a better avatar; what suits the photos or the clip when 0.",
     )
     new_links: bool = Field(False, description="Make new links; those that were given away no longer work.")
     drain_time: float = Field(

@@ -23,6 +23,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomRules, RoomSettings, Visitor
+from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
 from server.call.stored_avatars import StoredAvatars
 from server.call.wire import OUTBOX, Wire, close_outbox, write_outbox
@@ -82,7 +83,7 @@ class Room:
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
-        self._taken: dict[int, str] = {}
+        self.shown = ShownAvatars(self.worker, stored)
         self._lines_told: dict[int, dict[str, int]] = {}
         self._speaking: frozenset[int] = frozenset()
         self._numbers = itertools.count(1)
@@ -125,6 +126,7 @@ class Room:
             changed=lambda: self._on_process(on_failure),
             joined=self._on_joined,
             refused=lambda participant, sentence: self._do(self._signalling.avatar_refused(participant, sentence)),
+            replaced=self.shown.replaced,
         )
         self.worker.start(events)
         self._timers = [
@@ -189,7 +191,7 @@ class Room:
     def erase_avatar(self, avatar: str) -> None:
         """The avatar was erased: whoever has taken it goes."""
         sentence = "this avatar was erased; take another one"
-        for participant in [p for p, taken in self._taken.items() if taken == avatar]:
+        for participant in [p for p, taken in self.shown.taken.items() if taken == avatar]:
             self._do(self._signalling.avatar_refused(participant, sentence))
 
     def put_out(self, person: str) -> None:
@@ -293,7 +295,7 @@ class Room:
                 case FreeSeat(participant):
                     self.worker.leave(participant)
                     self._orders.pop(participant, None)
-                    self._taken.pop(participant, None)
+                    self.shown.leave(participant)
                     self._layout.leave(participant, time.monotonic())
                     self._send_labels()
                 case MuteVoice(participant, muted):
@@ -307,7 +309,7 @@ class Room:
 
     def _seat(self, participant: int, avatar: str, order: int) -> None:
         entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))
-        self._taken[participant] = avatar
+        self.shown.seat(participant, avatar, "" if entry is None else entry.version)
         self._orders[participant] = order
         try:
             if entry is None:

@@ -342,10 +342,24 @@ class Rooms:
             await asyncio.sleep(LOOK_EVERY)
             with suppress(RuntimeError):
                 await self.catalog.keep_fresh()
+            await self._improve_avatars()
             now = time.monotonic()
             for kept, room in list(self._open.items()):
                 if kept != self._first.id and room.is_empty and now - room.used > IDLE_AFTER:
                     self._end(kept)
+
+    async def _improve_avatars(self) -> None:
+        """Show people better avatars that were made meanwhile."""
+        shown = {avatar for room in self.open for avatar in room.shown.taken.values()}
+        if self.stored is None or not shown:
+            return
+        try:
+            await self.stored.refresh(shown)
+        except Exception as error:  # a database or a store that is away: the next look may find it
+            log.warning("the store cannot be asked for better avatars now (%s)", type(error).__name__)
+            return
+        for room in self.open:
+            room.shown.improve()
 
 
 def _keys(room: KeptRoom) -> list[tuple[Role, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from models.errors import VisavisError
 from server.call.avatars import MOST, CatalogEntry
@@ -14,7 +14,7 @@ from server.store.files import FileStore
 from server.store.tables import StoredAvatar
 
 KEPT = 64
-"""Files that are kept in memory, those used last."""
+"""Avatars that are kept in memory, those used last."""
 PEOPLE = 1024
 """People whose avatars are remembered, those seen last."""
 
@@ -24,53 +24,59 @@ class StoredAvatars:
 
     def __init__(self, database: Database, files: FileStore) -> None:
         self._database, self._files = database, files
-        self._entries: OrderedDict[str, CatalogEntry] = OrderedDict()  # by name of the file
-        self._visible: OrderedDict[str, dict[str, str]] = OrderedDict()  # person -> avatar -> name of the file
+        self._entries: OrderedDict[str, CatalogEntry] = OrderedDict()  # by avatar, as it was when it was last read
+        self._visible: OrderedDict[str, list[str]] = OrderedDict()  # person -> avatars
 
     async def prepare(self, person: str) -> None:
         """Read what a person may take now: the own avatars, and those shared with everybody."""
-        found = await asyncio.to_thread(self._read, person)
-        for entry in found.values():
-            if entry is not None:
-                self._entries[entry[0]] = entry[1]
-                self._entries.move_to_end(entry[0])
-        self._visible[person] = {avatar: entry[0] for avatar, entry in found.items() if entry is not None}
+        mine = or_(StoredAvatar.owner_id == person, StoredAvatar.shared)
+        self._visible[person] = self._keep(await asyncio.to_thread(self._read, mine))
         self._visible.move_to_end(person)
-        while len(self._entries) > KEPT:
-            self._entries.popitem(last=False)
         while len(self._visible) > PEOPLE:
             self._visible.popitem(last=False)
 
+    async def refresh(self, avatars: set[str]) -> None:
+        """Read these avatars again, which may have become better. Raises `VisavisError`, `SQLAlchemyError` while that is not
+        possible."""
+        self._keep(await asyncio.to_thread(self._read, StoredAvatar.id.in_(avatars)))
+
     def of(self, person: str) -> list[CatalogEntry]:
         """The avatars that a prepared person may take."""
-        names = self._visible.get(person, {}).values()
-        return [self._entries[name] for name in names if name in self._entries]
+        return [self._entries[avatar] for avatar in self._visible.get(person, []) if avatar in self._entries]
 
     def get(self, avatar: str) -> CatalogEntry | None:
         """An avatar that somebody here may take."""
-        return next((entry for entry in self._entries.values() if entry.id == avatar), None)
+        return self._entries.get(avatar)
 
     def forget(self, avatar: str) -> None:
         """The avatar was erased."""
+        self._entries.pop(avatar, None)
         for visible in self._visible.values():
-            name = visible.pop(avatar, None)
-            if name is not None:
-                self._entries.pop(name, None)
+            if avatar in visible:
+                visible.remove(avatar)
 
-    def _read(self, person: str) -> dict[str, tuple[str, CatalogEntry] | None]:
+    def _keep(self, found: list[CatalogEntry]) -> list[str]:
+        for entry in found:
+            self._entries[entry.id] = entry
+            self._entries.move_to_end(entry.id)
+        while len(self._entries) > KEPT:
+            self._entries.popitem(last=False)
+        return [entry.id for entry in found]
+
+    def _read(self, which: ColumnElement[bool]) -> list[CatalogEntry]:
         with self._database.reading() as session:
-            mine = or_(StoredAvatar.owner_id == person, StoredAvatar.shared)
             rows = session.scalars(
-                select(StoredAvatar).where(mine, StoredAvatar.file != "").order_by(StoredAvatar.created).limit(MOST)
+                select(StoredAvatar).where(which, StoredAvatar.file != "").order_by(StoredAvatar.created).limit(MOST)
             )
             found = [(row.id, row.name, row.file, row.preview) for row in rows]
-        return {avatar: self._entry(avatar, name, file, preview) for avatar, name, file, preview in found}
+        entries = (self._entry(*row) for row in found)
+        return [entry for entry in entries if entry is not None]
 
-    def _entry(self, avatar: str, name: str, file: str, preview: str) -> tuple[str, CatalogEntry] | None:
-        kept = self._entries.get(file)
-        if kept is not None and kept.name == name:
-            return file, kept
+    def _entry(self, avatar: str, name: str, file: str, preview: str) -> CatalogEntry | None:
+        kept = self._entries.get(avatar)
+        if kept is not None and (kept.name, kept.version) == (name, file):
+            return kept
         try:
-            return file, CatalogEntry(avatar, name, self._files.read(file), self._files.read(preview) if preview else b"")
-        except VisavisError:  # erased meanwhile, or a store that cannot be read now
-            return None
+            return CatalogEntry(avatar, name, self._files.read(file), self._files.read(preview) if preview else b"", file)
+        except VisavisError:  # erased or made better meanwhile, or a store that cannot be read now
+            return kept

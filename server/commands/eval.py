@@ -25,10 +25,11 @@ def command() -> None:
 @command.command()
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.option("--half", is_flag=True, help="Also learn from the first half of CLIP; the second half is compared.")
+@click.option("--minutes", is_flag=True, help="With --half: with the settings of the server, which makes it in four minutes.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Write a picture of truth, avatar and warp side by side.")
 @quality_option
 @json_option
-def reenact(clip: Path, half: bool, sheet: Path | None, quality: Quality, as_json: bool) -> None:
+def reenact(clip: Path, half: bool, minutes: bool, sheet: Path | None, quality: Quality, as_json: bool) -> None:
     """Enroll from the first frame of CLIP, drive with later ones, compare with them.
 
     Prints the avatar beside two 2D baselines: `copy` (the first frame again) and `warp` (the first frame warped by its
@@ -38,13 +39,14 @@ def reenact(clip: Path, half: bool, sheet: Path | None, quality: Quality, as_jso
 
     outputs.check_sheet(sheet, inputs=[clip])
 
+    from enrollment.options import MINUTES
     from server.evaluation.enrollment import from_clip, from_photos
     from server.evaluation.reenact import reenact as run
 
     with progress() as show:
         result = run(
             clip, enroll=lambda rgb: from_photos([rgb], quality, show), out_sheet=sheet, progress=show,
-            learn=(lambda opened, most: from_clip(opened, most, show)) if half else None,
+            learn=(lambda opened, most: from_clip(opened, most, show, MINUTES if minutes else None)) if half else None,
         )  # fmt: skip
     report(result.as_dict(), [*table(result.rows()), *result.notes], as_json, sheet)
 

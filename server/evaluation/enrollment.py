@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -22,9 +23,9 @@ def from_photos(photos: Sequence[Path | Pixels], quality: Quality, progress: Pro
     return enroll(photos, quality=quality, progress=progress).avatar
 
 
-def from_clip(clip: Clip, most: int, progress: ProgressCallback) -> Avatar:
+def from_clip(clip: Clip, most: int, progress: ProgressCallback, options: RefineOptions | None = None) -> Avatar:
     """Enrolled from the clip's first picture as the portrait, so that this avatar and one of that picture alone differ only in
-    what they learned, and optimised on the clip's first `most` pictures."""
+    what they learned, and optimised on the clip's first `most` pictures. options: of the optimisation."""
     portrait = next(rgb for rgb, _ in islice(clip.frames(), 1))
-    refinement = RefineOptions(clip_frames=most, verify_person=False)
+    refinement = replace(options or RefineOptions(), clip_frames=most, verify_person=False)
     return enroll([portrait], clip, quality="standard", refinement=refinement, progress=progress).avatar

@@ -1,7 +1,8 @@
-"""A process that enrolls: takes a job from the queue, makes the avatar, puts it into the store, erases the photos.
+"""A process that enrolls: takes a job from the queue, makes the avatar, puts it into the store, erases photos and clip.
 
 `python -m server.jobs.runner` reads its `RunnerSettings` as one line of JSON from standard input, and ends when that closes. It
-runs at low priority, so that calls go first. Photos are decoded here and never in the server.
+runs at low priority, so that calls go first; one that makes avatars better lets those go first that make instant ones. Photos and
+clips are decoded here and never in the server.
 """
 
 from __future__ import annotations
@@ -16,26 +17,32 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlalchemy.exc import OperationalError
 
 from models.errors import VisavisError
+from server.jobs import inputs as inputs_of
 from server.jobs.work_folder import WorkFolder, remove_others
 from server.store.cleaning import AVATARS, erase_orphans, erase_photos
 from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import LEASE, MAX_ATTEMPTS, OVER, JobQueue, Leased, MadeAvatar
-from server.store.tables import Consent, Job, StoredAvatar
+from server.store.tables import QUALITIES, Consent, Job, StoredAvatar
+
+if TYPE_CHECKING:
+    from enrollment.options import RefineOptions
+    from models.avatar import Avatar
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
-NICE = 10
+NICE, NICE_BETTER = 10, 19
+"""Of processes that make instant avatars, and of those that make better ones."""
 IDLE = 0.3
 """Seconds between two looks for a job."""
 BEATS = 6
@@ -54,13 +61,16 @@ PREVIEW = "front"
 
 
 class RunnerSettings(msgspec.Struct, frozen=True):
-    """database, files: URLs. work: folder of jobs' own folders. key: of the file store, or empty. lease: see `JobQueue`."""
+    """database, files: URLs. work: folder of jobs' own folders. key: of the file store, or empty. lease: see `JobQueue`.
+    qualities: that it makes. steps: of an optimisation; what suits the input when None."""
 
     database: str
     files: str
     work: str
     key: str = ""
     lease: float = LEASE
+    qualities: tuple[str, ...] = QUALITIES
+    steps: int | None = None
 
 
 class StoppedError(Exception):
@@ -116,6 +126,7 @@ class Runner:
         self._queue = JobQueue(self._database, settings.lease)
         self._work, self._every, self._enroll_to_file = Path(settings.work), settings.lease / BEATS, enroll
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._qualities, self._steps = settings.qualities, settings.steps
         self._clean_at = self._orphans_at = 0.0
 
     def run(self, stopping: threading.Event) -> None:
@@ -124,7 +135,7 @@ class Runner:
             job = None
             try:
                 self._clean()
-                job = self._queue.take(self._name)
+                job = self._queue.take(self._name, self._qualities)
             except Exception as error:  # a database or a store that is locked or restarted
                 log.warning("the queue cannot be used now (%s)", type(error).__name__)
             if job is None:
@@ -165,55 +176,80 @@ class Runner:
         self._clean_at = 0.0
 
     def _enroll(self, job: Leased, lease: _Lease) -> None:
-        from models import avatar_file
-
         if self._enroll_to_file is None:
             from enrollment import enroll_to_file
 
             self._enroll_to_file = enroll_to_file
-        from enrollment import EnrollOptions
+        from enrollment.options import MINUTES, EnrollOptions, RefineOptions
 
         with self._database.reading() as session:
-            consent = session.scalar(select(Consent).where(Consent.avatar_id == job.avatar_id))
+            of_job = case((Consent.job_id == job.id, 0), else_=1)
+            consent = session.scalar(select(Consent).where(Consent.avatar_id == job.avatar_id).order_by(of_job).limit(1))
         if consent is None:
             raise StoppedError  # erased meanwhile
-        names = self._files.names(job.folder)
         folder = WorkFolder(self._work, job.id)
         try:
-            photos = [folder.path / Path(name).name for name in names]
-            for name, path in zip(names, photos, strict=True):
-                path.write_bytes(self._files.read(name))
-            out = folder.path / "made.avatar"
+            inputs, out = inputs_of.fetch(self._files, job.folder, folder.path), folder.path / "made.avatar"
 
-            def keep(quality: str, notes: list[str], *, last: bool) -> None:
+            def keep_first(_: str) -> None:
                 lease.progress(lease.stage, lease.part)
-                data = out.read_bytes()
-                preview = avatar_file.loads(data).previews.get(PREVIEW, b"")
-                self._keep(job, data, preview, quality, notes, last=last)
+                if not job.is_better:  # what is there already may be better than this
+                    self._keep(job, out.read_bytes(), "instant", [], [], last=False)
 
-            options = EnrollOptions(job.quality, consent=f"{consent.subject}: {consent.text}")  # type: ignore[arg-type]
-            made = self._enroll_to_file(
-                photos, None, out, options, progress=lease.progress, notify=lambda _: keep("instant", [], last=False)
+            watch = inputs_of.Watch(self._files, job.folder, lambda: self._queue.show(job.id, self._name))
+            refinement = RefineOptions() if inputs.clip is None else MINUTES
+            options = EnrollOptions(
+                job.quality,  # type: ignore[arg-type]
+                consent=f"{consent.subject}: {consent.text}",
+                refinement=replace(refinement, watch=watch, **self._fewer(refinement)),
             )
-            keep(job.quality, made.warnings, last=True)
+            made = self._enroll_to_file(inputs.photos, inputs.clip, out, options, progress=lease.progress, notify=keep_first)
+            lease.progress(lease.stage, lease.part)
+            self._keep(job, out.read_bytes(), job.quality, made.warnings, made.report, last=True)
         finally:
             folder.remove()
 
-    def _keep(self, job: Leased, data: bytes, preview: bytes, quality: str, notes: list[str], *, last: bool) -> None:
+    def _keep(
+        self, job: Leased, data: bytes, quality: str, notes: list[str], report: list[dict[str, Any]], *, last: bool
+    ) -> None:
+        from models import avatar_file
+
         stem = f"{AVATARS}/{job.id}{quality}"  # the same when the job is repeated, so that nothing is left over
-        made = MadeAvatar(f"{stem}.avatar", f"{stem}.png" if preview else "", quality, notes)
-        self._files.write(made.file, data)
-        if preview:
-            self._files.write(made.preview, preview)
+        avatar = avatar_file.loads(data)
+        preview = avatar.previews.get(PREVIEW, b"")
+        turntable = self._turntable(avatar) if last else b""
+        made = MadeAvatar(
+            f"{stem}.avatar", f"{stem}.png" if preview else "", quality, notes, f"{stem}.webp" if turntable else "", report
+        )
+        for name, content in ((made.file, data), (made.preview, preview), (made.turntable, turntable)):
+            if name:
+                self._files.write(name, content)
         old = self._insist(lambda: self._queue.keep(job.id, self._name, made, last=last))
         if old is None:
             with self._database.reading() as session:
                 others = session.scalar(select(Job.id).where(Job.id == job.id, Job.cancel.is_(False)))
                 used = session.scalar(select(StoredAvatar.id).where(StoredAvatar.file == made.file))
             if others is None and used is None:  # erased or cancelled; otherwise another runner's, which writes the same names
-                self._erase([made.file, made.preview])
+                self._erase(sorted(made.names))
             raise StoppedError
         self._erase(old)
+
+    def _fewer(self, refinement: RefineOptions) -> dict[str, Any]:
+        """Where the settings say how many steps, those, and no more pictures than steps look at."""
+        if self._steps is None:
+            return {}
+        return {"steps": self._steps, "learned_frames": min(refinement.learned_frames, self._steps)}
+
+    @staticmethod
+    def _turntable(avatar: Avatar) -> bytes:
+        from enrollment.report import turntable
+        from models.heads.registry import by_name
+
+        try:
+            return turntable(avatar, by_name(avatar.head))
+        except Exception:  # the avatar matters more
+            log.exception("a turntable cannot be drawn")
+            return b""
 
     def _erase(self, names: list[str]) -> None:
         for name in filter(None, names):
@@ -256,13 +292,14 @@ class Runner:
 def main(enroll: Callable[..., Any] | None = None) -> None:
     """The process's entry point. enroll: see `Runner`."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    os.nice(NICE)
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a terminal or systemd sends them to all; the server ends this process
     try:
-        runner = Runner(msgspec.json.decode(sys.stdin.readline(), type=RunnerSettings), enroll)
+        settings = msgspec.json.decode(sys.stdin.readline(), type=RunnerSettings)
+        os.nice(NICE if "instant" in settings.qualities else NICE_BETTER)
+        runner = Runner(settings, enroll)
     except VisavisError as error:
         log.error("a runner cannot start: %s", error)
         sys.exit(1)
@@ -277,7 +314,7 @@ def main(enroll: Callable[..., Any] | None = None) -> None:
         os._exit(0)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
-    if enroll is None:
+    if enroll is None and "instant" in settings.qualities:
         importlib.import_module("enrollment.to_file")  # the first job would wait for it
     runner.run(stopping)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 import msgspec
@@ -22,11 +23,11 @@ STOP_TIMEOUT = 3.0
 
 
 class Runners:
-    """`count` processes that enroll."""
+    """Processes that enroll, one for each of `settings`."""
 
-    def __init__(self, settings: RunnerSettings, count: int, program: tuple[str, ...] = ("-m", "server.jobs.runner")) -> None:
+    def __init__(self, settings: Sequence[RunnerSettings], program: tuple[str, ...] = ("-m", "server.jobs.runner")) -> None:
         """program: arguments of Python that start one."""
-        self._settings, self._count, self._program = settings, count, program
+        self._settings, self._program = settings, program
         self._tasks: list[asyncio.Task[None]] = []
         self._processes: set[asyncio.subprocess.Process] = set()
         self.restarts = 0
@@ -39,7 +40,7 @@ class Runners:
 
     def start(self) -> None:
         """Start them; call it on the event loop."""
-        self._tasks = [asyncio.create_task(self._keep_one()) for _ in range(self._count)]
+        self._tasks = [asyncio.create_task(self._keep_one(settings)) for settings in self._settings]
 
     async def stop(self) -> None:
         """End them; a job that one has goes on when a server is there again. May be called twice."""
@@ -58,15 +59,15 @@ class Runners:
                     process.kill()
                 await process.wait()
 
-    async def _keep_one(self) -> None:
+    async def _keep_one(self, settings: RunnerSettings) -> None:
         pause = AGAIN
         while True:
             started = time.monotonic()
-            await self._run_one()
+            await self._run_one(settings)
             pause = AGAIN if time.monotonic() - started > STEADY else min(2 * pause, LONGEST)
             await asyncio.sleep(pause)
 
-    async def _run_one(self) -> None:
+    async def _run_one(self, settings: RunnerSettings) -> None:
         try:
             process = await asyncio.create_subprocess_exec(sys.executable, *self._program, stdin=asyncio.subprocess.PIPE)
         except OSError as error:
@@ -74,7 +75,7 @@ class Runners:
             return
         self._processes.add(process)
         assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(self._settings) + b"\n")
+        process.stdin.write(msgspec.json.encode(settings) + b"\n")
         with suppress(ConnectionError):
             await process.stdin.drain()
         status = await process.wait()

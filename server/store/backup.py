@@ -36,7 +36,7 @@ def backup(database: Database, files: FileStore, state: Path, out: Path) -> tupl
         rows = {
             table.name: [dict(row) for row in session.execute(select(table)).mappings()] for table in Base.metadata.sorted_tables
         }
-    names = [row[column] for row in rows["avatars"] for column in ("file", "preview") if row[column]]
+    names = [row[column] for row in rows["avatars"] for column in ("file", "preview", "turntable") if row[column]]
     names += [name for row in rows["jobs"] if row["folder"] for name in files.names(row["folder"])]
     count = 0
     with atomic_write(out) as stream, tarfile.open(fileobj=stream, mode="w") as archive:

@@ -16,9 +16,13 @@ PHOTOS, AVATARS = "jobs", "avatars"
 
 
 def erase_photos(database: Database, files: FileStore) -> None:
-    """Erase the photos of jobs that are over, all but those of avatars that were made whose consent lets us keep them."""
-    kept = select(Consent.avatar_id).where(Consent.keep_photo)
-    due = (Job.state.in_(OVER), Job.folder != "", (Job.state != "done") | Job.avatar_id.not_in(kept))
+    """Erase photos and clips of jobs that are over, all but those that made an avatar and whose consent lets us keep them."""
+    named = Consent.job_id.is_not(None)
+    of_job = Job.id.in_(select(Consent.job_id).where(named, Consent.keep_photo))
+    # those that an older version has recorded, of a backup, name no job
+    of_avatar = Job.avatar_id.in_(select(Consent.avatar_id).where(~named, Consent.keep_photo))
+    kept = of_job | (of_avatar & Job.id.not_in(select(Consent.job_id).where(named)))
+    due = (Job.state.in_(OVER), Job.folder != "", (Job.state != "done") | ~kept)
     with database.reading() as session:
         found = session.execute(select(Job.id, Job.folder).where(*due)).all()
     for identity, folder in found:
@@ -34,7 +38,8 @@ def erase_orphans(database: Database, files: FileStore, age: float = ORPHAN) -> 
     names = files.names()  # first: a row that is written meanwhile is seen
     with database.reading() as session:
         folders = set(session.scalars(select(Job.folder)))
-        known = {name for row in session.execute(select(StoredAvatar.file, StoredAvatar.preview)) for name in row}
+        columns = (StoredAvatar.file, StoredAvatar.preview, StoredAvatar.turntable)
+        known = {name for row in session.execute(select(*columns)) for name in row}
         working = set(session.scalars(select(Job.id).where(Job.state.not_in(OVER))))
     for name in names:
         folder, _, file = name.partition("/")

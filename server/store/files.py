@@ -28,7 +28,7 @@ from models.errors import StorageError
 MAGIC = b"VVENC1"
 NONCE, TAG = 12, 16
 SUFFIX = ".enc"
-_NAME = re.compile(r"[a-z0-9]{1,64}(/[a-z0-9][a-z0-9_-]{0,63}(\.(avatar|png))?)?")
+_NAME = re.compile(r"[a-z0-9]{1,64}(/[a-z0-9][a-z0-9_-]{0,63}(\.(avatar|png|webp))?)?")
 
 
 class FileStore:

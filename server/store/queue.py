@@ -8,14 +8,15 @@ harm, and a worker that was killed costs a repetition and no job. What a worker 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from server.store.database import Database
-from server.store.tables import Job, StoredAvatar
+from server.store.tables import QUALITIES, Job, StoredAvatar
 
 LEASE = 15.0
 """Seconds without a sign of life after which a job is free again."""
@@ -26,23 +27,33 @@ OVER = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class Leased:
-    """A job that a worker has. attempt: 1 for the first; more than `MAX_ATTEMPTS` for a job to give up."""
+    """A job that a worker has. attempt: 1 for the first; more than `MAX_ATTEMPTS` for a job to give up. is_better: it makes an
+    avatar better that is there already."""
 
     id: str
     avatar_id: str
     quality: str
     folder: str
     attempt: int
+    is_better: bool = False
 
 
 @dataclass(frozen=True)
 class MadeAvatar:
-    """What an enrollment has made. file, preview: names in the file store; preview may be empty. notes: sentences."""
+    """What an enrollment has made. file, preview, turntable: names in the file store; the last two may be empty. notes:
+    sentences. report: see `StoredAvatar`."""
 
     file: str
     preview: str
     quality: str
     notes: list[str]
+    turntable: str = ""
+    report: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """The files that there are."""
+        return {self.file, self.preview, self.turntable} - {""}
 
 
 class JobQueue:
@@ -52,9 +63,10 @@ class JobQueue:
         self._database, self._lease, self._clock = database, lease, clock
         self._seen: dict[str, tuple[str, int, float]] = {}  # running job -> worker, beats, since when
 
-    def take(self, worker: str) -> Leased | None:
-        """The next job: of the highest priority, then the oldest; `None` when there is none. worker: a name of its own."""
-        for identity, owner, beats in self._free():
+    def take(self, worker: str, qualities: Sequence[str] = QUALITIES) -> Leased | None:
+        """The next job: of the highest priority, then the oldest; `None` when there is none. worker: a name of its own.
+        qualities: that it makes."""
+        for identity, owner, beats in self._free(qualities):
             with self._database.session() as session:
                 taken = session.execute(
                     update(Job)
@@ -63,15 +75,17 @@ class JobQueue:
                 )
                 if taken.rowcount:  # type: ignore[attr-defined]
                     job = session.get_one(Job, identity, populate_existing=True)
-                    return Leased(job.id, job.avatar_id, job.quality, job.folder, job.attempts)
+                    avatar = session.get(StoredAvatar, job.avatar_id)
+                    is_better = avatar is not None and avatar.file != ""
+                    return Leased(job.id, job.avatar_id, job.quality, job.folder, job.attempts, is_better)
         return None  # another worker was first
 
-    def _free(self) -> list[tuple[str, str, int]]:
+    def _free(self, qualities: Sequence[str]) -> list[tuple[str, str, int]]:
         """Jobs to take, as id, worker and beats. Running ones count once they were seen without a beat for a lease's time."""
-        order = (Job.priority.desc(), Job.created, Job.id)
+        jobs = select(Job).where(Job.quality.in_(qualities)).order_by(Job.priority.desc(), Job.created, Job.id)
         with self._database.reading() as session:
-            waiting = session.scalars(select(Job).where(Job.state == "waiting").order_by(*order).limit(8)).all()
-            running = session.scalars(select(Job).where(Job.state == "running").order_by(*order)).all()
+            waiting = session.scalars(jobs.where(Job.state == "waiting").limit(8)).all()
+            running = session.scalars(jobs.where(Job.state == "running")).all()
         now, known = self._clock(), self._seen
         self._seen = {
             job.id: seen if (seen := known.get(job.id)) and seen[:2] == (job.worker, job.beats) else (job.worker, job.beats, now)
@@ -91,17 +105,26 @@ class JobQueue:
             )
             return bool(kept.rowcount)  # type: ignore[attr-defined]
 
+    def show(self, job: str, worker: str) -> None:
+        """There is a new picture of what the job is at."""
+        with self._database.session() as session:
+            session.execute(update(Job).where(Job.id == job, Job.worker == worker).values(previews=Job.previews + 1))
+
     def keep(self, job: str, worker: str, made: MadeAvatar, *, last: bool) -> list[str] | None:
-        """The avatar is these files from now on; with `last` the job is done. Returns the files that nothing refers to any more,
-        or `None` when the job is not this worker's: then those are the new ones."""
+        """The avatar is these files from now on, unless it is better already; with `last` the job is done. Returns the files
+        that nothing refers to any more, or `None` when the job is not this worker's: then those are the new ones."""
         with self._database.session() as session:
             found = self._of(session, job, worker)
             avatar = None if found is None else session.get(StoredAvatar, found.avatar_id)
             if found is None or avatar is None or found.cancel:
                 return None
-            old = {avatar.file, avatar.preview} - {made.file, made.preview, ""}
-            avatar.file, avatar.preview, avatar.quality, avatar.notes = made.file, made.preview, made.quality, made.notes
-            avatar.state = "ready"
+            if avatar.file and QUALITIES.index(made.quality) < QUALITIES.index(avatar.quality):  # a better one was faster
+                if last:
+                    _end(session, found, "done")
+                return sorted(made.names)
+            old = {avatar.file, avatar.preview, avatar.turntable} - {*made.names, ""}
+            avatar.file, avatar.preview, avatar.turntable = made.file, made.preview, made.turntable
+            avatar.quality, avatar.notes, avatar.report, avatar.state = made.quality, made.notes, made.report, "ready"
             if last:
                 _end(session, found, "done")
             return sorted(old)
@@ -147,7 +170,9 @@ class JobQueue:
                 return 0
             before = (Job.priority > found.priority) | ((Job.priority == found.priority) & (Job.created < found.created))
             earlier = (Job.state == "running") | ((Job.state == "waiting") & before)
-            return int(session.scalar(select(func.count()).select_from(Job).where(earlier)) or 0)
+            # instant ones have workers of their own
+            alike = (Job.quality == "instant") if found.quality == "instant" else (Job.quality != "instant")
+            return int(session.scalar(select(func.count()).select_from(Job).where(earlier, alike)) or 0)
 
     @staticmethod
     def _of(session: Session, job: str, worker: str) -> Job | None:

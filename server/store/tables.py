@@ -119,8 +119,9 @@ class ApiKey(Base):
 
 
 class StoredAvatar(Base):
-    """A person's avatar. file, preview: names in the file store; empty while there is none. notes: sentences about its quality.
-    shared: whether everybody on the server may take it. version: counts changes; a change of an older one is refused."""
+    """A person's avatar. file, preview, turntable: names in the file store; empty while there is none. notes: sentences about its
+    quality. report: what is good and weak about it, `enrollment.remarks.Remark`s as plain values. shared: whether everybody
+    on the server may take it. version: counts changes; a change of an older one is refused."""
 
     __tablename__ = "avatars"
     __table_args__ = (_one_of("state", AVATAR_STATES), _one_of("quality", QUALITIES))
@@ -132,7 +133,9 @@ class StoredAvatar(Base):
     quality: Mapped[str] = mapped_column(String(16), default="instant")
     file: Mapped[str] = mapped_column(String(128), default="")
     preview: Mapped[str] = mapped_column(String(128), default="")
+    turntable: Mapped[str] = mapped_column(String(128), default="")
     notes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    report: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     shared: Mapped[bool] = mapped_column(default=False)
     version: Mapped[int] = mapped_column(default=1)
     created: Mapped[float] = mapped_column(Float, default=time.time)
@@ -142,12 +145,14 @@ class StoredAvatar(Base):
 
 class Consent(Base):
     """Who agreed to an avatar, to which words, and of which photos it is made (SHA-256, hexadecimal). subject: the name of who is
-    seen. recorded_by: who entered it. keep_photo: whether the photos may be kept after the enrollment."""
+    seen. recorded_by: who entered it. keep_photo: whether photos and clip may be kept after the enrollment. job_id: of the
+    enrollment that they came with."""
 
     __tablename__ = "consents"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     avatar_id: Mapped[str] = mapped_column(ForeignKey("avatars.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(String(32), index=True)
     subject: Mapped[str] = mapped_column(String(128))
     recorded_by: Mapped[str] = mapped_column(String(32))
     text: Mapped[str] = mapped_column(Text)
@@ -157,8 +162,9 @@ class Consent(Base):
 
 
 class Job(Base):
-    """An enrollment. owner_id: the avatar's owner. folder: its photos, a name in the file store, empty once they are erased.
-    worker: who has it. beats: counts the worker's signs of life. cancel: it should stop. key: the client's idempotency key."""
+    """An enrollment. owner_id: the avatar's owner. folder: its photos, its clip and a picture of what it is at, a name in the
+    file store, empty once they are erased. worker: who has it. beats, previews: count the worker's signs of life and pictures.
+    cancel: it should stop. key: the client's idempotency key."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -180,6 +186,7 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str] = mapped_column(String(64), default="")
     beats: Mapped[int] = mapped_column(default=0)
+    previews: Mapped[int] = mapped_column(default=0)
     cancel: Mapped[bool] = mapped_column(default=False)
     folder: Mapped[str] = mapped_column(String(128), default="")
     key: Mapped[str | None] = mapped_column(String(128))

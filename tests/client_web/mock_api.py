@@ -6,6 +6,7 @@ import io
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -26,9 +27,14 @@ class FakeAvatar:
     shared: bool = False
     version: int = 1
     notes: list[str] = field(default_factory=list)
+    report: list[dict[str, Any]] = field(default_factory=list)
+    turntable: bool = False
+    improving: str | None = None
+    may_improve: bool = False
+    quality: str = "instant"
 
     def out(self, token: str) -> dict[str, Any]:
-        return {**asdict(self), "quality": "instant", "mine": self.owner == token, "job": f"job-{self.id}"}
+        return {**asdict(self), "mine": self.owner == token, "job": f"job-{self.id}"}
 
 
 @dataclass
@@ -38,6 +44,8 @@ class Order:
     fields: dict[str, str]
     photo: bytes
     key: str
+    clip: bytes = b""
+    better: str = ""
 
 
 class MockApi:
@@ -55,6 +63,9 @@ class MockApi:
         self.script: list[dict[str, Any]] = [{"state": "waiting", "ahead": 1}, RUNNING, DONE]
         """How a job is, one each time that it is asked for; the last stays."""
         self.notes: list[str] = []
+        self.made: dict[str, Any] = {}
+        """More of what is told of an avatar that is made."""
+        self.cancelled: list[str] = []
         self.down = False
         self.web = b""
         """The web avatar of each."""
@@ -72,8 +83,11 @@ class MockApi:
             "/api/guests": (self._guest, ["POST"]),
             "/api/avatars": (self._avatars, ["GET", "POST"]),
             "/api/avatars/{id}": (self._avatar, ["GET", "PATCH", "DELETE"]),
+            "/api/avatars/{id}/better": (self._better, ["POST"]),
             "/api/avatars/{id}/{what}": (self._file, ["GET"]),
             "/api/jobs/{id}": (self._job, ["GET"]),
+            "/api/jobs/{id}/cancel": (self._cancel, ["POST"]),
+            "/api/jobs/{id}/preview": (self._file, ["GET"]),
             "/api/me": (self._erase, ["DELETE"]),
             "/api/me/export": (self._export, ["GET"]),
         }
@@ -100,17 +114,33 @@ class MockApi:
         if request.method == "GET":
             items = [a.out(token) for a in self.avatars if a.owner == token or a.shared]
             return JSONResponse({"items": items, "next": None})
-        form = await request.form()
-        fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        photo = form["photos"]
-        assert not isinstance(photo, str)
-        self.orders.append(Order(fields, await photo.read(), request.headers["idempotency-key"]))
+        fields = (await self._ordered(request)).fields
         if self.problem is not None:
             refusal, self.problem = self.problem, None
             return problem(*refusal)
         made = FakeAvatar(f"own{len(self.orders)}", fields["name"], token, "waiting", notes=self.notes)
         self.avatars.append(made)
         return JSONResponse(made.out(token), 202)
+
+    async def _ordered(self, request: Request, better: str = "") -> Order:
+        form = await request.form()
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        sent = {name: await value.read() for name, value in form.items() if not isinstance(value, str)}
+        key = request.headers["idempotency-key"]
+        self.orders.append(Order(fields, sent.get("photos", b""), key, sent.get("clip", b""), better))
+        return self.orders[-1]
+
+    async def _better(self, request: Request, token: str) -> Response:
+        avatar = next(a for a in self.avatars if a.id == request.path_params["id"])
+        await self._ordered(request, avatar.id)
+        avatar.improving = f"job-{avatar.id}"
+        return JSONResponse(avatar.out(token), 202)
+
+    async def _cancel(self, request: Request, _: str) -> Response:
+        self.cancelled.append(request.path_params["id"])
+        for avatar in self.avatars:
+            avatar.improving = None
+        return JSONResponse({})
 
     async def _avatar(self, request: Request, token: str) -> Response:
         avatar = next((a for a in self.avatars if a.id == request.path_params["id"] and a.owner == token), None)
@@ -131,9 +161,12 @@ class MockApi:
         return JSONResponse(avatar.out(token))
 
     async def _file(self, request: Request, _: str) -> Response:
-        if request.path_params["what"] == "file":
+        what = request.path_params.get("what")
+        if what == "file":
             return Response(b"avatar", media_type="application/octet-stream")
-        if request.path_params["what"] == "web":
+        if what == "turntable":
+            return Response(turntable(), media_type="image/webp")
+        if what == "web":
             return Response(self.web, media_type="application/octet-stream")
         data = io.BytesIO()
         portrait(request.path_params["id"]).save(data, "png")
@@ -144,9 +177,14 @@ class MockApi:
         avatar = next((a for a in self.avatars if request.path_params["id"] == f"job-{a.id}"), None)
         if avatar is None:
             return problem(404, "there is no such job, or it is not yours")
-        if now["state"] == "done":
+        if now["state"] in ("done", "failed"):
+            avatar.improving = None
+        if now["state"] == "done" or now.get("usable"):
             avatar.state = "ready"
-        return JSONResponse({"id": "j", "avatar": avatar.id, "stage": "", "progress": 0.0, "ahead": 0, "error": "", **now})
+        for name, value in (self.made if avatar.state == "ready" else {}).items():
+            if name != "quality" or now["state"] == "done":
+                setattr(avatar, name, value)
+        return JSONResponse({"id": "j", "avatar": avatar.id, "stage": "", "progress": 0.0, "ahead": 0, "error": "", "usable": False, "previews": 0, **now})
 
     async def _erase(self, _: Request, token: str) -> Response:
         self.avatars = [a for a in self.avatars if a.owner != token]
@@ -155,6 +193,15 @@ class MockApi:
 
     async def _export(self, _request: Request, _: str) -> Response:
         return Response(b"PK", media_type="application/zip")
+
+
+def turntable() -> bytes:
+    """A head from eight sides."""
+    strip, data = Image.new("RGB", (8 * 160, 160), "white"), io.BytesIO()
+    for i in range(8):
+        strip.paste(portrait(f"turn {i}").resize((160, 160)).rotate(10 * i), (160 * i, 0))
+    strip.save(data, "webp")
+    return data.getvalue()
 
 
 def problem(status: int, sentence: str) -> Response:

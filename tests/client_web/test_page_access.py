@@ -44,6 +44,10 @@ COVERED = """() => [...document.querySelectorAll(".person")].flatMap((row) => {
 })"""
 """Buttons of the list of people that the words beside them run under."""
 
+REPORT = [
+    {"topic": "sides", "good": False, "sentence": "the sides were made up", "advice": "record the short clip"},
+    {"topic": "light", "good": True, "sentence": "the light is even", "advice": ""},
+]
 LONG = Participant(9, "Maximiliane Alexandra von Hohenstein-Wol", seated=True, muted=True)
 LOOKS: list[tuple[int, int, Literal["light", "dark"], dict[str, Any]]] = [
     (390, 844, "dark", {"runOnly": ["color-contrast", "target-size", "scrollable-region-focusable"]}),
@@ -138,6 +142,14 @@ def test_axe_finds_nothing_while_an_avatar_is_made(open_page: Callable[..., Page
     page.click(by("make-avatar-card"))
     page.wait_for_selector("[data-testid=take-photo][aria-disabled=false]")
     axe(page, "portrait")
+    page.click(by("film-instead"))
+    page.wait_for_selector("[data-testid=clip-start][aria-disabled=false]")
+    axe(page, "clip")
+    page.click(by("clip-start"))
+    page.wait_for_selector(by("clip-skip"))
+    axe(page, "clip is recorded")
+    page.click(by("clip-start"))
+    page.click(by("clip-photo"))
     page.set_input_files(by("photo-file"), photo)
     page.check(by("who-other"))
     axe(page, "details")
@@ -149,9 +161,17 @@ def test_axe_finds_nothing_while_an_avatar_is_made(open_page: Callable[..., Page
     page.keyboard.press("Escape")
     axe(page, "lobby meanwhile")
     page.click(by("make-avatar-card"))
+    mock.api.made = {"turntable": True, "report": REPORT, "may_improve": True}
     mock.api.script = [DONE]
-    page.wait_for_selector(by("made-picture"))
+    page.wait_for_selector("[data-testid=turntable].is-loaded")
     axe(page, "result")
+    mock.api.script = [{**RUNNING, "usable": True, "previews": 1}]
+    page.click(by("make-better"))
+    page.wait_for_selector(by("bettering"))
+    axe(page, "a better one is made")
+    mock.api.script = [{**RUNNING, "state": "failed", "error": "the disk is full", "usable": True}]
+    page.wait_for_selector(by("not-better"))
+    axe(page, "no better one")
     mock.api.problem = (422, "no face was found")
     page.click(by("again"))
     page.set_input_files(by("photo-file"), photo)
@@ -221,9 +241,13 @@ def test_everything_is_within_reach_on_small_screens(open_page: Callable[..., Pa
     page.reload()
     page.click(by("make-avatar-card"))
     page.wait_for_selector("[data-testid=take-photo][aria-disabled=false]")
-    for width, height in ((320, 640), (390, 844), (844, 390), (1280, 800)):
-        page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate(CUT_OFF) == [], f"{width} x {height}"
+    for step in ("photo", "clip"):
+        for width, height in ((320, 640), (390, 844), (844, 390), (1280, 800)):
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate(CUT_OFF) == [], f"{step}, {width} x {height}"
+        if step == "photo":
+            page.click(by("film-instead"))
+            page.click("[data-testid=clip-start][aria-disabled=false]")
 
 
 def test_the_call_goes_by_keyboard(open_page: Callable[..., Page], mock: MockServer) -> None:

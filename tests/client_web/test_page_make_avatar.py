@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from server.api.avatars import CONSENT
+from server.api.enrolling import CONSENT
 from server.call.protocol import Failure, Join
 from tests.client_web.browser import by, phase, until
 from tests.client_web.drawing import portrait
@@ -50,6 +50,9 @@ PLAIN_CAMERA = """navigator.mediaDevices.getUserMedia = async () => {
   }, 50);
   return canvas.captureStream(30);
 };"""
+CLIP_CONSENT = CONSENT.replace("in the photo", "in the clip").replace("The photo is", "The clip is").replace(
+    "An avatar is made of it", "An avatar learns from it"
+)
 KNOWN = "localStorage.setItem('visavis.token', 'guest-0')"
 
 
@@ -267,3 +270,84 @@ def test_where_nothing_can_be_made_nothing_is_offered(open_page: Callable[..., P
     mock.drop()
     page.wait_for_selector(by("failure"))
     page.wait_for_selector(by("make-avatar"), state="detached")
+
+
+REPORT = [
+    {"topic": "sides", "good": False, "sentence": "the sides were made up", "advice": "record the short clip"},
+    {"topic": "light", "good": True, "sentence": "the light is even", "advice": ""},
+]
+BETTER = {"state": "running", "stage": "refining, 38957 Gaussians", "progress": 0.4, "usable": True, "previews": 1}
+SKIP = """() => {
+  const [words, skip] = ["clip-prompt", "clip-skip"].map((id) => document.querySelector(`[data-testid=${id}]`));
+  const before = words.textContent;
+  skip.click();
+  return [before, words.textContent];
+}"""
+FAST = """{
+  const now = performance.now.bind(performance);
+  performance.now = () => 6 * now();
+}"""
+"""A guided clip in a sixth of the time."""
+
+
+def test_a_guided_clip_is_used_at_once_and_gets_better(open_page: Callable[..., Page], mock: MockServer) -> None:
+    mock.api.enrolls = True
+    mock.api.made = {"turntable": True, "report": REPORT, "may_improve": True, "quality": "standard"}
+    mock.api.script = [RUNNING, BETTER, BETTER, {**DONE, "usable": True}]
+    page = open_page("/room/x-person", script=FAST + WATCH_CAMERAS)
+    page.click(by("make-avatar-card"))
+    page.click(by("film-instead"))
+    page.click("[data-testid=clip-start][aria-disabled=false]")
+    page.wait_for_selector(by("clip-prompt", "Look straight into the camera."))
+    page.click(by("clip-start", "Stop"))
+    page.wait_for_selector(by("clip-prompt", "Stopped"))
+    page.click(by("clip-start", "Start"))
+    page.wait_for_selector(by("clip-spoken", "Look straight into the camera."), state="attached")
+    before, after = page.evaluate(SKIP)
+    assert before != after and len(after) > 5
+    page.wait_for_selector(by("agreed"), timeout=30_000)
+    assert page.evaluate(LIVE_CAMERAS) == 0 and page.is_visible(by("clip-film"))
+    page.check(by("agreed"))
+    assert mock.api.orders == []
+    page.click(by("make"))
+    page.wait_for_selector(by("bettering", "You can use it now, and it gets better"))
+    page.wait_for_selector("[data-testid=avatar-own1]:checked", state="attached")
+    page.wait_for_selector(by("made", "Your avatar is better now"))
+    page.wait_for_selector(by("notes", "The sides were made up. Record the short clip."))
+    page.wait_for_selector(by("notes", "The light is even."))
+    page.wait_for_selector("[data-testid=turntable].is-loaded")
+    page.focus(by("turn-it"))
+    page.keyboard.press("ArrowRight")
+    order = mock.api.orders[0]
+    assert order.photo == b"" and order.clip[:4] == b"\x1a\x45\xdf\xa3" and order.fields["quality"] == "standard"  # EBML (RFC 8794)
+    assert order.fields["consent"] == CLIP_CONSENT and order.fields["agreed"] == "true"
+
+
+def test_one_that_is_there_gets_better_and_stays_when_that_fails(
+    open_page: Callable[..., Page], mock: MockServer, photo: Path
+) -> None:
+    mock.api.enrolls = True
+    mock.api.made = {"report": REPORT, "may_improve": True}
+    mock.api.script = [DONE]
+    page = open_page("/room/x-person", permissions=[])
+    page.click(by("make-avatar-card"))
+    page.set_input_files(by("photo-file"), photo)
+    page.check(by("agreed"))
+    page.click(by("make"))
+    page.wait_for_selector(by("made", "Your avatar is ready"))
+    mock.api.script = [BETTER, {**BETTER, "state": "failed", "error": "the memory would not do; try again later"}]
+    page.click(by("make-better"))
+    page.wait_for_selector(by("not-better", "It did not get better: The memory would not do; try again later."))
+    mock.api.script = [BETTER]
+    page.click(by("make-better"))
+    page.wait_for_selector(by("bettering"))
+    page.click(by("cancel-making", "Keep it as it is"))
+    page.wait_for_selector(by("made", "Your avatar is ready"))
+    until(page, lambda: mock.api.cancelled == ["job-own1"])
+    assert [(order.better, order.photo) for order in mock.api.orders] == [("", photo.read_bytes())] + [("own1", photo.read_bytes())] * 2
+    page.click(by("film-better"))
+    page.wait_for_selector(by("clip", "Your camera is blocked"))
+    page.click(by("clip-photo", "Not now"))
+    mock.api.avatars[0].improving = "job-own1"
+    page.reload()
+    page.wait_for_selector(by("make-avatar-card", "Getting better… 40 %"))

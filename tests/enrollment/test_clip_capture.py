@@ -24,6 +24,13 @@ def test_the_portrait_is_the_picture_that_looks_straight(clip_file: Path) -> Non
     assert int(np.argmin(differences)) < 2
 
 
+def test_a_clip_is_thinned_to_a_rate(clip_file: Path) -> None:
+    clip = open_clip(clip_file)
+    times = [seconds for _, seconds in clip.frames()]
+    seen = [[seconds for _, seconds in clip_capture.thinned(clip, 5, clip.fps / part)] for part in (0.1, 1, 2.9, 2, 100)]
+    assert seen == [times[:5], times[:5], times[:5:2], times[:5:2], times[:1]]
+
+
 def test_a_clip_without_a_face_has_no_portrait(tmp_path: Path) -> None:
     empty = clips.write(tmp_path / "empty.mp4", [np.full((128, 128, 3), 90, np.uint8)] * 2)
     with pytest.raises(ClipError, match="shows a face"):
@@ -32,11 +39,10 @@ def test_a_clip_without_a_face_has_no_portrait(tmp_path: Path) -> None:
 
 def test_frames_of_a_clip_are_spread_over_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     actor = Actor(seed=3, spread=0.5)
-    monkeypatch.setattr(clip_capture, "MOST", 3)
     pictures = list(open_clip(record(actor, [*act(9)], tmp_path / "actor.mp4")).frames())
     silhouettes = {picture.tobytes(): actor.silhouette(moment) for (picture, _), moment in zip(pictures, act(9), strict=True)}
     monkeypatch.setattr(clip_capture, "matte", lambda rgb: silhouettes[rgb.tobytes()].astype(np.float32))
-    capture = clip_capture.capture_clip(lambda: pictures, actor.avatar(), actor.model, verify_person=False)
+    capture = clip_capture.capture_clip(lambda: pictures, actor.avatar(), actor.model, verify_person=False, most=3)
     assert [frame.name for frame in capture.frames] == ["picture 1", "picture 5", "picture 9"]
     assert all(frame.covered(actor.person) > 0.9 for frame in capture.frames)
     jaw = [frame.coefficients[arkit.INDEX["jawOpen"]] for frame in capture.frames]

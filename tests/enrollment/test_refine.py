@@ -24,18 +24,19 @@ from models.video.reader import open_clip
 def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     clip_file: Path, enrolled: Enrollment, model: HeadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip, options = open_clip(clip_file), RefineOptions(steps=6, checkpoint=tmp_path / "state", clip_frames=4)
+    clip, options = (
+        open_clip(clip_file), RefineOptions(steps=6, checkpoint=tmp_path / "state", clip_frames=4, learned_frames=2)
+    )  # fmt: skip
     tracked: list[tuple[Avatar, bool]] = []
     capture_clip = clip_capture.capture_clip
 
-    def watched(pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool) -> Capture:
+    def watched(pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, most: int) -> Capture:
         tracked.append((avatar, verify_person))
-        return capture_clip(pictures, avatar, model, verify_person=verify_person)
+        return capture_clip(pictures, avatar, model, verify_person=verify_person, most=most)
 
     small = replace(ReconstructConfig.for_clip(), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     monkeypatch.setattr(clip_capture, "capture_clip", watched)
-    monkeypatch.setattr(clip_capture, "MOST", 2)
     monkeypatch.setattr(offline, "COMPARED", 2)
     stopping = True
 
@@ -65,7 +66,7 @@ def test_a_second_round_that_hardly_began_does_not_count(
     clip, short = open_clip(clip_file), ReconstructConfig(steps=12, size=96, rig=True, check_every=1)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: short))
     seen, heard = Capture.of_portraits(enrolled, enrolled.avatar.person(model)), list[str]()
-    monkeypatch.setattr(clip_capture, "capture_clip", lambda *_, verify_person: seen)
+    monkeypatch.setattr(clip_capture, "capture_clip", lambda *_, verify_person, most: seen)
 
     def stop(stage: str, part: float) -> None:
         heard.append(stage)

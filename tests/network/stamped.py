@@ -46,6 +46,9 @@ class StampedPipeline:
     def join(self, participant: int, avatar: bytes) -> None:
         """Nothing to do: everybody looks the same."""
 
+    def replace(self, participant: int, avatar: bytes) -> None:
+        """Nothing to do."""
+
     def leave(self, participant: int) -> None:
         """Nothing to do."""
 

@@ -4,12 +4,28 @@ import type { TokenStore } from "./token_store";
 
 export { ApiError };
 
+/** Something good or weak about an avatar. `advice`: what to do; may be empty. */
+export interface Remark {
+  topic: string;
+  good: boolean;
+  sentence: string;
+  advice: string;
+}
+
 export interface Avatar {
   id: string;
   name: string;
   state: "waiting" | "ready" | "failed";
+  quality: "instant" | "standard" | "high";
   /** What is weak about it, one sentence each. */
   notes: string[];
+  /** What is weak about it first, then what is good. */
+  report: Remark[];
+  /** Whether there are pictures from all around. */
+  turntable: boolean;
+  /** The job that makes it better at the moment. */
+  improving: string | null;
+  may_improve: boolean;
   shared: boolean;
   mine: boolean;
   /** Counts changes. */
@@ -26,11 +42,16 @@ export interface Job {
   ahead: number;
   /** Why it failed. */
   error: string;
+  /** Whether its avatar can be used already. */
+  usable: boolean;
+  /** Counts the pictures of what it is at. */
+  previews: number;
 }
 
-/** What an avatar is made of. `subject`: who is seen. `consent`: the words that were agreed to. */
+/** What an avatar is made of: a photo or a clip. `subject`: who is seen. `consent`: the words that were agreed to. */
 export interface Order {
-  photo: Blob;
+  photo: Blob | null;
+  clip?: Blob | null;
   name: string;
   subject: string;
   consent: string;
@@ -53,11 +74,10 @@ export class Api {
   ) {}
 
   /** Orders an avatar; the answer names its job. */
-  async enroll({ photo, name, subject, consent, key }: Order, signal: AbortSignal): Promise<Avatar> {
+  async enroll(wanted: Order, signal: AbortSignal): Promise<Avatar> {
+    const { name, subject, key, clip } = wanted;
     const order = (): Promise<Response> => {
-      const body = new FormData();
-      body.append("photos", photo, "photo");
-      for (const [field, value] of Object.entries({ name, subject, consent, agreed: "true", quality: "instant" })) body.append(field, value);
+      const body = bodyOf(wanted, { name, quality: clip ? "standard" : "instant" });
       return this.request("/avatars", { method: "POST", body, signal, headers: { "idempotency-key": key } });
     };
     if (!this.tokens.value) await this.becomeGuest(subject, signal);
@@ -68,6 +88,22 @@ export class Api {
       await this.becomeGuest(subject, signal);
       return (await (await order()).json()) as Avatar;
     }
+  }
+
+  /** Orders that an avatar that is there is made better; the answer names the job. */
+  async improve(id: string, wanted: Order, signal: AbortSignal): Promise<Avatar> {
+    const body = bodyOf(wanted, { quality: "standard" });
+    return (await (await this.request(`/avatars/${id}/better`, { method: "POST", body, signal, headers: { "idempotency-key": wanted.key } })).json()) as Avatar;
+  }
+
+  /** What it has made so far stays. */
+  async cancelJob(id: string): Promise<void> {
+    await this.request(`/jobs/${id}/cancel`, { method: "POST" });
+  }
+
+  /** A picture of what the job is at. */
+  async jobPreview(id: string): Promise<Blob> {
+    return (await this.request(`/jobs/${id}/preview`)).blob();
   }
 
   async job(id: string, signal: AbortSignal): Promise<Job> {
@@ -105,6 +141,11 @@ export class Api {
 
   async preview(id: string): Promise<Blob> {
     return (await this.request(`/avatars/${id}/preview`)).blob();
+  }
+
+  /** Square pictures from all around, side by side. */
+  async turntable(id: string): Promise<Blob> {
+    return (await this.request(`/avatars/${id}/turntable`)).blob();
   }
 
   /** For the page's own renderer (`render/web_avatar.ts`). */
@@ -154,4 +195,12 @@ export class Api {
   private send(path: string, request: Request): Promise<Response> {
     return send(this.fetcher, path, request);
   }
+}
+
+function bodyOf({ photo, clip, subject, consent }: Order, fields: Record<string, string>): FormData {
+  const body = new FormData();
+  if (photo) body.append("photos", photo, "photo");
+  if (clip) body.append("clip", clip, "clip");
+  for (const [field, value] of Object.entries({ ...fields, subject, consent, agreed: "true" })) body.append(field, value);
+  return body;
 }

@@ -1,5 +1,6 @@
 /** The camera as for a portrait: as many pixels as it has, what is seen in them, and a still. */
 import { causeOf, explain, type Trouble, whichBrowser } from "../media_errors";
+import { CUE_HEIGHT, CUE_WIDTH, CueMeter, type Cues } from "./cues";
 import { type Face, type Hint, Guide, hintOf } from "./guidance";
 import { type Box, coverBox, lightOf, lumaOf, motionOf, ovalBox, sharpnessOf, stillBox } from "./measure";
 
@@ -15,13 +16,17 @@ interface FaceDetector {
   detect(image: CanvasImageSource): Promise<{ boundingBox: DOMRectReadOnly }[]>;
 }
 
+/** For a still as many pixels as there are; for a clip as many as can be recorded at a full rate. */
+const SIZES = { still: [1920, 1080], clip: [1280, 720] } as const;
+
 /** Opens it -> its track, or what is wrong. */
-export async function openCamera(deviceId: string): Promise<MediaStreamTrack | Trouble> {
+export async function openCamera(deviceId: string, purpose: keyof typeof SIZES = "still"): Promise<MediaStreamTrack | Trouble> {
   const browser = whichBrowser(navigator.userAgent);
   if (!navigator.mediaDevices) return explain("insecure", ["video"], browser);
   const device = deviceId ? { deviceId: { ideal: deviceId } } : {};
   try {
-    const video = { ...device, width: { ideal: 1920 }, height: { ideal: 1080 }, facingMode: "user" };
+    const [width, height] = SIZES[purpose];
+    const video = { ...device, width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 }, facingMode: "user" };
     const stream = await navigator.mediaDevices.getUserMedia({ video });
     const track = stream.getVideoTracks()[0];
     return track ?? explain("missing", ["video"], browser);
@@ -114,6 +119,26 @@ export class PortraitEye {
   private shown(): Box | null {
     const { videoWidth, videoHeight, readyState } = this.video;
     return readyState < 2 || videoWidth === 0 ? null : coverBox(videoWidth, videoHeight, this.aspect());
+  }
+}
+
+/** Looks at a face that does what a guided clip asks for. */
+export class CueEye {
+  private readonly meter = new CueMeter();
+  private readonly oval = new Sketch(CUE_WIDTH, CUE_HEIGHT);
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly aspect: () => number,
+  ) {}
+
+  /** `rests`: what is seen now is the face at rest. null: nothing is known yet. */
+  look(rests: boolean): Cues | null {
+    const { videoWidth, videoHeight, readyState } = this.video;
+    if (readyState < 2 || videoWidth === 0) return null;
+    const luma = lumaOf(this.oval.draw(this.video, within(coverBox(videoWidth, videoHeight, this.aspect()))));
+    if (rests) this.meter.take(luma);
+    return this.meter.measure(luma);
   }
 }
 

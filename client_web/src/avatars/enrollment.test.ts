@@ -74,3 +74,45 @@ it("can be stopped at any time, erases what there is, and can begin anew", async
   expect(enrollment.making.state).toBe("idle");
   stop = false;
 });
+
+const READY = { ...AVATAR, state: "ready" as const, may_improve: true };
+const usable = (progress: number, change: object = {}): Reply => job("running", { usable: true, stage: "refining", progress, ...change });
+
+it("hands a clip's first avatar out while the better one is made", async () => {
+  const { enrollment, states, pauses, fake } = enrollmentOf({ "GET /jobs/j1": [job("running"), usable(0.2), usable(0.2, { previews: 1 }), "unreachable", "unreachable", job("done", { usable: true })] });
+  await enrollment.make({ ...ORDER, photo: null, clip: new Blob(["clip"]) });
+  expect(states).toEqual(["sending", "running", "better", "better", "done"]);
+  expect(pauses).toEqual([500, 2_000, 2_000, 3_000, 3_000]);
+  const { photos, clip, quality } = Object.fromEntries(fake.requests[0]?.body as FormData);
+  expect([photos, (clip as File).size, quality]).toEqual([undefined, 4, "standard"]);
+});
+
+it("makes one better that is there, and keeps it when that fails", async () => {
+  const { enrollment, states, fake } = enrollmentOf({ "POST /avatars/a1/better": [{ body: { ...READY, job: "j2" } }], "GET /jobs/j2": [usable(0.5), job("failed", { error: "no face was found", usable: true })] });
+  await enrollment.improve(READY, ORDER);
+  expect(states).toEqual(["better", "better", "done"]);
+  expect(enrollment.making).toEqual({ state: "done", avatar: READY, trouble: "no face was found" });
+  expect(fake.asked.some((line) => line.startsWith("DELETE"))).toBe(false);
+});
+
+it("keeps what there is when it is stopped, and goes on with what the server was at", async () => {
+  const { enrollment, fake } = enrollmentOf({ "GET /jobs/j9": [usable(0.5)], "POST /jobs/j9/cancel": [{ body: {} }] });
+  enrollment.changed = () => {
+    if (enrollment.making.state === "better" && enrollment.making.progress > 0) void enrollment.cancel();
+  };
+  await enrollment.resume({ ...READY, improving: "j9" });
+  expect(enrollment.making).toMatchObject({ state: "done", trouble: "", avatar: { id: "a1" } });
+  expect(fake.asked.at(-1)).toBe("POST /api/jobs/j9/cancel t");
+  await enrollment.resume(READY); // nothing to go on with
+  expect(enrollment.isBusy).toBe(false);
+});
+
+it("stops an order that was on its way, which may have arrived", async () => {
+  const { enrollment, fake } = enrollmentOf({ "POST /avatars/a1/better": [{ body: READY }], "GET /avatars/a1": [{ body: { ...READY, improving: "j3" } }], "POST /jobs/j3/cancel": [{ body: {} }] });
+  const improving = enrollment.improve(READY, ORDER);
+  await enrollment.cancel();
+  await improving;
+  expect(enrollment.making).toMatchObject({ state: "done", trouble: "" });
+  expect(fake.asked.at(-1)).toBe("POST /api/jobs/j3/cancel t");
+  expect(enrollment.isBusy).toBe(false);
+});

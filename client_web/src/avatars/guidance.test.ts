@@ -2,17 +2,17 @@ import { expect, it } from "vitest";
 import { Guide, type Hint, HINTS, hintOf, type Measured } from "./guidance";
 
 /** A face in good light, as measured of a portrait. */
-const GOOD: Measured = { inside: 125, outside: 140, contrast: 60, sides: 1.1, blown: 0, sharpness: 0.05, motion: 0.05, face: null };
+const GOOD: Measured = { inside: 125, outside: 140, middle: 125, contrast: 60, sides: 1.1, blown: 0, sharpness: 0.05, motion: 0.05, face: null };
 const FACE = { count: 1, height: 0.8, x: 0, y: 0 };
 
 it.each<[Hint, Partial<Measured>]>([
   ["good", {}],
   ["good", { face: FACE }],
-  ["good", { inside: 55, contrast: 24, outside: 190 }], // dark skin before a white wall
+  ["good", { inside: 55, middle: 50, contrast: 24, outside: 190 }], // dark skin before a white wall
   ["good", { inside: 70, contrast: 40, outside: 60 }],
   ["dark", { inside: 20, contrast: 20 }],
   ["dark", { inside: 50, contrast: 9 }],
-  ["backlit", { inside: 64, outside: 220, contrast: 20 }],
+  ["backlit", { inside: 84, middle: 40, outside: 220, contrast: 70 }],
   ["bright", { inside: 220, blown: 0.4 }],
   ["one-sided", { sides: 3 }],
   ["flat", { contrast: 8 }],

@@ -5,6 +5,8 @@ export interface Light {
   /** Mean within the oval, and around it. */
   inside: number;
   outside: number;
+  /** Mean within the oval's middle, where no background is. */
+  middle: number;
   /** Standard deviation within the oval. */
   contrast: number;
   /** Mean of the oval's brighter half, left or right, in parts of the other's. */
@@ -53,12 +55,13 @@ export const HINTS: Record<Hint, string> = {
   good: "Good. Look straight ahead, mouth closed and relaxed.",
 };
 
-/** What most needs to change. Dark skin in good light is darker than light skin in bad light: contrast tells them apart. */
-export function hintOf({ inside, outside, contrast, sides, blown, sharpness, motion, face }: Measured): Hint {
+/** What most needs to change. Dark skin in good light is darker than light skin in bad light: contrast tells them apart. Of drawn
+ * heads of many people, sizes and lights; see tests/client_web/test_camera_hints.py. */
+export function hintOf({ inside, outside, middle, contrast, sides, blown, sharpness, motion, face }: Measured): Hint {
   if (face?.count === 0) return "no-face";
   if (face && face.count > 1) return "several";
   if (inside < 34 || (inside < 60 && contrast < 16)) return "dark";
-  if (outside > 150 && outside > 2.4 * inside && contrast < 22) return "backlit";
+  if (outside > 150 && middle < 60 && outside > 4 * middle) return "backlit";
   if (blown > 0.2) return "bright";
   if (face && face.height < 0.55) return "closer";
   if (face && face.height > 1.1) return "further";
@@ -69,8 +72,8 @@ export function hintOf({ inside, outside, contrast, sides, blown, sharpness, mot
   return sharpness < BLURRED ? "blurred" : "good";
 }
 
-/** Below: faces that are out of focus; see guidance.test.ts. */
-export const BLURRED = 0.004;
+/** Below: faces that are out of focus; sharp ones have five times as much. */
+export const BLURRED = 0.008;
 
 /** Milliseconds that a hint has to hold before it is shown, so that words do not flicker, and how long it stays at least. */
 const SETTLES = 500;

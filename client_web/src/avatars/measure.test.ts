@@ -18,6 +18,7 @@ it("measures light within the oval and around it", () => {
   const light = lightOf(lumaOf(pixels(corner)), WIDTH, around(200), 32);
   expect(light.inside).toBeCloseTo(90, 0);
   expect(light.contrast).toBeCloseTo(30, 0);
+  expect(light.middle).toBeCloseTo(90, 0);
   expect(light.sides).toBeCloseTo(121 / 61, 2);
   expect(light.outside).toBeCloseTo(200, 3);
   expect(light.blown).toBe(0);

@@ -46,10 +46,10 @@ export function lumaOf({ data, width, height }: Pixels): Float32Array {
 /** `luma` of the oval's bounding box, `around` of the whole small picture. */
 export function lightOf(luma: Float32Array, width: number, around: Float32Array, aroundWidth: number): Light {
   const height = luma.length / width;
-  let [count, sum, squares, blown] = [0, 0, 0, 0];
+  let [count, sum, squares, blown, middles, middle] = [0, 0, 0, 0, 0, 0];
   const halves = [0, 0];
   const counts = [0, 0];
-  eachInOval(width, height, (i, x) => {
+  eachInOval(width, height, (i, x, y) => {
     const value = luma[i]!;
     const side = x < width / 2 ? 0 : 1;
     halves[side]! += value;
@@ -58,11 +58,15 @@ export function lightOf(luma: Float32Array, width: number, around: Float32Array,
     sum += value;
     squares += value * value;
     if (value > 250) blown += 1;
+    if (Math.hypot((2 * x + 1) / width - 1, (2 * y + 1) / height - 1) > MIDDLE) return;
+    middles += 1;
+    middle += value;
   });
   const inside = sum / count;
   const [left, right] = [halves[0]! / counts[0]! + 1, halves[1]! / counts[1]! + 1];
   return {
     inside,
+    middle: middle / middles,
     outside: meanOutside(around, aroundWidth),
     contrast: Math.sqrt(Math.max(0, squares / count - inside * inside)),
     sides: Math.max(left / right, right / left),
@@ -82,6 +86,9 @@ export function sharpnessOf(luma: Float32Array, width: number, contrast: number)
   });
   return contrast < 1 ? 0 : sum / count / (contrast * contrast);
 }
+
+/** Of the oval's radius. */
+const MIDDLE = 0.6;
 
 const CELL = 6;
 

@@ -14,6 +14,8 @@ export interface OwnAvatarEvents {
   told(sentence: string): void;
   /** This avatar was just made, and is what somebody wants to be. */
   made(avatar: Avatar): void;
+  /** This avatar is better now; where it is shown, it changes by itself. */
+  improved(avatar: Avatar): void;
 }
 
 export class OwnAvatars {
@@ -24,6 +26,8 @@ export class OwnAvatars {
   /** Called when `all` or the enrollment has changed. */
   changed: () => void = () => undefined;
   private lobby: Lobby | null = null;
+  /** Avatars that can be used, as far as somebody was told. */
+  private readonly told = new Set<string>();
 
   constructor(
     key: string,
@@ -87,6 +91,11 @@ export class OwnAvatars {
   async refresh(): Promise<void> {
     try {
       this.all = await this.api.avatars();
+      const busy = this.all.find(({ improving }) => improving !== null);
+      if (busy && this.enrollment.making.state === "idle") {
+        this.told.add(busy.id);
+        void this.enrollment.resume(busy);
+      }
       this.changed();
     } catch {
       // What was known stays; whoever manages them is told why.
@@ -105,12 +114,22 @@ export class OwnAvatars {
     if (this.token !== "") await this.refresh();
   }
 
+  private tell(avatar: Avatar): void {
+    this.told.add(avatar.id);
+    this.events.made(avatar);
+    this.events.account(this.token);
+  }
+
   private follow(): void {
     const { making } = this.enrollment;
     if (making.state === "failed" && this.token !== "") void this.refresh();
+    if (making.state === "better" && !this.told.has(making.avatar.id)) this.tell(making.avatar);
     if (making.state === "done") {
-      this.events.made(making.avatar);
-      this.events.account(this.token);
+      if (!this.told.has(making.avatar.id)) this.tell(making.avatar);
+      else if (making.trouble === "" && making.avatar.quality !== "instant") {
+        this.events.improved(making.avatar);
+        this.events.account(this.token);
+      }
     }
     this.changed();
   }

@@ -4,7 +4,7 @@ import type { Making } from "./enrollment";
 import { fileTrouble, makingLine, MAX_PHOTO, newName, progressPart, progressWords, stateWords } from "./words";
 
 it.each<[Making, string, number | null]>([
-  [{ state: "sending" }, "Sending your photo…", null],
+  [{ state: "sending" }, "Sending…", null],
   [{ state: "waiting", ahead: 0 }, "Starting…", null],
   [{ state: "waiting", ahead: 1 }, "One avatar comes before yours…", null],
   [{ state: "waiting", ahead: 4 }, "4 avatars come before yours…", null],
@@ -13,7 +13,7 @@ it.each<[Making, string, number | null]>([
   [{ state: "running", stage: "some newer stage", progress: 3 }, "Some newer stage…", 1],
   [{ state: "running", stage: "", progress: -1 }, "Getting ready…", 0.08],
   [{ state: "away", progress: 0.5 }, "The server cannot be reached. Trying again…", 0.54],
-  [{ state: "done", avatar: AVATAR }, "", 1],
+  [{ state: "done", avatar: AVATAR, trouble: "" }, "", 1],
   [{ state: "idle" }, "", 0],
 ])("says how far it is: %j", (making, words, part) => {
   expect(progressWords(making)).toBe(words);

@@ -9,6 +9,11 @@ export const CONSENT =
   "I am the person in the photo, or the person has agreed. An avatar is made of it, which I can see, share, export and erase. " +
   "The photo is deleted afterwards.";
 
+/** The same for a clip. */
+export const CLIP_CONSENT =
+  "I am the person in the clip, or the person has agreed. An avatar learns from it, which I can see, share, export and erase. " +
+  "The clip is deleted afterwards.";
+
 export const TOKEN_REFUSED = "The server does not know this browser any more: avatars that were made here before are gone.";
 
 /** Names of the server's stages, as they begin. */
@@ -18,6 +23,8 @@ const STAGES: [string, string][] = [
   ["fitting the head", "Finding the shape of your head"],
   ["matching the outline", "Matching hair and outline"],
   ["building the avatar", "Building your avatar"],
+  ["choosing a picture", "Looking at your clip"],
+  ["tracking the face again", "Following your face once more"],
   ["tracking", "Following your face"],
   ["refining", "Making it better"],
   ["synthesising", "Looking from all sides"],
@@ -28,14 +35,15 @@ const STAGES: [string, string][] = [
 export function progressWords(making: Making): string {
   switch (making.state) {
     case "sending":
-      return "Sending your photo…";
+      return "Sending…";
     case "waiting":
       if (making.ahead === 0) return "Starting…";
       return making.ahead === 1 ? "One avatar comes before yours…" : `${making.ahead} avatars come before yours…`;
-    case "running": {
-      const known = STAGES.find(([begin]) => making.stage.startsWith(begin));
-      return `${known?.[1] ?? (asSentence(making.stage).replace(/\.$/, "") || "Getting ready")}…`;
-    }
+    case "running":
+      return stageWords(making.stage);
+    case "better":
+      if (making.job === "") return "Sending…";
+      return making.ahead > 0 ? "It waits for its turn…" : stageWords(making.stage);
     case "away":
       return "The server cannot be reached. Trying again…";
     default:
@@ -43,9 +51,16 @@ export function progressWords(making: Making): string {
   }
 }
 
+function stageWords(stage: string): string {
+  const known = STAGES.find(([begin]) => stage.startsWith(begin));
+  return `${known?.[1] ?? (asSentence(stage).replace(/\.$/, "") || "Getting ready")}…`;
+}
+
 /** How full the bar is, [0, 1]; null: not known. */
 export function progressPart(making: Making): number | null {
   switch (making.state) {
+    case "better":
+      return making.progress === 0 ? null : Math.min(1, making.progress);
     case "running":
     case "away":
       return 0.08 + 0.92 * Math.min(1, Math.max(0, making.progress)); // sending and waiting were work, too
@@ -59,6 +74,7 @@ export function progressPart(making: Making): number | null {
 
 /** What the lobby says beside the avatars while one is made. */
 export function makingLine(making: Making): string {
+  if (making.state === "better") return `Getting better…${making.progress > 0 ? ` ${Math.round(100 * making.progress)} %` : ""}`;
   const part = making.state === "running" ? ` ${Math.round(100 * (progressPart(making) ?? 0))} %` : "";
   return `Making…${part}`;
 }

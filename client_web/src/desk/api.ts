@@ -111,7 +111,8 @@ export interface AuditEntry {
 }
 
 /** An avatar for somebody else. `others`: more photos of the same face. */
-export interface DeskOrder extends Order {
+export interface DeskOrder extends Omit<Order, "photo" | "clip"> {
+  photo: Blob;
   owner: string;
   quality: Quality;
   keepPhoto: boolean;

@@ -4,7 +4,7 @@ import { TokenStore } from "../avatars/token_store";
 
 export type Reply = { status?: number; body?: unknown; type?: string } | "unreachable";
 
-export const AVATAR: Avatar = { id: "a1", name: "Ada", state: "waiting", notes: [], shared: false, mine: true, version: 3, job: "j1" };
+export const AVATAR: Avatar = { id: "a1", name: "Ada", state: "waiting", quality: "instant", notes: [], report: [], turntable: false, improving: null, may_improve: false, shared: false, mine: true, version: 3, job: "j1" };
 
 export class FakeApi {
   /** "POST /api/guests guest-token" */

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from models import arkit
-from models.heads.base import PersonHead, rotation_log
+from models.heads.base import PersonHead, rotation_log, rotation_matrix
 from models.tracking.calibration import Calibration
 from models.tracking.synthetic_landmarks import head_pose
 from models.types import Array64
+from realtime.rest import relative
 from tests.models.tracking.faces import exact_solver, seen
 
 
@@ -58,3 +59,22 @@ def test_an_earlier_calibration_and_a_known_offset_do_not_add_up(person: PersonH
     np.testing.assert_allclose(solver.resting_offset, once, atol=1e-9)
     assert solver.calibrate(faces, least=4) == []
     np.testing.assert_array_equal(solver.resting_offset, known)
+
+
+def test_another_head_of_the_same_person_goes_on_at_rest(person: PersonHead) -> None:
+    """As when a better avatar takes the place of one that is shown: nobody has to rest again, and nothing jumps."""
+    shift = np.outer(np.ones(470), (0.0, 0.001)) + np.random.default_rng(3).normal(0, 0.0015, (470, 2))
+    calibration = Calibration(exact_solver(person))
+    head = head_pose(0.1, 0.15, 0.0, (0.03, -0.05, -0.6))
+    face = seen(person, {}, head, shift=shift)
+    assert calibration.continued(exact_solver(person)).running, "there was nothing to go on with"
+    for i in range(40):
+        calibration.solve(face, i / 30)
+    other = person.model.person(np.full(person.model.identity_count, 0.3, np.float32))
+    continued = calibration.continued(exact_solver(other))
+    assert not continued.running and not calibration.running
+    before, after = (relative(c.solve(face, 2.0), c.pose) for c in (calibration, continued))
+    assert after.coefficients.max() < 0.15
+    np.testing.assert_allclose(after.translation, before.translation, atol=0.005)
+    assert rotation_matrix(after.rotation) == pytest.approx(rotation_matrix(before.rotation), abs=0.05)
+    assert rotation_matrix(after.rotation) == pytest.approx(np.eye(3), abs=0.05)

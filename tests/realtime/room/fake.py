@@ -57,6 +57,9 @@ class FakeRoomPipeline:
             time.sleep(60)
         self._people[participant] = avatar
 
+    def replace(self, participant: int, avatar: bytes) -> None:
+        self.join(participant, avatar)
+
     def refine(self, participant: int) -> bool:
         """Twice for each."""
         self.refined.append(participant)

@@ -52,7 +52,10 @@ class Room:
         self.worker = worker
         self.joined: list[int] = []
         self.refused: dict[int, str] = {}
-        self.events = RoomEvents(joined=self.joined.append, refused=self.refused.__setitem__)
+        self.replaced: list[tuple[int, str]] = []
+        self.events = RoomEvents(
+            joined=self.joined.append, refused=self.refused.__setitem__, replaced=lambda *told: self.replaced.append(told)
+        )
 
     def watch(self, request: ViewRequest | None = None) -> tuple[Screen, OpenView]:
         screen = Screen()

@@ -13,10 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.room import messages
-from realtime.room.messages import MAX_LINE, Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, ServerEnd
+from realtime.room.messages import (
+    MAX_LINE,
+    Beat,
+    Failed,
+    Join,
+    Joined,
+    Leave,
+    ProcessEnd,
+    Ready,
+    Refused,
+    Rendered,
+    Replace,
+    Replaced,
+    ServerEnd,
+)
 
 SAID = [
     Ready(), Joined(3), Refused(3, "no"), Beat([1, 2], [2]), Rendered([(0, 7, 3)], {"splat": 2.5}), Failed("it cannot"),
+    Replaced(3), Replaced(3, "no"),
 ]  # fmt: skip
 
 
@@ -34,11 +49,13 @@ def test_both_sides_hear_each_other() -> None:
     for number, (avatar, handle) in enumerate(zip(avatars, handles, strict=True)):
         assert server.send(Join(number, 0, 5, len(avatar)), handle)
         server.wake()
-    assert server.send(Leave(1))
+    again = handle_of(b"a better one")
+    assert server.send(Leave(1)) and server.send(Replace(0, 12), again)
     heard: list[tuple[object, bytes]] = []
-    while len(heard) < 3:
+    while len(heard) < 4:
         heard += process.receive() or []
-    assert heard == [(Join(0, 0, 5, 5), b"first"), (Join(1, 0, 5, 13), b"second avatar"), (Leave(1), b"")]
+    joins = [(Join(0, 0, 5, 5), b"first"), (Join(1, 0, 5, 13), b"second avatar")]
+    assert heard == [*joins, (Leave(1), b""), (Replace(0, 12), b"a better one")]
     for message in SAID:
         process.say(message)  # type: ignore[arg-type]
     answers: list[object] = []
@@ -48,7 +65,7 @@ def test_both_sides_hear_each_other() -> None:
     server.close()
     assert process.receive() is None
     theirs.close()
-    for handle in handles:
+    for handle in [*handles, again]:
         os.close(handle)
 
 

@@ -14,9 +14,10 @@ from realtime.room.framing import BACKGROUNDS, NAMES, Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.messages import Join
 from realtime.room.process import RoomSetup
-from realtime.room.supervision import RoomEvents
-from realtime.room.worker import DEATHS, RoomWorker
-from tests.realtime.room.rooms import GREEN, RED, WHITE, room, until
+from realtime.room.roster import DEATHS
+from realtime.room.supervision import RoomEvents, SupervisorTimeouts
+from realtime.room.worker import RoomWorker
+from tests.realtime.room.rooms import BLUE, GREEN, RED, WHITE, room, until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -204,6 +205,40 @@ async def test_stopping_before_it_is_ready_and_what_is_said_after_it_are_harmles
         here.worker.join(2, WHITE)
     with pytest.raises(VisavisError):
         here.watch()
+
+
+@pytest.mark.parametrize("fault", [b"refuse", b"crash", b"stall"])
+async def test_a_better_avatar_is_shown_without_a_rejoin_and_one_that_is_none_leaves_the_old_one(fault: bytes) -> None:
+    async with room(SupervisorTimeouts(avatar=0.5, backoff=0.1)) as here:
+        await here.seat(1, RED)
+        await here.seat(2, RED)
+        screen, _ = here.watch()
+        await until(lambda: screen.shows(255, 0, 0))
+        for participant in (1, 2, 3):
+            here.worker.replace(participant, GREEN)  # of somebody at rest, too; nobody has seat 3
+        await until(lambda: screen.shows(0, 255, 0))
+        assert here.joined == [1, 2] and here.replaced == [(1, ""), (2, "")]
+        here.worker.replace(1, BLUE + fault)
+        await until(lambda: len(here.replaced) == 3)
+        assert here.replaced[2][0] == 1 and here.replaced[2][1]
+        here.worker.replace(2, WHITE)
+        await until(lambda: screen.shows(127, 255, 127))
+        assert not here.refused and here.worker.starts == (1 if fault == b"refuse" else 2)
+
+
+async def test_the_newest_of_several_better_avatars_is_shown_also_after_a_death() -> None:
+    async with room() as here:
+        await here.seat(1, RED)
+        screen, _ = here.watch()
+        for color in (GREEN, BLUE, WHITE, GREEN, BLUE):
+            here.worker.replace(1, color)
+        await until(lambda: screen.shows(0, 0, 255))
+        assert here.worker.pid is not None
+        os.kill(here.worker.pid, signal.SIGKILL)
+        await until(lambda: here.joined == [1, 1])
+        count = screen.count
+        await until(lambda: screen.count > count)
+        assert screen.shows(0, 0, 255)
 
 
 async def test_each_view_has_its_own_size_and_background_and_none_while_nobody_looks() -> None:

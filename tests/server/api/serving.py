@@ -56,14 +56,24 @@ class Api:
         files = {"photos": ("me.jpg", photo, "image/jpeg")}
         return self.client.post("/api/avatars", headers=headers | own, files=files, data=values)
 
+    def improve(self, headers: dict[str, str], avatar: str, clip: bytes = b"", photo: bytes = b"", **data: Any) -> httpx.Response:
+        """Ask for a better one."""
+        values = {"subject": "Ada Lovelace", "agreed": "true"} | data
+        own = {"Idempotency-Key": values.pop("key")} if "key" in values else {}
+        sent = {"clip": ("me.webm", clip, "video/webm"), "photos": ("me.jpg", photo, "image/jpeg")}
+        files = {name: file for name, file in sent.items() if file[1]}
+        return self.client.post(f"/api/avatars/{avatar}/better", headers=headers | own, files=files, data=values)
+
     def made(self, headers: dict[str, str], **data: Any) -> dict[str, Any]:
         """An avatar that is ready."""
         found: dict[str, Any] = self.enroll(headers, **data).json()
-        job = self.service.queue.take("w")
-        assert job is not None and job.id == found["job"]
-        files = MadeAvatar(f"avatars/{job.id}.avatar", f"avatars/{job.id}.png", job.quality, [])
+        while (job := self.service.queue.take("w")) is not None and job.id != found["job"]:
+            """Somebody else's, which waits before it."""
+        assert job is not None
+        files = MadeAvatar(f"avatars/{job.id}.avatar", f"avatars/{job.id}.png", job.quality, [], f"avatars/{job.id}.webp")
         self.service.files.write(files.file, b"the avatar")
         self.service.files.write(files.preview, b"the preview")
+        self.service.files.write(files.turntable, b"the turntable")
         assert self.service.queue.keep(job.id, "w", files, last=True) == []
         return found
 

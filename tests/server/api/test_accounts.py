@@ -124,7 +124,13 @@ def test_the_export_holds_all_that_is_ones_own_and_nothing_else(server: Api) -> 
     reply = server.client.get("/api/me/export", headers=ada)
     assert reply.headers["content-type"] == "application/zip" and int(reply.headers["content-length"]) == len(reply.content)
     with zipfile.ZipFile(io.BytesIO(reply.content)) as archive:
-        names = {f"{avatar['id']}.avatar", f"{avatar['id']}.png", f"{avatar['id']}-photo0", "about.json"}
+        names = {
+            f"{avatar['id']}.avatar",
+            f"{avatar['id']}.png",
+            f"{avatar['id']}.webp",
+            f"{avatar['id']}-{avatar['job']}-photo0",
+            "about.json",
+        }
         assert set(archive.namelist()) == names and archive.read(f"{avatar['id']}.avatar") == b"the avatar"
         about = json.loads(archive.read("about.json"))
     assert about["person"]["name"] == "Ada" and about["consents"][0]["subject"] == "Ada Lovelace"

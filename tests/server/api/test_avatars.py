@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from models.errors import StorageError
 from server.accounts.limits import PersonLimits, change_limits
-from server.api import avatars
-from server.api.avatars import CONSENT, CONSENT_TO_KEEP, MAX_PHOTOS
+from server.api import enrolling
+from server.api.enrolling import CONSENT, CONSENT_TO_KEEP, MAX_PHOTOS
 from server.store.tables import Consent, Job
 from tests.server.api.serving import PHOTO, Api, is_problem
 from tests.server.store.rows import add_job
@@ -94,7 +94,7 @@ def test_photos_are_one_to_eight(server: Api) -> None:
 
 
 def test_a_photo_that_is_too_large_is_refused(server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(avatars, "MAX_PHOTO", 1000)
+    monkeypatch.setattr(enrolling, "MAX_PHOTO", 1000)
     assert is_problem(server.enroll(server.person()[1], bytes(1001)), 413)
     assert server.service.files.names() == []
 
@@ -197,7 +197,7 @@ def test_erasing_takes_everything_that_belongs_to_the_avatar(server: Api, state:
         avatar = server.enroll(headers, subject="A subject to erase").json()
         if state == "runs":
             assert server.service.queue.take("w") is not None
-    assert len(server.service.files.names()) == (4 if state == "done" else 1)
+    assert len(server.service.files.names()) == (5 if state == "done" else 1)
     assert server.client.delete(f"/api/avatars/{avatar['id']}", headers=headers).status_code == 204
     assert server.service.files.names() == [] and server.rooms.erased == [avatar["id"]] and consents(server) == []
     assert is_problem(server.client.get(f"/api/jobs/{avatar['job']}", headers=headers), 404)

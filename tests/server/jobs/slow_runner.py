@@ -28,7 +28,7 @@ def enroll(
             progress("waiting", 0.5)
         time.sleep(0.02)
     out.write_bytes(fake_avatar())
-    return SimpleNamespace(warnings=["gone on with"] if resumed else [])
+    return SimpleNamespace(warnings=["gone on with"] if resumed else [], report=[])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sqlite3
@@ -18,6 +19,8 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
+from enrollment.options import MINUTES
+from enrollment.report import TURNTABLE
 from models import avatar_file
 from models.errors import StorageError
 from server.jobs import runner
@@ -32,6 +35,7 @@ from tests.server.store.rows import add_job, read_avatar, read_job
 
 pytestmark = pytest.mark.timeout(200)
 LEASE = 1.2
+FINDING = {"topic": "light", "good": True, "sentence": "the light is even", "advice": ""}
 
 
 class State:
@@ -99,7 +103,7 @@ def made(photos, clip, out, options, *, progress, notify):  # type: ignore[no-un
     if options.quality != "instant":
         notify("a first one")
     progress("done", 1.0)
-    return SimpleNamespace(warnings=["The photo is small."])
+    return SimpleNamespace(warnings=["The photo is small."], report=[FINDING])
 
 
 def run_once(runner: Runner, state: State) -> None:
@@ -137,9 +141,18 @@ def test_a_real_photo_becomes_an_avatar_and_what_is_none_becomes_a_sentence(tmp_
         assert found.attempts == 1 and read_avatar(state.database, job.avatar_id).state == "failed", name
     avatar = read_avatar(state.database, real.avatar_id)
     assert state.state(real) == "done" and avatar.state == "ready"
-    assert state.left() == [avatar.file, avatar.preview]
+    assert state.left() == sorted([avatar.file, avatar.preview, avatar.turntable])
     loaded = avatar_file.loads(state.files.read(avatar.file))
     assert loaded.provenance["consent"] == "Ada: I agree." and state.files.read(avatar.preview).startswith(b"\x89PNG")
+    strip = Image.open(io.BytesIO(state.files.read(avatar.turntable)))
+    assert (strip.format, strip.width) == ("WEBP", TURNTABLE * strip.height)
+    assert {finding["topic"]: finding["good"] for finding in avatar.report} == {
+        "covered": True,
+        "size": False,
+        "light": True,
+        "direction": True,
+        "sides": False,
+    }
     state.database.close()
 
 
@@ -156,7 +169,7 @@ def test_a_better_avatar_takes_the_place_of_the_instant_one(state: State) -> Non
     run_once(state.runner(slowly), state)
     avatar = read_avatar(state.database, job.avatar_id)
     assert seen == [("ready", "instant", True, "running")] and avatar.quality == "high"
-    assert state.left() == [avatar.file] and avatar.notes == ["The photo is small."]
+    assert state.left() == [avatar.file] and avatar.notes == ["The photo is small."] and avatar.report == [FINDING]
 
 
 def test_the_photo_stays_where_the_consent_says_so(state: State) -> None:
@@ -332,3 +345,30 @@ def test_settings_that_are_none_end_the_process_with_a_sentence(tmp_path: Path) 
         ended = subprocess.run([sys.executable, "-m", "server.jobs.runner"], input=line, capture_output=True, timeout=60)
         assert ended.returncode == 1 and b"Traceback" not in ended.stderr
     assert b"--database" in ended.stderr
+
+
+def test_a_clip_makes_an_avatar_better_that_is_there(state: State) -> None:
+    """It is shown meanwhile, and what is there is not replaced by the instant one that the clip gives."""
+    first = state.job()
+    run_once(state.runner(made), state)
+    before = read_avatar(state.database, first.avatar_id).file
+    better = Job(owner_id=first.owner_id, avatar_id=first.avatar_id, quality="standard", folder=f"jobs{first.id}b")
+    with state.database.session() as session:
+        session.add(better)
+    state.files.write(f"{better.folder}/clip", b"a clip")
+    seen = []
+
+    def from_clip(photos, clip, out, options, *, progress, notify):  # type: ignore[no-untyped-def]
+        result = made(photos, clip, out, options, progress=progress, notify=notify)
+        assert options.refinement.watch is not None
+        options.refinement.watch(avatar_file.loads(out.read_bytes()))  # the fake cannot be drawn
+        seen.append((photos, clip.read_bytes(), options.refinement.steps, read_avatar(state.database, first.avatar_id).file))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("enrollment.report.front", lambda *_: b"a picture")
+        run_once(state.runner(from_clip), state)
+    avatar = read_avatar(state.database, first.avatar_id)
+    assert seen == [([], b"a clip", MINUTES.steps, before)]
+    assert avatar.file != before and avatar.quality == "standard" and state.left() == [avatar.file]
+    assert read_job(state.database, better.id).previews == 1

@@ -23,7 +23,7 @@ async def running(runners: Runners, count: int) -> list[int]:
 
 async def test_runners_that_end_are_started_again_and_all_end_with_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "AGAIN", 0.02)
-    runners = Runners(SETTINGS, 2, READS)
+    runners = Runners([SETTINGS] * 2, READS)
     runners.start()
     first = await running(runners, 2)
     os.kill(first[0], signal.SIGKILL)
@@ -38,7 +38,7 @@ async def test_runners_that_end_are_started_again_and_all_end_with_the_server(mo
 
 async def test_a_runner_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "STOP_TIMEOUT", 0.05)
-    runners = Runners(SETTINGS, 1, ("-c", "import time; time.sleep(60)"))
+    runners = Runners([SETTINGS], ("-c", "import time; time.sleep(60)"))
     runners.start()
     (pid,) = await running(runners, 1)
     await runners.stop()
@@ -53,11 +53,11 @@ async def test_one_that_ends_at_once_is_not_started_all_the_time(tmp_path: Path,
         if len(pauses) == 9:
             raise asyncio.CancelledError
 
-    runners = Runners(SETTINGS, 1, ("-c", ""))
-    monkeypatch.setattr(runners, "_run_one", lambda: asyncio.Event().wait() if len(pauses) > 9 else _nothing())
+    runners = Runners([SETTINGS], ("-c", ""))
+    monkeypatch.setattr(runners, "_run_one", lambda _: asyncio.Event().wait() if len(pauses) > 9 else _nothing())
     monkeypatch.setattr(asyncio, "sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
-        await runners._keep_one()
+        await runners._keep_one(SETTINGS)
     assert pauses[0] < pauses[1] < pauses[2] and pauses[-1] == supervisor.LONGEST
 
 

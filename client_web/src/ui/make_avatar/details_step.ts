@@ -1,9 +1,8 @@
 import type { Order } from "../../avatars/api";
-import { CONSENT } from "../../avatars/words";
+import { CLIP_CONSENT, CONSENT } from "../../avatars/words";
 import { MAX_NAME } from "../../protocol";
 import { h } from "../dom";
-import type { Photo } from "./photo_step";
-import { PhotoPicture } from "./photo_picture";
+import { type Source, sourcePicture } from "./source";
 import type { Step } from "./step";
 
 export interface DetailsActions {
@@ -14,7 +13,7 @@ export interface DetailsActions {
 /** What the avatar is called, who is in the photo, and their consent. */
 export class DetailsStep implements Step {
   readonly element: HTMLElement;
-  private readonly picture: PhotoPicture;
+  private readonly picture: ReturnType<typeof sourcePicture>;
   private readonly name: HTMLInputElement;
   private readonly me = h("input", { type: "radio", name: "who", value: "me", checked: true, "data-testid": "who-me" });
   private readonly other = h("input", { type: "radio", name: "who", value: "other", "data-testid": "who-other" });
@@ -24,19 +23,23 @@ export class DetailsStep implements Step {
   private readonly makeButton = h("button", { type: "submit", class: "button primary wide", "data-testid": "make" }, "Make my avatar");
 
   constructor(
-    photo: Photo,
+    source: Source,
     private readonly myName: string,
     avatarName: string,
+    /** It makes one better that is there, which has a name. */
+    private readonly isBetter: boolean,
     actions: DetailsActions,
   ) {
-    this.picture = new PhotoPicture(photo, "The photo");
+    const { photo, clip } = source;
+    const consent = clip ? CLIP_CONSENT : CONSENT;
+    this.picture = sourcePicture(source);
     this.name = h("input", { class: "field", type: "text", name: "avatar-name", maxlength: MAX_NAME, required: true, autocomplete: "off", value: avatarName, "data-testid": "avatar-name" });
-    const again = h("button", { type: "button", class: "button", "data-testid": "retake" }, photo.fromCamera ? "Take another" : "Choose another");
+    const again = h("button", { type: "button", class: "button", "data-testid": "retake" }, clip ? "Record it again" : photo?.fromCamera ? "Take another" : "Choose another");
     again.addEventListener("click", actions.again);
     const who = h(
       "fieldset",
       { class: "choices" },
-      h("legend", {}, "Who is in the photo?"),
+      h("legend", {}, clip ? "Who is in the clip?" : "Who is in the photo?"),
       h("label", { class: "choice" }, this.me, h("span", {}, "Me")),
       h("label", { class: "choice" }, this.other, h("span", {}, "Somebody else")),
     );
@@ -44,16 +47,17 @@ export class DetailsStep implements Step {
     const form = h(
       "form",
       { class: "make-form" },
-      h("label", { class: "labelled" }, h("span", {}, "Name of the avatar"), this.name),
+      isBetter ? null : h("label", { class: "labelled" }, h("span", {}, "Name of the avatar"), this.name),
       who,
       this.subjectLine,
-      h("label", { class: "consent" }, this.agreed, h("span", {}, CONSENT)),
+      h("label", { class: "consent" }, this.agreed, h("span", {}, consent)),
       this.makeButton,
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      actions.make({ photo: photo.data, name: this.name.value.trim() || "My avatar", subject: this.who(), consent: CONSENT });
+      actions.make({ photo: photo?.data ?? null, clip, name: this.name.value.trim() || "My avatar", subject: this.who(), consent });
     });
+    this.draw();
     this.element = h("div", { class: "make-step make-details" }, h("div", { class: "make-photo" }, this.picture.element, again), form);
   }
 
@@ -72,7 +76,7 @@ export class DetailsStep implements Step {
   private draw(): void {
     this.subjectLine.hidden = !this.other.checked;
     this.subject.required = this.other.checked;
-    this.makeButton.textContent = this.other.checked ? "Make the avatar" : "Make my avatar";
+    this.makeButton.textContent = this.isBetter ? "Make it better" : this.other.checked ? "Make the avatar" : "Make my avatar";
     if (this.other.checked) this.subject.focus();
   }
 }

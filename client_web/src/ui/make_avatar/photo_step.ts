@@ -1,5 +1,6 @@
 import { HINTS, type Hint } from "../../avatars/guidance";
 import { openCamera, PortraitEye } from "../../avatars/camera";
+import { recordedKind } from "../../avatars/recorder";
 import { fileTrouble } from "../../avatars/words";
 import type { LocalMedia } from "../../media";
 import { explain, type Trouble, whichBrowser } from "../../media_errors";
@@ -29,6 +30,7 @@ export class PhotoStep implements Step {
   private readonly trouble = h("p", { class: "portrait-trouble", role: "alert" });
   private readonly take = h("button", { type: "button", class: "button primary", "data-testid": "take-photo" }, "Take the photo");
   private readonly choose = h("button", { type: "button", class: "button", "data-testid": "choose-photo" }, "Choose a photo");
+  private readonly film = h("button", { type: "button", class: "button", "data-testid": "film-instead" }, "Record a clip");
   private readonly file = h("input", { type: "file", accept: "image/*,.heic,.heif,.avif", hidden: true, "data-testid": "photo-file" });
   private readonly refusal = h("p", { class: "form-trouble", role: "alert", "data-testid": "photo-trouble" });
   private readonly eye = new PortraitEye(this.preview.element, () => this.card.clientWidth / Math.max(1, this.card.clientHeight), (hint) => this.hinted(hint));
@@ -42,10 +44,14 @@ export class PhotoStep implements Step {
   constructor(
     private readonly media: LocalMedia,
     private readonly taken: (photo: Photo) => void,
+    /** A clip is to be recorded instead. */
+    film: () => void,
   ) {
+    this.film.addEventListener("click", film);
+    this.film.hidden = recordedKind() === "";
     this.card.append(this.preview.element, h("div", { class: "portrait-oval", "aria-hidden": "true" }), this.hint, this.count, this.trouble);
-    const tips = h("p", { class: "soft small" }, "A bare face in even light works best. ", h("span", { class: "with-mouse" }, "You can also drop or paste a photo here."));
-    this.element = h("div", { class: "make-step make-portrait" }, this.card, this.spoken, this.refusal, h("div", { class: "make-actions" }, this.take, this.choose), tips, this.file);
+    const tips = h("p", { class: "soft small" }, "A bare face in even light works best. ", "A clip of some fifteen seconds shows more of you. ", h("span", { class: "with-mouse" }, "You can also drop or paste a photo here."));
+    this.element = h("div", { class: "make-step make-portrait" }, this.card, this.spoken, this.refusal, h("div", { class: "make-actions" }, this.take, this.choose, this.film), tips, this.file);
     this.take.addEventListener("click", () => {
       if (this.counting !== undefined) this.stopCounting();
       else if (this.isReady) this.countDown(COUNTDOWN);

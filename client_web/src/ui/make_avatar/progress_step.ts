@@ -1,11 +1,14 @@
+import type { Avatar } from "../../avatars/api";
+import type { Better } from "../../avatars/enrollment";
 import type { OwnAvatars } from "../../avatars/own_avatars";
 import { progressPart, progressWords } from "../../avatars/words";
 import { asSentence } from "../../words";
 import { h, setText } from "../dom";
 import { icon } from "../icons";
-import { PhotoPicture } from "./photo_picture";
-import type { Photo } from "./photo_step";
+import { reportOf } from "./report";
+import { type Source, sourcePicture } from "./source";
 import type { Step } from "./step";
+import { Turntable } from "./turntable";
 
 export interface ProgressActions {
   /** Another photo. */
@@ -13,58 +16,72 @@ export interface ProgressActions {
   cancel(): void;
   /** All is well: back to the lobby. */
   use(): void;
+  /** Makes it better, from what it was made of; null: the page does not have that any more. */
+  better: ((avatar: Avatar) => void) | null;
+  /** Makes it better, from a clip. */
+  film(avatar: Avatar): void;
 }
 
 /** How far the server is, and what has become of it. */
 export class ProgressStep implements Step {
   readonly element = h("div", { class: "make-step make-progress" });
-  private readonly picture: PhotoPicture | null;
+  private readonly picture: ReturnType<typeof sourcePicture> | null;
   private readonly words = h("p", { class: "progress-words", "data-testid": "progress-words" });
   private readonly spoken = h("p", { class: "visually-hidden", role: "status", "data-testid": "progress-spoken" });
   private readonly fill = h("div", { class: "progress-fill" });
   private readonly bar = h("div", { class: "progress-bar", role: "progressbar", "aria-label": "Making your avatar", "aria-valuemin": 0, "aria-valuemax": 100, "data-testid": "progress" }, this.fill);
   private readonly main = h("div", { class: "make-main" });
   private shown = "";
-  private address = "";
+  private turntable: Turntable | null = null;
+  private readonly addresses: string[] = [];
+  private previews = 0;
+  private frame: HTMLElement | null = null;
   private closed = false;
 
-  /** `photo`: null when the page does not have it any more. */
+  /** `source`: null when the page does not have it any more. */
   constructor(
     private readonly own: OwnAvatars,
-    photo: Photo | null,
+    source: Source | null,
     private readonly actions: ProgressActions,
   ) {
-    this.picture = photo && new PhotoPicture(photo, "The photo");
+    this.picture = source && sourcePicture(source);
     this.element.append(this.main, this.spoken);
     this.draw();
   }
 
+  /** Without scrolling to it: on a phone the picture is above. */
   focus(): void {
-    this.main.querySelector<HTMLElement>(".primary, [data-testid=cancel-making]")?.focus();
+    this.main.querySelector<HTMLElement>(".primary, [data-testid=cancel-making]")?.focus({ preventScroll: true });
+    this.element.closest("dialog")?.scrollTo(0, 0);
   }
 
   close(): void {
     this.closed = true;
     this.picture?.close();
-    if (this.address) URL.revokeObjectURL(this.address);
+    this.turntable?.close();
+    for (const address of this.addresses) URL.revokeObjectURL(address);
   }
 
   /** The enrollment has changed. */
   draw(): void {
     const { making } = this.own.enrollment;
-    const kind = making.state === "done" || making.state === "failed" ? making.state : "busy";
+    const kind = making.state === "done" || making.state === "failed" || making.state === "better" ? making.state : "busy";
     if (kind !== this.shown) {
       const focused = this.main.contains(document.activeElement);
       this.shown = kind;
-      if (making.state === "done") this.showDone(making.avatar.id, making.avatar.name, making.avatar.notes);
+      this.turntable?.close();
+      this.turntable = null;
+      if (making.state === "done") this.showDone(making.avatar, making.trouble);
       else if (making.state === "failed") this.showFailed(making.sentence);
+      else if (making.state === "better") this.showBetter(making);
       else this.showBusy();
-      if (focused || kind !== "busy") this.focus();
+      if (focused || kind === "done" || kind === "failed") this.focus();
     }
-    if (kind !== "busy") return;
+    if (kind === "done" || kind === "failed") return;
+    if (making.state === "better") void this.showProgressPicture(making);
     const words = progressWords(making);
     setText(this.words, words);
-    setText(this.spoken, words);
+    setText(this.spoken, making.state === "better" ? `Your avatar can be used. ${words}` : words);
     const part = progressPart(making);
     this.bar.classList.toggle("is-open", part === null);
     if (part === null) this.bar.removeAttribute("aria-valuenow");
@@ -82,47 +99,95 @@ export class ProgressStep implements Step {
     );
   }
 
-  private showDone(id: string, name: string, notes: string[]): void {
-    setText(this.spoken, "Your avatar is ready.");
+  private showBetter({ avatar }: Better): void {
+    this.frame = h("div", { class: "result-picture is-working" }, icon("portrait"));
+    this.previews = 0;
+    void this.showPreview(this.frame, avatar);
+    const hint = h("p", { class: "soft small" }, "That takes some minutes, in the background. You can use it now: where you are seen with it, it changes by itself.");
+    this.main.replaceChildren(
+      this.frame,
+      h(
+        "div",
+        { class: "make-words", "data-testid": "bettering" },
+        h("h3", {}, "You can use it now, and it gets better"),
+        this.words,
+        this.bar,
+        hint,
+        h("div", { class: "make-actions" }, button("use", "Use it", "primary", this.actions.use), button("cancel-making", "Keep it as it is", "", this.actions.cancel)),
+      ),
+    );
+  }
+
+  private showDone(avatar: Avatar, trouble: string): void {
+    const isBetter = avatar.quality !== "instant";
+    const title = isBetter ? "Your avatar is better now" : "Your avatar is ready";
+    setText(this.spoken, `${title}.`);
+    const { id, name, report, notes } = avatar;
+    const table = (this.turntable = new Turntable(this.own, id, name));
     const frame = h("div", { class: "result-picture" }, icon("portrait"));
-    void this.showPreview(frame, id, name);
+    void this.showPreview(frame, avatar).then(async () => {
+      if (avatar.turntable && (await table.load()) && !this.closed) frame.replaceWith(table.element);
+    });
+    const notice = trouble === "" ? null : h("div", { class: "notice", role: "alert", "data-testid": "not-better" }, icon("warning"), h("p", {}, `It did not get better: ${asSentence(trouble)}`));
+    const told = isBetter ? `${name} has taken the place of the first one, also where you are seen with it.` : `It is called ${name}, and it is chosen. It moves as you do, as soon as you join.`;
     this.main.replaceChildren(
       frame,
       h(
         "div",
         { class: "make-words", "data-testid": "made" },
-        h("h3", {}, "Your avatar is ready"),
-        h("p", { class: "soft" }, `It is called ${name}, and it is chosen. It moves as you do, as soon as you join.`),
-        notesOf(notes),
-        h("div", { class: "make-actions" }, button("use", "Use it", "primary", this.actions.use), button("again", "Take another photo", "", this.actions.again)),
+        h("h3", {}, title),
+        h("p", { class: "soft" }, told),
+        notice,
+        reportOf(report, notes),
+        h("div", { class: "make-actions" }, button("use", "Use it", "primary", this.actions.use), button("again", "Retake", "", this.actions.again)),
+        this.offer(avatar),
       ),
     );
+  }
+
+  /** The ways to a better one. */
+  private offer(avatar: Avatar): HTMLElement | null {
+    if (!avatar.may_improve) return null;
+    const { better, film } = this.actions;
+    const fromPhoto = better && avatar.quality === "instant" ? button("make-better", "Make it better", "", () => better(avatar)) : null;
+    const fromClip = button("film-better", "Record a short clip", "", () => film(avatar));
+    const words = fromPhoto ? "In the background it can get sharper from the photo, or learn your sides and how you move from a short clip." : "It can learn your sides and how you move from a short clip.";
+    return h("div", { class: "better-offer" }, h("p", { class: "soft small" }, words), h("div", { class: "make-actions" }, fromPhoto, fromClip));
   }
 
   private showFailed(sentence: string): void {
     const notice = h("div", { class: "notice", role: "alert", "data-testid": "making-failed" }, icon("warning"), h("p", {}, asSentence(sentence)));
     this.main.replaceChildren(
       h("div", { class: "result-picture" }, this.picture?.element ?? icon("portrait")),
-      h("div", { class: "make-words" }, h("h3", {}, "That did not work"), notice, h("div", { class: "make-actions" }, button("again", "Take another photo", "primary", this.actions.again))),
+      h("div", { class: "make-words" }, h("h3", {}, "That did not work"), notice, h("div", { class: "make-actions" }, button("again", "Start again", "primary", this.actions.again))),
     );
   }
 
-  private async showPreview(frame: HTMLElement, id: string, name: string): Promise<void> {
+  private async showPreview(frame: HTMLElement, { id, name }: Avatar): Promise<void> {
     try {
-      const picture = await this.own.api.preview(id);
-      if (this.closed) return;
-      this.address = URL.createObjectURL(picture);
-      frame.replaceChildren(h("img", { src: this.address, alt: `The avatar ${name}`, "data-testid": "made-picture" }));
+      this.place(frame, await this.own.api.preview(id), `The avatar ${name}`);
     } catch {
       // The avatar is there all the same.
     }
   }
-}
 
-function notesOf(notes: string[]): HTMLElement | null {
-  if (notes.length === 0) return null;
-  const items = notes.map((note) => h("li", {}, asSentence(note)));
-  return h("div", { class: "notes", "data-testid": "notes" }, h("p", {}, "What the photo did not show well:"), h("ul", {}, ...items));
+  /** What it looks like by now. */
+  private async showProgressPicture({ job, previews, avatar }: Better): Promise<void> {
+    if (previews <= this.previews || this.frame === null) return;
+    this.previews = previews;
+    try {
+      this.place(this.frame, await this.own.api.jobPreview(job), `The avatar ${avatar.name} as it is by now`);
+    } catch {
+      // The next one comes soon.
+    }
+  }
+
+  private place(frame: HTMLElement, picture: Blob, alt: string): void {
+    if (this.closed) return;
+    const address = URL.createObjectURL(picture);
+    this.addresses.push(address);
+    frame.replaceChildren(h("img", { src: address, alt, "data-testid": "made-picture" }));
+  }
 }
 
 function button(id: string, text: string, look: string, press: () => void): HTMLButtonElement {
