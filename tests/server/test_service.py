@@ -90,7 +90,7 @@ async def test_a_server_that_is_killed_during_an_enrollment_goes_on_with_it_when
     code = (
         "import asyncio, msgspec, sys\n"
         "from server.jobs.runner import RunnerSettings; from server.jobs.supervisor import Runners\n"
-        "async def main():\n    Runners(msgspec.json.decode(sys.argv[1], type=RunnerSettings), 1, tuple(sys.argv[2:])).start()\n"
+        "async def main():\n    Runners([msgspec.json.decode(sys.argv[1], type=RunnerSettings)], tuple(sys.argv[2:])).start()\n"
         "    await asyncio.Event().wait()\nasyncio.run(main())"
     )
     server = subprocess.Popen([sys.executable, "-c", code, msgspec.json.encode(settings).decode(), *program])
@@ -99,7 +99,7 @@ async def test_a_server_that_is_killed_during_an_enrollment_goes_on_with_it_when
     server.wait()
     await until(lambda: read_job(database, job.id).state == "waiting")
     begun.unlink()
-    again = Runners(settings, 1, program)
+    again = Runners([settings], program)
     again.start()
     await until(begun.exists)
     begun.unlink()
