@@ -39,6 +39,9 @@ CLOSE_TIMEOUT = 5.0
 MESSAGE_EVERY = 0.02
 """Seconds between two messages that are read from one socket; a page has three to say."""
 
+MakePeer = Callable[[StartMedia, RoomMedia, PeerEvents], RoomPeer]
+"""What makes a peer connection for an offer; a page's is a `RoomPeer`."""
+
 
 class Room:
     """People at a table and those who watch. Lives on the event loop."""
@@ -76,6 +79,7 @@ class Room:
         feeder = ThreadPoolExecutor(2, "webcam")
         self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels)
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
+        self._make_peer: dict[int, MakePeer] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
         self._taken: dict[int, str] = {}
@@ -129,8 +133,9 @@ class Room:
         await stopping
         self._media.feeder.shutdown(wait=False)
 
-    async def serve(self, wire: Wire, hello: Hello, person: str = "") -> None:
-        """One page's socket after its hello, until it closes. person: whose token it brings, if any."""
+    async def serve(self, wire: Wire, hello: Hello, person: str = "", make_peer: MakePeer = RoomPeer) -> None:
+        """One page's socket after its hello, until it closes. person: whose token it brings, if any. make_peer: of its peer
+        connections."""
         await self._catalog.keep_fresh()
         if person and self._stored is not None:
             await self._stored.prepare(person)
@@ -139,6 +144,7 @@ class Room:
             return
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
+        self._make_peer[number] = make_peer
         self._do(self._signalling.hello(number, hello, time.monotonic(), person))
         writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
@@ -146,6 +152,7 @@ class Room:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._outboxes.pop(number, None)
+            self._make_peer.pop(number, None)
             self._do(self._signalling.disconnected(number))
             close_outbox(outbox)
             reading.cancel()
@@ -274,7 +281,8 @@ class Room:
             malformed=lambda sentence: self._malformed(media, sentence),
             ended=lambda: self._do(self._signalling.media_ended(media)),
         )
-        return RoomPeer(action, self._media, events)
+        make = self._make_peer.get(self._signalling.socket_of(media) or 0, RoomPeer)
+        return make(action, self._media, events)
 
     async def _open(self, action: StartMedia, peer: RoomPeer) -> None:
         try:

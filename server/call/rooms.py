@@ -17,8 +17,9 @@ from server.call import ice
 from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
 from server.call.links import Links
+from server.call.peer import RoomPeer
 from server.call.protocol import Failure, Hello, Role, decode, encode
-from server.call.room import Room
+from server.call.room import MakePeer, Room
 from server.call.rules import RoomKeys, RoomSettings, as_sentence
 from server.call.stored_avatars import StoredAvatars
 from server.call.wire import Wire, say_and_close
@@ -127,8 +128,8 @@ class Rooms:
             self._enter(made)
             return made
 
-    async def serve(self, wire: Wire) -> None:
-        """One page's socket, from its first message to its end."""
+    async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer) -> None:
+        """One page's socket, from its first message to its end. make_peer: of its peer connections."""
         text = await wire.receive()
         if text is None:
             return
@@ -153,9 +154,9 @@ class Rooms:
         except VisavisError as error:
             await say_and_close(wire, encode(Failure("busy", as_sentence(str(error)), final=False, retry_after=RETRY_AFTER)))
             return
-        await room.serve(wire, hello, await self._person_of(hello))
+        await room.serve(wire, hello, await self.person_of(hello), make_peer)
 
-    async def _person_of(self, hello: Hello) -> str:
+    async def person_of(self, hello: Hello) -> str:
         """The account whose token the hello brings; empty without a valid one."""
         if self._service is None or not hello.token:
             return ""
