@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from models import arkit
+from models import arkit, png, provenance
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
 from models.posture import body_under
@@ -114,17 +113,11 @@ def preview_sheet(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | Non
         x, y = i % COLUMNS * size, i // COLUMNS * size
         sheet.paste(Image.fromarray(renderer.picture(view, size, close=view in EXPRESSIONS)), (x, y))
         draw.text((x + size // 32, y + size // 48), view.label, LABEL, font)
-    return np.asarray(sheet, np.uint8)
+    return provenance.label(np.asarray(sheet, np.uint8))
 
 
 def previews(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> dict[str, bytes]:
     """Small PNG pictures by name, for `Avatar.previews`."""
     renderer = _PreviewRenderer(avatar, model, rasterizer)
     views = {"front": PreviewView(""), "three_quarter": PreviewView("", THREE_QUARTER)}
-    return {name: _png(renderer.picture(view, PREVIEW)) for name, view in views.items()}
-
-
-def _png(rgb: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(rgb).save(stream, "PNG", optimize=True)
-    return stream.getvalue()
+    return {name: png.encode(renderer.picture(view, PREVIEW), 9) for name, view in views.items()}

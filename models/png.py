@@ -1,4 +1,4 @@
-"""PNG pictures that say who wrote them, so that they can be told from photos."""
+"""PNG pictures that say who wrote them, and that they are synthetic, so that they can be told from photos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import tensor_file
+from models import provenance, tensor_file
 from models.atomic import atomic_write
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -35,7 +35,7 @@ def encode(picture: NDArray[Any], compression: int = 6) -> bytes:
     turned = picture if picture.ndim == 2 else picture[..., CHANNELS[picture.shape[2]]]
     _, made = cv2.imencode(".png", np.ascontiguousarray(turned), [cv2.IMWRITE_PNG_COMPRESSION, compression])
     data = made.tobytes()
-    return data[:HEADER] + CHUNK + data[HEADER:]
+    return data[:HEADER] + CHUNK + provenance.png_chunk() + data[HEADER:]
 
 
 def write(path: Path, picture: NDArray[Any], *, durable: bool = True) -> None:

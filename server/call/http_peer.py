@@ -17,8 +17,11 @@ from aiortc.sdp import candidate_from_sdp
 
 from realtime.room.sound import SoundLine
 from server.call.actions import StartMedia
-from server.call.offer import MAX_CANDIDATES, CheckedOffer, IceFragment
+from server.call.offer import MAX_CANDIDATES, CheckedOffer, IceFragment, useful_candidates
 from server.call.peer import NoPortError, PeerEvents, RoomMedia, RoomPeer
+
+ANSWERED = 0.5
+"""Seconds after which the other end has our answer."""
 
 
 class HttpPeer(RoomPeer):
@@ -31,9 +34,15 @@ class HttpPeer(RoomPeer):
         self._packets = self._candidates = 0
 
     async def answer(self, sdp: str) -> str:
-        """As a page's."""
+        """As a page's. Its addresses are checked a little later: libnice, before it has our answer, refuses checks, and all
+        refused is the end of ICE (RFC 8445, 7.2.5.3.4)."""
+        lines = sdp.splitlines()
+        held = tuple(line for line in lines if line.startswith("a=candidate:"))
+        rest = "".join(f"{line}\r\n" for line in lines if not line.startswith("a=candidate:"))
         try:
-            return await super().answer(sdp)
+            answer = await super().answer(rest)
+            self._spawn(self._check_later(useful_candidates(held)))
+            return answer
         except NoPortError:
             self.is_out_of_ports = True
             raise
@@ -51,6 +60,10 @@ class HttpPeer(RoomPeer):
                     candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
                     candidate.sdpMid = leader.mid
                     await pc.addIceCandidate(candidate)
+
+    async def _check_later(self, candidates: tuple[str, ...]) -> None:
+        await asyncio.sleep(ANSWERED)
+        await self.add_candidates(IceFragment("", candidates))
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         """Nothing is said there."""

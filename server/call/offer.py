@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -196,6 +197,10 @@ def check_fragment(text: str) -> IceFragment:
     users = {line.partition(":")[2] for line in lines if line.startswith("a=ice-ufrag:")}
     if len(users) > 1 or any(_CREDENTIAL.fullmatch(user) is None for user in users):
         raise ProtocolError("an SDP fragment with one ICE user was expected (RFC 8840), several came")
+    return IceFragment(next(iter(users), ""), useful_candidates(line for line in lines if line.startswith("a=candidate:")))
+
+
+def useful_candidates(lines: Iterable[str]) -> tuple[str, ...]:
+    """Those of the `a=candidate:` lines that checks may be sent to."""
     addresses = set[tuple[str, str]]()
-    candidates = (line.strip() for line in lines if line.startswith("a=candidate:"))
-    return IceFragment(next(iter(users), ""), tuple(line for line in candidates if _is_useful(line, addresses)))
+    return tuple(line.strip() for line in lines if _is_useful(line, addresses))

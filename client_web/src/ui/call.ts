@@ -30,6 +30,7 @@ import { SelfView } from "./self_view";
 import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
 import { StatsPanel } from "./stats_panel";
+import { syntheticLabel } from "./synthetic_label";
 import { WaitNotice } from "./wait_notice";
 
 const CAMERA_INTERVAL = 1000 / 30;
@@ -110,7 +111,7 @@ export class Call {
     this.shortcuts = callShortcuts(media !== null, {
       ...this.actions, stage: this.stage, selfView: () => this.selfView?.toggle(), people: () => this.showPeople(!this.people.isOpen),
     });
-    const overlay = h("div", { class: "overlay" }, this.statsPanel.element, this.playback.prompt, this.hint);
+    const overlay = h("div", { class: "overlay" }, syntheticLabel(seat), this.statsPanel.element, this.playback.prompt, this.hint);
     if (this.selfView) overlay.append(this.selfView.element);
     this.element = h(
       "main",
