@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from models import avatar_file, outputs, provenance
+from models import avatar_file, credentials, outputs, provenance
 from models.avatar import Avatar, AvatarPoser
 from models.errors import VisavisError
 from models.heads.base import HeadModel
@@ -93,7 +93,8 @@ def drive(
             writer.write(provenance.label(rgba) if label else rgba, frame.timestamp)
         progress("done", 1.0)
     took = time.perf_counter() - start
-    return DriveSummary(count, motion.faceless, took, count / took, motion.reenactment, tuple(clip.notes))
+    unsigned = () if is_for_folder(out) else filter(None, [credentials.note()])
+    return DriveSummary(count, motion.faceless, took, count / took, motion.reenactment, (*clip.notes, *unsigned))
 
 
 def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:

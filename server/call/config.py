@@ -33,7 +33,17 @@ from server.call.protocol import IceServer
 
 PREFIX = "VISAVIS_"
 ICE_USERNAME, ICE_CREDENTIAL = f"{PREFIX}ICE_USERNAME", f"{PREFIX}ICE_CREDENTIAL"
-OTHER_VARIABLES = frozenset({ICE_USERNAME, ICE_CREDENTIAL, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"})
+OTHER_VARIABLES = frozenset(
+    {
+        ICE_USERNAME,
+        ICE_CREDENTIAL,
+        "VISAVIS_C2PA_CERTIFICATE",
+        "VISAVIS_C2PA_KEY",
+        "VISAVIS_FLAME",
+        "VISAVIS_SERVER",
+        "VISAVIS_INSTALL_BROWSER",
+    }
+)
 """Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
 SECRETS = frozenset({"ice_servers", "factory_options", "database", "storage", "storage_key"})
 """Settings whose values no message repeats."""

