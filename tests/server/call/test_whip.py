@@ -10,7 +10,9 @@ import av
 import httpx
 import numpy as np
 import pytest
-from aiortc import MediaStreamTrack, RTCIceTransport
+from aiortc import MediaStreamTrack, RTCCertificate, RTCIceTransport
+from aiortc.rtcdtlstransport import generate_certificate
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import http_peer
@@ -101,7 +103,11 @@ async def test_either_sign_of_life_keeps_the_place_and_who_vanishes_loses_it(mon
 
 
 async def test_who_closes_the_connection_leaves_at_once() -> None:
-    async with running(dead_after=50.0) as server, server.page("host") as host, whip(server) as obs:
+    async with (
+        running(dead_after=50.0) as server,
+        server.page("host") as host,
+        WithRsa(f"{server.base}/whip", server.key("person"), tracks=(camera(),)) as obs,
+    ):
         await until(lambda: len(people(host)) == 2 and obs.pc.connectionState == "connected")
         await obs.vanish()
         await until(lambda: len(people(host)) == 1)
@@ -137,6 +143,15 @@ async def test_addresses_may_come_later() -> None:
         assert (await obs.send("PATCH", body, authorization="Bearer no", content_type=FRAGMENT, if_match=tag)).status_code == 401
         assert (await obs.send("DELETE", authorization="")).status_code == 401
         assert (await obs.send("GET")).status_code == 204 and (await obs.send("PUT")).status_code == 405
+
+
+class WithRsa(HttpMedia):
+    """Has a certificate like GStreamer's, for which aiortc alone has no cipher."""
+
+    async def offer(self) -> str:
+        key = rsa.generate_private_key(65537, 2048)
+        self.pc._RTCPeerConnection__certificates = [RTCCertificate(key=key, cert=generate_certificate(key))]  # type: ignore[attr-defined, arg-type]
+        return await super().offer()
 
 
 class Trickling(HttpMedia):
