@@ -46,10 +46,11 @@ EXPORTS = {
     "spz": Kind("an SPZ file", ".spz", ours.is_spz, 4 * MEGABYTE),
     "gaussian-avatars": Kind("a zip", ".zip", ours.is_zip, 16 * MEGABYTE),
     "lam": Kind("a zip", ".zip", ours.is_zip, 16 * MEGABYTE),
+    "web": Kind("a web avatar", ".webavatar", ours.is_web_avatar, 4 * MEGABYTE),
 }
 PHOTOS = ("png", "jpg", "jpeg", "webp", "heic", "heif", "avif", "tif", "tiff", "bmp", "gif")
 CLIPS = ("mp4", "mov", "mkv", "webm", "avi", "m4v")
-DATA = ("ply", "spz", "zip", "npz", "npy", "safetensors", "onnx", "json", "jsonl", "toml", "txt", "pdf", "avatar")
+DATA = ("ply", "spz", "zip", "npz", "npy", "safetensors", "onnx", "json", "jsonl", "toml", "txt", "pdf", "avatar", "webavatar")
 OTHERS = frozenset(f".{ending}" for ending in (*PHOTOS, *CLIPS, *DATA))
 """Known endings of file names; a file of another kind may not have one of them."""
 

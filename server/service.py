@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from server.accounts.oidc import OpenIdProvider, ProviderSettings
 from server.accounts.people import People
+from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import Tokens, keep_secret
 from server.api.service import Service
 from server.call.config import ServerConfig
-from server.call.protocol import Role
 from server.call.rules import new_key
 from server.jobs.runner import RunnerSettings
 from server.jobs.supervisor import Runners
@@ -18,17 +18,27 @@ from server.store.files import FileStore
 from server.store.queue import JobQueue
 
 
-def open_service(config: ServerConfig, role_of: Callable[[str], Role | None], on_erased: Callable[[str], None]) -> Service:
-    """The service of these settings, which name a state folder. on_erased: told, on any thread, which avatar was erased. Blocks.
+def open_service(config: ServerConfig, base_url: str = "") -> Service:
+    """The service of these settings, which name a state folder; without rooms. base_url: of the pages, as others reach them.
+    Blocks.
 
     Raises `VisavisError` when the database or the file store cannot be had.
     """
     folder = config.state or Path()
     settings = runner_settings(config)
-    tokens = Tokens(keep_secret(folder))
+    secret = keep_secret(folder)
+    tokens = Tokens(secret, guest_days=config.guest_days)
     database = Database(settings.database)
     files = FileStore(settings.files, settings.key)
-    return Service(database, files, JobQueue(database), People(database, tokens), tokens, role_of, on_erased, new_key())
+    provider = None
+    if config.oidc_issuer:
+        redirect = f"{base_url}/api/sign-in/callback"
+        settings_there = ProviderSettings(config.oidc_issuer, config.oidc_client_id, config.oidc_client_secret, redirect)
+        provider = OpenIdProvider(settings_there, secret)
+    return Service(
+        database, files, JobQueue(database), People(database, tokens), tokens, RoomTokens(secret), new_key(), folder,
+        provider=provider, passwords=not config.no_passwords, admin_email=config.oidc_admin,
+    )  # fmt: skip
 
 
 def make_runners(config: ServerConfig) -> Runners:

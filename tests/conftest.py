@@ -13,11 +13,16 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from tests.parts import pytest_addoption, pytest_ignore_collect
+
+__all__ = ["pytest_addoption", "pytest_ignore_collect"]
+
 if TYPE_CHECKING:
     from enrollment.instant.pipeline import Enrollment
     from enrollment.portrait.portrait import Portrait
     from models.heads.base import HeadModel
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads would spin between two steps, with half of the cores
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("fast", deadline=None, max_examples=10)  # `make test-fast`

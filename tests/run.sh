@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What `make test` runs: linter, formatting, types, the page's own tests, then pytest. One argument: the venv's bin folder.
+# What `make test` runs: linter, formatting, types, the page's own tests, and pytest; on two cores and more, side by side.
+# Arguments: the venv's bin folder; what follows goes to pytest, which then runs by itself.
 # VISAVIS_INSTALL_BROWSER=no leaves the machine as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,6 +18,9 @@ fi
 
 "$bin/ruff" check --quiet .
 "$bin/ruff" format --check --quiet .
+if [ $# -eq 1 ] && [ "$(nproc)" -gt 1 ]; then
+  exec "$bin/python" -m tests.side_by_side
+fi
 "$bin/mypy"
 (export PATH="$(cd "$bin" && pwd):$PATH" && cd client_web && npm test --silent)
 "$bin/python" -m pytest "${@:2}"

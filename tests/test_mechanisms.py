@@ -10,6 +10,7 @@ import pytest
 
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.config_file import changed
+from models.diffusion.config import PriorConfig
 
 ROOT = Path(__file__).parent.parent
 CODE = re.compile(r"\b(?:G(?:[1-9]|1[0-5])|F[1-9])\b(?!\")")
@@ -31,6 +32,7 @@ def test_a_row_names_a_file_of_the_tree(code: str, path: str) -> None:
     assert (ROOT / path).is_file()
 
 
-def test_the_example_is_a_valid_configuration() -> None:
-    example = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)[0]
-    assert changed(ReconstructConfig(), tomllib.loads(example)).dynamics
+def test_the_examples_are_valid_configurations() -> None:
+    of_training, of_the_optimiser = re.findall(r"```toml\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert changed(ReconstructConfig(), tomllib.loads(of_the_optimiser)).dynamics
+    assert PriorConfig.from_dict(tomllib.loads(of_training)).training.temporal_only

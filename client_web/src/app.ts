@@ -66,6 +66,9 @@ export class App {
     const saved = loadSeat(key);
     const seat = saved && (await claimSeat(saved)) ? saved : null;
     this.claimed = seat?.resume ?? "";
+    const trouble = await this.own.arrive(location.hash);
+    if (location.hash !== "") history.replaceState(null, "", location.pathname + location.search);
+    if (trouble !== "") this.announcer.show(trouble, 8);
     this.session = this.newSession(new Signalling(key, seat));
     this.session.account(this.own.token);
     // Firefox closes sockets before `pagehide`, iOS knows no `beforeunload`: whichever comes first says goodbye.

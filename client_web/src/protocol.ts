@@ -44,7 +44,7 @@ export interface Label {
   height: number;
 }
 
-/** First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`. `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is. `token`: of an account or a guest, whose own avatars are offered too. */
+/** First message on the socket. `key` is the last part of the page's address, a link's key or a room token; `resume` a token from an earlier `Welcome`. `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is. `token`: of an account or a guest, whose own avatars are offered too. */
 export interface Hello {
   type: "hello";
   key: string;

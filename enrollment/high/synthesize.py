@@ -7,6 +7,7 @@ result.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -158,10 +159,16 @@ class _Synthesizer:
         conditions = self._conditions(views, small)
         sampled = sample(
             self.prior, conditions.to(self.options.device), steps=self.options.steps, seed=self.options.seed,
-            paste=self._paste(views, cameras, small, anchor),
+            paste=self._paste(views, cameras, small, anchor), frames=self._clip_length(views),
         )  # fmt: skip
         residuals = [_array(made - coarse.to(made)) for made, coarse in self._sampled_and_coarse(sampled, conditions)]
         return [self._frame(v, r[0], r[1], r[2]) for v, *r in zip(views, *residuals, strict=True)], sampled
+
+    def _clip_length(self, views: Sequence[TargetView]) -> int:
+        """Frames of a clip (G6): neighbouring views from one camera, when the prior was trained on clips and all cameras have as
+        many; else 1."""
+        counts = {len(list(group)) for _, group in itertools.groupby(views, key=lambda view: view.yaw)}
+        return counts.pop() if self.prior.config.mechanisms.temporal and len(counts) == 1 else 1
 
     def source(self, view: TargetView, sampled: Sampled) -> SourceView:
         """A synthesised view as a source that can be warped into other views."""

@@ -122,6 +122,8 @@ class _Run:
         prior = Prior(config, options.space)
         if options.start is not None:
             weights.adopt(prior, options.start)
+        if config.training.temporal_only:
+            prior.requires_grad_(False).denoiser.temporal.requires_grad_(True)
         self._prior = prior.to(options.device).train()
         self._readout = torch.nn.Linear(config.expression.latent, arkit.COUNT).to(options.device)
         parameters = [p for m in (self._prior, self._readout) for p in m.parameters() if p.requires_grad]

@@ -119,8 +119,9 @@ class _Files(ABC):
                 os.environ.pop(name) if value is None else os.environ.update({name: value})
         return self.there(seeds)
 
-    def _picked(self, heads: int, count: int, seed: int) -> Callable[[int], NDArray[np.void]]:
-        """For each step `count` rows, of different heads as far as possible, among the first `heads` training heads."""
+    def _picked(self, heads: int, count: int, seed: int, frames: int = 1) -> Callable[[int], NDArray[np.void]]:
+        """For each step `count` clips of `frames` neighbouring rows each, of different heads as far as possible, among the first
+        `heads` training heads."""
         wanted = range(TRAINING, TRAINING + heads)
         known: dict[int, list[int]] = {}
 
@@ -133,7 +134,9 @@ class _Files(ABC):
                 raise StorageError(f"training data were expected in {self.folder.name}, there are none; make some first")
             rng = np.random.default_rng([seed, step])
             chosen = rng.choice(available, count, replace=count > len(available))
-            return np.stack([rows[rng.integers(len(rows))] for rows in map(self.rows, chosen)])
+            files = [self.rows(head) for head in chosen]
+            starts = [frames * rng.integers(len(rows) // frames) for rows in files]
+            return np.concatenate([rows[start : start + frames] for rows, start in zip(files, starts, strict=True)])
 
         return picked
 
@@ -147,25 +150,26 @@ class _Files(ABC):
 
 @dataclass(frozen=True)
 class Cache(_Files):
-    """Training pairs, `enrollment.prior_training.training_pairs`. size: pixels. views: of each head."""
+    """Training pairs, `enrollment.prior_training.training_pairs`. size: pixels. views: of each head. frames: of a clip (G6)."""
 
     size: int = 64
     views: int = 12
+    frames: int = 1
 
     @property
     def kind(self) -> np.dtype[np.void]:
         return training_pairs.row_type(self.size)
 
     def draw(self, model: HeadModel, seed: int) -> NDArray[np.void]:
-        return training_pairs.rows(model, seed, size=self.size, views=self.views)
+        return training_pairs.rows(model, seed, size=self.size, views=self.views, frames=self.frames)
 
     def batches(self, heads: int, count: int, *, seed: int = 0, cross_view: bool = True) -> BatchSource:
-        """Batches of `count` pairs of the first `heads` training heads.
+        """Batches of `count` clips, of one pair each where `frames` is 1, of the first `heads` training heads.
 
         Heads that are made meanwhile are taken in every `FRESH` steps; from a complete folder a step's batch depends on the step
         only.
         """
-        picked = self._picked(heads, count, seed)
+        picked = self._picked(heads, count, seed, self.frames)
         return lambda step: to_batch(picked(step), cross_view=cross_view)
 
     def held(self, heads: int, *, views: int | None = None, cross_view: bool = True) -> Batch:

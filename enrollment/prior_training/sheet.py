@@ -27,7 +27,9 @@ def look(
     normals_deg, coarse_normals_deg: mean angle over the true foreground. readout_r2: of the coefficients from the latent,
     of `faces` when there are some. triples: see `enrollment.prior_training.figures.triples`.
     """
-    parts = [sample(prior, held.take(slice(i, i + 16)).conditions()) for i in range(0, len(held), 16)]
+    frames = prior.config.training.frames
+    n = frames * max(16 // frames, 1)
+    parts = [sample(prior, held.take(slice(i, i + n)).conditions(), frames=frames) for i in range(0, len(held), n)]
     color, normals = torch.cat([p.color for p in parts]), torch.cat([p.normals for p in parts])
     there = torch.maximum(held.target_matte, held.coarse_alpha)
     unseen = there * (1 - held.visibility)

@@ -92,7 +92,9 @@ def train_prior(
     cache = options.cache or out / "cache"
     check_places(out, cache, options.start, options.workers)
     config, first, space = _initial_weights(config, options)
-    pairs, faces = Cache(cache, config.size, options.views), FaceCache(cache / "faces")
+    frames = config.training.frames
+    pairs = Cache(cache if frames == 1 else cache / f"clips_of_{frames}", config.size, options.views, frames)
+    faces = FaceCache(cache / "faces")
     groups, cross_view = config.training.faces, config.mechanisms.cross_view
     files: tuple[Cache | FaceCache, ...] = (pairs, faces) if groups else (pairs,)
     seeds = range(TRAINING, TRAINING + options.heads)
@@ -106,13 +108,13 @@ def train_prior(
         maker = threading.Thread(target=make_the_others)
         maker.start()
         try:
-            source = pairs.batches(options.heads, config.training.batch, seed=options.seed, cross_view=cross_view)
+            source = pairs.batches(options.heads, config.training.batch // frames, seed=options.seed, cross_view=cross_view)
             speed = throughput(source, 5)
             if not stop.is_set():
                 note(f"{len(pairs.there(seeds))} people to train on, {speed:.0f} pairs a second")
             data = TrainingData(
                 source,
-                held=pairs.held(options.held, views=HELD_VIEWS, cross_view=cross_view),
+                held=pairs.held(options.held, views=max(HELD_VIEWS, frames), cross_view=cross_view),
                 faces=faces.batches(options.heads, groups, seed=options.seed, cross_view=cross_view) if groups else None,
                 held_faces=faces.held(options.held) if groups else None,
             )
@@ -133,10 +135,10 @@ def _require_trainable(config: PriorConfig, options: PriorTrainingOptions) -> No
     """Raises `PriorConfigError` or `MissingPartError` when the configuration cannot be trained with what is there."""
     import torch
 
-    if config.training.frames > 1:
+    if options.views % config.training.frames:
         raise PriorConfigError(
-            f"training on synthetic heads needs training.frames 1, as its pairs are no clips, {config.name} has "
-            f"{config.training.frames}; change it, or call enrollment.prior_training.loop.train with clips"
+            f"{options.views} views of each person do not divide into clips of {config.training.frames} frames "
+            f"(training.frames of {config.name}); give a multiple with --views"
         )
     if config.space.kind == "latent" and options.folder is None:
         raise PriorConfigError(

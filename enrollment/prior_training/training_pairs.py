@@ -78,18 +78,38 @@ def enrolled(head: SyntheticHead, rng: np.random.Generator, *, side: int = PORTR
     return EnrolledSynthetic(head, shot, enrollment, _laid_on(theirs, ours))
 
 
-def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12) -> NDArray[np.void]:
-    """(views,) training pairs (`row_type`) of the synthetic head with number `seed`; two views of each moment."""
+def rows(model: HeadModel, seed: int, *, size: int = 64, views: int = 12, frames: int = 1) -> NDArray[np.void]:
+    """(views,) training pairs (`row_type`) of the synthetic head with number `seed`; two views of each moment.
+
+    With `frames` above 1, clips (G6) instead: `frames` rows in order show one camera's view of a face that changes from one
+    expression to another, seen by one webcam. `views` is a multiple of `frames`.
+    """
     rng = np.random.default_rng([seed, 0x9A1])
     maker = TrainingPairMaker.of(SyntheticHead.random(model, seed), rng, size)
     out = np.zeros(views, row_type(size))
+    if frames > 1:
+        for start in range(0, views, frames):
+            out[start : start + frames] = _clip(maker, model, rng, frames)
+        out["moment"] = np.arange(views) % 256
+        return out
     truth = np.zeros(arkit.COUNT, np.float32)
     for i in range(views):
         if i % 2 == 0:
             truth = random_expression(rng, model)
-        out[i], _ = maker.pair(*random_view(rng, size), truth, rng)
+        yaw, camera = random_view(rng, size)
+        out[i], _ = maker.pair(yaw, camera, truth, rng)
         out[i]["moment"] = i // 2
     return out
+
+
+def _clip(maker: TrainingPairMaker, model: HeadModel, rng: np.random.Generator, frames: int) -> NDArray[np.void]:
+    """(frames,) rows of one clip. All frames draw the same random numbers, so webcam and tracker's error stay."""
+    yaw, camera = random_view(rng, maker.size)
+    first, last = random_expression(rng, model), random_expression(rng, model)
+    seed = int(rng.integers(2**32))
+    parts = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0.0, 1.0, frames))
+    moments = [((1 - part) * first + part * last).astype(np.float32) for part in parts]
+    return np.stack([maker.pair(yaw, camera, moment, np.random.default_rng(seed))[0] for moment in moments])
 
 
 @dataclass(frozen=True)

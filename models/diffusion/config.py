@@ -170,7 +170,9 @@ class TrainingConfig:
     temperature: float = 0.2
     """... measured against this squared distance a component."""
     frames: int = 1
-    """Of a clip (G6); the batches then hold whole clips, frames beside each other."""
+    """Of a clip (G6); the batches then hold whole clips, frames beside each other. `batch` counts frames."""
+    temporal_only: bool = False
+    """The second stage of G6: nothing learns but the attention over frames; the rest stays as the weights of the first stage."""
     precision: str = "auto"
     """"float32", "bfloat16", or "auto": bfloat16 where the machine computes in it."""
     log_every: int = 20
@@ -208,6 +210,17 @@ class PriorConfig:
         if self.training.encoder_steps and not self.training.faces:
             raise PriorConfigError(
                 "training.encoder_steps needs face crops to learn from, but training.faces is 0; set training.faces to 4, say"
+            )
+        clips = self.training.frames > 1 or self.training.temporal_only
+        if self.training.frames < 1 or self.training.batch % max(self.training.frames, 1):
+            raise PriorConfigError(
+                f"training.batch must be a multiple of training.frames, which is at least 1, but they are "
+                f"{self.training.batch} and {self.training.frames}; change one of them"
+            )
+        if clips and not self.mechanisms.temporal:
+            raise PriorConfigError(
+                "training.frames above 1 and training.temporal_only train the attention over frames, but mechanisms.temporal is "
+                "off; switch it on"
             )
         odd = [c for c in self.network.channels if c % self.network.groups or c % self.network.head_channels]
         if odd and not self.network.heads:

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from models import tensor_file
-from models.exchange import gaussian_avatars, ply
+from models.exchange import gaussian_avatars, ply, web_avatar
 
 MARK = b"written by Visavis"
 HEADER = 1000
@@ -23,6 +23,11 @@ def is_ply(path: Path) -> bool:
 def is_spz(path: Path) -> bool:
     """Whether `path` is an SPZ file, by any program: the format has no field for the writer."""
     return _beginning(path).startswith(SPZ)
+
+
+def is_web_avatar(path: Path) -> bool:
+    """Whether `path` is a web avatar, of whatever version."""
+    return _beginning(path).startswith(web_avatar.MAGIC)
 
 
 def is_zip(path: Path) -> bool:

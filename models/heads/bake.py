@@ -134,18 +134,19 @@ class _Source:
         middle = self.shapes[:, self.ear].mean(axis=1)[:, None] * np.array([0, 1, 1])
         shapes, joints = shapes - middle, joints - middle
         n = len(shapes)
-        samples = self.spread @ shapes[:, head].reshape(n, -1)
-        _, s, vt = np.linalg.svd(samples, full_matrices=False)
-        # principal directions as mixtures of the package's own shapes, one standard deviation long
-        mix = np.linalg.lstsq(samples.T, vt[:POPULATION_DIRECTIONS].T, rcond=1e-6)[0].T @ self.spread
-        mix *= (s[:POPULATION_DIRECTIONS] / np.sqrt(POPULATION))[:, None]
+        moves = shapes[:, head]
+        samples = self.spread @ moves.reshape(n, -1)
+        # principal directions as mixtures of the package's own shapes, one standard deviation long: the left singular vectors
+        # of the samples, which are more wide than high, are the eigenvectors of their products
+        _, vectors = np.linalg.eigh(samples @ samples.T)
+        mix = vectors[:, : -POPULATION_DIRECTIONS - 1 : -1].T @ self.spread / np.sqrt(POPULATION)
         local = []
         first = next(i for i, label in enumerate(self.labels) if label.startswith("local_change:"))
         for i in range(first, n, 2):  # they come in pairs, more and less of the same
-            half = np.zeros(n)
-            half[i], half[i + 1] = 0.5 * LOCAL_SPREAD, -0.5 * LOCAL_SPREAD
-            if np.abs(np.tensordot(half, shapes[:, head], 1)).max() > SMALLEST_CHANGE:
-                local.append(half)
+            half = 0.5 * LOCAL_SPREAD
+            if half * np.abs(moves[i] - moves[i + 1]).max() > SMALLEST_CHANGE:
+                local.append(np.zeros(n))
+                local[-1][[i, i + 1]] = half, -half
         directions = np.concatenate([mix, np.asarray(local)])
         return np.tensordot(directions, shapes, 1), np.tensordot(directions, joints, 1)
 

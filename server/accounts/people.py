@@ -9,15 +9,16 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from models.errors import VisavisError
 from server.accounts import passwords
+from server.accounts.oidc import Subject
 from server.accounts.tokens import Claims, InvalidTokenError, Tokens
 from server.store.database import Database
-from server.store.tables import ApiKey, AuditEntry, Person
+from server.store.tables import ApiKey, AuditEntry, ExternalIdentity, Person
 
 API_KEY_PREFIX = "vv_"
 MAX_KEYS = 20
@@ -27,6 +28,12 @@ KNOWN_FOR, KNOWN_KEYS = 600.0, 4096
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """Control characters, and those that turn the text around them."""
+
+
+_PERSON = select(Person.id, Person.role, Person.name, Person.disabled, Person.generation)
+_OF_ID = _PERSON.where(Person.id == bindparam("person"))
+_OF_KEY = _PERSON.join(ApiKey, ApiKey.person_id == Person.id).where(ApiKey.digest == bindparam("digest"))
+"""Made once, as each request asks."""
 
 
 class ConflictError(VisavisError):
@@ -93,6 +100,16 @@ class People:
             session.flush()
             return self._token(person)
 
+    def renew(self, person: str) -> str:
+        """Another token for a guest who still uses one. Raises `VisavisError` for an account, which signs in again."""
+        with self._database.session() as session:
+            found = session.get(Person, person)
+            if found is None or found.role != "guest":
+                raise VisavisError("a guest was expected, accounts sign in again; do that")
+            # not by the attribute, which would count as a change of the person
+            session.execute(update(Person).where(Person.id == person).values(seen=time.time()))
+            return self._token(found)
+
     def sign_in(self, login: str, password: str) -> str:
         """A token. Raises `SignInError` when login and password do not fit."""
         with self._database.reading() as session:
@@ -101,6 +118,25 @@ class People:
         if person is None or not fits or person.disabled:
             raise SignInError("this login and password do not fit; try again")
         return self._token(person)
+
+    def sign_in_external(self, subject: Subject, admin_email: str = "") -> str:
+        """A token for somebody whom an OpenID provider knows; the account is made at the first time, an admin's for
+        `admin_email`. It is found again by issuer and subject only. Raises `SignInError` for one that is disabled."""
+        where = (ExternalIdentity.issuer == subject.issuer, ExternalIdentity.subject == subject.subject)
+        with self._database.session() as session:
+            self._database.alone(session)
+            person = session.scalar(select(Person).join(ExternalIdentity, ExternalIdentity.person_id == Person.id).where(*where))
+            if person is None:
+                is_admin = admin_email != "" and subject.email.casefold() == admin_email.casefold()
+                person = Person(name=clean_name(subject.name) or "Member", role="admin" if is_admin else "member")
+                session.add(person)
+                session.flush()
+                session.add(ExternalIdentity(person_id=person.id, issuer=subject.issuer, subject=subject.subject))
+                detail = {"role": person.role, "external": True}
+                session.add(AuditEntry(actor=person.id, act="person.add", object=person.id, detail=detail))
+            if person.disabled:
+                raise SignInError("this account is disabled; ask an admin")
+            return self._token(person)
 
     def set_password(self, person: str, password: str, *, actor: str) -> None:
         """Another password; all tokens of the person end. Raises `VisavisError`."""
@@ -147,18 +183,21 @@ class People:
 
     def identify(self, credential: str) -> Identity:
         """Who a token or API key is of. Raises `InvalidTokenError`."""
-        is_key = credential.startswith(API_KEY_PREFIX)
-        claims = None if is_key else self._tokens.read(credential)
         with self._database.reading() as session:
-            columns = select(Person.id, Person.role, Person.name, Person.disabled, Person.generation)
-            if claims is None:
-                digest = _digest(credential)
-                row = session.execute(columns.join(ApiKey, ApiKey.person_id == Person.id).where(ApiKey.digest == digest)).first()
-            else:
-                row = session.execute(columns.where(Person.id == claims.person)).first()
-        if row is None or row.disabled or (claims is not None and row.generation != claims.generation):
+            return self.identify_in(session, credential)
+
+    def identify_in(self, session: Session, credential: str) -> Identity:
+        """The same in a transaction that reads more."""
+        if credential.startswith(API_KEY_PREFIX):
+            digest = _digest(credential)
+            row = session.execute(_OF_KEY, {"digest": digest}).first()
+            generation = None if row is None else row.generation
+        else:
+            digest, claims = "", self._tokens.read(credential)
+            row, generation = session.execute(_OF_ID, {"person": claims.person}).first(), claims.generation
+        if row is None or row.disabled or row.generation != generation:
             raise InvalidTokenError("this sign-in is not valid any more; sign in again")
-        if is_key:
+        if digest:
             self._remember(digest)
         return Identity(row.id, row.role, row.name)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import jwt
@@ -15,11 +16,15 @@ import jwt
 from models.errors import VisavisError
 
 ISSUER, ALGORITHM = "visavis", "HS256"
-LIFETIME = {"admin": 12 * 3600.0, "member": 12 * 3600.0, "guest": 30 * 86400.0}
-"""Seconds; a guest has nothing but the token to come back with."""
+LIFETIME = {"admin": 12 * 3600.0, "member": 12 * 3600.0}
+"""Seconds; a guest's is in days, as a guest has nothing but the token to come back with."""
+GUEST_DAYS = 30
+DAY = 86400.0
 LEEWAY = 60.0
 """Seconds by which clocks may differ."""
 MAX_TOKEN = 2048
+KNOWN_TOKENS = 1024
+"""Whose signature is remembered, those shown last."""
 LEAST_SECRET = 40
 """Characters."""
 
@@ -40,15 +45,17 @@ class Claims:
 class Tokens:
     """Makes and reads tokens."""
 
-    def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, secret: str, clock: Callable[[], float] = time.time, *, guest_days: int = GUEST_DAYS) -> None:
         self._secret, self._clock = secret, clock
+        self._lifetime = LIFETIME | {"guest": guest_days * DAY}
+        self._verified = lru_cache(KNOWN_TOKENS)(self._verify)  # signatures; each request is looked at twice
 
     def make(self, claims: Claims) -> str:
         """A token that lasts as long as its role's do."""
         now = self._clock()
         payload = {
             "iss": ISSUER, "sub": claims.person, "role": claims.role, "gen": claims.generation,
-            "iat": int(now), "exp": int(now + LIFETIME[claims.role]), "jti": secrets.token_hex(8),
+            "iat": int(now), "exp": int(now + self._lifetime[claims.role]), "jti": secrets.token_hex(8),
         }  # fmt: skip
         return jwt.encode(payload, self._secret, ALGORITHM)
 
@@ -62,6 +69,13 @@ class Tokens:
 
     def read(self, token: str) -> Claims:
         """What a token says. Raises `InvalidTokenError`."""
+        claims, expires = self._verified(token)
+        if expires + LEEWAY < self._clock():
+            raise InvalidTokenError("this sign-in has expired; sign in again")
+        return claims
+
+    def _verify(self, token: str) -> tuple[Claims, float]:
+        """What a token says, and when it ends, whether or not that was."""
         try:
             if len(token) > MAX_TOKEN:
                 raise jwt.InvalidTokenError
@@ -69,14 +83,12 @@ class Tokens:
                 token, self._secret, [ALGORITHM], issuer=ISSUER,
                 options={"require": ["exp", "iat", "sub"], "verify_exp": False, "verify_iat": False},
             )  # fmt: skip
-            if data["exp"] + LEEWAY < self._clock():
-                raise InvalidTokenError("this sign-in has expired; sign in again")
-            person, role, generation = data["sub"], data["role"], data["gen"]
-            if not (isinstance(person, str) and role in LIFETIME and isinstance(generation, int)):
+            person, role, generation, expires = data["sub"], data["role"], data["gen"], float(data["exp"])
+            if not (isinstance(person, str) and role in self._lifetime and isinstance(generation, int)):
                 raise jwt.InvalidTokenError
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
             raise InvalidTokenError("a token of this server was expected; sign in again") from None
-        return Claims(person, role, generation)
+        return Claims(person, role, generation), expires
 
 
 def keep_secret(folder: Path) -> str:

@@ -18,6 +18,7 @@ from models.errors import StorageError
 from server.accounts import passwords
 from server.accounts.people import Identity
 from server.api.erasing import erase_person
+from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import Credential, Me, Service, ServiceDep, as_json
 from server.store.tables import ApiKey, Consent, Job, Person, StoredAvatar
@@ -59,12 +60,14 @@ class Token(BaseModel):
 
 
 class PersonOut(BaseModel):
-    """Somebody on this server. version: for `If-Match`."""
+    """Somebody on this server. signs_in: with a `password`, at the OpenID `provider`, or not at all, having come by a `link`.
+    version: for `If-Match`."""
 
     id: str
     login: str | None
     name: str
     role: str
+    signs_in: str
     disabled: bool
     version: int
 
@@ -76,24 +79,28 @@ class NewKey(BaseModel):
 
 
 class KeyOut(BaseModel):
-    """An API key. key: for the Authorization header, shown when it is made and never again."""
+    """An API key. owner: whose it is. key: for the Authorization header, shown when it is made and never again."""
 
     id: str
     name: str
+    owner: str
     created: float
     key: str | None = None
 
 
 def person_out(person: Person) -> PersonOut:
     """What is shown of somebody."""
+    signs_in = "password" if person.login is not None else "link" if person.role == "guest" else "provider"
     return PersonOut(
-        id=person.id, login=person.login, name=person.name, role=person.role, disabled=person.disabled, version=person.version
-    )
+        id=person.id, login=person.login, name=person.name, role=person.role, signs_in=signs_in, disabled=person.disabled,
+        version=person.version,
+    )  # fmt: skip
 
 
 @router.post("/setup", status_code=201)
 def set_up(service: ServiceDep, setup: Setup) -> Token:
     """Make the first admin; works once."""
+    _check_passwords(service)
     service.limits.hashes.take()
     if service.people.has_admin():
         raise ProblemError(409, "this server has an admin already; sign in")
@@ -106,18 +113,25 @@ def set_up(service: ServiceDep, setup: Setup) -> Token:
 @router.post("/guests", status_code=201)
 def add_guest(request: Request, service: ServiceDep, guest: NewGuest) -> Token:
     """A token for somebody with a room's link, whose avatars then are theirs."""
-    if service.role_of(guest.key) not in ("host", "person"):
+    if service.rooms.role_of(guest.key) not in ("host", "person"):
         raise ProblemError(403, "the link of a room for people with an avatar was expected; ask for one")
-    service.limits.guests.take(_address(request))
+    service.limits.guests.take(address_of(request))
     return Token(token=service.people.guest(guest.name))
 
 
 @router.post("/sessions", status_code=201)
 def sign_in(request: Request, service: ServiceDep, account: SignIn) -> Token:
-    """Sign in."""
-    service.limits.sign_in.take(f"{_address(request)} {account.login}")
+    """Sign in with a password."""
+    _check_passwords(service)
+    service.limits.sign_in.take(f"{address_of(request)} {account.login}")
     service.limits.hashes.take()
     return Token(token=service.people.sign_in(account.login, account.password))
+
+
+@router.post("/sessions/renewal", status_code=201)
+def renew(me: Me, service: ServiceDep) -> Token:
+    """A guest's next token, which lasts from now; the page asks for it once a day."""
+    return Token(token=service.people.renew(me.person))
 
 
 @router.delete("/sessions", status_code=204)
@@ -130,15 +144,15 @@ def sign_out(me: Me, service: ServiceDep) -> Response:
 @router.get("/me", response_model=PersonOut)
 def read_me(credential: Credential, service: ServiceDep) -> Response:
     """Who one is."""
-    me = service.people.identify(credential)
     with service.database.reading() as session:
+        me = service.people.identify_in(session, credential)
         return as_json(person_out(_person(session.get(Person, me.person))))
 
 
 @router.get("/me/keys")
-def list_keys(me: Me, service: ServiceDep) -> list[KeyOut]:
+def list_keys(me: Me, service: ServiceDep, after: After = "", limit: Limit = 100) -> Page[KeyOut]:
     """One's API keys."""
-    return keys_of(service, me.person)
+    return keys_of(service, me.person, after, limit)
 
 
 @router.post("/me/keys", status_code=201)
@@ -174,20 +188,32 @@ def erase_me(me: Me, service: ServiceDep) -> Response:
     return Response(status_code=204)
 
 
-def keys_of(service: Service, person: str) -> list[KeyOut]:
-    """Somebody's API keys."""
+def _check_passwords(service: Service) -> None:
+    if not service.passwords:
+        raise ProblemError(403, "passwords are not used here; sign in at the OpenID provider")
+
+
+def keys_of(service: Service, person: str | None, after: str, limit: int) -> Page[KeyOut]:
+    """Somebody's API keys, or everybody's, in the order of their ids."""
     with service.database.reading() as session:
-        found = session.scalars(select(ApiKey).where(ApiKey.person_id == person).order_by(ApiKey.created))
-        return [KeyOut(id=key.id, name=key.name, created=key.created) for key in found]
+        query = select(ApiKey).where(ApiKey.id > after).order_by(ApiKey.id).limit(limit + 1)
+        found = session.scalars(query if person is None else query.where(ApiKey.person_id == person))
+        return page_of(found, limit, lambda key: key_out(key), lambda key: key.id)
+
+
+def key_out(found: ApiKey, key: str | None = None) -> KeyOut:
+    """What is shown of an API key."""
+    return KeyOut(id=found.id, name=found.name, owner=found.person_id, created=found.created, key=key)
 
 
 def make_key(service: Service, me: Identity, person: str, name: str) -> KeyOut:
     """An API key for somebody. Raises `VisavisError`."""
     made, key = service.people.add_key(person, name, actor=me.person)
-    return KeyOut(id=made.id, name=made.name, created=made.created, key=key)
+    return key_out(made, key)
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Where a request comes from, for limits."""
     return request.client.host if request.client is not None else ""
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Header, Query, Response, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Header, Response, UploadFile
 from pydantic import BaseModel, Field
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from server.accounts.limits import read_limits
 from server.accounts.people import Identity, clean_name
 from server.api import erasing
+from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import (
-    After,
     Credential,
     IfMatch,
     Me,
@@ -37,10 +38,6 @@ router = APIRouter(prefix="/api/avatars", tags=["avatars"])
 
 MAX_PHOTO = 24 << 20
 MAX_PHOTOS = 8
-MAX_WAITING = 3
-"""Enrollments of one person that wait or run."""
-MAX_AVATARS = 50
-"""Of one person."""
 RETRY_AFTER = 10
 """Seconds after which an enrollment may be over."""
 CONSENT = (
@@ -53,7 +50,8 @@ CONSENT_TO_KEEP = CONSENT.replace("The photo is deleted afterwards.", "The photo
 
 
 class AvatarOut(BaseModel):
-    """An avatar. state: waiting, ready or failed. notes: what is weak about it. version: for `If-Match`."""
+    """An avatar. state: waiting, ready or failed. notes: what is weak about it. version: for `If-Match`. owner: for
+    admins only."""
 
     id: str
     name: str
@@ -64,6 +62,7 @@ class AvatarOut(BaseModel):
     mine: bool
     version: int
     job: str | None = None
+    owner: str | None = None
 
 
 class AvatarChange(BaseModel):
@@ -73,32 +72,30 @@ class AvatarChange(BaseModel):
     shared: bool | None = None
 
 
-class Page(BaseModel):
-    """A part of a list. next: for `?after=`, or None at the end."""
+_SHOWN = (
+    StoredAvatar.id, StoredAvatar.name, StoredAvatar.state, StoredAvatar.quality, StoredAvatar.notes, StoredAvatar.shared,
+    StoredAvatar.owner_id, StoredAvatar.version,
+)  # fmt: skip
+_ALL = select(*_SHOWN).where(StoredAvatar.id > bindparam("after")).order_by(StoredAvatar.id).limit(bindparam("most"))
+_SEEN = _ALL.where(or_(StoredAvatar.owner_id == bindparam("me"), StoredAvatar.shared))
+"""What a list shows, of all avatars and of those that somebody may take; made once, as each request asks."""
 
-    items: list[AvatarOut]
-    next: str | None = None
 
-
-def _out(avatar: StoredAvatar, identity: Identity, job: str | None = None) -> AvatarOut:
+def _out(avatar: StoredAvatar | Any, identity: Identity, job: str | None = None) -> AvatarOut:
     return AvatarOut(
         id=avatar.id, name=avatar.name, state=avatar.state, quality=avatar.quality, notes=avatar.notes, shared=avatar.shared,
         mine=avatar.owner_id == identity.person, version=avatar.version, job=job,
+        owner=avatar.owner_id if identity.is_admin else None,
     )  # fmt: skip
 
 
-@router.get("", response_model=Page)
-def list_avatars(
-    credential: Credential, service: ServiceDep, after: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 50
-) -> Response:
+@router.get("", response_model=Page[AvatarOut])
+def list_avatars(credential: Credential, service: ServiceDep, after: After = "", limit: Limit = 50) -> Response:
     """One's own avatars and those shared with everybody; all of them for an admin. In the order of their ids."""
-    me = service.people.identify(credential)
     with service.database.reading() as session:
-        query = select(StoredAvatar).where(StoredAvatar.id > after).order_by(StoredAvatar.id).limit(limit + 1)
-        if not me.is_admin:
-            query = query.where(or_(StoredAvatar.owner_id == me.person, StoredAvatar.shared))
-        found = list(session.scalars(query))
-    return as_json(Page(items=[_out(a, me) for a in found[:limit]], next=found[limit - 1].id if len(found) > limit else None))
+        me = service.people.identify_in(session, credential)
+        found = session.execute(_ALL if me.is_admin else _SEEN, {"me": me.person, "after": after, "most": limit + 1})
+        return as_json(page_of(found, limit, lambda avatar: _out(avatar, me), lambda avatar: avatar.id))
 
 
 @dataclass(frozen=True)
@@ -189,13 +186,14 @@ def _check(session: Session, me: Identity, owner: str, key: str | None, hashes: 
         if session.scalar(select(Consent.photo_sha256).where(Consent.avatar_id == job.avatar_id)) != hashes:
             raise ProblemError(422, "another key was expected: this Idempotency-Key came with other photos before")
         return _out(session.get_one(StoredAvatar, job.avatar_id), me, job.id)
+    limits = read_limits(session)
     busy = select(func.count()).select_from(Job).where(Job.owner_id == owner, Job.state.not_in(OVER))
-    if int(session.scalar(busy) or 0) >= MAX_WAITING:
-        sentence = f"at most {MAX_WAITING} avatars are made for one person at the same time; wait for one of them"
+    if int(session.scalar(busy) or 0) >= limits.jobs:
+        sentence = f"at most {limits.jobs} avatars are made for one person at the same time; wait for one of them"
         raise ProblemError(429, sentence, retry_after=RETRY_AFTER)
     made = select(func.count()).select_from(StoredAvatar).where(StoredAvatar.owner_id == owner)
-    if int(session.scalar(made) or 0) >= MAX_AVATARS:
-        raise ProblemError(409, f"at most {MAX_AVATARS} avatars of one person are kept; erase one first")
+    if int(session.scalar(made) or 0) >= limits.avatars:
+        raise ProblemError(409, f"at most {limits.avatars} avatars of one person are kept; erase one first")
     return None
 
 

@@ -19,8 +19,9 @@ def erase_avatar(service: Service, me: Identity, avatar_id: str) -> None:
     _finish(service, [avatar_id], names)
 
 
-def erase_person(service: Service, me: Identity, person: str) -> None:
-    """Erase somebody and everything that is theirs. Raises `ProblemError`, `ConflictError` for the last admin."""
+def erase_person(service: Service, me: Identity, person: str, **why: str | int) -> None:
+    """Erase somebody and everything that is theirs. why: for the audit log. Raises `ProblemError`, `ConflictError` for the last
+    admin."""
     with service.database.session() as session:
         service.database.alone(session)
         found = session.get(Person, person)
@@ -32,7 +33,8 @@ def erase_person(service: Service, me: Identity, person: str) -> None:
         session.delete(found)
         if found.role == "admin" and not keeps_an_admin(session):
             raise ConflictError("the last admin cannot be erased; make another one first")
-        session.add(note(me, "person.erase", person))
+        session.add(note(me, "person.erase", person, **why))
+    service.rooms.put_out(person)
     _finish(service, [avatar.id for avatar in avatars], names)
 
 
@@ -49,7 +51,7 @@ def _erase(session: Session, avatar: StoredAvatar) -> list[str]:
 
 def _finish(service: Service, avatars: list[str], names: list[str]) -> None:
     for avatar_id in avatars:
-        service.erased(avatar_id)
+        service.rooms.erase_avatar(avatar_id)
     for name in names:
         service.files.delete(name)
     service.database.scrub()

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.accounts.people import Identity
+from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
-from server.api.service import After, Credential, Me, Service, ServiceDep, as_json, note
+from server.api.service import Credential, Me, Service, ServiceDep, as_json, note
 from server.store.cleaning import erase_photos
 from server.store.queue import OVER
 from server.store.tables import Job
@@ -29,7 +29,8 @@ MAX_LISTENING = 600.0
 
 
 class JobOut(BaseModel):
-    """An enrollment. progress: 0 to 1. ahead: jobs that come first. error: one sentence, of a job that failed."""
+    """An enrollment. progress: 0 to 1. ahead: jobs that come first. error: one sentence, of a job that failed. owner: for admins
+    only."""
 
     id: str
     avatar: str
@@ -39,6 +40,7 @@ class JobOut(BaseModel):
     progress: float
     ahead: int
     error: str
+    owner: str | None = None
 
 
 def _read(service: Service, me: Identity, job_id: str) -> JobOut:
@@ -46,31 +48,31 @@ def _read(service: Service, me: Identity, job_id: str) -> JobOut:
         job = session.get(Job, job_id)
     if job is None or (job.owner_id != me.person and not me.is_admin):
         raise ProblemError(404, "there is no such job, or it is not yours")
-    return _out(service, job)
+    return _out(service, me, job)
 
 
-def _out(service: Service, job: Job) -> JobOut:
+def _out(service: Service, me: Identity, job: Job) -> JobOut:
     ahead = service.queue.ahead_of(job.id) if job.state == "waiting" else 0
     return JobOut(
         id=job.id, avatar=job.avatar_id, quality=job.quality, state=job.state, stage=job.stage, progress=job.progress,
-        ahead=ahead, error=job.error,
+        ahead=ahead, error=job.error, owner=job.owner_id if me.is_admin else None,
     )  # fmt: skip
 
 
 @router.get("")
-def list_jobs(me: Me, service: ServiceDep, before: After = "", limit: Annotated[int, Query(ge=1, le=100)] = 100) -> list[JobOut]:
-    """One's own jobs, of everybody for an admin, the newest first; the next ones with `?before=` the last one's id."""
+def list_jobs(me: Me, service: ServiceDep, after: After = "", limit: Limit = 100) -> Page[JobOut]:
+    """One's own jobs, of everybody for an admin, the newest first."""
     with service.database.reading() as session:
-        query = select(Job).order_by(Job.created.desc(), Job.id.desc()).limit(limit)
+        query = select(Job).order_by(Job.created.desc(), Job.id.desc()).limit(limit + 1)
         if not me.is_admin:
             query = query.where(Job.owner_id == me.person)
-        if before:
-            last = session.get(Job, before)
+        if after:
+            last = session.get(Job, after)
             if last is None or (last.owner_id != me.person and not me.is_admin):
                 raise ProblemError(404, "there is no such job, or it is not yours")
             query = query.where((Job.created < last.created) | ((Job.created == last.created) & (Job.id < last.id)))
         found = session.scalars(query).all()
-    return [_out(service, job) for job in found]
+    return page_of(found, limit, lambda job: _out(service, me, job), lambda job: job.id)
 
 
 @router.get("/{job_id}", response_model=JobOut)

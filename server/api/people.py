@@ -12,8 +12,9 @@ from server.accounts import passwords
 from server.accounts.people import ConflictError, clean_name, keeps_an_admin
 from server.api import erasing
 from server.api.accounts import KeyOut, Name, NewKey, Password, PersonOut, keys_of, make_key, person_out
+from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
-from server.api.service import MAX_INTEGER, Admin, After, IfMatch, ServiceDep, check_version, note
+from server.api.service import MAX_INTEGER, Admin, IfMatch, ServiceDep, check_version, note
 from server.store.tables import AuditEntry, Person
 
 router = APIRouter(prefix="/api", tags=["admin"])
@@ -50,12 +51,11 @@ class AuditOut(BaseModel):
 
 
 @router.get("/people")
-def list_people(
-    _: Admin, service: ServiceDep, after: After = "", limit: Annotated[int, Query(ge=1, le=200)] = 100
-) -> list[PersonOut]:
-    """Everybody on this server, by id; the next ones with `?after=` the last one's id."""
+def list_people(_: Admin, service: ServiceDep, after: After = "", limit: Limit = 100) -> Page[PersonOut]:
+    """Everybody on this server, in the order of their ids."""
     with service.database.reading() as session:
-        return [person_out(p) for p in session.scalars(select(Person).where(Person.id > after).order_by(Person.id).limit(limit))]
+        found = session.scalars(select(Person).where(Person.id > after).order_by(Person.id).limit(limit + 1))
+        return page_of(found, limit, person_out, lambda person: person.id)
 
 
 @router.post("/people", status_code=201)
@@ -75,8 +75,8 @@ def change_person(admin: Admin, service: ServiceDep, person_id: str, change: Per
         if person is None:
             raise ProblemError(404, "there is no such person")
         check_version(person, if_match)
-        if person.login is None and (change.role or kept):
-            raise ProblemError(409, "a guest has no login, so neither password nor another role; make an account")
+        if (person.role == "guest" and change.role) or (person.login is None and kept):
+            raise ProblemError(409, "somebody without a login has no password, and a guest no other role; make an account")
         person.name = clean_name(change.name or "") or person.name
         person.role = change.role or person.role
         if change.disabled is not None:
@@ -86,7 +86,10 @@ def change_person(admin: Admin, service: ServiceDep, person_id: str, change: Per
         if not keeps_an_admin(session):
             raise ConflictError("the last admin cannot give up these rights; make another one first")
         session.add(note(admin, "person.change", person_id, disabled=person.disabled, role=person.role))
-        return person_out(person)
+        changed = person_out(person)
+    if change.disabled:
+        service.rooms.put_out(person_id)
+    return changed
 
 
 @router.delete("/people/{person_id}", status_code=204)
@@ -97,9 +100,15 @@ def erase_person(admin: Admin, service: ServiceDep, person_id: str) -> Response:
 
 
 @router.get("/people/{person_id}/keys")
-def list_keys(_: Admin, service: ServiceDep, person_id: str) -> list[KeyOut]:
+def list_keys(_: Admin, service: ServiceDep, person_id: str, after: After = "", limit: Limit = 100) -> Page[KeyOut]:
     """Somebody's API keys."""
-    return keys_of(service, person_id)
+    return keys_of(service, person_id, after, limit)
+
+
+@router.get("/keys")
+def list_all_keys(_: Admin, service: ServiceDep, after: After = "", limit: Limit = 100) -> Page[KeyOut]:
+    """Everybody's API keys."""
+    return keys_of(service, None, after, limit)
 
 
 @router.post("/people/{person_id}/keys", status_code=201)
@@ -119,11 +128,15 @@ def delete_key(admin: Admin, service: ServiceDep, person_id: str, key_id: str) -
 def read_audit(
     _: Admin,
     service: ServiceDep,
-    before: Annotated[int | None, Query(ge=0, le=MAX_INTEGER)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> list[AuditOut]:
-    """The audit log, newest first; the next ones with `?before=` the last one's id."""
+    after: Annotated[int | None, Query(ge=0, le=MAX_INTEGER, description="`next` of the part before.")] = None,
+    limit: Limit = 100,
+) -> Page[AuditOut]:
+    """The audit log, newest first."""
     with service.database.reading() as session:
-        query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
-        found = session.scalars(query if before is None else query.where(AuditEntry.id < before))
-        return [AuditOut(id=e.id, at=e.at, actor=e.actor, act=e.act, object=e.object, detail=e.detail) for e in found]
+        query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit + 1)
+        found = session.scalars(query if after is None else query.where(AuditEntry.id < after))
+        return page_of(found, limit, _audit_out, lambda entry: entry.id)
+
+
+def _audit_out(entry: AuditEntry) -> AuditOut:
+    return AuditOut(id=entry.id, at=entry.at, actor=entry.actor, act=entry.act, object=entry.object, detail=entry.detail)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Protocol
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 
+from server.accounts.oidc import OpenIdProvider
 from server.accounts.people import Identity, People
+from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import InvalidTokenError, Tokens
+from server.api.directory import NoRooms, RoomDirectory
 from server.api.limits import RateLimit
 from server.api.problems import ProblemError
-from server.call.protocol import Role
 from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue
-from server.store.tables import AuditEntry, Person, StoredAvatar
+from server.store.tables import AuditEntry, StoredAvatar
 
 MAX_INTEGER = (1 << 53) - 1
 
@@ -26,26 +28,32 @@ MAX_INTEGER = (1 << 53) - 1
 @dataclass(frozen=True)
 class Limits:
     """How often what costs much may be asked for: sign-ins by login and address, all sign-ins and set-ups together (each is a
-    slow hash), and new guests by address."""
+    slow hash), new guests by address, and the two halves of sign-ins at the provider by address."""
 
     sign_in: RateLimit = field(default_factory=lambda: RateLimit(10, 6.0))
     hashes: RateLimit = field(default_factory=lambda: RateLimit(20, 0.25))
     guests: RateLimit = field(default_factory=lambda: RateLimit(30, 2.0))
+    external: RateLimit = field(default_factory=lambda: RateLimit(20, 3.0))
 
 
 @dataclass(frozen=True)
 class Service:
-    """The parts behind the API. role_of: what a room's key allows. erased: to be told of an avatar that was erased, on any
-    thread. setup_key: the secret of the one-time set-up link."""
+    """The parts behind the API. setup_key: the secret of the one-time set-up link. folder: where the state is. provider:
+    where people sign in, if not here only. passwords: whether they may with one. admin_email: whose first sign-in there makes an
+    admin."""
 
     database: Database
     files: FileStore
     queue: JobQueue
     people: People
     tokens: Tokens
-    role_of: Callable[[str], Role | None]
-    erased: Callable[[str], None]
+    room_tokens: RoomTokens
     setup_key: str
+    folder: Path | None = None
+    rooms: RoomDirectory = field(default_factory=NoRooms)
+    provider: OpenIdProvider | None = None
+    passwords: bool = True
+    admin_email: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -84,8 +92,15 @@ Credential = Annotated[str, Depends(credential_of)]
 changes of thread."""
 Me = Annotated[Identity, Depends(identity_of)]
 Admin = Annotated[Identity, Depends(admin_of)]
-After = Annotated[str, Query(max_length=64, description="`next` of the page before.")]
 IfMatch = Annotated[str | None, Header(max_length=64, description="The `version` that was read (RFC 9110, 13.1.1).")]
+
+
+class Versioned(Protocol):
+    """What counts its changes."""
+
+    @property
+    def version(self) -> int:
+        """How often it was changed."""
 
 
 def as_json(body: BaseModel) -> Response:
@@ -108,7 +123,7 @@ def may_change(identity: Identity, avatar: StoredAvatar | None) -> StoredAvatar:
     return found
 
 
-def check_version(row: Person | StoredAvatar, if_match: str | None) -> None:
+def check_version(row: Versioned, if_match: str | None) -> None:
     """Raises `ProblemError` (412) when the row is not of the version that the client has read."""
     if if_match is not None and if_match.strip() != "*":
         versions = {tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")}

@@ -41,7 +41,7 @@ def bench_rooms(avatar: Path, *, rooms: int = 10, people: int = 2, config: Serve
 
 async def _measure(config: ServerConfig, count: int, people: int) -> dict[str, Any]:
     async with serving(config) as (rooms, addresses):
-        keys = [rooms.first.host, *[(await rooms.create()).host for _ in range(count - 1)]]
+        keys = [rooms.first.host, *[(await rooms.create()).keys.host for _ in range(count - 1)]]
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         url = addresses.host.partition("/room/")[0].replace("http", "ws", 1) + "/ws"

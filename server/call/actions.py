@@ -65,4 +65,12 @@ class MuteVoice:
     muted: bool
 
 
-Action = Send | HangUp | StartMedia | StopMedia | GiveSeat | FreeSeat | MuteVoice
+@dataclass(frozen=True)
+class Revoke:
+    """Whoever shows this room token (its id) was removed and may not come in again. until: seconds since 1970, when it ends."""
+
+    token: str
+    until: float
+
+
+Action = Send | HangUp | StartMedia | StopMedia | GiveSeat | FreeSeat | MuteVoice | Revoke

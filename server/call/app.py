@@ -11,6 +11,8 @@ import secrets
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,19 +23,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from models.errors import StorageError, VisavisError
 from server.api.app import create_api
 from server.api.service import Service
-from server.call import certificate, links, logs
+from server.api.upkeep import keep_up
+from server.call import certificate, logs
 from server.call.addresses import Addresses, addresses, base_urls, notes
 from server.call.avatars import AvatarCatalog
 from server.call.certificate import Certificate
-from server.call.config import ServerConfig
+from server.call.config import ServerConfig, state_folder
 from server.call.door import BACKLOG, Door
-from server.call.links import Links
+from server.call.kept_rooms import RoomStore
+from server.call.live_rooms import LiveRooms
 from server.call.passes import PAGES, Passes, path_of
 from server.call.rooms import Rooms
-from server.call.rules import RoomKeys
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
-from server.call.web import ADMIN, API, NOTHING, SETUP, create_app, plain_reply
+from server.call.web import ADMIN, API, DOCS, NOTHING, SETUP, create_app, plain_reply
 from server.call.whip import PREFLIGHT
 from server.service import make_runners, open_service
 
@@ -65,14 +68,17 @@ async def serve(
     await asyncio.to_thread(catalog.refresh, strict=True)
     secure = await asyncio.to_thread(_certificate, config)
     sock = _listen(config)
-    kept = Links((RoomKeys.new(),))
-    if config.state is not None and config.port:  # a port that changes with each start changes the links anyway
-        kept = await asyncio.to_thread(links.keep, config.state, config.port, renew=config.new_links)
     here, others = base_urls(config, sock.getsockname()[1], "http" if secure is None else "https")
-    rooms = Rooms(config, kept, others, catalog)
-    service = await _open_service(config, rooms)
+    service = None if config.state is None else await asyncio.to_thread(open_service, config, others)
+    store = RoomStore(None if service is None else service.database, config.port)
+    kept, note = await asyncio.to_thread(store.load, config.state or Path(), renew=config.new_links)
+    rooms = Rooms(config, kept, others, catalog, store)
+    if service is not None:
+        service = replace(service, rooms=LiveRooms(rooms, asyncio.get_running_loop()))
+        rooms.use(service)
     runners = None if service is None else make_runners(config)
-    passes = Passes(rooms.first.host, rooms.role_of, None if service is None else service.people.is_known)
+    is_token = (lambda _: False) if service is None else service.people.is_known
+    passes = Passes(rooms.first.host, rooms.role_of, is_token, rooms.is_hosts_link)
     app = create_app(config, rooms, passes, others, None if service is None else create_api(service), _setup_status(service))
     server = _Server(
         uvicorn.Config(
@@ -82,6 +88,8 @@ async def serve(
             log_config=None,
             log_level="warning",
             server_header=False,
+            proxy_headers=bool(config.trusted_proxies),
+            forwarded_allow_ips=list(config.trusted_proxies),
             timeout_graceful_shutdown=5,
         ),
         config.public_url,
@@ -92,18 +100,25 @@ async def serve(
         has_api=service is not None,
     )
 
+    tasks: list[asyncio.Task[None]] = []
+
     def stop() -> None:
         server.should_exit = True
 
     try:
         await rooms.start(on_failure=stop)
+        if service is not None:
+            tasks.append(asyncio.create_task(keep_up(service, config.guest_days)))
         if runners is not None:
             runners.start()
         on_rooms(rooms, stop)
-        setup_key = "" if service is None or await asyncio.to_thread(service.people.has_admin) else service.setup_key
-        announce(addresses(config, here, others, rooms.first, notes(kept.note, secure, others), setup_key))
+        needs_admin = service is not None and service.passwords and not await asyncio.to_thread(service.people.has_admin)
+        setup_key = service.setup_key if service is not None and needs_admin else ""
+        announce(addresses(config, here, others, rooms.first, notes(note, secure, others), setup_key))
         await server.serve(sockets=[])
     finally:
+        for task in tasks:
+            task.cancel()
         await rooms.close()
         if runners is not None:
             await runners.stop()
@@ -114,20 +129,6 @@ async def serve(
         raise VisavisError(rooms.failure)
 
 
-async def _open_service(config: ServerConfig, rooms: Rooms) -> Service | None:
-    """What the server remembers of people; nothing without a state folder."""
-    if config.state is None:
-        return None
-    loop = asyncio.get_running_loop()
-
-    def erased(avatar: str) -> None:
-        loop.call_soon_threadsafe(rooms.erase_avatar, avatar)
-
-    service = await asyncio.to_thread(open_service, config, rooms.role_of, erased)
-    rooms.use(service)
-    return service
-
-
 def _setup_status(service: Service | None) -> Callable[[str], int]:
     """For the key of a set-up link (RFC 9110): 200 while it works, 410 once there is an admin, 404 for another key, 503 while
     the database cannot be asked."""
@@ -136,7 +137,7 @@ def _setup_status(service: Service | None) -> Callable[[str], int]:
         if service is None or not secrets.compare_digest(key.encode("utf-8", "surrogatepass"), service.setup_key.encode()):
             return 404
         try:
-            return 410 if service.people.has_admin() else 200
+            return 410 if service.people.has_admin() or not service.passwords else 200
         except (SQLAlchemyError, StorageError):
             return 503
 
@@ -189,7 +190,7 @@ class _Server(uvicorn.Server):
 
     def instant(self, header: bytes) -> bytes | None:
         method, path = header.split(b" ", 1)[0], path_of(header)
-        if path.startswith((API.encode(), SETUP.encode())) or path == ADMIN.encode():
+        if path.startswith((API.encode(), SETUP.encode())) or path in (ADMIN.encode(), DOCS.encode()):
             return None if self._has_api else plain_reply(method, 404, NOTHING)
         if path.partition(b"/")[2].partition(b"/")[0] in (b"whip", b"whep"):
             return plain_reply(method, 200, "", extra=PREFLIGHT) if method == b"OPTIONS" else None
@@ -274,4 +275,4 @@ def _listen(config: ServerConfig) -> socket.socket:
 def _certificate(config: ServerConfig) -> Certificate | None:
     if config.tls_certificate is not None and config.tls_key is not None:
         return certificate.from_files(config.tls_certificate, config.tls_key)
-    return certificate.self_signed(config.state or links.state_folder()) if config.tls else None
+    return certificate.self_signed(config.state or state_folder()) if config.tls else None

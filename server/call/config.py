@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import platformdirs
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -45,7 +46,7 @@ OTHER_VARIABLES = frozenset(
     }
 )
 """Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
-SECRETS = frozenset({"ice_servers", "factory_options", "database", "storage", "storage_key"})
+SECRETS = frozenset({"ice_servers", "factory_options", "database", "storage", "storage_key", "oidc_client_secret", "oidc_admin"})
 """Settings whose values no message repeats."""
 ICE_URL = re.compile(r"stuns?:[^?:/@\[\s]+(:\d{1,5})?|turns?:[^?:/@\[\s]+(:\d{1,5})?(\?transport=(udp|tcp))?")
 """RFC 7064, 3.1 and RFC 7065, 3.1."""
@@ -90,6 +91,24 @@ def _public_url(value: str) -> str:
             came = "one with a user or password" if "@" in value else repr(value)
             raise ValueError(f"a public URL such as https://call.example.org was expected, {came} came")
     return value.rstrip("/")
+
+
+def _issuer(value: str) -> str:
+    from server.accounts.oidc import is_safe_address
+
+    parts = urlsplit(value)
+    if value and (not is_safe_address(value) or parts.query or parts.fragment or "@" in parts.netloc):
+        raise ValueError("an issuer such as https://login.example.org/realm was expected, something else came")
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            raise ValueError(f"an IP address or network was expected, {text!r} came") from None
+    return value
 
 
 def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -216,6 +235,21 @@ class ServerConfig(BaseSettings):
     storage_key: str = Field(
         "", repr=False, description="32 bytes in base64: encrypts people's avatars at rest; better in a file."
     )
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] = Field(
+        "", description="URL of an OpenID provider where people sign in, such as https://login.example.org/realm."
+    )
+    oidc_client_id: str = Field("", description="Name of this server at the OpenID provider.")
+    oidc_client_secret: str = Field("", repr=False, description="Its secret there; better in a file.")
+    oidc_admin: str = Field(
+        "", repr=False, description="E-mail address, verified by the OpenID provider, whose first sign-in makes an admin."
+    )
+    no_passwords: bool = Field(False, description="Nobody signs in with a password, only at the OpenID provider.")
+    guest_days: int = Field(
+        30, ge=1, le=3650, description="Days without use after which guests and their avatars are erased, and their tokens end."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)] = Field(
+        (), description="Addresses or networks of proxies whose X-Forwarded-For tells where a request comes from."
+    )
     enrollments: int = Field(
         1, ge=0, le=16, description="Processes that make avatars in the background; 0 for none on this machine."
     )
@@ -242,6 +276,10 @@ class ServerConfig(BaseSettings):
             raise ValueError("dead_after must be longer than heartbeat")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("a certificate and its key were expected together, one of them came alone")
+        if bool(self.oidc_issuer) != bool(self.oidc_client_id):
+            raise ValueError("oidc_issuer and oidc_client_id were expected together, one of them came alone")
+        if self.no_passwords and not self.oidc_issuer:
+            raise ValueError("no_passwords was expected with oidc_issuer, else nobody could sign in")
         return self
 
     @classmethod
@@ -261,6 +299,11 @@ class ServerConfig(BaseSettings):
     def with_values(self, **values: Any) -> ServerConfig:
         """The same with other values, checked as at first."""
         return ServerConfig(**{name: getattr(self, name) for name in ServerConfig.model_fields} | values)
+
+
+def state_folder() -> Path:
+    """Where a user's programs keep what must outlive them (XDG's state home on Linux); not absolute for one without a home."""
+    return Path(platformdirs.user_state_dir("visavis", appauthor=False))
 
 
 def load(options: dict[str, Any], file: Path | None = None) -> ServerConfig:

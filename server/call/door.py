@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 import re
 import resource
 import socket
@@ -55,7 +56,19 @@ _REQUEST = re.compile(
     rb"((GET|HEAD) [!-~]+|POST /rooms|(POST|PUT|PATCH|DELETE) /api/[!-~]*|"
     rb"(POST|PUT|PATCH|DELETE|OPTIONS) /wh[ie]p([/?][!-~]*)?) HTTP/1\.[01]\r\n"
 )
-_REFUSAL = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+def _problem(status: int, title: str, sentence: str, header: str = "") -> bytes:
+    """A whole response with problem details (RFC 9457)."""
+    body = f'{{"type":"about:blank","title":"{title}","status":{status},"detail":"{sentence}"}}'
+    head = f"HTTP/1.1 {status} {title}\r\nconnection: close\r\ncontent-type: application/problem+json\r\n{header}"
+    return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+_REFUSAL = _problem(400, "Bad Request", "a request of a page or of the API was expected; /api/openapi.json lists those")
+_BUSY = _problem(
+    503, "Service Unavailable", "many ask at the same time; try again in a moment", f"retry-after: {math.ceil(TURN_TIMEOUT)}\r\n"
+)
 SHORT_OF_HANDLES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 RESERVED = 256
 """Open files kept for media, pages and the render process."""
@@ -301,7 +314,10 @@ class Door:
             await asyncio.sleep(0.5)
             now = self._loop.time()
             for guest in [guest for guest in self._guests if guest.deadline < now]:
-                self._end(guest)
+                if guest in self._asking and guest.socket is None:
+                    self._reply(guest, _BUSY)
+                else:
+                    self._end(guest)
 
     def _end(self, guest: Guest | None) -> None:
         if guest is not None:

@@ -23,11 +23,19 @@ _BEARER = re.compile(rb"\nauthorization: *bearer +([!-~]+) *\r", re.IGNORECASE)
 
 
 class Passes:
-    """Of one server. secret: for the cookie; the same after a restart. role_of: what a key allows, `None` for no room's key; its
-    time does not depend on how much of the key is right. is_token: whether somebody with an account was given it."""
+    """Of one server. secret: for the cookie; the same after a restart. role_of: what a link's key or a room token allows, `None`
+    for neither; its time does not depend on how much of the key is right. is_token: whether somebody with an account was given
+    it. is_hosts_link: whether a key may make rooms, which a room token may not."""
 
-    def __init__(self, secret: str, role_of: Callable[[str], Role | None], is_token: Callable[[str], bool] | None = None) -> None:
-        self._role_of, self._is_token = role_of, is_token or (lambda _: False)
+    def __init__(
+        self,
+        secret: str,
+        role_of: Callable[[str], Role | None],
+        is_token: Callable[[str], bool] = lambda _: False,
+        is_hosts_link: Callable[[str], bool] | None = None,
+    ) -> None:
+        self._role_of, self._is_token = role_of, is_token
+        self._is_hosts_link = is_hosts_link or (lambda key: role_of(key) == "host")
         digest = hmac.new(secret.encode(), b"visavis cookie", hashlib.sha256).hexdigest()
         name, self._ticket = f"visavis-{digest[:8]}", digest[8:40].encode()  # servers on one host share their cookies
         self.cookie = f"{name}={digest[8:40]}; Path=/; HttpOnly; SameSite=Strict"
@@ -57,7 +65,7 @@ class Passes:
     def is_host(self, header: bytes) -> bool:
         """Whether the request brings a host's key as bearer token (RFC 6750, 2.1)."""
         shown = _BEARER.search(header)
-        return shown is not None and self._role_of(shown[1].decode("latin-1")) == "host"
+        return shown is not None and self._is_hosts_link(shown[1].decode("latin-1"))
 
     def hello(self, text: str | bytes) -> bool:
         """Whether a socket's first message is a hello with a room's key."""

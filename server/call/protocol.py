@@ -67,11 +67,11 @@ class Participant(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """First message on the socket. `key` is the last part of the page's address; `resume` a token from an earlier `Welcome`.
-    `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it is. `token`: of an account
-    or a guest, whose own avatars are offered too."""
+    """First message on the socket. `key` is the last part of the page's address, a link's key or a room token; `resume` a token
+    from an earlier `Welcome`. `keep_media`: the peer connection of that seat is well, only its socket was lost; leave it as it
+    is. `token`: of an account or a guest, whose own avatars are offered too."""
 
-    key: Key
+    key: Annotated[str, msgspec.Meta(max_length=2048)]
     resume: Key = ""
     version: int = VERSION
     keep_media: bool = False

@@ -18,11 +18,11 @@ from realtime.room.process import RoomSetup
 from realtime.room.sound import RoomSound
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
-from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Label, SoundLines, Speaking, decode, encode
-from server.call.rules import RoomKeys, RoomRules, RoomSettings
+from server.call.rules import RoomKeys, RoomRules, RoomSettings, Visitor
 from server.call.signalling import RoomSignalling
 from server.call.stored_avatars import StoredAvatars
 from server.call.wire import OUTBOX, Wire, close_outbox, write_outbox
@@ -53,9 +53,12 @@ class Room:
         catalog: AvatarCatalog,
         others_busy: Callable[[], float] = lambda: 0.0,
         stored: StoredAvatars | None = None,
+        revoke: Callable[[str, float], None] = lambda _token, _until: None,
     ) -> None:
         """stored: avatars of people with an account. others_busy: the part of the machine's cores that other rooms take now.
-        Raises `VisavisError` when there is not enough memory."""
+        revoke: told of a room token (its id, and when it ends) whose holder was removed. Raises `VisavisError` when there is not
+        enough memory."""
+        self._revoke = revoke
         self._settings, self._catalog, self._others_busy, self._stored = settings, catalog, others_busy, stored
         self._signalling = RoomSignalling(
             RoomRules(
@@ -133,19 +136,18 @@ class Room:
         await stopping
         self._media.feeder.shutdown(wait=False)
 
-    async def serve(self, wire: Wire, hello: Hello, person: str = "", make_peer: MakePeer = RoomPeer) -> None:
-        """One page's socket after its hello, until it closes. person: whose token it brings, if any. make_peer: of its peer
-        connections."""
+    async def serve(self, wire: Wire, hello: Hello, visitor: Visitor, make_peer: MakePeer = RoomPeer) -> None:
+        """One page's socket after its hello, until it closes. make_peer: of its peer connections."""
         await self._catalog.keep_fresh()
-        if person and self._stored is not None:
-            await self._stored.prepare(person)
+        if visitor.person and self._stored is not None:
+            await self._stored.prepare(visitor.person)
         if self._draining:
             await wire.close(1012)
             return
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
         self._make_peer[number] = make_peer
-        self._do(self._signalling.hello(number, hello, time.monotonic(), person))
+        self._do(self._signalling.hello(number, hello, time.monotonic(), visitor))
         writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
         try:
@@ -171,6 +173,29 @@ class Room:
         sentence = "this avatar was erased; take another one"
         for participant in [p for p, taken in self._taken.items() if taken == avatar]:
             self._do(self._signalling.avatar_refused(participant, sentence))
+
+    def put_out(self, person: str) -> None:
+        """The account has ended: whoever came with it goes."""
+        self._do(self._signalling.put_out(person, "this account has ended on this server; ask an admin"))
+
+    def end(self) -> None:
+        """End the meeting."""
+        self._do(self._signalling.end("the meeting was ended for everybody"))
+
+    @property
+    def people(self) -> int:
+        """Seats that are taken."""
+        return len(self._orders)
+
+    @property
+    def viewers(self) -> int:
+        """Pages with media and without a seat."""
+        return self._signalling.viewers
+
+    @property
+    def pictures(self) -> float:
+        """Pictures that were drawn in the last second."""
+        return self.worker.times.rate("splat")
 
     # What the state machine asks
 
@@ -252,6 +277,8 @@ class Room:
                     self._send_labels()
                 case MuteVoice(participant, muted):
                     self._media.sound.mute(participant, muted)
+                case Revoke(token, until):
+                    self._revoke(token, until)
 
     def _seat(self, participant: int, avatar: str, order: int) -> None:
         entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))

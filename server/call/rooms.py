@@ -7,21 +7,27 @@ import hashlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import ProtocolError, StorageError, VisavisError
-from server.accounts.tokens import InvalidTokenError
+from server.accounts.people import ConflictError
+from server.accounts.tokens import LEEWAY, InvalidTokenError
 from server.api.service import Service
 from server.call import ice
 from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
-from server.call.links import Links
+from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.peer import RoomPeer
 from server.call.protocol import Failure, Hello, Role, decode, encode
 from server.call.room import MakePeer, Room
-from server.call.rules import RoomKeys, RoomSettings, as_sentence
+from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence
 from server.call.stored_avatars import StoredAvatars
+from server.call.visitors import GONE, visitor_of
 from server.call.wire import Wire, say_and_close
 
 log = logging.getLogger(__name__)
@@ -33,49 +39,58 @@ IDLE_AFTER = 300.0
 LOOK_EVERY = 5.0
 RETRY_AFTER = 5.0
 """Seconds after which a page whose room cannot be opened now asks again."""
+NO_ROOM = "there is no room at this address; ask for a new link"
 
 
 class Rooms:
     """All rooms. Lives on the event loop."""
 
-    def __init__(self, config: ServerConfig, links: Links, base_url: str, catalog: AvatarCatalog) -> None:
-        """base_url: of the pages, as others reach them."""
-        self.catalog = catalog
-        self._links, self._most = links, config.max_rooms
+    def __init__(
+        self,
+        config: ServerConfig,
+        kept: tuple[KeptRoom, ...],
+        base_url: str,
+        catalog: AvatarCatalog,
+        store: RoomStore | None = None,
+    ) -> None:
+        """kept: the first one is always open. base_url: of the pages, as others reach them. store: where new rooms are kept."""
+        self.catalog, self.base_url = catalog, base_url
+        self._store, self.most = store or RoomStore(), config.max_rooms
         self._config = config
         self._settings = RoomSettings(
             base_url=base_url,
             **{name: getattr(config, name) for name in RoomSettings.__dataclass_fields__ if name != "base_url"},
         )
-        self._keys: list[RoomKeys] = []
-        self._roles: dict[bytes, tuple[RoomKeys, Role]] = {}
-        self._open: dict[RoomKeys, Room] = {}
+        self._kept: dict[str, KeptRoom] = {}
+        self._roles: dict[bytes, tuple[KeptRoom, Role]] = {}
+        self._open: dict[str, Room] = {}
         self._on_failure: Callable[[], None] = lambda: None
         self._service: Service | None = None
         self.stored: StoredAvatars | None = None
         self._timer: asyncio.Task[None] | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._removed: dict[str, float] = {}  # room token -> when it ends
         self._closed = False
-        self._creating = asyncio.Lock()
+        self._changing = asyncio.Lock()
         self.failure = ""
         """One sentence once the first room can never work."""
-        for keys in links.rooms:
-            self._enter(keys)
+        for room in kept:
+            self._enter(room)
+        self._first = kept[0]
 
-    def _enter(self, keys: RoomKeys) -> None:
-        self._keys.append(keys)
-        roles: list[tuple[str, Role]] = [(keys.host, "host"), (keys.person, "person"), (keys.viewer, "viewer")]
-        self._roles |= {_digest(key): (keys, role) for key, role in roles}
+    def _enter(self, room: KeptRoom) -> None:
+        self._kept[room.id] = room
+        self._roles |= {_digest(key): (room, role) for role, key in _keys(room)}
 
     @property
     def first(self) -> RoomKeys:
         """The keys of the room that is always there."""
-        return self._keys[0]
+        return self._first.keys
 
     @property
     def ready(self) -> bool:
         """Whether a call can start now."""
-        room = self._open.get(self.first)
+        room = self._open.get(self._first.id)
         return room is not None and room.ready
 
     @property
@@ -83,13 +98,59 @@ class Rooms:
         """The rooms that have a render process now."""
         return list(self._open.values())
 
-    def role_of(self, key: str) -> Role | None:
-        """What a key allows in whichever room it is of."""
+    @property
+    def kept(self) -> list[KeptRoom]:
+        """All rooms, the first one in front."""
+        return list(self._kept.values())
+
+    def open_room(self, room: str) -> Room | None:
+        """The room of an id, if it has a render process now."""
+        return self._open.get(room)
+
+    def is_first(self, room: str) -> bool:
+        """Whether it is the room that is always there."""
+        return room == self._first.id
+
+    def is_hosts_link(self, key: str) -> bool:
+        """Whether it is the key of a host's link, of whichever room."""
         found = self._roles.get(_digest(key))
-        return None if found is None else found[1]
+        return found is not None and found[1] == "host"
+
+    def role_of(self, key: str) -> Role | None:
+        """What a link's key allows in whichever room it is of, or a room token of this server, whether or not it still holds."""
+        found = self._roles.get(_digest(key))
+        if found is not None:
+            return found[1]
+        if self._service is None or key.count(".") != 2:
+            return None
+        try:
+            grants = self._service.room_tokens.read(key)
+        except InvalidTokenError:
+            return None
+        return grants.role if grants.room in self._kept else None
+
+    async def admit(self, credential: str) -> tuple[KeptRoom, Visitor]:
+        """Who shows a link's key or a room token, and where to. Raises `InvalidTokenError`, `VisavisError` for a database that
+        cannot be asked. A token that has expired is let pass: see `Visitor.is_late`."""
+        found = self._roles.get(_digest(credential))
+        if found is not None:
+            return found[0], Visitor(found[1])
+        service = self._service
+        if service is None or credential.count(".") != 2:
+            raise InvalidTokenError(NO_ROOM)
+        grants = service.room_tokens.read(credential)
+        room = self._kept.get(grants.room)
+        if room is None:
+            raise InvalidTokenError(NO_ROOM)
+        if grants.id in self._removed:
+            raise InvalidTokenError(GONE)
+        try:
+            return room, await asyncio.to_thread(visitor_of, service.database, service.room_tokens, grants)
+        except SQLAlchemyError:
+            raise VisavisError("this server cannot look the token up now; try again in a moment") from None
 
     def use(self, service: Service) -> None:
-        """Offer people their own avatars; call it before `start`."""
+        """Offer people their own avatars, and let room tokens in; call it before `start`."""
         self._service, self.stored = service, StoredAvatars(service.database, service.files)
 
     def erase_avatar(self, avatar: str) -> None:
@@ -99,11 +160,16 @@ class Rooms:
         for room in self.open:
             room.erase_avatar(avatar)
 
+    def put_out(self, person: str) -> None:
+        """The account has ended: nobody is here with it any more."""
+        for room in self.open:
+            room.put_out(person)
+
     async def start(self, on_failure: Callable[[], None] = lambda: None) -> None:
         """Open the first room; `on_failure` is called when it says that it can never work (see `failure`)."""
         self._on_failure = on_failure
         ice.install(self._config.ice_addresses, self._config.ice_ports)
-        await self._room(self.first)
+        await self._room(self._first)
         self._timer = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -111,25 +177,42 @@ class Rooms:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.gather(*(room.close() for room in self._open.values()), *self._closing)
+        await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
 
-    async def create(self) -> RoomKeys:
-        """Another room, which is kept. Raises `VisavisError` when there are too many, or it cannot be kept."""
-        async with self._creating:
-            if len(self._keys) >= self._most:
-                raise VisavisError(
-                    f"at most {self._most} rooms are kept here; use one of those, or start with a higher --max-rooms"
-                )
-            made = RoomKeys.new()
+    async def create(self, name: str = "", owner: str = "", most: int | None = None) -> KeptRoom:
+        """Another room, which is kept. owner: id of an account. most: rooms in all, at most `max_rooms`. Raises
+        `ConflictError` when there are too many, `StorageError` when it cannot be kept."""
+        async with self._changing:
+            most = self.most if most is None else min(most, self.most)
+            if len(self._kept) >= most:
+                raise ConflictError(f"at most {most} rooms are kept here; use one of those, or ask for a higher limit")
+            made = KeptRoom(RoomKeys.new(), name=name, owner=owner)
             try:
-                await asyncio.to_thread(self._links.write, (*self._keys, made))
-            except (OSError, StorageError):
-                raise VisavisError("the new room cannot be kept on this server; look at its disk") from None
+                await asyncio.to_thread(self._store.add, made)
+            except (OSError, StorageError, SQLAlchemyError):
+                raise StorageError("the new room cannot be kept on this server; look at its disk") from None
             self._enter(made)
             return made
 
-    async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer) -> None:
-        """One page's socket, from its first message to its end. make_peer: of its peer connections."""
+    async def remove(self, room: str) -> None:
+        """The room is no more, its links and tokens open nothing; whoever is there goes. Not of the first room. Raises
+        `SQLAlchemyError`."""
+        async with self._changing:
+            kept = self._kept.get(room)
+            if kept is None or kept is self._first:
+                return
+            await asyncio.to_thread(self._store.remove, room)
+            del self._kept[room]
+            for _, key in _keys(kept):
+                self._roles.pop(_digest(key), None)
+            found = self._open.get(room)
+            if found is not None:
+                found.end()
+                self._end(room)
+
+    async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer, *, only_sends: bool = False) -> None:
+        """One page's socket, from its first message to its end. make_peer: of its peer connections. only_sends: nothing of the
+        room goes out to it."""
         text = await wire.receive()
         if text is None:
             return
@@ -144,17 +227,24 @@ class Rooms:
         if not isinstance(hello, Hello) or len(text) > MAX_HELLO:
             await say_and_close(wire, encode(Failure("bad_message", "A hello was expected first, something else came.")))
             return
-        found = self._roles.get(_digest(hello.key))
-        if found is None:
-            sentence = "There is no room at this address; ask for a new link."
-            await say_and_close(wire, encode(Failure("not_found", sentence)))
-            return
         try:
-            room = await self._room(found[0])
+            kept, visitor = await self.admit(hello.key)
+        except InvalidTokenError as error:
+            await say_and_close(wire, encode(Failure("not_found", as_sentence(str(error)))))
+            return
         except VisavisError as error:
             await say_and_close(wire, encode(Failure("busy", as_sentence(str(error)), final=False, retry_after=RETRY_AFTER)))
             return
-        await room.serve(wire, hello, await self.person_of(hello), make_peer)
+        if not visitor.subscribes and not only_sends:
+            await say_and_close(wire, encode(Failure("not_allowed", "This token only sends; ask for one that may also watch.")))
+            return
+        try:
+            room = await self._room(kept)
+        except VisavisError as error:
+            await say_and_close(wire, encode(Failure("busy", as_sentence(str(error)), final=False, retry_after=RETRY_AFTER)))
+            return
+        person = visitor.person or await self.person_of(hello)
+        await room.serve(wire, hello, replace(visitor, person=person), make_peer)
 
     async def person_of(self, hello: Hello) -> str:
         """The account whose token the hello brings; empty without a valid one."""
@@ -165,33 +255,49 @@ class Rooms:
         except InvalidTokenError:
             return ""
 
-    async def _room(self, keys: RoomKeys) -> Room:
-        room = self._open.get(keys)
+    async def _room(self, kept: KeptRoom) -> Room:
+        room = self._open.get(kept.id)
         if room is None:
-            room = Room(self._settings, keys, self.catalog, lambda: self._busy(keys), self.stored)
-            self._open[keys] = room
-            await room.start(on_failure=lambda: self._failed(keys))
+            room = Room(self._settings, kept.keys, self.catalog, lambda: self._busy(kept.id), self.stored, self._revoke)
+            self._open[kept.id] = room
+            await room.start(on_failure=lambda: self._failed(kept))
         return room
 
-    def _busy(self, keys: RoomKeys) -> float:
-        """The part of the machine's cores that the other rooms take now."""
-        return sum(room.cores_taken for own, room in self._open.items() if own != keys) / (os.cpu_count() or 1)
+    def _revoke(self, token: str, until: float) -> None:
+        """The holder of a room token was removed."""
+        now = time.time()
+        self._removed = {known: end for known, end in self._removed.items() if end + LEEWAY > now} | {token: until}
 
-    def _failed(self, keys: RoomKeys) -> None:
-        room = self._open.get(keys)
+        async def keep() -> None:
+            try:
+                await asyncio.to_thread(self._store.revoke, token, until)
+            except (OSError, StorageError, SQLAlchemyError):
+                log.warning("a room token cannot be revoked now: the database cannot be used")
+
+        self._spawn(keep())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _busy(self, own: str) -> float:
+        """The part of the machine's cores that the other rooms take now."""
+        return sum(room.cores_taken for kept, room in self._open.items() if kept != own) / (os.cpu_count() or 1)
+
+    def _failed(self, kept: KeptRoom) -> None:
+        room = self._open.get(kept.id)
         if room is None:
             return
-        if keys == self.first:
+        if kept is self._first:
             self.failure = room.worker.failure
             self._on_failure()
         else:
             log.error("a room cannot be opened: %s", room.worker.failure)
-            self._end(keys)
+            self._end(kept.id)
 
-    def _end(self, keys: RoomKeys) -> None:
-        task = asyncio.create_task(self._open.pop(keys).close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+    def _end(self, room: str) -> None:
+        self._spawn(self._open.pop(room).close())
 
     async def _watch(self) -> None:
         while True:
@@ -199,9 +305,13 @@ class Rooms:
             with suppress(RuntimeError):
                 await self.catalog.keep_fresh()
             now = time.monotonic()
-            for keys, room in list(self._open.items()):
-                if keys != self.first and room.is_empty and now - room.used > IDLE_AFTER:
-                    self._end(keys)
+            for kept, room in list(self._open.items()):
+                if kept != self._first.id and room.is_empty and now - room.used > IDLE_AFTER:
+                    self._end(kept)
+
+
+def _keys(room: KeptRoom) -> list[tuple[Role, str]]:
+    return [("host", room.keys.host), ("person", room.keys.person), ("viewer", room.keys.viewer)]
 
 
 def _digest(key: str) -> bytes:

@@ -46,6 +46,22 @@ class RoomKeys:
 
 
 @dataclass(frozen=True)
+class Visitor:
+    """Who comes to a room, by a link or a room token. role: the most that this allows. person: id of the account, empty without
+    one. name: what others see, the visitor's choice when empty. token, expires: id and end of the room token, empty by a link.
+    subscribes: whether pictures and voices may be had. is_late: the token has expired, so only a seat that it has taken is open.
+    """
+
+    role: Role
+    person: str = ""
+    name: str = ""
+    token: str = ""
+    expires: float = 0.0
+    subscribes: bool = True
+    is_late: bool = False
+
+
+@dataclass(frozen=True)
 class RoomSettings:
     """How a room is set up. base_url: of the page, as others reach it. width, height: of the pictures, pixels, even. max_bitrate:
     bits a second for each page's picture. least_rate: pictures a second that everybody should still have when one more comes in.

@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Send, StartMedia, StopMedia
-from server.call.fairness import Pace
+from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
+from server.call.members import Member, Socket
 from server.call.protocol import (
     VERSION,
     Answer,
@@ -36,11 +35,10 @@ from server.call.protocol import (
     Offer,
     Participant,
     Presence,
-    Role,
     RoomState,
     Welcome,
 )
-from server.call.rules import RoomRules, as_sentence, member_pace, printable, room_link, same
+from server.call.rules import RoomRules, Visitor, as_sentence, printable, room_link, same
 
 LOBBY_TIMEOUT = 3600.0
 """Seconds that a page may stay in the lobby."""
@@ -52,42 +50,13 @@ MAX_ORDER = 1 << 20
 """What a page may ask for as the order of its seat; who comes after it has a larger one."""
 
 
-@dataclass
-class _Socket:
-    opened: float
-    role: Role
-    person: str = ""
-    member: int | None = None
-    malformed: int = 0
-
-
-@dataclass
-class _Member:
-    number: int
-    role: Role
-    is_person: bool
-    token: str
-    order: int
-    name: str
-    socket: int | None
-    deadline: float
-    seated: bool = False
-    muted: bool = False
-    camera: bool = True
-    media: int | None = None
-    opening: bool = False
-    alive: bool = False
-    waiting: str | None = None
-    pace: Pace = field(default_factory=member_pace)
-
-
 class RoomSignalling:
     """The state of one room."""
 
     def __init__(self, rules: RoomRules, new_token: Callable[[], str] = lambda: secrets.token_urlsafe(16)) -> None:
         self._rules, self._new_token = rules, new_token
-        self._sockets: dict[int, _Socket] = {}
-        self._members: dict[int, _Member] = {}
+        self._sockets: dict[int, Socket] = {}
+        self._members: dict[int, Member] = {}
         self._queue: dict[int, None] = {}
         self._pace, self._seating = rules.viewers_pace(), rules.seating_pace()
         self._count = 0
@@ -99,6 +68,11 @@ class RoomSignalling:
         """The peer connections that should be open, and the member whose each is."""
         return {m.media: m.number for m in self._members.values() if m.media is not None}
 
+    @property
+    def viewers(self) -> int:
+        """Members who watch, with media."""
+        return sum(not m.is_person and m.media is not None for m in self._members.values())
+
     def socket_of(self, media: int) -> int | None:
         """The socket of the member of a peer connection."""
         member = self._member_of(media)
@@ -106,26 +80,30 @@ class RoomSignalling:
 
     # Events of sockets
 
-    def hello(self, socket: int, hello: Hello, now: float, person: str = "") -> list[Action]:
-        """The first message of a socket; `socket` is a number never used before. person: whose token it brings, if any."""
+    def hello(self, socket: int, hello: Hello, now: float, visitor: Visitor | None = None) -> list[Action]:
+        """The first message of a socket; `socket` is a number never used before. visitor: whose it is; of the link, if none."""
         if hello.version != VERSION:
             return self._turn_away(socket, "bad_message", "this page is of another version than the server; reload it")
-        role = self._rules.keys.role_of(hello.key)
-        if role is None:
+        if visitor is None and (role := self._rules.keys.role_of(hello.key)) is not None:
+            visitor = Visitor(role)
+        if visitor is None:
             return self._turn_away(socket, "not_found", "there is no room at this address; ask for a new link")
-        state = _Socket(now, role, person)
-        back = next((m for m in self._members.values() if m.role == role and same(m.token, hello.resume)), None)
+        state = Socket(now, visitor)
+        back = next((m for m in self._members.values() if m.is_of(visitor) and same(m.token, hello.resume)), None)
         if back is not None:
             self._sockets[socket] = state
+            back.visitor = back.visitor if visitor.is_late else visitor
             kept = hello.keep_media and back.media is not None
             return [*self._vacate(back, keep_media=kept), *self._welcome(socket, state, back, now, kept=kept)]
-        if sum(s.member is None and s.role == role for s in self._sockets.values()) >= self._rules.max_lobby:
+        if visitor.is_late:
+            return self._turn_away(socket, "not_allowed", "this token has expired; ask for a new one")
+        if sum(s.member is None and s.role == state.role for s in self._sockets.values()) >= self._rules.max_lobby:
             return self._turn_away(socket, "full", "too many are waiting to come in; you are next in a moment", RETRY_AFTER)
         self._sockets[socket] = state
-        rules = self._rules
-        avatars = rules.avatars(person) if role != "viewer" else []
-        lobby = Lobby(role, avatars, list(rules.ice_servers), rules.heartbeat, person != "", rules.enrolls and role != "viewer")
-        return [Send(socket, lobby)]
+        rules, person, is_viewer = self._rules, visitor.person, state.role == "viewer"
+        avatars = [] if is_viewer else rules.avatars(person)
+        ice = list(rules.ice_servers)
+        return [Send(socket, Lobby(state.role, avatars, ice, rules.heartbeat, person != "", rules.enrolls and not is_viewer))]
 
     def received(self, socket: int, message: FromPage, now: float) -> list[Action]:
         """A message came on the socket. One that is out of order is refused, never an error."""
@@ -211,6 +189,21 @@ class RoomSignalling:
         member = self._members.get(participant)
         return [] if member is None else self._put_out(member, "avatar", sentence)
 
+    def end(self, sentence: str) -> list[Action]:
+        """The meeting is over for everybody in the room, who may come again."""
+        self._locked = False
+        return [action for member in list(self._members.values()) for action in self._put_out(member, "ended", sentence)]
+
+    def put_out(self, person: str, sentence: str) -> list[Action]:
+        """Somebody's account has ended: out of the seat and the lobby."""
+        found = [m for m in list(self._members.values()) if m.visitor.person == person]
+        actions = [action for member in found for action in self._put_out(member, "removed", sentence)]
+        for socket, state in list(self._sockets.items()):
+            if state.visitor.person == person:
+                del self._sockets[socket]
+                actions += self._turn_away(socket, "removed", sentence)
+        return actions
+
     def tick(self, now: float) -> list[Action]:
         """Time has passed: lose the dead, hang up on the silent, take up the offers that waited."""
         actions = self._lose_dead(now)
@@ -236,7 +229,7 @@ class RoomSignalling:
 
     # Coming in
 
-    def _join(self, socket: int, state: _Socket, join: Join, now: float) -> list[Action]:
+    def _join(self, socket: int, state: Socket, join: Join, now: float) -> list[Action]:
         is_person = state.role != "viewer" and not join.watch
         actions = self._lose_dead(now) + self._make_place(is_person)
         refusal = self._refusal(state, is_person, join, now)
@@ -245,8 +238,8 @@ class RoomSignalling:
         number, orders = self._number(), {m.order for m in self._members.values()}
         is_free = 0 <= join.order <= MAX_ORDER and join.order not in orders
         order = join.order if is_free else 1 + max(orders, default=-1)
-        name = printable(join.name) or "Guest"
-        member = _Member(number, state.role, is_person, self._new_token(), order, name, None, 0.0, muted=join.muted)
+        name = printable(state.visitor.name or join.name) or "Guest"
+        member = Member(number, state.visitor, is_person, self._new_token(), order, name, None, 0.0, muted=join.muted)
         self._members[number] = member
         if is_person:
             self._seating.take()
@@ -260,18 +253,20 @@ class RoomSignalling:
             return []
         return next((self._lose(m) for m in found if m.socket is None and not m.alive), [])
 
-    def _refusal(self, state: _Socket, is_person: bool, join: Join, now: float) -> Failure | None:
+    def _refusal(self, state: Socket, is_person: bool, join: Join, now: float) -> Failure | None:
         rules, people = self._rules, sum(m.is_person for m in self._members.values())
         watching = len(self._members) - people
         may_watch = watching < rules.max_viewers and rules.admits(False)
         if self._locked and state.role != "host":
             return Failure("locked", "The host has locked the room; ask to be let in.", final=False, retry_after=RETRY_AFTER)
+        if state.visitor.token and any(m.visitor.token == state.visitor.token for m in self._members.values()):
+            return Failure("busy", "This token is in use in the room; ask for another one.", final=False, retry_after=RETRY_AFTER)
         if not is_person:
             full = f"All {rules.max_viewers} viewers' places are taken; you come in as soon as someone has left."
             busy = "This machine cannot draw for one more viewer; you come in as soon as it can."
             code, sentence = ("full", full) if watching >= rules.max_viewers else ("busy", busy)
             return None if may_watch else Failure(code, sentence, final=False, retry_after=RETRY_AFTER)
-        if all(avatar.id != join.avatar for avatar in rules.avatars(state.person)):
+        if all(avatar.id != join.avatar for avatar in rules.avatars(state.visitor.person)):
             return Failure("avatar", "An avatar of this server was expected; choose one of the list.", final=False)
         if people >= rules.max_people:
             sentence = f"All {rules.max_people} seats are taken; you can watch, or wait until someone has left."
@@ -284,7 +279,7 @@ class RoomSignalling:
             return Failure("busy", sentence, final=False, retry_after=RETRY_AFTER, may_watch=may_watch)
         return None
 
-    def _welcome(self, socket: int, state: _Socket, member: _Member, now: float, *, kept: bool) -> list[Action]:
+    def _welcome(self, socket: int, state: Socket, member: Member, now: float, *, kept: bool) -> list[Action]:
         member.socket, state.member = socket, member.number
         member.deadline = now + self._rules.media_timeout
         keys, rules = self._rules.keys, self._rules
@@ -298,17 +293,17 @@ class RoomSignalling:
 
     # Being in
 
-    def _offer(self, member: _Member, offer: Offer, now: float) -> list[Action]:
+    def _offer(self, member: Member, offer: Offer, now: float) -> list[Action]:
         if self._may_offer(member, now):
             return self._start(member, offer.sdp, now)
         member.waiting = offer.sdp
         self._queue.setdefault(member.number)
         return []
 
-    def _may_offer(self, member: _Member, now: float) -> bool:
+    def _may_offer(self, member: Member, now: float) -> bool:
         return not member.opening and member.pace.ready(now) and (member.is_person or self._pace.ready(now))
 
-    def _start(self, member: _Member, sdp: str, now: float) -> list[Action]:
+    def _start(self, member: Member, sdp: str, now: float) -> list[Action]:
         actions: list[Action] = [] if member.media is None else [StopMedia(member.media)]
         member.pace.take()
         if not member.is_person:
@@ -318,33 +313,33 @@ class RoomSignalling:
         participant = member.number if member.is_person else -1
         return [*actions, StartMedia(member.media, member.number, participant, sdp, member.muted), *self._tell()]
 
-    def _moderate(self, socket: int, host: _Member, order: Moderate) -> list[Action]:
+    def _moderate(self, socket: int, host: Member, order: Moderate) -> list[Action]:
         if host.role != "host":
             return [Send(socket, Failure("not_allowed", "Only the host may do that; ask the host.", final=False))]
         if order.act in ("lock", "unlock"):
             self._locked = order.act == "lock"
             return self._tell()
         if order.act == "end":
-            self._locked = False
-            sentence = "the host has ended the meeting"
-            return [action for member in list(self._members.values()) for action in self._put_out(member, "ended", sentence)]
+            return self.end("the host has ended the meeting")
         member = self._members.get(order.participant)
         if member is None or not member.is_person:
             return [Send(socket, Failure("not_found", "This participant is not in the room any more.", final=False))]
         if order.act == "remove":
-            return self._put_out(member, "removed", "the host has removed you from the room")
+            visitor = member.visitor
+            revoked: list[Action] = [Revoke(visitor.token, visitor.expires)] if visitor.token else []
+            return [*revoked, *self._put_out(member, "removed", "the host has removed you from the room")]
         member.muted = True
         return [MuteVoice(member.number, True), *self._tell()]
 
     # Going out
 
-    def _put_out(self, member: _Member, code: str, sentence: str) -> list[Action]:
+    def _put_out(self, member: Member, code: str, sentence: str) -> list[Action]:
         told: list[Action] = []
         if member.socket is not None:
             told = [Send(member.socket, Failure(code, as_sentence(sentence)))]
         return told + self._lose(member)
 
-    def _vacate(self, member: _Member, *, keep_media: bool = False) -> list[Action]:
+    def _vacate(self, member: Member, *, keep_media: bool = False) -> list[Action]:
         """End the member's media and hang up its socket; the member itself stays for the page that comes back."""
         actions: list[Action] = []
         if member.media is not None and not keep_media:
@@ -358,7 +353,7 @@ class RoomSignalling:
             member.socket = None
         return actions
 
-    def _leave(self, socket: int, state: _Socket) -> list[Action]:
+    def _leave(self, socket: int, state: Socket) -> list[Action]:
         if state.member is not None:
             return self._lose(self._members[state.member])
         del self._sockets[socket]
@@ -367,7 +362,7 @@ class RoomSignalling:
     def _lose_dead(self, now: float) -> list[Action]:
         return [action for member in list(self._members.values()) if now > member.deadline for action in self._lose(member)]
 
-    def _lose(self, member: _Member) -> list[Action]:
+    def _lose(self, member: Member) -> list[Action]:
         if self._members.pop(member.number, None) is None:
             return []
         actions = self._vacate(member)
@@ -385,14 +380,13 @@ class RoomSignalling:
         """`RoomState` to all members, when it has changed."""
         people = sorted((m for m in self._members.values() if m.is_person), key=lambda m: m.order)
         shown = [Participant(m.number, m.name, m.role == "host", m.seated, m.muted, m.camera) for m in people]
-        viewers = sum(not m.is_person and m.media is not None for m in self._members.values())
-        state = RoomState(shown, viewers, self._locked)
+        state = RoomState(shown, self.viewers, self._locked)
         if state == self._told:
             return []
         self._told = state
         return [Send(m.socket, state) for m in self._members.values() if m.socket is not None]
 
-    def _member_of(self, media: int) -> _Member | None:
+    def _member_of(self, media: int) -> Member | None:
         return next((member for member in self._members.values() if member.media == media), None)
 
     def _number(self) -> int:

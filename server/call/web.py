@@ -25,7 +25,7 @@ from server.call.rooms import Rooms
 from server.call.whip import whip_routes
 
 NOTHING = "There is nothing at this address."
-API = "/api/"
+API, DOCS = "/api/", "/docs"
 ADMIN, SETUP = "/admin", "/setup/"
 """Where the page is served to whoever asks: the admins' desk, and making the first admin."""
 HEADERS = {
@@ -76,10 +76,10 @@ def create_app(
 
     async def create(_: Request) -> Response:
         try:
-            keys = await rooms.create()
+            made = await rooms.create()
         except VisavisError as error:
             return PlainTextResponse(f"{error}.", 409)
-        return JSONResponse(links_of(base_url, keys), 201)
+        return JSONResponse(links_of(base_url, made.keys), 201)
 
     routes = [
         Route("/room/{key}", page),
@@ -94,10 +94,15 @@ def create_app(
     pages = Starlette(routes=routes, lifespan=lifespan)
 
     async def choose(scope: Scope, receive: Receive, send: SendEvent) -> None:
-        chosen = api if api is not None and scope["type"] == "http" and scope["path"].startswith(API) else pages
+        chosen = api if api is not None and scope["type"] == "http" and is_apis(scope["path"]) else pages
         await chosen(scope, receive, send)
 
     return _SecurityHeaders(choose)
+
+
+def is_apis(path: str) -> bool:
+    """Whether the REST API answers there."""
+    return path.startswith(API) or path == DOCS
 
 
 class _SecurityHeaders:

@@ -93,7 +93,7 @@ class _Endpoints:
             raise ProblemError(400, f"a name of at most {MAX_NAME} characters was expected, a longer one came")
         sdp = await _body(request, "application/sdp", MAX_OFFER)
         session = HttpSession(admission.hello, sdp, watch=watch, name=name, avatar=avatar, credential=admission.credential)
-        task = asyncio.create_task(self._serve(session))
+        task = asyncio.create_task(self._serve(session, only_sends=not watch))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
         outcome = await asyncio.shield(session.outcome)
@@ -101,10 +101,10 @@ class _Endpoints:
             raise _problem(outcome, is_out_of_ports=session.is_out_of_ports)
         return self._created(session, outcome, "/whep" if watch else "/whip")
 
-    async def _serve(self, session: HttpSession) -> None:
+    async def _serve(self, session: HttpSession, *, only_sends: bool) -> None:
         self._sessions[session.id] = session
         try:
-            await self._rooms.serve(session, session.make_peer)
+            await self._rooms.serve(session, session.make_peer, only_sends=only_sends)
         finally:
             self._sessions.pop(session.id, None)
             await session.close()

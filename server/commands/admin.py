@@ -5,67 +5,14 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from models.errors import VisavisError
+from server.commands.admin_server import COMMANDS
+from server.commands.admin_store import ACTOR, Store
 from server.console import json_option, report, table
-
-if TYPE_CHECKING:
-    from server.accounts.people import Identity
-    from server.api.service import Service
-    from server.call.config import ServerConfig
-    from server.store.tables import Person
-
-ACTOR = "command-line"
-"""Who did it, in the audit log."""
-
-
-class _Store:
-    """Settings, and what they lead to once it is needed."""
-
-    def __init__(self, options: dict[str, Any], file: Path | None) -> None:
-        from server.call import links
-        from server.call.config import load
-
-        config = load({name: value for name, value in options.items() if value is not None}, file)
-        self.config: ServerConfig = config.with_values(state=config.state or links.state_folder())
-        self._service: Service | None = None
-
-    @property
-    def state(self) -> Path:
-        return self.config.state or Path()
-
-    @property
-    def service(self) -> Service:
-        from server.service import open_service
-
-        if self._service is None:
-            self._service = open_service(self.config, lambda _: None, lambda _: None)
-        return self._service
-
-    def close(self) -> None:
-        if self._service is not None:
-            self._service.database.close()
-
-    def person(self, who: str) -> Person:
-        """Of a login or an id. Raises `VisavisError`."""
-        from sqlalchemy import or_, select
-
-        from server.store.tables import Person
-
-        with self.service.database.reading() as session:
-            found = session.scalar(select(Person).where(or_(Person.login == who, Person.id == who)))
-        if found is None:
-            raise VisavisError("a login or an id of somebody on this server was expected, another came; see list-people")
-        return found
-
-    @property
-    def me(self) -> Identity:
-        from server.accounts.people import Identity
-
-        return Identity(ACTOR, "admin", ACTOR)
 
 
 @click.group()
@@ -78,7 +25,7 @@ class _Store:
 def command(context: click.Context, file: Path | None, **options: Any) -> None:
     """People, API keys, audit log and backups of a server on this machine, whether it runs or not."""
     os.umask(0o077)
-    context.obj = _Store(options, file)
+    context.obj = Store(options, file)
     context.call_on_close(context.obj.close)
 
 
@@ -89,7 +36,7 @@ def command(context: click.Context, file: Path | None, **options: Any) -> None:
 @click.password_option(help="Asked for when left out.")
 @json_option
 @click.pass_obj
-def add_person(store: _Store, login: str, name: str | None, admin: bool, password: str, as_json: bool) -> None:
+def add_person(store: Store, login: str, name: str | None, admin: bool, password: str, as_json: bool) -> None:
     """Make an account."""
     made = store.service.people.add(login, name or login, password, "admin" if admin else "member", actor=ACTOR)
     report({"id": made.id, "login": login, "role": made.role}, [made.id], as_json)
@@ -98,7 +45,7 @@ def add_person(store: _Store, login: str, name: str | None, admin: bool, passwor
 @command.command()
 @json_option
 @click.pass_obj
-def list_people(store: _Store, as_json: bool) -> None:
+def list_people(store: Store, as_json: bool) -> None:
     """Everybody on the server."""
     from sqlalchemy import select
 
@@ -115,7 +62,7 @@ def list_people(store: _Store, as_json: bool) -> None:
 @click.password_option(help="Asked for when left out.")
 @json_option
 @click.pass_obj
-def set_password(store: _Store, person: str, password: str, as_json: bool) -> None:
+def set_password(store: Store, person: str, password: str, as_json: bool) -> None:
     """Give PERSON (login or id) another password; all sign-ins end."""
     found = store.person(person)
     store.service.people.set_password(found.id, password, actor=ACTOR)
@@ -128,8 +75,9 @@ def set_password(store: _Store, person: str, password: str, as_json: bool) -> No
 @click.option("--delete", "gone", metavar="ID", help="A key that works no longer.")
 @json_option
 @click.pass_obj
-def keys(store: _Store, person: str, add: str | None, gone: str | None, as_json: bool) -> None:
+def keys(store: Store, person: str, add: str | None, gone: str | None, as_json: bool) -> None:
     """API keys of PERSON (login or id)."""
+    from server.accounts.people import MAX_KEYS
     from server.api.accounts import keys_of, make_key
 
     found = store.person(person)
@@ -139,7 +87,10 @@ def keys(store: _Store, person: str, add: str | None, gone: str | None, as_json:
         return
     if gone is not None:
         store.service.people.delete_key(found.id, gone, actor=ACTOR)
-    rows = [{"id": key.id, "name": key.name, "created": _time(key.created)} for key in keys_of(store.service, found.id)]
+    rows = [
+        {"id": key.id, "name": key.name, "created": _time(key.created)}
+        for key in keys_of(store.service, found.id, "", MAX_KEYS).items
+    ]
     report({"keys": rows}, table(rows), as_json)
 
 
@@ -147,7 +98,7 @@ def keys(store: _Store, person: str, add: str | None, gone: str | None, as_json:
 @click.option("--last", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Entries at the most.")
 @json_option
 @click.pass_obj
-def audit(store: _Store, last: int, as_json: bool) -> None:
+def audit(store: Store, last: int, as_json: bool) -> None:
     """Who did what, the newest last."""
     from sqlalchemy import select
 
@@ -170,7 +121,7 @@ def audit(store: _Store, last: int, as_json: bool) -> None:
 @click.confirmation_option(prompt="Erase this person and everything that is theirs?")
 @json_option
 @click.pass_obj
-def erase_person(store: _Store, person: str, as_json: bool) -> None:
+def erase_person(store: Store, person: str, as_json: bool) -> None:
     """Erase PERSON (login or id): account, avatars, photos, consents. Calls that run now end only when it is done by REST."""
     from server.api import erasing
 
@@ -183,7 +134,7 @@ def erase_person(store: _Store, person: str, as_json: bool) -> None:
 @click.argument("out", type=click.Path(path_type=Path))
 @json_option
 @click.pass_obj
-def backup(store: _Store, out: Path, as_json: bool) -> None:
+def backup(store: Store, out: Path, as_json: bool) -> None:
     """Write everything the server remembers to the .tar file OUT; the server may run. Keep it as safe as the server."""
     from server.store import backup as backups
 
@@ -195,7 +146,7 @@ def backup(store: _Store, out: Path, as_json: bool) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @json_option
 @click.pass_obj
-def restore(store: _Store, source: Path, as_json: bool) -> None:
+def restore(store: Store, source: Path, as_json: bool) -> None:
     """Bring the backup SOURCE back into an empty state folder, before the server starts."""
     from server.service import runner_settings
     from server.store import backup as backups
@@ -217,7 +168,7 @@ def restore(store: _Store, source: Path, as_json: bool) -> None:
 @click.option("--old-key", default="", metavar="KEY", help="What files are encrypted with so far; nothing when left out.")
 @json_option
 @click.pass_obj
-def encrypt(store: _Store, old_key: str, as_json: bool) -> None:
+def encrypt(store: Store, old_key: str, as_json: bool) -> None:
     """Bring all files under --storage-key, while no server runs; without one, decrypt them."""
     from server.service import runner_settings
     from server.store.files import FileStore
@@ -225,6 +176,10 @@ def encrypt(store: _Store, old_key: str, as_json: bool) -> None:
     settings = runner_settings(store.config)
     count = FileStore(settings.files, settings.key).take_over(FileStore(settings.files, old_key))
     report({"files": count}, [f"{count} files were written anew"], as_json)
+
+
+for part in COMMANDS:
+    command.add_command(part)
 
 
 def _time(at: float) -> str:

@@ -28,8 +28,19 @@ GROUPS = {
         "height",
         "max_bitrate",
     ),
-    "The address": ("host", "port", "public_url", "state", "new_links", "tls", "tls_certificate", "tls_key"),
-    "Accounts and enrollment": ("database", "storage", "storage_key", "enrollments"),
+    "The address": ("host", "port", "public_url", "trusted_proxies", "state", "new_links", "tls", "tls_certificate", "tls_key"),
+    "Accounts and enrollment": (
+        "database",
+        "storage",
+        "storage_key",
+        "enrollments",
+        "oidc_issuer",
+        "oidc_client_id",
+        "oidc_client_secret",
+        "oidc_admin",
+        "no_passwords",
+        "guest_days",
+    ),
     "The network": ("ice_servers", "ice_addresses", "ice_ports", "heartbeat", "dead_after", "media_timeout"),
     "For developers": ("web_dir", "factory", "factory_options"),
 }
@@ -86,9 +97,9 @@ def command(size: str | None, file: Path | None, as_json: bool, **given: Any) ->
     from models import avatar_file
     from models.heads.registry import by_name
     from server import builtin
-    from server.call import avatars, links
+    from server.call import avatars
     from server.call.app import run
-    from server.call.config import load
+    from server.call.config import load, state_folder
 
     options = {name: value for name, value in given.items() if value not in (None, ())}
     if size is not None:
@@ -101,7 +112,7 @@ def command(size: str | None, file: Path | None, as_json: bool, **given: Any) ->
     for avatar in config.avatars:
         loaded = avatar_file.load(avatar)
         avatar_file.check(loaded, by_name(loaded.head))
-    config = config.with_values(state=config.state or links.state_folder())
+    config = config.with_values(state=config.state or state_folder())
     run(config, lambda addresses: _announce(addresses, as_json))
 
 

@@ -51,7 +51,9 @@ class Database:
                 f"the database cannot be opened or brought up to date ({type(error).__name__}); "
                 "look at --database, its disk and its server"
             ) from error
-        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        self.kind = self._engine.dialect.name
+        """Such as sqlite or postgresql."""
+        self.is_sqlite = self.kind == "sqlite"
         self._writing = sessionmaker(self._engine.execution_options(visavis_writes=True), expire_on_commit=False)
         self._reading = sessionmaker(self._engine, expire_on_commit=False)
 

@@ -45,6 +45,8 @@ class FileStore:
             raise StorageError("a key of 32 bytes in base64 was expected to encrypt files, another came; change --storage-key")
         self._cipher = AESGCM(secret) if key else None
         self._suffix = SUFFIX if key else ""
+        self.is_encrypted = bool(key)
+        """Whether files are encrypted."""
         try:
             self._system, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
             self._root = str(root).rstrip("/")

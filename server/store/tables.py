@@ -46,6 +46,61 @@ class Person(Base):
     """Of the person's tokens: those of earlier generations are refused."""
     version: Mapped[int] = mapped_column(default=1)
     created: Mapped[float] = mapped_column(Float, default=time.time)
+    seen: Mapped[float] = mapped_column(Float, default=time.time, index=True)
+    """When a guest's token was last made; those who do not come back are erased."""
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy's)
+
+
+class ExternalIdentity(Base):
+    """Somebody's account at an OpenID provider. issuer, subject: as in OpenID Connect Core 1.0, 2; together they are for ever one
+    person's, which e-mail addresses and names are not."""
+
+    __tablename__ = "external_identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject", name="one_person_for_a_subject"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    person_id: Mapped[str] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
+class StoredRoom(Base):
+    """A room of the server on that port. host, person, viewer: the secrets in its links. owner_id: who made it, if an account."""
+
+    __tablename__ = "rooms"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    port: Mapped[int] = mapped_column(index=True)
+    name: Mapped[str] = mapped_column(String(64), default="")
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"), index=True)
+    host: Mapped[str] = mapped_column(String(64), unique=True)
+    person: Mapped[str] = mapped_column(String(64), unique=True)
+    viewer: Mapped[str] = mapped_column(String(64), unique=True)
+    created: Mapped[float] = mapped_column(Float, default=time.time)
+
+
+class RevokedToken(Base):
+    """A room token (its `jti`) whose holder was removed. until: when it has expired anyway."""
+
+    __tablename__ = "revoked_tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    until: Mapped[float] = mapped_column(Float, index=True)
+
+
+class StoredLimits(Base):
+    """What an admin allows: one row, none while all is as at first. avatars, jobs, rooms_each: of one person. rooms: in all."""
+
+    __tablename__ = "limits"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    avatars: Mapped[int]
+    jobs: Mapped[int]
+    rooms: Mapped[int]
+    rooms_each: Mapped[int]
+    version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy's)
 

@@ -56,6 +56,8 @@ class MockApi:
         """How a job is, one each time that it is asked for; the last stays."""
         self.notes: list[str] = []
         self.down = False
+        self.web = b""
+        """The web avatar of each."""
 
     def has(self, token: str) -> bool:
         return token in self.tokens
@@ -131,6 +133,8 @@ class MockApi:
     async def _file(self, request: Request, _: str) -> Response:
         if request.path_params["what"] == "file":
             return Response(b"avatar", media_type="application/octet-stream")
+        if request.path_params["what"] == "web":
+            return Response(self.web, media_type="application/octet-stream")
         data = io.BytesIO()
         portrait(request.path_params["id"]).save(data, "png")
         return Response(data.getvalue(), media_type="image/png")

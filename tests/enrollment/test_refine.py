@@ -17,6 +17,7 @@ from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.refine import refine_on_clip
 from models.avatar import Avatar
 from models.heads.base import HeadModel
+from models.tracking import offline
 from models.video.reader import open_clip
 
 
@@ -35,6 +36,7 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     monkeypatch.setattr(clip_capture, "capture_clip", watched)
     monkeypatch.setattr(clip_capture, "MOST", 2)
+    monkeypatch.setattr(offline, "COMPARED", 2)
     stopping = True
 
     def stop(stage: str, part: float) -> None:

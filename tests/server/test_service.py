@@ -113,9 +113,9 @@ def test_everything_is_in_the_state_folder_unless_settings_say_otherwise(tmp_pat
     config = ServerConfig(state=tmp_path / "state", enrollments=0)
     settings = runner_settings(config)
     assert str(tmp_path) in settings.database and settings.files.startswith(str(tmp_path)) and settings.key == ""
-    service = open_service(config, lambda _: None, lambda _: None)
+    service = open_service(config)
     assert len(service.setup_key) >= 20 and not service.people.has_admin() and make_runners(config).pids == []
     service.database.close()
     elsewhere = config.with_values(database=f"sqlite:///{tmp_path}/other.db", storage=str(tmp_path / "blobs"))
-    open_service(elsewhere, lambda _: None, lambda _: None).database.close()
+    open_service(elsewhere).database.close()
     assert (tmp_path / "other.db").exists() and (tmp_path / "blobs").is_dir()

@@ -107,6 +107,11 @@ export class Api {
     return (await this.request(`/avatars/${id}/preview`)).blob();
   }
 
+  /** For the page's own renderer (`render/web_avatar.ts`). */
+  async webAvatar(id: string): Promise<ArrayBuffer> {
+    return (await this.request(`/avatars/${id}/web`)).arrayBuffer();
+  }
+
   async file(id: string): Promise<Blob> {
     return (await this.request(`/avatars/${id}/file`)).blob();
   }

@@ -1,7 +1,9 @@
 /** This browser's own avatars: what the server has of them, and the one that is being made. No DOM. */
 import type { Lobby } from "../protocol";
-import { Api, type Avatar } from "./api";
+import { fetchToken, outcomeOf } from "../sign_in";
+import { Api, ApiError, type Avatar } from "./api";
 import { Enrollment } from "./enrollment";
+import { isAccount, renew } from "./renewal";
 import { TokenStore } from "./token_store";
 import { TOKEN_REFUSED } from "./words";
 
@@ -39,9 +41,32 @@ export class OwnAvatars {
     this.enrollment.changed = () => this.follow();
   }
 
+  /** Has the guest's token renewed when it is due, or takes the one of somebody who has just signed in -> what went wrong. */
+  async arrive(hash: string): Promise<string> {
+    const outcome = outcomeOf(hash);
+    if (typeof outcome === "object") return outcome.sentence;
+    try {
+      if (outcome === "done") this.tokens.set(await fetchToken((...call) => fetch(...call)));
+      else await renew(this.tokens, Date.now() / 1000);
+      return "";
+    } catch (error) {
+      return error instanceof ApiError ? error.message : "";
+    }
+  }
+
   /** Of the guest; empty without one. */
   get token(): string {
     return this.tokens.value;
+  }
+
+  /** Whether somebody has signed in, instead of being a guest. */
+  get isSignedIn(): boolean {
+    return isAccount(this.token);
+  }
+
+  /** Here only. */
+  signOut(): void {
+    this.api.forget(false);
   }
 
   /** Whether somebody comes who has made none yet. */

@@ -1,6 +1,6 @@
 /** Which of the desk's pages an address is: `/setup/KEY`, or `/admin#SECTION/ITEM`. */
 
-export const SECTIONS = ["people", "enroll", "avatars", "jobs", "audit"] as const;
+export const SECTIONS = ["people", "enroll", "avatars", "jobs", "rooms", "keys", "limits", "health", "audit"] as const;
 export type Section = (typeof SECTIONS)[number];
 
 /** `setup`: key of the one-time set-up link; null at `/admin`. */

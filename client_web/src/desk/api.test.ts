@@ -61,14 +61,14 @@ it("is not signed out by what is only not allowed", async () => {
 it("reads lists to their end", async () => {
   tokens.set("t");
   const people = Array.from({ length: 200 }, (_, index) => ({ id: `p${index}` }));
-  answers.push({ body: people }, { body: [{ id: "last" }] }, { body: { items: [AVATAR], next: "a1" } }, { body: { items: [AVATAR], next: null } });
+  answers.push({ body: { items: people, next: "p199" } }, { body: { items: [{ id: "last" }], next: null } }, { body: { items: [AVATAR], next: "a1" } }, { body: { items: [AVATAR], next: null } });
   expect(await api.people()).toHaveLength(201);
   expect(await api.avatars()).toHaveLength(2);
   expect(asked.map(({ line }) => line)).toEqual([
     "GET /api/people?limit=200&after= Bearer t",
     "GET /api/people?limit=200&after=p199 Bearer t",
-    "GET /api/avatars?limit=100&after= Bearer t",
-    "GET /api/avatars?limit=100&after=a1 Bearer t",
+    "GET /api/avatars?limit=200&after= Bearer t",
+    "GET /api/avatars?limit=200&after=a1 Bearer t",
   ]);
 });
 
@@ -85,6 +85,6 @@ it("orders an avatar for somebody else, with the consent on file", async () => {
 
 it("changes an avatar only as it was seen", async () => {
   answers.push({ body: AVATAR });
-  await api.share({ ...AVATAR, quality: "instant" }, true);
+  await api.share({ ...AVATAR, quality: "instant", owner: "p1" }, true);
   expect((asked[0]?.request.headers as Record<string, string>)["if-match"]).toBe('"3"');
 });

@@ -3,6 +3,7 @@ import { ApiError, type Request, send } from "../api_request";
 import type { Avatar, Job, Order } from "../avatars/api";
 import type { EnrollmentApi } from "../avatars/enrollment";
 import type { TokenStore } from "../avatars/token_store";
+import { fetchToken, readWays, type SignInWays } from "../sign_in";
 
 export type Role = "admin" | "member" | "guest";
 export type Quality = "instant" | "standard" | "high";
@@ -13,7 +14,11 @@ export interface Person {
   login: string | null;
   name: string;
   role: Role;
+  /** With a password, at an OpenID provider, or not at all, having come by a room's link. */
+  signs_in: "password" | "provider" | "link";
   disabled: boolean;
+  /** Counts changes. */
+  version: number;
 }
 
 export interface PersonChange {
@@ -33,7 +38,7 @@ export interface NewPerson {
 /** `owner`: id of the person whose avatar it is, where the server tells. */
 export interface DeskAvatar extends Avatar {
   quality: Quality;
-  owner?: string;
+  owner: string | null;
 }
 
 export interface DeskJob extends Job {
@@ -41,6 +46,58 @@ export interface DeskJob extends Job {
   /** Id of what is made. */
   avatar: string;
   quality: Quality;
+  owner: string | null;
+}
+
+/** `created`: seconds since 1970. `pictures`: drawn a second. `links`: addresses for a host, a person, a viewer. */
+export interface Room {
+  id: string;
+  name: string;
+  owner: string | null;
+  created: number;
+  /** The one that is always there. */
+  first: boolean;
+  open: boolean;
+  people: number;
+  viewers: number;
+  pictures: number;
+  links: { host?: string; person?: string; viewer?: string };
+}
+
+/** `key`: there when it is made, and never again. */
+export interface ApiKey {
+  id: string;
+  name: string;
+  owner: string;
+  created: number;
+  key: string | null;
+}
+
+export interface Limits {
+  avatars: number;
+  jobs: number;
+  rooms: number;
+  rooms_each: number;
+  /** Counts changes. */
+  version: number;
+}
+
+export type LimitName = Exclude<keyof Limits, "version">;
+
+/** `uptime`, `oldest`: seconds; `free`, `total`: bytes. */
+export interface Health {
+  uptime: number;
+  versions: Record<string, string>;
+  disk: { free: number; total: number; low: boolean } | null;
+  queue: { waiting: number; running: number; failed: number; oldest: number };
+  store: { database: string; encrypted: boolean; people: number; guests: number; avatars: number };
+  rooms: { kept: number; open: number; people: number; viewers: number; pictures: number };
+}
+
+interface Part<T> {
+  items: T[];
+  /** Where the next part begins; null: this was the last. */
+  next: string | null;
 }
 
 /** `at`: seconds since 1970. `actor`, `object`: ids. */
@@ -63,8 +120,8 @@ export interface DeskOrder extends Order {
 
 /** Entries of the audit log in one answer. */
 export const AUDIT_PAGE = 50;
-const PEOPLE_PAGE = 200;
-const AVATARS_PAGE = 100;
+const JOBS_PAGE = 100;
+const LIST_PAGE = 200;
 /** Parts of a list that are read at most. */
 const MOST_PAGES = 20;
 
@@ -101,42 +158,38 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
     this.signOut();
   }
 
+  /** After coming back from the OpenID provider. */
+  async fetchToken(): Promise<void> {
+    this.tokens.set(await fetchToken(this.fetcher));
+  }
+
+  ways(): Promise<SignInWays> {
+    return readWays(this.fetcher);
+  }
+
   me(): Promise<Person> {
     return this.read("/me");
   }
 
-  async people(): Promise<Person[]> {
-    const all: Person[] = [];
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const found = await this.read<Person[]>(`/people?limit=${PEOPLE_PAGE}&after=${encodeURIComponent(all.at(-1)?.id ?? "")}`);
-      all.push(...found);
-      if (found.length < PEOPLE_PAGE) break;
-    }
-    return all;
+  people(): Promise<Person[]> {
+    return this.all("/people");
   }
 
   addPerson(person: NewPerson): Promise<Person> {
     return this.make("/people", person, true);
   }
 
-  async changePerson(id: string, change: PersonChange): Promise<Person> {
-    return (await (await this.request(`/people/${id}`, json("PATCH", change))).json()) as Person;
+  /** Unless it has been changed elsewhere meanwhile. */
+  changePerson({ id, version }: Person, change: PersonChange): Promise<Person> {
+    return this.change(`/people/${id}`, version, change);
   }
 
   async erasePerson(id: string): Promise<void> {
     await this.request(`/people/${id}`, { method: "DELETE" });
   }
 
-  async avatars(): Promise<DeskAvatar[]> {
-    const all: DeskAvatar[] = [];
-    let after = "";
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const { items, next } = await this.read<{ items: DeskAvatar[]; next: string | null }>(`/avatars?limit=${AVATARS_PAGE}&after=${encodeURIComponent(after)}`);
-      all.push(...items);
-      if (next === null) break;
-      after = next;
-    }
-    return all;
+  avatars(): Promise<DeskAvatar[]> {
+    return this.all("/avatars");
   }
 
   avatar(id: string): Promise<DeskAvatar> {
@@ -144,10 +197,8 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
   }
 
   /** Unless it has been changed elsewhere meanwhile. */
-  async share(avatar: DeskAvatar, shared: boolean): Promise<DeskAvatar> {
-    const { method, body, headers } = json("PATCH", { shared });
-    const answer = await this.request(`/avatars/${avatar.id}`, { method, body, headers: { ...headers, "if-match": `"${avatar.version}"` } });
-    return (await answer.json()) as DeskAvatar;
+  share(avatar: DeskAvatar, shared: boolean): Promise<DeskAvatar> {
+    return this.change(`/avatars/${avatar.id}`, avatar.version, { shared });
   }
 
   async erase(id: string): Promise<void> {
@@ -165,8 +216,9 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
     return (await (await this.request("/avatars", { method: "POST", body, signal, headers: { "idempotency-key": key } })).json()) as DeskAvatar;
   }
 
-  jobs(): Promise<DeskJob[]> {
-    return this.read("/jobs");
+  /** The newest ones. */
+  async jobs(): Promise<DeskJob[]> {
+    return (await this.read<Part<DeskJob>>(`/jobs?limit=${JOBS_PAGE}`)).items;
   }
 
   async job(id: string, signal: AbortSignal): Promise<DeskJob> {
@@ -177,9 +229,67 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
     await this.request(`/jobs/${id}/cancel`, { method: "POST" });
   }
 
-  /** The newest entries, or the newest of those `before` an id. */
-  audit(before: number | null): Promise<AuditEntry[]> {
-    return this.read(`/audit?limit=${AUDIT_PAGE}${before === null ? "" : `&before=${before}`}`);
+  /** The newest entries, or those `after` the end of what was read before. */
+  audit(after: string): Promise<Part<AuditEntry>> {
+    return this.read(`/audit?limit=${AUDIT_PAGE}${after ? `&after=${after}` : ""}`);
+  }
+
+  rooms(): Promise<Room[]> {
+    return this.all("/rooms");
+  }
+
+  addRoom(name: string): Promise<Room> {
+    return this.make("/rooms", { name }, true);
+  }
+
+  /** Everybody leaves; the room stays. */
+  async endRoom(id: string): Promise<void> {
+    await this.request(`/rooms/${id}/end`, { method: "POST" });
+  }
+
+  async deleteRoom(id: string): Promise<void> {
+    await this.request(`/rooms/${id}`, { method: "DELETE" });
+  }
+
+  keys(): Promise<ApiKey[]> {
+    return this.all("/keys");
+  }
+
+  addKey(owner: string, name: string): Promise<ApiKey> {
+    return this.make(`/people/${owner}/keys`, { name }, true);
+  }
+
+  async deleteKey({ id, owner }: ApiKey): Promise<void> {
+    await this.request(`/people/${owner}/keys/${id}`, { method: "DELETE" });
+  }
+
+  limits(): Promise<Limits> {
+    return this.read("/limits");
+  }
+
+  changeLimits({ version }: Limits, change: Partial<Record<LimitName, number>>): Promise<Limits> {
+    return this.change("/limits", version, change);
+  }
+
+  health(): Promise<Health> {
+    return this.read("/health");
+  }
+
+  private async all<T>(path: string): Promise<T[]> {
+    const all: T[] = [];
+    let after = "";
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const { items, next } = await this.read<Part<T>>(`${path}?limit=${LIST_PAGE}&after=${encodeURIComponent(after)}`);
+      all.push(...items);
+      if (next === null) break;
+      after = next;
+    }
+    return all;
+  }
+
+  private async change<T>(path: string, version: number, what: object): Promise<T> {
+    const { method, body, headers } = json("PATCH", what);
+    return (await (await this.request(path, { method, body, headers: { ...headers, "if-match": `"${version}"` } })).json()) as T;
   }
 
   private async read<T>(path: string): Promise<T> {

@@ -1,18 +1,20 @@
 /** The audit log as it was read so far, newest first. No DOM. */
-import { AUDIT_PAGE, type AuditEntry, type DeskApi } from "./api";
+import type { AuditEntry, DeskApi } from "./api";
 
 export class AuditLog {
   entries: AuditEntry[] = [];
   /** Whether there is nothing older. */
   isWhole = false;
+  private after = "";
 
   constructor(private readonly api: Pick<DeskApi, "audit">) {}
 
   /** Reads the next older part -> what came. */
   async older(): Promise<AuditEntry[]> {
-    const found = await this.api.audit(this.entries.at(-1)?.id ?? null);
+    const { items: found, next } = await this.api.audit(this.after);
     this.entries.push(...found);
-    this.isWhole = found.length < AUDIT_PAGE;
+    this.isWhole = next === null;
+    this.after = next ?? "";
     return found;
   }
 }

@@ -3,11 +3,19 @@ import { AVATAR } from "../testing/fake_api";
 import type { Person } from "./api";
 import { Directory } from "./directory";
 
-const person = (id: string, name: string, login: string | null = id): Person => ({ id, name, login, role: login === null ? "guest" : "member", disabled: false });
+const person = (id: string, name: string, login: string | null = id): Person => ({
+  id,
+  name,
+  login,
+  role: login === null ? "guest" : "member",
+  signs_in: login === null ? "link" : "password",
+  disabled: false,
+  version: 1,
+});
 const ADA = person("p1", "Ada");
 
 it("knows who is who, accounts before guests, by name", async () => {
-  const api = { people: () => Promise.resolve([person("p3", "Zoe", null), person("p2", "Bo"), ADA]), avatars: () => Promise.resolve([{ ...AVATAR, quality: "high" as const }]) };
+  const api = { people: () => Promise.resolve([person("p3", "Zoe", null), person("p2", "Bo"), ADA]), avatars: () => Promise.resolve([{ ...AVATAR, quality: "high" as const, owner: "p1" }]) };
   const directory = new Directory(api, { ...ADA, name: "Ada before" });
   expect(directory.nameOf("p1")).toBe("");
   await directory.refresh();

@@ -34,11 +34,11 @@ export class Directory {
 
   /** Those who sign in. */
   get accounts(): Person[] {
-    return (this.people ?? []).filter(({ login }) => login !== null);
+    return (this.people ?? []).filter(({ role }) => role !== "guest");
   }
 
   get guests(): Person[] {
-    return (this.people ?? []).filter(({ login }) => login === null);
+    return (this.people ?? []).filter(({ role }) => role === "guest");
   }
 
   /** What a person or an avatar is called; empty for one that is gone. */

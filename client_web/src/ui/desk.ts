@@ -3,21 +3,37 @@ import { TokenStore } from "../avatars/token_store";
 import { type DeskAddress, readSection, type Section } from "../desk/address";
 import { DeskApi, type DeskOrder } from "../desk/api";
 import { Directory } from "../desk/directory";
+import { outcomeOf } from "../sign_in";
 import { initialOf } from "../words";
 import { Announcer } from "./announcer";
 import { AuditSection } from "./desk_audit";
 import { AvatarsSection } from "./desk_avatars";
 import { EnrollSection } from "./desk_enroll";
 import { sentenceOf } from "./desk_form";
+import { HealthSection } from "./desk_health";
 import { JobsSection } from "./desk_jobs";
+import { KeysSection } from "./desk_keys";
+import { LimitsSection } from "./desk_limits";
 import { PeopleSection } from "./desk_people";
+import { RoomsSection } from "./desk_rooms";
 import type { DeskSection } from "./desk_section";
 import { noSetupScreen, setupScreen, signInScreen } from "./desk_sign_in";
 import { closeDialogs, openDialog } from "./dialog";
 import { h, setText } from "./dom";
 import { brand } from "./header";
 
-const TITLES: Record<Section, string> = { people: "People", enroll: "Enroll", avatars: "Avatars", jobs: "Jobs", audit: "Audit log" };
+const TITLES: Record<Section, string> = {
+  people: "People",
+  enroll: "Enroll",
+  avatars: "Avatars",
+  jobs: "Jobs",
+  rooms: "Rooms",
+  keys: "API keys",
+  limits: "Limits",
+  health: "Health",
+  audit: "Audit log",
+};
+const WITH_PASSWORD = { passwords: true, provider: "" };
 const NOT_AN_ADMIN = "Only admins may use this desk: sign in as one.";
 
 /** The pages of admins: set-up, sign-in, and the desk. `data-phase` of the document says where it is. */
@@ -37,14 +53,28 @@ export class Desk {
     private readonly address: DeskAddress,
   ) {
     document.body.append(this.announcer.element);
-    this.api.signedOut = (sentence) => this.signIn(sentence);
+    this.api.signedOut = (sentence) => void this.signIn(sentence);
     this.enrollment.changed = () => this.followEnrollment();
     addEventListener("hashchange", () => this.showSection());
   }
 
   async start(): Promise<void> {
+    const outcome = outcomeOf(location.hash);
+    if (outcome !== "") history.replaceState(null, "", location.pathname);
     if (this.address.setup !== null) await this.setUp(this.address.setup);
+    else if (typeof outcome === "object") await this.signIn(outcome.sentence);
+    else if (outcome === "done") await this.comeBack();
     else await this.open();
+  }
+
+  /** From the OpenID provider. */
+  private async comeBack(): Promise<void> {
+    try {
+      await this.api.fetchToken();
+    } catch (error) {
+      return this.signIn(sentenceOf(error));
+    }
+    await this.open();
   }
 
   private async setUp(key: string): Promise<void> {
@@ -70,7 +100,8 @@ export class Desk {
       }
       this.directory = new Directory(this.api, me);
     } catch (error) {
-      if (this.api.isSignedIn) this.signIn(sentenceOf(error));
+      const sentence = sentenceOf(error);
+      if (this.api.isSignedIn) this.show("sign-in", signInScreen(this.api, WITH_PASSWORD, sentence, () => this.open()));
       return;
     }
     const account = h("button", { type: "button", class: "chip", "data-testid": "account" }, this.accountInitial, this.accountName, h("span", { class: "visually-hidden" }, ": your account"));
@@ -79,10 +110,11 @@ export class Desk {
     this.showSection();
   }
 
-  private signIn(sentence: string): void {
+  private async signIn(sentence: string): Promise<void> {
     this.directory = null;
     this.enrollment.reset();
-    this.show("sign-in", signInScreen(this.api, sentence, () => this.open()));
+    const ways = await this.api.ways().catch(() => WITH_PASSWORD); // unreachable: the form will say so
+    if (!this.api.isSignedIn) this.show("sign-in", signInScreen(this.api, ways, sentence, () => this.open()));
   }
 
   private show(phase: string, element: HTMLElement): void {
@@ -132,6 +164,14 @@ export class Desk {
         return new AvatarsSection(api, directory, announcer);
       case "jobs":
         return new JobsSection(api, directory);
+      case "rooms":
+        return new RoomsSection(api, directory, announcer);
+      case "keys":
+        return new KeysSection(api, directory, announcer);
+      case "limits":
+        return new LimitsSection(api, announcer);
+      case "health":
+        return new HealthSection(api);
       case "audit":
         return new AuditSection(api, directory);
     }
@@ -145,7 +185,7 @@ export class Desk {
     const trouble = h("p", { class: "form-trouble", role: "alert" });
     here.addEventListener("click", () => {
       this.api.signOut();
-      this.signIn("");
+      void this.signIn("");
     });
     everywhere.addEventListener("click", () => {
       this.api.signOutEverywhere().then(

@@ -46,7 +46,7 @@ export class AvatarsSection extends DeskSection {
     const share = h("input", { type: "checkbox", role: "switch", checked: shared, "data-testid": `share-${id}` });
     share.addEventListener("change", () => void this.share(avatar, share.checked));
     const erase = new IconButton({ id: `erase-${id}`, icon: "erase", label: `Erase ${name}`, look: "round quiet danger tip-left", press: () => this.confirmErase(avatar) });
-    const owner = avatar.owner === undefined ? (avatar.mine ? "Yours" : "") : this.directory.nameOf(avatar.owner);
+    const owner = avatar.mine ? "Yours" : `Of ${this.directory.nameOf(avatar.owner ?? "") || "somebody"}`;
     return h(
       "li",
       { class: "own-row", "data-testid": `avatar-${id}` },

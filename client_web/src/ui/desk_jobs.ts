@@ -65,7 +65,7 @@ export class JobsSection extends DeskSection {
   private show(row: Row, job: DeskJob): void {
     const name = this.directory.nameOf(job.avatar) || "An avatar";
     setText(row.name, name);
-    setText(row.facts, jobFacts(job));
+    setText(row.facts, jobFacts(job, this.directory.nameOf(job.owner ?? "")));
     row.element.dataset.state = job.state;
     row.bar.element.hidden = jobIsOver(job);
     row.bar.element.setAttribute("aria-label", `Making ${name}`);

@@ -27,7 +27,7 @@ export function addPersonDialog(api: DeskApi, added: (person: Person) => void): 
 
 /** Name, role, password, and whether the account is disabled. `changed` gets a sentence. */
 export function changePersonDialog(api: DeskApi, person: Person, isMe: boolean, changed: (sentence: string) => void): void {
-  const isGuest = person.login === null;
+  const isGuest = person.role === "guest";
   const name = textField("change-name", "Name", { maxlength: 64, value: person.name });
   const role = selectField("change-role", "Role", ROLE_CHOICES, person.role);
   const password = passwordField("change-password", "New password", { required: false }, "Leave it empty to keep the old one. A new one signs the person out everywhere.");
@@ -35,19 +35,19 @@ export function changePersonDialog(api: DeskApi, person: Person, isMe: boolean, 
     const change: PersonChange = {};
     if (name.input.value.trim() !== person.name) change.name = name.input.value.trim();
     if (!isGuest && role.input.value !== person.role) change.role = role.input.value as Role;
-    if (!isGuest && password.input.value !== "") change.password = password.input.value;
-    await api.changePerson(person.id, change);
+    if (password.input.value !== "") change.password = password.input.value;
+    await api.changePerson(person, change);
     if (isMe && change.password !== undefined && person.login !== null) await api.signIn(person.login, change.password);
     finish(`${change.name ?? person.name} is changed.`);
   };
-  const fields = isGuest ? [name.element] : isMe ? [name.element, password.element] : [name.element, role.element, password.element];
+  const fields = [name.element, ...(isGuest || isMe ? [] : [role.element]), ...(person.signs_in === "password" ? [password.element] : [])];
   const form = new DeskForm("change", "Save", save, ...fields);
   const disable = h("button", { type: "button", class: "button", "data-testid": "disable" }, person.disabled ? "Enable again" : "Disable");
-  const words = person.disabled ? "Nobody can sign in with it now." : "Disabled, nobody can sign in with it any more; avatars stay.";
+  const words = person.disabled ? "Nobody can sign in with it now." : "Disabled, nobody can sign in with it any more, and calls with it end; avatars stay.";
   disable.addEventListener("click", () => {
     const disabled = !person.disabled;
     const done = (): void => finish(disabled ? `${person.name} is disabled.` : `${person.name} is enabled.`);
-    void form.attempt(async () => api.changePerson(person.id, { disabled }).then(done));
+    void form.attempt(async () => api.changePerson(person, { disabled }).then(done));
   });
   const end = h("div", { class: "desk-end" }, h("p", { class: "soft small" }, words), disable);
   const dialog = openWorkDialog(`Change ${person.name}`, "change-dialog", "", form.element, ...(isMe ? [] : [end]));

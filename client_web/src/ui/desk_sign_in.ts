@@ -1,12 +1,13 @@
 import type { DeskApi } from "../desk/api";
 import { setupTrouble } from "../desk/words";
+import { type SignInWays, signInAddress } from "../sign_in";
 import { endingScreen } from "./ending";
 import { DeskForm, loginField, MIN_PASSWORD, mustMatch, passwordField, textField } from "./desk_form";
 import { h } from "./dom";
 import { brand } from "./header";
 
-/** Login and password. `sentence`: why somebody has to sign in again. */
-export function signInScreen(api: DeskApi, sentence: string, done: () => Promise<void>): HTMLElement {
+/** With a password, at the OpenID provider, or as one likes. `sentence`: why somebody has to sign in again. */
+export function signInScreen(api: DeskApi, ways: SignInWays, sentence: string, done: () => Promise<void>): HTMLElement {
   const login = loginField("login", { autocomplete: "username", pattern: undefined }, "");
   const password = passwordField("password", "Password", { autocomplete: "current-password", minlength: undefined });
   const signIn = async (): Promise<void> => {
@@ -14,9 +15,13 @@ export function signInScreen(api: DeskApi, sentence: string, done: () => Promise
     await done();
   };
   const form = new DeskForm("sign-in", "Sign in", signIn, login.element, password.element);
-  form.say(sentence);
   const hint = h("p", { class: "soft small" }, "No admin yet? The server printed a set-up link when it started: open that one.");
-  return sheet("Sign in", "The admin desk: people, avatars, and what was done.", form.element, hint);
+  const trouble = h("p", { class: "form-trouble", role: "alert", "data-testid": "sign-in-trouble" }, sentence);
+  if (ways.passwords) form.say(sentence);
+  const look = ways.passwords ? "button wide" : "button primary wide";
+  const provider = h("a", { class: look, href: signInAddress("/admin"), "data-testid": "to-provider" }, `Sign in with ${ways.provider}`);
+  const content = [...(ways.passwords ? [form.element] : [trouble]), ...(ways.provider ? [provider] : []), ...(ways.passwords ? [hint] : [])];
+  return sheet("Sign in", "The admin desk: people, avatars, and what was done.", ...content);
 }
 
 /** The first admin. `key`: of the set-up link. */

@@ -1,5 +1,6 @@
 import type { Welcome } from "../protocol";
 import { linkSentence } from "../words";
+import { copyField } from "./copy_field";
 import { openDialog } from "./dialog";
 import { h } from "./dom";
 
@@ -12,35 +13,11 @@ export function showInvite({ person_link, viewer_link }: Welcome): void {
 
 function link(kind: "person" | "viewer", title: string, address: string, outcome: HTMLElement): HTMLElement {
   const url = new URL(address, location.href).href;
-  const field = h("input", { class: "field", readonly: true, value: url, id: `link-${kind}`, "data-testid": `link-${kind}`, "aria-describedby": `what-${kind}` });
-  const copy = h("button", { type: "button", class: "button", "data-testid": `copy-${kind}`, "aria-label": `Copy the link to ${kind === "person" ? "join" : "watch"}` }, "Copy");
-  copy.addEventListener("click", () => {
-    void copied(url, field).then((done) => {
-      copy.textContent = done ? "Copied" : "Copy";
-      outcome.textContent = done ? `The link ${title.toLowerCase()} is copied.` : "The browser did not let the page copy: the link is selected, copy it by hand.";
-    });
-  });
-  return h(
-    "section",
-    { class: "invite-link" },
-    h("label", { for: field.id }, title),
-    h("div", { class: "invite-row" }, field, copy),
-    h("p", { class: "soft small", id: `what-${kind}` }, ...unbroken(linkSentence(kind, url), "--host 0.0.0.0")),
-  );
+  const words = h("p", { class: "soft small", id: `what-${kind}` }, ...unbroken(linkSentence(kind, url), "--host 0.0.0.0"));
+  return copyField(kind, title, url, outcome, words);
 }
 
 /** A sentence in which a command stays in one line. */
 function unbroken(sentence: string, command: string): Node[] {
   return sentence.split(command).flatMap((text, index) => (index === 0 ? [new Text(text)] : [h("code", {}, command), new Text(text)]));
-}
-
-async function copied(text: string, field: HTMLInputElement): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    field.focus();
-    field.select();
-    return false;
-  }
 }

@@ -4,6 +4,7 @@ import { LevelMeter } from "../level";
 import type { LocalMedia } from "../media";
 import { type Lobby as LobbyMessage, MAX_NAME } from "../protocol";
 import type { Entry, Status } from "../signalling_types";
+import { AccountLine } from "./account_line";
 import { AvatarPicker } from "./avatar_picker";
 import { IconButton } from "./button";
 import { showDevices } from "./controls";
@@ -37,6 +38,7 @@ export class Lobby {
   private readonly notice: LobbyNotice;
   private readonly avatars: AvatarPicker;
   private readonly noAvatars = noAvatars();
+  private readonly account: AccountLine;
   private dialog: MakeDialog | MyAvatars | null = null;
   private readonly pickers: DevicePickers;
   private readonly camera: IconButton;
@@ -54,6 +56,7 @@ export class Lobby {
     this.camera = this.toggle("video");
     this.pickers = new DevicePickers(media, () => this.choose());
     this.avatars = new AvatarPicker(lobby.enrolls, { chosen: () => this.choose(), make: () => this.makeAvatar(), manage: () => this.manage() });
+    this.account = new AccountLine(lobby.enrolls, own);
     this.name.value = preferred.name;
     this.name.addEventListener("change", () => this.choose());
     this.notice = new LobbyNotice({ ...actions, watch: () => this.enter(true) });
@@ -130,6 +133,7 @@ export class Lobby {
       h("label", { class: "labelled" }, h("span", {}, "Your name"), this.name),
       this.noAvatars,
       this.avatars.element,
+      this.account.element,
       this.pickers.element,
       h("div", { class: "meter", role: "img", "aria-label": "Microphone level", "data-testid": "meter" }, this.bar),
       h("div", { class: "lobby-actions" }, this.joinButton, this.watchButton),

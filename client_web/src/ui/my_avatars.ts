@@ -63,10 +63,12 @@ export class MyAvatars {
     });
     const save = new IconButton({ id: `own-save-${id}`, icon: "save", label: `Download ${name}`, look: "round quiet tip-left", press: () => void this.export(avatar) });
     const erase = new IconButton({ id: `own-erase-${id}`, icon: "erase", label: `Erase ${name}`, look: "round quiet danger tip-left", press: () => this.confirmErase(avatar) });
+    const look = new IconButton({ id: `own-look-${id}`, icon: "turn", label: `Look at ${name}`, look: "round quiet tip-left", press: () => void this.look(avatar) });
     const ready = state === "ready";
     save.enabled(ready);
+    look.enabled(ready);
     const facts = ready ? h("label", { class: "switch own-facts" }, share, h("span", {}, "Share with everybody on this server")) : h("p", { class: "soft small own-facts" }, stateWords(state));
-    return h("li", { class: "own-row" }, this.picture(avatar), field, facts, h("div", { class: "own-tools" }, save.element, erase.element));
+    return h("li", { class: "own-row" }, this.picture(avatar), field, facts, h("div", { class: "own-tools" }, look.element, save.element, erase.element));
   }
 
   private picture({ id, name, state }: Avatar): HTMLElement {
@@ -98,6 +100,11 @@ export class MyAvatars {
 
   private async export({ id, name }: Avatar): Promise<void> {
     await this.try(async () => this.download(await this.own.api.file(id), `${fileName(name)}.avatar`), `${name} is downloaded.`);
+  }
+
+  private async look({ id, name }: Avatar): Promise<void> {
+    const { lookAtAvatar } = await import("./look_at_avatar");
+    lookAtAvatar(name, () => this.own.api.webAvatar(id));
   }
 
   private confirmErase({ id, name }: Avatar): void {

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from enrollment.high import synthesize as high_synthesize
 from enrollment.high.conditions import Conditioner, ViewConditions, in_camera
 from enrollment.high.synthesize import EXPRESSIONS, UNFOLD_RATIO, SynthesisOptions, TargetView, plan_views, sheet, synthesize
 from enrollment.instant.pipeline import Enrollment
@@ -15,6 +19,7 @@ from enrollment.instant.texture_completion import eyelid_vertices
 from enrollment.reconstruction.capture import Capture, Frame
 from models import arkit
 from models.diffusion.prior import Prior
+from models.diffusion.sampler import Sampled, sample
 from models.errors import Cancelled
 from models.heads.base import REGION, HeadModel
 from models.heads.raster import rasterize
@@ -152,6 +157,23 @@ def test_the_first_view_is_an_anchor_of_the_others(enrolled: Enrollment, model: 
         synthesize(enrolled, model, trained, (first, beside), OPTIONS)[1] for first in (VIEWS[0], VIEWS[1])
     )
     assert np.abs(after_back.image.astype(int) - after_front.image)[after_back.matte > 0.9].mean() > 0.5
+
+
+def test_expressions_from_one_camera_are_a_clip(enrolled: Enrollment, model: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prior that was trained on clips (G6) sees them as one; cameras with another number of views, and other priors, do not."""
+    lengths: list[int] = []
+
+    def watched(*args: Any, frames: int, **options: Any) -> Sampled:
+        lengths.append(frames)
+        return sample(*args, frames=frames, **options)
+
+    monkeypatch.setattr(high_synthesize, "sample", watched)
+    views = (VIEWS[0], *(replace(VIEWS[1], yaw=yaw) for yaw in (0.0, 0.0, 20.0, 20.0)))
+    quick = replace(OPTIONS, steps=1)
+    synthesize(enrolled, model, Prior(tiny.config(mechanisms={"temporal": True})), views, quick)
+    synthesize(enrolled, model, Prior(tiny.config(mechanisms={"temporal": True})), views[:4], quick)
+    synthesize(enrolled, model, Prior(tiny.config()), views, quick)
+    assert lengths == [1, 2, 1, 1, 1, 1]
 
 
 def test_progress_and_stop(enrolled: Enrollment, model: HeadModel, untrained: Prior) -> None:

@@ -209,7 +209,7 @@ def test_only_what_is_missing_is_made(filled: Cache, monkeypatch: pytest.MonkeyP
             done.set_result(function(*args))
             return done
 
-    def rows(model: HeadModel, seed: int, *, size: int, views: int) -> NDArray[np.void]:
+    def rows(model: HeadModel, seed: int, *, size: int, views: int, frames: int) -> NDArray[np.void]:
         asked.append(seed)
         if seed == TRAINING + 6:
             raise ValueError("no such face")
@@ -231,6 +231,27 @@ def test_a_whole_head(model: HeadModel) -> None:
         assert (off > 0).mean() < 1e-4 and off.max() <= 1, name
     assert (rows["moment"] == 0).all() and (rows["coefficients"][0] == rows["coefficients"][1]).all()
     assert rows["parts"].std() > 10 and rows["target_matte"].mean() > 30
+
+
+@pytest.mark.slow
+def test_a_clip_is_one_cameras_view_of_a_changing_face(model: HeadModel) -> None:
+    rows = training_pairs.rows(model, SEED, views=3, frames=3)
+    c = rows["coefficients"].astype(float)
+    assert (rows["yaw"] == rows["yaw"][0]).all()
+    np.testing.assert_allclose(c[1], (c[0] + c[2]) / 2, atol=2e-3)
+    assert np.abs(c[0] - c[2]).max() > 0.1
+    assert (rows["parts"][0] != rows["parts"][2]).any()
+    matte = rows["target_matte"].astype(float)
+    assert np.abs(matte[0] - matte[2]).mean() < 4, "the head stays where it is"
+
+
+def test_batches_of_clips_hold_neighbouring_frames(filled: Cache) -> None:
+    clips = Cache(filled.folder, 16, 4, frames=2)
+    batch = clips.batches(5, 3)(0)
+    assert len(batch) == 6
+    whole = [to_batch(filled.rows(seed)).coefficients for seed in range(TRAINING, TRAINING + 5)]
+    pairs = {tuple(rows[i : i + 2].flatten().tolist()) for rows in whole for i in (0, 2)}
+    assert all(tuple(batch.coefficients[i : i + 2].flatten().tolist()) in pairs for i in (0, 2, 4))
 
 
 def test_faces_of_a_person_are_the_same_moments_from_two_webcams(model: HeadModel) -> None:

@@ -12,17 +12,23 @@ from typing import Any
 import httpx
 from fastapi.testclient import TestClient
 
-from server.accounts.people import People
+from server.accounts.people import ConflictError, People
+from server.accounts.room_tokens import RoomTokens
 from server.accounts.tokens import Claims, Tokens
 from server.api.app import create_api
+from server.api.directory import NoRooms, RoomInfo
 from server.api.service import Service
 from server.call.protocol import Role
 from server.store.database import Database, sqlite_url
 from server.store.files import FileStore
 from server.store.queue import JobQueue, MadeAvatar
+from server.store.tables import new_id
 from tests.server.store.rows import add_person
 
 KEYS: dict[str, Role] = {"host-key": "host", "person-key": "person", "viewer-key": "viewer"}
+FIRST = "0" * 16
+"""Id of the room that is always there."""
+SECRET = "s" * 64
 SETUP = "setup-key-of-the-test"
 PASSWORD = "a long password"
 PHOTO = b"a photo that only a runner looks into"
@@ -35,7 +41,7 @@ class Api:
     client: TestClient
     service: Service
     folder: Path
-    erased: list[str] = field(default_factory=list)
+    rooms: FakeRooms = field(default_factory=lambda: FakeRooms())
 
     def person(self, role: str = "guest", **values: Any) -> tuple[str, dict[str, str]]:
         """Somebody new: the id, and headers of a sign-in."""
@@ -62,21 +68,74 @@ class Api:
         return found
 
 
+class FakeRooms(NoRooms):
+    """One room with links, and those that are made."""
+
+    def __init__(self) -> None:
+        self.erased: list[str] = []
+        self.out: list[str] = []
+        self.ended: list[str] = []
+        links = {role: f"https://x/room/{key}" for key, role in KEYS.items()}
+        self.rooms = {FIRST: RoomInfo(FIRST, "", "", 1000.0, links, True, True, True, 2, 1, 45.0)}
+
+    def role_of(self, key: str) -> Role | None:
+        return KEYS.get(key)
+
+    def room_of(self, key: str) -> tuple[str, Role] | None:
+        return (FIRST, KEYS[key]) if key in KEYS else None
+
+    def all(self) -> list[RoomInfo]:
+        return sorted(self.rooms.values(), key=lambda room: room.id)
+
+    def create(self, name: str, owner: str, most: int) -> RoomInfo:
+        if len(self.rooms) >= most:
+            raise ConflictError("at most so many rooms are kept here; use one of those")
+        made = RoomInfo(new_id(), name, owner, 2000.0, {"host": "https://x/room/h"})
+        self.rooms[made.id] = made
+        return made
+
+    def remove(self, room: str) -> None:
+        self.rooms.pop(room, None)
+
+    def end(self, room: str) -> None:
+        self.ended.append(room)
+
+    def link(self, key: str) -> str:
+        return f"https://x/room/{key}"
+
+    def erase_avatar(self, avatar: str) -> None:
+        self.erased.append(avatar)
+
+    def put_out(self, person: str) -> None:
+        self.out.append(person)
+
+
 @contextmanager
-def api(folder: Path) -> Iterator[Api]:
-    """The API over a state folder."""
-    database, tokens, erased = Database(sqlite_url(folder)), Tokens("s" * 64), []
-    service = Service(
-        database, FileStore(str(folder / "files")), JobQueue(database), People(database, tokens), tokens, KEYS.get, erased.append,
-        SETUP,
-    )  # fmt: skip
-    yield Api(TestClient(create_api(service), raise_server_exceptions=False), service, folder, erased)
+def api(folder: Path, **parts: Any) -> Iterator[Api]:
+    """The API over a state folder. parts: of the `Service`."""
+    database, tokens, rooms = Database(sqlite_url(folder)), Tokens(SECRET), FakeRooms()
+    files, people = FileStore(str(folder / "files")), People(database, tokens)
+    service = Service(database, files, JobQueue(database), people, tokens, RoomTokens(SECRET), SETUP, folder, rooms, **parts)
+    yield Api(TestClient(create_api(service), raise_server_exceptions=False), service, folder, rooms)
     database.close()
 
 
 def bearer(token: str) -> dict[str, str]:
     """Headers that show a credential."""
     return {"authorization": f"Bearer {token}"}
+
+
+def every(server: Api, place: str, headers: dict[str, str]) -> list[dict[str, Any]]:
+    """A whole list, two at a time."""
+    found: list[dict[str, Any]] = []
+    query: dict[str, Any] = {"limit": 2}
+    while True:
+        page = server.client.get(place, headers=headers, params=query).json()
+        assert len(page["items"]) <= 2 and (page["next"] is None or len(page["items"]) == 2)
+        found += page["items"]
+        if page["next"] is None:
+            return found
+        query["after"] = page["next"]
 
 
 def is_problem(reply: httpx.Response, status: int) -> bool:

@@ -107,9 +107,9 @@ def test_api_keys_are_shown_once_and_are_ones_own(server: Api) -> None:
     _, eve = server.person("member")
     made = server.client.post("/api/me/keys", headers=headers, json={"name": "script"}).json()
     assert server.client.get("/api/me", headers=bearer(made["key"])).json()["id"] == ada
-    listed = server.client.get("/api/me/keys", headers=headers).json()
+    listed = server.client.get("/api/me/keys", headers=headers).json()["items"]
     assert [(key["id"], key["name"], key["key"]) for key in listed] == [(made["id"], "script", None)]
-    assert server.client.get("/api/me/keys", headers=eve).json() == []
+    assert server.client.get("/api/me/keys", headers=eve).json() == {"items": [], "next": None}
     assert is_problem(server.client.delete(f"/api/me/keys/{made['id']}", headers=eve), 422)
     assert server.client.delete(f"/api/me/keys/{made['id']}", headers=headers).status_code == 204
     assert is_problem(server.client.get("/api/me", headers=bearer(made["key"])), 401)
@@ -142,7 +142,7 @@ def test_who_erases_themselves_leaves_nothing(server: Api, photo: str) -> None:
     key = server.client.post("/api/me/keys", headers=headers, json={"name": "a key to erase"}).json()["key"]
     assert server.service.files.names()
     assert server.client.delete("/api/me", headers=headers).status_code == 204
-    assert server.service.files.names() == [] and server.erased == [avatar["id"]]
+    assert server.service.files.names() == [] and server.rooms.erased == [avatar["id"]]
     for shown in (headers, bearer(key)):
         assert is_problem(server.client.get("/api/me", headers=shown), 401)
     left = b"".join(path.read_bytes() for path in server.folder.rglob("*") if path.is_file())

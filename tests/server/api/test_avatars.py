@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from models.errors import StorageError
+from server.accounts.limits import PersonLimits, change_limits
 from server.api import avatars
-from server.api.avatars import CONSENT, CONSENT_TO_KEEP, MAX_PHOTOS, MAX_WAITING
+from server.api.avatars import CONSENT, CONSENT_TO_KEEP, MAX_PHOTOS
 from server.store.tables import Consent, Job
 from tests.server.api.serving import PHOTO, Api, is_problem
 from tests.server.store.rows import add_job
@@ -128,19 +129,20 @@ def test_an_idempotency_key_makes_one_avatar_of_requests_that_come_at_once(serve
 
 def test_one_person_has_few_jobs_at_a_time_and_an_admin_gives_others_theirs(server: Api) -> None:
     (_, admin), (ada, headers) = server.person("admin"), server.person("member")
-    replies = [server.enroll(headers) for _ in range(MAX_WAITING + 1)]
-    assert [reply.status_code for reply in replies[:-1]] == [202] * MAX_WAITING and is_problem(replies[-1], 429)
+    replies = [server.enroll(headers) for _ in range(PersonLimits().jobs + 1)]
+    assert [reply.status_code for reply in replies[:-1]] == [202] * PersonLimits().jobs and is_problem(replies[-1], 429)
     assert is_problem(server.enroll(admin, owner=ada), 429) and is_problem(server.enroll(admin, owner="nobody"), 422)
-    for _ in range(MAX_WAITING + 1):
+    for _ in range(PersonLimits().jobs + 1):
         eve, own = server.person("member")
         made = server.enroll(admin, owner=eve).json()
         assert not made["mine"] and server.client.get(f"/api/avatars/{made['id']}", headers=own).json()["mine"]
         assert server.client.get(f"/api/jobs/{made['job']}", headers=own).json()["state"] == "waiting"
-    assert len(server.service.files.names()) == 2 * MAX_WAITING + 1
+    assert len(server.service.files.names()) == 2 * PersonLimits().jobs + 1
 
 
 def test_one_person_has_so_many_avatars(server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(avatars, "MAX_AVATARS", 1)
+    with server.service.database.session() as session:
+        change_limits(session, {"avatars": 1})
     _, headers = server.person()
     server.made(headers)
     assert is_problem(server.enroll(headers), 409)
@@ -178,7 +180,7 @@ def test_the_list_comes_in_pages(server: Api) -> None:
             break
         query["after"] = page["next"]
     assert seen == own
-    for params in ({"limit": 0}, {"limit": 101}, {"after": "x" * 65}):
+    for params in ({"limit": 0}, {"limit": 201}, {"after": "x" * 65}):
         assert is_problem(server.client.get("/api/avatars", headers=headers, params=params), 422)
 
 
@@ -197,7 +199,7 @@ def test_erasing_takes_everything_that_belongs_to_the_avatar(server: Api, state:
             assert server.service.queue.take("w") is not None
     assert len(server.service.files.names()) == (4 if state == "done" else 1)
     assert server.client.delete(f"/api/avatars/{avatar['id']}", headers=headers).status_code == 204
-    assert server.service.files.names() == [] and server.erased == [avatar["id"]] and consents(server) == []
+    assert server.service.files.names() == [] and server.rooms.erased == [avatar["id"]] and consents(server) == []
     assert is_problem(server.client.get(f"/api/jobs/{avatar['job']}", headers=headers), 404)
     assert is_problem(server.client.delete(f"/api/avatars/{avatar['id']}", headers=headers), 404)
     assert b"to erase" not in b"".join(path.read_bytes() for path in server.folder.rglob("*") if path.is_file())

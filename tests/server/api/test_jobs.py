@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from server.api import jobs
-from tests.server.api.serving import Api, is_problem
+from tests.server.api.serving import Api, every, is_problem
 from tests.server.store.rows import add_job
 
 
@@ -28,21 +28,18 @@ def test_jobs_are_seen_by_their_owner_and_admins(server: Api) -> None:
             assert reply.status_code == (404 if path and status == 200 else status)
             assert reply.status_code == 200 or is_problem(reply, reply.status_code)
         listed = server.client.get("/api/jobs", headers=headers)
-        assert status == 401 or [found["id"] for found in listed.json()] == [job] * (status == 200)
+        assert status == 401 or [found["id"] for found in listed.json()["items"]] == [job] * (status == 200)
     assert server.client.get(f"/api/jobs/{job}", headers=ada).json()["state"] == "waiting"
 
 
 def test_the_list_comes_in_pages_the_newest_first(server: Api) -> None:
     person, headers = server.person()
     made = [add_job(server.service.database, person, created=float(at)).id for at in (1, 2, 2, 3)]
-    seen, query = [], {"limit": 1}
-    while page := server.client.get("/api/jobs", headers=headers, params=query).json():
-        seen.append(page[0]["id"])
-        query["before"] = seen[-1]
+    seen = [job["id"] for job in every(server, "/api/jobs", headers)]
     assert seen == [made[3], *sorted(made[1:3], reverse=True), made[0]]
     foreign = add_job(server.service.database).id
-    assert is_problem(server.client.get("/api/jobs", headers=headers, params={"before": foreign}), 404)
-    assert [job["ahead"] for job in server.client.get("/api/jobs", headers=headers).json()][-1] == 0
+    assert is_problem(server.client.get("/api/jobs", headers=headers, params={"after": foreign}), 404)
+    assert [job["ahead"] for job in server.client.get("/api/jobs", headers=headers).json()["items"]][-1] == 0
 
 
 def test_cancelling_a_job_erases_its_photo(server: Api) -> None:

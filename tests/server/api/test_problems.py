@@ -61,10 +61,10 @@ def test_a_body_that_cannot_be_read_is_a_problem(server: Api, body: bytes) -> No
     ],
 )  # fmt: skip
 def test_what_goes_wrong_inside_stays_inside(server: Api, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int) -> None:
-    def broken(_: str) -> None:
+    def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(server.service.people, "identify", broken)
+    monkeypatch.setattr(server.service.people, "identify_in", broken)
     reply = server.client.get("/api/me", headers=bearer("x"))
     assert is_problem(reply, status) and "SECRET" not in reply.text
 

@@ -148,6 +148,18 @@ def test_what_is_no_backup_is_a_sentence_and_brings_nothing_back(tmp_path: Path,
         run(tmp_path / "state", "restore", str(tmp_path / "none.tar"))
 
 
+def test_a_link_in_a_backup_is_no_file(tmp_path: Path) -> None:
+    data = io.BytesIO(archive(("rows.json", ROWS)))
+    with tarfile.open(fileobj=data, mode="a") as tar:
+        link = tarfile.TarInfo("files/a/b")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    (tmp_path / "backup.tar").write_bytes(data.getvalue())
+    with pytest.raises(StorageError):
+        run(tmp_path / "state", "restore", str(tmp_path / "backup.tar"))
+    assert FileStore(str(tmp_path / "state" / "files")).names() == []
+
+
 def test_files_come_under_a_key_and_under_another_one(tmp_path: Path) -> None:
     fill(tmp_path)
     for options, old, count in (([KEY], "", 3), ([KEY], "", 0), ([OTHER], KEY, 3), ([], OTHER, 3)):

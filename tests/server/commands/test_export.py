@@ -30,6 +30,7 @@ def call(*words: object) -> Result:
     [
         ("a.ply", [], "ply"),
         ("a.spz", [], "spz"),
+        ("a.webavatar", [], "web"),
         ("folder", [], "gaussian-avatars"),
         ("a.zip", ["--format", "gaussian-avatars"], "gaussian-avatars"),
         ("a.zip", ["--format", "lam"], "lam"),

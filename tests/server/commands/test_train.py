@@ -10,11 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from diffusers import UNet2DConditionModel
+from numpy.typing import NDArray
+from PIL import Image
 
+from enrollment.high import high, synthesize
 from enrollment.prior_training import checkpoint, loop
 from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING
+from models import arkit, avatar_file
 from models.diffusion import weights
 from models.diffusion.config import PriorConfigError
 from models.diffusion.stable_diffusion import autoencoder
@@ -40,6 +45,9 @@ log_every = 1
 sample_every = 1000
 precision = "float32"
 """
+
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
 
 @pytest.fixture
@@ -119,6 +127,37 @@ def test_weights_to_begin_with_are_not_written_over(folder: Path) -> None:
     assert made.read_bytes() == before
 
 
+CLIPS = TINY.replace(
+    "[training]\nbatch = 2", "[mechanisms]\ntemporal = true\n[training]\nframes = 2\ntemporal_only = true\nbatch = 4"
+)
+
+
+def test_the_second_stage_trains_the_attention_over_frames_alone(folder: Path) -> None:
+    run(folder, "--steps", "1")
+    first = folder / "run" / "prior.safetensors"
+    (folder / "tiny.toml").write_text(CLIPS, "utf-8")
+    (folder / "cache").rename(folder / "clips_of_2")
+    (folder / "cache").mkdir()
+    (folder / "clips_of_2").rename(folder / "cache" / "clips_of_2")
+    done = run(folder, "--out", str(folder / "second"), "--start", str(first), "--steps", "2")
+    assert done["steps"] == 2
+    before, after = (weights.trained_state(weights.load(path)) for path in (first, folder / "second" / "prior.safetensors"))
+    temporal = {name for name in after if name.startswith("denoiser.temporal.")}
+    assert temporal and set(after) - set(before) == temporal
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items()), "the first stage's weights stay"
+    assert any(after[name].abs().max() > 0 for name in temporal if name.endswith("outward.weight")), "it begins at zero"
+
+
+def test_clips_must_divide(folder: Path) -> None:
+    (folder / "tiny.toml").write_text(CLIPS.replace("frames = 2", "frames = 4"), "utf-8")
+    done = CliRunner().invoke(cli, [*arguments(folder), "--views", "6"])
+    assert isinstance(done.exception, PriorConfigError) and "--views" in str(done.exception)
+    for change, said in (("frames = 3", "multiple of training.frames"), ("temporal = false", "mechanisms.temporal")):
+        (folder / "tiny.toml").write_text(CLIPS.replace("frames = 2" if "3" in change else "temporal = true", change), "utf-8")
+        done = CliRunner().invoke(cli, arguments(folder))
+        assert isinstance(done.exception, PriorConfigError) and said in str(done.exception)
+
+
 LATENT = """
 name = "tiny full"
 size = 32
@@ -132,6 +171,8 @@ reference_attention = true
 [expression]
 channels = [8, 8, 16, 16]
 latent = 16
+[sampling]
+steps = 1
 [training]
 batch = 2
 precision = "float32"
@@ -140,7 +181,10 @@ sample_every = 1000
 """
 
 
-def test_a_latent_prior_learns_from_an_operators_folder(stable_diffusion_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_latent_prior_learns_from_an_operators_folder_and_enrolls(
+    stable_diffusion_folder: Path, tmp_path: Path, astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "full.toml").write_text(LATENT, "utf-8")
     (tmp_path / "cache").mkdir()
     for seed in (TRAINING, HELD_OUT):
@@ -156,3 +200,19 @@ def test_a_latent_prior_learns_from_an_operators_folder(stable_diffusion_folder:
     theirs = UNet2DConditionModel.from_pretrained(stable_diffusion_folder / "unet").state_dict()
     name = "down_blocks.0.resnets.0.conv1.weight"
     assert (made.denoiser.unet.state_dict()[name] - theirs[name]).abs().max() < 0.01, "it begins with the folder's weights"
+
+    monkeypatch.setattr(high, "SILHOUETTE_VIEWS", high.SILHOUETTE_VIEWS[:2])
+    monkeypatch.setattr(
+        synthesize, "plan_views", lambda: (synthesize.TargetView(180.0, np.zeros(arkit.COUNT, np.float32), "back"),)
+    )
+    Image.fromarray(astronaut).save(tmp_path / "me.png")
+    words = [
+        "enroll", str(tmp_path / "me.png"), "-o", str(tmp_path / "me.avatar"), "--quality", "high", "--steps", "2", "--prior",
+        str(tmp_path / "run" / "prior.safetensors"), "--json",
+    ]  # fmt: skip
+    without = CliRunner().invoke(cli, words)
+    assert isinstance(without.exception, PriorConfigError) and "autoencoder" in str(without.exception)
+    assert not (tmp_path / "me.avatar").exists()
+    done = CliRunner().invoke(cli, [*words, "--autoencoder", str(stable_diffusion_folder)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert avatar_file.load(tmp_path / "me.avatar").provenance["quality"] == "high"

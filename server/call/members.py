@@ -1,0 +1,57 @@
+"""What a room's state machine (`server/call/signalling.py`) knows of each socket and each member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from server.call.fairness import Pace
+from server.call.protocol import Role
+from server.call.rules import Visitor, member_pace
+
+
+@dataclass
+class Socket:
+    """A page's socket, in the lobby until it is a `member`'s. opened: when, seconds. malformed: messages that made no sense."""
+
+    opened: float
+    visitor: Visitor
+    member: int | None = None
+    malformed: int = 0
+
+    @property
+    def role(self) -> Role:
+        """The most that is allowed."""
+        return self.visitor.role
+
+
+@dataclass
+class Member:
+    """A page that has joined. token: to come back with. order: of its seat. deadline: when it is lost without a sign of life.
+    media: its peer connection; `opening` until that is answered, `alive` once it has shown a sign of life. waiting: its next
+    offer."""
+
+    number: int
+    visitor: Visitor
+    is_person: bool
+    token: str
+    order: int
+    name: str
+    socket: int | None
+    deadline: float
+    seated: bool = False
+    muted: bool = False
+    camera: bool = True
+    media: int | None = None
+    opening: bool = False
+    alive: bool = False
+    waiting: str | None = None
+    pace: Pace = field(default_factory=member_pace)
+
+    @property
+    def role(self) -> Role:
+        """The most that is allowed."""
+        return self.visitor.role
+
+    def is_of(self, visitor: Visitor) -> bool:
+        """Whether the visitor may take the member over; one whose token has expired only what that token was for."""
+        return self.role == visitor.role and (self.visitor.token == visitor.token or not visitor.is_late)

@@ -1,0 +1,132 @@
+"""The dialog in which one looks at an own avatar from all sides, drawn by the page itself, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from enrollment.instant.pipeline import Enrollment
+from models.exchange.web_avatar import WebAvatar, encode
+from models.heads.base import HeadModel
+from tests.client_web.browser import by
+from tests.client_web.conftest import CHROMIUM, FLAGS
+from tests.client_web.mock_api import FakeAvatar
+from tests.client_web.test_page_access import axe
+from tests.client_web.test_page_make_avatar import KNOWN
+from tests.client_web.test_renderer import WEBGL
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.client_web.mock_server import MockServer
+
+pytestmark = pytest.mark.timeout(120)
+
+NO_WEBGL = "HTMLCanvasElement.prototype.getContext = () => null;"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One that draws in software."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with sync_api.sync_playwright() as playwright:
+        flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu")]
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def file(enrolled: Enrollment, model: HeadModel) -> bytes:
+    return encode(WebAvatar.of_avatar(enrolled.avatar, model))
+
+
+@pytest.fixture
+def known(mock: MockServer, file: bytes) -> MockServer:
+    mock.api.enrolls = True
+    mock.api.tokens, mock.api.web = ["guest-0"], file
+    mock.api.avatars = [FakeAvatar("one", "First", "guest-0")]
+    return mock
+
+
+def drawn(page: Page) -> int:
+    return int(page.get_attribute(by("look-canvas"), "data-drawn") or 0)
+
+
+def settled(page: Page) -> int:
+    """Waits until it moves no more -> pictures that were drawn."""
+    for _ in range(100):
+        before = drawn(page)
+        page.wait_for_timeout(400)
+        if drawn(page) == before:
+            return before
+    raise TimeoutError("the avatar never comes to rest")
+
+
+def picture(page: Page) -> bytes:
+    box = page.locator(by("look-canvas")).bounding_box()
+    assert box is not None
+    return page.screenshot(clip=box)
+
+
+def look(page: Page) -> None:
+    page.click(by("manage-avatars"))
+    page.click(by("own-look-one"))
+
+
+def test_one_turns_it_and_it_makes_faces(open_page: Callable[..., Page], known: MockServer) -> None:
+    page = open_page("/room/x-person", script=KNOWN, reduced_motion="reduce", viewport={"width": 900, "height": 760})
+    look(page)
+    page.wait_for_selector(by("face-smile"))
+    begin = settled(page)
+    assert begin >= 1 and page.is_hidden(by("look-words"))
+    axe(page, "looking at an avatar")
+    front = picture(page)
+    page.focus(by("look-canvas"))
+    page.keyboard.press("ArrowRight")
+    assert settled(page) > begin
+    side = picture(page)
+    assert side != front
+    page.keyboard.press("0")
+    settled(page)
+    assert picture(page) == front
+    page.click(by("face-open-mouth"))
+    assert page.get_attribute(by("face-open-mouth"), "aria-pressed") == "true"
+    settled(page)
+    assert picture(page) != front
+    box = page.locator(by("look-canvas")).bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.wheel(0, 300)
+    settled(page)
+    page.keyboard.press("Escape")
+    page.wait_for_selector(by("look-at-avatar"), state="detached")
+    page.wait_for_selector(by("my-avatars"))
+
+
+def test_it_turns_by_itself_until_a_hand_takes_it(open_page: Callable[..., Page], known: MockServer) -> None:
+    page = open_page("/room/x-person", script=KNOWN, viewport={"width": 400, "height": 700})
+    look(page)
+    page.wait_for_selector(by("face-smile"))
+    page.wait_for_function("() => Number(document.querySelector('[data-testid=look-canvas]').dataset.drawn) > 3")
+    page.focus(by("look-canvas"))
+    page.keyboard.press("ArrowLeft")
+    settled(page)
+
+
+@pytest.mark.parametrize(
+    ("script", "web", "told"),
+    [(NO_WEBGL, None, "has no WebGL 2"), ("", b"VWEB", "cannot be used because"), ("", b"", "cannot be used because")],
+)
+def test_what_cannot_be_drawn_is_said(
+    open_page: Callable[..., Page], known: MockServer, script: str, web: bytes | None, told: str
+) -> None:
+    known.api.web = known.api.web if web is None else web
+    page = open_page("/room/x-person", script=f"{KNOWN};{script}")
+    look(page)
+    page.wait_for_selector(by("look-words", told))
+    assert page.is_hidden(by("look-canvas"))

@@ -1,0 +1,32 @@
+"""Where a request comes from, behind a proxy and without one: limits are by that address."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server.call.serving import Running, running
+
+WRONG = {"login": "ada", "password": "guessed password"}
+
+
+async def statuses(server: Running, addresses: list[str]) -> list[int]:
+    async with httpx.AsyncClient(base_url=server.base, timeout=30) as client:
+        return [
+            (await client.post("/api/sessions", json=WRONG, headers={"x-forwarded-for": address})).status_code
+            for address in addresses
+        ]
+
+
+@pytest.mark.parametrize("proxies", [(), ("192.0.2.0/24",), ("127.0.0.0/8", "192.0.2.7")])
+async def test_only_a_proxy_that_is_configured_is_believed(tmp_path: Path, proxies: tuple[str, ...]) -> None:
+    async with running(state=tmp_path, trusted_proxies=proxies) as server:
+        seen = await statuses(server, [f"203.0.113.{i}" for i in range(11)])
+        if "127.0.0.0/8" not in proxies:  # made up by whoever asks: one address all the same
+            assert seen == [401] * 10 + [429]
+            return
+        assert seen == [401] * 11
+        # what the client itself says stands in front, what our proxies add behind
+        assert (await statuses(server, [f"198.51.100.{i}, 203.0.113.50, 192.0.2.7" for i in range(11)]))[-1] == 429

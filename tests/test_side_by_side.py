@@ -1,0 +1,110 @@
+"""How `make test` runs the suite's parts: nothing is left out, nothing hides a failure, and Ctrl-C ends all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests import parts
+from tests.side_by_side import LOWEST, Step, main
+
+SAYS = "import os, time; print('{0} begins', flush=True); time.sleep(0.2); print('{0} ends', os.nice(0), flush=True)"
+
+
+def python(name: str, code: str = SAYS, report: Path | None = None) -> Step:
+    return Step(name, [sys.executable, "-c", code.format(name)], report=report)
+
+
+def runs(*groups: list[Step], until: str = "", send: int = signal.SIGINT) -> tuple[int, str]:
+    """Exit code and output of a runner in a process of its own; it gets a signal when the file `until` is there."""
+    code = """
+        import sys
+        from pathlib import Path, PosixPath
+        from tests.side_by_side import Runner, Step
+        sys.exit(Runner().run(*{groups!r}))
+    """
+    program = textwrap.dedent(code).format(groups=groups)
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while until and not os.path.exists(until):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.02)
+        if until:
+            process.send_signal(send)
+        out, _ = process.communicate(timeout=60)
+    return process.returncode, out
+
+
+def test_what_runs_beside_is_printed_whole_and_what_comes_after_waits_for_it() -> None:
+    code, out = runs([python("beside"), python("beside too")], [python("first")], [python("after")])
+    own = os.nice(0)
+    said = [line for line in out.splitlines() if "begins" in line or "ends" in line]
+    names = [("first", own), ("beside", LOWEST), ("beside too", LOWEST), ("after", own)]
+    assert said == [line for name, nice in names for line in (f"{name} begins", f"{name} ends {nice}")]
+    assert code == 0 and out.count("passed") == 4 and "FAILED" not in out
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_one_failure_anywhere_fails_all_and_the_rest_still_runs(place: int) -> None:
+    groups = [[python(f"{name} 1"), python(f"{name} 2")] for name in ("beside", "first", "after")]
+    groups[place][0] = python("this one", "raise SystemExit(3)")
+    code, out = runs(*groups)
+    assert code == 1
+    assert [line.split()[2:] for line in out.splitlines() if line.startswith("FAILED")] == [["this", "one"]]
+    assert out.count(" ends ") == 5
+
+
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_all_steps_and_what_they_started(number: int, expected: int, tmp_path: Path) -> None:
+    wait = f"import subprocess, sys; subprocess.run(['sh', '-c', 'echo > {tmp_path}/{{0}}; exec sleep 100'])"
+    second = f"import time, os\nwhile not os.path.exists('{tmp_path}/beside'): time.sleep(0.01)\n{wait}"
+    before = time.monotonic()
+    groups = [python("beside", wait), python("beside too")], [python("first", second), python("first too")], [python("after")]
+    code, out = runs(*groups, until=str(tmp_path / "first"), send=number)
+    assert code == expected and time.monotonic() - before < 60
+    assert "begins" not in out and "stopped" in out
+
+
+def test_a_failed_test_is_named_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    file, report = tmp_path / "test_it.py", tmp_path / "report.xml"
+    file.write_text("import pytest\ndef test_good(): pass\ndef test_bad(): assert 0\n@pytest.mark.skip\ndef test_not(): pass\n")
+    pytest_run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
+    code, out = runs([Step("tests", [*pytest_run, str(file), f"--junitxml={report}"], report=report)], [], [])
+    summary = out.rpartition("=" * 80)[2]
+    assert code == 1
+    assert "1 passed, 1 skipped, 1 failed" in summary and "FAILED  test_it::test_bad" in summary
+
+
+def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ran: list[list[Step]] = []
+    monkeypatch.setattr("tests.side_by_side.Runner.run", lambda _, *groups: ran.extend(groups) or 0)
+    assert main(tmp_path) == 0
+    words = [list(step.command) for group in ran for step in group]
+    assert {command[command.index("--part") + 1] for command in words if "--part" in command} == set(parts.PARTS)
+    assert sum("mypy" in command for command in words) == sum("test" in command for command in words) == 1
+
+
+def test_each_file_is_in_one_part_and_no_name_is_stale() -> None:
+    for name in parts.COMPUTING + parts.ALONE:
+        assert (parts.TESTS / name).exists(), f"tests/parts.py names tests/{name}, which is not there"
+
+    def taken(path: Path, part: str | None) -> bool:
+        config: Any = SimpleNamespace(getoption=lambda _: part)
+        return not parts.pytest_ignore_collect(path, config)
+
+    for path in parts.TESTS.rglob("test_*.py"):
+        folders = [folder for folder in path.parents if folder.is_relative_to(parts.TESTS)]
+        assert [all(taken(p, part) for p in (path, *folders)) for part in parts.PARTS].count(True) == 1 and taken(path, None)
+    assert taken(parts.TESTS / "models" / "test_arkit.py", "computing")
+    assert taken(parts.TESTS / "models_of_some_kind.py", "live")
+    assert not taken(parts.TESTS / "server" / "api", "computing"), "what a folder's conftest.py imports takes seconds"
