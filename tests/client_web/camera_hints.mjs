@@ -1,10 +1,8 @@
 // Reads JSON lines of pictures of the oval ({cue, oval, around: base64 RGBA}) and answers each with what the page makes of it.
 import { createInterface } from "node:readline";
-
-const source = new URL("../../client_web/src/avatars/", import.meta.url);
-const { lightOf, lumaOf, motionOf, sharpnessOf } = await import(new URL("measure.ts", source));
-const { hintOf } = await import(new URL("guidance.ts", source));
-const { CueMeter, CUE_HEIGHT, CUE_WIDTH, isDone } = await import(new URL("cues.ts", source));
+import { CueMeter, CUE_HEIGHT, CUE_WIDTH, isDone } from "../../client_web/src/avatars/cues.ts";
+import { hintOf } from "../../client_web/src/avatars/guidance.ts";
+import { lightOf, lumaOf, motionOf, sharpnessOf } from "../../client_web/src/avatars/measure.ts";
 
 const luma = (text, width, height) => lumaOf({ data: Buffer.from(text, "base64"), width, height });
 const meter = new CueMeter();

@@ -7,6 +7,7 @@ import base64
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from models.heads.registry import by_name
 from models.posture import body_under
 from models.synthetic.head import HeadSample, SyntheticHead
 from models.types import Camera
+from tests.client_web.conftest import CLIENT
 
 Pixels = NDArray[np.floating]
 SCRIPT = Path(__file__).with_name("camera_hints.mjs")
@@ -58,12 +60,17 @@ def encoded(picture: Pixels, width: int, height: int, *, oval: bool = True) -> s
 
 def asked(lines: list[dict[str, object]]) -> list[dict[str, object]]:
     """What the page makes of them."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
-    told = subprocess.run(
-        [node, "--no-warnings", SCRIPT], input="\n".join(map(json.dumps, lines)), capture_output=True, text=True, check=True
-    )
+    node, esbuild = shutil.which("node"), CLIENT / "node_modules" / ".bin" / "esbuild"
+    if node is None or not esbuild.exists():
+        pytest.skip("node or client_web/node_modules is missing")
+    bundle = [esbuild, SCRIPT, "--bundle", "--platform=node", "--format=esm", "--log-level=error"]
+    program = subprocess.run(bundle, capture_output=True, check=True).stdout
+    with tempfile.NamedTemporaryFile(suffix=".mjs") as file:
+        file.write(program)
+        file.flush()
+        told = subprocess.run(
+            [node, file.name], input="\n".join(map(json.dumps, lines)), capture_output=True, text=True, check=True
+        )
     return [json.loads(line) for line in told.stdout.splitlines()]
 
 

@@ -33,6 +33,8 @@ export class Lobby {
   private readonly resting = h("p", { class: "resting" });
   private readonly trouble = h("div", { class: "notice", role: "alert", "data-testid": "trouble", hidden: true });
   private readonly name = h("input", { class: "field", type: "text", name: "name", maxlength: MAX_NAME, autocomplete: "nickname", placeholder: "Guest", "data-testid": "name" });
+  /** Somebody has made an avatar to join with. */
+  private joinsNext = false;
   private readonly joinButton = h("button", { type: "submit", class: "button primary wide", "data-testid": "join" }, "Join");
   private readonly watchButton = h("button", { type: "button", class: "button quiet", "data-testid": "watch" }, "Only watch");
   private readonly notice: LobbyNotice;
@@ -99,6 +101,7 @@ export class Lobby {
     this.notice.show(status);
     const busy = phase !== "lobby" || asking;
     this.joinButton.disabled = busy || this.avatars.value === "";
+    this.focusJoin();
     this.watchButton.disabled = busy;
     setText(this.joinButton, !asking ? "Join" : refusal ? "Waiting for a place…" : "Joining…");
   }
@@ -159,9 +162,17 @@ export class Lobby {
     this.choose();
     this.dialog = new MakeDialog(this.own, this.media, this.name.value.trim(), (used) => {
       this.dialog = null;
-      if (used) this.joinButton.focus();
+      this.joinsNext = used;
+      this.focusJoin();
       if (this.element.isConnected) void this.media.start();
     });
+  }
+
+  /** The button may have to wait for the new avatar's place in the list. */
+  private focusJoin(): void {
+    if (!this.joinsNext || this.joinButton.disabled) return;
+    this.joinsNext = false;
+    this.joinButton.focus();
   }
 
   private manage(): void {

@@ -26,7 +26,15 @@ from server.call.room import Room
 from server.call.rooms import Rooms
 from tests.fakes import fake_avatar, flat_color
 
-FAKE = ServerConfig(port=0, width=128, height=128, factory="tests.fakes:FakePipeline", least_rate=0.0, enrollments=0)
+FAKE = ServerConfig(
+    port=0,
+    width=128,
+    height=128,
+    factory="tests.fakes:FakePipeline",
+    least_rate=0.0,
+    enrollments=0,
+    better_enrollments=0,
+)
 
 
 @dataclass
