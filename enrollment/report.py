@@ -138,5 +138,6 @@ def turntable(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = 
     renderer = _PreviewRenderer(avatar, model, rasterizer)
     views = [PreviewView("", 360.0 * i / TURNTABLE) for i in range(TURNTABLE)]
     stream = io.BytesIO()
-    Image.fromarray(np.hstack([renderer.picture(view, SIDE) for view in views])).save(stream, "WEBP", quality=WEBP_QUALITY)
+    strip = Image.fromarray(np.hstack([renderer.picture(view, SIDE) for view in views]))
+    strip.save(stream, "WEBP", quality=WEBP_QUALITY, xmp=provenance.XMP.encode())
     return stream.getvalue()

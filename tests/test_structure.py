@@ -144,7 +144,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/store/test_database.py": "server.store.tables",
     "tests/server/test_service.py": "server.call.stored_avatars",
     "tests/server/test_cli.py": (
-        "server.commands.bench server.commands.doctor server.commands.drive server.commands.eval "
+        "server.commands.bench server.commands.doctor server.commands.eval "
         "server.commands.import_ server.commands.view server.console server.machine"
     ),
 }

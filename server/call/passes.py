@@ -50,7 +50,7 @@ class Passes:
         if shown is None:
             return False
         token = shown[1].decode("latin-1")
-        of_media = f"{path_of(header).decode('latin-1')}/".startswith(("/whip/", "/whep/"))
+        of_media = (path_of(header) + b"/").startswith(MEDIA)
         return self.is_host(header) or self._is_token(token) or (of_media and self._role_of(token) is not None)
 
     def page(self, path: bytes) -> bool:

@@ -21,7 +21,7 @@ from skimage.data import astronaut
 
 from enrollment.options import MINUTES
 from enrollment.report import TURNTABLE
-from models import avatar_file
+from models import avatar_file, provenance
 from models.errors import StorageError
 from server.jobs import runner
 from server.jobs.runner import Runner, RunnerSettings
@@ -146,6 +146,7 @@ def test_a_real_photo_becomes_an_avatar_and_what_is_none_becomes_a_sentence(tmp_
     assert loaded.provenance["consent"] == "Ada: I agree." and state.files.read(avatar.preview).startswith(b"\x89PNG")
     strip = Image.open(io.BytesIO(state.files.read(avatar.turntable)))
     assert (strip.format, strip.width) == ("WEBP", TURNTABLE * strip.height)
+    assert provenance.SOURCE_TYPE in strip.info["xmp"].decode()
     assert {finding["topic"]: finding["good"] for finding in avatar.report} == {
         "covered": True,
         "size": False,
