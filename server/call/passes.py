@@ -50,7 +50,8 @@ class Passes:
         if shown is None:
             return False
         token = shown[1].decode("latin-1")
-        return self._role_of(token) is not None or self._is_token(token)
+        of_media = f"{path_of(header).decode('latin-1')}/".startswith(("/whip/", "/whep/"))
+        return self.is_host(header) or self._is_token(token) or (of_media and self._role_of(token) is not None)
 
     def page(self, path: bytes) -> bool:
         """Whether a path, as it stands in a request, is a room's."""

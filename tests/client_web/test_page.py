@@ -125,6 +125,7 @@ def test_a_viewer_watches_and_hears_after_one_click_and_gives_nothing(open_page:
     page = open_page("/room/x-viewer", permissions=[], script=asked)
     page.click(by("watch"))
     page.wait_for_function(PICTURE_PLAYS)
+    assert page.is_visible(by("synthetic")) and page.inner_text(by("synthetic")) == "AI-generated avatars"
     assert mock.joins() == [Join(watch=True)]
     assert page.evaluate("asked") == 0
     assert not page.is_visible(by("camera")) and not page.is_visible(by("invite-button"))

@@ -61,3 +61,8 @@ def test_previews_are_small_pictures_that_fit_into_the_file(enrolled: Enrollment
     path = tmp_path / "a.avatar"
     avatar_file.save(replace(enrolled.avatar, previews=made), path)
     assert avatar_file.load(path, model).previews == made
+
+
+def test_the_sheet_says_that_it_is_synthetic(sheet: np.ndarray) -> None:
+    height, space = len(sheet), len(sheet) // 64
+    assert sheet[height - space - 2, space + 1].max() < 130, "the plate under the letters"

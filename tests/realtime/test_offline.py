@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models import avatar_file
+from models import avatar_file, provenance
 from models.errors import AvatarFileError, Cancelled, ClipError, VisavisError
 from models.types import DriveFrame, Picture
 from models.video.reader import open_clip
@@ -95,6 +95,15 @@ def test_other_cameras_look_at_the_head(avatar: Path, clip: Path, tmp_path: Path
         assert rgb[SIDE // 2 - 20 : SIDE // 2 + 20, SIDE // 2 - 20 : SIDE // 2 + 20].mean() < 230
     turned = np.abs(pictures[6].astype(int) - pictures[0]).mean()
     assert (turned > 10) == (camera == "orbit")
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_each_picture_says_that_it_is_synthetic_unless_told_not_to(
+    avatar: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: bool
+) -> None:
+    monkeypatch.setattr(provenance, "label", lambda rgba: np.full_like(rgba, 7))
+    drive(avatar, clip, tmp_path / "out", "front", label=label)
+    assert all((read(path) == 7).all() == label for path in (tmp_path / "out").iterdir())
 
 
 def test_another_person_may_drive(clip: Path, tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ COOKIE = PASSES.cookie.partition(";")[0]
         (f"POST /rooms HTTP/1.1\r\nauthorization:bearer {HOST}\r\n\r\n", True),
         (f"POST /rooms HTTP/1.1\r\nAuthorization: Bearer {PERSON}\r\n\r\n", False),
         (f"POST /rooms HTTP/1.1\r\nx: Bearer {HOST}\r\n\r\n", False),
+        (f"POST /whip?name=a HTTP/1.1\r\nAuthorization: Bearer {PERSON}\r\n\r\n", True),
+        (f"POST /whep/{VIEWER} HTTP/1.1\r\n\r\n", True),
+        ("POST /whep HTTP/1.1\r\nAuthorization: Bearer nonsense\r\n\r\n", False),
     ],
 )
 def test_a_request_shows_a_link_by_its_path_the_cookie_or_the_hosts_key(header: str, known: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import av
 import httpx
@@ -14,6 +15,7 @@ from aiortc import MediaStreamTrack, RTCCertificate, RTCIceTransport
 from aiortc.rtcdtlstransport import generate_certificate
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from server.accounts.room_tokens import Grants, RoomTokens
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import http_peer
 from server.call.protocol import IceServer, Join, Moderate, Participant, RoomState
@@ -21,6 +23,7 @@ from tests.fakes import fake_avatar, flat_color
 from tests.server.call.http_media import FRAGMENT, SDP, HttpMedia
 from tests.server.call.serving import Running, running, until
 from tests.server.call.test_call import Tone
+from tests.server.call.test_visitors import site
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -239,3 +242,20 @@ async def test_a_server_without_a_free_media_port_says_so_and_one_that_stops_end
         await obs.begin()
         assert obs.reply.status_code == 201
     await obs.vanish()
+
+
+async def test_room_tokens_open_what_they_grant_and_nothing_once_expired(tmp_path: Path) -> None:
+    async with site(tmp_path) as here:
+        sends, watches = await here.token(grants=["publish"]), await here.token(grants=["watch", "subscribe"])
+        expired, _ = RoomTokens(here.secret).make(Grants(here.room, publish=True), -60)
+        elsewhere, _ = RoomTokens(here.secret).make(Grants("another", publish=True))
+        for status, place, token in (
+            (201, "whip", sends), (403, "whep", sends), (403, "whip", watches), (201, "whep", watches),
+            (401, "whip", expired), (401, "whep", expired), (401, "whip", elsewhere), (401, "whip", f"{sends}x"),
+        ):  # fmt: skip
+            media = HttpMedia(f"{here.server.base}/{place}", token, tracks=(camera(),) if place == "whip" else ())
+            await media.begin()
+            assert media.reply.status_code == status, (place, media.reply.text)
+            if status == 201:
+                assert (await media.send("DELETE")).status_code == 200
+            await media.vanish()
