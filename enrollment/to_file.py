@@ -15,7 +15,7 @@ from enrollment.options import EnrollOptions, Quality
 from enrollment.remarks import remarks
 from enrollment.report import preview_sheet, previews
 from enrollment.workflow import enroll
-from models import avatar_file, outputs, png
+from models import avatar_file, credentials, outputs, png, provenance
 from models.avatar import Avatar
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
@@ -93,12 +93,12 @@ def enroll_to_file(
     sheet, views = _save(made.avatar, model, out), None
     if made.views is not None:
         views = str(_beside(out, VIEWS))
-        png.write(Path(views), made.views)
+        png.write(Path(views), provenance.label(made.views), sign=True)
     if options.quality != "instant" and not made.stopped:
         checkpoint.unlink(missing_ok=True)
     return SavedEnrollment(
         str(out), str(sheet), options.quality, len(made.avatar.gaussians), made.instant.fit_rms, made.steps, made.stopped, views,
-        made.baking_loss, time.monotonic() - start, list(made.warnings),
+        made.baking_loss, time.monotonic() - start, [*made.warnings, *([unsigned] if (unsigned := credentials.note()) else [])],
         [dataclasses.asdict(remark) for remark in found],
     )  # fmt: skip
 
@@ -129,5 +129,5 @@ def _save(avatar: Avatar, model: HeadModel, out: Path) -> Path:
     """Write avatar and preview sheet; returns the sheet's path."""
     avatar_file.save(replace(avatar, previews=previews(avatar, model)), out)
     sheet = _beside(out, SHEET)
-    png.write(sheet, preview_sheet(avatar, model))
+    png.write(sheet, preview_sheet(avatar, model), sign=True)
     return sheet

@@ -1,7 +1,8 @@
-"""PNG pictures that say who wrote them, so that they can be told from photos."""
+"""PNG pictures that say who wrote them, and that they are synthetic, so that they can be told from photos."""
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models import tensor_file
+from models import credentials, provenance, tensor_file
 from models.atomic import atomic_write
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -20,6 +21,8 @@ HEADER = 33
 SOFTWARE = b"Software\0Visavis"
 """Contents of a tEXt chunk (PNG specification 11.3.3.2): keyword and text."""
 CHUNK = struct.pack(">I4s", len(SOFTWARE), b"tEXt") + SOFTWARE + struct.pack(">I", zlib.crc32(b"tEXt" + SOFTWARE))
+CREDENTIALS = b"caBX"
+"""Kind of the chunk that signing puts before that (C2PA specification, A.3)."""
 CHANNELS = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
 
 
@@ -35,12 +38,13 @@ def encode(picture: NDArray[Any], compression: int = 6) -> bytes:
     turned = picture if picture.ndim == 2 else picture[..., CHANNELS[picture.shape[2]]]
     _, made = cv2.imencode(".png", np.ascontiguousarray(turned), [cv2.IMWRITE_PNG_COMPRESSION, compression])
     data = made.tobytes()
-    return data[:HEADER] + CHUNK + data[HEADER:]
+    return data[:HEADER] + CHUNK + provenance.png_chunk() + data[HEADER:]
 
 
-def write(path: Path, picture: NDArray[Any], *, durable: bool = True) -> None:
-    """Write a picture as `encode` takes it, whole or not at all. Raises `StorageError` when the place cannot be written to."""
-    data = encode(picture)
+def write(path: Path, picture: NDArray[Any], *, durable: bool = True, sign: bool = False) -> None:
+    """Write a picture as `encode` takes it, whole or not at all. sign: with content credentials (`models/credentials.py`).
+    Raises `StorageError` when the place cannot be written to."""
+    data = credentials.sign(encode(picture), "image/png") if sign else encode(picture)
     with atomic_write(path, durable=durable) as stream:
         stream.write(data)
 
@@ -49,7 +53,9 @@ def is_ours(path: Path) -> bool:
     """Whether `path` is a PNG that `encode` made."""
     try:
         with tensor_file.open_regular(path) as stream:
-            start = stream.read(HEADER + len(CHUNK))
-    except OSError:
+            start, length, kind = stream.read(HEADER), *struct.unpack(">I4s", stream.read(8))
+            stream.seek(length + 4 if kind == CREDENTIALS else -8, os.SEEK_CUR)
+            mark = stream.read(len(CHUNK))
+    except (OSError, struct.error):
         return False
-    return start.startswith(SIGNATURE) and start.endswith(CHUNK)
+    return start.startswith(SIGNATURE) and mark == CHUNK

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from models import avatar_file, outputs
+from models import avatar_file, credentials, outputs, provenance
 from models.avatar import Avatar, AvatarPoser
 from models.errors import VisavisError
 from models.heads.base import HeadModel
@@ -60,12 +60,15 @@ def drive(
     out: Path,
     camera: CameraPath = "tracked",
     progress: ProgressCallback = no_progress,
+    *,
+    label: bool = True,
 ) -> DriveSummary:
     """Let the face in the clip move the avatar, and write as many pictures of the clip's size to `out`.
 
     camera: "tracked" draws over the clip, in its camera and head pose; "front" looks at the resting head's face; "orbit"
     goes around it once. out: a folder (RGBA PNGs, straight alpha) when it is one or has no suffix, else an .mp4 on white
-    with the clip's sound. Where no face is found the last pose stays, before the first face its pose.
+    with the clip's sound. label: whether each picture says that it is synthetic
+    (models/provenance.py). Where no face is found the last pose stays, before the first face its pose.
 
     Raises `AvatarFileError`, `ClipError` (also when no picture shows a face), `StorageError`, and what `progress` raises; `out`
     is then as it was.
@@ -87,10 +90,11 @@ def drive(
         rendered, count = pictures(avatar, model, motion, clip.width, clip.height, camera, film), len(motion.drives)
         for i, (rgba, frame) in enumerate(zip(rendered, motion.drives, strict=True)):
             progress("drawing", 0.4 + 0.6 * i / count)
-            writer.write(rgba, frame.timestamp)
+            writer.write(provenance.label(rgba) if label else rgba, frame.timestamp)
         progress("done", 1.0)
     took = time.perf_counter() - start
-    return DriveSummary(count, motion.faceless, took, count / took, motion.reenactment, tuple(clip.notes))
+    unsigned = () if is_for_folder(out) else filter(None, [credentials.note()])
+    return DriveSummary(count, motion.faceless, took, count / took, motion.reenactment, (*clip.notes, *unsigned))
 
 
 def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:

@@ -28,6 +28,15 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.register_profile("fast", deadline=None, max_examples=10)  # `make test-fast`
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
+
+@pytest.fixture(autouse=True, scope="session")
+def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What programs keep for the user stays out of the user's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 SLOW = (
     "enrollment/high",
     "enrollment/instant",

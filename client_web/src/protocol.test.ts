@@ -14,6 +14,7 @@ describe("decode", () => {
       ice_servers: [],
       heartbeat: 1,
       media_kept: false,
+      synthetic: true,
     });
     expect(decode('{"type":"failure","code":"full","message":"Full."}')).toMatchObject({ final: true, retry_after: 0, may_watch: false });
   });

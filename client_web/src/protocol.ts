@@ -145,7 +145,7 @@ export interface Lobby {
   enrolls: boolean;
 }
 
-/** The page is in. `participant`: its number in `RoomState`, -1 for a viewer. `order`: of its seat. `person_link`, `viewer_link`: addresses for others, empty where the role may not invite. `media_kept`: the peer connection goes on; else an offer is awaited. */
+/** The page is in. `participant`: its number in `RoomState`, -1 for a viewer. `order`: of its seat. `person_link`, `viewer_link`: addresses for others, empty where the role may not invite. `media_kept`: the peer connection goes on; else an offer is awaited. `synthetic`: the people in the pictures are AI-generated (EU AI Act, Article 50). */
 export interface Welcome {
   type: "welcome";
   resume: string;
@@ -157,6 +157,7 @@ export interface Welcome {
   ice_servers: IceServer[];
   heartbeat: number;
   media_kept: boolean;
+  synthetic: boolean;
 }
 
 /** The server's complete SDP answer. */
@@ -411,6 +412,7 @@ const MESSAGES = {
     ice_servers: { check: list(object(iceServerShape)), fallback: () => [] },
     heartbeat: { check: number, fallback: () => 1.0 },
     media_kept: { check: flag, fallback: () => false },
+    synthetic: { check: flag, fallback: () => true },
   },
   answer: {
     sdp: { check: text },

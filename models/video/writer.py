@@ -18,7 +18,7 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from models import png
+from models import credentials, png, provenance
 from models.atomic import atomic_folder, atomic_write, explained
 from models.errors import ClipError, StorageError
 from models.video.color import CAREFUL
@@ -100,10 +100,11 @@ def mp4(path: Path, width: int, height: int, fps: float, sound_of: Clip | None =
 
     H.264 in this format has even sides: an odd one grows by repeating the last row or column.
     """
-    with atomic_write(path) as file, ExitStack() as stack:
-        container = av.open(file, "w", format="mp4")
+    with atomic_write(path) as whole, credentials.signed(whole, "video/mp4") as file, ExitStack() as stack:
+        container = av.open(file, "w", format="mp4", options={"movflags": "use_metadata_tags"})
         stack.callback(_close_quietly, container)
         container.metadata["comment"] = MADE_BY
+        container.metadata["DigitalSourceType"] = provenance.SOURCE_TYPE
         video = _h264(container, width + width % 2, height + height % 2, fps)
         sound = None
         if sound_of is not None and sound_of.has_audio:

@@ -4,7 +4,8 @@ Lip sync (ITU-R BT.1359): sound 45 ms early or 125 ms late is noticed. The pictu
 voice waits as long as the picture's smoothed delay.
 
 A listener's page offers a number of sound lines; each carries one voice at a time. With more voices than lines, those who spoke
-last are heard. Mixing and placing by seat is the page's (Web Audio), which has the separate voices for it.
+last are heard. Mixing and placing by seat is the page's (Web Audio), which has the separate voices for it; only players that
+are no page of ours get one line with all voices (realtime/room/mixing.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from aiortc import MediaStreamTrack
 from aiortc.codecs.opus import SAMPLE_RATE, TIME_BASE
 from aiortc.mediastreams import MediaStreamError
 
+from realtime.room.mixing import RoomMix
 from realtime.speech import SpeechEncoder
 
 MAX_DELAY = 0.2
@@ -122,8 +124,10 @@ class RoomSound:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.delay = PictureDelay()
         self._clock = clock
+        self._mix = RoomMix(clock)
         self._voices: dict[int, _Voice] = {}
         self._lines: dict[int, list[SoundLine]] = {}
+        self._mixed: dict[int, SoundLine] = {}
 
     def open(self, listener: int, count: int) -> list[SoundLine]:
         """The lines of one more listener, who may be a participant or not."""
@@ -132,10 +136,19 @@ class RoomSound:
         self._assign(listener)
         return lines
 
+    def open_mix(self, listener: int) -> SoundLine:
+        """One line with all voices on it, for a listener without a microphone."""
+        line = self._mixed[listener] = SoundLine(self._clock)
+        self._mix.open(listener, line.deliver)
+        return line
+
     def close(self, listener: int) -> None:
         """That listener has left."""
         for line in self._lines.pop(listener, []):
             line.stop()
+        if (mixed := self._mixed.pop(listener, None)) is not None:
+            self._mix.close(listener)
+            mixed.stop()
 
     def mute(self, participant: int, muted: bool) -> None:
         """Whether the participant's voice is kept back."""
@@ -163,6 +176,8 @@ class RoomSound:
                 if not isinstance(frame, av.AudioFrame) or voice.muted:
                     continue
                 self._listen(participant, voice, frame)
+                if self._mix.is_heard:
+                    self._mix.add(participant, frame, self.delay.seconds)
                 lines = [line for lines in self._lines.values() for line in lines if line.voice == participant]
                 if lines:
                     packets, _ = await loop.run_in_executor(None, voice.encoder.encode, frame)

@@ -9,6 +9,7 @@ ones: look through this list, and run tests/server/call/attacks, before that lin
   transport no longer reads is kept for ever.
 - `Connection.get_component_candidates`: a STUN or TURN server that does not answer holds up everybody who comes in for 5 s.
 - `RTCDtlsTransport._recv_next`: an error while one packet is read ends the connection.
+- `RTCCertificate._create_ssl_context`: only ciphers for ECDSA certificates, GStreamer's are RSA.
 - `RtpRouter.route_rtp`: any number of SSRCs; with more than 255 the receiver's RTCP task dies and `close` never returns.
 - `RtpRouter.route_rtcp`: one NACK packet may ask for some 6,000 retransmissions, one after the other.
 - `RTCSctpTransport._receive_data_chunk`, `_data_channel_receive`: any number of streams, fragments, gaps, data channels and
@@ -23,7 +24,7 @@ from typing import Any
 
 from aioice.ice import Candidate, Connection, StunProtocol
 from aiortc import RTCPeerConnection, RTCSctpTransport
-from aiortc.rtcdtlstransport import RTCDtlsTransport, RtpRouter
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport, RtpRouter
 from aiortc.rtcsctptransport import DATA_CHANNEL_OPEN, WEBRTC_DCEP
 from aiortc.rtp import RtcpRtpfbPacket
 
@@ -37,6 +38,11 @@ MAX_REMOTE = 64
 """Addresses of one page, from its offer and learned from its checks (RFC 8445, 7.3.1.3)."""
 GATHER_LIMIT = 2
 """Seconds for STUN and TURN servers to say what our addresses are: three attempts over UDP. Pages wait as long."""
+CIPHERS = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:"
+    b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
+)
+"""aiortc's, and such for RSA certificates, which are checked by their fingerprint just as well (RFC 8827, 6.5)."""
 MAX_SSRCS = 31
 """As many as one RTCP receiver report can hold (RFC 3550, 6.4.2)."""
 MAX_RETRANSMISSIONS = 128
@@ -50,6 +56,7 @@ MAX_FRAGMENTS = 1024
 _handle_stun = StunProtocol.datagram_received
 _get_component_candidates = Connection.get_component_candidates
 _recv_next = RTCDtlsTransport._recv_next
+_create_ssl_context = RTCCertificate._create_ssl_context
 _route_rtp = RtpRouter.route_rtp
 _route_rtcp = RtpRouter.route_rtcp
 _receive_data_chunk = RTCSctpTransport._receive_data_chunk
@@ -61,6 +68,7 @@ def install() -> None:
     StunProtocol.datagram_received = _datagram_received  # type: ignore[method-assign, assignment]
     Connection.get_component_candidates = _get_candidates_soon  # type: ignore[method-assign, assignment]
     RTCDtlsTransport._recv_next = _recv_next_or_skip  # type: ignore[method-assign, assignment]
+    RTCCertificate._create_ssl_context = _create_open_context  # type: ignore[method-assign, assignment]
     RtpRouter.route_rtp = _route_few_sources  # type: ignore[method-assign, assignment]
     RtpRouter.route_rtcp = _route_short_nacks  # type: ignore[method-assign, assignment]
     RTCSctpTransport._receive_data_chunk = _receive_bounded_chunk  # type: ignore[method-assign, assignment]
@@ -148,6 +156,12 @@ async def _recv_next_or_skip(transport: RTCDtlsTransport) -> None:
         raise
     except Exception:  # one packet that cannot be read is as good as lost
         await asyncio.sleep(0)
+
+
+def _create_open_context(certificate: RTCCertificate, srtp_profiles: Any) -> Any:
+    context = _create_ssl_context(certificate, srtp_profiles)
+    context.set_cipher_list(CIPHERS)
+    return context
 
 
 def _route_few_sources(router: RtpRouter, packet: Any) -> Any:

@@ -37,6 +37,7 @@ from server.call.rooms import Rooms
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
 from server.call.web import ADMIN, API, DOCS, NOTHING, SETUP, create_app, plain_reply
+from server.call.whip import PREFLIGHT
 from server.operations.operations import Operations
 from server.service import make_runners, open_service
 
@@ -201,6 +202,8 @@ class _Server(uvicorn.Server):
         method, path = header.split(b" ", 1)[0], path_of(header)
         if path.startswith((API.encode(), SETUP.encode())) or path in (ADMIN.encode(), DOCS.encode()):
             return None if self._has_api else plain_reply(method, 404, NOTHING)
+        if path.partition(b"/")[2].partition(b"/")[0] in (b"whip", b"whep"):
+            return plain_reply(method, 200, "", extra=PREFLIGHT) if method == b"OPTIONS" else None
         if method == b"POST":
             return None if path == b"/rooms" and self._passes.is_host(header) else plain_reply(method, 403, NO_HOST)
         if path.startswith(b"/assets/"):

@@ -37,7 +37,16 @@ from server.call.turn import LIFETIME, Turn
 SECRETS_FOLDER = f"{PREFIX}SECRETS"
 """Names a folder with a file for each setting that should stand in no command line and no environment."""
 OTHER_VARIABLES = frozenset(
-    {ICE_USERNAME, ICE_CREDENTIAL, SECRETS_FOLDER, "VISAVIS_FLAME", "VISAVIS_SERVER", "VISAVIS_INSTALL_BROWSER"}
+    {
+        ICE_USERNAME,
+        ICE_CREDENTIAL,
+        SECRETS_FOLDER,
+        "VISAVIS_C2PA_CERTIFICATE",
+        "VISAVIS_C2PA_KEY",
+        "VISAVIS_FLAME",
+        "VISAVIS_SERVER",
+        "VISAVIS_INSTALL_BROWSER",
+    }
 )
 """Variables with our prefix that are no settings of the server; `npm run dev` and `make test` read the last two."""
 SECRETS = frozenset(

@@ -52,7 +52,10 @@ STRANGERS_PER_SECOND, STRANGERS_AT_ONCE = 50.0, 50.0
 GREETINGS_PER_SECOND, GREETINGS_AT_ONCE, GREETING = 800.0, 100.0, 0.00025
 """Handshakes of sockets, and seconds of each: a fifth of the time is theirs, so there are fewer where they take longer."""
 SOCKET = b"/ws"
-_REQUEST = re.compile(rb"((GET|HEAD) [!-~]+|POST /rooms|(POST|PUT|PATCH|DELETE) /api/[!-~]*) HTTP/1\.[01]\r\n")
+_REQUEST = re.compile(
+    rb"((GET|HEAD) [!-~]+|POST /rooms|(POST|PUT|PATCH|DELETE) /api/[!-~]*|"
+    rb"(POST|PUT|PATCH|DELETE|OPTIONS) /wh[ie]p([/?][!-~]*)?) HTTP/1\.[01]\r\n"
+)
 
 
 def _problem(status: int, title: str, sentence: str, header: str = "") -> bytes:

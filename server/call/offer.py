@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,8 @@ MAX_LINES = 1000
 MAX_LINE = 2048
 MAX_FORMATS = 96
 """Payload types of one section; browsers offer fewer than 60."""
+MAX_FRAGMENT = 16 * 1024
+"""Characters of what trickle ICE brings at once."""
 MAX_SECTIONS = 10
 """Media sections: a page needs one or two of video, one of its own sound, one for each voice that it hears, and one of data."""
 MAX_CANDIDATES = 16
@@ -171,3 +174,33 @@ def _is_useful(line: str, known: set[tuple[str, str]]) -> bool:
         return False
     known.add(where)
     return True
+
+
+@dataclass(frozen=True)
+class IceFragment:
+    """What trickle ICE brings later (RFC 8840). user: the ICE user that it is of, empty when it names none. candidates: lines."""
+
+    user: str
+    candidates: tuple[str, ...]
+
+
+def check_fragment(text: str) -> IceFragment:
+    """Parse an `application/trickle-ice-sdpfrag`. Raises `ProtocolError`, one sentence, when it is none.
+
+    Candidates that cannot be used are left out without a word, as RFC 9725 (4.3.2) asks.
+    """
+    lines = [line for line in text.splitlines() if line]
+    if len(text) > MAX_FRAGMENT or len(lines) > MAX_LINES or any(len(line) > MAX_LINE for line in lines):
+        raise _too_much(f"{MAX_FRAGMENT} characters")
+    if not lines or any(re.match(r"[a-z]=", line) is None for line in lines):
+        raise ProtocolError("an SDP fragment with ICE candidates was expected (RFC 8840), it cannot be read")
+    users = {line.partition(":")[2] for line in lines if line.startswith("a=ice-ufrag:")}
+    if len(users) > 1 or any(_CREDENTIAL.fullmatch(user) is None for user in users):
+        raise ProtocolError("an SDP fragment with one ICE user was expected (RFC 8840), several came")
+    return IceFragment(next(iter(users), ""), useful_candidates(line for line in lines if line.startswith("a=candidate:")))
+
+
+def useful_candidates(lines: Iterable[str]) -> tuple[str, ...]:
+    """Those of the `a=candidate:` lines that checks may be sent to."""
+    addresses = set[tuple[str, str]]()
+    return tuple(line.strip() for line in lines if _is_useful(line, addresses))

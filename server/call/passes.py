@@ -17,6 +17,8 @@ from server.call.protocol import Hello, Role, decode
 
 PAGES = (b"/room/", b"/connection-test/")
 """Where the page is served: the room, and the test of the way to it. A room's key follows."""
+MEDIA = (b"/whip/", b"/whep/")
+"""Where cameras and players may show the key in the same way."""
 _BEARER = re.compile(rb"\nauthorization: *bearer +([!-~]+) *\r", re.IGNORECASE)
 
 
@@ -45,11 +47,14 @@ class Passes:
         if self.page(path_of(header)) or self.shows_cookie(header):
             return True
         shown = _BEARER.search(header)
-        return shown is not None and (self.is_host(header) or self._is_token(shown[1].decode("latin-1")))
+        if shown is None:
+            return False
+        token = shown[1].decode("latin-1")
+        return self._role_of(token) is not None or self._is_token(token)
 
     def page(self, path: bytes) -> bool:
         """Whether a path, as it stands in a request, is a room's."""
-        place = next((place for place in PAGES if path.startswith(place)), None)
+        place = next((place for place in (*PAGES, *MEDIA) if path.startswith(place)), None)
         return place is not None and self._role_of(path.removeprefix(place).decode("latin-1")) is not None
 
     def shows_cookie(self, header: bytes) -> bool:

@@ -76,6 +76,10 @@ BACKLOG = 64 * 1024
 """Bytes waiting on the data channel above which nothing more is put there."""
 
 
+class NoPortError(ProtocolError):
+    """There is no UDP port for one more connection; there may be one later."""
+
+
 @dataclass(frozen=True)
 class RoomMedia:
     """What all peers of a room share. feeder: threads that give webcam pictures to the worker. labels: what a request shows."""
@@ -149,7 +153,7 @@ class RoomPeer:
         local: str = pc.localDescription.sdp
         if "\na=candidate:" not in local:
             log.warning("a page cannot be given media: no UDP port is free, or no address of this machine can be used")
-            raise ProtocolError("the server has no free UDP port for picture and sound; try again when somebody has left")
+            raise NoPortError("the server has no free UDP port for picture and sound; try again when somebody has left")
         return local
 
     async def close(self) -> None:
@@ -211,7 +215,7 @@ class RoomPeer:
         """A transceiver for each of the page's sections, in order; returns the one that sends the picture."""
         picture: RTCRtpTransceiver | None = None
         heard = [line for line in offer.lines if line.kind == "audio" and line.page_receives][:MAX_SOUND_LINES]
-        self._lines = self._room.sound.open(self.member, len(heard))
+        self._lines = self._open_sound(len(heard))
         waiting = list(self._lines)
         for line in offer.lines:
             track: MediaStreamTrack | None = None
@@ -225,6 +229,10 @@ class RoomPeer:
                 transceiver.setCodecPreferences(codecs)
                 picture = picture or (transceiver if track is not None else None)
         return picture
+
+    def _open_sound(self, count: int) -> list[SoundLine]:
+        """What the page hears, on at most `count` lines."""
+        return self._room.sound.open(self.member, count)
 
     def _direction(self, line: MediaLine, track: MediaStreamTrack | None) -> str:
         receives = line.page_sends and self._participant >= 0

@@ -155,7 +155,7 @@ class Bye(msgspec.Struct, frozen=True, tag="bye"):
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     """The page is in. `participant`: its number in `RoomState`, -1 for a viewer. `order`: of its seat. `person_link`,
     `viewer_link`: addresses for others, empty where the role may not invite. `media_kept`: the peer connection goes on; else an
-    offer is awaited."""
+    offer is awaited. `synthetic`: the people in the pictures are AI-generated (EU AI Act, Article 50)."""
 
     resume: str
     role: Role
@@ -166,6 +166,7 @@ class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
     ice_servers: list[IceServer] = []
     heartbeat: float = 1.0
     media_kept: bool = False
+    synthetic: bool = True
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

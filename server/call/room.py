@@ -22,7 +22,7 @@ from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, R
 from server.call.avatars import AvatarCatalog
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
-from server.call.rules import RoomKeys, RoomRules, RoomSettings, Visitor
+from server.call.rules import RoomKeys, RoomSettings, Visitor, rules_of
 from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
 from server.call.stored_avatars import StoredAvatars
@@ -40,6 +40,9 @@ CLOSE_TIMEOUT = 5.0
 MESSAGE_EVERY = 0.02
 """Seconds between two messages that are read from one socket; a page has three to say."""
 RESTARTS = "The server restarts; this page comes back by itself."
+
+MakePeer = Callable[[StartMedia, RoomMedia, PeerEvents], RoomPeer]
+"""What makes a peer connection for an offer; a page's is a `RoomPeer`."""
 
 
 class Room:
@@ -59,21 +62,7 @@ class Room:
         enough memory."""
         self._revoke = revoke
         self._settings, self._catalog, self._others_busy, self._stored = settings, catalog, others_busy, stored
-        self._signalling = RoomSignalling(
-            RoomRules(
-                keys,
-                settings.base_url,
-                avatars=self._avatars,
-                enrolls=stored is not None,
-                admits=self._admits,
-                max_people=settings.max_people,
-                max_viewers=settings.max_viewers,
-                heartbeat=settings.heartbeat,
-                dead_after=settings.dead_after,
-                media_timeout=settings.media_timeout,
-                ice_servers=settings.ice_now,
-            )
-        )
+        self._signalling = RoomSignalling(rules_of(settings, keys, self._avatars, self._admits, enrolls=stored is not None))
         setup = RoomSetup(settings.factory, settings.factory_options, settings.width, settings.height)
         # Two more views than pages: a page that comes back opens its new one while the old one is still closing.
         self.worker = RoomWorker(setup, people=settings.max_people, views=settings.max_people + settings.max_viewers + 2)
@@ -81,6 +70,7 @@ class Room:
         feeder = ThreadPoolExecutor(2, "webcam")
         self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels)
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
+        self._make_peer: dict[int, MakePeer] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
         self.shown = ShownAvatars(self.worker, stored)
@@ -154,8 +144,8 @@ class Room:
         await stopping
         self._media.feeder.shutdown(wait=False)
 
-    async def serve(self, wire: Wire, hello: Hello, visitor: Visitor) -> None:
-        """One page's socket after its hello, until it closes."""
+    async def serve(self, wire: Wire, hello: Hello, visitor: Visitor, make_peer: MakePeer = RoomPeer) -> None:
+        """One page's socket after its hello, until it closes. make_peer: of its peer connections."""
         await self._catalog.keep_fresh()
         if visitor.person and self._stored is not None:
             await self._stored.prepare(visitor.person)
@@ -164,6 +154,7 @@ class Room:
             return
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
+        self._make_peer[number] = make_peer
         self._do(self._signalling.hello(number, hello, time.monotonic(), visitor))
         writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
@@ -171,6 +162,7 @@ class Room:
             await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._outboxes.pop(number, None)
+            self._make_peer.pop(number, None)
             self._do(self._signalling.disconnected(number))
             close_outbox(outbox)
             reading.cancel()
@@ -335,7 +327,8 @@ class Room:
             malformed=lambda sentence: self._malformed(media, sentence),
             ended=lambda: self._do(self._signalling.media_ended(media)),
         )
-        return RoomPeer(action, self._media, events)
+        make = self._make_peer.get(self._signalling.socket_of(media) or 0, RoomPeer)
+        return make(action, self._media, events)
 
     async def _open(self, action: StartMedia, peer: RoomPeer) -> None:
         try:

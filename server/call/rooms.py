@@ -23,8 +23,9 @@ from server.call import ice
 from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
 from server.call.kept_rooms import KeptRoom, RoomStore
+from server.call.peer import RoomPeer
 from server.call.protocol import Failure, Hello, Role, decode, encode
-from server.call.room import RESTARTS, Room
+from server.call.room import RESTARTS, MakePeer, Room
 from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence, same
 from server.call.stored_avatars import StoredAvatars
 from server.call.visitors import GONE, visitor_of
@@ -243,8 +244,9 @@ class Rooms:
                 found.end()
                 self._end(room)
 
-    async def serve(self, wire: Wire) -> None:
-        """One page's socket, from its first message to its end."""
+    async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer, *, only_sends: bool = False) -> None:
+        """One page's socket, from its first message to its end. make_peer: of its peer connections. only_sends: nothing of the
+        room goes out to it."""
         text = await wire.receive()
         if text is None:
             return
@@ -267,7 +269,7 @@ class Rooms:
         except VisavisError as error:
             await say_and_close(wire, encode(Failure("busy", as_sentence(str(error)), final=False, retry_after=RETRY_AFTER)))
             return
-        if not visitor.subscribes:
+        if not visitor.subscribes and not only_sends:
             await say_and_close(wire, encode(Failure("not_allowed", "This token only sends; ask for one that may also watch.")))
             return
         if self._retry_after is not None and kept.id not in self._open:
@@ -279,10 +281,10 @@ class Rooms:
         except VisavisError as error:
             await say_and_close(wire, encode(Failure("busy", as_sentence(str(error)), final=False, retry_after=RETRY_AFTER)))
             return
-        person = visitor.person or await self._person_of(hello)
-        await room.serve(wire, hello, replace(visitor, person=person))
+        person = visitor.person or await self.person_of(hello)
+        await room.serve(wire, hello, replace(visitor, person=person), make_peer)
 
-    async def _person_of(self, hello: Hello) -> str:
+    async def person_of(self, hello: Hello) -> str:
         """The account whose token the hello brings; empty without a valid one."""
         if self._service is None or not hello.token:
             return ""

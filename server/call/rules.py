@@ -140,3 +140,19 @@ def same(given: str, secret: str) -> bool:
 def room_link(base_url: str, key: str) -> str:
     """The address of a room, for whoever holds that key."""
     return f"{base_url}/room/{key}"
+
+
+def rules_of(
+    settings: RoomSettings,
+    keys: RoomKeys,
+    avatars: Callable[[str], list[AvatarInfo]],
+    admits: Callable[[bool], bool],
+    *,
+    enrolls: bool,
+) -> RoomRules:
+    """What the settings say of a room's signalling; the rest as in `RoomRules`."""
+    return RoomRules(
+        keys, settings.base_url, avatars=avatars, enrolls=enrolls, admits=admits, max_people=settings.max_people,
+        max_viewers=settings.max_viewers, heartbeat=settings.heartbeat, dead_after=settings.dead_after,
+        media_timeout=settings.media_timeout, ice_servers=settings.ice_now,
+    )  # fmt: skip

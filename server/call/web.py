@@ -23,6 +23,7 @@ from server.call.addresses import links_of
 from server.call.config import ServerConfig
 from server.call.passes import Passes
 from server.call.rooms import Rooms
+from server.call.whip import whip_routes
 
 NOTHING = "There is nothing at this address."
 API, DOCS = "/api/", "/docs"
@@ -91,6 +92,7 @@ def create_app(
         Route(SETUP + "{key:path}", setup),
         Route("/avatars/{name}.png", preview),
         Route("/rooms", create, methods=["POST"]),
+        *whip_routes(rooms),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
     ]
     pages = Starlette(routes=routes, lifespan=lifespan)
@@ -137,11 +139,13 @@ class _Assets(StaticFiles):
         """The folder may be missing."""
 
 
-def plain_reply(method: bytes, status: int, text: str, media_type: str = "text/plain; charset=utf-8") -> bytes:
-    """A whole HTTP response, as the application would give it."""
+def plain_reply(
+    method: bytes, status: int, text: str, media_type: str = "text/plain; charset=utf-8", extra: dict[str, str] | None = None
+) -> bytes:
+    """A whole HTTP response, as the application would give it. extra: further header fields."""
     body = text.encode()
     own = {"content-type": media_type, "content-length": str(len(body)), "connection": "close", "cache-control": "no-store"}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in (own | HEADERS).items())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in (own | HEADERS | (extra or {})).items())
     head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ndate: {formatdate(usegmt=True)}\r\n{lines}\r\n".encode()
     return head + (b"" if method == b"HEAD" else body)
 

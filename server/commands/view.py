@@ -20,12 +20,13 @@ def command(avatar: Path, out: Path, as_json: bool) -> None:
     outputs.check(out, outputs.PICTURE, inputs=[avatar])
 
     from enrollment.report import preview_sheet
-    from models import avatar_file, png
+    from models import avatar_file, credentials, png
     from models.heads.registry import by_name
 
     loaded = avatar_file.load(avatar)
     model = by_name(loaded.head)
     avatar_file.check(loaded, model)
     sheet = preview_sheet(loaded, model)
-    png.write(out, sheet)
-    report({"sheet": str(out), "gaussians": len(loaded.gaussians)}, [f"{out}: {len(loaded.gaussians)} Gaussians"], as_json, out)
+    png.write(out, sheet, sign=True)
+    lines = [f"{out}: {len(loaded.gaussians)} Gaussians", *filter(None, [credentials.note()])]
+    report({"sheet": str(out), "gaussians": len(loaded.gaussians)}, lines, as_json, out)

@@ -10,7 +10,7 @@ export function lobby(change: Partial<Lobby> = {}): Lobby {
 export function welcome(change: Partial<Welcome> = {}): Welcome {
   return {
     type: "welcome", resume: "token", role: "person", participant: 3, order: 2, person_link: "/room/p", viewer_link: "/room/v",
-    ice_servers: [], heartbeat: 1, media_kept: false, ...change,
+    ice_servers: [], heartbeat: 1, media_kept: false, synthetic: true, ...change,
   };
 }
 

@@ -30,6 +30,7 @@ import { SelfView } from "./self_view";
 import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
 import { StatsPanel } from "./stats_panel";
+import { syntheticLabel } from "./synthetic_label";
 
 const CAMERA_INTERVAL = 1000 / 30;
 const MEASURE_INTERVAL = 1000;
@@ -114,7 +115,7 @@ export class Call {
       },
       back: () => this.connection.back(),
     });
-    const overlay = h("div", { class: "overlay" }, this.statsPanel.element, this.playback.prompt, this.connection.hint);
+    const overlay = h("div", { class: "overlay" }, syntheticLabel(seat), this.statsPanel.element, this.playback.prompt, this.connection.hint);
     if (this.selfView) overlay.append(this.selfView.element);
     this.element = h(
       "main",
