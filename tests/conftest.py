@@ -60,7 +60,6 @@ SLOW = (
     "packaging",
     "realtime/room",
     "realtime/test_offline.py",
-    "realtime/test_worker_faults.py",
     "server/benchmarks",
     "server/call/attacks",
     "server/call/test_avatar_kept.py",
