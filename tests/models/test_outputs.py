@@ -81,7 +81,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enrollment takes no time."""
     avatar = makers.avatar(AnnyHead())
-    instant = SimpleNamespace(avatar=avatar, fit_rms=1.0, warnings=())
+    instant = SimpleNamespace(avatar=avatar, fit_rms=1.0, warnings=(), portraits=[None])
     result = EnrollmentResult(avatar, "instant", instant, refinement=None, views=None, warnings=())
     monkeypatch.setattr(to_file, "enroll", lambda *_, **__: result)
     monkeypatch.setattr(to_file, "remarks", lambda *_, **__: [])
