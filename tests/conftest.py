@@ -51,12 +51,15 @@ SLOW = (
     "gpu",
     "models/exchange/test_viewers.py",
     "models/heads/test_anny.py",
+    "models/heads/test_flame.py",
+    "models/heads/test_torch_head.py",
     "models/synthetic",
+    "models/test_level_of_detail.py",
+    "models/test_outputs.py",
     "network",
     "packaging",
     "realtime/room",
     "realtime/test_offline.py",
-    "realtime/test_worker_faults.py",
     "server/benchmarks",
     "server/call/attacks",
     "server/call/test_avatar_kept.py",
@@ -66,8 +69,9 @@ SLOW = (
     "server/evaluation",
     "server/jobs",
     "server/test_cli.py",
+    "server/test_service.py",
 )
-"""What `make test-fast` leaves out: these enroll, train, measure, or wait for processes that fail."""
+"""What `make test-fast` leaves out: these enroll, train, measure, make heads, or wait for processes that fail."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import parts
+from tests.conftest import SLOW
 from tests.side_by_side import LOWEST, Step, main
 
 SAYS = "import os, time; print('{0} begins', flush=True); time.sleep(0.2); print('{0} ends', os.nice(0), flush=True)"
@@ -95,8 +96,8 @@ def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_each_file_is_in_one_part_and_no_name_is_stale() -> None:
-    for name in parts.COMPUTING + parts.ALONE:
-        assert (parts.TESTS / name).exists(), f"tests/parts.py names tests/{name}, which is not there"
+    for name in parts.COMPUTING + parts.ALONE + SLOW:
+        assert (parts.TESTS / name).exists(), f"tests/parts.py or conftest.py names tests/{name}, which is not there"
 
     def taken(path: Path, part: str | None) -> bool:
         config: Any = SimpleNamespace(getoption=lambda _: part)

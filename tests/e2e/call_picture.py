@@ -48,7 +48,7 @@ def portrait(seed: int) -> Pixels:
         return np.asarray(skimage.data.astronaut(), np.uint8)
     head = SyntheticHead.random(by_name("anny"), seed, clothes="turtleneck")
     smile = np.asarray(arkit.vector(mouthSmileLeft=0.35, mouthSmileRight=0.35), np.float32)
-    return np.uint8(255 * np.clip(head.render(orbit_camera(0.0, size=512), smile).over(0.8), 0, 1))
+    return (255 * np.clip(head.render(orbit_camera(0.0, size=512), smile).over(0.8), 0, 1)).astype(np.uint8)
 
 
 def make_avatars(folder: Path, people: dict[str, int]) -> dict[str, Pixels]:

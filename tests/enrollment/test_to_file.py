@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from enrollment import EnrollOptions, RefineOptions, enroll_to_file
 from enrollment.high import high, synthesize
 from enrollment.high.synthesize import TargetView
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.to_file import checkpoint_of
-from models import arkit, avatar_file
+from models import arkit, avatar_file, provenance
 from models.diffusion import weights
 from models.diffusion.prior import Prior
 from models.errors import ClipError, StorageError, VisavisError
@@ -67,10 +69,15 @@ def test_high_quality_synthesises_views_and_shows_them(photo_file: Path, tmp_pat
     small = replace(ReconstructConfig.for_photos(1), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_photos", staticmethod(lambda photos: small))
     weights.save(Prior(tiny.config()), tmp_path / "tiny.safetensors")
+    monkeypatch.setattr(provenance, "label", lambda picture: np.full_like(picture, 7))
     out = tmp_path / "a.avatar"
     options = EnrollOptions("high", refinement=RefineOptions(steps=2, prior=tmp_path / "tiny.safetensors"))
     done = enroll_to_file([photo_file], None, out, options)
-    assert done.views == str(tmp_path / "a.avatar.views.png") and Path(done.views).exists()
+    assert done.views == str(tmp_path / "a.avatar.views.png")
+    with Image.open(done.views) as image:
+        assert (np.asarray(image) == 7).all(), "labelled"
+    if find_spec("c2pa"):
+        assert all(b"caBX" in Path(path).read_bytes() for path in (done.views, done.sheet)), "signed"
     assert avatar_file.load(out).provenance["quality"] == "high"
     assert any("of 2 synthesised views" in warning for warning in done.warnings)
 

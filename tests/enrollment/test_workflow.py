@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import enrollment
-from enrollment import RefineOptions, clip_capture, enroll
+from enrollment import RefineOptions, enroll
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.config import ReconstructConfig
 from models.errors import Cancelled, VisavisError
@@ -33,12 +33,11 @@ def test_instant_quality_is_the_instant_avatar(photo_file: Path, enrolled: Enrol
 
 def test_a_clip_alone_is_enough(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = replace(ReconstructConfig.for_clip(), size=96)
-    monkeypatch.setattr(clip_capture, "MOST", 2)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     stages: list[str] = []
     heard: list[Enrollment] = []
     made = enroll(
-        clip=clip_file, quality="standard", refinement=RefineOptions(steps=4), on_instant=heard.append,
+        clip=clip_file, quality="standard", refinement=RefineOptions(steps=4, learned_frames=2), on_instant=heard.append,
         progress=lambda stage, part: stages.append(stage),
     )  # fmt: skip
     assert made.steps == 4 and len(made.avatar.gaussians) > 20_000

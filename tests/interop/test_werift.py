@@ -114,7 +114,7 @@ async def test_werift_sees_hears_and_looks_around_and_sends_as_much(node: str, c
     async with running() as server, server.page("host", Join("Ada"), microphone=Tone()) as ada:
         camera = {"orbit": True, "focus": ada.welcome.participant, "yaw": YAW}
         async with werift(node, server, codec, avatar and avatar_id(server, avatar), camera) as page:
-            await until(lambda: page.shows(server.brightness, YAW) and page.voices and {"pong", "stats"} <= set(page.told))
+            await until(lambda: page.shows(server.brightness, YAW) and bool(page.voices) and {"pong", "stats"} <= set(page.told))
             assert page.states[-1] == "connected"
             assert set(page.told["sound_lines"]["lines"]) == page.voices
             assert [p["name"] for p in page.told["room_state"]["people"]] == ["Ada", "werift"][: 1 + bool(avatar)]

@@ -22,7 +22,8 @@ def times(x):
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Iterator[Path]:
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     path = tmp_path / "code" / "source.py"
     path.parent.mkdir()
     path.write_text(SOURCE)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import namedtuple
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -81,9 +82,10 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enrollment takes no time."""
     avatar = makers.avatar(AnnyHead())
-    instant = SimpleNamespace(avatar=avatar, fit_rms=1.0, warnings=())
+    instant = SimpleNamespace(avatar=avatar, fit_rms=1.0, warnings=(), portraits=[None])
     result = EnrollmentResult(avatar, "instant", instant, refinement=None, views=None, warnings=())
     monkeypatch.setattr(to_file, "enroll", lambda *_, **__: result)
+    monkeypatch.setattr(to_file, "remarks", lambda *_, **__: [])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -198,6 +200,7 @@ def test_what_we_wrote_may_be_written_again(run: Run, here: Path, words: str, mo
 def test_an_empty_file_may_be_written_to(run: Run, here: Path) -> None:
     (here / "s.png").touch()
     assert run("view a.avatar -o s.png")[0] == 0 and png.is_ours(here / "s.png")
+    assert (b"caBX" in (here / "s.png").read_bytes()) == (find_spec("c2pa") is not None), "signed where it can be"
 
 
 @pytest.fixture

@@ -49,6 +49,10 @@ class StampedPipeline:
     def replace(self, participant: int, avatar: bytes) -> None:
         """Nothing to do."""
 
+    def refine(self, participant: int) -> bool:
+        """Nothing to do."""
+        return False
+
     def leave(self, participant: int) -> None:
         """Nothing to do."""
 

@@ -46,7 +46,7 @@ def project() -> dict[str, Any]:
 def declared(group: str = "") -> dict[str, Requirement]:
     """By name: what Visavis asks for always, or in one extra."""
     lines = project()["optional-dependencies"][group] if group else project()["dependencies"]
-    found = {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+    found: dict[str, Requirement] = {canonicalize_name(r.name): r for r in map(Requirement, lines)}
     for extra in found.pop("visavis", Requirement("visavis")).extras:
         found |= declared(extra)
     return found
@@ -135,7 +135,8 @@ def test_there_is_one_version_number() -> None:
 
 def test_the_constraints_fit_what_is_declared() -> None:
     text = (ROOT / "constraints.txt").read_text()
-    held = {canonicalize_name(r.name): r for r in (Requirement(t) for t in text.splitlines() if t and not t.startswith("#"))}
+    lines = [Requirement(line) for line in text.splitlines() if line and not line.startswith("#")]
+    held: dict[str, Requirement] = {canonicalize_name(line.name): line for line in lines}
     for name, requirement in (declared() | declared("dev")).items():
         assert name in held, f"{name} is not in constraints.txt: run `make constraints`"
         (pin,) = held[name].specifier

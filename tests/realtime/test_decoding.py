@@ -159,6 +159,7 @@ async def test_a_webcam_that_is_too_much_neither_piles_up_nor_blocks(codec: str,
     async def watch() -> None:
         while True:
             frame = await webcam.receiver.track.recv()
+            assert frame.pts is not None
             delays.append(time.monotonic() - webcam.sent[frame.pts])
 
     async def pulse() -> None:

@@ -16,7 +16,7 @@ class Clock:
 
 def packets(sizes: list[int], first: int = 65_530) -> list[RtpPacket]:
     """Frames of the given numbers of packets; the payload says which frame and packet; sequence numbers wrap."""
-    made = []
+    made: list[RtpPacket] = []
     for frame, size in enumerate(sizes):
         for part in range(size):
             packet = RtpPacket(sequence_number=(first + len(made)) % 65536, timestamp=3000 * frame, marker=part == size - 1)

@@ -42,7 +42,7 @@ def work_in(config: ServerConfig, stopping: threading.Event) -> threading.Thread
     def enroll(photos, clip, out, options, *, progress, notify):  # type: ignore[no-untyped-def]
         progress("fitting the head", 0.5)
         out.write_bytes(fake_avatar())
-        return SimpleNamespace(warnings=[])
+        return SimpleNamespace(warnings=[], report=[])
 
     thread = threading.Thread(target=Runner(runner_settings(config), enroll).run, args=(stopping,))
     thread.start()

@@ -17,7 +17,12 @@ from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel
 from tests.enrollment import scenes
 
-EXPRESSIONS = ({}, {"jawOpen": 0.7}, {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.8}, {"jawOpen": 0.4, "browInnerUp": 1.0})
+EXPRESSIONS: tuple[dict[str, float], ...] = (
+    {},
+    {"jawOpen": 0.7},
+    {"mouthSmileLeft": 0.9, "mouthSmileRight": 0.8},
+    {"jawOpen": 0.4, "browInnerUp": 1.0},
+)
 
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")

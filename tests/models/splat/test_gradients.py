@@ -28,6 +28,11 @@ def inputs_of(gaussians: Gaussians, features: int, seed: int = 0) -> list[torch.
     return [torch.tensor(a, dtype=torch.float64) for a in (*arrays, rng.uniform(0, 1, (len(gaussians), features)))]
 
 
+def gradient_of(leaf: torch.Tensor) -> torch.Tensor:
+    assert leaf.grad is not None
+    return leaf.grad
+
+
 def check(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 1e-4) -> list[torch.Tensor]:
     """Compare pictures and gradients of a random linear loss over features, alpha and depth; return the gradients."""
     rng, features = np.random.default_rng(9), inputs[4].shape[1]
@@ -39,7 +44,7 @@ def check(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 1e-4) -
         leaves = [tensor.clone().requires_grad_() for tensor in inputs]
         drawn = draw(*leaves, camera, background)  # type: ignore[call-arg]
         sum((a * b).sum() for a, b in zip(drawn, weights, strict=True)).backward()
-        results.append(([a.detach() for a in drawn], [leaf.grad for leaf in leaves]))
+        results.append(([a.detach() for a in drawn], [gradient_of(leaf) for leaf in leaves]))
     for ours, theirs in zip(results[0][0], results[1][0], strict=True):
         assert (ours - theirs).abs().max() < 5e-5
     for name, ours, theirs in zip(NAMES, results[0][1], results[1][1], strict=True):
@@ -87,7 +92,8 @@ def test_broken_rows_get_zeros_and_harm_no_other(make_gaussians):
     color, alpha, depth = autograd.rasterize(*leaves, Camera.orbit(0.0, width=80, height=50), torch.ones(3))  # type: ignore[call-arg]
     (color.sum() + alpha.sum() + depth.sum()).backward()
     for leaf in leaves:
-        assert torch.isfinite(leaf.grad).all() and not leaf.grad[:6].any() and leaf.grad[6:].any()
+        gradient = gradient_of(leaf)
+        assert torch.isfinite(gradient).all() and not gradient[:6].any() and gradient[6:].any()
 
 
 def test_no_gaussians():
@@ -117,7 +123,7 @@ def test_two_pictures_may_be_drawn_before_either_goes_back(make_gaussians):
         else:
             for loss in reversed(losses):
                 loss.backward(retain_graph=True)
-        return means.grad
+        return gradient_of(means)
 
     apart = sum(gradient([camera], True) for camera in cameras)
     assert torch.allclose(gradient(cameras, True), apart) and torch.allclose(gradient(cameras, False), apart)

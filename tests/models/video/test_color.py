@@ -38,7 +38,7 @@ def stripes(rgb: NDArray[np.floating], matrix: int, bits: int, full: bool) -> av
     planes = np.stack([np.tile(np.repeat(np.round(c), 8), (16, 1)) for c in codes]).clip(0, top).astype(kind)
     frame = av.VideoFrame(8 * len(rgb), 16, "yuv444p" if bits == 8 else f"yuv444p{bits}le")
     for plane, values in zip(frame.planes, planes, strict=True):
-        np.frombuffer(plane, kind).reshape(16, -1)[:, : 8 * len(rgb)] = values
+        np.frombuffer(memoryview(plane), kind).reshape(16, -1)[:, : 8 * len(rgb)] = values
     frame.colorspace, frame.color_range = matrix, 2 if full else 1
     return frame
 

@@ -45,11 +45,12 @@ def test_sizes_are_few_whole_blocks_within_the_configured_pixels_and_tell_whethe
     configured: tuple[int, int],
 ) -> None:
     width, height = configured
-    plain, masked = set(), set()
-    for room, people, mask in itertools.product(
+    plain: set[tuple[int, int]] = set()
+    masked: set[tuple[int, int]] = set()
+    for (wide, high), people, mask in itertools.product(
         itertools.product((1, 200, 333, 700, 4000), repeat=2), (1, 2, 5, 8), (False, True)
     ):
-        got = fitted(Framing(*room, mask=mask), people, around=False, width=width, height=height)
+        got = fitted(Framing(wide, high, mask=mask), people, around=False, width=width, height=height)
         assert got.width % 16 == got.height % 16 == got.total_height % 2 == 0
         assert got.width * got.total_height <= width * height
         (masked if mask else plain).add((got.width, got.total_height))

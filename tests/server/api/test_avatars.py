@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from typing import Any
 
 import httpx
 import pytest
@@ -164,7 +165,8 @@ def test_a_change_of_what_somebody_else_has_changed_is_refused(server: Api) -> N
     assert server.client.patch(place, headers=headers | version, json={"name": "First"}).status_code == 200
     assert is_problem(server.client.patch(place, headers=headers | version, json={"name": "Second"}), 412)
     assert server.client.patch(place, headers=headers, json={"name": "\u200b"}).json()["name"] == "First"
-    for body in ({"name": ""}, {"name": 7}, {"shared": "perhaps"}, []):
+    bodies: list[Any] = [{"name": ""}, {"name": 7}, {"shared": "perhaps"}, []]
+    for body in bodies:
         assert is_problem(server.client.patch(place, headers=headers, json=body), 422)
 
 

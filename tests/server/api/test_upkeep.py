@@ -26,7 +26,7 @@ def test_guests_who_did_not_come_back_are_erased_with_what_is_theirs(server: Api
     assert {person["id"] for person in every(server, "/api/people", admin)} >= {here, account}
     assert [found["id"] for found in every(server, "/api/avatars", admin)] == [kept]
     assert server.rooms.erased == [avatar] and server.rooms.out == [gone]
-    assert len(server.service.files.names()) == 3  # the other one's avatar, preview and photo
+    assert len(server.service.files.names()) == 4  # the other one's avatar, preview, turntable and photo
     with server.service.database.reading() as session:
         assert [consent.avatar_id for consent in session.query(Consent)] == [kept]
     entry = every(server, "/api/audit", admin)[0]

@@ -56,6 +56,7 @@ def test_no_answer_gives_an_upload_back_as_a_page(server: Api) -> None:
                 assert {name.rpartition(".")[2] for name in archive.namelist() if "photo" not in name} == {
                     "avatar",
                     "png",
+                    "webp",
                     "json",
                 }
         else:

@@ -137,6 +137,7 @@ def test_a_recorded_clip_decodes_round_and_round_and_its_webcam_answers_with_a_k
             if index == 12:
                 webcam.send_keyframe()
             packet = await webcam.recv()
+            assert packet.pts is not None
             seen.append((packet.pts, bytes(packet)))
         return seen
 

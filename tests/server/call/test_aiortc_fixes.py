@@ -116,7 +116,8 @@ async def test_no_packet_from_anywhere_ends_a_connection_or_is_logged(caplog: py
 
 async def test_an_error_in_one_packet_costs_that_packet(monkeypatch: pytest.MonkeyPatch) -> None:
     async with connected() as (ours, theirs, heard):
-        receive, failed = RTCSctpTransport._receive_chunk, []
+        receive = RTCSctpTransport._receive_chunk
+        failed: list[DataChunk] = []
 
         async def fail_once(self: RTCSctpTransport, chunk: Any) -> None:
             if self is theirs.sctp and isinstance(chunk, DataChunk) and not failed:

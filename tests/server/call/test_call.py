@@ -9,6 +9,7 @@ import signal
 import socket
 from contextlib import AsyncExitStack, suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -336,7 +337,7 @@ async def test_all_are_back_in_their_seats_after_a_restart(tmp_path: Path) -> No
                 (second,) = seated.values()
                 others = [server.page("viewer") for _ in range(6)]
                 await asyncio.gather(*(pages.enter_async_context(page) for page in (second, *others)))
-                await until(lambda page=second: _names(page) == ["Ada", "Bob"])
+                await until(partial(lambda page: _names(page) == ["Ada", "Bob"], second))
             ada, bob = Join("Ada", order=0), Join("Bob", order=1)
 
 

@@ -32,7 +32,7 @@ def test_what_repeats_itself_is_counted_and_said_once() -> None:
 
 def test_errors_are_told_apart_by_where_they_were_raised() -> None:
     limit, errors = LimitRepeats(lambda: 0.0), []
-    for action in (lambda: {}["x"], lambda: [][0], lambda: int("x")):
+    for action in (lambda: dict[str, int]()["x"], lambda: [][0], lambda: int("x")):
         try:
             action()
         except (LookupError, ValueError) as error:

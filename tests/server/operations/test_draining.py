@@ -12,7 +12,6 @@ from server.call.protocol import Failure, Join
 from server.call.room import RESTARTS
 from server.jobs.supervisor import Runners
 from server.operations.draining import Drain
-from server.service import runner_settings
 from tests.server.call.serving import Running, running, shows, until
 
 pytestmark = pytest.mark.timeout(60)
@@ -86,7 +85,7 @@ async def test_jobs_are_given_back_at_once(tmp_path: Path, monkeypatch: pytest.M
             stops.append(server.rooms.is_calling)
             await super().stop()
 
-    monkeypatch.setattr("server.call.app.make_runners", lambda config: Stopping(runner_settings(config), 0))
+    monkeypatch.setattr("server.call.app.make_runners", lambda config: Stopping([]))
     async with running(state=tmp_path, drain_time=LONG) as server, server.page("viewer"):
         await draining(server)
         await until(lambda: stops == [True])

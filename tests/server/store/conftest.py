@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def cluster() -> Iterator[str]:
     programs = _postgresql()
     if programs is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql): nothing was tried with it")
-    user = {"user": UNPRIVILEGED, "group": UNPRIVILEGED} if os.geteuid() == 0 else {}
+    user: dict[str, Any] = {"user": UNPRIVILEGED, "group": UNPRIVILEGED} if os.geteuid() == 0 else {}
     with TemporaryDirectory(dir="/tmp") as folder:
         if user:
             os.chown(folder, UNPRIVILEGED, UNPRIVILEGED)

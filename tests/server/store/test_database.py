@@ -82,7 +82,8 @@ def test_a_session_is_kept_whole_or_not_at_all(database_url: str) -> None:
 def test_a_migration_that_was_interrupted_leaves_nothing_and_runs_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create, made = op.create_table, []
+    create = op.create_table
+    made: list[str] = []
 
     def interrupted(name: str, *columns, **kw):  # type: ignore[no-untyped-def]
         if len(made) == 3:

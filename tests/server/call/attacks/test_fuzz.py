@@ -87,7 +87,7 @@ def is_one_sentence(failure: Failure) -> bool:
     return text.isprintable() and 10 < len(text) < 400 and text.endswith(".") and text[0] == text[0].upper()
 
 
-async def _say(server: Stage, key: str, seed: int, *first: Join) -> list[Failure]:
+async def _say(server: Stage, key: str, seed: int, *first: FromPage) -> list[Failure]:
     """The next messages on one socket after the other, each after a hello and `first`; returns what was said against them."""
     said, refusals, count = messages(key, seed), list[Failure](), 0
     while count < MESSAGES // SOCKETS:
@@ -118,7 +118,12 @@ async def test_misshapen_messages_on_the_socket_are_answered_by_a_sentence(serve
     watch = Join(watch=True)
     async with unharmed_call(server):
         before = server.memory
-        ways = [(other.person, ()), (other.host, (watch,)), (other.viewer, (watch,)), (other.viewer, ())]
+        ways: list[tuple[str, tuple[FromPage, ...]]] = [
+            (other.person, ()),
+            (other.host, (watch,)),
+            (other.viewer, (watch, Moderate("mute", 1))),
+            (other.viewer, ()),
+        ]
         saying = [_say(server, *ways[seed % len(ways)][:1], seed, *ways[seed % len(ways)][1]) for seed in range(SOCKETS)]
         refusals = [failure for part in await asyncio.gather(*saying) for failure in part]
         assert len(refusals) > MESSAGES / 3
