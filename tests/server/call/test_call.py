@@ -120,8 +120,7 @@ async def test_a_page_gets_the_picture_that_its_screen_has_room_for_and_none_whi
         await until(lambda: eve.last_picture.width == eve.said[Labels].width == 48)
         eve.say(ViewerFrame(Place(400, 400, "dark", mask=True)))
         await until(lambda: (eve.last_picture.width, eve.last_picture.height) == (80, 112 + 56))
-        told = eve.said[Labels]
-        assert (told.width, told.height, told.mask) == (80, 112, True)
+        await until(lambda: (eve.said[Labels].width, eve.said[Labels].height, eve.said[Labels].mask) == (80, 112, True))
         eve.say(ViewerFrame(Place(400, 400, seen=False)))
         await asyncio.sleep(0.5)
         before = eve.pictures
