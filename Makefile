@@ -87,7 +87,7 @@ $(WHIP)/node_modules/.package-lock.json: $(WHIP)/package.json $(WHIP)/package-lo
 # Before each commit: linter, formatting, types; the page's types where it changed. Under a minute once it is set up.
 check: lint types web
 
-# While working: what takes no more than a second or two each, no browser. Under two minutes.
+# While working: what takes no more than a second or two each, no browser.
 test-fast: setup-dev
 	$(BIN)/python -m pytest --hypothesis-profile=fast -m "not slow and not e2e and not gpu"
 

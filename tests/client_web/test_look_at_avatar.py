@@ -113,9 +113,12 @@ def test_it_turns_by_itself_until_a_hand_takes_it(open_page: Callable[..., Page]
     look(page)
     page.wait_for_selector(by("face-smile"))
     page.wait_for_function("() => Number(document.querySelector('[data-testid=look-canvas]').dataset.drawn) > 3")
+    first = picture(page)
+    page.wait_for_timeout(1500)
+    assert picture(page) != first
     page.focus(by("look-canvas"))
     page.keyboard.press("ArrowLeft")
-    settled(page)
+    assert settled(page) > 3
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,12 @@ export function lookAtAvatar(name: string, file: () => Promise<ArrayBuffer>): vo
     class: "look-canvas", tabindex: 0, role: "img", "data-testid": "look-canvas",
     "aria-label": `${name}, from all sides: arrow keys turn, plus and minus zoom, 0 looks from the front`,
   }); // prettier-ignore
-  const words = h("p", { class: "look-words soft", role: "status", "data-testid": "look-words" }, "The avatar is loaded.");
+  const words = h("p", { class: "look-words soft", role: "status", "data-testid": "look-words" }, "Loading…");
   const faces = h("div", { class: "look-faces", role: "group", "aria-label": "Faces" });
   const hint = h("p", { class: "soft small" }, "Drag to turn, wheel or pinch to zoom, double-click for the front. Your own machine draws this.");
   const dialog = openDialog(name, "look-at-avatar", h("div", { class: "look-stage" }, canvas, words), faces, hint);
   dialog.classList.add("look-dialog");
   let view: AvatarView | null = null;
-  setText(words, "Loading…");
   dialog.addEventListener("close", () => view?.close());
 
   const begin = async (): Promise<void> => {
