@@ -89,7 +89,11 @@ export class App {
           this.call?.renewed();
           const seated = (machine.status.seat?.participant ?? -1) >= 0;
           const wasBlocked = machine.status.trouble === "blocked";
-          return new Peer(seated, iceServers, wasBlocked, this.media.tracks, { ...events, track: (track, mid) => this.call?.received(track, mid) });
+          return new Peer(seated, iceServers, wasBlocked, this.media.tracks, {
+            ...events,
+            track: (track, mid) => this.call?.received(track, mid),
+            driven: (data) => this.call?.driven(data),
+          });
         },
         now: () => performance.now(),
       },

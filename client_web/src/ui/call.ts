@@ -158,6 +158,11 @@ export class Call {
     this.sound.reset();
   }
 
+  /** A message of the channel `drive`. */
+  driven(_data: ArrayBuffer): void {
+    // nothing draws from it yet
+  }
+
   told(news: News): void {
     const { room, options } = this;
     switch (news.type) {
