@@ -1,17 +1,19 @@
 /** How much is drawn so that no picture comes late: a step down when pictures were missed, up again when all has been well for long. */
 
-/** What a step draws. foveation: how much coarser the edge of the view is, in [0, 1]. resolution: part of the display's own. */
+/** What a step draws. coarse: less detail. foveation: how much coarser the edge of the view is, in [0, 1]. resolution: part of the display's own.
+ * every: avatars take a new pose for each picture, or for every so many. */
 export interface Effort {
   coarse: boolean;
   foveation: number;
   resolution: number;
+  every: number;
 }
 
 const STEPS: readonly Effort[] = [
-  { coarse: false, foveation: 0, resolution: 1 },
-  { coarse: false, foveation: 1, resolution: 1 },
-  { coarse: true, foveation: 1, resolution: 1 },
-  { coarse: true, foveation: 1, resolution: 0.7 },
+  { coarse: false, foveation: 0, resolution: 1, every: 1 },
+  { coarse: false, foveation: 1, resolution: 1, every: 2 },
+  { coarse: true, foveation: 1, resolution: 1, every: 2 },
+  { coarse: true, foveation: 1, resolution: 0.7, every: 3 },
 ];
 /** Pictures that are judged together. */
 const WINDOW = 45;

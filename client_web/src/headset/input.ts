@@ -12,26 +12,25 @@ export class Input {
 
   constructor(session: XRSession) {
     const follow = (name: "select" | "squeeze", held: Set<XRInputSource>): void => {
-      session.addEventListener(`${name}start`, (({ inputSource }: XRInputSourceEvent) => held.add(inputSource)) as EventListener);
-      session.addEventListener(`${name}end`, (({ inputSource }: XRInputSourceEvent) => held.delete(inputSource)) as EventListener);
+      session.addEventListener(`${name}start`, ({ inputSource }) => void held.add(inputSource));
+      session.addEventListener(`${name}end`, ({ inputSource }) => void held.delete(inputSource));
     };
     follow("select", this.selecting);
     follow("squeeze", this.squeezing);
-    session.addEventListener("inputsourceschange", (({ removed }: XRInputSourcesChangeEvent) => {
+    session.addEventListener("inputsourceschange", ({ removed }) => {
       for (const source of removed) {
         this.selecting.delete(source);
         this.squeezing.delete(source);
       }
-    }) as EventListener);
+    });
   }
 
   /** All that the person holds, or shows of the own hands. */
   hands(sources: XRInputSourceArray, frame: XRFrame, space: XRReferenceSpace): Hand[] {
     const out: Hand[] = [];
     sources.forEach((source, index) => {
-      if (source.targetRayMode === "screen") return; // a touch is handled by the page
-      const pose = frame.getPose(source.gripSpace ?? source.targetRaySpace, space);
-      const at = pose?.transform.position;
+      const isHeld = source.targetRayMode === "tracked-pointer"; // else a touch on a screen, or the look itself
+      const at = isHeld ? frame.getPose(source.gripSpace ?? source.targetRaySpace, space)?.transform.position : undefined;
       const { gamepad } = source;
       const isPressed = (button: number): boolean => gamepad?.buttons[button]?.pressed === true;
       const isHand = Boolean(source.hand);

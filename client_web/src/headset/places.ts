@@ -1,12 +1,14 @@
 /** Where in the room somebody with a headset sits. */
+import type { Rigid } from "../render/rigid";
 import type { Place, Point } from "./standpoint";
 
 /** Metres between neighbours at the table (`models/renderer.py`: the distance from which an avatar looks best). */
 const DISTANCE = 0.9;
 
-/** What is used of a seat (`realtime/room/seating.py`): position of the avatar's origin, and its direction. */
+/** What is used of a seat (`realtime/room/seating.py`). */
 export interface SeatLike {
-  position: ArrayLike<number>;
+  /** Avatar space -> room. */
+  matrix: Rigid;
   yaw: number;
   /** Where the person's eyes are. */
   eye: ArrayLike<number>;
@@ -25,10 +27,19 @@ export function placeOf(own: SeatLike | null, seats: readonly SeatLike[]): Place
 function emptySide(seats: readonly SeatLike[]): Place {
   const count = Math.max(1, seats.length);
   const angle = count % 2 === 1 ? 0 : Math.PI / count;
-  const radius = count > 1 ? DISTANCE / 2 / Math.sin(Math.PI / count) : 0;
-  const away = count > 1 ? radius * Math.cos(Math.PI / count) + (DISTANCE * Math.sqrt(3)) / 2 : DISTANCE;
+  const away = count > 1 ? radius(count) * Math.cos(Math.PI / count) + (DISTANCE * Math.sqrt(3)) / 2 : DISTANCE;
   const height = seats[0]?.eye[1] ?? 0;
   return { eye: [away * Math.sin(angle), height, away * Math.cos(angle)], yaw: angle + Math.PI };
+}
+
+/** Metres from the middle to the seats. */
+function radius(count: number): number {
+  return count > 1 ? DISTANCE / 2 / Math.sin(Math.PI / count) : 0;
+}
+
+/** Radius of the table that as many people sit around, metres. */
+export function tableOf(count: number): number {
+  return Math.max(0.3, radius(count) - 0.25);
 }
 
 export function point(at: ArrayLike<number>): Point {

@@ -49,12 +49,16 @@ export class RoomScene {
   /** Whether the renderer does not have the avatars of `people` yet. */
   private isStale = false;
   private frames: Float32Array[] = [];
+  /** Of the last drawing. */
+  private sorted: Uint32Array = new Uint32Array(0);
+  private isCoarse = false;
 
   constructor(readonly renderer: SplatRenderer) {}
 
   /** Shows an avatar as a participant's, also in place of another one, which then goes on from the same moment. */
   seat(participant: number, avatar: WebAvatar): void {
     const posed = new Posed(avatar);
+    posed.level = avatar.levels.at(this.isCoarse ? 0 : -1)!;
     const before = this.people.get(participant);
     if (before) posed.source = before.source;
     this.people.set(participant, posed);
@@ -80,6 +84,18 @@ export class RoomScene {
     if (posed) posed.source = source;
   }
 
+  /** Whether all are drawn with less detail, and in less time. */
+  get coarse(): boolean {
+    return this.isCoarse;
+  }
+
+  set coarse(on: boolean) {
+    if (on === this.isCoarse) return;
+    this.isCoarse = on;
+    for (const posed of this.people.values()) posed.level = posed.avatar.levels.at(on ? 0 : -1)!;
+    this.isStale = true;
+  }
+
   /** Poses everybody as they are at `now`, milliseconds. */
   pose(now: number): void {
     for (const posed of this.people.values()) posed.pose(now);
@@ -87,14 +103,16 @@ export class RoomScene {
 
   /**
    * Draws those of `shown` that are here, for each eye. middle: where the order is told from; the first eye's, when left out.
+   * `again` of the target: nobody was posed or moved since the last drawing, and the order of that one still holds.
    * Raises `RenderError` when the avatars are too large for this machine.
    */
-  draw(eyes: readonly Eye[], shown: readonly Placed[], middle: Camera = eyes[0]!.camera, target?: Target): void {
+  draw(eyes: readonly Eye[], shown: readonly Placed[], middle: Pick<Camera, "worldToCamera"> = eyes[0]!.camera, target?: Target): void {
+    const again = target?.again === true && !this.isStale;
     if (this.isStale) this.load();
     const ids = [...this.people.keys()];
     const transforms = ids.map((id) => shown.find(({ participant }) => participant === id)?.transform ?? null);
-    const order = this.order.sort(this.frames, transforms.map((transform) => transform && times(middle.worldToCamera, transform)));
-    this.renderer.draw(eyes, this.frames, transforms.map((transform) => transform ?? IN_PLACE), order, target);
+    if (!again) this.sorted = this.order.sort(this.frames, transforms.map((transform) => transform && times(middle.worldToCamera, transform)));
+    this.renderer.draw(eyes, this.frames, transforms.map((transform) => transform ?? IN_PLACE), this.sorted, target && { ...target, again });
   }
 
   private load(): void {
