@@ -36,7 +36,8 @@ void main() {
     float inside = 1.0 - smoothstep(corner.w - soft, corner.w + soft, length(on.xz));
     seen = mix(seen, vec3(0.33, 0.27, 0.22) * (1.05 - 0.25 * length(on.xz) / corner.w), eye.y > TABLE ? inside : 0.0);
   }
-  color = vec4(seen, 1.0);
+  float grain = fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715)))); // Jimenez 2014: else one sees steps
+  color = vec4(seen + (grain - 0.5) / 255.0, 1.0);
 }
 `;
 

@@ -2,6 +2,7 @@
 import type { Rigid } from "../render/rigid";
 import { RenderError, type Eye } from "../render/splat_renderer";
 import type { Placed, RoomScene } from "../scene/room_scene";
+import { eyeOf, matrixOf, type Seat } from "../scene/seating";
 import { Backdrop } from "./backdrop";
 import { Budget } from "./budget";
 import { Controls, type Wish } from "./controls";
@@ -9,8 +10,8 @@ import { eyeCamera, middle, OrderWatch, worldToCamera } from "./eyes";
 import { type HeadMotion, headMotion } from "./head_drive";
 import { Input } from "./input";
 import { Panels } from "./panels";
-import { placeOf, type SeatLike, tableOf } from "./places";
-import { heading, ofMatrix, type Place, type Point, Standpoint } from "./standpoint";
+import { placeOf, tableOf } from "./places";
+import { heading, ofMatrix, type Place, Standpoint } from "./standpoint";
 
 /** Metres: nearest and farthest that a device's own compositing cares for. */
 const [DEPTH_NEAR, DEPTH_FAR] = [0.05, 100];
@@ -28,7 +29,7 @@ const BROKEN = "The headset view had to end: this device could not draw the room
 export interface HeadsetRoom {
   readonly scene: RoomScene;
   /** Seats of all who are seated, in their order, at a time of `performance.now()`; people on the way to another seat are between. */
-  seats(now: number): ReadonlyMap<number, SeatLike>;
+  seats(now: number): ReadonlyMap<number, Seat>;
   /** The own participant, -1 for a viewer. */
   readonly own: number;
   nameOf(participant: number): string;
@@ -148,12 +149,12 @@ export class HeadsetView {
   }
 
   /** Does what hands and looks ask for. */
-  private move(frame: XRFrame, head: Rigid, seats: ReadonlyMap<number, SeatLike>, now: number, passed: number): Wish & { hasHands: boolean } {
+  private move(frame: XRFrame, head: Rigid, seats: ReadonlyMap<number, Seat>, now: number, passed: number): Wish & { hasHands: boolean } {
     const { standpoint, panels } = this;
     const isWorn = this.session.visibilityState === "visible";
     const hands = isWorn ? this.input.hands(this.session.inputSources, frame, this.space) : [];
     const wish = this.controls.read(hands, now / 1000, passed);
-    const heads = [...seats.values()].map(({ eye }) => [eye[0]!, eye[1]!, eye[2]!] as Point);
+    const heads = [...seats.values()].map(eyeOf);
     if (wish.recentre) standpoint.sit(head, this.place!);
     if (wish.turn !== 0) standpoint.turn(head, wish.turn);
     if (wish.rescale !== 1) standpoint.rescale(head, wish.rescale);
@@ -163,12 +164,13 @@ export class HeadsetView {
     const ahead = wish.ahead + sine * x + cosine * z;
     const aside = sine * z - cosine * x;
     if (ahead !== 0 || aside !== 0 || y !== 0) standpoint.step(head, ahead, aside, y, heads);
-    const looksAway = isWorn && panels.follow(standpoint.inRoom(head), passed, hands.length > 0);
-    if (looksAway || wish.leaving >= 1 || (wish.pressed && panels.isAsked)) this.leave();
+    const leavesByLook = isWorn && panels.follow(standpoint.inRoom(head), passed, hands.length > 0);
+    if (wish.pressed) panels.greeted();
+    if (leavesByLook || wish.leaving >= 1 || (wish.pressed && panels.isAsked)) this.leave();
     return { ...wish, hasHands: hands.length > 0 };
   }
 
-  private draw(pose: XRViewerPose, ownHead: Rigid, seats: ReadonlyMap<number, SeatLike>, wish: Wish & { hasHands: boolean }, now: number): void {
+  private draw(pose: XRViewerPose, ownHead: Rigid, seats: ReadonlyMap<number, Seat>, wish: Wish & { hasHands: boolean }, now: number): void {
     const { gl, room, standpoint, layer, budget, panels } = this;
     const head = standpoint.inRoom(ownHead);
     const poses: Rigid[] = [];
@@ -185,9 +187,9 @@ export class HeadsetView {
     if (isPosed) room.scene.pose(now);
     const sorted = { worldToCamera: worldToCamera(middle(head, poses)) };
     const again = !this.order.isStale(sorted.worldToCamera, isPosed);
-    const placed: Placed[] = [...seats].map(([participant, { matrix }]) => ({ participant, transform: matrix }));
+    const placed: Placed[] = [...seats].map(([participant, seat]) => ({ participant, transform: matrixOf(seat) }));
     gl.bindFramebuffer(gl.FRAMEBUFFER, layer.framebuffer);
-    this.backdrop?.draw(eyes, tableOf(seats.size));
+    this.backdrop?.draw(eyes, tableOf(this.room.seats(now).size));
     room.scene.draw(eyes, placed, sorted, { framebuffer: layer.framebuffer, clear: this.backdrop === null, again });
     panels.draw(eyes, { head, seats, nameOf: (id) => room.nameOf(id), notice: room.notice(), leaving: wish.leaving, hasHands: wish.hasHands });
   }

@@ -106,7 +106,7 @@ export class Panel {
 function paint(canvas: HTMLCanvasElement, lines: readonly string[]): void {
   const to = canvas.getContext("2d");
   if (to === null) return;
-  to.fillStyle = "rgba(16, 18, 24, 0.8)";
+  to.fillStyle = "rgba(16, 18, 24, 0.92)";
   to.beginPath();
   to.roundRect(2, 2, canvas.width - 4, canvas.height - 4, 28);
   to.fill();

@@ -1,8 +1,8 @@
 /** The words in the scene: names under faces, how to leave, and what one waits for. */
 import { identity, type Rigid } from "../render/rigid";
 import type { Eye } from "../render/splat_renderer";
+import { eyeOf, type Seat } from "../scene/seating";
 import { Panel, PanelPainter } from "./panel";
-import { point, type SeatLike } from "./places";
 import { aboutY, heading, type Point } from "./standpoint";
 
 /** Seconds that the greeting is shown, and in which panels come and go. */
@@ -17,14 +17,18 @@ const MESSAGE: [number, number] = [0.75, -0.2];
 /** Metres from a person's eyes down to the name, and from there towards who reads it. */
 const TAG: [number, number] = [-0.3, 0.22];
 
-const LEAVE = ["Leave the headset view", "Press trigger or pinch now,", "or hold it for two seconds anywhere.", "Twice quickly: back to your seat."];
+/** Lines of at most 28 letters. A press is a controller's trigger or two fingers that touch. */
+const HELP_LINES = ["Leave the headset view:", "press trigger or pinch now,", "or hold two seconds anywhere", "Twice quickly: to your seat", "Stick: nearer, farther, turn"];
+const HELP_WITHOUT_HANDS = ["Leave the headset view:", "look here for three seconds"];
+const GREETING_LINES = ["You sit at the table", "Hold trigger or pinch for", "two seconds to leave", "Look down for help"];
+const GREETING_WITHOUT_HANDS = ["You sit at the table", "Look down to leave"];
 
 /** What the panels are to show now. */
 export interface Shown {
   /** Of the headset, in the room and in its own axes. */
   head: Rigid;
   /** Those who are seen, by participant. */
-  seats: ReadonlyMap<number, SeatLike>;
+  seats: ReadonlyMap<number, Seat>;
   nameOf(participant: number): string;
   /** What the person waits for; empty: nothing. */
   notice: string;
@@ -69,6 +73,11 @@ export class Panels {
     return this.lookedFor >= DWELL;
   }
 
+  /** The person has found the buttons, and needs no greeting any more. */
+  greeted(): void {
+    this.age = Math.max(this.age, GREETING);
+  }
+
   draw(eyes: readonly Eye[], shown: Shown): void {
     const { head, seats, notice, leaving, hasHands } = shown;
     const at: Point = [head[3]!, head[7]!, head[11]!];
@@ -78,12 +87,10 @@ export class Panels {
     }
     if (leaving > 0) this.message(eyes, head, ["Keep holding to leave"], 1, leaving);
     else if (this.help > 0) {
-      const lines = hasHands ? LEAVE : ["Leave the headset view", "Keep looking here for three seconds."];
-      this.painter.draw(eyes, this.panel(0.36, lines), before(at, this.helpYaw, HELP), this.help, hasHands ? null : this.lookedFor / DWELL);
+      this.painter.draw(eyes, this.panel(0.36, hasHands ? HELP_LINES : HELP_WITHOUT_HANDS), before(at, this.helpYaw, HELP), this.help, hasHands ? null : this.lookedFor / DWELL);
     } else if (notice !== "") this.message(eyes, head, [notice]);
     else if (this.age < GREETING) {
-      const lines = ["You sit at the table", hasHands ? "Hold trigger or pinch for two seconds to leave." : "Look down to leave.", "Look down for help."];
-      this.message(eyes, head, hasHands ? lines : lines.slice(0, 2), Math.min(1, (GREETING - this.age) / FADE));
+      this.message(eyes, head, hasHands ? GREETING_LINES : GREETING_WITHOUT_HANDS, Math.min(1, (GREETING - this.age) / FADE));
     }
   }
 
@@ -110,8 +117,8 @@ function before(at: Point, yaw: number, [ahead, up]: readonly [number, number]):
   return facing([at[0] + ahead * Math.sin(yaw), at[1] + up, at[2] + ahead * Math.cos(yaw)], at);
 }
 
-function tagPose(seat: SeatLike, reader: Point): Rigid {
-  const eye = point(seat.eye);
+function tagPose(seat: Seat, reader: Point): Rigid {
+  const eye = eyeOf(seat);
   const yaw = Math.atan2(reader[0] - eye[0], reader[2] - eye[2]);
   const [down, out] = TAG;
   const near = Math.min(out, 0.5 * Math.hypot(reader[0] - eye[0], reader[2] - eye[2]));
