@@ -102,8 +102,22 @@ describe("playout of drive frames", () => {
     }
   });
 
+  it("waits as long as the line asks for", () => {
+    const [even, uneven] = [0, 60].map((jitter) => {
+      const [playout, chance] = [new Playout(), random(7)];
+      for (let n = 0; n < 100; n++) playout.push(frame(n), (1000 * n) / 30 + jitter * chance());
+      return playout.delay;
+    });
+    expect(even).toBeLessThan(40);
+    expect(uneven).toBeGreaterThan(75);
+    expect(uneven).toBeLessThan(100);
+  });
+
   it("goes on where time and sequence wrap", () => {
-    const { turn, coefficient } = jumps(played({ seed: 3, jitter: 5, start: 2 ** 32 - 6_000 }));
+    const pictures = played({ seed: 3, jitter: 5, start: 2 ** 32 - 6_000 });
+    const { turn, coefficient } = jumps(pictures);
+    const end = pictures.at(-1)!;
+    expect(degrees(end.shown, source((end.at - 80) / 1000))).toBeLessThan(2);
     expect(turn).toBeLessThan(0.5);
     expect(coefficient).toBeLessThan(0.03);
   });
