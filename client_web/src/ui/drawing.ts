@@ -6,6 +6,7 @@ import { Decision, type DrawnBy } from "../scene/drawn_by";
 import type { RoomPicture } from "../scene/room_picture";
 import type { Announcer } from "./announcer";
 import { reducedMotion } from "./dom";
+import { drawnByChoices } from "./drawn_by_choices";
 import { graphics } from "./graphics";
 import type { Stage } from "./stage";
 
@@ -72,6 +73,11 @@ export class Drawing {
     return this.isShown && picture ? { width: picture.canvas.width, height: picture.canvas.height, delay: picture.delay } : null;
   }
 
+  /** To choose who draws. */
+  choices(): HTMLElement {
+    return drawnByChoices(this);
+  }
+
   placed(place: Place): Place {
     return { ...place, draws: this.draws };
   }
@@ -119,6 +125,7 @@ export class Drawing {
 
   close(): void {
     clearTimeout(this.timer);
+    this.decision.choose("server");
     this.picture?.close();
     this.picture = null;
   }
