@@ -85,7 +85,10 @@ export class Call {
     this.camera = new LatestWins((look) => session.control(toCamera(look)), CAMERA_INTERVAL);
     this.measurements = new Measurements(this.room);
     this.sound = new RoomSound(() => this.draw());
-    this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => this.turnHalted());
+    this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => {
+      announcer.say("Turning stopped: your system asks for less motion.");
+      this.draw();
+    });
     this.playback = new Playback(this.stage.video, this.sound);
     this.header = new Header(() => this.showPeople(!this.people.isOpen));
     this.people = peoplePanel(seat, session, {
@@ -251,11 +254,6 @@ export class Call {
 
   private playing(): void {
     this.element.classList.add("has-picture");
-    this.draw();
-  }
-
-  private turnHalted(): void {
-    this.options.announcer.say("Turning stopped: your system asks for less motion.");
     this.draw();
   }
 
