@@ -184,7 +184,7 @@ export class HeadsetView {
     }
     if (eyes.length === 0) return;
     const isPosed = this.pictures++ % budget.effort.every === 0;
-    if (isPosed) room.scene.pose(now);
+    if (isPosed) room.scene.pose(now, seats.keys());
     const sorted = { worldToCamera: worldToCamera(middle(head, poses)) };
     const again = !this.order.isStale(sorted.worldToCamera, isPosed);
     const placed: Placed[] = [...seats].map(([participant, seat]) => ({ participant, transform: matrixOf(seat) }));
@@ -205,7 +205,7 @@ export class HeadsetView {
   private resize(): void {
     const { session, gl, room } = this;
     const { resolution, foveation, coarse } = this.budget.effort;
-    room.scene.coarse = coarse;
+    room.scene.isCoarse = coarse;
     if (this.layer === undefined || this.resolution !== resolution) {
       this.layer = new XRWebGLLayer(session, gl, { antialias: false, depth: false, stencil: false, alpha: true, framebufferScaleFactor: resolution });
       session.updateRenderState({ baseLayer: this.layer, depthNear: DEPTH_NEAR, depthFar: DEPTH_FAR });
@@ -228,7 +228,7 @@ export class HeadsetView {
       this.panels.close();
       this.gl.bindFramebuffer(this.gl.FRAMEBUFFER, null);
     }
-    this.room.scene.coarse = false;
+    this.room.scene.isCoarse = false;
     this.room.ended(this.isLeaving ? "" : this.reason);
   }
 }
