@@ -8,6 +8,8 @@ const FRAME = 0.04;
 /** Pitches of people, hertz. */
 const [LOWEST_PITCH, HIGHEST_PITCH] = [65, 420];
 const TAPS_A_STEP = 8;
+/** Squares beyond this are no sound: full scale is 1. */
+const LOUDEST = 1e4;
 
 export class Voice {
   /** Decibels below full scale. */
@@ -44,6 +46,11 @@ export class Voice {
       const [value, step] = [samples[i]!, samples[i]! - samples[i - 1]!];
       square += value * value;
       steps += step * step;
+    }
+    if (!(square < LOUDEST * this.length)) {
+      this.level = -120;
+      this.brightness = this.periodicity = this.pitch = this.formants.count = 0;
+      return;
     }
     this.level = Math.max(-120, 10 * Math.log10(square / this.length + 1e-12));
     this.brightness = square > 0 ? (this.rate / Math.PI) * Math.asin(Math.min(1, Math.sqrt(steps / square) / 2)) : 0;
