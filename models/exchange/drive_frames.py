@@ -2,7 +2,7 @@
 
 Little-endian. A message is version (u8), kind (u8), count (u8, 1 to `MOST`), then as many records of `RECORD_BYTES` bytes:
 
-    participant i32 | sequence u16 | time u32, milliseconds | known u8, bits as in `Known` | confidence u8, steps of 1/255
+    participant i32 | sequence u16 | time u32, milliseconds | known u8, bits as in `KnownParts` | confidence u8, steps of 1/255
     rotation 4 x i16, wxyz in 1/32767 | translation 3 x i16, tenths of a millimetre
     gaze 4 x i16, 1/8192 radian: left yaw, left pitch, right yaw, right pitch | coefficients 52 x u8, steps of 1/255
 
@@ -46,7 +46,7 @@ TIME_WRAPS, SEQUENCE_WRAPS = 1 << 32, 1 << 16
 _NAME_AND_SEQUENCE = struct.Struct("<iH")
 
 
-class Known(IntFlag):
+class KnownParts(IntFlag):
     """What a frame says something about; the rest of it is at rest, or comes from somewhere else.
 
     HEAD: rotation and translation. FACE: all coefficients. MOUTH: those of jaw, mouth and tongue (from sound). GAZE: gaze.
@@ -62,7 +62,7 @@ class Known(IntFlag):
     ALL = HEAD | FACE | GAZE
 
 
-_BITS = int(Known.HEAD | Known.FACE | Known.MOUTH | Known.GAZE | Known.IN_ROOM)
+_BITS = int(KnownParts.HEAD | KnownParts.FACE | KnownParts.MOUTH | KnownParts.GAZE | KnownParts.IN_ROOM)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class SentFrame:
     drive: DriveFrame
     participant: int = -1
     sequence: int = 0
-    known: Known = Known.ALL
+    known: KnownParts = KnownParts.ALL
 
 
 def pack_record(sent: SentFrame) -> bytes:
@@ -131,7 +131,7 @@ def unpack_record(data: bytes | memoryview, offset: int = 0) -> SentFrame:
         (np.frombuffer(coefficients, np.uint8) / BYTE_STEPS).astype(np.float32),
         gaze.astype(np.float32).reshape(2, 2),
     )
-    return SentFrame(drive, participant, sequence, Known(known & _BITS))
+    return SentFrame(drive, participant, sequence, KnownParts(known & _BITS))
 
 
 def message_of(records: Sequence[bytes]) -> bytes:

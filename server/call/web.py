@@ -24,6 +24,8 @@ from server.call.config import ServerConfig
 from server.call.embedding import COMPONENT, Embedding
 from server.call.passes import Passes
 from server.call.rooms import Rooms
+from server.call.shown_avatars import WEB_AVATAR_PATH
+from server.call.web_avatar_route import web_avatar_routes
 from server.call.whip import whip_routes
 
 NOTHING = "There is nothing at this address."
@@ -94,6 +96,7 @@ def create_app(
         Route("/avatars/{name}.png", preview),
         Route("/rooms", create, methods=["POST"]),
         *whip_routes(rooms),
+        *web_avatar_routes(rooms),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
         Mount(COMPONENT.rstrip("/"), _Assets(directory=config.web_dir / "embed", check_dir=False)),
     ]
@@ -114,7 +117,8 @@ def is_apis(path: str) -> bool:
 class _SecurityHeaders:
     """Adds `HEADERS` to every response, ends the connection with it (see `server.call.door`), and keeps pages out of caches.
 
-    Files under /assets have their hash in the name, so those are kept; the component is asked for again with its ETag.
+    Files under /assets have their hash in the name, so those are kept; the component is asked for again with its ETag; web avatars
+    say themselves how long.
     """
 
     def __init__(self, app: ASGIApp, embedding: Embedding) -> None:
@@ -127,7 +131,8 @@ class _SecurityHeaders:
                 for name, value in (self._embedding.framed(scope, HEADERS) | self._embedding.shared(scope)).items():
                     headers[name] = value
                 headers["connection"] = "close"
-                headers["cache-control"] = _kept(scope["path"], message["status"])
+                if not scope["path"].startswith(WEB_AVATAR_PATH):
+                    headers["cache-control"] = _kept(scope["path"], message["status"])
             await send(message)
 
         if scope["type"] != "http":

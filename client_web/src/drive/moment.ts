@@ -1,5 +1,5 @@
 /** What an avatar shows at one moment, relative to its resting head: what a drive frame carries (`docs/conventions.md`). */
-import { COEFFICIENTS } from "../render/web_avatar";
+import { COEFFICIENTS } from "./wire";
 
 export interface Moment {
   /** Of the head: unit quaternion wxyz. */

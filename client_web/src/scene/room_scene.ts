@@ -23,7 +23,7 @@ export interface Source {
 const IN_PLACE = identity();
 
 class Posed {
-  readonly playout = new Playout();
+  playout = new Playout();
   readonly transforms = new Float32Array(12 * JOINTS);
   readonly rig: Rig;
   level: Level;
@@ -32,6 +32,12 @@ class Posed {
   constructor(readonly avatar: WebAvatar) {
     this.rig = new Rig(avatar);
     this.level = avatar.levels.at(-1)!;
+  }
+
+  /** As the avatar that was shown before: its drive frames, or its own source. */
+  goOn({ playout, source }: Posed): void {
+    this.playout = playout;
+    this.source = source;
   }
 
   /** What the server draws of a moment: `realtime/room/scene.py`. */
@@ -48,6 +54,8 @@ export class RoomScene {
   private order = new DepthOrder([]);
   /** Whether the renderer does not have the avatars of `people` yet. */
   private isStale = false;
+  private breathing = true;
+  private coarse = false;
   private frames: Float32Array[] = [];
 
   constructor(readonly renderer: SplatRenderer) {}
@@ -56,7 +64,9 @@ export class RoomScene {
   seat(participant: number, avatar: WebAvatar): void {
     const posed = new Posed(avatar);
     const before = this.people.get(participant);
-    if (before) posed.source = before.source;
+    if (before) posed.goOn(before);
+    posed.playout.breathes = this.breathing;
+    if (this.coarse) posed.level = avatar.levels[0]!;
     this.people.set(participant, posed);
     this.isStale = true;
   }
@@ -67,6 +77,33 @@ export class RoomScene {
 
   has(participant: number): boolean {
     return this.people.has(participant);
+  }
+
+  /** Whether avatars move by themselves while no drive frames come. */
+  set breathes(on: boolean) {
+    this.breathing = on;
+    for (const { playout } of this.people.values()) playout.breathes = on;
+  }
+
+  get breathes(): boolean {
+    return this.breathing;
+  }
+
+  /** Draws the first, coarse level of each avatar instead of the last. */
+  set isCoarse(on: boolean) {
+    this.coarse = on;
+    for (const posed of this.people.values()) posed.level = posed.avatar.levels.at(on ? 0 : -1)!;
+    this.isStale = true;
+  }
+
+  /** Milliseconds that drive frames wait, of whom they wait longest. */
+  get delay(): number {
+    return Math.max(0, ...[...this.people.values()].map(({ playout }) => playout.delay));
+  }
+
+  /** Whether a picture of `now` would differ from the last one by more than breathing. */
+  moves(now: number): boolean {
+    return this.isStale || [...this.people.values()].some(({ source, playout }) => source !== playout || !playout.isSettled(now));
   }
 
   /** A drive frame came. For somebody without an avatar it is lost. */
@@ -80,9 +117,9 @@ export class RoomScene {
     if (posed) posed.source = source;
   }
 
-  /** Poses everybody as they are at `now`, milliseconds. */
-  pose(now: number): void {
-    for (const posed of this.people.values()) posed.pose(now);
+  /** Poses everybody, or these, as they are at `now`, milliseconds. */
+  pose(now: number, whom: Iterable<number> = this.people.keys()): void {
+    for (const participant of whom) this.people.get(participant)?.pose(now);
   }
 
   /**

@@ -13,7 +13,7 @@ import pytest
 from models import arkit
 from models.errors import ProtocolError
 from models.exchange import drive_frames
-from models.exchange.drive_frames import HEADER, RECORD_BYTES, Known, SentFrame
+from models.exchange.drive_frames import HEADER, RECORD_BYTES, KnownParts, SentFrame
 from models.types import DriveFrame
 
 
@@ -29,7 +29,7 @@ def some_frame(seed: int) -> SentFrame:
         coefficients=rng.uniform(size=arkit.COUNT).astype(np.float32),
         gaze=rng.uniform(-1.5, 1.5, (2, 2)).astype(np.float32),
     )
-    return SentFrame(drive, int(rng.integers(1 << 31)), int(rng.integers(1 << 16)), Known(int(rng.integers(32))))
+    return SentFrame(drive, int(rng.integers(1 << 31)), int(rng.integers(1 << 16)), KnownParts(int(rng.integers(32))))
 
 
 @pytest.mark.parametrize("seed", range(5))
