@@ -1,5 +1,6 @@
 import { type Look, isSeated, toCamera } from "../look";
 import type { LocalMedia } from "../media";
+import { ownMouth } from "../mouth/own_mouth";
 import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
@@ -139,6 +140,7 @@ export class Call {
     );
     if (media) media.changed = () => this.mediaChanged(media);
     this.stops = [listen(this.shortcuts), watchFullscreen(() => this.draw())];
+    if (media) this.stops.push(ownMouth(media, session, () => this.measurements.server?.face ?? true));
     this.timer = setInterval(() => void this.measure(), MEASURE_INTERVAL);
     this.showStatus(session.status);
   }
