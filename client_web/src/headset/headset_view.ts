@@ -196,8 +196,8 @@ export class HeadsetView {
 
   private tell(head: Rigid, now: number): void {
     const { room, standpoint } = this;
-    if (room.own < 0 || this.session.visibilityState !== "visible" || now - this.drivenAt < DRIVE_INTERVAL - 2) return;
-    this.drivenAt = now;
+    if (room.own < 0 || this.session.visibilityState !== "visible" || now - this.drivenAt < DRIVE_INTERVAL) return;
+    this.drivenAt = Math.max(this.drivenAt + DRIVE_INTERVAL, now - DRIVE_INTERVAL); // as many a second as pictures allow
     room.drive(headMotion(standpoint.inRoom(head), standpoint.leaning(head), standpoint.forward), now);
   }
 

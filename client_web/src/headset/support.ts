@@ -4,6 +4,9 @@ export type Mode = "immersive-vr" | "immersive-ar";
 
 const OPTIONAL = ["local-floor", "hand-tracking"];
 
+/** A headset view that could not begin. The message is a sentence for people. */
+export class HeadsetError extends Error {}
+
 /** The kinds of headset view that this machine has now; none where the page is not secure or the browser knows no WebXR. */
 export async function headsetModes(xr: XRSystem | undefined = navigator.xr): Promise<Mode[]> {
   if (xr === undefined) return [];
@@ -21,6 +24,7 @@ export function requestHeadset(mode: Mode): Promise<XRSession> {
 
 /** One sentence for a headset view that could not begin. */
 export function headsetTrouble(error: unknown): string {
+  if (error instanceof HeadsetError) return error.message;
   switch (error instanceof DOMException ? error.name : "") {
     case "NotAllowedError":
     case "SecurityError":

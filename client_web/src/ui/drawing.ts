@@ -35,6 +35,7 @@ export class Drawing {
   private picture: RoomPicture | null = null;
   private isLoading = false;
   private isLive = false;
+  private isWorn = false;
   private liveSince = Infinity;
   private videoBefore = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -60,7 +61,16 @@ export class Drawing {
 
   /** Whether the server makes no picture for this page. */
   get draws(): boolean {
-    return this.decision.draws;
+    return this.isWorn || this.decision.draws;
+  }
+
+  /** The room is seen in a headset, or no longer: nobody looks at the page's own picture meanwhile, and drive frames come. */
+  wear(on: boolean): void {
+    this.isWorn = on;
+    if (on) this.picture?.pause();
+    else if (this.decision.stage === "device") this.picture?.start();
+    this.parts.placeChanged();
+    this.moved();
   }
 
   get framesDrawn(): number {
@@ -79,7 +89,7 @@ export class Drawing {
   }
 
   placed(place: Place): Place {
-    return { ...place, draws: this.draws };
+    return { ...place, draws: this.draws, seen: place.seen || this.isWorn };
   }
 
   choose(choice: DrawnBy): void {
@@ -103,7 +113,7 @@ export class Drawing {
   /** Regularly: may this device draw, and does it keep up? */
   watch(): void {
     const { decision, picture } = this;
-    if (decision.stage === "device" && decision.choice === "auto" && picture?.budget.isTooSlow) this.fail("This device draws fewer than 24 pictures a second.");
+    if (decision.stage === "device" && !this.isWorn && decision.choice === "auto" && picture?.budget.isTooSlow) this.fail("This device draws fewer than 24 pictures a second.");
     if (decision.stage === "returning" && (this.parts.stage.framesShown ?? Infinity) > this.videoBefore) this.handBack();
     void this.consider(false);
   }
@@ -132,7 +142,7 @@ export class Drawing {
 
   private async consider(atOnce: boolean): Promise<void> {
     const { decision, parts } = this;
-    if (!this.isLive || this.isLoading || this.picture !== null || document.hidden) return;
+    if (!this.isLive || this.isLoading || this.isWorn || this.picture !== null || document.hidden) return;
     if (!atOnce && decision.choice === "auto" && performance.now() - this.liveSince < TRIED_AFTER) return;
     if (!parts.room.people.some((person) => person.seated)) return;
     if (decision.choice === "server" || !decision.wantsToTry(graphics() === "hardware", savesData())) return;
