@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,17 +13,24 @@ import pytest
 
 from enrollment.instant.pipeline import Enrollment
 from models import arkit
+from models.exchange import drive_frames
+from models.exchange.drive_frames import KnownParts
 from models.exchange.web_avatar import WebAvatar, decode, encode
 from models.heads.base import HeadModel
 from models.splat.cpu import CpuRasterizer
 from models.types import Array, Array64, Camera, Gaussians
 from realtime.room.seating import Seat, about_y, seats
-from tests.client_web.conftest import CHROMIUM, CLIENT
+from tests.client_web.browser import BO, announced, by, enter as join, until
+from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
 from tests.client_web.test_renderer import WEBGL, psnr
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
+    from tests.client_web.mock_server import MockServer
+
+EMULATOR = CLIENT / "node_modules" / "iwer" / "build" / "iwer.min.js"
+HEADSET = "window.device = new IWER.XRDevice(IWER.metaQuest3, { stereoEnabled: true }); device.installRuntime({ forceInstall: true });"
 SIDE = 224
 """Pixels of an eye."""
 IPD = 0.063
@@ -35,24 +42,31 @@ HOME = np.array([0.3, 1.2, 0.1])
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """A page with the headset view and the emulator in it; both eyes are side by side in its window."""
+def chromium() -> Iterator[Browser]:
+    """One that draws in software."""
     sync_api = pytest.importorskip("playwright.sync_api")
-    esbuild, iwer = CLIENT / "node_modules" / ".bin" / "esbuild", CLIENT / "node_modules" / "iwer"
-    if not CHROMIUM.exists() or not esbuild.exists() or not iwer.exists():
+    if not CHROMIUM.exists() or not EMULATOR.exists():
         pytest.skip(f"{CHROMIUM} or a package of client_web/node_modules is missing")
+    with sync_api.sync_playwright() as playwright:
+        flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu")]
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """A page with the headset view and the emulator in it; both eyes are side by side in its window."""
+    esbuild = CLIENT / "node_modules" / ".bin" / "esbuild"
     bundle = tmp_path_factory.mktemp("headset") / "headset.js"
     words = ["--bundle", "--format=iife", "--global-name=headset", f"--outfile={bundle}", "--log-level=error"]
     subprocess.run([esbuild, CLIENT / "src" / "testing" / "headset.ts", *words], check=True)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=WEBGL)
-        found = browser.new_page(viewport={"width": 2 * SIDE, "height": SIDE})
-        found.set_default_timeout(120_000)
-        found.route("**/*", lambda route: route.fulfill(body="<!doctype html><title>test</title>", content_type="text/html"))
-        found.goto("http://localhost/")  # answered above: WebXR wants an origin that is secure
-        found.add_script_tag(path=str(bundle))
-        yield found
-        browser.close()
+    found = chromium.new_page(viewport={"width": 2 * SIDE, "height": SIDE})
+    found.set_default_timeout(120_000)
+    found.route("**/*", lambda route: route.fulfill(body="<!doctype html><title>test</title>", content_type="text/html"))
+    found.goto("http://localhost/")  # answered above: WebXR wants an origin that is secure
+    found.add_script_tag(path=str(bundle))
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -260,3 +274,49 @@ def test_less_is_drawn_when_pictures_come_late(enter: Any, page: Page) -> None:
     page.evaluate("async () => { for (let i = 0; i < 140 && !stage.scene.isCoarse; i++) await stage.pass(1, 1 / 24); }")
     assert page.evaluate("stage.scene.isCoarse")
     assert all((eye[..., 3] > 0.5).any() for eye in eyes(page)), "they are still seen"
+
+
+def test_a_page_without_a_headset_has_no_button(open_page: Callable[..., Page]) -> None:
+    page = open_page("/room/key")
+    join(page)
+    assert page.locator(by("immersive-vr")).is_hidden()
+    assert page.locator(by("immersive-ar")).is_hidden()
+
+
+def test_the_call_is_entered_and_left_with_a_headset(open_page: Callable[..., Page], mock: MockServer) -> None:
+    """The server sends no picture meanwhile, the camera is off, the head goes up, and all is as before when the person is back."""
+    from tests.client_web.mock_server import ME
+
+    mock.others = [BO]
+    page = open_page("/room/key", script=EMULATOR.read_text() + HEADSET)
+    join(page)
+    assert not mock.places()[-1].draws
+    for way in ("Escape", "system"):
+        page.click(by("immersive-vr"))
+        until(page, lambda: mock.places()[-1].draws)
+        until(page, lambda: len(mock.driven) > 2)
+        page.wait_for_selector(by("camera") + "[aria-label='Turn camera on']")
+        assert page.get_attribute(by("immersive-vr"), "aria-label") == "Leave the headset view"
+        if way == "Escape":
+            page.keyboard.press("Escape")
+        else:
+            page.evaluate("device.activeSession.end()")
+            announced(page, "The headset view has ended")
+        until(page, lambda: not mock.places()[-1].draws)
+        page.wait_for_selector(by("camera") + "[aria-label='Turn camera off']")
+        assert page.get_attribute(by("immersive-vr"), "aria-label") == "Enter with a headset"
+    [sent] = drive_frames.decode(mock.driven[-1])
+    assert sent.participant == ME
+    assert sent.known == KnownParts.HEAD | KnownParts.IN_ROOM
+    page.click(by("immersive-ar"))
+    until(page, lambda: mock.places()[-1].draws)
+    page.click(by("leave"))
+    page.wait_for_function("device.activeSession === undefined")
+
+
+def test_a_headset_that_is_refused_is_told_of(open_page: Callable[..., Page]) -> None:
+    refused = "navigator.xr.requestSession = () => Promise.reject(new DOMException('', 'NotAllowedError'));"
+    page = open_page("/room/key", script=EMULATOR.read_text() + HEADSET + refused)
+    join(page)
+    page.click(by("immersive-vr"))
+    announced(page, "did not let this page into the headset")
