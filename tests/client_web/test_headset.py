@@ -20,7 +20,9 @@ from models.heads.base import HeadModel
 from models.splat.cpu import CpuRasterizer
 from models.types import Array, Array64, Camera, Gaussians
 from realtime.room.seating import Seat, about_y, seats
-from tests.client_web.browser import BO, announced, by, enter as join, until
+from server.call.protocol import Failure
+from tests.client_web.browser import BO, announced, by, until
+from tests.client_web.browser import enter as join
 from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
 from tests.client_web.test_renderer import WEBGL, psnr
 
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from tests.client_web.mock_server import MockServer
 
 EMULATOR = CLIENT / "node_modules" / "iwer" / "build" / "iwer.min.js"
-HEADSET = "window.device = new IWER.XRDevice(IWER.metaQuest3, { stereoEnabled: true }); device.installRuntime({ forceInstall: true });"
+HEADSET = (
+    "window.device = new IWER.XRDevice(IWER.metaQuest3, { stereoEnabled: true }); device.installRuntime({ forceInstall: true });"
+)
 SIDE = 224
 """Pixels of an eye."""
 IPD = 0.063
@@ -165,7 +169,11 @@ def test_both_eyes_see_the_room_from_the_own_seat(
     if own >= 0 and people > 1:
         eye, yaw, seen = table[own].eye, table[own].yaw, [seat for i, seat in enumerate(table) if i != own]
     else:  # between the two who sit opposite to each other, as far from both as they are from each other; before one alone
-        eye, yaw, seen = np.array([[0.0, -0.01, 0.9], [0.9 * math.sqrt(0.75), -0.01, 0.0]][people - 1]), [math.pi, 1.5 * math.pi][people - 1], table
+        eye, yaw, seen = (
+            np.array([[0.0, -0.01, 0.9], [0.9 * math.sqrt(0.75), -0.01, 0.0]][people - 1]),
+            [math.pi, 1.5 * math.pi][people - 1],
+            table,
+        )
     shown = eyes(page)
     for picture, camera in zip(shown, eye_cameras(eye, yaw, skew=skew), strict=True):
         theirs, ours = over_white(picture), expected(seen, resting, camera)
@@ -212,7 +220,9 @@ def test_moving_changes_the_view(enter: Any, page: Page, resting: Gaussians) -> 
     scale = page.evaluate("stage.scale()")
     assert 1.2 < scale < 1.6
     assert sees(leaned + came * own.forward, own.yaw, scale) > 42
-    page.evaluate("async () => { stage.hold('thumbstick', true); await stage.pass(1); stage.hold('thumbstick', false); await stage.pass(1); }")
+    page.evaluate(
+        "async () => { stage.hold('thumbstick', true); await stage.pass(1); stage.hold('thumbstick', false); await stage.pass(1); }"
+    )
     assert sees(own.eye, own.yaw) > 42, "the head as it is now is at the seat"
 
 
@@ -226,9 +236,16 @@ def test_the_own_head_follows_the_headset(enter: Any, page: Page) -> None:
     motion = page.evaluate("stage.motions.at(-1)")
     np.testing.assert_allclose(motion["rotation"], [math.cos(math.pi / 12), 0, math.sin(math.pi / 12), 0], atol=1e-6)
     np.testing.assert_allclose(motion["translation"][1], 0.03, atol=0.002)
-    page.evaluate("async () => { stage.device.updateVisibilityState('visible-blurred'); await stage.pass(2); stage.motions.length = 0; }")
+    page.evaluate(
+        "async () => { stage.device.updateVisibilityState('visible-blurred'); await stage.pass(2); stage.motions.length = 0; }"
+    )
     assert page.evaluate("async () => { await stage.pass(5); return stage.motions.length; }") == 0
-    assert page.evaluate("async () => { stage.push(0, -1); const at = stage.place(); await stage.pass(3); return stage.place()[2] - at[2]; }") == 0
+    assert (
+        page.evaluate(
+            "async () => { stage.push(0, -1); const at = stage.place(); await stage.pass(3); return stage.place()[2] - at[2]; }"
+        )
+        == 0
+    )
     page.evaluate("async () => { stage.push(0, 0); stage.device.updateVisibilityState('visible'); await stage.pass(8); }")
     assert page.evaluate("stage.motions.length") > 1
 
@@ -257,7 +274,9 @@ def test_a_lost_session_is_told_and_another_can_begin(enter: Any, page: Page) ->
     [told] = page.evaluate("stage.endings")
     assert "call goes on" in told
     page.evaluate("async () => { await stage.enter('immersive-ar'); await stage.click(); }")
-    assert all(0.02 < (eye[..., 3] > 0.5).mean() < 0.5 for eye in eyes(page)), "only people, and the person's own room around them"
+    assert all(0.02 < (eye[..., 3] > 0.5).mean() < 0.5 for eye in eyes(page)), (
+        "only people, and the person's own room around them"
+    )
 
 
 def test_a_lost_gpu_ends_the_view_with_a_sentence(enter: Any, page: Page) -> None:
@@ -310,7 +329,7 @@ def test_the_call_is_entered_and_left_with_a_headset(open_page: Callable[..., Pa
     assert sent.known == KnownParts.HEAD | KnownParts.IN_ROOM
     page.click(by("immersive-ar"))
     until(page, lambda: mock.places()[-1].draws)
-    page.click(by("leave"))
+    mock.tell(Failure("ended", "The host has ended the meeting."))
     page.wait_for_function("device.activeSession === undefined")
 
 
