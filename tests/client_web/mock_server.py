@@ -316,7 +316,7 @@ class MockServer:
         @peer.on("datachannel")
         def opened(channel: RTCDataChannel) -> None:
             if channel.label == "drive":
-                channel.on("message", self.driven.append)
+                channel.on("message", lambda data: self.driven.append(data))
             else:
                 self._control(channel, room)
 

@@ -3,10 +3,13 @@ judges each of its pages. Nothing enrolls here: jobs wait."""
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image

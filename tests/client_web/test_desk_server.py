@@ -13,8 +13,8 @@ import pytest
 
 from tests.client_web.browser import by, phase
 from tests.client_web.conftest import CLIENT
-from tests.client_web.test_desk import CUT_OFF, Check, add_person, check, page, server, set_up
 from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
+from tests.client_web.test_desk import CUT_OFF, Check, add_person, check, page, server, set_up
 from tests.server.accounts.provider import CLIENT as CLIENT_ID
 from tests.server.accounts.provider import SECRET, Provider, provider
 from tests.server.call.serving import Running, in_thread, running

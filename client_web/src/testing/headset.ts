@@ -134,6 +134,11 @@ export class HeadsetStage {
     this.device.quaternion.set(-Math.sin(0.35), 0, 0, Math.cos(0.35));
   }
 
+  /** With the left hand, for good. */
+  pinch(): void {
+    this.device.hands.left!.updatePinchValue(1);
+  }
+
   /** Puts the controllers away. */
   dropAll(): void {
     for (const controller of Object.values(this.device.controllers)) controller!.connected = false;
