@@ -10,6 +10,7 @@ from models.types import DriveFrame
 from realtime.mailbox import Mailbox
 from realtime.rest import REST, Resting
 from realtime.room.attention import Attention
+from realtime.room.sources import Parts, Sources
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class TrackedPerson:
         self.tracked, self.tracked_at = 0, -math.inf  # number of the last drive frame, and when it was begun
         self.taken = self.shown = 0  # number of the last drive frame that was drawn from, and of the last that all views show
         self.gone = self.is_new = False  # is_new: there is another avatar since the last look
+        self.sources, self.parts = Sources(), Parts()
+        self.sent = self.published = 0  # counts of the last frame that the page has sent, and of the last version told to pages
         self.resting = Resting()
         self.attention = Attention()
         self.told = self.drive = REST  # before and after attention
