@@ -183,11 +183,11 @@ class RoomWorker:
 
     # Views
 
-    def open_view(self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None) -> OpenView:
-        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own
-        over pixels that other views may share: they must not be changed.
-
-        Raises `VisavisError` when all views are taken.
+    def open_view(
+        self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None, *, drawn: bool = True
+    ) -> OpenView:
+        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own over pixels that other
+        views may share: they must not be changed. drawn: whether there are any. Raises `VisavisError` when all views are taken.
         """
         count = self._memory.layout.views
         with self._lock:
@@ -197,7 +197,7 @@ class RoomWorker:
             self._generation += 1
             view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver, self._groups)
             self._views[slot] = view
-        view.look(view.request)
+        view.look(view.request, drawn=drawn)
         return view
 
     def _move(self, view: OpenView, *, is_open: bool) -> None:

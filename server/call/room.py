@@ -20,6 +20,7 @@ from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
 from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
+from server.call.driving import DriveRelay
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomSettings, Visitor, rules_of
@@ -68,7 +69,8 @@ class Room:
         self.worker = RoomWorker(setup, people=settings.max_people, views=settings.max_people + settings.max_viewers + 2)
         self._layout = Layout(settings.width, settings.height)
         feeder = ThreadPoolExecutor(2, "webcam")
-        self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels)
+        relay = DriveRelay(self.worker.drives.shown)
+        self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels, relay)
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
         self._make_peer: dict[int, MakePeer] = {}
         self._peers: dict[int, RoomPeer] = {}
@@ -117,6 +119,7 @@ class Room:
             joined=self._on_joined,
             refused=lambda participant, sentence: self._do(self._signalling.avatar_refused(participant, sentence)),
             replaced=self.shown.replaced,
+            moved=self._media.drives.moved,
         )
         self.worker.start(events)
         self._timers = [
@@ -142,6 +145,7 @@ class Room:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=CLOSE_TIMEOUT)
         await stopping
+        self._media.drives.stop()
         self._media.feeder.shutdown(wait=False)
 
     async def serve(self, wire: Wire, hello: Hello, visitor: Visitor, make_peer: MakePeer = RoomPeer) -> None:
@@ -219,7 +223,7 @@ class Room:
     def _admits(self, person: bool) -> bool:
         person_ms, view_ms = self._measured()
         load = Load(
-            len(self._orders), len(self._peers), person_ms or PERSON_MS, view_ms or VIEW_MS,
+            len(self._orders), sum(not peer.draws for peer in self._peers.values()), person_ms or PERSON_MS, view_ms or VIEW_MS,
             os.cpu_count() or 1, min(self._others_busy(), MOST_BUSY),
         )  # fmt: skip
         return load.admits(person=person, least=self._settings.least_rate)
@@ -379,6 +383,7 @@ class Room:
                 peer.send(Speaking(sorted(speaking)))
 
     async def _stats(self) -> None:
+        self._media.drives.repeat()
         for peer in list(self._peers.values()):
             await peer.send_stats()
 

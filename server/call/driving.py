@@ -1,0 +1,179 @@
+"""The data channel `drive`: a page's own drive frames up, everybody's down to pages that draw by themselves (docs/protocol.md).
+
+Frames go down as the render process shows them, packed once and sent to all who want them. Nothing waits and nothing queues:
+whoever does not keep up misses frames, and what comes up too often or too late is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from aiortc import RTCDataChannel
+
+from models.errors import ProtocolError
+from models.exchange.drive_frames import FITTING, SentFrame, addressed, decode, is_newer, message_of, pack_record
+from realtime.room.record_table import Record
+from server.call.fairness import Pace
+
+CHANNEL = "drive"
+EVERY = 1 / 31
+"""Seconds between two messages down at the least: one for all people of a room, whose frames come at different times."""
+BACKLOG = 4 * 1024
+"""Bytes waiting on a channel above which a message is dropped: a few tenths of a second of a full room."""
+RATE, AT_ONCE = 60.0, 12.0
+"""Frames a second of one page that are taken, and how many may come at once; more are dropped."""
+FLOOD = 240.0
+"""Messages a second above which a page is told so."""
+COMPLAIN_EVERY = 1.0
+"""Seconds between two sentences about what comes on one channel."""
+ANEW = 1.0
+"""Seconds without a frame after which any sequence number is the first."""
+
+
+class DriveInput:
+    """What one page says about its own avatar: a state machine without sockets. Times in seconds, any monotonic clock."""
+
+    def __init__(self, participant: int) -> None:
+        """participant: the page's own, -1 for one that has no seat."""
+        self._participant = participant
+        self._pace, self._flood = Pace(RATE, AT_ONCE), Pace(FLOOD, FLOOD)
+        self._sequence, self._taken = 0, -math.inf
+
+    def take(self, data: str | bytes, now: float) -> bytes | None:
+        """A message: the packed frame to show, or `None` when it is dropped, being late or one of too many. Raises
+        `ProtocolError` for what is not a drive frame of the page's own, and for a flood."""
+        if not self._flood.ready(now):
+            raise ProtocolError(f"at most {RATE:.0f} drive frames a second were expected, more come; send fewer")
+        self._flood.take()
+        if not self._pace.ready(now):
+            return None
+        sent = self._own(data)
+        is_anew = now - self._taken > ANEW
+        if not is_anew and not is_newer(sent.sequence, self._sequence):
+            return None
+        self._pace.take()
+        self._sequence, self._taken = sent.sequence, now
+        return pack_record(sent)
+
+    def _own(self, data: str | bytes) -> SentFrame:
+        if self._participant < 0:
+            raise ProtocolError("drive frames are expected from those with a seat, not from a viewer; send none")
+        if isinstance(data, str):
+            raise ProtocolError("a binary message was expected on the channel of drive frames, text came; send bytes")
+        frames = decode(data)
+        if len(frames) != 1 or frames[0].participant != self._participant:
+            raise ProtocolError("one drive frame with the page's own number was expected, another came; send the own alone")
+        return frames[0]
+
+
+class DriveLine:
+    """A page's channel. drive: told of each frame that is to be shown, and when it came. malformed: one sentence."""
+
+    def __init__(
+        self,
+        channel: RTCDataChannel,
+        participant: int,
+        drive: Callable[[bytes, float], None],
+        malformed: Callable[[str], None],
+    ) -> None:
+        self._channel, self._input = channel, DriveInput(participant)
+        self._drive, self._malformed = drive, malformed
+        self._complained = -math.inf
+        channel.on("message", self._on_message)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can be sent."""
+        return bool(self._channel.readyState == "open")
+
+    def send(self, message: bytes) -> None:
+        """Send, or drop it when the page does not keep up."""
+        if self.is_open and self._channel.bufferedAmount < BACKLOG:
+            with suppress(ValueError):  # longer than the page said it can take
+                self._channel.send(message)
+
+    def _on_message(self, data: str | bytes) -> None:
+        now = time.monotonic()
+        try:
+            record = self._input.take(data, now)
+        except ProtocolError as error:
+            if now - self._complained >= COMPLAIN_EVERY:
+                self._complained = now
+                self._malformed(str(error))
+            return
+        if record is not None:
+            self._drive(record, now)
+
+
+class DriveRelay:
+    """Sends the frames that a room's avatars are shown with to the lines that are open. Lives on the event loop."""
+
+    def __init__(self, shown: Callable[[], dict[int, Record]]) -> None:
+        """shown: for each participant whose avatar is loaded, the packed frame and its count."""
+        self._shown = shown
+        self._lines: set[DriveLine] = set()
+        self._told: dict[int, tuple[int, int]] = {}  # of each participant: count of the last frame that was sent, its sequence
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent = -math.inf
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def open(self, line: DriveLine) -> None:
+        """A page draws by itself from now on: it gets the last frame of all at once."""
+        if line not in self._lines:
+            self._lines.add(line)
+            for message in self._messages(only_new=False):
+                line.send(message)
+
+    def close(self, line: DriveLine) -> None:
+        """A page does not want any more."""
+        self._lines.discard(line)
+
+    def moved(self) -> None:
+        """There are new frames: send them now, or a moment after the last ones."""
+        if self._lines and self._timer is None:
+            wait = self._sent + EVERY - time.monotonic()
+            if wait <= 0:
+                self._send()
+            else:
+                self._timer = asyncio.get_running_loop().call_later(wait, self._send)
+
+    def repeat(self) -> None:
+        """Send the last frame of all once more, so that a lost one heals; call it once a second."""
+        self._relay(self._messages(only_new=False))
+
+    def stop(self) -> None:
+        """Nothing more is sent."""
+        self._lines.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _send(self) -> None:
+        self._timer, self._sent = None, time.monotonic()
+        self._relay(self._messages(only_new=True))
+
+    def _relay(self, messages: list[bytes]) -> None:
+        for line in self._lines:
+            for message in messages:
+                line.send(message)
+
+    def _messages(self, *, only_new: bool) -> list[bytes]:
+        """The frames in as few messages as fit into one packet each; a frame that was sent before keeps its sequence number."""
+        if not self._lines:
+            return []
+        shown = self._shown()
+        self._told = {p: self._told.get(p, (0, -1)) for p in shown}
+        records = []
+        for participant, record in shown.items():
+            count, sequence = self._told[participant]
+            is_new = record.count != count
+            if is_new:
+                self._told[participant] = record.count, sequence + 1
+            if is_new or not only_new:
+                records.append(addressed(record.data, participant, sequence + is_new))
+        return [message_of(records[i : i + FITTING]) for i in range(0, len(records), FITTING)]
