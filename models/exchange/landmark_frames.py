@@ -67,7 +67,7 @@ def decode(data: bytes) -> LandmarkFrame:
     expected = BYTES if confidence else HEADER.size
     if len(data) != expected:
         raise ProtocolError(f"landmarks in {expected} bytes were expected, {len(data)} bytes came; send whole messages")
-    if not (LEAST_SIDE <= min(width, height) and max(width, height) <= MOST_SIDE):
+    if min(width, height) < LEAST_SIDE or max(width, height) > MOST_SIDE:
         raise ProtocolError(
             f"landmarks of a picture of {LEAST_SIDE} to {MOST_SIDE} pixels a side were expected, it has {width}x{height}; "
             "send those of the camera"

@@ -55,8 +55,8 @@ class FaceTracker:
 
 
 def trust(points: Array, width: int, height: int) -> float:
-    """Confidence in [0, 1] in (478, 3) landmarks of a picture of that size, pixels: less for small faces, and for faces cut by the
-    picture's border (the tracker invents that part)."""
+    """Confidence in [0, 1] in landmarks, (478, 3) pixels of a picture of that size: less for small faces, and for faces cut by
+    the picture's border (the tracker invents that part)."""
     x, y = points[:, 0], points[:, 1]
     inside = float(np.mean((x >= 0) & (x < width) & (y >= 0) & (y < height)))
     across = float(min(np.ptp(x), np.ptp(y)))

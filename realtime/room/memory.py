@@ -168,8 +168,8 @@ class RoomMemory:
     """The block. It can be an argument of a process that is being spawned.
 
     webcams, pictures: slots. sent: drive frames that people's pages sent, shown: drive frames as their avatars are shown, packed
-    (models/exchange/drive_frames.py). landmarks: what pages tracked by themselves (models/exchange/landmark_frames.py). These three
-    have a row for each webcam slot.
+    (models/exchange/drive_frames.py). landmarks: what pages tracked by themselves (models/exchange/landmark_frames.py). These
+    three have a row for each webcam slot.
     """
 
     def __init__(self, layout: MemoryLayout, handle: int | None = None) -> None:
@@ -217,6 +217,12 @@ class RoomMemory:
             slot.clear()
         for table in (self.requests, self.flags, self.sent, self.shown, self.landmarks):
             table.clear()
+
+    def vacate(self, slot: int) -> None:
+        """Forget what came in from whoever had the slot."""
+        self.webcams[slot].clear()
+        self.sent.forget(slot)
+        self.landmarks.forget(slot)
 
     def close(self) -> None:
         """Let go of the memory, which goes when both sides have. May be called twice."""

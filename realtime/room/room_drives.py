@@ -34,8 +34,8 @@ class RoomDrives:
         self._put(self._memory.sent, participant, record, arrival)
 
     def follow(self, participant: int, message: bytes, arrival: float) -> None:
-        """Let the landmarks that a page has found (models/exchange/landmark_frames.py) drive the participant's avatar in place of a
-        webcam's picture, once that is loaded. The message is checked already. arrival: when it came, `time.monotonic`."""
+        """Let the landmarks that a page has found (models/exchange/landmark_frames.py) drive the participant's avatar in place of
+        a webcam's picture, once that is loaded. The message is checked already. arrival: when it came, `time.monotonic`."""
         with self._times.measure("landmarks"):
             self._put(self._memory.landmarks, participant, message, arrival)
 

@@ -127,9 +127,7 @@ class RoomWorker:
             except VisavisError:
                 os.close(kept.handle)
                 raise
-            self._memory.webcams[seated.slot].clear()
-            self._memory.sent.forget(seated.slot)
-            self._memory.landmarks.forget(seated.slot)
+            self._memory.vacate(seated.slot)
             self._tell()
 
     def replace(self, participant: int, avatar: bytes) -> None:
