@@ -8,6 +8,6 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0, // every file by its own address: a strict content security policy needs no `data:`
   },
-  server: { proxy: { "/ws": { target: server, ws: true }, "/avatars": { target: server }, "/api": { target: server } } },
+  server: { proxy: { "/ws": { target: server, ws: true }, "/avatars": { target: server }, "/web-avatars": { target: server }, "/api": { target: server } } },
   test: { include: ["src/**/*.test.ts"] },
 });

@@ -12,6 +12,8 @@ export interface Readings {
   server: Stats | null;
   /** Heartbeat there and back, milliseconds. */
   ping: number | null;
+  /** The picture that this device draws: pixels, and milliseconds that drive frames wait; null: the server draws. */
+  own: { width: number; height: number; delay: number } | null;
 }
 
 const NEXT: Record<StatsMode, StatsMode> = { small: "full", full: "off", off: "small" };
@@ -32,13 +34,13 @@ export class StatsPanel {
       h(
         "div",
         { class: "stats-full" },
-        group("Picture", "Shown", "Rendered", "Resolution", "Codec", "Dropped"),
+        group("Picture", "Drawn by", "Shown", "Rendered", "Resolution", "Codec", "Buffer", "Dropped"),
         group("Network", "Round trip", "Heartbeat", "Receiving", "Sending", "Loss"),
         h("section", {}, h("h2", {}, "Server, by stage"), this.stages),
       ),
     );
     this.mode = current;
-    this.update({ shown: null, figures: null, server: null, ping: null });
+    this.update({ shown: null, figures: null, server: null, ping: null, own: null });
   }
 
   get mode(): StatsMode {
@@ -56,19 +58,22 @@ export class StatsPanel {
     return this.current;
   }
 
-  update({ shown, figures, server, ping }: Readings): void {
+  update({ shown, figures, server, ping, own }: Readings): void {
     const total = server?.stages.total ?? null;
     const roundTrip = ping ?? figures?.roundTrip ?? null;
     this.line.hidden = shown === null && total === null && roundTrip === null;
     setText(
       this.line,
-      `${count(shown)} fps  ·  server ${milliseconds(total)}  ·  round trip ${milliseconds(roundTrip)}`,
+      `${count(shown)} fps  ·  ${own ? "drawn here" : `server ${milliseconds(total)}`}  ·  round trip ${milliseconds(roundTrip)}`,
     );
+    this.set("Drawn by", own ? "this device" : "the server");
     this.set("Shown", `${count(shown)} fps`);
-    this.set("Rendered", `${count(server?.fps ?? null)} fps`);
-    this.set("Resolution", figures?.width && figures.height ? `${figures.width} × ${figures.height}` : UNKNOWN);
-    this.set("Codec", figures?.codec ?? UNKNOWN);
-    this.set("Dropped", count(figures?.dropped ?? null));
+    const size = own ?? figures;
+    this.set("Rendered", own ? UNKNOWN : `${count(server?.fps ?? null)} fps`);
+    this.set("Resolution", size?.width && size.height ? `${size.width} × ${size.height}` : UNKNOWN);
+    this.set("Codec", own ? "drive frames" : (figures?.codec ?? UNKNOWN));
+    this.set("Buffer", milliseconds(own?.delay ?? null));
+    this.set("Dropped", count(own ? null : (figures?.dropped ?? null)));
     this.set("Round trip", milliseconds(figures?.roundTrip ?? null));
     this.set("Heartbeat", milliseconds(ping));
     this.set("Receiving", bits(figures?.bitrateDown ?? null));
