@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.exchange import landmark_frames
+from models.exchange.landmark_frames import LEAST_SIDE, LandmarkFrame
 from models.tracking.face_tracker import FACES, TAKE_OVER
-from models.tracking.landmarks import FaceMesh
+from models.tracking.landmarks import FaceMesh, Landmarks
 from server.call.web import HEADERS
 from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
 from tests.client_web.scripts import answers
+from tests.models.exchange.test_landmark_frames import some_face
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -106,7 +108,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Nothing."""
 
 
-def seen(page: Page, picture: NDArray[np.uint8]) -> landmark_frames.LandmarkFrame:
+def seen(page: Page, picture: NDArray[np.uint8]) -> LandmarkFrame:
     """As the page sends it, after a moment without anybody."""
     empty, file = io.BytesIO(), io.BytesIO()
     Image.fromarray(np.full((HEIGHT, WIDTH, 3), 120, np.uint8)).save(empty, "PNG")
@@ -135,6 +137,19 @@ def test_the_same_landmarks_as_the_servers(page: Page, place: tuple[float, float
 def test_nobody_is_seen_where_nobody_is(page: Page) -> None:
     frame = seen(page, np.full((HEIGHT, WIDTH, 3), 120, np.uint8))
     assert frame.landmarks is None
+
+
+def test_the_page_writes_the_bytes_that_the_server_writes() -> None:
+    faces = [some_face(seed, *size) for seed, size in enumerate([(640, 480), (960, 540), (32, 8192)])]
+    frames = [LandmarkFrame(face, 65530 + i, 7000 * i) for i, face in enumerate(faces)] + [LandmarkFrame(None, 5, 6)]
+    lines: list[dict[str, object]] = []
+    for frame in frames:
+        face = frame.landmarks or Landmarks(np.zeros((0, 3), np.float32), 0.0, LEAST_SIDE, LEAST_SIDE)
+        parts = (face.points / np.float32([face.width, face.height, face.width])).ravel().tolist() if frame.landmarks else None
+        numbers = {"width": face.width, "height": face.height, "confidence": face.confidence, "points": parts}
+        lines.append({"landmarks": {"sequence": frame.sequence, "time": frame.time, **numbers}})
+    written = answers(Path(__file__).with_name("drive_wire.mjs"), lines)
+    assert [base64.b64decode(answer["bytes"]) for answer in written] == [landmark_frames.encode(frame) for frame in frames]
 
 
 def test_the_same_face_is_followed() -> None:
