@@ -17,6 +17,7 @@ from server.accounts.tokens import InvalidTokenError, Tokens
 from server.api.directory import NoRooms, RoomDirectory
 from server.api.limits import RateLimit
 from server.api.problems import ProblemError
+from server.api.web_avatar_cache import WebAvatars
 from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue
@@ -56,6 +57,7 @@ class Service:
     admin_email: str = ""
     limits: Limits = field(default_factory=Limits)
     better: str = "offer"
+    web_avatars: WebAvatars = field(default_factory=WebAvatars)
 
 
 _bearer = HTTPBearer(auto_error=False, description="A token of `POST /api/sessions` or `/api/guests`, or an API key.")
