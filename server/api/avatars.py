@@ -163,7 +163,7 @@ def read_turntable(me: Me, service: ServiceDep, avatar_id: str) -> Response:
 
 def _file(service: Service, me: Identity, avatar_id: str, which: str, media_type: str) -> Response:
     """One of the avatar's files. When a better avatar takes its place just now, that one's."""
-    _, data = read_latest(lambda: file_name(service, me, avatar_id, which), service.files.read)
+    _, data = read_latest(lambda: file_name(service, me, avatar_id, which), lambda name: service.files.read(name))
     return Response(data, media_type=media_type)
 
 

@@ -202,7 +202,7 @@ class JobQueue:
         return session.scalar(select(Job).where(Job.id == job, Job.worker == worker, Job.state == "running").with_for_update())
 
 
-def _in_line(which: ColumnElement[bool]) -> Select[tuple[str, str, str, int, float]]:
+def _in_line(which: ColumnElement[bool]) -> Select[str, str, str, int, float]:
     """Jobs that are not over, as id, state, worker, beats and place in the line."""
     order = (case((Job.state == "running", 0), else_=1), Job.priority.desc(), Job.created, Job.id)
     turn = func.row_number().over(partition_by=Job.owner_id, order_by=order) - 1

@@ -21,8 +21,8 @@ OWN = {
     "DELETE /api/sessions", "POST /api/sessions/renewal",
     "GET /api/me", "DELETE /api/me", "GET /api/me/export", "GET /api/me/keys", "POST /api/me/keys",
     "DELETE /api/me/keys/{key_id}", "GET /api/avatars", "POST /api/avatars", "POST /api/avatars/{avatar_id}/better",
-    "GET /api/jobs", "GET /api/rooms",
-    "POST /api/rooms",
+    "GET /api/jobs", "GET /api/rooms", "POST /api/rooms", "PUT /api/me/password",
+    "GET /api/me/identities", "POST /api/me/identities", "DELETE /api/me/identities/{identity_id}",
 }  # fmt: skip
 """For everybody who is signed in, of what is their own; what others have is not in the answer."""
 ADMINS = {
@@ -36,7 +36,8 @@ OWNED = {
     "GET /api/avatars/{avatar_id}/file", "GET /api/avatars/{avatar_id}/preview", "GET /api/avatars/{avatar_id}/web",
     "GET /api/avatars/{avatar_id}/turntable", "GET /api/jobs/{job_id}",
     "GET /api/jobs/{job_id}/preview",
-    "POST /api/jobs/{job_id}/cancel", "POST /api/jobs/{job_id}/retry", "GET /api/jobs/{job_id}/events", "GET /api/rooms/{room_id}", "DELETE /api/rooms/{room_id}",
+    "POST /api/jobs/{job_id}/cancel", "POST /api/jobs/{job_id}/retry",
+    "GET /api/jobs/{job_id}/events", "GET /api/rooms/{room_id}", "DELETE /api/rooms/{room_id}",
     "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/tokens",
 }  # fmt: skip
 """For whose it is and for admins; to others it is not there."""
