@@ -45,6 +45,9 @@ class RoomDirectory(Protocol):
     def remove(self, room: str) -> None:
         """The room is no more; whoever is there goes. Not of the first room."""
 
+    def renew(self, room: str) -> RoomInfo | None:
+        """Other links for a room, whose old ones open nothing any more; whoever is there goes. `None` where it is not there."""
+
     def end(self, room: str) -> None:
         """End the meeting; the room stays."""
 
@@ -79,6 +82,10 @@ class NoRooms:
 
     def remove(self, room: str) -> None:
         """Nothing."""
+
+    def renew(self, room: str) -> RoomInfo | None:
+        """None."""
+        return None
 
     def end(self, room: str) -> None:
         """Nothing."""

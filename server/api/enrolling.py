@@ -55,6 +55,11 @@ async def agreement_of(
     keep_photo: Annotated[bool, Form(description="Whether photos and clip may be kept.")] = False,
 ) -> Agreement:
     """The consent that comes with photos or a clip. Raises `ProblemError`."""
+    return check_agreement(subject, consent, agreed=agreed, keep_photo=keep_photo)
+
+
+def check_agreement(subject: str, consent: str, *, agreed: bool, keep_photo: bool) -> Agreement:
+    """A consent as it is kept. Raises `ProblemError` without one."""
     if not agreed:
         raise ProblemError(422, "the consent of who is in the photo was expected; nothing is made without it")
     if not clean_name(subject):
@@ -86,6 +91,11 @@ async def uploads_of(
     ] = None,
 ) -> Uploads:
     """Photos, a clip, or both. Raises `ProblemError`."""
+    return check_uploads(photos, clip)
+
+
+def check_uploads(photos: list[UploadFile], clip: UploadFile | None) -> Uploads:
+    """Photos, a clip, or both. Raises `ProblemError` for none, or too many."""
     if len(photos) > MAX_PHOTOS:
         raise ProblemError(422, f"1 to {MAX_PHOTOS} photos were expected, {len(photos)} came")
     if not photos and clip is None:

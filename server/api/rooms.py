@@ -135,12 +135,23 @@ def end_meeting(me: Me, service: ServiceDep, room_id: str) -> Response:
     return Response(status_code=204)
 
 
+@router.post("/{room_id}/links", status_code=201)
+def renew_links(me: Me, service: ServiceDep, room_id: str) -> RoomOut:
+    """Other links, where the old ones got into wrong hands: those open nothing any more, and everybody leaves the room."""
+    made = service.rooms.renew(_find(service, me, room_id).id)
+    if made is None:
+        raise ProblemError(404, NOT_YOURS)
+    with service.database.session() as session:
+        session.add(note(me, "room.renew", room_id))
+    return _out(made)
+
+
 @router.delete("/{room_id}", status_code=204)
 def delete_room(me: Me, service: ServiceDep, room_id: str) -> Response:
     """The room is no more: everybody leaves it, its links and tokens open nothing."""
     found = _find(service, me, room_id)
     if found.is_first:
-        raise ConflictError("the first room stays; `visavis serve --new-links` gives it new links")
+        raise ConflictError("the first room stays; give it new links instead")
     service.rooms.remove(found.id)
     with service.database.session() as session:
         session.add(note(me, "room.delete", found.id))

@@ -54,6 +54,11 @@ class LiveRooms:
         """See `RoomDirectory`."""
         self._wait(self._rooms.remove(room))
 
+    def renew(self, room: str) -> RoomInfo | None:
+        """See `RoomDirectory`."""
+        made = self._wait(self._rooms.renew(room))
+        return None if made is None else self._info(made)
+
     def end(self, room: str) -> None:
         """See `RoomDirectory`."""
 

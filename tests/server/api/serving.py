@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,12 @@ class FakeRooms(NoRooms):
 
     def remove(self, room: str) -> None:
         self.rooms.pop(room, None)
+
+    def renew(self, room: str) -> RoomInfo | None:
+        found = self.rooms.get(room)
+        if found is not None:
+            found = self.rooms[room] = replace(found, links={"host": "https://x/room/new"})
+        return found
 
     def end(self, room: str) -> None:
         self.ended.append(room)

@@ -38,7 +38,7 @@ OWNED = {
     "GET /api/jobs/{job_id}/preview",
     "POST /api/jobs/{job_id}/cancel", "POST /api/jobs/{job_id}/retry",
     "GET /api/jobs/{job_id}/events", "GET /api/rooms/{room_id}", "DELETE /api/rooms/{room_id}",
-    "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/tokens",
+    "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/links", "POST /api/rooms/{room_id}/tokens",
 }  # fmt: skip
 """For whose it is and for admins; to others it is not there."""
 BODIES: dict[str, Any] = {
