@@ -13,6 +13,7 @@ from server.api import (
     external,
     health,
     jobs,
+    moderating,
     own_account,
     people,
     problems,
@@ -25,6 +26,10 @@ from server.api.service import Service
 from server.operations.requests import CountRequests
 
 DOCS = "/docs"
+PARTS = (
+    accounts, own_account, external, people, avatars, enrolling, web_avatars, jobs, rooms, moderating, allowances, health,
+)  # fmt: skip
+"""In the order of the description."""
 
 
 def create_api(service: Service) -> FastAPI:
@@ -35,7 +40,7 @@ def create_api(service: Service) -> FastAPI:
     )  # fmt: skip
     app.state.service = service
     problems.install(app)
-    for part in (accounts, own_account, external, people, avatars, enrolling, web_avatars, jobs, rooms, allowances, health):
+    for part in PARTS:
         app.include_router(part.router)
     describe(app)
 

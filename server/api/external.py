@@ -68,7 +68,7 @@ def come_back(
     provider = provider_of(service)
     service.limits.external.take(address_of(request))
     outcome: Outcome = "done"
-    token = ""
+    token, account = "", None
     try:
         account, subject = provider.link_of(begun), provider.finish(begun, state, code)
         if account is None:
@@ -81,7 +81,7 @@ def come_back(
     except ProviderError:
         outcome = "failed"
     except SignInError:
-        outcome = "disabled"
+        outcome = "disabled" if account is None else "refused"
     except ConflictError:
         outcome = "taken"
     reply = RedirectResponse(f"{provider.back_of(begun) or DESK}#sign-in/{outcome}", 303)

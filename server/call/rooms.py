@@ -23,7 +23,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.peer import RoomPeer
-from server.call.protocol import Failure, Hello, Role, decode, encode
+from server.call.protocol import Failure, Hello, Moderate, Role, decode, encode
 from server.call.room import RESTARTS, MakePeer, Room
 from server.call.room_links import RoomLinks
 from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence, same
@@ -267,7 +267,7 @@ class Rooms:
         self._links.forget(kept)
         found = self._open.get(kept.id)
         if found is not None:
-            found.end()
+            found.moderate(Moderate("end"))
             self._end(kept.id)
 
     async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer, *, only_sends: bool = False) -> None:

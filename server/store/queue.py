@@ -184,6 +184,13 @@ class JobQueue:
                 avatar.state = "waiting"
             return True
 
+    def put_back(self, job: str, worker: str) -> None:
+        """The worker cannot do the job now, such as for want of disk; it is tried again, and counts as an attempt."""
+        with self._database.session() as session:
+            found = self._of(session, job, worker)
+            if found is not None:
+                found.state, found.worker, found.beats = "waiting", "", found.beats + 1
+
     def ahead_of(self, job: str) -> int:
         """How many jobs come before a waiting one."""
         with self._database.reading() as session:

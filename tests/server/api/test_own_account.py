@@ -109,7 +109,7 @@ def test_another_browser_and_who_was_signed_out_meanwhile_link_nothing(site: Api
     assert come_back(site, there, address) == "/admin#sign-in/refused"
     site.client.cookies.update(kept)
     site.service.people.sign_out_everywhere(me)
-    assert come_back(site, there, address) == "/admin#sign-in/disabled"
+    assert come_back(site, there, address) == "/admin#sign-in/refused"
     assert linked(site, bearer(site.service.people.sign_in("ada@example.org", PASSWORD))) == []
 
 

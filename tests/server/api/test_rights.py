@@ -38,11 +38,13 @@ OWNED = {
     "GET /api/jobs/{job_id}/preview",
     "POST /api/jobs/{job_id}/cancel", "POST /api/jobs/{job_id}/retry",
     "GET /api/jobs/{job_id}/events", "GET /api/rooms/{room_id}", "DELETE /api/rooms/{room_id}",
-    "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/links", "POST /api/rooms/{room_id}/tokens",
+    "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/links",
+    "GET /api/rooms/{room_id}/participants", "POST /api/rooms/{room_id}/moderation", "POST /api/rooms/{room_id}/tokens",
 }  # fmt: skip
 """For whose it is and for admins; to others it is not there."""
 BODIES: dict[str, Any] = {
-    "POST /api/rooms/{room_id}/tokens": {}, "PATCH /api/avatars/{avatar_id}": {"name": "Eve's"}, "PATCH /api/limits": {"jobs": 1},
+    "POST /api/rooms/{room_id}/tokens": {}, "POST /api/rooms/{room_id}/moderation": {"act": "lock"},
+    "PATCH /api/avatars/{avatar_id}": {"name": "Eve's"}, "PATCH /api/limits": {"jobs": 1},
 }  # fmt: skip
 
 
