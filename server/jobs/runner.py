@@ -212,6 +212,7 @@ class Runner:
                 job.quality,  # type: ignore[arg-type]
                 consent=f"{consent.subject}: {consent.text}",
                 refinement=replace(refinement, watch=watch, **self._fewer(refinement)),
+                sheet=False,  # nobody would see it
             )
             made = self._enroll_to_file(inputs.photos, inputs.clip, out, options, progress=lease.progress, notify=keep_first)
             lease.progress(lease.stage, lease.part)

@@ -183,13 +183,14 @@ def test_the_first_admin_and_the_people(page: Page, server: Running, check: Chec
     assert page.url.endswith("#audit"), "where it was"
 
 
-def better_and_retried(page: Page, database: Database, files: FileStore, ready: str, check: Check) -> None:
-    """A better one of a clip is ordered, has its place in the line, fails, and begins anew."""
+def better_and_retried(page: Page, database: Database, files: FileStore, ready: str, check: Check) -> str:
+    """A better one of a clip is ordered, has its place in the line, fails, and begins anew; returns the avatar of the job that
+    comes first."""
     with database.session() as session:
         avatar = session.get_one(StoredAvatar, ready)
         avatar.file, owner = "avatars/sea.avatar", avatar.owner_id
     files.write("avatars/sea.avatar", b"an avatar")
-    add_job(database, owner, quality="standard", created=1.0)
+    other = add_job(database, owner, quality="standard", created=1.0).avatar_id
     page.click(by("to-people"))
     page.click(by("to-avatars"))
     page.click(by(f"better-{ready}"))
@@ -219,6 +220,7 @@ def better_and_retried(page: Page, database: Database, files: FileStore, ready: 
     page.click(by(f"cancel-{better.id}"))
     page.wait_for_selector(by(f"job-{better.id}", "Cancelled"))
     page.click(by("to-avatars"))
+    return other
 
 
 def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path: Path) -> None:
@@ -273,8 +275,8 @@ def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path
     page.wait_for_selector(by(f"avatar-{ready}", "Bo ashore"))
     assert page.is_checked(by(f"share-{ready}"))
     check("a change that came second")
-    better_and_retried(page, database, files, ready, check)
-    for each in (first, ready):
+    other = better_and_retried(page, database, files, ready, check)
+    for each in (first, ready, other):
         page.click(by(f"erase-{each}"))
         page.click(by("confirm-yes"))
         page.wait_for_selector(by(f"avatar-{each}"), state="detached")

@@ -373,7 +373,7 @@ def test_a_clip_makes_an_avatar_better_that_is_there(state: State) -> None:
 
     def from_clip(photos, clip, out, options, *, progress, notify):  # type: ignore[no-untyped-def]
         result = made(photos, clip, out, options, progress=progress, notify=notify)
-        assert options.refinement.watch is not None
+        assert options.refinement.watch is not None and not options.sheet
         options.refinement.watch(avatar_file.loads(out.read_bytes()))  # the fake cannot be drawn
         seen.append((photos, clip.read_bytes(), options.refinement.steps, read_avatar(state.database, first.avatar_id).file))
         return result
