@@ -75,7 +75,7 @@ def refine_on_clip(
         return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=most, seen=seen)
 
     progress("tracking the face", 0.0)
-    seen = see_clip(pictures())  # the faces are the same for both avatars
+    seen = see_clip(pictures(), options.learned_frames)  # the faces are the same for both avatars
     config = _configured(ReconstructConfig.for_clip(), options)
     total = config.steps
     config = replace(config, steps=round(FIRST_ROUND * total))

@@ -107,10 +107,10 @@ class Seen:
     compared: dict[int, Pixels]
 
 
-def see_clip(frames: Iterable[tuple[Pixels, float]]) -> Seen:
-    """Look for the face in a clip's pictures, (H, W, 3) uint8 each with its time in seconds. Raises `ClipError` when there is no
-    face in any picture."""
-    sample = EvenSample(COMPARED)
+def see_clip(frames: Iterable[tuple[Pixels, float]], most: int | None = None) -> Seen:
+    """Look for the face in a clip's pictures, (H, W, 3) uint8 each with its time in seconds. most: pictures that are compared,
+    `COMPARED` at the most. Raises `ClipError` when there is no face in any picture."""
+    sample = EvenSample(COMPARED if most is None else min(COMPARED, most))
     track: list[TimedFace] = []
     with FaceTracker() as tracker:
         for rgb, seconds in frames:

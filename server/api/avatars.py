@@ -124,7 +124,10 @@ def change_avatar(me: Me, service: ServiceDep, avatar_id: str, change: AvatarCha
     with service.database.session() as session:
         avatar = may_change(me, session.get(StoredAvatar, avatar_id))
         check_version(avatar, if_match)
-        avatar.name = clean_name(change.name or "") or avatar.name
+        name = clean_name(change.name or "") or avatar.name
+        if name != avatar.name:
+            avatar.name = name
+            session.add(note(me, "avatar.rename", avatar.id))
         if change.shared is not None and change.shared != avatar.shared:
             avatar.shared = change.shared
             session.add(note(me, "avatar.share", avatar.id, shared=change.shared))

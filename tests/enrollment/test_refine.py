@@ -17,7 +17,6 @@ from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.refine import refine_on_clip
 from models.avatar import Avatar
 from models.heads.base import HeadModel
-from models.tracking import offline
 from models.tracking.offline import Seen
 from models.video.reader import open_clip
 
@@ -42,7 +41,6 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     small = replace(ReconstructConfig.for_clip(), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     monkeypatch.setattr(clip_capture, "capture_clip", watched)
-    monkeypatch.setattr(offline, "COMPARED", 2)
     stopping = True
 
     def stop(stage: str, part: float) -> None:
@@ -52,6 +50,7 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     once = refine_on_clip(enrolled, model, clip, options, progress=stop)
     assert once.stopped and (tmp_path / "state.2").exists()
     assert looked[0] is not None and looked[0] is looked[1] and len(looked[0].track) == 4, "the faces are looked for once"
+    assert len(looked[0].compared) == 2, "no more than are learned from"
     (before, verified), (after, verified_again) = tracked
     assert before is enrolled.avatar and verified and not verified_again
     assert np.abs(after.offset - before.offset).max() > 0, "the first round may change the rig"

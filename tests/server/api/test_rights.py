@@ -10,7 +10,8 @@ import pytest
 
 from server.accounts.room_tokens import Grants
 from server.api.directory import RoomInfo
-from tests.server.api.serving import Api, api, bearer, is_problem
+from server.store.tables import Job
+from tests.server.api.serving import PASSWORD, Api, api, bearer, is_problem
 
 OPEN = {
     "POST /api/setup", "POST /api/guests", "POST /api/sessions", "GET /api/sign-in", "GET /api/sign-in/begin",
@@ -123,3 +124,31 @@ def test_lists_hold_ones_own(shared: Api, tmp_path: Path) -> None:
         assert found[lists.get(place, key["id"])]["owner"] == ada
     for place in ("/api/avatars", "/api/jobs"):
         assert shared.client.get(place, headers=own).json()["items"][0]["owner"] is None
+
+
+def test_each_act_of_an_admin_is_in_the_audit_log(server: Api) -> None:
+    """Of every operation that changes what is another's; a new one is asked here by itself."""
+    admin, headers = server.person("admin")
+    bodies = {
+        "POST /api/people": {"login": "grace", "name": "Grace", "password": PASSWORD},
+        "PATCH /api/people/{person_id}": {"name": "Eve"}, "POST /api/people/{person_id}/keys": {},
+        "PATCH /api/limits": {"avatars": 9},
+    }  # fmt: skip
+    for operation in sorted(name for name in ADMINS | OWNED if not name.startswith("GET ")):
+        ada, own = server.person("member")
+        made = server.made(own)
+        key = server.client.post("/api/me/keys", headers=own, json={}).json()["id"]
+        room = RoomInfo("other", "Ada's", ada, 1.0, {})
+        server.rooms.rooms[room.id] = room
+        ids = {"avatar_id": made["id"], "job_id": made["job"], "room_id": room.id, "person_id": ada, "key_id": key}
+        if operation.endswith("/retry"):
+            with server.service.database.session() as session:
+                found = session.get_one(Job, made["job"])
+                found.state, found.folder = "failed", "jobs1"
+        before = server.client.get("/api/audit", headers=headers).json()["items"][0]["id"]
+        method, path = operation.split()
+        body = bodies.get(operation, BODIES.get(operation))
+        reply = server.client.request(method, path.format(**ids), headers=headers, json=body)
+        assert reply.status_code < 300, (operation, reply.text)
+        entry = server.client.get("/api/audit", headers=headers).json()["items"][0]
+        assert entry["id"] > before and entry["actor"] == admin, operation
