@@ -22,7 +22,7 @@ from models.tracking.face_geometry import turned_away
 from models.tracking.face_tracker import FaceTracker
 from models.tracking.landmarks import Landmarks
 from models.tracking.matting import matte
-from models.tracking.offline import Motion, Reenactment, Seen, see_clip, solve_clip
+from models.tracking.offline import Motion, Reenactment, SeenClip, see_clip, solve_clip
 from models.types import Camera
 from models.video.reader import Clip
 
@@ -81,7 +81,7 @@ def capture_clip(
     *,
     verify_person: bool,
     most: int = LEARNED_FRAMES,
-    seen: Seen | None = None,
+    seen: SeenClip | None = None,
 ) -> Capture:
     """At most `most` pictures of a clip, evenly spread over those that show a face, each with pose and expression.
 

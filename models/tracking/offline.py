@@ -99,7 +99,7 @@ class EvenSample:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenClip:
     """What a clip shows, whoever it is. track: one for each picture, not all without a face. compared: a few pictures
     (H, W, 3) uint8 by their number, evenly spread."""
 
@@ -107,7 +107,7 @@ class Seen:
     compared: dict[int, Pixels]
 
 
-def see_clip(frames: Iterable[tuple[Pixels, float]], most: int | None = None) -> Seen:
+def see_clip(frames: Iterable[tuple[Pixels, float]], most: int | None = None) -> SeenClip:
     """Look for the face in a clip's pictures, (H, W, 3) uint8 each with its time in seconds. most: pictures that are compared,
     `COMPARED` at the most. Raises `ClipError` when there is no face in any picture."""
     sample = EvenSample(COMPARED if most is None else min(COMPARED, most))
@@ -118,7 +118,7 @@ def see_clip(frames: Iterable[tuple[Pixels, float]], most: int | None = None) ->
             track.append(TimedFace(tracker.track(rgb), seconds))
     if all(timed.face is None for timed in track):
         raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
-    return Seen(tuple(track), sample.pictures)
+    return SeenClip(tuple(track), sample.pictures)
 
 
 def track_clip(
@@ -133,7 +133,9 @@ def track_clip(
     return solve_clip(see_clip(frames), avatar, model, known=known, refine=refine)
 
 
-def solve_clip(seen: Seen, avatar: Avatar, model: HeadModel, *, known: Reenactment | None = None, refine: bool = True) -> Motion:
+def solve_clip(
+    seen: SeenClip, avatar: Avatar, model: HeadModel, *, known: Reenactment | None = None, refine: bool = True
+) -> Motion:
     """Solve what a clip shows on the avatar's head.
 
     Where no face is found the last pose is held; before the first face, the pose of the first. known: what the caller knows of

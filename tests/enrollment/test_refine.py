@@ -17,7 +17,7 @@ from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.refine import refine_on_clip
 from models.avatar import Avatar
 from models.heads.base import HeadModel
-from models.tracking.offline import Seen
+from models.tracking.offline import SeenClip
 from models.video.reader import open_clip
 
 
@@ -28,11 +28,11 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
         open_clip(clip_file), RefineOptions(steps=6, checkpoint=tmp_path / "state", clip_frames=4, learned_frames=2)
     )  # fmt: skip
     tracked: list[tuple[Avatar, bool]] = []
-    looked: list[Seen | None] = []
+    looked: list[SeenClip | None] = []
     capture_clip = clip_capture.capture_clip
 
     def watched(
-        pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, most: int, seen: Seen | None
+        pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, most: int, seen: SeenClip | None
     ) -> Capture:
         tracked.append((avatar, verify_person))
         looked.append(seen)

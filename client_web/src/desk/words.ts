@@ -5,7 +5,7 @@ import type { AuditEntry, DeskAvatar, DeskJob, Health, LimitName, Person, Qualit
 
 /** The consent that an admin records for somebody else; the admin may put other words there. */
 export const CONSENT_ON_FILE =
-  "The person in the photo has agreed that an avatar is made of it, and may see, share, export and erase this avatar. " +
+  "The person in the photo or the clip has agreed that an avatar is made of it, and may see, share, export and erase this avatar. " +
   "The consent is on file with us.";
 
 export const ROLES: Record<Role, string> = { admin: "Admin", member: "Member", guest: "Guest" };

@@ -43,6 +43,7 @@ export async function openAccount(api: AccountApi, actions: AccountActions): Pro
       off.addEventListener("click", () => void attempt(async () => {
         await api.unlink(id);
         await read();
+        dialog.querySelector("h2")?.focus();
       }, "It is unlinked, and you are signed out elsewhere."));
       return h("li", { class: "person" }, h("div", { class: "person-words" }, h("span", { class: "person-name", dir: "auto" }, provider)), off);
     });
@@ -64,6 +65,7 @@ export async function openAccount(api: AccountApi, actions: AccountActions): Pro
     const again = passwordField("next-password-again", "The new password again");
     mustMatch(next.input, again.input);
     const change = async (): Promise<void> => {
+      setText(outcome, "");
       await api.changePassword(current.input.value, next.input.value);
       for (const { input } of [current, next, again]) input.value = "";
       setText(outcome, "The password is changed, and you are signed out elsewhere.");
