@@ -97,7 +97,7 @@ class Channel:
     def on(self, _event: str, listener: Callable[[Any], None]) -> None:
         self.listener = listener
 
-    def _addBufferedAmount(self, amount: int) -> None:
+    def _addBufferedAmount(self, amount: int) -> None:  # noqa: N802
         pass
 
     async def _data_channel_flush(self) -> None:
