@@ -45,7 +45,8 @@ def bench_relay(viewers: int = 200, people: int = 4, rate: float = 30.0, seconds
     """Send the frames of `people`, each `rate` a second and at times of their own, to `viewers`.
 
     Returns core_part: processor time of this process by wall time, everything above in it; messages_per_s: to all viewers;
-    us_per_message: processor time by messages; received_part: of the messages, by the pages; age_p50_ms, age_p95_ms: from a
+    us_per_message: processor time by messages; core_part_at_rate: what that makes where each viewer has `rate` messages a second,
+    which a busy machine does not reach; received_part: of the messages, by the pages; age_p50_ms, age_p95_ms: from a
     frame's writing until a page has it; kbit_per_person: payload of one person's frames a second to one viewer;
     kbit_with_headers: with those of IPv4, UDP, DTLS and SCTP; viewers, people, rate, seconds. Raises `VisavisError` when pages
     cannot connect.
@@ -92,6 +93,7 @@ async def _measure(viewers: int, people: int, rate: float, seconds: float) -> di
         "core_part": round(used / took, 3),
         "messages_per_s": round(messages / took),
         "us_per_message": round(1e6 * used / max(messages, 1), 1),
+        "core_part_at_rate": round(used / max(messages, 1) * viewers * rate, 3),
         "received_part": round(received / max(messages, 1), 3),
         **{f"age_p{p}_ms": round(float(np.percentile(ages or [0.0], p)), 1) for p in (50, 95)},
         "kbit_per_person": round(payload * each, 1),
