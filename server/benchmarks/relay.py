@@ -26,6 +26,7 @@ from models.types import DriveFrame
 from realtime.room.memory import MemoryLayout, RoomMemory
 from realtime.room.room_drives import RoomDrives
 from realtime.room.roster import AvatarBytes, Seated
+from realtime.timing import StageTimes
 from server.benchmarks.live import receive
 from server.call import aiortc_fixes, ice
 from server.call.driving import CHANNEL, DriveLine, DriveRelay
@@ -58,7 +59,7 @@ def bench_relay(viewers: int = 200, people: int = 4, rate: float = 30.0, seconds
 async def _measure(viewers: int, people: int, rate: float, seconds: float) -> dict[str, Any]:
     memory = RoomMemory(MemoryLayout(people, 1, 16, 16, 16))
     seats = {p: Seated(p, p, AvatarBytes(-1, 0), joined=True) for p in range(people)}
-    drives = RoomDrives(memory, seats, threading.Lock(), lambda: None)
+    drives = RoomDrives(memory, seats, threading.Lock(), lambda: None, StageTimes())
     relay, counter = DriveRelay(drives.shown), _Counter()
     pages = await _Pages.start()
     peers: list[RTCPeerConnection] = []
@@ -100,6 +101,10 @@ async def _measure(viewers: int, people: int, rate: float, seconds: float) -> di
         "kbit_with_headers": round((payload + messages * PACKET_OVERHEAD) * each, 1),
         "viewers": viewers, "people": people, "rate": rate, "seconds": seconds,
     }  # fmt: skip
+
+
+def _ignore(*_: object) -> None:
+    """These pages say nothing."""
 
 
 class _Counter:
@@ -156,7 +161,7 @@ class _Pages:
         peer, opened = RTCPeerConnection(OWN), asyncio.get_running_loop().create_future()
 
         def on_channel(channel: RTCDataChannel) -> None:
-            opened.set_result(DriveLine(channel, -1, lambda _record, _when: None, lambda _sentence: None))
+            opened.set_result(DriveLine(channel, -1, _ignore, _ignore, _ignore))
 
         peer.on("datachannel", on_channel)
         await peer.setRemoteDescription(RTCSessionDescription(await self.ask(("offer", number)), "offer"))

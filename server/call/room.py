@@ -63,10 +63,12 @@ class Room:
         enough memory."""
         self._revoke = revoke
         self._settings, self._catalog, self._others_busy, self._stored = settings, catalog, others_busy, stored
-        self._signalling = RoomSignalling(rules_of(settings, keys, self._avatars, self._admits, enrolls=stored is not None))
         setup = RoomSetup(settings.factory, settings.factory_options, settings.width, settings.height)
         # Two more views than pages: a page that comes back opens its new one while the old one is still closing.
         self.worker = RoomWorker(setup, people=settings.max_people, views=settings.max_people + settings.max_viewers + 2)
+        self.shown = ShownAvatars(self.worker, stored)
+        asked = (self._avatars, self._admits, self.shown.address)
+        self._signalling = RoomSignalling(rules_of(settings, keys, *asked, enrolls=stored is not None))
         self._layout = Layout(settings.width, settings.height)
         feeder = ThreadPoolExecutor(2, "webcam")
         relay = DriveRelay(self.worker.drives.shown)
@@ -75,7 +77,6 @@ class Room:
         self._make_peer: dict[int, MakePeer] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
-        self.shown = ShownAvatars(self.worker, stored)
         self._lines_told: dict[int, dict[str, int]] = {}
         self._speaking: frozenset[int] = frozenset()
         self._numbers = itertools.count(1)
@@ -305,7 +306,7 @@ class Room:
 
     def _seat(self, participant: int, avatar: str, order: int) -> None:
         entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))
-        self.shown.seat(participant, avatar, "" if entry is None else entry.version)
+        self.shown.seat(participant, avatar, entry)
         self._orders[participant] = order
         try:
             if entry is None:

@@ -10,7 +10,7 @@ from enrollment.instant.pipeline import Enrollment
 from models import avatar_file
 from models.exchange.web_avatar import decode
 from server.api import web_avatars
-from server.api.web_avatars import WebAvatars
+from server.web_avatar_files import WebAvatarFiles
 from tests.server.api.serving import Api, is_problem
 
 
@@ -22,7 +22,7 @@ def file(enrolled: Enrollment, tmp_path: Path) -> bytes:
 
 
 def test_who_may_take_it_gets_it(server: Api, file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_avatars, "_made", WebAvatars())
+    monkeypatch.setattr(web_avatars, "WEB_AVATARS", WebAvatarFiles())
     _, owner = server.person("member")
     _, other = server.person("member")
     place = f"/api/avatars/{server.enroll(owner).json()['id']}/web"
@@ -41,13 +41,5 @@ def test_who_may_take_it_gets_it(server: Api, file: bytes, monkeypatch: pytest.M
     assert server.client.get(place, headers=owner).content == reply.content, "made once"
     again = server.client.get(place, headers=owner | {"if-none-match": reply.headers["etag"]})
     assert again.status_code == 304 and not again.content
-    monkeypatch.setattr(web_avatars, "_made", WebAvatars())
+    monkeypatch.setattr(web_avatars, "WEB_AVATARS", WebAvatarFiles())
     assert is_problem(server.client.get(place, headers=owner), 422)
-
-
-def test_few_are_kept(server: Api, file: bytes) -> None:
-    kept = WebAvatars(most=2)
-    for name in ("a", "b", "c"):
-        server.service.files.write(f"avatars/{name}.avatar", file)
-        kept.of(server.service, f"avatars/{name}.avatar")
-    assert list(kept._kept) == ["avatars/b.avatar", "avatars/c.avatar"]

@@ -106,7 +106,7 @@ class Channel:
 
 def line(participant: int = OWN) -> tuple[DriveLine, Channel, Mock, Mock]:
     channel, drive, malformed = Channel(), Mock(), Mock()
-    return DriveLine(channel, participant, drive, malformed), channel, drive, malformed  # type: ignore[arg-type]
+    return DriveLine(channel, participant, drive, Mock(), malformed), channel, drive, malformed  # type: ignore[arg-type]
 
 
 def test_a_page_that_lies_hears_one_sentence_and_its_good_frames_are_taken() -> None:
