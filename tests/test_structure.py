@@ -45,6 +45,8 @@ COVERED_BY: dict[str, str] = {
     "tests/server/api/test_rights.py": "server.api.paging",
     "tests/server/call/test_visitors.py": "server.call.live_rooms",
     "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.person realtime.room.roster realtime.timing",
+    "tests/realtime/room/test_process.py": "realtime.room.tracking",
+    "tests/realtime/test_listening.py": "server.commands.listen",
     "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
     "tests/e2e/test_live.py": "server.benchmarks.browser",
     "tests/enrollment/high/test_synthesize.py": "enrollment.high.conditions",

@@ -39,12 +39,13 @@ class SupervisorTimeouts:
 class RoomEvents:
     """Called on the event loop. changed: `ready` or `failure` of the worker. joined: a participant's avatar sits in the room.
     refused: a participant's avatar cannot be shown; one sentence. replaced: a participant's avatar has taken another one's place,
-    or, with a sentence, it cannot be shown, and the other one stays."""
+    or, with a sentence, it cannot be shown, and the other one stays. moved: there are new drive frames for pages that draw."""
 
     changed: Callable[[], None] = lambda: None
     joined: Callable[[int], None] = lambda _: None
     refused: Callable[[int, str], None] = lambda _participant, _sentence: None
     replaced: Callable[[int, str], None] = lambda _participant, _sentence: None
+    moved: Callable[[], None] = lambda: None
 
 
 @contextmanager

@@ -17,11 +17,11 @@ from server.accounts.tokens import InvalidTokenError, Tokens
 from server.api.directory import NoRooms, RoomDirectory
 from server.api.limits import RateLimit
 from server.api.problems import ProblemError
-from server.api.web_avatar_cache import WebAvatars
 from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue
 from server.store.tables import AuditEntry, StoredAvatar
+from server.web_avatar_files import WEB_AVATARS, WebAvatarFiles
 
 MAX_INTEGER = (1 << 53) - 1
 
@@ -57,7 +57,7 @@ class Service:
     admin_email: str = ""
     limits: Limits = field(default_factory=Limits)
     better: str = "offer"
-    web_avatars: WebAvatars = field(default_factory=WebAvatars)
+    web_avatars: WebAvatarFiles = WEB_AVATARS
 
 
 _bearer = HTTPBearer(auto_error=False, description="A token of `POST /api/sessions` or `/api/guests`, or an API key.")

@@ -34,9 +34,11 @@ from server.call.kept_rooms import RoomStore
 from server.call.live_rooms import LiveRooms
 from server.call.passes import PAGES, Passes, path_of
 from server.call.rooms import Rooms
+from server.call.shown_avatars import WEB_AVATAR_PATH
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
 from server.call.web import ADMIN, API, DOCS, NOTHING, SETUP, create_app, plain_reply
+from server.call.web_avatar_route import GONE
 from server.call.whip import PREFLIGHT
 from server.operations.operations import Operations
 from server.service import make_runners, open_service
@@ -212,6 +214,9 @@ class _Server(uvicorn.Server):
             return plain_reply(method, 404, NO_TEST)
         if path.startswith(PAGES):
             return None if self._passes.page(path) else plain_reply(method, 404, NO_ROOM)
+        if path.startswith(WEB_AVATAR_PATH.encode()):
+            address = path.removeprefix(WEB_AVATAR_PATH.encode()).decode("latin-1")
+            return plain_reply(method, 404, GONE) if self._rooms.shown_at(address) is None else None
         if path.startswith(b"/avatars/") and self._passes.shows_cookie(header):
             return None
         if path == b"/":

@@ -20,6 +20,7 @@ from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
 from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
+from server.call.driving import DriveRelay
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
 from server.call.rules import RoomKeys, RoomSettings, Visitor, rules_of
@@ -65,17 +66,19 @@ class Room:
         enough memory."""
         self._revoke = revoke
         self._settings, self._catalog, self._others_busy, self._stored = settings, catalog, others_busy, stored
-        self._signalling = RoomSignalling(rules_of(settings, keys, self._avatars, self._admits, enrolls=stored is not None))
         setup = RoomSetup(settings.factory, settings.factory_options, settings.width, settings.height)
         # Two more views than pages: a page that comes back opens its new one while the old one is still closing.
         self.worker = RoomWorker(setup, people=settings.max_people, views=settings.max_people + settings.max_viewers + 2)
+        self.shown = ShownAvatars(self.worker, stored)
+        asked = (self._avatars, self._admits, self.shown.address)
+        self._signalling = RoomSignalling(rules_of(settings, keys, *asked, enrolls=stored is not None))
         self._layout = Layout(settings.width, settings.height)
-        self._media = RoomMedia(settings, self.worker, RoomSound(), ThreadPoolExecutor(2, "webcam"), self._labels)
+        feeder, relay = ThreadPoolExecutor(2, "webcam"), DriveRelay(self.worker.drives.shown)
+        self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels, relay)
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
         self._make_peer: dict[int, MakePeer] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
-        self.shown = ShownAvatars(self.worker, stored)
         self._lines_told: dict[int, dict[str, int]] = {}
         self._speaking: frozenset[int] = frozenset()
         self._numbers = itertools.count(1)
@@ -119,6 +122,7 @@ class Room:
             joined=self._on_joined,
             refused=lambda participant, sentence: self._do(self._signalling.avatar_refused(participant, sentence)),
             replaced=self.shown.replaced,
+            moved=self._media.drives.moved,
         )
         self.worker.start(events)
         self._timers = [
@@ -144,6 +148,7 @@ class Room:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=CLOSE_TIMEOUT)
         await stopping
+        self._media.drives.stop()
         self._media.feeder.shutdown(wait=False)
 
     async def serve(self, wire: Wire, hello: Hello, visitor: Visitor, make_peer: MakePeer = RoomPeer) -> None:
@@ -226,7 +231,7 @@ class Room:
     def _admits(self, person: bool) -> bool:
         person_ms, view_ms = self._measured()
         load = Load(
-            len(self._orders), len(self._peers), person_ms or PERSON_MS, view_ms or VIEW_MS,
+            len(self._orders), sum(not peer.draws for peer in self._peers.values()), person_ms or PERSON_MS, view_ms or VIEW_MS,
             os.cpu_count() or 1, min(self._others_busy(), MOST_BUSY),
         )  # fmt: skip
         return load.admits(person=person, least=self._settings.least_rate)
@@ -308,7 +313,7 @@ class Room:
 
     def _seat(self, participant: int, avatar: str, order: int) -> None:
         entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))
-        self.shown.seat(participant, avatar, "" if entry is None else entry.version)
+        self.shown.seat(participant, avatar, entry)
         self._orders[participant] = order
         try:
             if entry is None:
@@ -386,6 +391,7 @@ class Room:
                 peer.send(Speaking(sorted(speaking)))
 
     async def _stats(self) -> None:
+        self._media.drives.repeat()
         for peer in list(self._peers.values()):
             await peer.send_stats()
 

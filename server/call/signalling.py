@@ -385,7 +385,10 @@ class RoomSignalling:
     def _tell(self) -> list[Action]:
         """`RoomState` to all members, when it has changed."""
         people = sorted((m for m in self._members.values() if m.is_person), key=lambda m: m.order)
-        shown = [Participant(m.number, m.name, m.role == "host", m.seated, m.muted, m.camera) for m in people]
+        web_avatar = self._rules.web_avatar
+        shown = [
+            Participant(m.number, m.name, m.role == "host", m.seated, m.muted, m.camera, web_avatar(m.number)) for m in people
+        ]
         state = RoomState(shown, self.viewers, self._locked)
         if state == self.told:
             return []

@@ -23,6 +23,8 @@ from server.call.addresses import links_of
 from server.call.config import ServerConfig
 from server.call.passes import Passes
 from server.call.rooms import Rooms
+from server.call.shown_avatars import WEB_AVATAR_PATH
+from server.call.web_avatar_route import web_avatar_routes
 from server.call.whip import whip_routes
 
 NOTHING = "There is nothing at this address."
@@ -93,6 +95,7 @@ def create_app(
         Route("/avatars/{name}.png", preview),
         Route("/rooms", create, methods=["POST"]),
         *whip_routes(rooms),
+        *web_avatar_routes(rooms),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
     ]
     pages = Starlette(routes=routes, lifespan=lifespan)
@@ -112,7 +115,7 @@ def is_apis(path: str) -> bool:
 class _SecurityHeaders:
     """Adds `HEADERS` to every response, ends the connection with it (see `server.call.door`), and keeps pages out of caches.
 
-    Files under /assets have their hash in the name, so those are kept.
+    Files under /assets have their hash in the name, so those are kept; web avatars say themselves how long.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -126,7 +129,10 @@ class _SecurityHeaders:
                     headers[name] = value
                 is_asset = scope["path"].startswith("/assets/") and message["status"] == 200
                 headers["connection"] = "close"
-                headers["cache-control"] = "public, max-age=31536000, immutable" if is_asset else "no-store"
+                if is_asset:
+                    headers["cache-control"] = "public, max-age=31536000, immutable"
+                elif not scope["path"].startswith(WEB_AVATAR_PATH):
+                    headers["cache-control"] = "no-store"
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

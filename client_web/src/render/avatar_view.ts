@@ -15,6 +15,7 @@ export interface Face {
   gaze: readonly [number, number];
 }
 
+const IN_PLACE = identity();
 export const NEUTRAL: Face = { coefficients: {}, gaze: [0, 0] };
 
 /** Part of the way to a new face that is left after a second. */
@@ -152,7 +153,8 @@ export class AvatarView {
     const [yaw, pitch] = this.gaze;
     rig.pose(this.coefficients, jointTransforms(this.avatar.joints, { head: identity(), gaze: [yaw, pitch, yaw, pitch] }, this.transforms));
     const camera = orbitCamera(view, width, height);
-    this.renderer.draw(camera, [rig.frames], this.depth.sort([rig.frames], camera.worldToCamera));
+    const order = this.depth.sort([rig.frames], [camera.worldToCamera]);
+    this.renderer.draw([{ camera, x: 0, y: 0 }], [rig.frames], [IN_PLACE], order);
     canvas.dataset.drawn = String(Number(canvas.dataset.drawn ?? 0) + 1);
   }
 

@@ -3,7 +3,8 @@ import type { LocalMedia } from "../media";
 import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
-import type { Welcome } from "../protocol";
+import type { PrivateCamera } from "../private_camera/private_camera";
+import type { Label, Welcome } from "../protocol";
 import { Room } from "../room";
 import type { Session } from "../session";
 import type { News, Status } from "../signalling_types";
@@ -14,8 +15,8 @@ import type { Announcer } from "./announcer";
 import { callShortcuts } from "./call_shortcuts";
 import { ConnectionView } from "./connection_view";
 import { Controls } from "./controls";
-import { DevicePickers } from "./device_pickers";
-import { openDialog } from "./dialog";
+import { openDevices } from "./device_pickers";
+import { Drawing } from "./drawing";
 import { h, reducedMotion } from "./dom";
 import { toggleFullscreen, watchFullscreen } from "./fullscreen";
 import { Header } from "./header";
@@ -42,6 +43,7 @@ export interface CallOptions {
   seat: Welcome;
   /** The person's devices; null for a viewer. */
   media: LocalMedia | null;
+  camera: PrivateCamera;
   preferences: Preferences;
   announcer: Announcer;
   preferencesChanged(): void;
@@ -61,6 +63,7 @@ export class Call {
   private readonly selfView: SelfView | null;
   private readonly connection: ConnectionView;
   private readonly scenery: Scenery;
+  private readonly drawing: Drawing;
   private readonly measurements: Measurements;
   private readonly presence: OwnPresence | null;
   private readonly speakers: SpeakerNews;
@@ -107,12 +110,19 @@ export class Call {
     });
     const { room, stage, playback, measurements, header } = this;
     this.connection = new ConnectionView({ room, stage, playback, measurements, header, announcer, retry: () => session.retry() });
+    this.drawing = new Drawing({
+      stage, room, preferences, announcer, preferencesChanged: options.preferencesChanged,
+      placeChanged: () => session.showIn(this.drawing.placed(this.scenery.place)),
+      labels: (labels) => this.labelled(labels),
+      changed: () => this.draw(),
+    });
     this.scenery = new Scenery(stage.element, {
       preferences, announcer, preferencesChanged: options.preferencesChanged,
       changed: (place) => {
         stage.cutout.ask(place);
-        session.showIn(place);
+        session.showIn(this.drawing.placed(place));
       },
+      more: () => this.drawing.choices(),
       back: () => this.connection.back(),
     });
     const overlay = h("div", { class: "overlay" }, syntheticLabel(seat), this.statsPanel.element, this.playback.prompt, this.connection.hint);
@@ -140,6 +150,7 @@ export class Call {
     this.connection.notice.show(null, false);
     this.scenery.close();
     this.sound.close();
+    this.drawing.close();
     this.stage.close();
     this.element.remove();
   }
@@ -158,20 +169,24 @@ export class Call {
     this.sound.reset();
   }
 
+  /** A message of the channel `drive`. */
+  driven(data: ArrayBuffer): void {
+    this.drawing.driven(data);
+  }
+
   told(news: News): void {
     const { room, options } = this;
     switch (news.type) {
       case "room_state": {
         options.announcer.say(room.read(news));
         this.presence?.follow(room.me);
+        this.drawing.update();
         this.stage.update();
         break;
       }
       case "labels":
-        room.labels = news.labels;
         this.stage.cutout.expect(news);
-        this.sound.setLabels(news.labels);
-        this.stage.update();
+        if (!this.drawing.isShown) this.labelled(news.labels);
         break;
       case "speaking":
         room.speaking = news.participants;
@@ -190,6 +205,13 @@ export class Call {
         break;
     }
     this.draw();
+  }
+
+  /** People have other places in the picture. */
+  private labelled(labels: Label[]): void {
+    this.room.labels = labels;
+    this.sound.setLabels(labels);
+    this.stage.update();
   }
 
   unknownRoom(): void {
@@ -212,6 +234,7 @@ export class Call {
     }
     this.element.classList.toggle("is-live", live);
     this.controls.relax.enabled(live);
+    this.drawing.live(live);
     if (!live) this.measurements.reset(); // the figures of a connection that is gone
     if (live && !wasLive) this.becomeLive();
     else if (!live) this.stage.freeze();
@@ -220,6 +243,7 @@ export class Call {
 
   private looks(look: Look): void {
     this.camera.push(look);
+    this.drawing.lookAt(look);
     if (look.focus !== this.focus) {
       this.focus = look.focus;
       this.options.announcer.say(look.focus >= 0 ? `Looking at ${this.room.nameOf(look.focus)}.` : "Looking at everybody.");
@@ -242,7 +266,7 @@ export class Call {
     const wasLive = this.element.classList.contains("was-live");
     this.measurements.reset(); // a reading of the last connection may have come late
     this.connection.begin(!wasLive);
-    session.showIn(this.scenery.place); // it may have changed since the offer
+    session.showIn(this.drawing.placed(this.scenery.place)); // it may have changed since the offer
     this.camera.push(this.stage.look);
     if (wasLive) announcer.show("Connected again.");
     else announcer.say("Connected.");
@@ -250,7 +274,7 @@ export class Call {
   }
 
   private mediaChanged(media: LocalMedia): void {
-    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.tracks[kind]);
+    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.sent[kind]);
     const troubles = media.troubles().join(" ");
     if (troubles && troubles !== this.toldTroubles) this.options.announcer.show(troubles, 8);
     this.toldTroubles = troubles;
@@ -260,11 +284,14 @@ export class Call {
 
   private async measure(): Promise<void> {
     const { session } = this.options;
-    const looking = !document.hidden && this.scenery.place.seen && !this.stage.video.paused;
+    const { drawing, stage } = this;
+    const looking = !document.hidden && this.scenery.place.seen && (drawing.isShown || !stage.video.paused);
     const { peer } = session;
     this.presence?.follow(this.room.me);
-    if (peer && session.status.phase === "live") await this.measurements.measure(peer, this.stage.framesShown, looking);
-    this.connection.measured(session.status, looking);
+    const shown = drawing.isShown ? drawing.framesDrawn : stage.framesShown;
+    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking);
+    drawing.watch();
+    this.connection.measured(session.status, looking && !drawing.draws);
     this.draw();
   }
 
@@ -281,7 +308,7 @@ export class Call {
     this.element.classList.toggle("has-people", this.people.isOpen);
     controls.sit.enabled(!isSeated(this.stage.look));
     this.playback.draw();
-    this.statsPanel.update(this.measurements.readings);
+    this.statsPanel.update({ ...this.measurements.readings, own: this.drawing.own, camera: this.options.camera.cost });
     controls.stats.pressed(this.statsPanel.mode !== "off");
     controls.autoTurn.pressed(this.stage.autoTurn);
     controls.show(media, this.sound.isOn && !this.sound.isBlocked);
@@ -327,9 +354,10 @@ export class Call {
   }
 
   private nextStats(): void {
-    this.options.preferences.stats = this.statsPanel.next();
-    this.options.announcer.say(`Statistics: ${this.statsPanel.mode}.`);
-    this.options.preferencesChanged();
+    const { preferences, announcer, preferencesChanged } = this.options;
+    preferences.stats = this.statsPanel.next();
+    announcer.say(`Statistics: ${preferences.stats}.`);
+    preferencesChanged();
     this.draw();
   }
 
@@ -350,11 +378,7 @@ export class Call {
   }
 
   private showDevices(): void {
-    const { media } = this.options;
-    if (!media) return;
-    const pickers = new DevicePickers(media, this.options.preferencesChanged);
-    void pickers.refresh();
-    openDialog("Camera and microphone", "devices-dialog", pickers.element);
+    if (this.options.media) openDevices(this.options.media, this.options.preferencesChanged);
   }
 
   private readonly actions = {

@@ -58,7 +58,7 @@ export class Controls {
       h("div", { class: `group ${name}`, role: "group", "aria-label": label }, ...buttons.map((button) => button.element));
     const views = [this.sit, this.autoTurn, ...(person ? [this.relax] : [])];
     const call = person ? [this.microphone, this.camera, leave] : [this.sound, leave];
-    const background = new IconButton({ id: "background", icon: "background", label: "Background", key: "B", ...tool, press: actions.background });
+    const background = new IconButton({ id: "background", icon: "background", label: "Picture and background", key: "B", ...tool, press: actions.background });
     const tools = [background, this.stats, ...(mayInvite ? [this.invite] : []), ...(person ? [devices] : []), this.fullscreen, shortcuts];
     this.element = h(
       "footer",

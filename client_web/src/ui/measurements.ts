@@ -49,7 +49,7 @@ export class Measurements {
     return this.figures?.pictures ?? null;
   }
 
-  get readings(): Readings {
+  get readings(): Omit<Readings, "own" | "camera"> {
     const { shown, figures, server, ping } = this;
     return { shown, figures, server, ping };
   }

@@ -42,9 +42,10 @@ def test_erased_with_the_avatar(server: Api, small_avatar: bytes) -> None:
     avatar = server.made(owner)["id"]
     server.service.files.write(file_of(server, avatar), small_avatar)
     assert server.client.get(f"/api/avatars/{avatar}/web", headers=owner).status_code == 200
-    assert server.service.web_avatars._kept
+    name = file_of(server, avatar)
+    assert server.service.web_avatars.get(name)
     server.client.delete(f"/api/avatars/{avatar}", headers=owner)
-    assert not server.service.web_avatars._kept
+    assert server.service.web_avatars.get(name) is None
     assert is_problem(server.client.get(f"/api/avatars/{avatar}/web", headers=owner), 404)
 
 

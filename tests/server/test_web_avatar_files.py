@@ -12,9 +12,8 @@ import pytest
 
 from models.errors import StorageError, VisavisError
 from models.exchange.web_avatar import decode
-from server.api.problems import ProblemError
-from server.api.web_avatar_cache import WebAvatars
 from server.store.files import FileStore
+from server.web_avatar_files import TooManyWaitError, WebAvatarFiles, etag, is_known
 
 NAMES = [f"avatars/{letter}.avatar" for letter in "abcde"]
 
@@ -29,10 +28,6 @@ class SlowFiles(FileStore):
         self.go = threading.Event()
         self.reading: list[str] = []
         self.come = threading.Semaphore(0)
-
-    @property
-    def files(self) -> FileStore:
-        return self
 
     def read(self, name: str, most: int = 1 << 28) -> bytes:
         data = super().read(name, most)
@@ -54,19 +49,23 @@ def store(tmp_path: Path, small_avatar: bytes) -> Iterator[SlowFiles]:
 
 
 @pytest.fixture
-def ask(store: SlowFiles) -> Iterator[Callable[[WebAvatars, str], Future[bytes]]]:
+def ask(store: SlowFiles) -> Iterator[Callable[[WebAvatarFiles, str], Future[bytes]]]:
     with ThreadPoolExecutor(8) as pool:
-        yield lambda cache, name: pool.submit(cache.of, store, name)
+        yield lambda cache, name: pool.submit(cache.of, name, lambda: store.read(name))
         store.go.set()
 
 
-Ask = Callable[[WebAvatars, str], Future[bytes]]
+def of(cache: WebAvatarFiles, store: FileStore, name: str) -> bytes:
+    return cache.of(name, lambda: store.read(name))
+
+
+Ask = Callable[[WebAvatarFiles, str], Future[bytes]]
 
 
 def test_one_that_is_there_waits_for_nobody_and_each_is_made_once(store: SlowFiles, ask: Ask) -> None:
-    cache = WebAvatars(at_once=2)
+    cache = WebAvatarFiles(at_once=2)
     store.go.set()
-    first = cache.of(store, NAMES[0])
+    first = of(cache, store, NAMES[0])
     store.go.clear()
     store.reading.clear()
     slow = [ask(cache, NAMES[1]), ask(cache, NAMES[1]), ask(cache, NAMES[2])]
@@ -78,42 +77,41 @@ def test_one_that_is_there_waits_for_nobody_and_each_is_made_once(store: SlowFil
 
 
 def test_few_are_made_at_once_and_few_wait(store: SlowFiles, ask: Ask) -> None:
-    cache = WebAvatars(at_once=1, most_waiting=3)
+    cache = WebAvatarFiles(at_once=1, most_waiting=3)
     waiting = [ask(cache, NAMES[0])]
     store.wait(1)
     waiting += [ask(cache, name) for name in NAMES[1:3]]
     while cache._waiting < 3:
         time.sleep(0.001)
-    with pytest.raises(ProblemError) as refused:
-        cache.of(store, NAMES[3])
-    assert refused.value.status == 503 and refused.value.retry_after > 0
+    with pytest.raises(TooManyWaitError, match="try again"):
+        of(cache, store, NAMES[3])
     assert store.reading == NAMES[:1]
     store.go.set()
-    assert all(one.result(30) for one in waiting) and cache.of(store, NAMES[3])
+    assert all(one.result(30) for one in waiting) and of(cache, store, NAMES[3])
 
 
 def test_few_are_kept_those_asked_for_last(store: SlowFiles) -> None:
-    cache = WebAvatars(most=2)
+    cache = WebAvatarFiles(most=2)
     store.go.set()
     for index in (0, 1, 0, 2):
-        cache.of(store, NAMES[index])
+        of(cache, store, NAMES[index])
     assert list(cache._kept) == [NAMES[0], NAMES[2]]
 
 
 def test_what_was_erased_is_not_kept_not_even_what_was_being_made(store: SlowFiles, ask: Ask) -> None:
-    cache = WebAvatars()
+    cache = WebAvatarFiles()
     making = ask(cache, NAMES[0])
     store.wait(1)
     cache.forget(NAMES[0])
     store.go.set()
     assert making.result(30) and not cache._kept and not cache._making
-    cache.of(store, NAMES[0])
+    of(cache, store, NAMES[0])
     cache.forget(NAMES[0])
     assert not cache._kept
 
 
 def test_a_fault_reaches_all_who_wait_and_is_forgotten(store: SlowFiles, ask: Ask) -> None:
-    cache = WebAvatars()
+    cache = WebAvatarFiles()
     FileStore.write(store, NAMES[0], b"spoiled")
     both = [ask(cache, NAMES[0]), ask(cache, NAMES[0])]
     store.wait(1)
@@ -125,5 +123,11 @@ def test_a_fault_reaches_all_who_wait_and_is_forgotten(store: SlowFiles, ask: As
             one.result(30)
     store.delete(NAMES[1])
     with pytest.raises(StorageError):
-        cache.of(store, NAMES[1])
+        of(cache, store, NAMES[1])
     assert not cache._making and not cache._waiting
+
+
+def test_tags() -> None:
+    tag = etag("avatars/x.avatar")
+    assert tag != etag("avatars/y.avatar") and tag.startswith('"') and "/" not in tag
+    assert is_known(tag, f'"other", W/{tag}') and not is_known(tag, '"other"') and not is_known(tag, None)

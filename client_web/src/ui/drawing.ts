@@ -1,0 +1,233 @@
+import type { Look } from "../look";
+import type { Preferences } from "../preferences";
+import type { Label, Place } from "../protocol";
+import type { Room } from "../room";
+import { Decision, type DrawnBy } from "../scene/drawn_by";
+import type { RoomPicture } from "../scene/room_picture";
+import type { Announcer } from "./announcer";
+import { reducedMotion } from "./dom";
+import { drawnByChoices } from "./drawn_by_choices";
+import { graphics } from "./graphics";
+import type { Stage } from "./stage";
+
+/** Milliseconds that the first drive frame, or the server's first picture, may take. */
+const FIRST_FRAME = 4_000;
+/** Before this a call has other things to do than to try whether the device can draw. */
+const TRIED_AFTER = 5_000;
+
+export interface DrawingParts {
+  stage: Stage;
+  room: Room;
+  preferences: Preferences;
+  announcer: Announcer;
+  preferencesChanged(): void;
+  /** The server must be told another place of the picture. */
+  placeChanged(): void;
+  /** People have other places in the picture that this device draws. */
+  labels(labels: Label[]): void;
+  /** Something that the page shows of it has changed. */
+  changed(): void;
+}
+
+/** The switch between the server's picture and one that this device draws, without a gap between the two. */
+export class Drawing {
+  private readonly decision: Decision;
+  private picture: RoomPicture | null = null;
+  private isLoading = false;
+  private isLive = false;
+  private liveSince = Infinity;
+  private videoBefore = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Called when `sentence` is another one. */
+  told: () => void = () => undefined;
+
+  constructor(private readonly parts: DrawingParts) {
+    this.decision = new Decision(parts.preferences.drawnBy);
+  }
+
+  get choice(): DrawnBy {
+    return this.decision.choice;
+  }
+
+  get sentence(): string {
+    return this.decision.sentence;
+  }
+
+  /** Whether the picture on the stage is this device's. */
+  get isShown(): boolean {
+    return this.decision.stage === "device" || (this.decision.stage === "returning" && this.picture !== null);
+  }
+
+  /** Whether the server makes no picture for this page. */
+  get draws(): boolean {
+    return this.decision.draws;
+  }
+
+  get framesDrawn(): number {
+    return this.picture?.framesDrawn ?? 0;
+  }
+
+  /** What the statistics say of it; null while the server draws. */
+  get own(): { width: number; height: number; delay: number } | null {
+    const { picture } = this;
+    return this.isShown && picture ? { width: picture.canvas.width, height: picture.canvas.height, delay: picture.delay } : null;
+  }
+
+  /** To choose who draws. */
+  choices(): HTMLElement {
+    return drawnByChoices(this);
+  }
+
+  placed(place: Place): Place {
+    return { ...place, draws: this.draws };
+  }
+
+  choose(choice: DrawnBy): void {
+    this.parts.preferences.drawnBy = choice;
+    this.parts.preferencesChanged();
+    this.decision.choose(choice);
+    if (choice === "server") this.end();
+    this.moved();
+    void this.consider(true);
+  }
+
+  /** The connection is live, or is not. */
+  live(on: boolean): void {
+    if (on && !this.isLive) this.liveSince = performance.now();
+    this.isLive = on;
+    clearTimeout(this.timer);
+    if (on && this.decision.stage === "waiting") this.await("Nobody's movements arrive.");
+    if (on && this.decision.stage === "returning") this.await("");
+  }
+
+  /** Regularly: may this device draw, and does it keep up? */
+  watch(): void {
+    const { decision, picture } = this;
+    if (decision.stage === "device" && decision.choice === "auto" && picture?.budget.isTooSlow) this.fail("This device draws fewer than 24 pictures a second.");
+    if (decision.stage === "returning" && (this.parts.stage.framesShown ?? Infinity) > this.videoBefore) this.handBack();
+    void this.consider(false);
+  }
+
+  /** Who is here, or how they are, has changed. */
+  update(): void {
+    const { room } = this.parts;
+    if (room.state) this.picture?.seat(room.people, room.own);
+  }
+
+  lookAt(look: Look): void {
+    this.picture?.lookAt(look);
+  }
+
+  driven(data: ArrayBuffer): void {
+    this.picture?.driven(data);
+    if (this.decision.stage === "waiting" && (this.picture?.messages ?? 0) > 0) this.show();
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.decision.choose("server");
+    this.picture?.close();
+    this.picture = null;
+  }
+
+  private async consider(atOnce: boolean): Promise<void> {
+    const { decision, parts } = this;
+    if (!this.isLive || this.isLoading || this.picture !== null || document.hidden) return;
+    if (!atOnce && decision.choice === "auto" && performance.now() - this.liveSince < TRIED_AFTER) return;
+    if (!parts.room.people.some((person) => person.seated)) return;
+    if (decision.choice === "server" || !decision.wantsToTry(graphics() === "hardware", savesData())) return;
+    decision.prepare();
+    this.isLoading = true;
+    this.moved();
+    try {
+      const { RoomPicture } = await import("../scene/room_picture");
+      if (this.decision.stage !== "preparing") return;
+      this.picture = new RoomPicture(parts.stage.element, parts.room.own, parts.stage.look, !reducedMotion(), {
+        labels: (labels) => {
+          if (this.isShown) parts.labels(labels);
+        },
+        failed: (sentence) => this.fail(sentence),
+        complete: () => this.complete(),
+      });
+      this.update();
+    } catch (error) {
+      this.fail(error instanceof Error && error.name !== "TypeError" ? error.message : "What draws the picture could not be loaded.");
+    } finally {
+      this.isLoading = false;
+    }
+  }
+
+  /** All avatars are here. */
+  private complete(): void {
+    const { picture, decision } = this;
+    if (picture === null || decision.stage !== "preparing") return;
+    if (!decision.measured(picture.measure())) {
+      this.end();
+      this.moved();
+      return;
+    }
+    this.parts.placeChanged();
+    this.await("Nobody's movements arrive.");
+    this.moved();
+  }
+
+  /** The first drive frame is here: from now on the own picture is shown. */
+  private show(): void {
+    const { picture, parts } = this;
+    if (picture === null) return;
+    clearTimeout(this.timer);
+    this.decision.begin();
+    parts.stage.showOwn(picture.canvas);
+    picture.start();
+    parts.announcer.say("This device draws the picture now.");
+    this.moved();
+  }
+
+  private fail(reason: string): void {
+    const isNews = this.decision.draws || this.decision.choice === "device";
+    this.decision.fail(reason);
+    this.end();
+    if (isNews) this.parts.announcer.show(this.decision.sentence, 8);
+    this.moved();
+  }
+
+  /** The server draws again; the own picture stays until the server's is there. */
+  private end(): void {
+    clearTimeout(this.timer);
+    this.parts.placeChanged();
+    if (this.decision.stage !== "returning" || !this.isShown) {
+      this.decision.returned();
+      this.handBack();
+      return;
+    }
+    this.videoBefore = this.parts.stage.framesShown ?? 0;
+    this.await("");
+  }
+
+  private handBack(): void {
+    const { picture, parts } = this;
+    clearTimeout(this.timer);
+    this.decision.returned();
+    this.picture = null;
+    parts.stage.showOwn(null);
+    picture?.close();
+    this.moved();
+  }
+
+  /** Waits for the first drive frame, or for the server's picture. */
+  private await(reason: string): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => (this.decision.stage === "returning" ? this.handBack() : this.fail(reason)), FIRST_FRAME);
+  }
+
+  private moved(): void {
+    this.parts.stage.element.dataset.drawnBy = this.isShown ? "device" : "server";
+    this.told();
+    this.parts.changed();
+  }
+}
+
+/** Whether the person wants to save data, as far as the browser says. */
+function savesData(): boolean {
+  return (navigator as Navigator & { connection?: { saveData?: boolean } }).connection?.saveData === true;
+}
