@@ -49,7 +49,7 @@ class Shown:
 
 class RoomPipeline(Protocol):
     """`step`, `follow` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` and
-    `replace` by a third; `leave` comes after the last `step` or `follow` of that participant, `draw` shows nobody who has left."""
+    `replace` by a third; `leave` comes after the last `step` or `follow` of a participant, `draw` shows nobody who has left."""
 
     timings: dict[str, float]
     """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""

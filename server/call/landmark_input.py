@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from models.errors import ProtocolError
 from models.exchange.landmark_frames import KIND, decode
 from server.call.arrivals import Arrivals
@@ -26,6 +28,6 @@ class LandmarkInput:
         return data if self._arrivals.takes(frame.sequence, now) else None
 
 
-def are_landmarks(data: str | bytes) -> bool:
+def are_landmarks(data: str | bytes) -> TypeGuard[bytes]:
     """Whether a message says that it holds landmarks."""
     return isinstance(data, bytes) and len(data) > 1 and data[1] == KIND
