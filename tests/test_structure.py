@@ -46,6 +46,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/call/test_visitors.py": "server.call.live_rooms",
     "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.person realtime.room.roster realtime.timing",
     "tests/realtime/room/test_process.py": "realtime.room.tracking",
+    "tests/server/call/test_landmark_input.py": "server.call.arrivals",
     "tests/realtime/test_listening.py": "server.commands.listen",
     "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
     "tests/e2e/test_live.py": "server.benchmarks.browser",

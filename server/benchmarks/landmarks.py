@@ -32,8 +32,8 @@ CALIBRATION = 2 * RATE
 
 
 def bench_landmarks(avatar: Path, seconds: float) -> dict[str, float]:
-    """Milliseconds of a core for a message: "receive" (ICE, DTLS, SCTP, and the checks), "read", "solve" (calibration and smoothing
-    with it), "sum"; and "people_a_core" at `RATE`. seconds: of landmarks."""
+    """Milliseconds of a core for a message: "receive_ms" (ICE, DTLS, SCTP, and the checks), "read_ms", "solve_ms" (with
+    calibration and smoothing), "sum_ms"; and "people_a_core" at `RATE`. seconds: of landmarks."""
     pipeline = LiveRoomPipeline(64, 64)
     data = avatar.read_bytes()
     pipeline.join(0, data)

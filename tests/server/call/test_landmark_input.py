@@ -66,7 +66,11 @@ def test_other_messages_are_no_landmarks() -> None:
 
 
 async def test_landmarks_drive_the_avatar_and_go_before_a_webcam() -> None:
-    async with running() as server, server.page("viewer", place=Place(draws=True)) as eve, server.page("person", Join("Ada")) as ada:
+    async with (
+        running() as server,
+        server.page("viewer", place=Place(draws=True)) as eve,
+        server.page("person", Join("Ada")) as ada,
+    ):
         own, sequence = ada.welcome.participant, 0
         filmed = pytest.approx(server.brightness / 255, abs=0.03)
         await until(lambda: brightness(eve, own) == filmed)
