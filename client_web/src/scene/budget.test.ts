@@ -24,6 +24,9 @@ describe("how finely a device draws", () => {
     const budget = new Budget(1);
     budget.add(5_000);
     expect(budget.scale).toBe(1);
+    const stuck = new Budget(1);
+    pictures(stuck, 800, 8);
+    expect([stuck.scale, stuck.isCoarse, stuck.isTooSlow]).toEqual([0.5, true, true]);
     let tries = 0;
     for (let time = 0, passed = 0; time < 120_000; time += passed) {
       const before = budget.scale;

@@ -3,8 +3,8 @@
 /** A picture that takes longer is drawn with fewer pixels. */
 const SLOW = 24;
 const [LEAST_SCALE, MOST_SCALE] = [0.5, 2];
-/** Longer than this something else held the page up. */
-const HELD_UP = 250;
+/** Longer than this once, and something else held the page up. */
+const HELD_UP = 150;
 /** Pictures a second that a device must hold. */
 export const LEAST_RATE = 24;
 /** For how long fewer must come before that counts. */
@@ -22,6 +22,7 @@ export class Budget {
   private wellFor = 0;
   private triedAfter = TRIED_AFTER;
   private isTrying = false;
+  private wasHeldUp = false;
   private readonly most: number;
 
   constructor(density: number) {
@@ -31,7 +32,9 @@ export class Budget {
 
   /** Another picture came `passed` after the last one, without a pause between them -> whether to draw otherwise from now on. */
   add(passed: number): boolean {
-    if (passed > HELD_UP) return false;
+    const isFirst = passed > HELD_UP && !this.wasHeldUp;
+    this.wasHeldUp = passed > HELD_UP;
+    if (isFirst) return false;
     this.cost += 0.1 * (passed - this.cost);
     this.slowFor = this.cost > 1000 / LEAST_RATE ? this.slowFor + passed : 0;
     if (this.cost > SLOW) return this.lessen();

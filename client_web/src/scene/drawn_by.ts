@@ -53,10 +53,11 @@ export class Decision {
     this.stage = "preparing";
   }
 
-  /** All avatars are here, and a picture takes so long -> whether to tell the server. */
-  measured(milliseconds: number): boolean {
-    if (this.stage !== "preparing") return false;
-    if (this.choice === "auto" && milliseconds > QUICK) {
+  /** All avatars are here, and a picture takes as long as `measure` says -> whether to tell the server. */
+  prepared(measure: () => number): boolean {
+    const isSlow = this.choice === "auto" && measure() > QUICK;
+    if (this.stage !== "preparing") return false; // it failed meanwhile, or there is another choice
+    if (isSlow) {
       this.fail("This device would draw too slowly.");
       return false;
     }

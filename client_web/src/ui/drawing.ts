@@ -35,8 +35,8 @@ export class Drawing {
   private picture: RoomPicture | null = null;
   private isLoading = false;
   private isLive = false;
+  private isOnStage = false;
   private liveSince = Infinity;
-  private videoBefore = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Called when `sentence` is another one. */
   told: () => void = () => undefined;
@@ -55,7 +55,7 @@ export class Drawing {
 
   /** Whether the picture on the stage is this device's. */
   get isShown(): boolean {
-    return this.decision.stage === "device" || (this.decision.stage === "returning" && this.picture !== null);
+    return this.isOnStage;
   }
 
   /** Whether the server makes no picture for this page. */
@@ -104,7 +104,6 @@ export class Drawing {
   watch(): void {
     const { decision, picture } = this;
     if (decision.stage === "device" && decision.choice === "auto" && picture?.budget.isTooSlow) this.fail("This device draws fewer than 24 pictures a second.");
-    if (decision.stage === "returning" && (this.parts.stage.framesShown ?? Infinity) > this.videoBefore) this.handBack();
     void this.consider(false);
   }
 
@@ -142,7 +141,7 @@ export class Drawing {
     try {
       const { RoomPicture } = await import("../scene/room_picture");
       if (this.decision.stage !== "preparing") return;
-      this.picture = new RoomPicture(parts.stage.element, parts.room.own, parts.stage.look, !reducedMotion(), {
+      this.picture = new RoomPicture(parts.stage.element, parts.room.own, parts.stage.look, !reducedMotion() && graphics() === "hardware", {
         labels: (labels) => {
           if (this.isShown) parts.labels(labels);
         },
@@ -161,7 +160,7 @@ export class Drawing {
   private complete(): void {
     const { picture, decision } = this;
     if (picture === null || decision.stage !== "preparing") return;
-    if (!decision.measured(picture.measure())) {
+    if (!decision.prepared(() => picture.measure())) {
       this.end();
       this.moved();
       return;
@@ -177,6 +176,7 @@ export class Drawing {
     if (picture === null) return;
     clearTimeout(this.timer);
     this.decision.begin();
+    this.isOnStage = true;
     parts.stage.showOwn(picture.canvas);
     picture.start();
     parts.announcer.say("This device draws the picture now.");
@@ -200,15 +200,18 @@ export class Drawing {
       this.handBack();
       return;
     }
-    this.videoBefore = this.parts.stage.framesShown ?? 0;
     this.await("");
+    const { video } = this.parts.stage;
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(() => this.handBack());
   }
 
   private handBack(): void {
     const { picture, parts } = this;
+    if (this.decision.stage !== "returning" && this.decision.stage !== "server") return; // it was chosen again meanwhile
     clearTimeout(this.timer);
     this.decision.returned();
     this.picture = null;
+    this.isOnStage = false;
     parts.stage.showOwn(null);
     picture?.close();
     this.moved();
