@@ -10,18 +10,19 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from aiortc import RTCDataChannel
 
 from models.errors import ProtocolError
 from models.exchange.drive_frames import FITTING, SentFrame, addressed, decode, is_newer, message_of, pack_record
 from realtime.room.record_table import Record
+from server.call import light_channel
 from server.call.fairness import Pace
 
 CHANNEL = "drive"
-EVERY = 1 / 31
-"""Seconds between two messages down at the least: one for all people of a room, whose frames come at different times."""
+LEAST, MOST, EACH = 0.01, 1 / 31, 0.0002
+"""Seconds between two messages down: one is for all people of a room, whose frames come at different times. At the least; at the
+most, which is as often as pages show them; and in between for each page, so that sending takes no more than half of a core."""
 BACKLOG = 4 * 1024
 """Bytes waiting on a channel above which a message is dropped: a few tenths of a second of a full room."""
 RATE, AT_ONCE = 60.0, 12.0
@@ -93,8 +94,7 @@ class DriveLine:
     def send(self, message: bytes) -> None:
         """Send, or drop it when the page does not keep up."""
         if self.is_open and self._channel.bufferedAmount < BACKLOG:
-            with suppress(ValueError):  # longer than the page said it can take
-                self._channel.send(message)
+            light_channel.send_now(self._channel, message)
 
     def _on_message(self, data: str | bytes) -> None:
         now = time.monotonic()
@@ -137,7 +137,7 @@ class DriveRelay:
     def moved(self) -> None:
         """There are new frames: send them now, or a moment after the last ones."""
         if self._lines and self._timer is None:
-            wait = self._sent + EVERY - time.monotonic()
+            wait = self._sent + min(MOST, max(LEAST, EACH * len(self._lines))) - time.monotonic()
             if wait <= 0:
                 self._send()
             else:
