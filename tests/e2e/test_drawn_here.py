@@ -147,11 +147,11 @@ def fitted(own: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.fl
 
 def test_the_page_draws_the_same_picture_as_the_server_and_gives_it_back(page: Page) -> None:
     theirs = at_rest(page, "avatar")
-    plates = page.locator(by("nameplates")).inner_text()
+    plate = page.locator(".plate").bounding_box()
     choose(page, "device")
     own = at_rest(page, "own-picture")
     assert "drawn here" in page.inner_text(by("stats-line"))
-    assert page.locator(by("nameplates")).inner_text() == plates == "Bo"
+    assert page.locator(".plate").inner_text() == "Bo"
     assert psnr(fitted(own, theirs), theirs) > LIKE
     assert psnr(np.ones_like(theirs), theirs) < 15
 
@@ -165,6 +165,7 @@ def test_the_page_draws_the_same_picture_as_the_server_and_gives_it_back(page: P
     choose(page, "server")
     assert page.locator(by("own-picture")).count() == 0
     assert psnr(at_rest(page, "avatar"), theirs) > LIKE
+    assert page.locator(".plate").bounding_box() == plate
 
 
 def test_a_gpu_that_is_lost_for_good_gives_the_picture_back_to_the_server(page: Page) -> None:

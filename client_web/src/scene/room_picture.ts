@@ -74,7 +74,7 @@ export class RoomPicture {
 
   /** Whether everybody who can be seen is there. */
   get isComplete(): boolean {
-    return this.avatars.hasAll(this.people);
+    return this.people.length > 0 && this.avatars.hasAll(this.people);
   }
 
   /** Of the longest playout buffer, milliseconds. */

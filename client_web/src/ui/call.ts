@@ -3,7 +3,7 @@ import type { LocalMedia } from "../media";
 import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
-import type { Label, Welcome } from "../protocol";
+import type { Welcome } from "../protocol";
 import { Room } from "../room";
 import type { Session } from "../session";
 import type { News, Status } from "../signalling_types";
@@ -114,7 +114,11 @@ export class Call {
     this.drawing = new Drawing({
       stage, room, preferences, announcer, preferencesChanged: options.preferencesChanged,
       placeChanged: () => session.showIn(this.drawing.placed(this.scenery.place)),
-      labels: (labels) => this.labelled(labels),
+      labels: (labels) => {
+        room.labels = labels;
+        this.sound.setLabels(labels);
+        stage.update();
+      },
       changed: () => this.draw(),
     });
     this.scenery = new Scenery(stage.element, {
@@ -187,7 +191,7 @@ export class Call {
       }
       case "labels":
         this.stage.cutout.expect(news);
-        if (!this.drawing.isShown) this.labelled(news.labels);
+        this.drawing.labelled(news.labels);
         break;
       case "speaking":
         room.speaking = news.participants;
@@ -206,13 +210,6 @@ export class Call {
         break;
     }
     this.draw();
-  }
-
-  /** People have other places in the picture. */
-  private labelled(labels: Label[]): void {
-    this.room.labels = labels;
-    this.sound.setLabels(labels);
-    this.stage.update();
   }
 
   unknownRoom(): void {
@@ -285,7 +282,7 @@ export class Call {
     const { peer } = session;
     this.presence?.follow(this.room.me);
     const shown = drawing.isShown ? drawing.framesDrawn : stage.framesShown;
-    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking);
+    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking, drawing.isShown);
     drawing.watch();
     this.connection.measured(session.status, looking && !drawing.draws);
     this.draw();

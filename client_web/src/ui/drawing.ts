@@ -23,7 +23,7 @@ export interface DrawingParts {
   preferencesChanged(): void;
   /** The server must be told another place of the picture. */
   placeChanged(): void;
-  /** People have other places in the picture that this device draws. */
+  /** People have other places in the picture that is shown. */
   labels(labels: Label[]): void;
   /** Something that the page shows of it has changed. */
   changed(): void;
@@ -36,6 +36,7 @@ export class Drawing {
   private isLoading = false;
   private isLive = false;
   private isOnStage = false;
+  private serverLabels: Label[] = [];
   private liveSince = Infinity;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Called when `sentence` is another one. */
@@ -117,6 +118,12 @@ export class Drawing {
     this.picture?.lookAt(look);
   }
 
+  /** Where the server says that people are in its own picture. */
+  labelled(labels: Label[]): void {
+    this.serverLabels = labels;
+    if (!this.isShown) this.parts.labels(labels);
+  }
+
   driven(data: ArrayBuffer): void {
     this.picture?.driven(data);
     if (this.decision.stage === "waiting" && (this.picture?.messages ?? 0) > 0) this.show();
@@ -129,11 +136,15 @@ export class Drawing {
     this.picture = null;
   }
 
+  private get hasPeople(): boolean {
+    return this.parts.room.people.some((person) => person.seated);
+  }
+
   private async consider(atOnce: boolean): Promise<void> {
     const { decision, parts } = this;
     if (!this.isLive || this.isLoading || this.picture !== null || document.hidden) return;
     if (!atOnce && decision.choice === "auto" && performance.now() - this.liveSince < TRIED_AFTER) return;
-    if (!parts.room.people.some((person) => person.seated)) return;
+    if (!this.hasPeople) return;
     if (decision.choice === "server" || !decision.wantsToTry(graphics() === "hardware", savesData())) return;
     decision.prepare();
     this.isLoading = true;
@@ -213,6 +224,7 @@ export class Drawing {
     this.picture = null;
     this.isOnStage = false;
     parts.stage.showOwn(null);
+    parts.labels(this.serverLabels);
     picture?.close();
     this.moved();
   }
@@ -220,7 +232,11 @@ export class Drawing {
   /** Waits for the first drive frame, or for the server's picture. */
   private await(reason: string): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => (this.decision.stage === "returning" ? this.handBack() : this.fail(reason)), FIRST_FRAME);
+    this.timer = setTimeout(() => {
+      if (this.decision.stage === "returning") this.handBack();
+      else if (document.hidden || !this.hasPeople) this.await(reason); // nothing is sent meanwhile
+      else this.fail(reason);
+    }, FIRST_FRAME);
   }
 
   private moved(): void {
