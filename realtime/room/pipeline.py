@@ -48,8 +48,8 @@ class Shown:
 
 
 class RoomPipeline(Protocol):
-    """`step` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` and `replace` by a
-    third; `leave` comes after the last `step` of that participant, and `draw` shows nobody who has left."""
+    """`step`, `follow` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` and
+    `replace` by a third; `leave` comes after the last `step` or `follow` of a participant, `draw` shows nobody who has left."""
 
     timings: dict[str, float]
     """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""
@@ -71,6 +71,10 @@ class RoomPipeline(Protocol):
     def step(self, participant: int, rgb: Pixels, timestamp: float) -> DriveFrame:
         """A webcam frame, (H, W, 3) uint8 RGB, taken at `timestamp` seconds -> a drive frame relative to the resting head: the
         identity is upright and in the middle. Confidence 0: there is no face."""
+
+    def follow(self, participant: int, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
+        """As `step`, of a picture in which the page has found these landmarks by itself. None: no face. Their confidence is the
+        page's word: it can only be lowered by what they show."""
 
     def recalibrate(self, participant: int) -> None:
         """Take the face of the next second as neutral."""
@@ -167,6 +171,18 @@ class LiveRoomPipeline:
         person = self._people[participant]
         with self._timed("track"):
             landmarks = person.tracker.track(rgb)
+        return self._solve(person, landmarks, timestamp)
+
+    def follow(self, participant: int, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
+        """See `RoomPipeline`."""
+        from models.tracking.face_tracker import trust
+
+        if landmarks is not None:
+            own = trust(landmarks.points, landmarks.width, landmarks.height)
+            landmarks = replace(landmarks, confidence=min(landmarks.confidence, 1.0) * own)
+        return self._solve(self._people[participant], landmarks, timestamp)
+
+    def _solve(self, person: _Participant, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
         with self._timed("solve"):
             was_running = person.calibration.running
             drive = person.calibration.solve(landmarks, timestamp)

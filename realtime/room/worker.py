@@ -72,8 +72,8 @@ class RoomWorker:
         self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events = RoomEvents()
-        self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake)
         self.times = StageTimes()
+        self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake, self.times)
         self.ready = False
         self.failure = ""
         self.driven: frozenset[int] = frozenset()
@@ -127,8 +127,7 @@ class RoomWorker:
             except VisavisError:
                 os.close(kept.handle)
                 raise
-            self._memory.webcams[seated.slot].clear()
-            self._memory.sent.forget(seated.slot)
+            self._memory.vacate(seated.slot)
             self._tell()
 
     def replace(self, participant: int, avatar: bytes) -> None:

@@ -3,6 +3,7 @@ import type { LocalMedia } from "../media";
 import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
+import type { PrivateCamera } from "../private_camera/private_camera";
 import type { Welcome } from "../protocol";
 import { Room } from "../room";
 import type { Session } from "../session";
@@ -42,6 +43,7 @@ export interface CallOptions {
   seat: Welcome;
   /** The person's devices; null for a viewer. */
   media: LocalMedia | null;
+  camera: PrivateCamera;
   preferences: Preferences;
   announcer: Announcer;
   preferencesChanged(): void;
@@ -267,7 +269,7 @@ export class Call {
   }
 
   private mediaChanged(media: LocalMedia): void {
-    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.tracks[kind]);
+    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.sent[kind]);
     const troubles = media.troubles().join(" ");
     if (troubles && troubles !== this.toldTroubles) this.options.announcer.show(troubles, 8);
     this.toldTroubles = troubles;
@@ -301,7 +303,7 @@ export class Call {
     this.element.classList.toggle("has-people", this.people.isOpen);
     controls.sit.enabled(!isSeated(this.stage.look));
     this.playback.draw();
-    this.statsPanel.update({ ...this.measurements.readings, own: this.drawing.own });
+    this.statsPanel.update({ ...this.measurements.readings, own: this.drawing.own, camera: this.options.camera.cost });
     controls.stats.pressed(this.statsPanel.mode !== "off");
     controls.autoTurn.pressed(this.stage.autoTurn);
     controls.show(media, this.sound.isOn && !this.sound.isBlocked);

@@ -52,7 +52,7 @@ export class Measurements {
     return this.figures?.pictures ?? null;
   }
 
-  get readings(): Omit<Readings, "own"> {
+  get readings(): Omit<Readings, "own" | "camera"> {
     const { shown, figures, server, ping } = this;
     return { shown, figures, server, ping };
   }

@@ -18,7 +18,8 @@ async def pair(**options: Any) -> tuple[RTCPeerConnection, RTCPeerConnection, An
     """Two ends that are connected, and the ends of a channel between them."""
     ice.install((ice.LOOPBACK,))
     one, other = RTCPeerConnection(), RTCPeerConnection()
-    channel, found = one.createDataChannel("drive", **options), []
+    channel = one.createDataChannel("drive", **options)
+    found: list[Any] = []
     other.on("datachannel", found.append)
     await one.setLocalDescription(await one.createOffer())
     await other.setRemoteDescription(one.localDescription)
@@ -102,7 +103,8 @@ def test_the_timer_is_one_for_all_and_stops() -> None:
 
     class Loop:
         def __init__(self) -> None:
-            self.now, self.timers = 0.0, []
+            self.now = 0.0
+            self.timers: list[Any] = []
 
         def time(self) -> float:
             return self.now
