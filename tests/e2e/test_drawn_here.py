@@ -128,7 +128,7 @@ def at_rest(page: Page, name: str) -> NDArray[np.float32]:
     """The picture once it changes no more."""
     before = grabbed(page, name)
     for _ in range(60):
-        page.wait_for_timeout(250)
+        page.wait_for_timeout(150)
         now = grabbed(page, name)
         if now.shape == before.shape and np.abs(now - before).max() < 0.02:
             return now

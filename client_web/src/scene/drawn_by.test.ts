@@ -11,6 +11,8 @@ describe("who draws the picture", () => {
     expect(decision.draws).toBe(true);
     decision.begin();
     expect([decision.stage, decision.sentence]).toEqual(["device", "This device draws the picture: the server sends only how people move."]);
+    decision.isSlow = true;
+    expect(decision.sentence).toContain("fewer than 24 pictures");
     decision.fail("This device's graphics failed.");
     expect([decision.stage, decision.draws, decision.wantsToTry(true, false)]).toEqual(["returning", false, false]);
     expect(decision.sentence).toBe("This device's graphics failed. So the server draws the picture.");

@@ -11,7 +11,7 @@ import { RoomScene } from "./room_scene";
 /** Milliseconds between two pictures of people who only breathe. */
 const CALM = 1000 / 15;
 /** Milliseconds that a machine whose GPU was lost has to get it back. */
-const GPU_BACK = 5_000;
+const GPU_BACK = 3_000;
 /** Pictures that `measure` draws at the most, and milliseconds after which it draws no more. */
 const [MOST_MEASURED, MEASURE] = [9, 300];
 const DRIVER_FAILED = "This device's graphics failed.";
@@ -161,7 +161,7 @@ export class RoomPicture {
     const [width, height] = this.size;
     const moves = this.isStale || this.scene.moves(now) || this.layout.moving(now) || this.canvas.width !== width || this.canvas.height !== height;
     if (!moves && !(this.scene.breathes && now - this.lastDrawn >= CALM)) return;
-    if (this.lastDrawn === before && this.budget.add(now - before) && this.budget.isCoarse) this.scene.isCoarse = true;
+    if (this.lastDrawn === before) this.budget.add(now - before);
     this.lastDrawn = now;
     this.draw(now);
   };

@@ -104,7 +104,13 @@ export class Drawing {
   /** Regularly: may this device draw, and does it keep up? */
   watch(): void {
     const { decision, picture } = this;
-    if (decision.stage === "device" && decision.choice === "auto" && picture?.budget.isTooSlow) this.fail("This device draws fewer than 24 pictures a second.");
+    const isSlow = decision.stage === "device" && picture?.budget.isTooSlow === true;
+    if (isSlow && decision.choice === "auto") this.fail("This device draws fewer than 24 pictures a second.");
+    else if (isSlow !== decision.isSlow) {
+      decision.isSlow = isSlow;
+      if (isSlow) this.parts.announcer.show(decision.sentence, 8);
+      this.told();
+    }
     void this.consider(false);
   }
 
