@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import time
@@ -24,8 +23,9 @@ from server.call.avatars import AvatarCatalog, CatalogEntry
 from server.call.config import ServerConfig
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.peer import RoomPeer
-from server.call.protocol import Failure, Hello, Role, decode, encode
+from server.call.protocol import Failure, Hello, Moderate, Role, decode, encode
 from server.call.room import RESTARTS, MakePeer, Room
+from server.call.room_links import RoomLinks
 from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence, same
 from server.call.stored_avatars import StoredAvatars
 from server.call.visitors import GONE, visitor_of
@@ -62,8 +62,7 @@ class Rooms:
             base_url=base_url,
             **{name: getattr(config, name) for name in RoomSettings.__dataclass_fields__ if name != "base_url"},
         )
-        self._kept: dict[str, KeptRoom] = {}
-        self._roles: dict[bytes, tuple[KeptRoom, Role]] = {}
+        self._links = RoomLinks(kept)
         self._open: dict[str, Room] = {}
         self._on_failure: Callable[[], None] = lambda: None
         self._service: Service | None = None
@@ -77,13 +76,7 @@ class Rooms:
         self._changing = asyncio.Lock()
         self.failure = ""
         """One sentence once the first room can never work."""
-        for room in kept:
-            self._enter(room)
         self._first = kept[0]
-
-    def _enter(self, room: KeptRoom) -> None:
-        self._kept[room.id] = room
-        self._roles |= {_digest(key): (room, role) for role, key in _keys(room)}
 
     @property
     def first(self) -> RoomKeys:
@@ -124,8 +117,8 @@ class Rooms:
 
     @property
     def kept(self) -> list[KeptRoom]:
-        """All rooms, the first one in front."""
-        return list(self._kept.values())
+        """All rooms."""
+        return self._links.rooms
 
     def open_room(self, room: str) -> Room | None:
         """The room of an id, if it has a render process now."""
@@ -141,12 +134,12 @@ class Rooms:
 
     def is_hosts_link(self, key: str) -> bool:
         """Whether it is the key of a host's link, of whichever room."""
-        found = self._roles.get(_digest(key))
+        found = self._links.of(key)
         return found is not None and found[1] == "host"
 
     def role_of(self, key: str) -> Role | None:
         """What a link's key allows in whichever room it is of, or a room token of this server, whether or not it still holds."""
-        found = self._roles.get(_digest(key))
+        found = self._links.of(key)
         if found is not None:
             return found[1]
         if self._service is None or key.count(".") != 2:
@@ -155,19 +148,19 @@ class Rooms:
             grants = self._service.room_tokens.read(key)
         except InvalidTokenError:
             return None
-        return grants.role if grants.room in self._kept else None
+        return grants.role if self._links.get(grants.room) else None
 
     async def admit(self, credential: str) -> tuple[KeptRoom, Visitor]:
         """Who shows a link's key or a room token, and where to. Raises `InvalidTokenError`, `VisavisError` for a database that
         cannot be asked. A token that has expired is let pass: see `Visitor.is_late`."""
-        found = self._roles.get(_digest(credential))
+        found = self._links.of(credential)
         if found is not None:
             return found[0], Visitor(found[1])
         service = self._service
         if service is None or credential.count(".") != 2:
             raise InvalidTokenError(NO_ROOM)
         grants = service.room_tokens.read(credential)
-        room = self._kept.get(grants.room)
+        room = self._links.get(grants.room)
         if room is None:
             raise InvalidTokenError(NO_ROOM)
         if grants.id in self._removed:
@@ -220,7 +213,7 @@ class Rooms:
             if self._service is not None:
                 limits.append(await asyncio.to_thread(_most_rooms, self._service))
             most = min(limit for limit in limits if limit is not None)
-            if len(self._kept) >= most:
+            if len(self._links) >= most:
                 raise ConflictError(
                     f"at most {most} rooms are kept here; use one of those, or raise --max-rooms and the desk's limit"
                 )
@@ -229,24 +222,57 @@ class Rooms:
                 await asyncio.to_thread(self._store.add, made)
             except (OSError, StorageError, SQLAlchemyError):
                 raise StorageError("the new room cannot be kept on this server; look at its disk") from None
-            self._enter(made)
+            self._links.enter(made)
             return made
 
     async def remove(self, room: str) -> None:
         """The room is no more, its links and tokens open nothing; whoever is there goes. Not of the first room. Raises
         `SQLAlchemyError`."""
         async with self._changing:
-            kept = self._kept.get(room)
+            kept = self._links.get(room)
             if kept is None or kept is self._first:
                 return
             await asyncio.to_thread(self._store.remove, room)
-            del self._kept[room]
-            for _, key in _keys(kept):
-                self._roles.pop(_digest(key), None)
-            found = self._open.get(room)
-            if found is not None:
-                found.end()
-                self._end(room)
+            self._forget(kept)
+
+    async def renew(self, room: str) -> KeptRoom | None:
+        """Other links for a room: the old ones open nothing, whoever is there goes. `None` without it. May raise as `remove`."""
+        async with self._changing:
+            kept = self._links.get(room)
+            if kept is None:
+                return None
+            made = replace(kept, keys=RoomKeys.new())
+            await asyncio.to_thread(self._store.renew, made)
+            await self._exchange(kept, made)
+            return made
+
+    async def reread(self) -> None:
+        """Take over what others have changed about the kept rooms, such as `visavis admin links`."""
+        async with self._changing:
+            try:
+                rooms = await asyncio.to_thread(self._store.rooms)
+            except (OSError, StorageError, SQLAlchemyError):
+                return  # the next look may find them
+            for kept, made in [] if rooms is None else self._links.changes(rooms):
+                await self._exchange(kept, made)
+
+    async def _exchange(self, kept: KeptRoom | None, made: KeptRoom | None) -> None:
+        is_first = kept is self._first
+        if kept is not None and (made is not None or not is_first):
+            self._forget(kept)
+        if made is not None:
+            self._links.enter(made)
+            if is_first:
+                self._first = made
+                await self._room(made)
+
+    def _forget(self, kept: KeptRoom) -> None:
+        """Its links and tokens open nothing any more; whoever is there goes."""
+        self._links.forget(kept)
+        found = self._open.get(kept.id)
+        if found is not None:
+            found.moderate(Moderate("end"))
+            self._end(kept.id)
 
     async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer, *, only_sends: bool = False) -> None:
         """One page's socket, from its first message to its end. make_peer: of its peer connections. only_sends: nothing of the
@@ -349,6 +375,7 @@ class Rooms:
             with suppress(RuntimeError):
                 await self.catalog.keep_fresh()
             await self._improve_avatars()
+            await self.reread()
             now = time.monotonic()
             for kept, room in list(self._open.items()):
                 if kept != self._first.id and room.is_empty and now - room.used > IDLE_AFTER:
@@ -368,10 +395,6 @@ class Rooms:
             room.shown.improve()
 
 
-def _keys(room: KeptRoom) -> list[tuple[Role, str]]:
-    return [("host", room.keys.host), ("person", room.keys.person), ("viewer", room.keys.viewer)]
-
-
 def _most_rooms(service: Service) -> int | None:
     """What admins allow in all; `None` where that cannot be looked up."""
     try:
@@ -379,8 +402,3 @@ def _most_rooms(service: Service) -> int | None:
             return read_limits(session).rooms
     except SQLAlchemyError:
         return None
-
-
-def _digest(key: str) -> bytes:
-    """What keys are looked up by, so that the time tells nothing about them."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
