@@ -38,7 +38,7 @@ from server.call.shown_avatars import WEB_AVATAR_PATH
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
 from server.call.web import ADMIN, API, DOCS, NOTHING, SETUP, create_app, plain_reply
-from server.call.web_avatar_route import GONE
+from server.call.web_avatar_route import GONE, shown_at
 from server.call.whip import PREFLIGHT
 from server.operations.operations import Operations
 from server.service import make_runners, open_service
@@ -216,7 +216,7 @@ class _Server(uvicorn.Server):
             return None if self._passes.page(path) else plain_reply(method, 404, NO_ROOM)
         if path.startswith(WEB_AVATAR_PATH.encode()):
             address = path.removeprefix(WEB_AVATAR_PATH.encode()).decode("latin-1")
-            return plain_reply(method, 404, GONE) if self._rooms.shown_at(address) is None else None
+            return plain_reply(method, 404, GONE) if shown_at(self._rooms, address) is None else None
         if path.startswith(b"/avatars/") and self._passes.shows_cookie(header):
             return None
         if path == b"/":

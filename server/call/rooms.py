@@ -19,7 +19,7 @@ from server.accounts.people import ConflictError
 from server.accounts.tokens import LEEWAY, InvalidTokenError
 from server.api.service import Service
 from server.call import ice
-from server.call.avatars import AvatarCatalog, CatalogEntry
+from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.peer import RoomPeer
@@ -123,10 +123,6 @@ class Rooms:
     def open_room(self, room: str) -> Room | None:
         """The room of an id, if it has a render process now."""
         return self._open.get(room)
-
-    def shown_at(self, address: str) -> CatalogEntry | None:
-        """The avatar that somebody in a room shows now, by the last part of its address (`Participant.web_avatar`)."""
-        return next((entry for room in self.open if (entry := room.shown.at(address)) is not None), None)
 
     def is_first(self, room: str) -> bool:
         """Whether it is the room that is always there."""

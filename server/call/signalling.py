@@ -33,7 +33,6 @@ from server.call.protocol import (
     Lobby,
     Moderate,
     Offer,
-    Participant,
     Presence,
     RoomState,
     Welcome,
@@ -385,10 +384,7 @@ class RoomSignalling:
     def _tell(self) -> list[Action]:
         """`RoomState` to all members, when it has changed."""
         people = sorted((m for m in self._members.values() if m.is_person), key=lambda m: m.order)
-        web_avatar = self._rules.web_avatar
-        shown = [
-            Participant(m.number, m.name, m.role == "host", m.seated, m.muted, m.camera, web_avatar(m.number)) for m in people
-        ]
+        shown = [m.shown(self._rules.web_avatar(m.number)) for m in people]
         state = RoomState(shown, self.viewers, self._locked)
         if state == self.told:
             return []

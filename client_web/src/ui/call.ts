@@ -4,7 +4,7 @@ import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
 import type { PrivateCamera } from "../private_camera/private_camera";
-import type { Label, Welcome } from "../protocol";
+import type { Welcome } from "../protocol";
 import { Room } from "../room";
 import type { Session } from "../session";
 import type { News, Status } from "../signalling_types";
@@ -87,7 +87,10 @@ export class Call {
     this.camera = new LatestWins((look) => session.control(toCamera(look)), CAMERA_INTERVAL);
     this.measurements = new Measurements(this.room);
     this.sound = new RoomSound(() => this.draw());
-    this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => this.turnHalted());
+    this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => {
+      announcer.say("Turning stopped: your system asks for less motion.");
+      this.draw();
+    });
     this.playback = new Playback(this.stage.video, this.sound);
     this.header = new Header(() => this.showPeople(!this.people.isOpen));
     this.people = peoplePanel(seat, session, {
@@ -113,7 +116,11 @@ export class Call {
     this.drawing = new Drawing({
       stage, room, preferences, announcer, preferencesChanged: options.preferencesChanged,
       placeChanged: () => session.showIn(this.drawing.placed(this.scenery.place)),
-      labels: (labels) => this.labelled(labels),
+      labels: (labels) => {
+        room.labels = labels;
+        this.sound.setLabels(labels);
+        stage.update();
+      },
       changed: () => this.draw(),
     });
     this.scenery = new Scenery(stage.element, {
@@ -186,7 +193,7 @@ export class Call {
       }
       case "labels":
         this.stage.cutout.expect(news);
-        if (!this.drawing.isShown) this.labelled(news.labels);
+        this.drawing.labelled(news.labels);
         break;
       case "speaking":
         room.speaking = news.participants;
@@ -205,13 +212,6 @@ export class Call {
         break;
     }
     this.draw();
-  }
-
-  /** People have other places in the picture. */
-  private labelled(labels: Label[]): void {
-    this.room.labels = labels;
-    this.sound.setLabels(labels);
-    this.stage.update();
   }
 
   unknownRoom(): void {
@@ -256,11 +256,6 @@ export class Call {
     this.draw();
   }
 
-  private turnHalted(): void {
-    this.options.announcer.say("Turning stopped: your system asks for less motion.");
-    this.draw();
-  }
-
   private becomeLive(): void {
     const { announcer, session } = this.options;
     const wasLive = this.element.classList.contains("was-live");
@@ -289,7 +284,7 @@ export class Call {
     const { peer } = session;
     this.presence?.follow(this.room.me);
     const shown = drawing.isShown ? drawing.framesDrawn : stage.framesShown;
-    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking);
+    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking, drawing.isShown);
     drawing.watch();
     this.connection.measured(session.status, looking && !drawing.draws);
     this.draw();
