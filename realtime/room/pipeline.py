@@ -62,8 +62,8 @@ class RoomPipeline(Protocol):
         one stays. Nothing happens for somebody who has left."""
 
     def refine(self, participant: int) -> bool:
-        """Do a piece of what makes pictures of a participant cheaper and can wait; called by the thread of `join` while nobody
-        comes. Returns whether there is more. False after `leave`."""
+        """Do a piece of what makes pictures of a participant cheaper, if pictures as they are now asked for would be; called by
+        the thread of `join` now and then while nobody comes. Returns whether it did something. False after `leave`."""
 
     def leave(self, participant: int) -> None:
         """Forget the participant."""

@@ -15,7 +15,6 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -47,7 +46,7 @@ ORPHAN = 1.0
 LONGEST_WAIT = 0.25
 """Seconds that a webcam picture waits at the most for those before it to be drawn."""
 QUIET = 0.3
-"""Seconds in which nobody came after which the pictures of those who are here are made cheaper."""
+"""Seconds in which nobody came after which it is looked whether pictures can be made cheaper."""
 MOST_TRACKERS = Flags.WORKERS - 2
 LOADING, DRAWING, FIRST_TRACKER = 0, 1, 2
 """Workers, as `Flags.work_on` counts them."""
@@ -172,16 +171,12 @@ class _RoomLoop:
         self._changed.set()
 
     def _load(self) -> None:
-        flags, rough = self._memory.flags, deque[int]()
+        flags = self._memory.flags
         while True:
             try:
-                message, avatar = self._loads.get(timeout=QUIET if rough else None)
+                message, avatar = self._loads.get(timeout=QUIET if self._people else None)
             except queue.Empty:
-                flags.work_on(LOADING, rough[0])
-                with self._watch.working(LOADING):
-                    more = self._pipeline.refine(rough[0])
-                flags.work_on(LOADING, -1)
-                rough.rotate(-1) if more else rough.popleft()
+                self._refine()
                 continue
             if isinstance(message, Leave):
                 self._remove(message.participant)
@@ -198,14 +193,23 @@ class _RoomLoop:
                 flags.work_on(LOADING, -1)
             if isinstance(message, Replace):
                 self._replaced(message.participant)
-                if message.participant not in rough:
-                    rough.append(message.participant)
                 continue
             with self._lock:
                 self._people[message.participant] = TrackedPerson(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
-            rough.append(message.participant)
             self._changed.set()
+
+    def _refine(self) -> None:
+        """One piece of work for whoever's pictures it makes cheaper."""
+        with self._lock:
+            people = list(self._people)
+        for participant in people:
+            self._memory.flags.work_on(LOADING, participant)
+            with self._watch.working(LOADING):
+                made = self._pipeline.refine(participant)
+            self._memory.flags.work_on(LOADING, -1)
+            if made:
+                return
 
     def _replaced(self, participant: int) -> None:
         """The next picture shows the new avatar, also of somebody who rests."""
