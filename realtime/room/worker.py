@@ -29,7 +29,7 @@ from realtime.room.memory import MemoryLayout, RoomMemory
 from realtime.room.messages import Beat, Failed, FromProcess, Joined, Ready, Refused, Rendered, Replaced, ServerEnd
 from realtime.room.process import HUNG, RoomSetup
 from realtime.room.roster import AvatarBytes, Roster
-from realtime.room.supervision import RoomEvents, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, SupervisorTimeouts, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
 from realtime.shared_encoding import EncoderGroups
 from realtime.timing import StageTimes
@@ -278,8 +278,7 @@ class RoomWorker:
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
             try:
-                with born_with_one_blas_thread():
-                    process.start()
+                process.start()
             except BaseException:
                 self._hang_up()
                 raise
