@@ -31,7 +31,7 @@ from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import Flags, RoomMemory
 from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, Replace, Replaced
 from realtime.room.person import Driven, TrackedPerson
-from realtime.room.picture_schedule import Job, PictureSchedule
+from realtime.room.picture_schedule import Job, PictureSchedule, RestPace
 from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
 from realtime.room.supervision import SupervisorTimeouts
 
@@ -120,6 +120,7 @@ class _RoomLoop:
         self._crash: BaseException | None = None
         self._closing = False
         self._last_beat = 0.0
+        self._pace = RestPace()
         self._canvas = np.zeros(setup.height * setup.width * 4, np.uint8)
         self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
 
@@ -275,6 +276,7 @@ class _RoomLoop:
             self._pipeline.leave(gone)
         with self._lock:
             people = list(self._people.values())
+        self._pace.advance(now, len(self._wanted), driven=any(person.resting.driven for person in people))
         here = {person.participant for person in people}
         for participant in self._layout.people:
             if participant not in here:
@@ -288,7 +290,7 @@ class _RoomLoop:
             person.taken = person.taken if driven is None else driven.number
             if driven is not None and person.resting.see(driven.drive, driven.made):
                 self._show(person, now, driven.arrival)
-            elif now - person.made >= (2 * STEP if person.resting.driven else STEP):
+            elif now - person.made >= (2 * STEP if person.resting.driven else self._pace.step):
                 self._show(person, now, 0.0)
 
     def _show(self, person: TrackedPerson, now: float, arrival: float) -> None:
@@ -314,7 +316,7 @@ class _RoomLoop:
         self._newest = {request: self._newest[request] for request in rows if request in self._newest}
         self._drawn = {request: self._drawn[request] for request in rows if request in self._drawn}
         self._wanted = {}
-        moving = int(now / STEP) if self._layout.moving(now) else 0
+        moving = self._pace.steps if self._layout.moving(now) else 0
         jobs = []
         for request, views in rows.items():
             shown = self._layout.shot(request, now).people
@@ -350,6 +352,7 @@ class _RoomLoop:
         canvas = self._canvas[: math.prod(shape)].reshape(shape)
         self._pipeline.draw(shown, shot.arrangement.camera, scale, canvas, frame.color)
         self._memory.flags.work_on(DRAWING, -1)
+        self._pace.drew(time.monotonic() - now)
         self._schedule.done(job)
         self._drawn[request] = self._wanted[request]
         arrival = 0.0 if arrival == self._newest.get(request) else arrival
