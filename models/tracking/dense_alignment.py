@@ -92,13 +92,16 @@ class Aligner:
         found = minimise(problem, coefficients[self._free].astype(np.float64), steps=EXPRESSION_STEPS)
         return coefficients if found is None else problem.full(found).astype(np.float32)
 
-    def render(self, x: Array64, coefficients: Array, pose: Pose, camera: Camera) -> tuple[Array, Array64]:
-        """The avatar rendered and smoothed, (h, w, 3), and its projected landmarks, (478 * 2,) in picture widths."""
+    def render(self, x: Array64, coefficients: Array, pose: Pose, camera: Camera) -> Array:
+        """The avatar rendered and smoothed, (h, w, 3)."""
+        gaussians = self.poser.pose(coefficients, corrected(pose, x, self._neck))
+        return _smooth(self.rasterizer.render(gaussians, camera).color)
+
+    def project(self, x: Array64, expressed: Array, pose: Pose, camera: Camera) -> Array64:
+        """Landmarks (478, 3) of the head with an expression, not yet posed, projected: (478 * 2,) in picture widths."""
         tried = corrected(pose, x, self._neck)
-        gaussians = self.poser.pose(coefficients, tried)
-        person = self.poser.person
-        marks = person.landmarks(person.expressed(coefficients)) @ tried.head[:3, :3].T + tried.head[:3, 3]
-        return _smooth(self.rasterizer.render(gaussians, camera).color), camera.project(marks).ravel() / camera.width
+        marks = expressed @ tried.head[:3, :3].T + tried.head[:3, 3]
+        return np.asarray(camera.project(marks).ravel() / camera.width)
 
 
 class _PoseProblem:
@@ -113,6 +116,8 @@ class _PoseProblem:
         """target: (h, w, 3) smoothed, of the camera's size. landmarks: (956,) in picture widths."""
         self._aligner, self._target, self._landmarks = aligner, target, landmarks
         self._coefficients, self._pose, self._camera = coefficients, pose, camera
+        person = aligner.poser.person
+        self._expressed = person.landmarks(person.expressed(coefficients))  # the same for all that is tried
         self._linearised = np.full(len(SPREAD), np.inf)
 
     def equations(self, state: Array64) -> Equations:
@@ -136,7 +141,8 @@ class _PoseProblem:
         return np.clip(state + step, -3 * SPREAD, 3 * SPREAD)
 
     def _rendered(self, state: Array64) -> tuple[Array, Array64]:
-        return self._aligner.render(state, self._coefficients, self._pose, self._camera)
+        rendered = self._aligner.render(state, self._coefficients, self._pose, self._camera)
+        return rendered, self._aligner.project(state, self._expressed, self._pose, self._camera)
 
     def _linearise(self, state: Array64, rendered: Array, projected: Array64) -> None:
         """Derivatives of the picture (P, 12) and of the landmarks (956, 12) at `state`."""
