@@ -88,4 +88,5 @@ class RestPace:
         """pictures: different ones that show the room now. driven: whether somebody does not rest."""
         self.step = STEP if driven else min(max(STEP, pictures * self._drawing / REST_SHARE), SLOWEST)
         if now - self._stepped >= self.step:
-            self.steps, self._stepped = self.steps + 1, max(self._stepped + self.step, now - self.step)  # late ones are made up for
+            self.steps += 1
+            self._stepped = max(self._stepped + self.step, now - self.step)  # what is late is made up for

@@ -7,6 +7,7 @@ import os
 
 from realtime.room.supervision import handle_of, signal_name
 
+
 def test_an_avatar_lies_in_memory_behind_its_handle() -> None:
     handle = handle_of(b"an avatar")
     with mmap.mmap(handle, 9, prot=mmap.PROT_READ) as memory:

@@ -41,7 +41,13 @@ def test_only_a_trusted_proxy_says_for_whom_it_asks(peer: str, forwarded: tuple[
 
 @pytest.mark.parametrize(
     ("host", "plain"),
-    [("127.0.0.1", "127.0.0.1"), ("::ffff:127.0.0.1", "127.0.0.1"), ("fe80::1%eth0", "fe80::1"), ("2001:DB8::1", "2001:db8::1"), ("", "")],
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::ffff:127.0.0.1", "127.0.0.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("", ""),
+    ],
 )
 def test_a_peer_is_told_by_its_address_alone(host: str, plain: str) -> None:
     assert plain_address(host) == plain
