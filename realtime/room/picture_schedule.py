@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from realtime.rest import SLOWEST, STEP
+from realtime.rest import STEP
 
 SINGLE, SEVERAL = 1 / 50, 1 / 31
 """Seconds between two pictures of the same view at the least: of one person, whose drive frames give the beat, and of several,
 whose drive frames come at different times."""
-REST_SHARE = 0.25
-"""Part of the time that pictures of people who all rest may take."""
+REST_SHARE, LONGEST_STEP = 0.25, 0.2
+"""Part of the time that pictures of people who all rest may take, and seconds between two of them at the most."""
 SMOOTHING = 0.3
 
 
@@ -86,7 +86,7 @@ class RestPace:
 
     def advance(self, now: float, pictures: int, *, driven: bool) -> None:
         """pictures: different ones that show the room now. driven: whether somebody does not rest."""
-        self.step = STEP if driven else min(max(STEP, pictures * self._drawing / REST_SHARE), SLOWEST)
+        self.step = STEP if driven else min(max(STEP, pictures * self._drawing / REST_SHARE), LONGEST_STEP)
         if now - self._stepped >= self.step:
             self.steps += 1
             self._stepped = max(self._stepped + self.step, now - self.step)  # what is late is made up for

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
@@ -237,7 +237,7 @@ class _Server(uvicorn.Server):
         return self._origins.of(peer, header)
 
     def http(self, header: bytes, peer: str, gone: Callable[[], None]) -> H11Protocol:
-        scheme = "http" if self._tls is None else "https"
+        scheme: Literal["http", "https"] = "http" if self._tls is None else "https"
         return _Http(self.config, self.server_state, self.lifespan.state, header, (scheme, peer), gone)
 
     def socket(self, header: bytes, network: str, gone: Callable[[], None]) -> SignallingSocket:
@@ -260,7 +260,7 @@ class _Http(H11Protocol):
         state: Any,
         app_state: dict[str, Any],
         header: bytes,
-        connection: tuple[str, str],
+        connection: tuple[Literal["http", "https"], str],
         gone: Callable[[], None],
     ) -> None:
         """connection: its scheme, and its peer's address; behind `server.call.tls` the transport's other end is our own."""

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from realtime.rest import SLOWEST, STEP
-from realtime.room.picture_schedule import REST_SHARE, SEVERAL, SINGLE, Job, PictureSchedule, RestPace
+from realtime.rest import STEP
+from realtime.room.picture_schedule import LONGEST_STEP, REST_SHARE, SEVERAL, SINGLE, Job, PictureSchedule, RestPace
 
 
 class Clock:
@@ -70,7 +70,7 @@ def test_a_page_that_joins_a_shared_picture_gets_it_at_once() -> None:
         (0.005, 1, False, STEP),
         (0.020, 1, False, 0.020 / REST_SHARE),
         (0.010, 2, False, 0.020 / REST_SHARE),
-        (0.5, 2, False, SLOWEST),
+        (0.5, 2, False, LONGEST_STEP),
         (0.5, 2, True, STEP),
     ],
 )
