@@ -45,7 +45,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/api/test_rooms.py": "server.api.directory",
     "tests/server/api/test_rights.py": "server.api.paging",
     "tests/server/call/test_visitors.py": "server.call.live_rooms",
-    "tests/realtime/room/test_worker.py": "realtime.room.pipeline realtime.room.person realtime.room.roster realtime.timing",
+    "tests/realtime/room/test_worker.py": "realtime.room.person realtime.room.roster realtime.timing",
     "tests/realtime/room/test_preload.py": "realtime.room.warm",
     "tests/client_web/test_protocol_in_sync.py": "server.call.generate_protocol",
     "tests/e2e/test_live.py": "server.benchmarks.browser",
