@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -65,6 +66,7 @@ class Rooms:
         self._kept: dict[str, KeptRoom] = {}
         self._roles: dict[bytes, tuple[KeptRoom, Role]] = {}
         self._open: dict[str, Room] = {}
+        self._opening: dict[str, asyncio.Task[Room]] = {}
         self._on_failure: Callable[[], None] = lambda: None
         self._service: Service | None = None
         self.stored: StoredAvatars | None = None
@@ -201,7 +203,8 @@ class Rooms:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
+        rooms = [room.close() for room in self._open.values()]
+        await asyncio.gather(*rooms, *self._opening.values(), *self._tasks, return_exceptions=True)
 
     def most_for(self, host: str) -> int:
         """How many rooms there may be when the host with that key makes one more: those to whom a room was given leave half of
@@ -294,11 +297,25 @@ class Rooms:
             return ""
 
     async def _room(self, kept: KeptRoom) -> Room:
-        room = self._open.get(kept.id)
-        if room is None:
-            room = Room(self._settings, kept.keys, self.catalog, lambda: self._busy(kept.id), self.stored, self._revoke)
-            self._open[kept.id] = room
-            await room.start(on_failure=lambda: self._failed(kept))
+        """The room with that id, with a render process from now on. Raises `VisavisError`."""
+        if (room := self._open.get(kept.id)) is not None:
+            return room
+        if (opening := self._opening.get(kept.id)) is None:
+            opening = self._opening[kept.id] = asyncio.create_task(self._open_room(kept))
+            opening.add_done_callback(lambda done: (self._opening.pop(kept.id), done.cancelled() or done.exception()))
+        return await asyncio.shield(opening)  # others may wait for it
+
+    async def _open_room(self, kept: KeptRoom) -> Room:
+        """Its memory is reserved in a thread, which takes 25 ms by the usual settings and 70 at the most."""
+        busy = partial(self._busy, kept.id)
+        room = await asyncio.to_thread(Room, self._settings, kept.keys, self.catalog, busy, self.stored, self._revoke)
+        if self._closed or kept.id not in self._kept:
+            await room.close()
+            raise VisavisError("this room is closing; come back in a moment")
+        self._open[kept.id] = room
+        await room.start(on_failure=lambda: self._failed(kept))
+        if self._retry_after is not None:
+            room.drain(self._retry_after)
         return room
 
     def _revoke(self, token: str, until: float) -> None:
