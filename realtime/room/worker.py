@@ -30,7 +30,7 @@ from realtime.room.messages import Beat, Failed, FromProcess, Joined, Moved, Rea
 from realtime.room.process import HUNG, RoomSetup
 from realtime.room.room_drives import RoomDrives
 from realtime.room.roster import AvatarBytes, Roster
-from realtime.room.supervision import RoomEvents, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, SupervisorTimeouts, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
 from realtime.room.webcam import MAX_SIDE, rgb_of
 from realtime.shared_encoding import EncoderGroups
@@ -281,8 +281,7 @@ class RoomWorker:
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
             try:
-                with born_with_one_blas_thread():
-                    process.start()
+                process.start()
             except BaseException:
                 self._hang_up()
                 raise

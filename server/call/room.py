@@ -23,6 +23,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.driving import DriveRelay
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
+from server.call.room_cost import cores_taken, costs
 from server.call.rules import RoomKeys, RoomSettings, Visitor, rules_of
 from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK = 0.25
-ENCODE_MS = 4.0
-"""Of a core, to encode one picture."""
 MOST_BUSY = 0.95
 """Part of the cores that other rooms are taken to need at the most."""
 CLOSE_TIMEOUT = 5.0
@@ -229,24 +228,17 @@ class Room:
         return [AvatarInfo(e.id, e.name, f"/avatars/{e.id}.png" if e.preview else "") for e in shown]
 
     def _admits(self, person: bool) -> bool:
-        person_ms, view_ms = self._measured()
+        person_ms, view_ms = costs(self.worker.times)
         load = Load(
             len(self._orders), sum(not peer.draws for peer in self._peers.values()), person_ms or PERSON_MS, view_ms or VIEW_MS,
             os.cpu_count() or 1, min(self._others_busy(), MOST_BUSY),
         )  # fmt: skip
         return load.admits(person=person, least=self._settings.least_rate)
 
-    def _measured(self) -> tuple[float, float]:
-        """Milliseconds of a core for one webcam picture and for one drawn picture; 0 while none was measured."""
-        times = self.worker.times.medians()
-        person = sum(times.get(stage, 0.0) for stage in ("decode", "track", "solve")) if "track" in times else 0.0
-        return person, times["splat"] + times.get("pose", 0.0) + ENCODE_MS if "splat" in times else 0.0
-
     @property
     def cores_taken(self) -> float:
         """How many cores the room takes now, as measured in the last second."""
-        person_ms, view_ms = self._measured()
-        return (self.worker.times.rate("decode") * person_ms + self.worker.times.rate("splat") * view_ms) / 1000
+        return cores_taken(self.worker.times)
 
     # What the render process tells
 

@@ -9,21 +9,23 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.errors import ProtocolError, StorageError, VisavisError
-from server.accounts.limits import read_limits
+from models.errors import StorageError, VisavisError
+from server.accounts.limits import rooms_allowed
 from server.accounts.people import ConflictError
 from server.accounts.tokens import LEEWAY, InvalidTokenError
 from server.api.service import Service
 from server.call import ice
 from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
+from server.call.greeting import greeting
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.peer import RoomPeer
-from server.call.protocol import Failure, Hello, Moderate, Role, decode, encode
+from server.call.protocol import Failure, Hello, Moderate, Role, encode
 from server.call.room import RESTARTS, MakePeer, Room
 from server.call.room_links import RoomLinks
 from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence, same
@@ -33,8 +35,6 @@ from server.call.wire import Wire, say_and_close
 
 log = logging.getLogger(__name__)
 
-MAX_HELLO = 4096
-"""Characters of the first message."""
 IDLE_AFTER = 300.0
 """Seconds without anybody after which a room's process ends; the first room's goes on, so that a call can start at once."""
 LOOK_EVERY = 5.0
@@ -64,6 +64,7 @@ class Rooms:
         )
         self._links = RoomLinks(kept)
         self._open: dict[str, Room] = {}
+        self._opening: dict[str, asyncio.Task[Room]] = {}
         self._on_failure: Callable[[], None] = lambda: None
         self._service: Service | None = None
         self.stored: StoredAvatars | None = None
@@ -194,7 +195,8 @@ class Rooms:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
+        rooms = [room.close() for room in self._open.values()]
+        await asyncio.gather(*rooms, *self._opening.values(), *self._tasks, return_exceptions=True)
 
     def most_for(self, host: str) -> int:
         """How many rooms there may be when the host with that key makes one more: those to whom a room was given leave half of
@@ -207,7 +209,7 @@ class Rooms:
         async with self._changing:
             limits = [self.most, most]
             if self._service is not None:
-                limits.append(await asyncio.to_thread(_most_rooms, self._service))
+                limits.append(await asyncio.to_thread(rooms_allowed, self._service.database))
             most = min(limit for limit in limits if limit is not None)
             if len(self._links) >= most:
                 raise ConflictError(
@@ -273,19 +275,8 @@ class Rooms:
     async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer, *, only_sends: bool = False) -> None:
         """One page's socket, from its first message to its end. make_peer: of its peer connections. only_sends: nothing of the
         room goes out to it."""
-        text = await wire.receive()
-        if text is None:
-            return
-        if self._closed:
-            await wire.close(1012)
-            return
-        try:
-            hello = decode(text)
-        except ProtocolError as error:
-            await say_and_close(wire, encode(Failure("bad_message", as_sentence(str(error)))))
-            return
-        if not isinstance(hello, Hello) or len(text) > MAX_HELLO:
-            await say_and_close(wire, encode(Failure("bad_message", "A hello was expected first, something else came.")))
+        hello = await greeting(wire, closed=self._closed)
+        if hello is None:
             return
         try:
             kept, visitor = await self.admit(hello.key)
@@ -320,11 +311,25 @@ class Rooms:
             return ""
 
     async def _room(self, kept: KeptRoom) -> Room:
-        room = self._open.get(kept.id)
-        if room is None:
-            room = Room(self._settings, kept.keys, self.catalog, lambda: self._busy(kept.id), self.stored, self._revoke)
-            self._open[kept.id] = room
-            await room.start(on_failure=lambda: self._failed(kept))
+        """The room with that id, with a render process from now on. Raises `VisavisError`."""
+        if (room := self._open.get(kept.id)) is not None:
+            return room
+        if (opening := self._opening.get(kept.id)) is None:
+            opening = self._opening[kept.id] = asyncio.create_task(self._open_room(kept))
+            opening.add_done_callback(lambda done: (self._opening.pop(kept.id), done.cancelled() or done.exception()))
+        return await asyncio.shield(opening)  # others may wait for it
+
+    async def _open_room(self, kept: KeptRoom) -> Room:
+        """Its memory is reserved in a thread, which takes 25 ms by the usual settings and 70 at the most."""
+        busy = partial(self._busy, kept.id)
+        room = await asyncio.to_thread(Room, self._settings, kept.keys, self.catalog, busy, self.stored, self._revoke)
+        if self._closed or self._links.get(kept.id) is None:
+            await room.close()
+            raise VisavisError("this room is closing; come back in a moment")
+        self._open[kept.id] = room
+        await room.start(on_failure=lambda: self._failed(kept))
+        if self._retry_after is not None:
+            room.drain(self._retry_after)
         return room
 
     def _revoke(self, token: str, until: float) -> None:
@@ -389,12 +394,3 @@ class Rooms:
             return
         for room in self.open:
             room.shown.improve()
-
-
-def _most_rooms(service: Service) -> int | None:
-    """What admins allow in all; `None` where that cannot be looked up."""
-    try:
-        with service.database.reading() as session:
-            return read_limits(session).rooms
-    except SQLAlchemyError:
-        return None
