@@ -30,7 +30,7 @@ from realtime.room.messages import Beat, Failed, FromProcess, Joined, Moved, Rea
 from realtime.room.process import HUNG, RoomSetup
 from realtime.room.room_drives import RoomDrives
 from realtime.room.roster import AvatarBytes, Roster
-from realtime.room.supervision import RoomEvents, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, SupervisorTimeouts, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
 from realtime.room.webcam import MAX_SIDE, rgb_of
 from realtime.shared_encoding import EncoderGroups
@@ -72,8 +72,8 @@ class RoomWorker:
         self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events = RoomEvents()
-        self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake)
         self.times = StageTimes()
+        self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake, self.times)
         self.ready = False
         self.failure = ""
         self.driven: frozenset[int] = frozenset()
@@ -127,8 +127,7 @@ class RoomWorker:
             except VisavisError:
                 os.close(kept.handle)
                 raise
-            self._memory.webcams[seated.slot].clear()
-            self._memory.sent.forget(seated.slot)
+            self._memory.vacate(seated.slot)
             self._tell()
 
     def replace(self, participant: int, avatar: bytes) -> None:
@@ -282,8 +281,7 @@ class RoomWorker:
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
             try:
-                with born_with_one_blas_thread():
-                    process.start()
+                process.start()
             except BaseException:
                 self._hang_up()
                 raise

@@ -90,7 +90,8 @@ class BenchPage:
 
     `said` holds what the server sent last, by class. `last_picture` is the newest picture, `pictures` counts them, `sounds`
     counts frames of sound, `heard` is the loudest sample of each sound line by mid. `drive` is the channel of drive frames, and
-    `driven` holds the messages that came on it. `place`: of the picture, at first. Pings go out once a `Welcome.heartbeat` while `beating` is true.
+    `driven` holds the messages that came on it. `place`: of the picture, at first. Pings go out once a `Welcome.heartbeat` while
+    `beating` is true.
     """
 
     def __init__(

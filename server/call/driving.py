@@ -1,4 +1,4 @@
-"""The data channel `drive`: a page's own drive frames up, everybody's down to pages that draw by themselves (docs/protocol.md).
+"""The data channel `drive`: a page's own drive frames or landmarks up, everybody's down to pages that draw (docs/protocol.md).
 
 Frames go down as the render process shows them, packed once and sent to all who want them. Nothing waits and nothing queues:
 whoever does not keep up misses frames, and what comes up too often or too late is dropped.
@@ -10,28 +10,24 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 from aiortc import RTCDataChannel
 
 from models.errors import ProtocolError
-from models.exchange.drive_frames import FITTING, SentFrame, addressed, decode, is_newer, message_of, pack_record
+from models.exchange.drive_frames import FITTING, SentFrame, addressed, decode, message_of, pack_record
 from realtime.room.record_table import Record
-from server.call.fairness import Pace
+from server.call import light_channel
+from server.call.arrivals import Arrivals
+from server.call.landmark_input import LandmarkInput, are_landmarks
 
 CHANNEL = "drive"
-EVERY = 1 / 31
-"""Seconds between two messages down at the least: one for all people of a room, whose frames come at different times."""
+LEAST, MOST, EACH = 0.01, 1 / 31, 0.0002
+"""Seconds between two messages down: one is for all people of a room, whose frames come at different times. At the least; at the
+most, which is as often as pages show them; and in between for each page, so that sending takes no more than half of a core."""
 BACKLOG = 4 * 1024
 """Bytes waiting on a channel above which a message is dropped: a few tenths of a second of a full room."""
-RATE, AT_ONCE = 60.0, 12.0
-"""Frames a second of one page that are taken, and how many may come at once; more are dropped."""
-FLOOD = 240.0
-"""Messages a second above which a page is told so."""
 COMPLAIN_EVERY = 1.0
 """Seconds between two sentences about what comes on one channel."""
-ANEW = 1.0
-"""Seconds without a frame after which any sequence number is the first."""
 
 
 class DriveInput:
@@ -40,24 +36,15 @@ class DriveInput:
     def __init__(self, participant: int) -> None:
         """participant: the page's own, -1 for one that has no seat."""
         self._participant = participant
-        self._pace, self._flood = Pace(RATE, AT_ONCE), Pace(FLOOD, FLOOD)
-        self._sequence, self._taken = 0, -math.inf
+        self._arrivals = Arrivals("drive frames")
 
     def take(self, data: str | bytes, now: float) -> bytes | None:
         """A message: the packed frame to show, or `None` when it is dropped, being late or one of too many. Raises
         `ProtocolError` for what is not a drive frame of the page's own, and for a flood."""
-        if not self._flood.ready(now):
-            raise ProtocolError(f"at most {RATE:.0f} drive frames a second were expected, more come; send fewer")
-        self._flood.take()
-        if not self._pace.ready(now):
+        if not self._arrivals.is_wanted(now):
             return None
         sent = self._own(data)
-        is_anew = now - self._taken > ANEW
-        if not is_anew and not is_newer(sent.sequence, self._sequence):
-            return None
-        self._pace.take()
-        self._sequence, self._taken = sent.sequence, now
-        return pack_record(sent)
+        return pack_record(sent) if self._arrivals.takes(sent.sequence, now) else None
 
     def _own(self, data: str | bytes) -> SentFrame:
         if self._participant < 0:
@@ -71,17 +58,20 @@ class DriveInput:
 
 
 class DriveLine:
-    """A page's channel. drive: told of each frame that is to be shown, and when it came. malformed: one sentence."""
+    """A page's channel. drive: told of each frame that is to be shown, and when it came; follow: of each message of landmarks.
+    malformed: one sentence."""
 
     def __init__(
         self,
         channel: RTCDataChannel,
         participant: int,
         drive: Callable[[bytes, float], None],
+        follow: Callable[[bytes, float], None],
         malformed: Callable[[str], None],
     ) -> None:
-        self._channel, self._input = channel, DriveInput(participant)
-        self._drive, self._malformed = drive, malformed
+        self._channel = channel
+        self._input, self._landmarks = DriveInput(participant), LandmarkInput(participant)
+        self._drive, self._follow, self._malformed = drive, follow, malformed
         self._complained = -math.inf
         channel.on("message", self._on_message)
 
@@ -93,20 +83,22 @@ class DriveLine:
     def send(self, message: bytes) -> None:
         """Send, or drop it when the page does not keep up."""
         if self.is_open and self._channel.bufferedAmount < BACKLOG:
-            with suppress(ValueError):  # longer than the page said it can take
-                self._channel.send(message)
+            light_channel.send_now(self._channel, message)
 
     def _on_message(self, data: str | bytes) -> None:
         now = time.monotonic()
         try:
-            record = self._input.take(data, now)
+            if are_landmarks(data):
+                taken, told = self._landmarks.take(data, now), self._follow
+            else:
+                taken, told = self._input.take(data, now), self._drive
         except ProtocolError as error:
             if now - self._complained >= COMPLAIN_EVERY:
                 self._complained = now
                 self._malformed(str(error))
             return
-        if record is not None:
-            self._drive(record, now)
+        if taken is not None:
+            told(taken, now)
 
 
 class DriveRelay:
@@ -137,7 +129,7 @@ class DriveRelay:
     def moved(self) -> None:
         """There are new frames: send them now, or a moment after the last ones."""
         if self._lines and self._timer is None:
-            wait = self._sent + EVERY - time.monotonic()
+            wait = self._sent + min(MOST, max(LEAST, EACH * len(self._lines))) - time.monotonic()
             if wait <= 0:
                 self._send()
             else:

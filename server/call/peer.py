@@ -65,7 +65,7 @@ from server.operations.rtp_stats import RtpMeter
 log = logging.getLogger(__name__)
 
 CHANNEL = "control"
-STAGES = ("decode", "track", "solve", "pose", "splat", "encode", "total")
+STAGES = ("decode", "landmarks", "track", "solve", "pose", "splat", "encode", "total")
 """What pages are told about, in the order in which it happens."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a connection has to close in good order."""
@@ -286,8 +286,8 @@ class RoomPeer:
             channel.on("message", self._on_message)
 
         elif channel.label == driving.CHANNEL and (self._drive is None or not self._drive.is_open):
-            drive = partial(self._room.worker.drives.send, self._participant)
-            self._drive = DriveLine(channel, self._participant, drive, self._events.malformed)
+            drives, own = self._room.worker.drives, self._participant
+            self._drive = DriveLine(channel, own, partial(drives.send, own), partial(drives.follow, own), self._events.malformed)
             self._pause()
 
     def _on_message(self, text: str | bytes) -> None:

@@ -5,7 +5,8 @@ import { ownMouth } from "../mouth/own_mouth";
 import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
-import type { Label, Welcome } from "../protocol";
+import type { PrivateCamera } from "../private_camera/private_camera";
+import type { Welcome } from "../protocol";
 import { Room } from "../room";
 import type { Session } from "../session";
 import type { News, Status } from "../signalling_types";
@@ -45,6 +46,7 @@ export interface CallOptions {
   seat: Welcome;
   /** The person's devices; null for a viewer. */
   media: LocalMedia | null;
+  camera: PrivateCamera;
   preferences: Preferences;
   announcer: Announcer;
   preferencesChanged(): void;
@@ -121,7 +123,11 @@ export class Call {
     this.drawing = new Drawing({
       stage, room, preferences, announcer, preferencesChanged: options.preferencesChanged,
       placeChanged: () => session.showIn(this.drawing.placed(this.scenery.place)),
-      labels: (labels) => this.labelled(labels),
+      labels: (labels) => {
+        room.labels = labels;
+        this.sound.setLabels(labels);
+        stage.update();
+      },
       changed: () => this.draw(),
     });
     this.scenery = new Scenery(stage.element, {
@@ -198,7 +204,7 @@ export class Call {
       }
       case "labels":
         this.stage.cutout.expect(news);
-        if (!this.drawing.isShown) this.labelled(news.labels);
+        this.drawing.labelled(news.labels);
         break;
       case "speaking":
         room.speaking = news.participants;
@@ -217,13 +223,6 @@ export class Call {
         break;
     }
     this.draw();
-  }
-
-  /** People have other places in the picture. */
-  private labelled(labels: Label[]): void {
-    this.room.labels = labels;
-    this.sound.setLabels(labels);
-    this.stage.update();
   }
 
   unknownRoom(): void {
@@ -282,7 +281,7 @@ export class Call {
   }
 
   private mediaChanged(media: LocalMedia): void {
-    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.tracks[kind]);
+    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.sent[kind]);
     const troubles = media.troubles().join(" ");
     if (troubles && troubles !== this.toldTroubles) this.options.announcer.show(troubles, 8);
     this.toldTroubles = troubles;
@@ -297,7 +296,7 @@ export class Call {
     const { peer } = session;
     this.presence?.follow(this.room.me);
     const shown = drawing.isShown ? drawing.framesDrawn : stage.framesShown;
-    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking);
+    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking, drawing.isShown);
     drawing.watch();
     this.connection.measured(session.status, looking && !drawing.draws);
     this.draw();
@@ -316,7 +315,7 @@ export class Call {
     this.element.classList.toggle("has-people", this.people.isOpen);
     controls.sit.enabled(!isSeated(this.stage.look));
     this.playback.draw();
-    this.statsPanel.update({ ...this.measurements.readings, own: this.drawing.own });
+    this.statsPanel.update({ ...this.measurements.readings, own: this.drawing.own, camera: this.options.camera.cost });
     controls.stats.pressed(this.statsPanel.mode !== "off");
     controls.autoTurn.pressed(this.stage.autoTurn);
     controls.show(media, this.sound.isOn && !this.sound.isBlocked);

@@ -2,6 +2,7 @@ import type { LocalMedia } from "../media";
 import type { Kind } from "../peer";
 import { openDialog } from "./dialog";
 import { h } from "./dom";
+import { privateSwitch } from "./private_switch";
 
 const NAMES: Record<Kind, string> = { video: "Camera", audio: "Microphone" };
 
@@ -22,6 +23,7 @@ export class DevicePickers {
     private readonly chosen: () => void,
   ) {
     this.lists = { video: this.picker("video"), audio: this.picker("audio") };
+    this.element.append(privateSwitch(media, chosen));
   }
 
   async refresh(): Promise<void> {

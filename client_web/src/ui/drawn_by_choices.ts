@@ -21,5 +21,5 @@ export function drawnByChoices(drawing: Drawing): HTMLElement {
   });
   drawing.told = show;
   show();
-  return h("fieldset", { class: "drawn-by" }, h("legend", {}, "Drawn by"), ...choices, words);
+  return h("fieldset", { class: "drawn-by" }, h("legend", {}, "Drawn by"), words, ...choices);
 }

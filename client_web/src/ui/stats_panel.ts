@@ -1,6 +1,7 @@
 import type { Figures } from "../figures";
 import type { Preferences } from "../preferences";
 import type { Stats } from "../protocol";
+import type { Cost } from "../private_camera/cost";
 import { h, setText } from "./dom";
 
 export type StatsMode = Preferences["stats"];
@@ -14,6 +15,8 @@ export interface Readings {
   ping: number | null;
   /** The picture that this device draws: pixels, and milliseconds that drive frames wait; null: the server draws. */
   own: { width: number; height: number; delay: number } | null;
+  /** What the private camera takes on this device; null: it is not private, or off. */
+  camera: Cost | null;
 }
 
 const NEXT: Record<StatsMode, StatsMode> = { small: "full", full: "off", off: "small" };
@@ -25,10 +28,12 @@ export class StatsPanel {
   private readonly line = h("p", { class: "stats-line", "data-testid": "stats-line" });
   private readonly rows = new Map<string, HTMLElement>();
   private readonly stages = h("div", { class: "stages" });
+  private readonly camera: HTMLElement;
 
   constructor(private current: StatsMode) {
     const group = (title: string, ...names: string[]): HTMLElement =>
       h("section", {}, h("h2", {}, title), h("dl", {}, ...names.map((name) => this.row(name))));
+    this.camera = group("Private camera", "A picture", "Tracked");
     this.element.append(
       this.line,
       h(
@@ -36,11 +41,12 @@ export class StatsPanel {
         { class: "stats-full" },
         group("Picture", "Drawn by", "Shown", "Rendered", "Resolution", "Codec", "Buffer", "Dropped"),
         group("Network", "Round trip", "Heartbeat", "Receiving", "Sending", "Loss"),
+        this.camera,
         h("section", {}, h("h2", {}, "Server, by stage"), this.stages),
       ),
     );
     this.mode = current;
-    this.update({ shown: null, figures: null, server: null, ping: null, own: null });
+    this.update({ shown: null, figures: null, server: null, ping: null, own: null, camera: null });
   }
 
   get mode(): StatsMode {
@@ -58,7 +64,7 @@ export class StatsPanel {
     return this.current;
   }
 
-  update({ shown, figures, server, ping, own }: Readings): void {
+  update({ shown, figures, server, ping, own, camera }: Readings): void {
     const total = server?.stages.total ?? null;
     const roundTrip = ping ?? figures?.roundTrip ?? null;
     this.line.hidden = shown === null && total === null && roundTrip === null;
@@ -79,6 +85,9 @@ export class StatsPanel {
     this.set("Receiving", bits(figures?.bitrateDown ?? null));
     this.set("Sending", bits(figures?.bitrateUp ?? null));
     this.set("Loss", figures?.loss == null ? UNKNOWN : `${(figures.loss * 100).toFixed(1)} %`);
+    this.camera.hidden = camera === null;
+    this.set("A picture", milliseconds(camera?.milliseconds ?? null));
+    this.set("Tracked", `${count(camera?.rate ?? null)} a second`);
     this.showStages(server?.stages ?? {});
   }
 
