@@ -285,7 +285,7 @@ def test_a_lost_gpu_ends_the_view_with_a_sentence(enter: Any, page: Page) -> Non
 def test_less_is_drawn_when_pictures_come_late(enter: Any, page: Page) -> None:
     enter(1)
     assert not page.evaluate("stage.scene.isCoarse")
-    page.evaluate("async () => { for (let i = 0; i < 140 && !stage.scene.isCoarse; i++) await stage.pass(1, 1 / 24); }")
+    page.evaluate("async () => { for (let i = 0; i < 9 && !stage.scene.isCoarse; i++) await stage.pass(1, 0.4); }")
     assert page.evaluate("stage.scene.isCoarse")
     assert all((eye[..., 3] > 0.5).any() for eye in eyes(page)), "they are still seen"
 

@@ -1,5 +1,4 @@
 import { type Look, isSeated, toCamera } from "../look";
-import { OwnDrive } from "../drive/own_drive";
 import type { LocalMedia } from "../media";
 import { ownMouth } from "../mouth/own_mouth";
 import { SpeakerNews } from "../news";
@@ -35,6 +34,7 @@ import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
 import { StatsPanel } from "./stats_panel";
 import { syntheticLabel } from "./synthetic_label";
+import { toggleDevice } from "./toggle_device";
 
 const CAMERA_INTERVAL = 1000 / 30;
 const MEASURE_INTERVAL = 1000;
@@ -111,9 +111,8 @@ export class Call {
           options.preferencesChanged();
         })
       : null;
-    const ownDrive = new OwnDrive((message) => session.peer?.drive(message));
-    const isSynthetic = seat.synthetic;
-    this.headset = new Headset({ room: this.room, media, announcer, ownDrive, isSynthetic, wear: (on) => this.drawing.wear(on) });
+    const send = (message: ArrayBuffer): void => session.peer?.drive(message);
+    this.headset = new Headset({ room: this.room, media, announcer, isSynthetic: seat.synthetic, send, wear: (on) => this.drawing.wear(on) });
     this.controls = this.buildControls();
     this.shortcuts = callShortcuts(media !== null, {
       ...this.actions, stage: this.stage, selfView: () => this.selfView?.toggle(), people: () => this.showPeople(!this.people.isOpen),
@@ -152,7 +151,7 @@ export class Call {
     );
     if (media) media.changed = () => this.mediaChanged(media);
     this.stops = [listen(this.shortcuts), watchFullscreen(() => this.draw())];
-    if (media) this.stops.push(ownMouth(media, session, ownDrive, () => this.measurements.server?.face ?? true));
+    if (media) this.stops.push(ownMouth(media, session, this.headset.ownDrive, () => this.measurements.server?.face ?? true));
     this.timer = setInterval(() => void this.measure(), MEASURE_INTERVAL);
     this.showStatus(session.status);
   }
@@ -324,14 +323,7 @@ export class Call {
 
   private toggle(kind: "audio" | "video"): void {
     const { media, announcer, preferencesChanged } = this.options;
-    if (!media) return;
-    const name = kind === "audio" ? "Microphone" : "Camera";
-    void media.turn(kind, !media.isOn(kind)).then(() => {
-      const trouble = media.trouble[kind];
-      if (trouble) announcer.show(trouble.sentence, 8);
-      else announcer.say(`${name} ${media.isOn(kind) ? "on" : "off"}.`);
-      preferencesChanged();
-    });
+    if (media) toggleDevice(kind, media, announcer, preferencesChanged);
   }
 
   private toggleSound(): void {

@@ -1,5 +1,5 @@
 /** The buttons that lead into a headset, where there is one, and the call's way to the view in it. */
-import type { OwnDrive } from "../drive/own_drive";
+import { OwnDrive } from "../drive/own_drive";
 import type { HeadsetCall } from "../headset/headset_call";
 import { headsetModes, headsetTrouble, type Mode, requestHeadset } from "../headset/support";
 import type { LocalMedia } from "../media";
@@ -18,7 +18,8 @@ export interface HeadsetParts {
   /** The person's devices; null for a viewer. */
   media: LocalMedia | null;
   announcer: Announcer;
-  ownDrive: OwnDrive;
+  /** On the channel of drive frames. */
+  send(message: ArrayBuffer): void;
   isSynthetic: boolean;
   /** Whether the server sends drive frames, and no picture. */
   wear(on: boolean): void;
@@ -27,6 +28,8 @@ export interface HeadsetParts {
 export class Headset {
   /** Hidden where there is no headset. */
   readonly buttons: readonly IconButton[];
+  /** For whoever else says something of the own avatar. */
+  readonly ownDrive: OwnDrive;
   private call: HeadsetCall | null = null;
   private isEntering = false;
   private isClosed = false;
@@ -34,6 +37,7 @@ export class Headset {
   private hadCamera = false;
 
   constructor(private readonly parts: HeadsetParts) {
+    this.ownDrive = new OwnDrive((message) => parts.send(message));
     this.buttons = ENTRANCES.map(({ mode, icon, label }) => new IconButton({ id: mode, icon, label, look: "round quiet", press: () => void this.press(mode) }));
     for (const button of this.buttons) button.visible(false);
     this.look();
@@ -87,7 +91,7 @@ export class Headset {
     let call: HeadsetCall;
     try {
       call = loaded.value.HeadsetCall.make(parts.isSynthetic, {
-        drive: ({ rotation, translation }, now) => parts.ownDrive.turned(parts.room.own, rotation, translation, now),
+        drive: ({ rotation, translation }, now) => this.ownDrive.turned(parts.room.own, rotation, translation, now),
         ended: (sentence) => this.left(sentence),
       });
     } catch (error) {
