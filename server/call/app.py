@@ -30,6 +30,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.certificate import Certificate
 from server.call.config import ServerConfig, state_folder
 from server.call.door import BACKLOG, Door
+from server.call.embedding import COMPONENT
 from server.call.kept_rooms import RoomStore
 from server.call.live_rooms import LiveRooms
 from server.call.origins import Origins
@@ -212,7 +213,7 @@ class _Server(uvicorn.Server):
             return plain_reply(method, 200, "", extra=PREFLIGHT) if method == b"OPTIONS" else None
         if method == b"POST":
             return None if path == b"/rooms" and self._passes.is_host(header) else plain_reply(method, 403, NO_HOST)
-        if path.startswith(b"/assets/"):
+        if path.startswith((b"/assets/", COMPONENT.encode())):
             return None
         if path in (b"/connection-test", b"/connection-test/"):
             return plain_reply(method, 404, NO_TEST)

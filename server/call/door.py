@@ -55,7 +55,8 @@ GREETINGS_PER_SECOND, GREETINGS_AT_ONCE, GREETING = 800.0, 100.0, 0.00025
 SOCKET = b"/ws"
 _REQUEST = re.compile(
     rb"((GET|HEAD) [!-~]+|POST /rooms|(POST|PUT|PATCH|DELETE) /api/[!-~]*|"
-    rb"(POST|PUT|PATCH|DELETE|OPTIONS) /wh[ie]p([/?][!-~]*)?) HTTP/1\.[01]\r\n"
+    rb"(POST|PUT|PATCH|DELETE|OPTIONS) /wh[ie]p([/?][!-~]*)?|"
+    rb"OPTIONS /(embed|api/avatars)/[!-~]+) HTTP/1\.[01]\r\n"
 )
 
 

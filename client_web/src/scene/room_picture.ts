@@ -119,6 +119,12 @@ export class RoomPicture {
     this.request = requestAnimationFrame(this.step);
   }
 
+  /** Draws no more, until `start`. */
+  pause(): void {
+    this.isRunning = false;
+    cancelAnimationFrame(this.request);
+  }
+
   /** Milliseconds that a picture takes on this machine, from drive frame to the last pixel: of a few, the one in the middle. */
   measure(): number {
     const { gl } = this.renderer;

@@ -1,5 +1,7 @@
 import { type Look, isSeated, toCamera } from "../look";
+import { OwnDrive } from "../drive/own_drive";
 import type { LocalMedia } from "../media";
+import { ownMouth } from "../mouth/own_mouth";
 import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
@@ -17,6 +19,7 @@ import { ConnectionView } from "./connection_view";
 import { Controls } from "./controls";
 import { openDevices } from "./device_pickers";
 import { Drawing } from "./drawing";
+import { Headset } from "./headset";
 import { h, reducedMotion } from "./dom";
 import { toggleFullscreen, watchFullscreen } from "./fullscreen";
 import { Header } from "./header";
@@ -64,6 +67,7 @@ export class Call {
   private readonly connection: ConnectionView;
   private readonly scenery: Scenery;
   private readonly drawing: Drawing;
+  private readonly headset: Headset;
   private readonly measurements: Measurements;
   private readonly presence: OwnPresence | null;
   private readonly speakers: SpeakerNews;
@@ -107,6 +111,9 @@ export class Call {
           options.preferencesChanged();
         })
       : null;
+    const ownDrive = new OwnDrive((message) => session.peer?.drive(message));
+    const isSynthetic = seat.synthetic;
+    this.headset = new Headset({ room: this.room, media, announcer, ownDrive, isSynthetic, wear: (on) => this.drawing.wear(on) });
     this.controls = this.buildControls();
     this.shortcuts = callShortcuts(media !== null, {
       ...this.actions, stage: this.stage, selfView: () => this.selfView?.toggle(), people: () => this.showPeople(!this.people.isOpen),
@@ -145,6 +152,7 @@ export class Call {
     );
     if (media) media.changed = () => this.mediaChanged(media);
     this.stops = [listen(this.shortcuts), watchFullscreen(() => this.draw())];
+    if (media) this.stops.push(ownMouth(media, session, ownDrive, () => this.measurements.server?.face ?? true));
     this.timer = setInterval(() => void this.measure(), MEASURE_INTERVAL);
     this.showStatus(session.status);
   }
@@ -157,6 +165,7 @@ export class Call {
     this.connection.notice.show(null, false);
     this.scenery.close();
     this.sound.close();
+    this.headset.close();
     this.drawing.close();
     this.stage.close();
     this.element.remove();
@@ -179,6 +188,7 @@ export class Call {
   /** A message of the channel `drive`. */
   driven(data: ArrayBuffer): void {
     this.drawing.driven(data);
+    this.headset.driven(data);
   }
 
   told(news: News): void {
@@ -188,6 +198,7 @@ export class Call {
         options.announcer.say(room.read(news));
         this.presence?.follow(room.me);
         this.drawing.update();
+        this.headset.update();
         this.stage.update();
         break;
       }
@@ -235,6 +246,7 @@ export class Call {
     this.element.classList.toggle("is-live", live);
     this.controls.relax.enabled(live);
     this.drawing.live(live);
+    this.headset.live(live);
     if (!live) this.measurements.reset(); // the figures of a connection that is gone
     if (live && !wasLive) this.becomeLive();
     else if (!live) this.stage.freeze();
@@ -394,6 +406,6 @@ export class Call {
   };
 
   private buildControls(): Controls {
-    return new Controls(this.options.media !== null, this.seat.person_link !== "", this.actions);
+    return new Controls(this.options.media !== null, this.seat.person_link !== "", this.actions, this.headset.buttons);
   }
 }

@@ -37,6 +37,7 @@ export class Drawing {
   private isLive = false;
   private isOnStage = false;
   private serverLabels: Label[] = [];
+  private isWorn = false;
   private liveSince = Infinity;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Called when `sentence` is another one. */
@@ -61,7 +62,16 @@ export class Drawing {
 
   /** Whether the server makes no picture for this page. */
   get draws(): boolean {
-    return this.decision.draws;
+    return this.isWorn || this.decision.draws;
+  }
+
+  /** The room is seen in a headset, or no longer: nobody looks at the page's own picture meanwhile, and drive frames come. */
+  wear(on: boolean): void {
+    this.isWorn = on;
+    if (on) this.picture?.pause();
+    else if (this.decision.stage === "device") this.picture?.start();
+    this.parts.placeChanged();
+    this.moved();
   }
 
   get framesDrawn(): number {
@@ -80,7 +90,7 @@ export class Drawing {
   }
 
   placed(place: Place): Place {
-    return { ...place, draws: this.draws };
+    return { ...place, draws: this.draws, seen: place.seen || this.isWorn };
   }
 
   choose(choice: DrawnBy): void {
@@ -104,7 +114,7 @@ export class Drawing {
   /** Regularly: may this device draw, and does it keep up? */
   watch(): void {
     const { decision, picture } = this;
-    const isSlow = decision.stage === "device" && picture?.budget.isTooSlow === true;
+    const isSlow = decision.stage === "device" && !this.isWorn && picture?.budget.isTooSlow === true;
     if (isSlow && decision.choice === "auto") this.fail("This device draws fewer than 24 pictures a second.");
     else if (isSlow !== decision.isSlow) {
       decision.isSlow = isSlow;
@@ -148,7 +158,7 @@ export class Drawing {
 
   private async consider(atOnce: boolean): Promise<void> {
     const { decision, parts } = this;
-    if (!this.isLive || this.isLoading || this.picture !== null || document.hidden) return;
+    if (!this.isLive || this.isLoading || this.isWorn || this.picture !== null || document.hidden) return;
     if (!atOnce && decision.choice === "auto" && performance.now() - this.liveSince < TRIED_AFTER) return;
     if (!this.hasPeople) return;
     if (decision.choice === "server" || !decision.wantsToTry(graphics() === "hardware", savesData())) return;
