@@ -1,5 +1,6 @@
 import type { Address } from "./address";
 import { OwnAvatars } from "./avatars/own_avatars";
+import { BarePage } from "./bare";
 import { LocalMedia } from "./media";
 import { Peer } from "./peer";
 import { loadPreferences, savePreferences } from "./preferences";
@@ -38,6 +39,7 @@ export class App {
   private screen: Screen | null = null;
   private claimed = "";
   private entersByItself: boolean;
+  private readonly bare: BarePage;
   /** The server's avatars that the lobby shows, as JSON. */
   private avatars = "";
 
@@ -47,6 +49,7 @@ export class App {
   ) {
     const { preferences } = this;
     this.entersByItself = address.autojoin;
+    this.bare = new BarePage(address.bare, preferences);
     this.media = new LocalMedia({
       on: { video: preferences.cameraOn, audio: preferences.microphoneOn },
       device: { video: preferences.camera, audio: preferences.microphone },
@@ -136,6 +139,7 @@ export class App {
 
   private showLobby(status: Status, lobby: LobbyMessage): void {
     const watches = lobby.role === "viewer";
+    this.entersByItself ||= this.bare.entersByItself(watches);
     const avatars = JSON.stringify(lobby.avatars);
     const isThere = watches ? this.screen instanceof ViewerLobby : this.screen instanceof Lobby;
     if (!isThere) this.place(watches ? this.viewerLobby() : this.personLobby(lobby));
@@ -222,6 +226,7 @@ export class App {
 
   private end(ending: Parameters<typeof endingScreen>[0]): void {
     this.media.stop();
+    this.bare.ended(ending.press);
     this.announcer.hide();
     const element = endingScreen(ending);
     this.place({ element, close: () => element.remove() });
@@ -249,6 +254,7 @@ export class App {
   }
 
   private remember(): void {
+    if (this.bare.is) return;
     const { on, device, isPrivate } = this.media.choices;
     Object.assign(this.preferences, {
       cameraOn: on.video,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { joined, noise, type Speaker, type Vowel, vowel } from "../testing/vowels";
-import { Mouth, MOUTH_COEFFICIENTS } from "./mouth";
+import { MOUTH_COEFFICIENTS } from "./coefficients";
+import { Mouth } from "./mouth";
 
 const QUIET = new Float32Array(24_000);
 

@@ -1,11 +1,6 @@
 /** A mouth for a voice: from stretches of sound to ARKit's coefficients, with how sure that is. No DOM; allocates nothing after it is made. */
+import { MOUTH_COEFFICIENTS } from "./coefficients";
 import { Voice } from "./voice";
-
-/** What it tells, in the order of `Mouth.shape`. */
-export const MOUTH_COEFFICIENTS = [
-  "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthStretchLeft", "mouthStretchRight", "mouthSmileLeft", "mouthSmileRight",
-  "mouthPressLeft", "mouthPressRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight",
-] as const; // prettier-ignore
 
 const COUNT = MOUTH_COEFFICIENTS.length;
 const [JAW, CLOSE, FUNNEL, PUCKER, STRETCH, SMILE, PRESS, LOWER, UPPER] = [0, 1, 2, 3, 4, 6, 8, 10, 12] as const;

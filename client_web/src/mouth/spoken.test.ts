@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { ARKIT } from "../arkit";
 import { decodeDriveFrames, Known } from "../drive/wire";
 import { noise, vowel } from "../testing/vowels";
-import { Mouth, MOUTH_COEFFICIENTS } from "./mouth";
+import { MOUTH_COEFFICIENTS } from "./coefficients";
+import { Mouth } from "./mouth";
 import { SpokenFrames, Unseen } from "./spoken";
 
 const microphone = {} as MediaStreamTrack;

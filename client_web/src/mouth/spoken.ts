@@ -1,7 +1,8 @@
 /** The mouth of the own avatar from the microphone, for the server, while no camera sees it: drive frames up. No DOM. */
 import { ARKIT } from "../arkit";
 import { type DriveFrame, encodeDriveFrames, Known } from "../drive/wire";
-import { type Mouth, MOUTH_COEFFICIENTS } from "./mouth";
+import { MOUTH_COEFFICIENTS } from "./coefficients";
+import type { Mouth } from "./mouth";
 
 const PLACES = MOUTH_COEFFICIENTS.map((name) => ARKIT.indexOf(name));
 /** Seconds that a camera may miss the face before sound takes the mouth. */

@@ -35,9 +35,9 @@ export class Drawing {
   private picture: RoomPicture | null = null;
   private isLoading = false;
   private isLive = false;
-  private isWorn = false;
   private isOnStage = false;
   private serverLabels: Label[] = [];
+  private isWorn = false;
   private liveSince = Infinity;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Called when `sentence` is another one. */
