@@ -12,7 +12,7 @@ from scipy import ndimage
 from enrollment.instant import texture_completion
 from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
-from enrollment.instant.lift import MOUTH, clean_colors, lift, local_mean, polygon_of, step_map, surfels
+from enrollment.instant.lift import MOUTH, lift, local_mean, polygon_of, step_map, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
 from enrollment.portrait.portrait import Portrait
@@ -20,6 +20,7 @@ from models import binding
 from models.binding import BoundGaussians
 from models.heads.base import REGION, REGIONS, HeadModel, PersonHead
 from models.splat.cpu import CpuRasterizer
+from models.tracking.closed_form import foreground_colors
 from models.types import Array
 
 SPACING = {
@@ -110,9 +111,8 @@ def _source_photo(person: PersonHead, fit: HeadFit, offset: Array, index: int, p
     photo, model = fit.photos[index], person.model
     if index > 0:  # the head is registered to each further photo's landmarks before colours are read from that photo
         person = replace(person, rest=person.rest + landmark_offset(model, fit.identity, photo, portrait, base=offset))
-    return SourcePhoto(
-        portrait, photo, VisibleSurface.of(model, posed(person, photo), photo.camera(portrait)), clean_colors(portrait)
-    )
+    colors = foreground_colors(portrait.image.astype(np.float32) / 255, portrait.matte)
+    return SourcePhoto(portrait, photo, VisibleSurface.of(model, posed(person, photo), photo.camera(portrait)), colors)
 
 
 def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:

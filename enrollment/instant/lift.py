@@ -46,14 +46,6 @@ OPENINGS = (
 """Landmark outlines of the mouth's opening and of the eyes, and the regions of the head model that lie inside of each."""
 
 
-def clean_colors(portrait: Portrait) -> Array:
-    """Foreground colours of the photo, (S, S, 3) float32 in [0, 1]: along the matte's soft edge, where a pixel mixes person and
-    background, the colour of the nearest pixel that is surely the person."""
-    sure = (portrait.matte > 0.95) & ndimage.binary_erosion(portrait.matte > 0.5, iterations=5)
-    nearest = ndimage.distance_transform_edt(~sure, return_distances=False, return_indices=True)
-    return np.asarray(portrait.image[nearest[0], nearest[1]], np.float32) / 255
-
-
 def lift(
     surface: VisibleSurface, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]
 ) -> BoundGaussians:

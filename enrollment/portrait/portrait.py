@@ -15,7 +15,8 @@ from enrollment.portrait.upright import find_people
 from models.errors import PhotoError
 from models.tracking.face_geometry import around, face_height, missing, roll, square, turned_away
 from models.tracking.landmarks import Landmarks
-from models.tracking.matting import matte
+from models.tracking.matting import Matte, matte_photo
+from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array, Array64
 
 SIZE = 768
@@ -40,7 +41,8 @@ class Portrait:
     """One photo of one face, ready for fitting.
 
     image: (S, S, 3) uint8 sRGB, where the photo ended: white. inside: (S, S) bool, what the photo shows.
-    matte: (S, S) float32 in [0, 1], how much of a pixel is the person. landmarks: of the face, in pixels of `image`.
+    matte: (S, S) float32 in [0, 1], how much of a pixel is the person. parsing: of the picture, background where the photo ended;
+    None where the parsing sees no person. landmarks: of the face, in pixels of `image`.
     principal: (2,) pixels, where the photo's middle lies in `image`. scale: pixels of `image` per pixel of the photo.
     photo_side: larger side of the photo, pixels of `image`.
     photo_hash: SHA-256 of the file (hex). warnings: sentences for the person who enrolls.
@@ -55,6 +57,7 @@ class Portrait:
     photo_side: float
     photo_hash: str = ""
     warnings: tuple[str, ...] = ()
+    parsing: Parsing | None = None
 
 
 def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str, ...] = ()) -> Portrait:
@@ -83,13 +86,13 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
     if level and not found.note:
         notes.append(f"the head was tilted by {abs(tilt):.0f} degrees; the photo was turned until it stood upright")
     image, inside, face, matrix = _crop(photo, face, level)
-    alpha = _matte_shown(image, inside, face)
+    matte = _matte_shown(image, inside, face)
     notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]
     principal = matrix @ (columns / 2, rows / 2, 1.0)
     scale = _scale(matrix)
     side, middle = scale * max(rows, columns), (float(principal[0]), float(principal[1]))
-    return Portrait(image, inside, alpha.astype(np.float32), face, middle, scale, side, photo_hash, tuple(notes))
+    return Portrait(image, inside, matte.alpha, face, middle, scale, side, photo_hash, tuple(notes), matte.parsing)
 
 
 def _crop(
@@ -109,11 +112,17 @@ def _scale(matrix: Array64) -> float:
     return float(np.sqrt(np.linalg.det(matrix[:, :2])))
 
 
-def _matte_shown(image: NDArray[np.uint8], inside: NDArray[np.bool_], face: Landmarks) -> Array:
-    """`matte` of the part that the photo shows: white padding would mislead the segmentation."""
+def _matte_shown(image: NDArray[np.uint8], inside: NDArray[np.bool_], face: Landmarks) -> Matte:
+    """`matte_photo` of the part that the photo shows: white padding would mislead the networks."""
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     shifted = replace(face, points=face.points - np.array([columns[0], rows[0], 0], np.float32))
+    found = matte_photo(np.ascontiguousarray(image[window]), shifted)
     alpha = np.zeros(inside.shape, np.float32)
-    alpha[window] = matte(image[window], shifted)
-    return alpha * inside
+    alpha[window] = found.alpha
+    if found.parsing is None:
+        return Matte(alpha * inside, None)
+    shares = np.zeros((*inside.shape, len(CLASSES)), np.float32)
+    shares[..., 0] = 1.0
+    shares[window] = found.parsing.shares
+    return Matte(alpha * inside, Parsing(shares))
