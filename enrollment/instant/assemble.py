@@ -12,15 +12,14 @@ from scipy import ndimage
 from enrollment.instant import texture_completion
 from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
-from enrollment.instant.lift import MOUTH, lift, local_mean, polygon_of, step_map, surfels
+from enrollment.instant.lift import MOUTH, lift, polygon_of, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
+from enrollment.instant.own_view import fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians
 from models.heads.base import REGION, REGIONS, HeadModel, PersonHead
-from models.splat.cpu import CpuRasterizer
-from models.tracking.closed_form import foreground_colors
 from models.types import Array
 
 SPACING = {
@@ -51,10 +50,6 @@ UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
-SHARPENING, GAIN = 6, 0.6
-"""Iterations of the colour correction against the photo, and the part of the error that each corrects."""
-MOST_SHARPENED = 0.12
-"""Largest change of a colour by that correction: a Gaussian that is hardly visible must not run away."""
 CUT = 0.015
 """An unseen sample that projects this far outside the matte, picture sides, is dropped: the photo shows background there."""
 
@@ -81,38 +76,17 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
         lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN
     ).valid()
     made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset)]).valid()
-    return _sharpen(made, len(shown), lead, person)
-
-
-def _sharpen(gaussians: BoundGaussians, shown: int, lead: SourcePhoto, person: PersonHead) -> BoundGaussians:
-    """Correct the colours of the first `shown` Gaussians, the lifted ones, so that the rendering matches the photo.
-
-    Overlapping Gaussians blur. Adding the residual back in a few iterations undoes most of the blur (Van Cittert deconvolution).
-    """
-    portrait, surface = lead.portrait, lead.surface
-    world = binding.to_world(gaussians, binding.frames(surface.vertices, surface.model.faces))
-    xy = surface.camera.project(world.means[:shown])
-    column, row = np.clip(np.floor(xy).astype(int), 0, portrait.matte.shape[0] - 1).T
-    lid = texture_completion.eyelid_vertices(surface.model)[surface.model.faces[gaussians.face[:shown]]].any(axis=1)
-    trusted = ((portrait.matte[row, column] > 0.9) & ~lid)[:, None]
-    steps = step_map(np.maximum(surface.fragments.face, 0), surface.model, _face_area(surface.model, person), portrait)
-    step = steps[row, column]
-    colors = gaussians.colors.copy()
-    low, high = np.clip(colors[:shown] - MOST_SHARPENED, 0, 1), np.clip(colors[:shown] + MOST_SHARPENED, 0, 1)
-    rasterizer = CpuRasterizer()
-    for _ in range(SHARPENING):
-        drawn = rasterizer.render(replace(world, colors=colors), surface.camera).color
-        missing = local_mean(lead.colors - drawn, step + 1, row, column)
-        colors[:shown] = np.clip(colors[:shown] + GAIN * missing * trusted, low, high)
-    return replace(gaussians, colors=colors)
+    lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
+    at = binding.frames(lead.surface.vertices, model.faces)
+    return fit_own_view(made, len(shown), lead.portrait, lead.surface.camera, at, lid).valid()
 
 
 def _source_photo(person: PersonHead, fit: HeadFit, offset: Array, index: int, portrait: Portrait) -> SourcePhoto:
     photo, model = fit.photos[index], person.model
     if index > 0:  # the head is registered to each further photo's landmarks before colours are read from that photo
         person = replace(person, rest=person.rest + landmark_offset(model, fit.identity, photo, portrait, base=offset))
-    colors = foreground_colors(portrait.image.astype(np.float32) / 255, portrait.matte)
-    return SourcePhoto(portrait, photo, VisibleSurface.of(model, posed(person, photo), photo.camera(portrait)), colors)
+    surface = VisibleSurface.of(model, posed(person, photo), photo.camera(portrait))
+    return SourcePhoto(portrait, photo, surface, portrait.colors)
 
 
 def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:

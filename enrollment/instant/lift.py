@@ -51,7 +51,7 @@ def lift(
 ) -> BoundGaussians:
     """Gaussians for every pixel of the person, bound to the faces under them.
 
-    surface: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
+    surface: the posed head. colors: (S, S, 3) `Portrait.colors`. face_area: (F,) which faces deserve the finest step.
     avoid: (F,) faces that get none, but for the lashes along the eyes.
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """

@@ -6,6 +6,7 @@ Everything after this stage works on a `Portrait`, a square picture of at most `
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.upright import find_people
 from models.errors import PhotoError
+from models.tracking.closed_form import foreground_colors
 from models.tracking.face_geometry import around, face_height, missing, roll, square, turned_away
 from models.tracking.landmarks import Landmarks
 from models.tracking.matting import Matte, matte_photo
@@ -58,6 +60,11 @@ class Portrait:
     photo_hash: str = ""
     warnings: tuple[str, ...] = ()
     parsing: Parsing | None = None
+
+    @cached_property
+    def colors(self) -> Array:
+        """The person's colours without the background's, (S, S, 3) float32 in [0, 1]; outside of the person the nearest."""
+        return foreground_colors(self.image.astype(np.float32) / 255, self.matte)
 
 
 def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str, ...] = ()) -> Portrait:
