@@ -16,6 +16,7 @@ from enrollment.instant.lift import MOUTH, lift, polygon_of, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.own_view import fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
+from enrollment.instant.surface_labels import PixelLabels, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians
@@ -44,14 +45,19 @@ GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
 LID_SHADE, LID_TRUST = 0.95, 0.6
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
+HAIRY = (0.35, 0.65)
+"""Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
 MOST_STRETCH = 2.5
 """Faces that some expression enlarges by more than this factor get no lifted pixels: these would be enlarged as well."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
-CUT = 0.015
-"""An unseen sample that projects this far outside the matte, picture sides, is dropped: the photo shows background there."""
+CUT, EDGE = 0.015, 0.03
+"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture sides, and
+dropped beyond; so it is below the photo's edge as far as this, where the photo ends in background."""
+SOLID = 0.8
+"""Matte of a pixel that such a sample may lie behind."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
-    away = ndimage.distance_transform_edt(lead.portrait.matte < 0.5)[row, column]
-    outside = inside & (away > CUT * side)
+    points, outside = _drawn_in(points, xy, lead)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     colors = _unseen_colors(person, photos, samples, points, covered, lead.colors[row, column], offset)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
@@ -132,6 +137,24 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     return _fade_out(
         surfels(lead.surface, points, n, spread * samples.spacing, samples.face, colors, opacity), person, FADE_UNSEEN
     )
+
+
+def _drawn_in(points: Array, xy: NDArray[np.floating], lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
+    """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline where they project a little outside; and which project
+    so far outside that they have to go (N,)."""
+    portrait, camera = lead.portrait, lead.surface.camera
+    person, side = portrait.matte > SOLID, portrait.matte.shape[0]
+    shown = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)
+    column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
+    beyond, near = shown[0][row, column], tuple(index[row, column] for index in shown[1])
+    away, inner = ndimage.distance_transform_edt(~person, return_indices=True)
+    far = away[near]
+    drawn = (far > 0) & (far <= CUT * side) & (beyond == 0)
+    target = np.stack([inner[1][near], inner[0][near]], axis=1) + 0.5
+    step = np.where(drawn[:, None], target - xy, 0.0) * (-points[:, 2:] / camera.fx) * (1, -1)
+    moved = points.copy()
+    moved[:, :2] += step
+    return moved, (far > CUT * side) & (beyond < EDGE * side)
 
 
 def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
@@ -167,24 +190,25 @@ def _unseen_colors(
     color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
-    scalp, lids = texture_completion.scalp(model), texture_completion.eyelid_vertices(model)
-    hair = head & (scalp | (np.linalg.norm(offset, axis=1) > texture_completion.HAIR_VOLUME))
-    hair |= texture_completion.long_hair(model, hair)
-    skin = texture_completion.median_color(color, trust, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
-    hair_tone = texture_completion.median_color(color, trust, scalp, skin)
-    color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, trust, lids), color)
-    sure = np.where(lids, LID_TRUST, trust * texture_completion.skin_weight(color, skin, hair_tone))
+    lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
+    share = hair_share(lead.surface, lead.portrait, labels, offset)
+    hair = share > 0.5
+    sure = trust * skin_share(lead.surface, lead.portrait)
+    skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
+    hair_tone = texture_completion.median_color(color, trust * share, texture_completion.scalp(model), skin)
+    color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
+    sure = np.where(lids, LID_TRUST, sure)
     out = samples.at(model.faces, texture_completion.interpolate_colors(model, color, sure, head & ~hair))
     region = model.region[samples.face]
-    share = samples.at(model.faces, hair[:, None].astype(np.float32))[:, 0]
-    on_hair = share > 0.35
-    wrap = texture_completion.HairWrap(lead.surface, lead.portrait, lead.colors, hair, hair_tone, skin)
+    covered_by_hair = samples.at(model.faces, share[:, None])[:, 0]
+    on_hair = covered_by_hair > HAIRY[0]
+    wrap = texture_completion.HairWrap(lead.surface, labels.hair, lead.colors, hair, hair_tone)
     if wrap.known and on_hair.any():
-        share = np.clip((share[on_hair, None] - 0.35) / 0.3, 0, 1)
-        out[on_hair] += share * (wrap.at(points[on_hair]) - out[on_hair])
+        part = np.clip((covered_by_hair[on_hair, None] - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
+        out[on_hair] += part * (wrap.at(points[on_hair]) - out[on_hair])
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
-    cloth = clothes(lead.surface, lead.portrait, lead.colors, points[body], away[body], skin)
+    cloth = clothes(lead.surface, lead.portrait, lead.colors, points[body], away[body], labels.cloth)
     if cloth is not None:
         out[body] = cloth
     eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])

@@ -24,9 +24,7 @@ RIM = 0.035
 COLLAR = 0.04
 """Distance of that band from the neck, picture sides: the collar lies in the chin's shadow."""
 CLOTHED = 0.4
-"""Part of the visible body that must differ from skin for the body to count as clothed."""
-CHROMA = 0.1
-"""Distance in r, g, b shares under which a colour is skin, in light or in shadow."""
+"""Part of the visible body that must be cloth for the body to count as clothed."""
 PLAIN = 0.4
 """Contrast of the back, relative to the contrast of the shoulders."""
 BROAD = 0.1
@@ -36,14 +34,19 @@ FADING = 0.12
 
 
 def clothes(
-    surface: VisibleSurface, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_], skin: Array
+    surface: VisibleSurface,
+    portrait: Portrait,
+    colors: Array,
+    points: Array,
+    hidden: NDArray[np.bool_],
+    shown: NDArray[np.bool_],
 ) -> Array | None:
     """Colours (N, 3) of points (N, 3) of the body, in the surface's space; `None` when the photo shows no body.
 
     hidden: (N,) points that face away from the camera. They take their colours from the shoulders' outline only: a back has no
-    tie. colors: (S, S, 3) of the photo without its background. skin: (3,) the person's tone.
+    tie. colors: (S, S, 3) of the photo without its background. shown: (S, S) pixels that show clothes.
     """
-    cloth = _cloth(surface, portrait, colors, skin)
+    cloth = _cloth(surface, portrait, shown)
     if cloth is None:
         return None
     face, side = surface.fragments.face, len(colors)
@@ -67,14 +70,13 @@ def _far_from_skin(surface: VisibleSurface, pixels: float) -> NDArray[np.bool_]:
     return np.asarray(ndimage.distance_transform_edt(~skin) > pixels)
 
 
-def _cloth(surface: VisibleSurface, portrait: Portrait, colors: Array, skin: Array) -> NDArray[np.bool_] | None:
+def _cloth(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """(S, S) where the photo shows clothes, or bare shoulders if that is what it mostly shows of the body."""
     face = surface.fragments.face
     body = (surface.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
     if body.sum() < LEAST:
         return None
-    chroma, skin_chroma = (c / np.maximum(c.sum(axis=-1, keepdims=True), 1e-3) for c in (colors, skin))
-    clothed = body & ((np.linalg.norm(chroma - skin_chroma, axis=-1) > CHROMA) | (colors.mean(axis=-1) < 0.4 * skin.mean()))
+    clothed = body & shown
     return clothed if clothed.sum() > CLOTHED * body.sum() else body  # then the skin of a neckline is no cloth
 
 

@@ -29,6 +29,8 @@ GRAZING = 0.12
 in."""
 STEEPEST = 0.35
 """Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
+FAINT = 0.06
+"""Matte from which a pixel gets a Gaussian."""
 OPACITY = 0.97
 """Of a Gaussian where the matte is 1."""
 MOUTH = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
@@ -181,8 +183,9 @@ def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bo
     step = np.full(len(model.faces), STEP_HEAD)
     step[model.region == REGION["body"]] = STEP_BODY
     step[face_area] = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
-    rim = (portrait.matte < 0.95) | (ndimage.minimum_filter(portrait.matte, 9) < 0.95)
-    return np.where(rim, np.minimum(step[face], STEP_HEAD), step[face])
+    rim = ndimage.minimum_filter(portrait.matte, 5) < 0.95
+    finest = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
+    return np.where(rim, np.minimum(step[face], finest), step[face])
 
 
 def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -190,7 +193,7 @@ def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int6
     side = steps.shape[0]
     i, j = np.mgrid[:side, :side]
     chosen = (i % steps == steps // 2) & (j % steps == steps // 2)
-    row, column = np.nonzero(chosen & (portrait.matte > 0.1) & portrait.inside)
+    row, column = np.nonzero(chosen & (portrait.matte > FAINT) & portrait.inside)
     return row, column
 
 

@@ -6,7 +6,7 @@ Nothing moves further than a pixel or two and nothing grows, so other views keep
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ MOMENTS = (0.8, 0.95)
 """Adam's."""
 ALPHA_WEIGHT = 1.0
 """Of the error of alpha beside that of the colours over white."""
-MOST_COLOR, MOST_EDGE_COLOR = 0.15, 0.4
+MOST_COLOR, MOST_EDGE_COLOR = 0.25, 0.4
 """Largest change of a colour inside, and at the outline, where a Gaussian covers a strand."""
 MOST_SHRINK, MOST_GROWTH = 1.2, 0.15
 """Largest change of the logarithm of a scale."""
@@ -64,7 +64,9 @@ class _Parameter:
         """One step of Adam, cut to the bounds. number: from 1 on."""
         a, b = MOMENTS
         if number == 1:
-            self.damping = DAMPING * float(np.sqrt(np.mean(np.square(gradient[np.any(gradient, axis=1)])))) if gradient.any() else 1.0
+            self.damping = (
+                DAMPING * float(np.sqrt(np.mean(np.square(gradient[np.any(gradient, axis=1)])))) if gradient.any() else 1.0
+            )
         self.first += (1 - a) * (gradient - self.first)
         self.second += (1 - b) * (gradient * gradient - self.second)
         size = np.sqrt(self.second / (1 - b**number)) + self.damping
@@ -113,7 +115,9 @@ def fit_own_view(
         for name, parameter in parameters.items():
             parameter.step(gradients[name], RATES[name] * part, number)
     means, rotations, scales, opacities, colors = _moved(world, parameters, metres)
-    return binding.bind(Gaussians(means, rotations, scales, np.where(soft[:, 0], opacities, world.opacities), colors), gaussians.face, at)
+    return binding.bind(
+        Gaussians(means, rotations, scales, np.where(soft[:, 0], opacities, world.opacities), colors), gaussians.face, at
+    )
 
 
 def _moved(world: Gaussians, parameters: dict[str, _Parameter], metres: Array) -> list[Array]:

@@ -19,10 +19,6 @@ from models.types import Array
 
 HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -0.01), (-0.10, -0.065))
 """(z, y) metres on the template, front to back: above this line a head is scalp."""
-HAIR_VOLUME = 0.012
-"""Static offset, metres, from which a vertex of the head counts as hair (or a hat, or a scarf)."""
-STRAND = 0.6
-"""A pixel is hair when its distance to the hair's colour is less than this part of its distance to the skin's colour."""
 DENSE = 0.7
 """Part of the band between face and outline that must be hair for an angle of the band to be used for the back of the head."""
 CALM = 0.3
@@ -49,8 +45,6 @@ GAP, GAP_SHADE = 0.7e-3, 0.35
 """Half the width of the shadow between two teeth, metres, and how much the shadow darkens."""
 LID = 0.25
 """A vertex is eyelid when a blink moves it by more than this part of the largest displacement."""
-ALIKE = 0.15
-"""Distance in sRGB under which hair and skin cannot be distinguished by colour."""
 MIRRORED = 0.03
 """Weight of the colour at the mirrored vertex, relative to a colour seen at the vertex itself."""
 
@@ -106,18 +100,6 @@ def interpolate_colors(model: HeadModel, color: Array, trust: Array, part: NDArr
     return np.asarray(np.clip(solved, 0, 1), np.float32)
 
 
-def skin_weight(color: Array, skin: Array, hair: Array) -> Array:
-    """Weight of colours (N, 3) as skin rather than hair, [0, 1]: a fringe says little about a cheek.
-
-    skin, hair: (3,) mean colours. 1 everywhere when the two are alike (bald, blond).
-    """
-    apart = float(np.linalg.norm(skin - hair))
-    if apart < ALIKE:
-        return np.ones(len(color), np.float32)
-    to_skin, to_hair = (np.sum((color - t) ** 2, axis=1) for t in (skin, hair))
-    return np.asarray(to_hair / np.maximum(to_hair + to_skin, 1e-9), np.float32)
-
-
 def median_color(color: Array, trust: Array, part: NDArray[np.bool_], default: Array) -> Array:
     """Median colour (3,) of the trusted vertices of `part`; `default` when there are fewer than six."""
     chosen = part & (trust > 0.3)
@@ -147,18 +129,17 @@ class HairWrap:
     BINS = 256
 
     def __init__(
-        self, surface: VisibleSurface, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array
+        self, surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, hair: NDArray[np.bool_], tone: Array
     ) -> None:
-        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone, skin: (3,) the hair's colour and the skin's."""
+        """shown: (S, S) pixels that show hair. hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone: (3,) the
+        hair's colour."""
         self.tone = tone
         model, fragments = surface.model, surface.fragments
         self.camera = surface.camera
         head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
         self.middle = self._centre(surface, head)
         corner = model.faces[np.maximum(fragments.face, 0)]
-        is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
-        from_hair, from_skin = (np.linalg.norm(colors[is_hair] - t, axis=1) for t in (tone, skin))
-        is_hair[is_hair] = from_hair < np.maximum(STRAND * from_skin, ALIKE)
+        is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & shown
         row, column = np.nonzero(is_hair)
         angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
         bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS

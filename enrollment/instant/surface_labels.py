@@ -1,0 +1,86 @@
+"""What a photo shows at each pixel and at each vertex of the head: hair, skin or cloth, from the photo's parsing; by the head's
+shape alone where the parsing sees no person (a statue, some drawings).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.instant.surface import VisibleSurface
+from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
+from enrollment.portrait.portrait import Portrait
+from models.types import Array
+
+SOLID = 0.9
+"""Matte of a pixel that is the person's alone."""
+ASLANT = 0.1
+"""Cosine between normal and view direction under which a vertex takes no label from its pixel."""
+HAIR_VOLUME = 0.012
+"""Static offset, metres, from which a vertex counts as hair where the parsing says nothing."""
+UNSEEN = 1.0
+"""Trust in the guess that a scalp nobody sees is as hairy as the scalp that is seen, beside that in a vertex that is."""
+
+
+@dataclass(frozen=True)
+class PixelLabels:
+    """(S, S) bool: pixels of the person's alone that show hair or what covers it (a hat, a scarf), skin, clothes. Glasses and
+    jewellery are none of them. All are true everywhere on a person whom the parsing does not see."""
+
+    hair: NDArray[np.bool_]
+    skin: NDArray[np.bool_]
+    cloth: NDArray[np.bool_]
+
+    @staticmethod
+    def of(portrait: Portrait) -> PixelLabels:
+        solid = (portrait.matte > SOLID) & portrait.inside
+        if portrait.parsing is None:
+            return PixelLabels(solid, solid, solid)
+        most = portrait.parsing.most
+        hair, skin, cloth = most("hair", "clothes", "others"), most("face_skin", "body_skin"), most("clothes")
+        return PixelLabels(solid & hair, solid & skin, solid & cloth)
+
+
+def pixels_of(surface: VisibleSurface) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The rows and columns (V,) of the vertices' pixels, within the picture."""
+    xy = surface.camera.project(surface.vertices)
+    column, row = (np.clip(np.floor(xy).astype(int), 0, (surface.camera.width - 1, surface.camera.height - 1))).T
+    return row, column
+
+
+def hair_share(surface: VisibleSurface, portrait: Portrait, labels: PixelLabels, offset: Array) -> Array:
+    """(V,) in [0, 1]: how much each vertex of the head is hair or what covers it; 0 for the body.
+
+    The photo's label where the photo shows the vertex; elsewhere continued over the mesh, the unseen scalp as hairy as the seen
+    one. offset: (V, 3) static offsets, metres.
+    """
+    model = surface.model
+    head = np.zeros(model.vertex_count, bool)
+    head[model.region_vertices("skin")] = True
+    crown = scalp(model)
+    if portrait.parsing is None:
+        hair = head & (crown | (np.linalg.norm(offset, axis=1) > HAIR_VOLUME))
+        return np.asarray(hair | long_hair(model, hair), np.float32)
+    seen, _, facing = surface.visible(surface.vertices, surface.normals)
+    row, column = pixels_of(surface)
+    trust = np.where(seen & (facing > ASLANT) & head, facing, 0.0) * (portrait.matte[row, column] > SOLID)
+    trust *= portrait.inside[row, column]
+    share = portrait.parsing.share("hair")[row, column]
+    share = np.where(crown, share + portrait.parsing.share("clothes", "others")[row, column], share)
+    known = crown & (trust > 0)
+    typical = float(np.average(share[known], weights=trust[known])) if known.any() else 1.0
+    guessed = crown & (trust == 0)
+    value = np.where(guessed, typical, share).astype(np.float32)
+    weight = np.where(guessed, UNSEEN, trust)
+    spread = np.where(head, interpolate_colors(model, np.tile(value[:, None], (1, 3)), weight, head)[:, 0], 0.0)
+    nape = long_hair(model, spread > 0.5)
+    return np.asarray(np.where(nape, 1.0, spread), np.float32)
+
+
+def skin_share(surface: VisibleSurface, portrait: Portrait) -> Array:
+    """(V,) in [0, 1]: how much of the photo's pixel at each vertex is skin; a fringe or glasses say little about a cheek."""
+    if portrait.parsing is None:
+        return np.ones(surface.model.vertex_count, np.float32)
+    return portrait.parsing.share("face_skin", "body_skin")[pixels_of(surface)]
