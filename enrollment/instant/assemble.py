@@ -54,8 +54,8 @@ UNDERLAY = 0.0025
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
 CUT, EDGE = 0.015, 0.03
-"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture sides,
-and dropped beyond; so it is beside the photo as far as the second, where the photo ends in background."""
+"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
+sides, and dropped beyond; so it is beside the photo as far as the second, where the photo ends in background."""
 REACH, MOST_REACH = 0.4, 0.008
 """How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides."""
 SOLID = 0.8
@@ -143,8 +143,8 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
 
 
 def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
-    """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline as far as the Gaussians that they become reach; and which
-    project so far outside that they have to go (N,). spacing: (N,) metres."""
+    """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline as far as the Gaussians that they become reach; and
+    which project so far outside that they have to go (N,). spacing: (N,) metres."""
     portrait, camera = lead.portrait, lead.surface.camera
     side = portrait.matte.shape[0]
     beyond, near = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)

@@ -1,8 +1,8 @@
 """The last stage of an instant avatar: seen as in the photo, it is the photo.
 
 A few steps of gradient descent through the rasterizer fit colours inside, and at the outline also opacity, size and place of the
-Gaussians, to the matte and the person's own colours. Nothing moves further than a pixel or two and hardly anything grows, so other
-views keep their surface.
+Gaussians, to the matte and the person's own colours. Nothing moves further than a pixel or two and hardly anything grows, so
+other views keep their surface.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ MOMENTS = (0.8, 0.95)
 ALPHA_WEIGHT = 1.0
 """Of the error of alpha beside that of the colours over white."""
 MOST_COLOR, MOST_STRAND_COLOR, MOST_RIM_COLOR = 0.25, 0.4, 0.06
-"""Largest change of a colour inside, at the outline of hair, where a Gaussian covers a strand, and at the outline of skin and cloth,
-which is the same as further inwards."""
+"""Largest change of a colour inside, at the outline of hair, where a Gaussian covers a strand, and at the outline of skin and
+cloth, which is the same as further inwards."""
 MOST_SHRINK, MOST_UNSEEN_SHRINK, MOST_GROWTH = 1.2, 0.1, 0.15
 """Largest change of the logarithm of a scale; less for skin that the photo does not show, which would get gaps."""
 MOST_SHIFT, MOST_UNSEEN_SHIFT = 2.0, 0.5
@@ -87,8 +87,8 @@ class OwnView:
 def fit_own_view(
     gaussians: BoundGaussians, shown: int, skin: NDArray[np.bool_], fixed: NDArray[np.bool_], photo: OwnView
 ) -> BoundGaussians:
-    """The Gaussians, fitted to the photo. The first `shown` of them were lifted from it. skin: (N,) those of the head. fixed: (N,)
-    those that keep their colours."""
+    """The Gaussians, fitted to the photo. The first `shown` of them were lifted from it. skin: (N,) those of the head. fixed:
+    (N,) those that keep their colours."""
     portrait, camera, at = photo.portrait, photo.camera, photo.at
     world = binding.to_world(gaussians, at)
     edge, rim, hair = _near_edge(world, portrait, camera)

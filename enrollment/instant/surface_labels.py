@@ -21,8 +21,8 @@ ASLANT = 0.1
 HAIR_VOLUME = 0.012
 """Static offset, metres, from which a vertex counts as hair where the parsing says nothing."""
 UNSEEN_SCALP, UNSEEN_NAPE, UNSEEN_SIDE = 1.0, 0.02, 0.001
-"""Trust, beside that in a vertex that is seen, in the guesses that a scalp nobody sees is as hairy as the scalp that is seen, that
-a nape is bare, and that hair ends at all where a temple or an ear is hidden."""
+"""Trust, beside that in a vertex that is seen, in the guesses that a scalp nobody sees is as hairy as the scalp that is seen,
+that a nape is bare, and that hair ends at all where a temple or an ear is hidden."""
 NAPE = (-0.03, -0.01)
 """Greatest height and depth of the nape on the template, metres."""
 

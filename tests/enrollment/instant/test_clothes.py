@@ -15,6 +15,7 @@ from models.heads.base import REGION, HeadModel
 from models.heads.registry import by_name
 from models.splat.cpu import CpuRasterizer
 from models.synthetic.cameras import orbit_camera
+from models.tracking.parsing import parse
 from models.types import Camera
 from tests.enrollment.heads import FOCAL, known, portrait_of
 
@@ -82,12 +83,23 @@ def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
     np.testing.assert_allclose(found[hidden], np.tile((0.15, 0.2, 0.45), (hidden.sum(), 1)), atol=0.02)
 
 
+def test_the_main_colour_is_the_most_frequent_one() -> None:
+    rng = np.random.default_rng(0)
+    suit, collar, ring = (np.array(c) for c in ((0.8, 0.35, 0.2), (0.9, 0.9, 0.92), (0.1, 0.1, 0.12)))
+    shown = np.concatenate([np.tile(c, (n, 1)) for c, n in ((suit, 400), (collar, 300), (ring, 300))])
+    shown = (shown + rng.normal(0, 0.02, shown.shape)).clip(0, 1).astype(np.float32)
+    np.testing.assert_allclose(clothes.main_color(shown), suit, atol=0.02)
+    np.testing.assert_allclose(clothes.main_color(np.full((50, 3), 0.4, np.float32)), 0.4, atol=1e-5)
+
+
 def test_a_bust_has_no_seam_where_the_photo_ends() -> None:
     """NASA's astronaut, in a plain apron of which the photo shows a strip."""
     model: HeadModel = by_name("anny")
     photo = np.asarray(skimage.data.astronaut(), np.uint8)
     shirt = photo.copy()
-    shirt[212:] = (40, 60, 120)  # plain cloth, so that only a seam can make a difference
+    apron = parse(photo).person > 0.5
+    apron[:212] = False
+    shirt[apron] = (40, 60, 120)  # plain cloth, so that only a seam can make a difference
     made = enroll_instant([shirt[:245]], head=model)
     posed = AvatarPoser(made.avatar, model).pose(np.zeros(52, np.float32))
     drawn = CpuRasterizer().render(posed, orbit_camera(0, size=256, shown=0.6))
