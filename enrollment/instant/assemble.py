@@ -159,7 +159,8 @@ def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: Sou
     short = np.clip(reach - away, 0, CUT * side + reach)
     moved = points.copy()
     moved[:, :2] += (short / scale)[:, None] * inwards * (1, -1)
-    return moved, (away < -CUT * side) & (beyond[row, column] < EDGE * side)
+    floating = (away < -CUT * side) & (not person[-1].any())  # the person ends above the photo's lower edge
+    return moved, floating | ((away < -CUT * side) & (beyond[row, column] < EDGE * side))
 
 
 def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
