@@ -74,12 +74,15 @@ COVERED_BY: dict[str, str] = {
     "tests/enrollment/reconstruction/test_photometric_warp.py": "enrollment.reconstruction.targets",
     "tests/enrollment/test_to_file.py": "enrollment.options",
     "tests/enrollment/test_workflow.py": "models.progress",
-    "tests/models/diffusion/test_expression.py": "models.diffusion.export server.benchmarks.denoiser",
+    "tests/models/diffusion/test_export.py": "server.benchmarks.engines",
     "tests/models/diffusion/test_precision.py": "models.diffusion.batch",
     "tests/models/diffusion/test_prior.py": (
         "models.diffusion.attention models.diffusion.conditions models.diffusion.denoiser models.diffusion.reference "
         "models.diffusion.schedule models.diffusion.space models.diffusion.temporal"
     ),
+    "tests/models/engines/test_choose.py": "models.engines.switching",
+    "tests/models/engines/test_onnx_runtime.py": "models.engines.base",
+    "tests/models/engines/test_tensorrt.py": "models.engines.half models.engines.plans",
     "tests/models/exchange/test_lam.py": "models.exchange.glb",
     "tests/models/exchange/test_runs.py": "models.exchange.ours models.exchange.reading",
     "tests/models/heads/test_anny.py": "models.heads.bake",

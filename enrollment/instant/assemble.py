@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import texture_completion
+from enrollment.instant import mouth, texture_completion
 from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
-from enrollment.instant.lift import MOUTH, lift, polygon_of, surfels
+from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
@@ -53,9 +53,9 @@ UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
-CUT, EDGE = 0.015, 0.03
+CUT, WIDENING = 0.015, 1.0
 """An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
-sides, and dropped beyond; so it is beside the photo as far as the second, where the photo ends in background."""
+sides, and dropped beyond. Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
 REACH, MOST_REACH = 0.4, 0.008
 """How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides."""
 SOLID = 0.8
@@ -79,7 +79,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     photos = [_source_photo(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = photos[0]
     folded = stretch_ratios(person, lead.photo.coefficients) > MOST_STRETCH
-    avoid = folded & (model.region == REGION["skin"])
+    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead))
     shown = _fade_out(
         lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN
     ).valid()
@@ -88,6 +88,12 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     skin = model.region[made.face] == REGION["skin"]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
     return fit_own_view(made, len(shown), skin, lid, view).valid()
+
+
+def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
+    """Regions of the mouth that are made up: the cavity, whose pixels are shadow, and teeth that the photo hardly shows."""
+    teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
+    return mouth.INNER if teeth is None else ("mouth_inside", "tongue")
 
 
 def _source_photo(person: PersonHead, fit: HeadFit, offset: Array, index: int, portrait: Portrait) -> SourcePhoto:
@@ -112,6 +118,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
+    spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
     spacing[_eye_backs(person)] = 0.0
     samples = sample(person, spacing)
     vertices, normals = lead.surface.vertices, lead.surface.normals
@@ -152,15 +159,15 @@ def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: Sou
     depth = (ndimage.distance_transform_edt(person) - ndimage.distance_transform_edt(~person)).astype(np.float32)
     slope = np.stack(np.gradient(ndimage.gaussian_filter(depth, 2.0)), axis=-1)[..., ::-1]
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
-    away, inwards = depth[row, column], slope[row, column]
+    away, inwards = depth[row, column] + WIDENING * beyond[row, column], slope[row, column]
     inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-3)
     scale = camera.fx / -points[:, 2]
     reach = np.clip(REACH * spacing * scale, 1.0, MOST_REACH * side)
     short = np.clip(reach - away, 0, CUT * side + reach)
     moved = points.copy()
     moved[:, :2] += (short / scale)[:, None] * inwards * (1, -1)
-    floating = (away < -CUT * side) & (not person[-1].any())  # the person ends above the photo's lower edge
-    return moved, floating | ((away < -CUT * side) & (beyond[row, column] < EDGE * side))
+    ends = not person[-1].any()  # the person ends above the photo's lower edge
+    return moved, np.where(ends, depth[row, column], away) < -CUT * side
 
 
 def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
@@ -201,10 +208,13 @@ def _unseen_colors(
     hair = share > 0.5
     sure = trust * skin_share(lead.surface, lead.portrait)
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
-    hair_tone = skin if not labels.hair.any() else np.median(lead.colors[labels.hair], axis=0).astype(np.float32)
+    corner = model.faces[np.maximum(lead.surface.fragments.face, 0)]
+    shown = labels.hair & hair[corner].all(axis=-1) & (lead.surface.fragments.face >= 0)
+    hair_tone = np.median(lead.colors[shown], axis=0).astype(np.float32) if shown.any() else skin
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
-    out = samples.at(model.faces, texture_completion.interpolate_colors(model, color, sure, head & ~hair))
+    completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
+    out = samples.at(model.faces, completed)
     region = model.region[samples.face]
     covered_by_hair = samples.at(model.faces, share[:, None])[:, 0]
     on_hair = covered_by_hair > HAIRY[0]
@@ -219,10 +229,10 @@ def _unseen_colors(
         out[body] = cloth
     eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])
     out[eyes] = texture_completion.eye_colors(person, samples, lead.photo.gaze, covered, photo_colors)[eyes]
-    inner = np.isin(region, [REGION[r] for r in ("mouth_inside", "tongue", "upper_teeth", "lower_teeth")])
-    between_lips = polygon_of(MOUTH, lead.portrait.landmarks.points[:, :2], lead.colors.shape[:2])
-    teeth = texture_completion.teeth_tone(lead.colors[between_lips], skin)
-    out[inner] = texture_completion.mouth_colors(model, person, samples, skin, teeth)[inner]
+    inner = np.isin(region, [REGION[r] for r in mouth.INNER])
+    teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
+    light = mouth.light_on_face(model, color, trust, float(skin.mean()))
+    out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), teeth)[inner]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     for other in photos[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)

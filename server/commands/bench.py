@@ -152,14 +152,14 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
 @command.command()
 @click.argument("weights", required=False, type=click.Path(path_type=Path))
 @json_option
-def latent(weights: Path | None, as_json: bool) -> None:
-    """The expression encoder of the prior that ships, or of WEIGHTS, as ONNX on one core: milliseconds a face, and how far its
-    latents are from torch's."""
+def engines(weights: Path | None, as_json: bool) -> None:
+    """The networks of the prior that ships, or of WEIGHTS, on ONNX Runtime beside torch: milliseconds a call, and how far apart
+    their results are."""
     from models.diffusion import weights as files
-    from server.benchmarks.denoiser import bench
+    from server.benchmarks.engines import bench, records
 
-    result = bench(files.load(weights or files.SHIPPED).expression.eval())
-    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+    rows = records(bench(files.load(weights or files.SHIPPED)))
+    report({"rows": rows}, table(rows), as_json)
 
 
 @command.command()
