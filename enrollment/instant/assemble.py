@@ -14,7 +14,7 @@ from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
-from enrollment.instant.own_view import fit_own_view
+from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
@@ -53,9 +53,11 @@ UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
-CUT, EDGE = 0.015, 0.03
-"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture sides, and
-dropped beyond; so it is below the photo's edge as far as this, where the photo ends in background."""
+CUT, WIDENING = 0.015, 1.0
+"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
+sides, and dropped beyond. Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
+REACH, MOST_REACH = 0.4, 0.008
+"""How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides."""
 SOLID = 0.8
 """Matte of a pixel that such a sample may lie behind."""
 
@@ -83,8 +85,9 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     ).valid()
     made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset)]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
-    at = binding.frames(lead.surface.vertices, model.faces)
-    return fit_own_view(made, len(shown), lead.portrait, lead.surface.camera, at, lid).valid()
+    skin = model.region[made.face] == REGION["skin"]
+    view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
+    return fit_own_view(made, len(shown), skin, lid, view).valid()
 
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
@@ -125,7 +128,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
-    points, outside = _drawn_in(points, xy, lead)
+    points, outside = _drawn_in(points, xy, samples.spacing, lead)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     colors = _unseen_colors(person, photos, samples, points, covered, offset)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
@@ -148,22 +151,25 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     )
 
 
-def _drawn_in(points: Array, xy: NDArray[np.floating], lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
-    """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline where they project a little outside; and which project
-    so far outside that they have to go (N,)."""
+def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
+    """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline as far as the Gaussians that they become reach; and
+    which project so far outside that they have to go (N,). spacing: (N,) metres."""
     portrait, camera = lead.portrait, lead.surface.camera
-    person, side = portrait.matte > SOLID, portrait.matte.shape[0]
-    shown = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)
+    side = portrait.matte.shape[0]
+    beyond, near = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)
+    person = ((portrait.matte > SOLID) & portrait.inside)[near[0], near[1]]  # it goes on beyond the photo's edge
+    depth = (ndimage.distance_transform_edt(person) - ndimage.distance_transform_edt(~person)).astype(np.float32)
+    slope = np.stack(np.gradient(ndimage.gaussian_filter(depth, 2.0)), axis=-1)[..., ::-1]
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
-    beyond, near = shown[0][row, column], tuple(index[row, column] for index in shown[1])
-    away, inner = ndimage.distance_transform_edt(~person, return_indices=True)
-    far = away[near]
-    drawn = (far > 0) & (far <= CUT * side) & (beyond == 0)
-    target = np.stack([inner[1][near], inner[0][near]], axis=1) + 0.5
-    step = np.where(drawn[:, None], target - xy, 0.0) * (-points[:, 2:] / camera.fx) * (1, -1)
+    away, inwards = depth[row, column] + WIDENING * beyond[row, column], slope[row, column]
+    inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-3)
+    scale = camera.fx / -points[:, 2]
+    reach = np.clip(REACH * spacing * scale, 1.0, MOST_REACH * side)
+    short = np.clip(reach - away, 0, CUT * side + reach)
     moved = points.copy()
-    moved[:, :2] += step
-    return moved, (far > CUT * side) & (beyond < EDGE * side)
+    moved[:, :2] += (short / scale)[:, None] * inwards * (1, -1)
+    ends = not person[-1].any()  # the person ends above the photo's lower edge
+    return moved, np.where(ends, depth[row, column], away) < -CUT * side
 
 
 def _fade_out(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, float]) -> BoundGaussians:
@@ -192,7 +198,9 @@ def _unseen_colors(
     hair = share > 0.5
     sure = trust * skin_share(lead.surface, lead.portrait)
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
-    hair_tone = texture_completion.median_color(color, trust * share, texture_completion.scalp(model), skin)
+    corner = model.faces[np.maximum(lead.surface.fragments.face, 0)]
+    shown = labels.hair & hair[corner].all(axis=-1) & (lead.surface.fragments.face >= 0)
+    hair_tone = np.median(lead.colors[shown], axis=0).astype(np.float32) if shown.any() else skin
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)

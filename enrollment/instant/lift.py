@@ -29,6 +29,8 @@ GRAZING = 0.12
 in."""
 STEEPEST = 0.35
 """Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
+COLLAR = 0.04
+"""Distance from the body within which clothes on the mesh's skin are the body's, picture sides."""
 FAINT = 0.06
 """Matte from which a pixel gets a Gaussian."""
 OPACITY = 0.97
@@ -98,6 +100,7 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
                 near = ndimage.distance_transform_edt(~right, return_distances=False, return_indices=True)
                 at = near[0][wrong], near[1][wrong]
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
+    _assign_clothes(surface, portrait, face, depth, covered)
     _assign_teeth(surface, colors.mean(axis=2), opening(MOUTH, portrait), face, depth, covered)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
@@ -116,6 +119,23 @@ def polygon_of(outline: tuple[int, ...], points: Array, shape: tuple[int, ...]) 
     out = np.zeros(shape, np.uint8)
     cv2.fillPoly(out, [np.round(points[list(outline)] * 16).astype(np.int32)], 1, shift=4)
     return out > 0
+
+
+def _assign_clothes(
+    surface: VisibleSurface, portrait: Portrait, face: NDArray[np.int32], depth: Array, covered: NDArray[np.bool_]
+) -> None:
+    """Assign pixels that show clothes to the body where the mesh has skin a little too far out: a shoulder seen beside the jaw is
+    not on the jaw. A high collar, further from the body, stays on the neck. Changes face, depth and covered in place."""
+    if portrait.parsing is None:
+        return
+    region = np.where(face >= 0, surface.model.region[np.maximum(face, 0)], 255)
+    body = region == REGION["body"]
+    if not body.any():
+        return
+    away, near = ndimage.distance_transform_edt(~body, return_indices=True)
+    wrong = portrait.parsing.most("clothes") & (region == REGION["skin"]) & (away < COLLAR * len(face))
+    at = near[0][wrong], near[1][wrong]
+    face[wrong], depth[wrong], covered[wrong] = face[at], depth[at], False
 
 
 def _assign_teeth(

@@ -1,7 +1,8 @@
-"""The last stage of an instant avatar: seen as in the photo, it is the photo. A few steps of gradient descent through the rasterizer
-fit colours inside, and at the outline also opacity, size and place of the Gaussians, to the matte and the person's own colours.
+"""The last stage of an instant avatar: seen as in the photo, it is the photo.
 
-Nothing moves further than a pixel or two and nothing grows, so other views keep their surface.
+A few steps of gradient descent through the rasterizer fit colours inside, and at the outline also opacity, size and place of the
+Gaussians, to the matte and the person's own colours. Nothing moves further than a pixel or two and hardly anything grows, so
+other views keep their surface.
 """
 
 from __future__ import annotations
@@ -27,20 +28,21 @@ MOMENTS = (0.8, 0.95)
 """Adam's."""
 ALPHA_WEIGHT = 1.0
 """Of the error of alpha beside that of the colours over white."""
-MOST_COLOR, MOST_EDGE_COLOR = 0.25, 0.4
-"""Largest change of a colour inside, and at the outline, where a Gaussian covers a strand."""
-MOST_SHRINK, MOST_GROWTH = 1.2, 0.15
-"""Largest change of the logarithm of a scale."""
-MOST_SHIFT = 2.0
-"""Pixels."""
+MOST_COLOR, MOST_STRAND_COLOR, MOST_RIM_COLOR = 0.25, 0.4, 0.06
+"""Largest change of a colour inside, at the outline of hair, where a Gaussian covers a strand, and at the outline of skin and
+cloth, which is the same as further inwards."""
+MOST_SHRINK, MOST_UNSEEN_SHRINK, MOST_GROWTH = 1.2, 0.1, 0.15
+"""Largest change of the logarithm of a scale; less for skin that the photo does not show, which would get gaps."""
+MOST_SHIFT, MOST_UNSEEN_SHIFT = 2.0, 0.5
+"""Pixels; the second is for skin that the photo does not show."""
 MOST_LOGIT = 4.6
 EDGE = 9
 """Pixels from the matte's soft edge within which a Gaussian belongs to the outline."""
 DAMPING = 0.3
 """Part of the gradients' root mean square that is added to each one's own: a Gaussian that is hardly seen hardly changes."""
 ASLANT, SQUARE = 0.15, 0.6
-"""Cosine between normal and view direction at which a Gaussian may not change its colour or size, and from which it may in full: one
-that is seen aslant is large from the side."""
+"""Cosine between normal and view direction at which a Gaussian may not change its colour or size, and from which it may in full:
+one that is seen aslant is large from the side."""
 RIM = 24
 """Pixels from the matte's soft edge within which Gaussians that the photo does not show may shine through it."""
 
@@ -73,28 +75,39 @@ class _Parameter:
         self.value = np.clip(self.value - rate * self.first / (1 - a**number) / size, self.low, self.high)
 
 
-def fit_own_view(
-    gaussians: BoundGaussians, shown: int, portrait: Portrait, camera: Camera, at: Frames, fixed: NDArray[np.bool_]
-) -> BoundGaussians:
-    """The Gaussians, fitted to the photo.
+@dataclass(frozen=True)
+class OwnView:
+    """A photo. camera: its camera, in a world of its OpenGL axes. at: the triangles posed there."""
 
-    The first `shown` of them were lifted from it. camera: the photo's, in a world of its OpenGL axes. at: the triangles posed
-    there. fixed: (N,) Gaussians that keep their colours.
-    """
+    portrait: Portrait
+    camera: Camera
+    at: Frames
+
+
+def fit_own_view(
+    gaussians: BoundGaussians, shown: int, skin: NDArray[np.bool_], fixed: NDArray[np.bool_], photo: OwnView
+) -> BoundGaussians:
+    """The Gaussians, fitted to the photo. The first `shown` of them were lifted from it. skin: (N,) those of the head. fixed:
+    (N,) those that keep their colours."""
+    portrait, camera, at = photo.portrait, photo.camera, photo.at
     world = binding.to_world(gaussians, at)
-    edge, rim = _near_edge(world, portrait, camera)
+    edge, rim, hair = _near_edge(world, portrait, camera)
     lifted = np.arange(len(gaussians)) < shown
     moving = np.where(lifted, edge, rim)
     logit = np.log(np.clip(world.opacities, 1e-3, 0.99) / (1 - np.clip(world.opacities, 1e-3, 0.99)))[:, None]
     square = _squareness(world)[:, None]
-    color_room = np.where(edge, MOST_EDGE_COLOR, MOST_COLOR)[:, None] * (lifted & ~fixed)[:, None] * square
+    most = np.select([edge & hair, edge], [MOST_STRAND_COLOR, MOST_RIM_COLOR], MOST_COLOR)
+    color_room = (most * (lifted & ~fixed))[:, None] * square
+    delicate = (~lifted & skin)[:, None]
+    shrink = np.where(delicate, MOST_UNSEEN_SHRINK, np.where(lifted[:, None], MOST_SHRINK * square, MOST_SHRINK))
+    shift = np.where(delicate, MOST_UNSEEN_SHIFT, MOST_SHIFT)
     free, soft = moving[:, None].astype(np.float32), (lifted & edge)[:, None]
     zero2, zero3 = np.zeros((len(world), 2), np.float32), np.zeros((len(world), 3), np.float32)
     parameters = {
         "colors": _Parameter.of(world.colors, np.clip(world.colors - color_room, 0, 1), np.clip(world.colors + color_room, 0, 1)),
         "logits": _Parameter.of(logit, np.where(soft, -6.0, logit), np.where(soft, MOST_LOGIT, logit)),
-        "log_scales": _Parameter.of(zero3, -MOST_SHRINK * free * square + zero3, MOST_GROWTH * free * lifted[:, None] + zero3),
-        "shifts": _Parameter.of(zero2, -MOST_SHIFT * free + zero2, MOST_SHIFT * free + zero2),
+        "log_scales": _Parameter.of(zero3, -shrink * free + zero3, MOST_GROWTH * free * lifted[:, None] + zero3),
+        "shifts": _Parameter.of(zero2, -shift * free + zero2, shift * free + zero2),
     }
     metres = -world.means[:, 2:] / camera.fx * np.array([1.0, -1.0], np.float32)
     shares = portrait.matte[..., None]
@@ -137,10 +150,10 @@ def _squareness(world: Gaussians) -> Array:
     return np.clip((facing - ASLANT) / (SQUARE - ASLANT), 0, 1).astype(np.float32)
 
 
-def _near_edge(world: Gaussians, portrait: Portrait, camera: Camera) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(N,) whether each Gaussian lies at the matte's soft edge, and whether near it or outside."""
+def _near_edge(world: Gaussians, portrait: Portrait, camera: Camera) -> tuple[NDArray[np.bool_], ...]:
+    """(N,) whether each Gaussian lies at the matte's soft edge; whether near it or outside; and whether on hair."""
     side = portrait.matte.shape[0]
     solid = (portrait.matte > 0.97) | ~portrait.inside
     inwards = ndimage.distance_transform_edt(solid)
     column, row = np.clip(np.floor(camera.project(world.means)).astype(int), 0, side - 1).T
-    return inwards[row, column] < EDGE, inwards[row, column] < RIM
+    return inwards[row, column] < EDGE, inwards[row, column] < RIM, portrait.hairy[row, column]

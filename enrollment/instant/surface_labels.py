@@ -20,8 +20,13 @@ ASLANT = 0.1
 """Cosine between normal and view direction under which a vertex takes no label from its pixel."""
 HAIR_VOLUME = 0.012
 """Static offset, metres, from which a vertex counts as hair where the parsing says nothing."""
-UNSEEN = 1.0
-"""Trust in the guess that a scalp nobody sees is as hairy as the scalp that is seen, beside that in a vertex that is."""
+UNSEEN_SCALP, UNSEEN_NAPE, UNSEEN_SIDE = 1.0, 0.02, 0.001
+"""Trust, beside that in a vertex that is seen, in the guesses that a scalp nobody sees is as hairy as the seen one,
+that a nape is bare, and that hair ends at all where a temple or an ear is hidden."""
+BALD = (0.05, 0.2)
+"""Shares of the visible scalp that must be hair for the unseen one to have any, and to be covered: a forehead reaches into it."""
+NAPE = (-0.03, -0.01)
+"""Greatest height and depth of the nape on the template, metres."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +75,14 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, labels: PixelLabels,
     share = portrait.parsing.share("hair")[row, column]
     share = np.where(crown, share + portrait.parsing.share("clothes", "others")[row, column], share)
     known = crown & (trust > 0)
-    typical = float(np.average(share[known], weights=trust[known])) if known.any() else 1.0
-    guessed = crown & (trust == 0)
-    value = np.where(guessed, typical, share).astype(np.float32)
-    weight = np.where(guessed, UNSEEN, trust)
+    hairy = float(np.average(share[known], weights=trust[known])) if known.any() else 1.0
+    typical = float(np.clip((hairy - BALD[0]) / (BALD[1] - BALD[0]), 0, 1))
+    unseen = trust == 0
+    value = np.where(unseen, typical * crown, share).astype(np.float32)
+    nape = (model.template[:, 1] < NAPE[0]) & (model.template[:, 2] < NAPE[1])
+    weight = np.where(unseen, np.select([crown, nape], [UNSEEN_SCALP, UNSEEN_NAPE], UNSEEN_SIDE), trust)
     spread = np.where(head, interpolate_colors(model, np.tile(value[:, None], (1, 3)), weight, head)[:, 0], 0.0)
-    nape = long_hair(model, spread > 0.5)
-    return np.asarray(np.where(nape, 1.0, spread), np.float32)
+    return np.asarray(np.where(long_hair(model, spread > 0.5), 1.0, spread), np.float32)
 
 
 def skin_share(surface: VisibleSurface, portrait: Portrait) -> Array:

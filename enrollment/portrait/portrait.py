@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.upright import find_people
@@ -33,6 +34,9 @@ CROWN = 1.3
 """Distance from chin to crown, relative to chin to forehead, which the landmarks give."""
 MOST_MISSING = 0.08
 """Part of the landmarks that may lie beyond the photo's edge, where they are extrapolated."""
+FIRM, STRANDS = 3, 0.03
+"""Width of the rim of skin and cloth whose colour is taken from further inwards, pixels; reach of strands around what the parsing
+takes for hair, picture sides."""
 MOST_TILT, LEAST_TILT = 25.0, 5.0
 """Roll of the head, degrees, from which the photo is taken to be rotated and is rotated until the head is upright; the lower
 threshold holds for a photo that was already turned by quarters."""
@@ -63,8 +67,26 @@ class Portrait:
 
     @cached_property
     def colors(self) -> Array:
-        """The person's colours without the background's, (S, S, 3) float32 in [0, 1]; outside of the person the nearest."""
-        return foreground_colors(self.image.astype(np.float32) / 255, self.matte)
+        """The person's colours without the background's, (S, S, 3) float32 in [0, 1]; outside of the person the nearest.
+
+        Strands of hair get their own (`foreground_colors`), the firm edge of skin and cloth the colour a few pixels inwards.
+        """
+        fused = foreground_colors(self.image.astype(np.float32) / 255, self.matte)
+        sure = ndimage.binary_erosion(self.matte > 0.95, iterations=FIRM, border_value=1)
+        firm = ~sure if self.parsing is None else ~sure & ~self.hairy
+        if not sure.any():
+            return fused
+        nearest = ndimage.distance_transform_edt(~sure, return_distances=False, return_indices=True)
+        return np.where(firm[..., None], fused[nearest[0], nearest[1]], fused)
+
+    @cached_property
+    def hairy(self) -> NDArray[np.bool_]:
+        """(S, S) bool, hair and what lies around it, where a soft edge is strands; nothing where the parsing sees no person."""
+        if self.parsing is None:
+            return np.zeros(self.matte.shape, bool)
+        away = ndimage.distance_transform_edt(~self.parsing.most("hair"))
+        skin = self.parsing.most("face_skin", "body_skin", "clothes") & (self.matte > 0.5)
+        return np.asarray((away < STRANDS * self.matte.shape[0]) & ~skin)
 
 
 def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str, ...] = ()) -> Portrait:

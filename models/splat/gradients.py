@@ -27,12 +27,12 @@ class Drawing:
         [0, 1]; features (N, F), F >= 1. background: (F,).
         """
         self._inputs = [as_floats(array) for array in inputs]
-        *shape, features = self._inputs
+        means, rotations, scales, opacities, features = self._inputs
         # The projection wants colours only to see that they are finite; any broken feature shows in the sum.
         colors = np.repeat(features.sum(axis=1, keepdims=True), 3, axis=1)
         threads, self._lease = workers.available(), Lease()
         self._camera, self._background = camera, as_floats(background)
-        self._lease.space.prepare(Gaussians(*shape, colors), camera, threads)
+        self._lease.space.prepare(Gaussians(means, rotations, scales, opacities, colors), camera, threads)
         self._drawn = draw_features(self._lease.space, features, self._background, camera, threads)
         self.out, self.alpha, self.depth = self._drawn.out, self._drawn.alpha, self._drawn.depth
 

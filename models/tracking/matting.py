@@ -64,13 +64,13 @@ def matte(image: NDArray[np.uint8], face: Landmarks | None = None) -> Array:
 def matte_photo(image: NDArray[np.uint8], face: Landmarks) -> Matte:
     """The matte of a photo with all care, its soft edge from the photo's colours: (H, W, 3) uint8 -> `Matte`; about a second.
 
-    The parsing says where the person is, closed-form matting where the edge lies. Falls back to `matte`, and raises `PhotoError` as
-    it does, when the parsing does not see a person where the face is.
+    The parsing says where the person is, closed-form matting where the edge lies. Falls back to `matte`, and raises `PhotoError`
+    as it does, when the parsing does not see a person where the face is.
     """
-    parsing = parse_twice(image)
-    head = well_within(face, image.shape[:2]) > 0
-    if not head.any() or parsing.person[head].mean() < LEAST_MATTED:
+    parsing = parse_person(image, face)
+    if parsing is None:
         return Matte(matte(image, face), None)
+    head = well_within(face, image.shape[:2]) > 0
     height = face_height(face)
     below = np.arange(image.shape[0])[:, None] > face.points[CHIN, 1]
     share = np.clip(parsing.person + SUPPORT * selfie_share(image) * below, 0, 1)
@@ -84,10 +84,13 @@ def matte_photo(image: NDArray[np.uint8], face: Landmarks) -> Matte:
     return Matte(alpha, parsing)
 
 
-def parse_twice(image: NDArray[np.uint8]) -> Parsing:
-    """The mean parsing of a picture and of its mirror image: steadier than one alone."""
+def parse_person(image: NDArray[np.uint8], face: Landmarks) -> Parsing | None:
+    """The mean parsing of a picture (H, W, 3) and of its mirror image, which is steadier than one alone; None when it does not
+    see a person where the face is."""
     mirrored = parse(image[:, ::-1]).shares[:, ::-1]
-    return Parsing(0.5 * (parse(image).shares + mirrored))
+    parsing = Parsing(0.5 * (parse(image).shares + mirrored))
+    head = well_within(face, image.shape[:2]) > 0
+    return parsing if head.any() and parsing.person[head].mean() >= LEAST_MATTED else None
 
 
 def selfie_share(image: NDArray[np.uint8]) -> Array:

