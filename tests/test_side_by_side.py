@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -21,19 +22,19 @@ from tests.side_by_side import LOWEST, Step, main
 SAYS = "import os, time; print('{0} begins', flush=True); time.sleep(0.2); print('{0} ends', os.nice(0), flush=True)"
 
 
-def python(name: str, code: str = SAYS, report: Path | None = None) -> Step:
-    return Step(name, [sys.executable, "-c", code.format(name)], report=report)
+def python(name: str, code: str = SAYS, nice: int = 0) -> Step:
+    return Step(name, [sys.executable, "-c", code.format(name)], nice=nice)
 
 
-def runs(*groups: list[Step], until: str = "", send: int = signal.SIGINT) -> tuple[int, str]:
+def runs(beside: list[list[Step]], after: list[Step], until: str = "", send: int = signal.SIGINT) -> tuple[int, str]:
     """Exit code and output of a runner in a process of its own; it gets a signal when the file `until` is there."""
     code = """
         import sys
         from pathlib import Path, PosixPath
         from tests.side_by_side import Runner, Step
-        sys.exit(Runner().run(*{groups!r}))
+        sys.exit(Runner().run({beside!r}, {after!r}))
     """
-    program = textwrap.dedent(code).format(groups=groups)
+    program = textwrap.dedent(code).format(beside=beside, after=after)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while until and not os.path.exists(until):
@@ -46,19 +47,33 @@ def runs(*groups: list[Step], until: str = "", send: int = signal.SIGINT) -> tup
 
 
 def test_what_runs_beside_is_printed_whole_and_what_comes_after_waits_for_it() -> None:
-    code, out = runs([python("beside"), python("beside too")], [python("first")], [python("after")])
+    second, third = [python("second"), python("second too")], [python("third", nice=LOWEST), python("third too", nice=LOWEST)]
+    code, out = runs([[python("first")], second, third], [python("after")])
     own = os.nice(0)
     said = [line for line in out.splitlines() if "begins" in line or "ends" in line]
-    names = [("first", own), ("beside", LOWEST), ("beside too", LOWEST), ("after", own)]
+    names = [("first", own), ("second", own), ("second too", own), ("third", LOWEST), ("third too", LOWEST), ("after", own)]
     assert said == [line for name, nice in names for line in (f"{name} begins", f"{name} ends {nice}")]
-    assert code == 0 and out.count("passed") == 4 and "FAILED" not in out
+    assert code == 0 and out.count("passed") == 6 and "FAILED" not in out
+
+
+def test_they_run_at_the_same_time(tmp_path: Path) -> None:
+    meets = f"""
+import os, time
+open('{tmp_path}/{{0}}', 'w').close()
+deadline = time.monotonic() + 30
+while len(os.listdir('{tmp_path}')) < 3:
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+"""
+    code, _ = runs([[python(name, meets)] for name in ("first", "second", "third")], [])
+    assert code == 0
 
 
 @pytest.mark.parametrize("place", range(3))
 def test_one_failure_anywhere_fails_all_and_the_rest_still_runs(place: int) -> None:
-    groups = [[python(f"{name} 1"), python(f"{name} 2")] for name in ("beside", "first", "after")]
+    groups = [[python(f"{name} 1"), python(f"{name} 2")] for name in ("first", "beside", "after")]
     groups[place][0] = python("this one", "raise SystemExit(3)")
-    code, out = runs(*groups)
+    code, out = runs(groups[:2], groups[2])
     assert code == 1
     assert [line.split()[2:] for line in out.splitlines() if line.startswith("FAILED")] == [["this", "one"]]
     assert out.count(" ends ") == 5
@@ -69,8 +84,8 @@ def test_a_signal_ends_all_steps_and_what_they_started(number: int, expected: in
     wait = f"import subprocess, sys; subprocess.run(['sh', '-c', 'echo > {tmp_path}/{{0}}; exec sleep 100'])"
     second = f"import time, os\nwhile not os.path.exists('{tmp_path}/beside'): time.sleep(0.01)\n{wait}"
     before = time.monotonic()
-    groups = [python("beside", wait), python("beside too")], [python("first", second), python("first too")], [python("after")]
-    code, out = runs(*groups, until=str(tmp_path / "first"), send=number)
+    beside = [[python("first", second), python("first too")], [python("beside", wait), python("beside too")]]
+    code, out = runs(beside, [python("after")], until=str(tmp_path / "first"), send=number)
     assert code == expected and time.monotonic() - before < 60
     assert "begins" not in out and "stopped" in out
 
@@ -80,7 +95,7 @@ def test_a_failed_test_is_named_at_the_end(tmp_path: Path, monkeypatch: pytest.M
     file, report = tmp_path / "test_it.py", tmp_path / "report.xml"
     file.write_text("import pytest\ndef test_good(): pass\ndef test_bad(): assert 0\n@pytest.mark.skip\ndef test_not(): pass\n")
     pytest_run = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={tmp_path}"]
-    code, out = runs([Step("tests", [*pytest_run, str(file), f"--junitxml={report}"], report=report)], [], [])
+    code, out = runs([[Step("tests", [*pytest_run, str(file), f"--junitxml={report}"], report=report)]], [])
     summary = out.rpartition("=" * 80)[2]
     assert code == 1
     assert "1 passed, 1 skipped, 1 failed" in summary and "FAILED  test_it::test_bad" in summary
@@ -88,7 +103,12 @@ def test_a_failed_test_is_named_at_the_end(tmp_path: Path, monkeypatch: pytest.M
 
 def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ran: list[list[Step]] = []
-    monkeypatch.setattr("tests.side_by_side.Runner.run", lambda _, *groups: ran.extend(groups) or 0)
+
+    def run(_: object, beside: list[list[Step]], after: list[Step]) -> int:
+        ran.extend([*beside, after])
+        return 0
+
+    monkeypatch.setattr("tests.side_by_side.Runner.run", run)
     assert main(tmp_path) == 0
     words = [list(step.command) for group in ran for step in group]
     assert {command[command.index("--part") + 1] for command in words if "--part" in command} == set(parts.PARTS)
@@ -96,7 +116,7 @@ def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 def test_each_file_is_in_one_part_and_no_name_is_stale() -> None:
-    for name in parts.COMPUTING + parts.ALONE + SLOW:
+    for name in (*itertools.chain(*parts.LISTED.values()), *SLOW):
         assert (parts.TESTS / name).exists(), f"tests/parts.py or conftest.py names tests/{name}, which is not there"
 
     def taken(path: Path, part: str | None) -> bool:

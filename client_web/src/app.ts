@@ -4,6 +4,7 @@ import { BarePage } from "./bare";
 import { LocalMedia } from "./media";
 import { Peer } from "./peer";
 import { loadPreferences, savePreferences } from "./preferences";
+import { PrivateCamera } from "./private_camera/private_camera";
 import type { Lobby as LobbyMessage, Welcome } from "./protocol";
 import { claimSeat, loadSeat, saveSeat } from "./seat_store";
 import { Session } from "./session";
@@ -32,6 +33,7 @@ export class App {
   private readonly preferences = loadPreferences();
   private readonly announcer = new Announcer();
   private readonly media: LocalMedia;
+  private readonly camera: PrivateCamera;
   private readonly own: OwnAvatars;
   private session!: Session<Peer>;
   private screen: Screen | null = null;
@@ -51,7 +53,13 @@ export class App {
     this.media = new LocalMedia({
       on: { video: preferences.cameraOn, audio: preferences.microphoneOn },
       device: { video: preferences.camera, audio: preferences.microphone },
+      isPrivate: preferences.privateCamera,
     });
+    this.camera = new PrivateCamera(this.media, {
+      found: (message) => this.session.peer?.drive(message),
+      told: (sentence) => this.announcer.show(sentence, 8),
+    });
+    this.media.followed = () => this.camera.follow();
     this.own = new OwnAvatars(address.key, {
       account: (token) => this.session.account(token),
       told: (sentence) => this.announcer.show(sentence, 8),
@@ -92,7 +100,7 @@ export class App {
           this.call?.renewed();
           const seated = (machine.status.seat?.participant ?? -1) >= 0;
           const wasBlocked = machine.status.trouble === "blocked";
-          return new Peer(seated, iceServers, wasBlocked, this.media.tracks, {
+          return new Peer(seated, iceServers, wasBlocked, this.media.sent, {
             ...events,
             track: (track, mid) => this.call?.received(track, mid),
             driven: (data) => this.call?.driven(data),
@@ -116,6 +124,7 @@ export class App {
 
   private follow(status: Status): void {
     document.documentElement.dataset.phase = status.place === "lobby" ? "lobby" : status.phase;
+    this.camera.follow(status.phase === "live" && status.place === "call");
     if (status.phase === "failed") this.showFailure(status);
     else if (status.phase === "left") this.showGoodbye();
     else if (status.seat) this.showCall(status, status.seat);
@@ -185,9 +194,9 @@ export class App {
     const watches = seat.participant < 0;
     if (watches) this.media.stop();
     else void this.media.start();
-    const { session, preferences, announcer } = this;
+    const { session, preferences, announcer, camera } = this;
     const media = watches ? null : this.media;
-    this.place(new Call({ session, seat, media, preferences, announcer, preferencesChanged: () => this.remember() }));
+    this.place(new Call({ session, seat, media, camera, preferences, announcer, preferencesChanged: () => this.remember() }));
   }
 
   private showFailure({ again, message }: Status): void {
@@ -246,12 +255,13 @@ export class App {
 
   private remember(): void {
     if (this.bare.is) return;
-    const { on, device } = this.media.choices;
+    const { on, device, isPrivate } = this.media.choices;
     Object.assign(this.preferences, {
       cameraOn: on.video,
       microphoneOn: on.audio,
       camera: device.video,
       microphone: device.audio,
+      privateCamera: isPrivate,
     });
     savePreferences(this.preferences);
   }

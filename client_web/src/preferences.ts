@@ -15,6 +15,8 @@ export interface Preferences {
   stats: "off" | "small" | "full";
   background: BackgroundChoice;
   drawnBy: DrawnBy;
+  /** The camera's picture stays on this device. */
+  privateCamera: boolean;
 }
 
 type Store = Pick<Storage, "getItem" | "setItem">;
@@ -22,7 +24,7 @@ type Store = Pick<Storage, "getItem" | "setItem">;
 const KEY = "visavis.preferences";
 
 export function defaults(): Preferences {
-  return { name: "", avatar: "", camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small", background: "auto", drawnBy: "auto" };
+  return { name: "", avatar: "", camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small", background: "auto", drawnBy: "auto", privateCamera: false };
 }
 
 export function loadPreferences(store: Store | null = storage()): Preferences {
@@ -34,7 +36,7 @@ export function loadPreferences(store: Store | null = storage()): Preferences {
     return result;
   }
   if (typeof saved !== "object" || saved === null) return result;
-  const { name, avatar, camera, microphone, cameraOn, microphoneOn, selfView, stats, background, drawnBy } = saved as Record<string, unknown>;
+  const { name, avatar, camera, microphone, cameraOn, microphoneOn, selfView, stats, background, drawnBy, privateCamera } = saved as Record<string, unknown>;
   if (typeof name === "string") result.name = name;
   if (typeof avatar === "string") result.avatar = avatar;
   if (typeof camera === "string") result.camera = camera;
@@ -45,6 +47,7 @@ export function loadPreferences(store: Store | null = storage()): Preferences {
   if (stats === "off" || stats === "small" || stats === "full") result.stats = stats;
   if (isChoice(background)) result.background = background;
   if (isDrawnBy(drawnBy)) result.drawnBy = drawnBy;
+  if (typeof privateCamera === "boolean") result.privateCamera = privateCamera;
   return result;
 }
 

@@ -4,8 +4,8 @@
     python docs/examples/voice_agent.py me.webavatar answer.wav
     # open http://127.0.0.1:8100 and press the button
 
-The agent's voice is a WAV file here (16 bits, mono), sent piece by piece as a speech synthesis does; put your own in `voice`. The page
-plays it and gives it to `<visavis-avatar>`, which moves the mouth. Nothing but Python's own library.
+The agent's voice is a WAV file here (16 bits, mono), sent piece by piece as a speech synthesis does; put your own in `voice`. The
+page plays it and gives it to `<visavis-avatar>`, which moves the mouth. Nothing but Python's own library.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import time
 import wave
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -86,10 +87,8 @@ def main() -> None:
     given = parser.parse_args()
     server = make_server(given.avatar, given.sound, given.component, given.port)
     print(f"open http://127.0.0.1:{server.server_port}")
-    try:
+    with suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import texture_completion
+from enrollment.instant import mouth, texture_completion
 from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
-from enrollment.instant.lift import MOUTH, clean_colors, lift, local_mean, polygon_of, step_map, surfels
+from enrollment.instant.lift import clean_colors, lift, local_mean, step_map, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
 from enrollment.portrait.portrait import Portrait
@@ -75,12 +75,18 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     photos = [_source_photo(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = photos[0]
     folded = stretch_ratios(person, lead.photo.coefficients) > MOST_STRETCH
-    avoid = folded & (model.region == REGION["skin"])
+    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead))
     shown = _fade_out(
         lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN
     ).valid()
     made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset)]).valid()
     return _sharpen(made, len(shown), lead, person)
+
+
+def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
+    """Regions of the mouth that are made up: the cavity, whose pixels are shadow, and teeth that the photo hardly shows."""
+    teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
+    return mouth.INNER if teeth is None else ("mouth_inside", "tongue")
 
 
 def _sharpen(gaussians: BoundGaussians, shown: int, lead: SourcePhoto, person: PersonHead) -> BoundGaussians:
@@ -129,6 +135,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
+    spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
     spacing[_eye_backs(person)] = 0.0
     samples = sample(person, spacing)
     vertices, normals = lead.surface.vertices, lead.surface.normals
@@ -200,7 +207,8 @@ def _unseen_colors(
     hair_tone = texture_completion.median_color(color, trust, scalp, skin)
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, trust, lids), color)
     sure = np.where(lids, LID_TRUST, trust * texture_completion.skin_weight(color, skin, hair_tone))
-    out = samples.at(model.faces, texture_completion.interpolate_colors(model, color, sure, head & ~hair))
+    completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
+    out = samples.at(model.faces, completed)
     region = model.region[samples.face]
     share = samples.at(model.faces, hair[:, None].astype(np.float32))[:, 0]
     on_hair = share > 0.35
@@ -215,10 +223,10 @@ def _unseen_colors(
         out[body] = cloth
     eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])
     out[eyes] = texture_completion.eye_colors(person, samples, lead.photo.gaze, covered, photo_colors)[eyes]
-    inner = np.isin(region, [REGION[r] for r in ("mouth_inside", "tongue", "upper_teeth", "lower_teeth")])
-    between_lips = polygon_of(MOUTH, lead.portrait.landmarks.points[:, :2], lead.colors.shape[:2])
-    teeth = texture_completion.teeth_tone(lead.colors[between_lips], skin)
-    out[inner] = texture_completion.mouth_colors(model, person, samples, skin, teeth)[inner]
+    inner = np.isin(region, [REGION[r] for r in mouth.INNER])
+    teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
+    light = mouth.light_on_face(model, color, trust, float(skin.mean()))
+    out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), teeth)[inner]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     for other in photos[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)

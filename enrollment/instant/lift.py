@@ -38,6 +38,8 @@ MOVES_WITH_JAW = ("mouth_inside", "tongue", "lower_teeth")
 TOOTH_REACH, TOOTH_LIGHT = 0.009, 0.7
 """A pixel between the lips belongs to an upper tooth when it is within so many metres of the centre of one of the tooth's
 triangles, and at least so bright, relative to the skin."""
+LIP_LINE = 0.009
+"""Half the height of the line between shut lips, face heights."""
 OPENINGS = (
     (MOUTH, ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
     ((33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7), ("right_eye",)),
@@ -95,16 +97,24 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
     covered = fragments.face >= 0
     points = portrait.landmarks.points[:, :2]
     for outline, names in OPENINGS:
-        within = polygon_of(outline, points, face.shape)
+        within = opening(outline, portrait) if outline == MOUTH else polygon_of(outline, points, face.shape)
         belongs = np.isin(region, [REGION[n] for n in names])
         for wrong, right in ((within & ~belongs, belongs), (~within & belongs, (region == REGION["skin"]) & ~within)):
             if wrong.any() and right.any():
                 near = ndimage.distance_transform_edt(~right, return_distances=False, return_indices=True)
                 at = near[0][wrong], near[1][wrong]
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
-    _assign_teeth(surface, colors.mean(axis=2), polygon_of(MOUTH, points, face.shape), face, depth, covered)
+    _assign_teeth(surface, colors.mean(axis=2), opening(MOUTH, portrait), face, depth, covered)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
+
+
+def opening(outline: tuple[int, ...], portrait: Portrait) -> NDArray[np.bool_]:
+    """(S, S) the pixels within some landmarks, less what is too thin to be an opening: between shut lips lies their dark line."""
+    radius = round(LIP_LINE * face_height(portrait.landmarks))
+    within = polygon_of(outline, portrait.landmarks.points[:, :2], portrait.matte.shape)
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return np.asarray(cv2.morphologyEx(within.astype(np.uint8), cv2.MORPH_OPEN, disk) > 0)
 
 
 def polygon_of(outline: tuple[int, ...], points: Array, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -123,7 +133,7 @@ def _assign_teeth(
     covered: NDArray[np.bool_],
 ) -> None:
     """Assign bright pixels between the lips to the upper teeth near them, also where the mesh has tongue or the mouth's inside:
-    otherwise the teeth of a smile would move down with the jaw. Dark pixels on the upper teeth are shadow, and go to the lips.
+    otherwise the teeth of a smile would move down with the jaw. Dark pixels on the upper teeth are shadow, and go to the cavity.
 
     light: (S, S) brightness. mouth: (S, S) pixels between the lips. Changes face, depth and covered in place.
     """
@@ -140,9 +150,7 @@ def _assign_teeth(
     teeth, centre = teeth[front], centre[front]
     bright = light > TOOTH_LIGHT * np.median(light[skin])
     shadow = mouth & ~bright & (region == REGION["upper_teeth"])
-    near = ndimage.distance_transform_edt(~skin, return_distances=False, return_indices=True)
-    at = near[0][shadow], near[1][shadow]
-    face[shadow], depth[shadow], covered[shadow] = face[at], depth[at], False
+    face[shadow], covered[shadow] = np.flatnonzero(model.region_faces("mouth_inside"))[0], False
     row, column = np.nonzero(mouth & bright & np.isin(region, [REGION[n] for n in MOVES_WITH_JAW]))
     if not len(row):
         return

@@ -1,5 +1,6 @@
 """Texture completion: colours for the surface that no photo shows. Skin by symmetry and harmonic interpolation over the mesh,
-hair by wrapping the visible hair around the head, mouth, teeth and eyes by simple models. Clothes: `enrollment.instant.clothes`.
+hair by wrapping the visible hair around the head, eyes by a simple model. Clothes: `enrollment.instant.clothes`; the inside of
+the mouth: `enrollment.instant.mouth`.
 """
 
 from __future__ import annotations
@@ -33,20 +34,6 @@ WHORL = 0.3
 """Height of the whorl, at which the wrapped hair converges: 0 is the crown, 1 the chin."""
 SQUARE_ON = 0.3
 """Cosine between normal and view direction under which a photo's pixel is too stretched to be trusted."""
-TEETH, MOUTH, TONGUE = (0.88, 0.84, 0.78), (0.30, 0.13, 0.12), (0.66, 0.36, 0.35)
-"""sRGB colours under even light; scaled by the brightness of the person's skin relative to `SKIN_BRIGHTNESS`."""
-SKIN_BRIGHTNESS = 0.62
-"""Mean sRGB value of the skin for which the colours above hold."""
-TOOTH_WIDTHS = {
-    "upper_teeth": (8.5e-3, 6.6e-3, 7.6e-3, 7.0e-3, 6.8e-3, 10.0e-3),
-    "lower_teeth": (5.3e-3, 5.9e-3, 6.9e-3, 7.0e-3, 7.1e-3, 11.0e-3),
-}
-"""Widths of the teeth along the arch, from the middle to the side, metres (means of adults)."""
-CLEAR_TOOTH, TOOTH_PIXELS = 0.9, 200
-"""Least brightness of a tooth's pixel relative to the skin, and number of such pixels from which the photo gives the teeth's
-colour."""
-GAP, GAP_SHADE = 0.7e-3, 0.35
-"""Half the width of the shadow between two teeth, metres, and how much the shadow darkens."""
 LID = 0.25
 """A vertex is eyelid when a blink moves it by more than this part of the largest displacement."""
 ALIKE = 0.15
@@ -259,56 +246,6 @@ def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[
             profile[7:] = np.percentile(white, 70, axis=0)
         out[of_region] = profile[bins]
     return out
-
-
-def teeth_tone(mouth: Array, skin: Array) -> Array | None:
-    """Median colour (3,) of the teeth: of the pixels between the lips, (N, 3), those that are bright and paler than the skin
-    (3,); None when there are fewer than `TOOTH_PIXELS`."""
-    light, width = mouth.mean(axis=1), mouth.max(axis=1) - mouth.min(axis=1)
-    bright = (light > CLEAR_TOOTH * skin.mean()) & (width * skin.mean() < 0.9 * (skin.max() - skin.min()) * light + 0.02)
-    return np.asarray(np.median(mouth[bright], axis=0), np.float32) if bright.sum() > TOOTH_PIXELS else None
-
-
-def mouth_colors(model: HeadModel, person: PersonHead, samples: Samples, skin: Array, teeth: Array | None = None) -> Array:
-    """Colours (N, 3) of teeth, tongue and the mouth's inside, in [0, 1], as bright as the person's skin (3,), darker further
-    back.
-
-    teeth: (3,) as a photo shows them.
-    """
-    region = model.region[samples.face]
-    points = samples.at(model.faces, person.rest)
-    out = np.zeros((len(points), 3), np.float32)
-    light = float(np.clip(skin.mean() / SKIN_BRIGHTNESS, 0.45, 1.15))
-    front = float(person.rest[model.region_vertices("upper_teeth"), 2].max())
-    for names, color, fade in (
-        (("upper_teeth", "lower_teeth"), TEETH, 0.030),
-        (("mouth_inside",), MOUTH, 0.025),
-        (("tongue",), TONGUE, 0.035),
-    ):
-        of_region = np.isin(region, [REGION[n] for n in names])
-        depth = np.clip((front - points[of_region, 2]) / fade, 0, 2)
-        shown = teeth if "upper_teeth" in names and teeth is not None else np.array(color) * light
-        out[of_region] = shown * np.exp(-0.7 * depth)[:, None]
-    rest = samples.at(model.faces, model.template)
-    for name, widths in TOOTH_WIDTHS.items():
-        of_region = region == REGION[name]
-        out[of_region] *= 1 - GAP_SHADE * between_teeth(rest[of_region], np.array(widths))[:, None]
-    grey = out.mean(axis=1, keepdims=True)
-    return np.clip(grey + (out - grey) * saturation(skin), 0, 1)
-
-
-def between_teeth(points: Array, widths: Array) -> Array:
-    """(N,) how much points (N, 3) of a row of teeth on the average head lie between two of them, in [0, 1]."""
-    order = np.argsort(np.abs(points[:, 0]))
-    side = np.stack([np.abs(points[order, 0]), points[order, 2]], axis=1)
-    if not len(side):
-        return np.zeros(0, np.float32)
-    x = np.linspace(0.0, float(side[-1, 0]), 64)
-    z = np.polyval(np.polyfit(side[:, 0], side[:, 1], 4), x)
-    along = np.interp(np.abs(points[:, 0]), x, np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(z)))]))
-    edges = np.concatenate([[0.0], np.cumsum(widths)])
-    away = np.abs(along[:, None] - edges).min(axis=1)
-    return np.asarray(np.exp(-np.square(away / GAP)), np.float32)
 
 
 def saturation(skin: Array) -> float:

@@ -46,9 +46,9 @@ class DomainSpatialAttention:
         context = x
         if reference is not None:
             r = reference[self.level]
-            if len(r) > 1 and len(r) != len(x):
-                r = r.repeat_interleave(len(x) // len(r), dim=0)
-            context = torch.cat([x, r.to(x.dtype).expand(len(x), -1, -1)], dim=1)
+            if r.shape[0] > 1 and r.shape[0] != x.shape[0]:
+                r = r.repeat_interleave(x.shape[0] // r.shape[0], dim=0)
+            context = torch.cat([x, r.to(x.dtype).expand(x.shape[0], -1, -1)], dim=1)
         out = attend(attn, x, context).reshape(members, n, c)
         if self.temporal is not None:
             out = out + self.temporal(hidden_states, domains, frames)

@@ -1,41 +1,138 @@
-"""The expression encoder as ONNX, for the live tracker: `crop` (B, 3, 128, 128), the parts of a face (`models.diffusion.parts`),
-sRGB in [0, 1] -> `latent` (B, 128)."""
+"""The prior's networks as ONNX: the expression encoder, `crop` (B, 3, 128, 128), the parts of a face (`models.diffusion.parts`),
+sRGB in [0, 1] -> `latent` (B, 128); and the denoiser, with inputs as `DenoiserEngine` names them -> `residual`."""
 
 from __future__ import annotations
 
 import importlib.util
 import io
+import logging
 import warnings
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
+from torch import Tensor, nn
 
-from models.atomic import atomic_write
+from models.diffusion.denoiser import Denoiser
 from models.diffusion.expression import ExpressionEncoder
+from models.diffusion.prior import Prior
+from models.engines import choose
+from models.engines.base import Engine, EngineError
 from models.errors import MissingPartError
 
+log = logging.getLogger(__name__)
+
 INPUT, OUTPUT, OPSET = "crop", "latent", 17
+DENOISER_INPUTS, RESIDUAL = ("noisy", "t", "known", "tokens"), "residual"
+MOST_VIEWS = 16
+"""Views in one call of the denoiser that TensorRT builds for."""
 
 
-def export_onnx(encoder: ExpressionEncoder, path: Path) -> None:
-    """Writes one file. Raises `MissingPartError` without the onnx package, `StorageError` when the disk refuses."""
-    if importlib.util.find_spec("onnx") is None:
-        raise MissingPartError("exporting to ONNX needs the package onnx, which is not installed; install visavis[train]")
+def encoder_network(encoder: ExpressionEncoder) -> bytes:
+    """The expression encoder. Raises `MissingPartError` without the onnx package."""
     side = encoder.config.crop
     device = next(encoder.parameters()).device
+    return _exported(encoder.eval(), {INPUT: torch.zeros(1, 3, side, side, device=device)}, OUTPUT)
+
+
+def denoiser_network(prior: Prior) -> bytes:
+    """The denoiser, for any number of views. Raises `MissingPartError` without the onnx package, `EngineError` for a prior that
+    was trained on clips: the views of a clip belong together, and the exported network takes each for itself."""
+    if prior.config.mechanisms.temporal:
+        raise EngineError("a prior without attention over frames was expected, this one has it; it runs in torch")
+    return _exported(flat_denoiser(prior), example(prior, 2), RESIDUAL)
+
+
+def flat_denoiser(prior: Prior) -> nn.Module:
+    """The denoiser with the inputs of `example`, in their order."""
+    return _Flat(prior.denoiser, tuple(sorted(_features(prior)))).eval()
+
+
+def use_engine(prior: Prior, *, threads: int = 1, device: str = "auto") -> Engine | None:
+    """Let the prior's denoiser run on `models.engines.choose.choose`; where that cannot be had, it stays in torch, and a line of
+    the log says why."""
+    try:
+        network = denoiser_network(prior)
+        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in example(prior, 1).items()}
+        profile = {name: ((1, *shape), (MOST_VIEWS // 2, *shape), (MOST_VIEWS, *shape)) for name, shape in shapes.items()}
+        engine = choose.choose(network, "the prior's denoiser", profile, threads=threads, device=device)
+    except (MissingPartError, EngineError) as error:
+        log.info("the prior's denoiser runs in torch: %s", error)
+        return None
+    prior.denoise_with(DenoiserEngine(engine))
+    return engine
+
+
+class DenoiserEngine:
+    """Called as `Denoiser.forward` is."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def __call__(
+        self, noisy: Tensor, t: Tensor, known: Tensor, expression: Tensor, reference: Mapping[int, Tensor] | None, frames: int = 1
+    ) -> Tensor:
+        """See `Denoiser.forward`; frames is 1."""
+        feeds = dict(zip(DENOISER_INPUTS, (noisy, t, known, expression), strict=True))
+        for level, tokens in (reference or {}).items():
+            feeds[f"reference_{level}"] = tokens.expand(len(noisy), -1, -1)
+        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in feeds.items()}
+        return torch.from_numpy(self.engine.run(arrays)[RESIDUAL]).to(noisy)
+
+
+class _Flat(nn.Module):
+    """The denoiser with the photo's features as inputs of their own, as ONNX knows no dictionaries."""
+
+    def __init__(self, denoiser: Denoiser, levels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.denoiser, self.levels = denoiser, levels
+
+    def forward(self, noisy: Tensor, t: Tensor, known: Tensor, tokens: Tensor, *features: Tensor) -> Tensor:
+        reference = dict(zip(self.levels, features, strict=True)) or None
+        return torch.as_tensor(self.denoiser(noisy, t, known, tokens, reference, 1))
+
+
+@torch.no_grad()
+def _features(prior: Prior) -> Mapping[int, Tensor]:
+    """The photo's features of a picture of nothing."""
+    if prior.reference is None:
+        return {}
+    side, space = prior.config.size // prior.space.factor, prior.space
+    device = next(prior.parameters()).device
+    return dict(prior.reference(torch.zeros(1, space.channels + 3 * space.planes, side, side, device=device)))
+
+
+def example(prior: Prior, views: int) -> dict[str, Tensor]:
+    """Inputs of the exported denoiser, by name, of zeros."""
+    config, space = prior.config, prior.space
+    side, c = config.size // space.factor, space.channels
+    known = prior.denoiser.unet.config["in_channels"] - c
+    device = next(prior.parameters()).device
+    made = {
+        "noisy": torch.zeros(views, config.domains, c, side, side),
+        "t": torch.zeros(views, dtype=torch.int64),
+        "known": torch.zeros(views, known, side, side),
+        "tokens": torch.zeros(views, config.expression.tokens, config.network.cross_channels),
+        **{f"reference_{level}": tokens.expand(views, -1, -1).clone() for level, tokens in sorted(_features(prior).items())},
+    }
+    return {name: tensor.to(device) for name, tensor in made.items()}
+
+
+def _exported(network: nn.Module, inputs: Mapping[str, Tensor], output: str) -> bytes:
+    """An ONNX file's bytes; the first axis of all inputs and of the output is the batch."""
+    if importlib.util.find_spec("onnx") is None:
+        raise MissingPartError("exporting to ONNX needs the package onnx, which is not installed; install visavis[engines]")
     stream = io.BytesIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the TorchScript exporter announces its end; the other one needs a package more
         torch.onnx.export(
-            encoder.eval(),
-            (torch.zeros(1, 3, side, side, device=device),),
+            network,
+            tuple(inputs.values()),
             cast(Any, stream),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_axes={name: {0: "batch"} for name in (*inputs, output)},
             opset_version=OPSET,
             dynamo=False,
         )
-    with atomic_write(path) as out:
-        out.write(stream.getvalue())
+    return stream.getvalue()

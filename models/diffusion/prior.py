@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -61,6 +61,7 @@ class Prior(nn.Module):
         self.denoiser = Denoiser(config, c + known, c)
         self.reference = ReferenceNetwork(config.network, c + 3 * m) if config.mechanisms.reference else None
         self.expression = ExpressionEncoder(config.expression)
+        self._run: list[Callable[..., Tensor]] = []  # of the denoiser, where an engine does; no module, or it would be saved
         self.tokens = nn.Linear(config.expression.latent, config.expression.tokens * config.network.cross_channels)
 
     def known(self, conditions: Conditions, latent: Tensor | None = None) -> Known:
@@ -90,11 +91,16 @@ class Prior(nn.Module):
         true = torch.stack(self.pictures(color, normals)[: self.config.domains], dim=1)
         return (true - known.coarse) * self.config.space.scale
 
+    def denoise_with(self, denoiser: Callable[..., Tensor]) -> None:
+        """Let another call take the denoiser's place, with its arguments: the same network in an engine. It is not trained."""
+        self._run = [denoiser]
+
     def denoise(self, noisy: Tensor, t: Tensor, known: Known, frames: int = 1) -> Tensor:
         """The clean residual, (B, D, C, h, w), of a noisy one at timesteps t (B,)."""
         latent = known.latent.expand(len(noisy), -1)
         tokens = self.tokens(latent).unflatten(1, (self.config.expression.tokens, -1))
-        out = self.denoiser(noisy, t, known.inputs, tokens, known.reference, frames)
+        denoiser = self._run[0] if self._run else self.denoiser
+        out = denoiser(noisy, t, known.inputs, tokens, known.reference, frames)
         return torch.as_tensor(out).to(noisy.dtype)
 
     def apply_residual(self, conditions: Conditions, known: Known, residual: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import VisavisError
+from models.exchange import landmark_frames
 from models.exchange.drive_frames import RECORD_BYTES
 from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
@@ -45,6 +46,7 @@ class MemoryLayout:
             + RequestTable.size(self.views)
             + Flags.size(self.people)
             + 2 * RecordTable.size(self.people, RECORD_BYTES)
+            + RecordTable.size(self.people, landmark_frames.BYTES)
         )
 
 
@@ -166,7 +168,8 @@ class RoomMemory:
     """The block. It can be an argument of a process that is being spawned.
 
     webcams, pictures: slots. sent: drive frames that people's pages sent, shown: drive frames as their avatars are shown, packed
-    (models/exchange/drive_frames.py); a row for each webcam slot.
+    (models/exchange/drive_frames.py). landmarks: what pages tracked by themselves (models/exchange/landmark_frames.py). These
+    three have a row for each webcam slot.
     """
 
     def __init__(self, layout: MemoryLayout, handle: int | None = None) -> None:
@@ -200,6 +203,8 @@ class RoomMemory:
         self.sent = RecordTable(self._memory, offset, layout.people, RECORD_BYTES)
         offset += RecordTable.size(layout.people, RECORD_BYTES)
         self.shown = RecordTable(self._memory, offset, layout.people, RECORD_BYTES)
+        offset += RecordTable.size(layout.people, RECORD_BYTES)
+        self.landmarks = RecordTable(self._memory, offset, layout.people, landmark_frames.BYTES)
         if handle is None:
             self.clear()
 
@@ -210,14 +215,20 @@ class RoomMemory:
         """Forget all pictures, drive frames, requests and flags. Only while the render process is not running."""
         for slot in (*self.webcams, *self.pictures):
             slot.clear()
-        for table in (self.requests, self.flags, self.sent, self.shown):
+        for table in (self.requests, self.flags, self.sent, self.shown, self.landmarks):
             table.clear()
+
+    def vacate(self, slot: int) -> None:
+        """Forget what came in from whoever had the slot."""
+        self.webcams[slot].clear()
+        self.sent.forget(slot)
+        self.landmarks.forget(slot)
 
     def close(self) -> None:
         """Let go of the memory, which goes when both sides have. May be called twice."""
         for slot in (*self.webcams, *self.pictures):
             slot.release()
-        for table in (self.requests, self.flags, self.sent, self.shown):
+        for table in (self.requests, self.flags, self.sent, self.shown, self.landmarks):
             table.release()
         if self._handle >= 0:
             os.close(self._handle)

@@ -33,6 +33,7 @@ class TrackedPerson:
         self.sequence = 0
         self.tracking = threading.Lock()
         self.tracked, self.tracked_at = 0, -math.inf  # number of the last drive frame, and when it was begun
+        self.followed, self.followed_at = 0, -math.inf  # count of the last landmarks of the page, and when they were followed
         self.taken = self.shown = 0  # number of the last drive frame that was drawn from, and of the last that all views show
         self.gone = self.is_new = False  # is_new: there is another avatar since the last look
         self.sources, self.parts = Sources(), Parts()

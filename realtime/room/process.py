@@ -15,7 +15,6 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -33,7 +32,7 @@ from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import RoomMemory
 from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, Replace, Replaced
 from realtime.room.person import TrackedPerson
-from realtime.room.picture_schedule import Job, PictureSchedule
+from realtime.room.picture_schedule import Job, PictureSchedule, RestPace
 from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
 from realtime.room.supervision import SupervisorTimeouts
 from realtime.room.tracking import FIRST_TRACKER, MOST_TRACKERS, Trackers, TrackingRoom
@@ -47,7 +46,7 @@ HUNG = 75
 ORPHAN = 1.0
 """Seconds that the process has to end by itself when the server is gone."""
 QUIET = 0.3
-"""Seconds in which nobody came after which the pictures of those who are here are made cheaper."""
+"""Seconds in which nobody came after which it is looked whether pictures can be made cheaper."""
 LOADING, DRAWING = range(FIRST_TRACKER)
 """Workers, as `Flags.work_on` counts them."""
 
@@ -120,6 +119,7 @@ class _RoomLoop:
         self._crash: BaseException | None = None
         self._closing = False
         self._last_beat = 0.0
+        self._pace = RestPace()
         self._canvas = np.zeros(setup.height * setup.width * 4, np.uint8)
         self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
         self._drives = DriveExchange(memory, lambda: self._say(messages.Moved()))
@@ -178,16 +178,12 @@ class _RoomLoop:
         self._changed.set()
 
     def _load(self) -> None:
-        flags, rough = self._memory.flags, deque[int]()
+        flags = self._memory.flags
         while True:
             try:
-                message, avatar = self._loads.get(timeout=QUIET if rough else None)
+                message, avatar = self._loads.get(timeout=QUIET if self._people else None)
             except queue.Empty:
-                flags.work_on(LOADING, rough[0])
-                with self._watch.working(LOADING):
-                    more = self._pipeline.refine(rough[0])
-                flags.work_on(LOADING, -1)
-                rough.rotate(-1) if more else rough.popleft()
+                self._refine()
                 continue
             if isinstance(message, Leave):
                 self._remove(message.participant)
@@ -204,14 +200,23 @@ class _RoomLoop:
                 flags.work_on(LOADING, -1)
             if isinstance(message, Replace):
                 self._replaced(message.participant)
-                if message.participant not in rough:
-                    rough.append(message.participant)
                 continue
             with self._lock:
                 self._people[message.participant] = TrackedPerson(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
-            rough.append(message.participant)
             self._changed.set()
+
+    def _refine(self) -> None:
+        """One piece of work for whoever's pictures it makes cheaper."""
+        with self._lock:
+            people = list(self._people)
+        for participant in people:
+            self._memory.flags.work_on(LOADING, participant)
+            with self._watch.working(LOADING):
+                made = self._pipeline.refine(participant)
+            self._memory.flags.work_on(LOADING, -1)
+            if made:
+                return
 
     def _replaced(self, participant: int) -> None:
         """The next picture shows the new avatar, also of somebody who rests."""
@@ -239,6 +244,7 @@ class _RoomLoop:
                 del self._people[gone]
             self._pipeline.leave(gone)
         people = self._everybody()
+        self._pace.advance(now, len(self._wanted), driven=any(person.resting.driven for person in people))
         here = {person.participant for person in people}
         for participant in self._layout.people:
             if participant not in here:
@@ -249,7 +255,7 @@ class _RoomLoop:
                 person.is_new = False
                 person.version += 1
             arrival = self._drives.see(person, now)
-            if arrival or now - person.made >= (2 * STEP if person.resting.driven else STEP):
+            if arrival or now - person.made >= (2 * STEP if person.resting.driven else self._pace.step):
                 self._show(person, now, arrival)
             self._drives.publish(person, now)
         self._drives.tell()
@@ -279,7 +285,7 @@ class _RoomLoop:
         self._newest = {request: self._newest[request] for request in rows if request in self._newest}
         self._drawn = {request: self._drawn[request] for request in rows if request in self._drawn}
         self._wanted = {}
-        moving = int(now / STEP) if self._layout.moving(now) else 0
+        moving = self._pace.steps if self._layout.moving(now) else 0
         jobs = []
         for request, views in rows.items():
             shown = self._layout.shot(request, now).people
@@ -313,6 +319,7 @@ class _RoomLoop:
         canvas = self._canvas[: math.prod(shape)].reshape(shape)
         self._pipeline.draw(shown, shot.arrangement.camera, scale, canvas, frame.color)
         self._memory.flags.work_on(DRAWING, -1)
+        self._pace.drew(time.monotonic() - now)
         self._schedule.done(job)
         self._drawn[request] = self._wanted[request]
         arrival = 0.0 if arrival == self._newest.get(request) else arrival

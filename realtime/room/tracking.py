@@ -1,4 +1,5 @@
-"""The threads of a room's render process that track webcam pictures, each those of its own participants."""
+"""The threads of a room's render process that track webcam pictures, each those of its own participants; or follow the landmarks
+that a page has found in such pictures by itself, which go before a webcam's pictures while they come."""
 
 from __future__ import annotations
 
@@ -6,7 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from models.errors import ProtocolError
+from models.exchange.landmark_frames import decode
+from models.types import DriveFrame
 from realtime.room.hang import HangWatch
 from realtime.room.memory import Flags, RoomMemory
 from realtime.room.person import Driven, TrackedPerson
@@ -17,8 +22,12 @@ LONGEST_WAIT = 0.25
 MOST_TRACKERS = Flags.WORKERS - 2
 FIRST_TRACKER = 2
 """The first of them, as `Flags.work_on` counts workers."""
+PRIVATE = 0.5
+"""Seconds after landmarks in which pictures of the same person's webcam are not tracked."""
 LOOK = 0.5
 """Seconds between two looks without being woken."""
+
+Work = tuple[Callable[[], DriveFrame], float]
 
 
 @dataclass(frozen=True)
@@ -64,14 +73,39 @@ class Trackers:
         room, flags, participant = self._room, self._room.memory.flags, person.participant
         if flags.take_recalibrate(person.slot) and not room.pipeline.calibrating(participant):
             room.pipeline.recalibrate(participant)
-        picture = room.memory.webcams[person.slot].copy(after=person.sequence)
-        if picture is None:
+        found = self._landmarks(person) or self._picture(person)
+        if found is None:
             return
-        person.sequence, person.tracked_at = picture.sequence, time.monotonic()
+        work, stamp = found
+        person.tracked_at = time.monotonic()
         flags.work_on(FIRST_TRACKER + index, participant)
         with room.watch.working(FIRST_TRACKER + index):
-            drive = room.pipeline.step(participant, picture.pixels, picture.stamp)
+            drive = work()
         flags.work_on(FIRST_TRACKER + index, -1)
         person.tracked += 1
-        person.drives.put(Driven(drive, time.monotonic(), picture.stamp, person.tracked))
+        person.drives.put(Driven(drive, time.monotonic(), stamp, person.tracked))
         room.changed()
+
+    def _landmarks(self, person: TrackedPerson) -> Work | None:
+        """What is to be done with landmarks that have come, and their stamp."""
+        record = self._room.memory.landmarks.read(person.slot, person.followed)
+        if record is None:
+            return None
+        person.followed, person.followed_at = record.count, time.monotonic()
+        try:
+            landmarks = decode(record.data).landmarks
+        except ProtocolError:  # the server has checked it; what a process gone wild leaves there is nothing
+            return None
+        return partial(self._room.pipeline.follow, person.participant, landmarks, record.stamp), record.stamp
+
+    def _picture(self, person: TrackedPerson) -> Work | None:
+        """What is to be done with a webcam's new picture, and its stamp."""
+        webcam = self._room.memory.webcams[person.slot]
+        if time.monotonic() - person.followed_at < PRIVATE:
+            person.sequence = webcam.read(person.sequence, lambda seen: seen.sequence) or person.sequence
+            return None
+        picture = webcam.copy(after=person.sequence)
+        if picture is None:
+            return None
+        person.sequence = picture.sequence
+        return partial(self._room.pipeline.step, person.participant, picture.pixels, picture.stamp), picture.stamp

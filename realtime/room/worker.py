@@ -30,7 +30,7 @@ from realtime.room.messages import Beat, Failed, FromProcess, Joined, Moved, Rea
 from realtime.room.process import HUNG, RoomSetup
 from realtime.room.room_drives import RoomDrives
 from realtime.room.roster import AvatarBytes, Roster
-from realtime.room.supervision import RoomEvents, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, SupervisorTimeouts, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
 from realtime.room.webcam import MAX_SIDE, rgb_of
 from realtime.shared_encoding import EncoderGroups
@@ -72,8 +72,8 @@ class RoomWorker:
         self._supervisor = threading.Thread(target=self._supervise, name="render-supervisor", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events = RoomEvents()
-        self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake)
         self.times = StageTimes()
+        self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake, self.times)
         self.ready = False
         self.failure = ""
         self.driven: frozenset[int] = frozenset()
@@ -127,8 +127,7 @@ class RoomWorker:
             except VisavisError:
                 os.close(kept.handle)
                 raise
-            self._memory.webcams[seated.slot].clear()
-            self._memory.sent.forget(seated.slot)
+            self._memory.vacate(seated.slot)
             self._tell()
 
     def replace(self, participant: int, avatar: bytes) -> None:
@@ -182,11 +181,11 @@ class RoomWorker:
 
     # Views
 
-    def open_view(self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None) -> OpenView:
-        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own
-        over pixels that other views may share: they must not be changed.
-
-        Raises `VisavisError` when all views are taken.
+    def open_view(
+        self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None, *, drawn: bool = True
+    ) -> OpenView:
+        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own over pixels that other
+        views may share: they must not be changed. drawn: whether there are any. Raises `VisavisError` when all views are taken.
         """
         count = self._memory.layout.views
         with self._lock:
@@ -196,7 +195,7 @@ class RoomWorker:
             self._generation += 1
             view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver, self._groups)
             self._views[slot] = view
-        view.look(view.request)
+        view.look(view.request, drawn=drawn)
         return view
 
     def _move(self, view: OpenView, *, is_open: bool) -> None:
@@ -282,8 +281,7 @@ class RoomWorker:
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
             try:
-                with born_with_one_blas_thread():
-                    process.start()
+                process.start()
             except BaseException:
                 self._hang_up()
                 raise

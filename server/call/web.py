@@ -117,8 +117,8 @@ def is_apis(path: str) -> bool:
 class _SecurityHeaders:
     """Adds `HEADERS` to every response, ends the connection with it (see `server.call.door`), and keeps pages out of caches.
 
-    Files under /assets have their hash in the name, so those are kept; the component is asked for again with its ETag; web avatars
-    say themselves how long.
+    Files under /assets have their hash in the name, so those are kept; the component is asked for again with its ETag; web
+    avatars say themselves how long.
     """
 
     def __init__(self, app: ASGIApp, embedding: Embedding) -> None:

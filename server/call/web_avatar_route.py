@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from models.errors import VisavisError
+from server.call.avatars import CatalogEntry
 from server.call.rooms import Rooms
 from server.call.shown_avatars import WEB_AVATAR_PATH
 from server.web_avatar_files import MEDIA_TYPE, WEB_AVATARS, etag, is_known
@@ -20,6 +21,11 @@ log = logging.getLogger(__name__)
 MAKERS = 2
 """Web avatars that are made at the same time."""
 GONE = "There is no avatar at this address any more."
+
+
+def shown_at(rooms: Rooms, address: str) -> CatalogEntry | None:
+    """The avatar that somebody in a room shows now, by the last part of its address (`Participant.web_avatar`)."""
+    return next((entry for room in rooms.open if (entry := room.shown.at(address)) is not None), None)
 
 
 def web_avatar_routes(rooms: Rooms) -> list[Route]:
@@ -39,7 +45,7 @@ def web_avatar_routes(rooms: Rooms) -> list[Route]:
         return await asyncio.shield(future)
 
     async def read(request: Request) -> Response:
-        entry = rooms.shown_at(request.path_params["address"])
+        entry = shown_at(rooms, request.path_params["address"])
         if entry is None:
             return PlainTextResponse(GONE, 404)
         version = entry.version or entry.id

@@ -24,7 +24,7 @@ import torch
 
 from models.splat import choose, reference
 from models.splat.cuda import CudaRasterizer, problem
-from tests.gpu import optimising
+from tests.gpu import engines, optimising
 from tests.gpu.scenes import PosedHead, Splats, camera, cloud
 from tests.gpu.table import Check, NotRun, Row, at_least, at_most, records, reported, run, text
 
@@ -85,6 +85,7 @@ def machine() -> dict[str, str]:
         "torch": torch.__version__,
         "gpu": torch.cuda.get_device_name() if there else "none",
         "gsplat": _version("gsplat"),
+        "tensorrt": _version("tensorrt"),
         "numba": _version("numba"),
         "cpu threads": str(torch.get_num_threads()),
     }
@@ -109,6 +110,10 @@ def checks(sizes: Sizes) -> list[Check]:
             out.append((f"{device}: forward and backward, {side} px", partial(fitting, device, side, sizes)))
     for device in ("cpu", "cuda"):
         out.append((f"{device}: optimisation", partial(optimised, device, sizes)))
+    timed = partial(_rate, seconds=sizes.seconds)
+    for provider in ("cpu", "cuda"):
+        out.append((f"{provider}: networks on ONNX Runtime", partial(engines.parity, provider, timed)))
+    out.append(("cuda: networks on TensorRT", partial(engines.tensorrt, timed)))
     return out
 
 

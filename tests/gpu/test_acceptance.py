@@ -7,12 +7,16 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import onnx
 import pytest
 
+from models.diffusion import weights
+from models.engines import half
 from models.splat import autograd, choose
 from models.splat.cuda import problem
-from tests.gpu import acceptance, fake_gsplat, optimising
+from tests.gpu import acceptance, engines, fake_gsplat, fake_tensorrt, optimising
 from tests.gpu.table import NotRun, Row, at_least, at_most, run, text
+from tests.models.diffusion.test_export import small
 
 
 def by_name(rows: list[Row]) -> dict[str, Row]:
@@ -24,6 +28,7 @@ def test_without_a_gpu_the_cpu_is_measured_and_the_rest_says_why_not(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(optimising, "SIDE", 48)
+    monkeypatch.setattr(weights, "load", lambda _: small())
     monkeypatch.setattr(optimising, "COUNT", 500)
     assert acceptance.main(["--tiny", "--json", str(tmp_path / "rows.json")]) == 0
     said = json.loads((tmp_path / "rows.json").read_text())
@@ -40,9 +45,31 @@ def test_with_gsplat_every_row_has_a_value(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(acceptance, "DEVICES", {"cpu": "cpu", "cuda": "cpu"})
     monkeypatch.setattr(acceptance, "FITTED", 0.0)
     chosen = [check for check in acceptance.checks(acceptance.TINY) if check[0].startswith("cuda:")]
-    rows = run([check for check in chosen if "optimisation" not in check[0]], lambda _: None)
+    rows = run([check for check in chosen if "optimisation" not in check[0] and "networks" not in check[0]], lambda _: None)
     assert {row.status for row in rows} == {"ok"} and all(row.value is not None for row in rows)
     assert len(rows) == 2 * 11 + 3
+
+
+def test_tensorrt_is_measured_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Played on the processor: rows with values, and a network that differs fails."""
+    fake_tensorrt.install(monkeypatch)
+    monkeypatch.setattr(weights, "load", lambda _: small())
+    timed = partial(acceptance._rate, seconds=0.01)
+    rows = by_name(list(engines.tensorrt(timed, device="cpu")))
+    assert len(rows) == 3 and all(row.value for row in rows.values())
+    assert rows["cpu: denoiser on TensorRT, half precision, relative difference"].status == "ok", rows
+    monkeypatch.setattr(half, "converted", lambda network: encoder_like(network))
+    rows = by_name(list(engines.tensorrt(timed, device="cpu")))
+    assert rows["cpu: denoiser on TensorRT, half precision, relative difference"].status == "failed"
+
+
+def encoder_like(network: bytes) -> bytes:
+    """The network with weights that are a tenth too large."""
+    model = onnx.load_from_string(network)
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT and len(tensor.dims) > 1:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(1.1 * onnx.numpy_helper.to_array(tensor), tensor.name))
+    return bytes(model.SerializeToString())
 
 
 def test_a_wrong_picture_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +86,8 @@ def test_a_wrong_picture_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_numba_its_rows_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
-    rows = run([check for check in acceptance.checks(acceptance.TINY) if check[0].startswith("cpu:")], lambda _: None)
+    ours = [check for check in acceptance.checks(acceptance.TINY) if check[0].startswith("cpu:") and "networks" not in check[0]]
+    rows = run(ours, lambda _: None)
     assert {row.status for row in rows} == {"not run"} and all("numba" in row.note for row in rows)
 
 

@@ -1,4 +1,5 @@
 /** Lets the own voice move the own avatar's mouth while the camera is off or sees no face. */
+import type { OwnDrive } from "../drive/own_drive";
 import type { LocalMedia } from "../media";
 import type { Peer } from "../peer";
 import type { Session } from "../session";
@@ -8,11 +9,11 @@ import { type Devices, SpokenFrames, Unseen } from "./spoken";
 const INTERVAL = 500;
 
 /** During a call -> what ends it. face: whether the server sees the own face. */
-export function ownMouth(media: LocalMedia, session: Session<Peer>, face: () => boolean): () => void {
+export function ownMouth(media: LocalMedia, session: Session<Peer>, ownDrive: OwnDrive, face: () => boolean): () => void {
   const own = new OwnMouth({
     devices: () => ({ microphone: media.isOn("audio") ? media.tracks.audio : null, camera: media.isOn("video"), face: face() }),
     participant: () => (session.status.phase === "live" ? (session.status.seat?.participant ?? -1) : -1),
-    send: (message) => session.peer?.drive(message),
+    send: (message) => ownDrive.said(message, performance.now()),
   });
   return () => own.close();
 }

@@ -180,7 +180,6 @@ export class AvatarView {
     const camera = orbitCamera(view, width, height);
     const order = this.depth.sort([rig.frames], [camera.worldToCamera]);
     this.renderer.draw([{ camera, x: 0, y: 0 }], [rig.frames], [IN_PLACE], order);
-    canvas.dataset.drawn = String(Number(canvas.dataset.drawn ?? 0) + 1);
   }
 
   /** Draws smaller where pictures take too long. passed: milliseconds since the last one. */

@@ -33,7 +33,8 @@ export class DepthOrder {
   sort(frames: readonly Float32Array[], views: Views): Uint32Array {
     const { depths, keys, starts, order, avatars } = this;
     const count = this.measure(frames, views);
-    let [near, far] = [Infinity, -Infinity];
+    let near = Infinity;
+    let far = -Infinity;
     for (let i = 0; i < count; i++) {
       const depth = depths[i]!;
       if (depth < near) near = depth;
@@ -58,16 +59,18 @@ export class DepthOrder {
 
   /** -> how many are in the picture. */
   private measure(frames: readonly Float32Array[], views: Views): number {
+    const { avatars, depths } = this;
     let i = 0;
-    this.avatars.forEach(({ triangle, means }, which) => {
+    for (let which = 0; which < avatars.length; which++) {
       const view = views[which];
-      if (!view) return;
+      if (!view) continue;
+      const { triangle, means } = avatars[which]!;
       const along = this.alongAxes(frames[which]!, view);
-      for (let n = 0; n < triangle.length; n++, i++) {
+      for (let n = 0, m = 0; n < triangle.length; n++, m += 3, i++) {
         const f = 4 * triangle[n]!;
-        this.depths[i] = along[f + 3]! + along[f]! * means[3 * n]! + along[f + 1]! * means[3 * n + 1]! + along[f + 2]! * means[3 * n + 2]!;
+        depths[i] = along[f + 3]! + along[f]! * means[m]! + along[f + 1]! * means[m + 1]! + along[f + 2]! * means[m + 2]!;
       }
-    });
+    }
     return i;
   }
 
@@ -79,7 +82,10 @@ export class DepthOrder {
     for (let f = 0; f < count; f++) {
       const o = FRAME * f;
       const scale = frame[o + 3]!;
-      const [x, y, z, w] = [frame[o + 4]!, frame[o + 5]!, frame[o + 6]!, frame[o + 7]!];
+      const x = frame[o + 4]!;
+      const y = frame[o + 5]!;
+      const z = frame[o + 6]!;
+      const w = frame[o + 7]!;
       along[4 * f] = scale * (a * (1 - 2 * (y * y + z * z)) + b * 2 * (x * y + w * z) + c * 2 * (x * z - w * y));
       along[4 * f + 1] = scale * (a * 2 * (x * y - w * z) + b * (1 - 2 * (x * x + z * z)) + c * 2 * (y * z + w * x));
       along[4 * f + 2] = scale * (a * 2 * (x * z + w * y) + b * 2 * (y * z - w * x) + c * (1 - 2 * (x * x + y * y)));

@@ -17,10 +17,14 @@ export interface Eye {
   y: number;
 }
 
-/** Where pictures go: null is the canvas. clear: whether what was there goes first. */
+/**
+ * Where pictures go: null is the canvas. clear: whether what was there goes first. again: frames and order are those of the last
+ * drawing.
+ */
 export interface Target {
   framebuffer: WebGLFramebuffer | null;
   clear: boolean;
+  again?: boolean;
 }
 
 /** A machine that cannot draw avatars. The message is a sentence for people. */
@@ -33,6 +37,7 @@ const UNIFORMS = ["views", "lens", "size"] as const;
 export class SplatRenderer {
   /** For whoever makes framebuffers of its own, as a headset does. */
   readonly gl: WebGL2RenderingContext;
+  private program: WebGLProgram | null = null;
   private uniforms!: Record<(typeof UNIFORMS)[number], WebGLUniformLocation | null>;
   private textures: Partial<Record<(typeof TEXTURES)[number], WebGLTexture>> = {};
   private indices: WebGLBuffer | null = null;
@@ -108,10 +113,11 @@ export class SplatRenderer {
    * frames: (F, 8) of each avatar (`Rig`), of those that were loaded. transforms: of each, avatar space -> the cameras' world.
    * order: of `DepthOrder`; what it leaves out is not drawn.
    */
-  draw(eyes: readonly Eye[], frames: readonly Float32Array[], transforms: readonly Rigid[], order: Uint32Array, { framebuffer, clear } = CANVAS): void {
+  draw(eyes: readonly Eye[], frames: readonly Float32Array[], transforms: readonly Rigid[], order: Uint32Array, { framebuffer, clear, again = false } = CANVAS): void {
     const { gl, uniforms, views } = this;
     if (gl.isContextLost()) return;
-    this.upload(frames, order);
+    gl.useProgram(this.program); // others may draw in this context too
+    if (!again) this.upload(frames, order);
     gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
     gl.clearColor(0, 0, 0, 0);
     if (clear) gl.clear(gl.COLOR_BUFFER_BIT);
@@ -162,6 +168,7 @@ export class SplatRenderer {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) throw new RenderError("This browser's graphics driver cannot draw avatars: let the server draw.");
     gl.useProgram(program);
+    this.program = program;
     this.uniforms = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(program, name)])) as typeof this.uniforms;
     TEXTURES.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(program, name), unit));
     this.indices = gl.createBuffer();

@@ -3,8 +3,8 @@
 /** A picture that takes longer is drawn with fewer pixels. */
 const SLOW = 24;
 const [LEAST_SCALE, MOST_SCALE] = [0.5, 2];
-/** Longer than this something else held the page up. */
-const HELD_UP = 250;
+/** Longer than this once, and something else held the page up. */
+const HELD_UP = 150;
 /** Pictures a second that a device must hold. */
 export const LEAST_RATE = 24;
 /** For how long fewer must come before that counts. */
@@ -15,13 +15,12 @@ const TRIED_AFTER = 5_000;
 export class Budget {
   /** Pixels of the picture for each CSS pixel. */
   scale: number;
-  /** Whether fewer Gaussians are drawn, as fewer pixels were not enough. */
-  isCoarse = false;
   private cost = SLOW / 2;
   private slowFor = 0;
   private wellFor = 0;
   private triedAfter = TRIED_AFTER;
   private isTrying = false;
+  private wasHeldUp = false;
   private readonly most: number;
 
   constructor(density: number) {
@@ -29,35 +28,32 @@ export class Budget {
     this.scale = this.most;
   }
 
-  /** Another picture came `passed` after the last one, without a pause between them -> whether to draw otherwise from now on. */
-  add(passed: number): boolean {
-    if (passed > HELD_UP) return false;
+  /** Another picture came `passed` after the last one, without a pause between them. */
+  add(passed: number): void {
+    const isFirst = passed > HELD_UP && !this.wasHeldUp;
+    this.wasHeldUp = passed > HELD_UP;
+    if (isFirst) return;
     this.cost += 0.1 * (passed - this.cost);
     this.slowFor = this.cost > 1000 / LEAST_RATE ? this.slowFor + passed : 0;
     if (this.cost > SLOW) return this.lessen();
     this.wellFor += passed;
-    if (this.wellFor < this.triedAfter || this.scale >= this.most) return false;
+    if (this.wellFor < this.triedAfter || this.scale >= this.most) return;
     this.wellFor = 0;
     this.isTrying = true;
     this.scale = Math.min(this.most, 1.25 * this.scale);
-    return true;
   }
 
-  /** Whether this device cannot hold the rate, however coarsely it draws. */
+  /** Whether this device cannot hold the rate, with however few pixels. */
   get isTooSlow(): boolean {
     return this.slowFor > PATIENCE;
   }
 
-  private lessen(): boolean {
+  private lessen(): void {
     if (this.isTrying && this.wellFor < TRIED_AFTER) this.triedAfter *= 2;
     this.isTrying = false;
     this.wellFor = 0;
-    if (this.scale > LEAST_SCALE) {
-      [this.scale, this.cost] = [Math.max(LEAST_SCALE, 0.8 * this.scale), SLOW / 2];
-      return true;
-    }
-    if (this.isCoarse || this.slowFor < PATIENCE / 2) return false;
-    this.isCoarse = true;
-    return true;
+    if (this.scale <= LEAST_SCALE) return;
+    this.scale = Math.max(LEAST_SCALE, 0.8 * this.scale);
+    this.cost = SLOW / 2;
   }
 }

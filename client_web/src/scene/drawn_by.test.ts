@@ -7,10 +7,12 @@ describe("who draws the picture", () => {
     expect(decision.wantsToTry(false, true)).toBe(true);
     decision.prepare();
     expect([decision.draws, decision.wantsToTry(true, false)]).toEqual([false, false]);
-    expect(decision.measured(500)).toBe(true);
+    expect(decision.prepared(() => 500)).toBe(true);
     expect(decision.draws).toBe(true);
     decision.begin();
     expect([decision.stage, decision.sentence]).toEqual(["device", "This device draws the picture: the server sends only how people move."]);
+    decision.isSlow = true;
+    expect(decision.sentence).toContain("fewer than 24 pictures");
     decision.fail("This device's graphics failed.");
     expect([decision.stage, decision.draws, decision.wantsToTry(true, false)]).toEqual(["returning", false, false]);
     expect(decision.sentence).toBe("This device's graphics failed. So the server draws the picture.");
@@ -26,18 +28,18 @@ describe("who draws the picture", () => {
     expect(decision.wantsToTry(true, true)).toBe(false);
     expect(decision.wantsToTry(true, false)).toBe(true);
     decision.prepare();
-    expect(decision.measured(QUICK + 1)).toBe(false);
+    expect(decision.prepared(() => QUICK + 1)).toBe(false);
     expect([decision.stage, decision.wantsToTry(true, false)]).toEqual(["server", false]);
     const quick = new Decision("auto");
     quick.prepare();
-    expect(quick.measured(QUICK - 1)).toBe(true);
+    expect(quick.prepared(() => QUICK - 1)).toBe(true);
   });
 
   it("ends at once where the server is chosen", () => {
     const decision = new Decision("device");
     decision.prepare();
     decision.choose("server");
-    expect([decision.stage, decision.measured(1)]).toEqual(["server", false]);
+    expect([decision.stage, decision.prepared(() => 1)]).toEqual(["server", false]);
     decision.begin();
     expect(decision.stage).toBe("server");
   });

@@ -17,10 +17,14 @@ export type Stage = "server" | "preparing" | "waiting" | "device" | "returning";
 /** A device that draws its own picture in this time holds 24 a second beside all else that the page does. Milliseconds. */
 export const QUICK = 20;
 
+const SLOW = "This device draws fewer than 24 pictures a second: the server may show more.";
+
 export class Decision {
   stage: Stage = "server";
   /** Why the server draws, though something else was chosen: a sentence; empty where all is as chosen. */
   reason = "";
+  /** Whether this device draws fewer pictures than it should. */
+  isSlow = false;
 
   constructor(public choice: DrawnBy) {}
 
@@ -31,6 +35,7 @@ export class Decision {
 
   /** What to say of it now. */
   get sentence(): string {
+    if (this.stage === "device" && this.isSlow) return SLOW;
     if (this.stage === "device") return "This device draws the picture: the server sends only how people move.";
     if (this.stage === "preparing" || this.stage === "waiting") return "The avatars are being fetched…";
     return this.reason === "" ? "The server draws the picture." : `${this.reason} So the server draws the picture.`;
@@ -53,10 +58,11 @@ export class Decision {
     this.stage = "preparing";
   }
 
-  /** All avatars are here, and a picture takes so long -> whether to tell the server. */
-  measured(milliseconds: number): boolean {
-    if (this.stage !== "preparing") return false;
-    if (this.choice === "auto" && milliseconds > QUICK) {
+  /** All avatars are here, and a picture takes as long as `measure` says -> whether to tell the server. */
+  prepared(measure: () => number): boolean {
+    const isSlow = this.choice === "auto" && measure() > QUICK;
+    if (this.stage !== "preparing") return false; // it failed meanwhile, or there is another choice
+    if (isSlow) {
       this.fail("This device would draw too slowly.");
       return false;
     }
@@ -81,6 +87,7 @@ export class Decision {
   }
 
   private giveBack(): void {
+    this.isSlow = false;
     this.stage = this.draws ? "returning" : "server";
   }
 }

@@ -57,6 +57,8 @@ export class RoomScene {
   private breathing = true;
   private coarse = false;
   private frames: Float32Array[] = [];
+  /** Of the last drawing. */
+  private sorted: Uint32Array = new Uint32Array(0);
 
   constructor(readonly renderer: SplatRenderer) {}
 
@@ -91,9 +93,14 @@ export class RoomScene {
 
   /** Draws the first, coarse level of each avatar instead of the last. */
   set isCoarse(on: boolean) {
+    if (on === this.coarse) return;
     this.coarse = on;
     for (const posed of this.people.values()) posed.level = posed.avatar.levels.at(on ? 0 : -1)!;
     this.isStale = true;
+  }
+
+  get isCoarse(): boolean {
+    return this.coarse;
   }
 
   /** Milliseconds that drive frames wait, of whom they wait longest. */
@@ -124,14 +131,16 @@ export class RoomScene {
 
   /**
    * Draws those of `shown` that are here, for each eye. middle: where the order is told from; the first eye's, when left out.
+   * `again` of the target: nobody was posed or moved since the last drawing, and the order of that one still holds.
    * Raises `RenderError` when the avatars are too large for this machine.
    */
-  draw(eyes: readonly Eye[], shown: readonly Placed[], middle: Camera = eyes[0]!.camera, target?: Target): void {
+  draw(eyes: readonly Eye[], shown: readonly Placed[], middle: Pick<Camera, "worldToCamera"> = eyes[0]!.camera, target?: Target): void {
+    const again = target?.again === true && !this.isStale;
     if (this.isStale) this.load();
     const ids = [...this.people.keys()];
     const transforms = ids.map((id) => shown.find(({ participant }) => participant === id)?.transform ?? null);
-    const order = this.order.sort(this.frames, transforms.map((transform) => transform && times(middle.worldToCamera, transform)));
-    this.renderer.draw(eyes, this.frames, transforms.map((transform) => transform ?? IN_PLACE), order, target);
+    if (!again) this.sorted = this.order.sort(this.frames, transforms.map((transform) => transform && times(middle.worldToCamera, transform)));
+    this.renderer.draw(eyes, this.frames, transforms.map((transform) => transform ?? IN_PLACE), this.sorted, target && { ...target, again });
   }
 
   private load(): void {

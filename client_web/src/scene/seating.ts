@@ -119,7 +119,7 @@ function forward({ yaw }: Seat): Vector {
   return [Math.sin(yaw), 0, Math.cos(yaw)];
 }
 
-function eyeOf({ position }: Seat): Vector {
+export function eyeOf({ position }: Seat): Vector {
   return [position[0] + TARGET[0], position[1] + TARGET[1], position[2] + TARGET[2]];
 }
 

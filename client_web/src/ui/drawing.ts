@@ -6,6 +6,7 @@ import { Decision, type DrawnBy } from "../scene/drawn_by";
 import type { RoomPicture } from "../scene/room_picture";
 import type { Announcer } from "./announcer";
 import { reducedMotion } from "./dom";
+import { drawnByChoices } from "./drawn_by_choices";
 import { graphics } from "./graphics";
 import type { Stage } from "./stage";
 
@@ -22,7 +23,7 @@ export interface DrawingParts {
   preferencesChanged(): void;
   /** The server must be told another place of the picture. */
   placeChanged(): void;
-  /** People have other places in the picture that this device draws. */
+  /** People have other places in the picture that is shown. */
   labels(labels: Label[]): void;
   /** Something that the page shows of it has changed. */
   changed(): void;
@@ -34,8 +35,10 @@ export class Drawing {
   private picture: RoomPicture | null = null;
   private isLoading = false;
   private isLive = false;
+  private isOnStage = false;
+  private serverLabels: Label[] = [];
+  private isWorn = false;
   private liveSince = Infinity;
-  private videoBefore = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   /** Called when `sentence` is another one. */
   told: () => void = () => undefined;
@@ -54,12 +57,21 @@ export class Drawing {
 
   /** Whether the picture on the stage is this device's. */
   get isShown(): boolean {
-    return this.decision.stage === "device" || (this.decision.stage === "returning" && this.picture !== null);
+    return this.isOnStage;
   }
 
   /** Whether the server makes no picture for this page. */
   get draws(): boolean {
-    return this.decision.draws;
+    return this.isWorn || this.decision.draws;
+  }
+
+  /** The room is seen in a headset, or no longer: nobody looks at the page's own picture meanwhile, and drive frames come. */
+  wear(on: boolean): void {
+    this.isWorn = on;
+    if (on) this.picture?.pause();
+    else if (this.decision.stage === "device") this.picture?.start();
+    this.parts.placeChanged();
+    this.moved();
   }
 
   get framesDrawn(): number {
@@ -72,8 +84,13 @@ export class Drawing {
     return this.isShown && picture ? { width: picture.canvas.width, height: picture.canvas.height, delay: picture.delay } : null;
   }
 
+  /** To choose who draws. */
+  choices(): HTMLElement {
+    return drawnByChoices(this);
+  }
+
   placed(place: Place): Place {
-    return { ...place, draws: this.draws };
+    return { ...place, draws: this.draws, seen: place.seen || this.isWorn };
   }
 
   choose(choice: DrawnBy): void {
@@ -97,8 +114,13 @@ export class Drawing {
   /** Regularly: may this device draw, and does it keep up? */
   watch(): void {
     const { decision, picture } = this;
-    if (decision.stage === "device" && decision.choice === "auto" && picture?.budget.isTooSlow) this.fail("This device draws fewer than 24 pictures a second.");
-    if (decision.stage === "returning" && (this.parts.stage.framesShown ?? Infinity) > this.videoBefore) this.handBack();
+    const isSlow = decision.stage === "device" && !this.isWorn && picture?.budget.isTooSlow === true;
+    if (isSlow && decision.choice === "auto") this.fail("This device draws fewer than 24 pictures a second.");
+    else if (isSlow !== decision.isSlow) {
+      decision.isSlow = isSlow;
+      if (isSlow) this.parts.announcer.show(decision.sentence, 8);
+      this.told();
+    }
     void this.consider(false);
   }
 
@@ -112,6 +134,12 @@ export class Drawing {
     this.picture?.lookAt(look);
   }
 
+  /** Where the server says that people are in its own picture. */
+  labelled(labels: Label[]): void {
+    this.serverLabels = labels;
+    if (!this.isShown) this.parts.labels(labels);
+  }
+
   driven(data: ArrayBuffer): void {
     this.picture?.driven(data);
     if (this.decision.stage === "waiting" && (this.picture?.messages ?? 0) > 0) this.show();
@@ -119,15 +147,20 @@ export class Drawing {
 
   close(): void {
     clearTimeout(this.timer);
+    this.decision.choose("server");
     this.picture?.close();
     this.picture = null;
   }
 
+  private get hasPeople(): boolean {
+    return this.parts.room.people.some((person) => person.seated);
+  }
+
   private async consider(atOnce: boolean): Promise<void> {
     const { decision, parts } = this;
-    if (!this.isLive || this.isLoading || this.picture !== null || document.hidden) return;
+    if (!this.isLive || this.isLoading || this.isWorn || this.picture !== null || document.hidden) return;
     if (!atOnce && decision.choice === "auto" && performance.now() - this.liveSince < TRIED_AFTER) return;
-    if (!parts.room.people.some((person) => person.seated)) return;
+    if (!this.hasPeople) return;
     if (decision.choice === "server" || !decision.wantsToTry(graphics() === "hardware", savesData())) return;
     decision.prepare();
     this.isLoading = true;
@@ -135,7 +168,7 @@ export class Drawing {
     try {
       const { RoomPicture } = await import("../scene/room_picture");
       if (this.decision.stage !== "preparing") return;
-      this.picture = new RoomPicture(parts.stage.element, parts.room.own, parts.stage.look, !reducedMotion(), {
+      this.picture = new RoomPicture(parts.stage.element, parts.room.own, parts.stage.look, !reducedMotion() && graphics() === "hardware", {
         labels: (labels) => {
           if (this.isShown) parts.labels(labels);
         },
@@ -154,7 +187,7 @@ export class Drawing {
   private complete(): void {
     const { picture, decision } = this;
     if (picture === null || decision.stage !== "preparing") return;
-    if (!decision.measured(picture.measure())) {
+    if (!decision.prepared(() => picture.measure())) {
       this.end();
       this.moved();
       return;
@@ -170,8 +203,9 @@ export class Drawing {
     if (picture === null) return;
     clearTimeout(this.timer);
     this.decision.begin();
+    this.isOnStage = true;
     parts.stage.showOwn(picture.canvas);
-    picture.start();
+    if (!this.isWorn) picture.start();
     parts.announcer.say("This device draws the picture now.");
     this.moved();
   }
@@ -193,16 +227,20 @@ export class Drawing {
       this.handBack();
       return;
     }
-    this.videoBefore = this.parts.stage.framesShown ?? 0;
     this.await("");
+    const { video } = this.parts.stage;
+    if ("requestVideoFrameCallback" in video) video.requestVideoFrameCallback(() => this.handBack());
   }
 
   private handBack(): void {
     const { picture, parts } = this;
+    if (this.decision.stage !== "returning" && this.decision.stage !== "server") return; // it was chosen again meanwhile
     clearTimeout(this.timer);
     this.decision.returned();
     this.picture = null;
+    this.isOnStage = false;
     parts.stage.showOwn(null);
+    parts.labels(this.serverLabels);
     picture?.close();
     this.moved();
   }
@@ -210,7 +248,11 @@ export class Drawing {
   /** Waits for the first drive frame, or for the server's picture. */
   private await(reason: string): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => (this.decision.stage === "returning" ? this.handBack() : this.fail(reason)), FIRST_FRAME);
+    this.timer = setTimeout(() => {
+      if (this.decision.stage === "returning") this.handBack();
+      else if (document.hidden || !this.hasPeople) this.await(reason); // nothing is sent meanwhile
+      else this.fail(reason);
+    }, FIRST_FRAME);
   }
 
   private moved(): void {

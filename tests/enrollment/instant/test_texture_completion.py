@@ -1,58 +1,16 @@
-"""Rules for what no photo shows: here, the mouth's and the hair's."""
+"""Rules for the hair that no photo shows."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from enrollment.instant import texture_completion
-from enrollment.instant.surface import VisibleSurface, sample
-from models.heads.base import REGIONS, HeadModel
+from enrollment.instant.surface import VisibleSurface
+from models.heads.base import HeadModel
 from models.types import Camera
 from tests.enrollment.heads import FOCAL, known, portrait_of
 
 SKIN = np.array([0.7, 0.52, 0.44], np.float32)
-
-
-@pytest.mark.parametrize("row", ["upper_teeth", "lower_teeth"])
-def test_teeth_have_gaps_where_teeth_have_them(row: str) -> None:
-    x = np.linspace(-0.02, 0.02, 2001)
-    arch = np.stack([x, np.zeros_like(x), -0.027 * (x / 0.024) ** 2], axis=1).astype(np.float32)
-    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(arch, axis=0), axis=1))])
-    along = np.abs(along - along[1000])
-    widths = np.array(texture_completion.TOOTH_WIDTHS[row])
-    gap = texture_completion.between_teeth(arch, widths)
-    np.testing.assert_allclose(gap, gap[::-1], atol=1e-3)
-    for place in (0.0, widths[0], widths[:2].sum()):
-        assert gap[np.abs(along - place).argmin()] > 0.9
-    for middle in (widths[0] / 2, widths[0] + widths[1] / 2):
-        assert gap[np.abs(along - middle).argmin()] < 0.1
-    assert len(texture_completion.between_teeth(arch[:0], widths)) == 0
-
-
-def test_the_teeth_of_a_smile_tell_how_white_they_are() -> None:
-    rng = np.random.default_rng(0)
-    tooth, dark, lip = np.array([0.86, 0.8, 0.7]), np.array([0.2, 0.1, 0.1]), np.array([0.68, 0.4, 0.38])
-    shown = np.concatenate([np.tile(c, (n, 1)) for c, n in ((tooth, 400), (dark, 900), (lip, 300))])
-    tone = texture_completion.teeth_tone(np.clip(shown + rng.normal(0, 0.02, shown.shape), 0, 1).astype(np.float32), SKIN)
-    assert tone is not None
-    np.testing.assert_allclose(tone, tooth, atol=0.03)
-    for few in (shown[400:], shown[:50], shown[:0]):
-        assert texture_completion.teeth_tone(few.astype(np.float32), SKIN) is None
-    grey = np.full((500, 3), 0.9, np.float32)
-    assert texture_completion.teeth_tone(grey, np.full(3, 0.6, np.float32)) is not None, "a photo in black and white"
-
-
-def test_teeth_under_a_bright_light_are_white_and_no_whiter(model: HeadModel) -> None:
-    """A pale mask, an overexposed photo, a painting: skin brighter than skin makes teeth brighter than white."""
-    person = model.person(np.zeros(model.identity_count))
-    spacing = np.array([0.002 if r in ("upper_teeth", "tongue") else 0.0 for r in REGIONS], np.float32)[model.region]
-    samples = sample(person, spacing)
-    for skin in (np.full(3, 0.99), np.array([1.0, 0.9, 0.7]), np.full(3, 0.02)):
-        out = texture_completion.mouth_colors(model, person, samples, skin.astype(np.float32))
-        assert np.isfinite(out).all() and out.min() >= 0 and out.max() <= 1
-        if skin[0] > 0.9:
-            assert out.max() > 0.9
 
 
 def test_hair_is_carried_behind_the_head_without_ears_and_without_a_seam(model: HeadModel) -> None:

@@ -32,13 +32,14 @@ def test_origins_are_kept_as_browsers_write_them(given: str, kept: str) -> None:
     "given",
     [
         "*", "https://*.example.org", "www.example.org", "https://example.org/page", "https://example.org?x", "null", "https://",
-        "https://a@example.org", "https://example.org:port", "data:text/html,x", "https://exa mple.org", "https://e.org;script-src *",
+        "https://a@example.org", "https://example.org:port", "data:text/html,x", "https://exa mple.org",
+        "https://e.org;script-src *",
         "https://e.org\r\nx: y", "'none'", "https://[::1",
         ",".join(f"https://e{i}.org" for i in range(65)),
     ],
 )  # fmt: skip
 def test_what_is_no_origin_is_refused_with_a_sentence(given: str) -> None:
-    with pytest.raises(VisavisError, match="embed_from: .*expected") as error:
+    with pytest.raises(VisavisError, match=r"embed_from: .*expected") as error:
         ServerConfig(embed_from=given)
     assert "\n" not in str(error.value)
 

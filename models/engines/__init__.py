@@ -1,0 +1,1 @@
+"""Networks that run outside of torch: ONNX Runtime and TensorRT behind one interface (`base.Engine`); `choose.choose` picks."""

@@ -1,0 +1,83 @@
+"""Networks on ONNX Runtime: what torch gives, and one sentence for what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.engines import onnx_runtime
+from models.engines.base import EngineError, check, zeros
+from models.engines.onnx_runtime import OnnxEngine
+from models.errors import MissingPartError
+from tests.models.engines.networks import network
+
+MODULE, NETWORK = network()
+RNG = np.random.default_rng(0)
+
+
+def feeds(batch: int = 3) -> dict[str, Any]:
+    return {name: RNG.standard_normal((batch, 4)).astype(np.float32) for name in ("x", "y")}
+
+
+@pytest.mark.parametrize("batch", [1, 5])
+def test_it_gives_what_torch_gives(batch: int) -> None:
+    engine, given_ = OnnxEngine(NETWORK, threads=1), feeds(batch)
+    with torch.no_grad():
+        expected = MODULE(*(torch.from_numpy(array) for array in given_.values())).numpy()
+    np.testing.assert_allclose(engine.run(given_)["z"], expected, atol=1e-5)
+    assert [spec.shape for spec in engine.inputs] == [(None, 4), (None, 4)] and "cpu" in engine.description
+    assert engine.run(zeros(engine.inputs, batch))["z"].shape == (batch, 3)
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="closed"):
+        engine.run(given_)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda f: f.pop("y"),
+        lambda f: f.update(w=f["x"]),
+        lambda f: f.update(x=f["x"].astype(np.float64)),
+        lambda f: f.update(x=f["x"][:, :3]),
+        lambda f: f.update(x=f["x"][0]),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_it_runs(change: Any) -> None:
+    engine, given_ = OnnxEngine(NETWORK), feeds()
+    change(given_)
+    with pytest.raises(EngineError, match="expected"):
+        check(given_, engine.inputs)
+    with pytest.raises(EngineError, match="expected"):
+        engine.run(given_)
+
+
+def refusal(data: bytes) -> str:
+    """What is said of an ONNX file's bytes; empty when they are taken, as bytes after the end of one may be."""
+    try:
+        OnnxEngine(data).close()
+    except EngineError as error:
+        return str(error)
+    return ""
+
+
+@settings(max_examples=20)
+@given(st.binary(max_size=300), st.integers(0, len(NETWORK)))
+def test_what_is_no_network_is_one_sentence(junk: bytes, cut: int) -> None:
+    for data in (junk, NETWORK[:cut] + junk):
+        said = refusal(data)
+        assert "\n" not in said and (not said or said.endswith("export it again"))
+    assert refusal(NETWORK[: len(NETWORK) // 2])
+
+
+def test_a_provider_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert onnx_runtime.available()[0] == "cpu"
+    monkeypatch.setattr(onnx_runtime, "available", lambda: ("cpu",))
+    with pytest.raises(MissingPartError, match="onnxruntime-gpu"):
+        OnnxEngine(NETWORK, provider="tensorrt", cache=tmp_path)
