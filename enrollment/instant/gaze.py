@@ -28,7 +28,7 @@ def estimate_gaze(person: PersonHead, photo: PhotoFit, portrait: Portrait) -> Ar
     return np.tile(mean, (2, 1)).astype(np.float32)
 
 
-def _eye_direction(person: PersonHead, photo: PhotoFit, portrait: Portrait, pixel: Array64, region: str) -> Array64:
+def _eye_direction(person: PersonHead, photo: PhotoFit, portrait: Portrait, pixel: Array | Array64, region: str) -> Array64:
     """Yaw and pitch from an eyeball's middle to its surface under a pixel (2,)."""
     ball = person.rest[person.model.region_vertices(region)]
     centre = ball.mean(axis=0)
