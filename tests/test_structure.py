@@ -25,6 +25,7 @@ ENTRIES = ("server.cli", "server.commands.", "realtime.room.preload", "realtime.
 loads modules by name."""
 SCRIPTS = {
     "models.heads.bake": "python -m: makes the head asset that ships",
+    "models.tracking.parsing_bake": "python -m: makes the parsing asset that ships",
     "models.tracking.tracker_bias_bake": "python -m: makes the tracker's asset that ships",
     "enrollment.instant.depths_bake": "python -m: makes the depths asset that ships",
     "server.call.generate_protocol": "python -m: writes the page's protocol types",
@@ -56,7 +57,6 @@ COVERED_BY: dict[str, str] = {
     "tests/enrollment/instant/test_depths.py": "enrollment.instant.depths_bake",
     "tests/enrollment/photo/test_photo_kinds.py": "enrollment.photo.deep_tiff",
     "tests/enrollment/photo/test_reader.py": "enrollment.photo.pixels",
-    "tests/enrollment/portrait/test_portrait.py": "models.tracking.matting",
     "tests/enrollment/portrait/test_upright.py": "models.tracking.face_geometry",
     "tests/enrollment/prior_training/test_loop.py": (
         "enrollment.prior_training.checkpoint enrollment.prior_training.curves enrollment.prior_training.sheet "
@@ -119,6 +119,7 @@ COVERED_BY: dict[str, str] = {
     "tests/models/test_avatar_file.py": "models.tensor_file",
     "tests/models/test_renderer.py": "server.benchmarks.avatar",
     "tests/models/tracking/test_face_tracker.py": "models.tracking.synthetic_landmarks",
+    "tests/models/tracking/test_parsing.py": "models.tracking.parsing_bake",
     "tests/models/tracking/test_offline.py": "models.tracking.render_bias",
     "tests/models/tracking/test_solver.py": "models.tracking.face_basis models.tracking.tracker_bias_bake",
     "tests/models/video/test_writer.py": "models.video.sound",

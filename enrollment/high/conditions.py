@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.instant.fit import PhotoFit
-from enrollment.instant.lift import clean_colors
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
@@ -78,7 +77,7 @@ class SourceView:
         known = portrait.matte * portrait.inside
         surface = VisibleSurface.of(person.model, posed(person, photo), photo.camera(portrait))
         density = photo.focal / max(-float(photo.translation[2]), 0.1)
-        return SourceView(surface, clean_colors(portrait), _sure(known), density)
+        return SourceView(surface, portrait.colors, _sure(known), density)
 
     @staticmethod
     def of_view(color: Array, matte: Array, camera: Camera, person: PersonHead, vertices: Array) -> SourceView:

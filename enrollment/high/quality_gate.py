@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial import cKDTree
 
-from enrollment.instant.lift import clean_colors
 from enrollment.portrait.portrait import Portrait
 from enrollment.reconstruction.capture import Frame
 from models.heads.base import PersonHead
@@ -125,7 +124,7 @@ def _on_head(face: Landmarks, expected: np.ndarray) -> bool:
 def _tones(portrait: Portrait) -> cKDTree:
     """Colours of the person in the photo, and darker ones: the sides and the back may lie in shadow."""
     shown = (portrait.matte > 0.9) & portrait.inside
-    colors = clean_colors(portrait)[shown]
+    colors = portrait.colors[shown]
     chosen = colors[np.linspace(0, len(colors) - 1, min(TONES, len(colors))).astype(int)]
     return cKDTree(np.concatenate([chosen * k for k in (1.0, 0.8, 0.6, 0.4)]))
 

@@ -9,21 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import mouth, texture_completion
+from enrollment.instant import eyes, mouth, texture_completion
 from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
-from enrollment.instant.lift import clean_colors, lift, local_mean, step_map, surfels
+from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
+from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
+from enrollment.instant.surface_labels import PixelLabels, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians
 from models.heads.base import REGION, REGIONS, HeadModel, PersonHead
-from models.splat.cpu import CpuRasterizer
 from models.types import Array
 
 SPACING = {
-    "skin": 0.0042, "body": 0.010, "left_eye": 0.0015, "right_eye": 0.0015, "eye_socket": 0.0, "mouth_inside": 0.0045,
+    "skin": 0.0042, "body": 0.010, "left_eye": 0.0, "right_eye": 0.0, "eye_socket": 0.0, "mouth_inside": 0.0045,
     "tongue": 0.0035, "upper_teeth": 0.0014, "lower_teeth": 0.0014,
 }  # fmt: skip
 """Metres between neighbouring Gaussians on the surface that the photo does not show, by region; 0: none."""
@@ -44,18 +45,21 @@ GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
 LID_SHADE, LID_TRUST = 0.95, 0.6
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
+HAIRY = (0.35, 0.65)
+"""Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
 MOST_STRETCH = 2.5
 """Faces that some expression enlarges by more than this factor get no lifted pixels: these would be enlarged as well."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
-SHARPENING, GAIN = 6, 0.6
-"""Iterations of the colour correction against the photo, and the part of the error that each corrects."""
-MOST_SHARPENED = 0.12
-"""Largest change of a colour by that correction: a Gaussian that is hardly visible must not run away."""
-CUT = 0.015
-"""An unseen sample that projects this far outside the matte, picture sides, is dropped: the photo shows background there."""
+CUT, WIDENING = 0.015, 1.0
+"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
+sides, and dropped beyond. Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
+REACH, MOST_REACH = 0.4, 0.008
+"""How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides."""
+SOLID = 0.8
+"""Matte of a pixel that such a sample may lie behind."""
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,15 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     photos = [_source_photo(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = photos[0]
     folded = stretch_ratios(person, lead.photo.coefficients) > MOST_STRETCH
-    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead))
+    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead), *eyes.EYES)
     shown = _fade_out(
         lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN
     ).valid()
     made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset)]).valid()
-    return _sharpen(made, len(shown), lead, person)
+    lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
+    skin = model.region[made.face] == REGION["skin"]
+    view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
+    return fit_own_view(made, len(shown), skin, lid, view).valid()
 
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
@@ -89,36 +96,12 @@ def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
     return mouth.INNER if teeth is None else ("mouth_inside", "tongue")
 
 
-def _sharpen(gaussians: BoundGaussians, shown: int, lead: SourcePhoto, person: PersonHead) -> BoundGaussians:
-    """Correct the colours of the first `shown` Gaussians, the lifted ones, so that the rendering matches the photo.
-
-    Overlapping Gaussians blur. Adding the residual back in a few iterations undoes most of the blur (Van Cittert deconvolution).
-    """
-    portrait, surface = lead.portrait, lead.surface
-    world = binding.to_world(gaussians, binding.frames(surface.vertices, surface.model.faces))
-    xy = surface.camera.project(world.means[:shown])
-    column, row = np.clip(np.floor(xy).astype(int), 0, portrait.matte.shape[0] - 1).T
-    lid = texture_completion.eyelid_vertices(surface.model)[surface.model.faces[gaussians.face[:shown]]].any(axis=1)
-    trusted = ((portrait.matte[row, column] > 0.9) & ~lid)[:, None]
-    steps = step_map(np.maximum(surface.fragments.face, 0), surface.model, _face_area(surface.model, person), portrait)
-    step = steps[row, column]
-    colors = gaussians.colors.copy()
-    low, high = np.clip(colors[:shown] - MOST_SHARPENED, 0, 1), np.clip(colors[:shown] + MOST_SHARPENED, 0, 1)
-    rasterizer = CpuRasterizer()
-    for _ in range(SHARPENING):
-        drawn = rasterizer.render(replace(world, colors=colors), surface.camera).color
-        missing = local_mean(lead.colors - drawn, step + 1, row, column)
-        colors[:shown] = np.clip(colors[:shown] + GAIN * missing * trusted, low, high)
-    return replace(gaussians, colors=colors)
-
-
 def _source_photo(person: PersonHead, fit: HeadFit, offset: Array, index: int, portrait: Portrait) -> SourcePhoto:
     photo, model = fit.photos[index], person.model
     if index > 0:  # the head is registered to each further photo's landmarks before colours are read from that photo
         person = replace(person, rest=person.rest + landmark_offset(model, fit.identity, photo, portrait, base=offset))
-    return SourcePhoto(
-        portrait, photo, VisibleSurface.of(model, posed(person, photo), photo.camera(portrait)), clean_colors(portrait)
-    )
+    surface = VisibleSurface.of(model, posed(person, photo), photo.camera(portrait))
+    return SourcePhoto(portrait, photo, surface, portrait.colors)
 
 
 def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
@@ -136,7 +119,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
     spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
-    spacing[_eye_backs(person)] = 0.0
+    spacing += eyes.spacings(person)
     samples = sample(person, spacing)
     vertices, normals = lead.surface.vertices, lead.surface.normals
     points, n = samples.at(model.faces, vertices), samples.at(model.faces, normals)
@@ -145,10 +128,9 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
-    away = ndimage.distance_transform_edt(lead.portrait.matte < 0.5)[row, column]
-    outside = inside & (away > CUT * side)
+    points, outside = _drawn_in(points, xy, samples.spacing, lead)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
-    colors = _unseen_colors(person, photos, samples, points, covered, lead.colors[row, column], offset)
+    colors = _unseen_colors(person, photos, samples, points, covered, offset)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
@@ -156,26 +138,38 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     colors[shown] += share * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
     points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
-    keep = (~covered | under) & ~outside
+    ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
+    points = np.where(ball[:, None], points - eyes.RECESS * n, points)
+    keep = (~covered | under | ball) & ~outside
     samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"])
-    spread = np.where(plain[samples.face], SPREAD_PLAIN, SPREAD)
+    spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     return _fade_out(
         surfels(lead.surface, points, n, spread * samples.spacing, samples.face, colors, opacity), person, FADE_UNSEEN
     )
 
 
-def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
-    """(F,) faces on the back halves of the eyeballs, which no view shows."""
-    model = person.model
-    centre = person.rest[model.faces].mean(axis=1)
-    back = np.zeros(len(model.faces), bool)
-    for name in ("left_eye", "right_eye"):
-        ball = model.region_faces(name)
-        back |= ball & (centre[:, 2] < centre[ball, 2].mean())
-    return back
+def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
+    """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline as far as the Gaussians that they become reach; and
+    which project so far outside that they have to go (N,). spacing: (N,) metres."""
+    portrait, camera = lead.portrait, lead.surface.camera
+    side = portrait.matte.shape[0]
+    beyond, near = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)
+    person = ((portrait.matte > SOLID) & portrait.inside)[near[0], near[1]]  # it goes on beyond the photo's edge
+    depth = (ndimage.distance_transform_edt(person) - ndimage.distance_transform_edt(~person)).astype(np.float32)
+    slope = np.stack(np.gradient(ndimage.gaussian_filter(depth, 2.0)), axis=-1)[..., ::-1]
+    column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
+    away, inwards = depth[row, column] + WIDENING * beyond[row, column], slope[row, column]
+    inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-3)
+    scale = camera.fx / -points[:, 2]
+    reach = np.clip(REACH * spacing * scale, 1.0, MOST_REACH * side)
+    short = np.clip(reach - away, 0, CUT * side + reach)
+    moved = points.copy()
+    moved[:, :2] += (short / scale)[:, None] * inwards * (1, -1)
+    ends = not person[-1].any()  # the person ends above the photo's lower edge
+    return moved, np.where(ends, depth[row, column], away) < -CUT * side
 
 
 def _fade_out(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, float]) -> BoundGaussians:
@@ -188,41 +182,43 @@ def _fade_out(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, 
 
 
 def _unseen_colors(
-    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_],
-    photo_colors: Array, offset: Array,
+    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], offset: Array
 ) -> Array:  # fmt: skip
     """Completed texture of the samples, (N, 3): skin by interpolation, hair by wrapping, then clothes, eyes and mouth, then
     whatever further photos show.
 
-    covered: (N,) samples that the leading photo shows. photo_colors: (N, 3), the leading photo's pixels at the samples.
+    covered: (N,) samples that the leading photo shows.
     """
     model, lead = person.model, photos[0]
     color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
-    scalp, lids = texture_completion.scalp(model), texture_completion.eyelid_vertices(model)
-    hair = head & (scalp | (np.linalg.norm(offset, axis=1) > texture_completion.HAIR_VOLUME))
-    hair |= texture_completion.long_hair(model, hair)
-    skin = texture_completion.median_color(color, trust, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
-    hair_tone = texture_completion.median_color(color, trust, scalp, skin)
-    color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, trust, lids), color)
-    sure = np.where(lids, LID_TRUST, trust * texture_completion.skin_weight(color, skin, hair_tone))
+    lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
+    share = hair_share(lead.surface, lead.portrait, labels, offset)
+    hair = share > 0.5
+    sure = trust * skin_share(lead.surface, lead.portrait)
+    skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
+    corner = model.faces[np.maximum(lead.surface.fragments.face, 0)]
+    shown = labels.hair & hair[corner].all(axis=-1) & (lead.surface.fragments.face >= 0)
+    hair_tone = np.median(lead.colors[shown], axis=0).astype(np.float32) if shown.any() else skin
+    color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
+    sure = np.where(lids, LID_TRUST, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
     out = samples.at(model.faces, completed)
     region = model.region[samples.face]
-    share = samples.at(model.faces, hair[:, None].astype(np.float32))[:, 0]
-    on_hair = share > 0.35
-    wrap = texture_completion.HairWrap(lead.surface, lead.portrait, lead.colors, hair, hair_tone, skin)
+    covered_by_hair = samples.at(model.faces, share[:, None])[:, 0]
+    on_hair = covered_by_hair > HAIRY[0]
+    wrap = texture_completion.HairWrap(lead.surface, labels.hair, lead.colors, hair, hair_tone)
     if wrap.known and on_hair.any():
-        share = np.clip((share[on_hair, None] - 0.35) / 0.3, 0, 1)
-        out[on_hair] += share * (wrap.at(points[on_hair]) - out[on_hair])
+        part = np.clip((covered_by_hair[on_hair, None] - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
+        out[on_hair] += part * (wrap.at(points[on_hair]) - out[on_hair])
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
-    cloth = clothes(lead.surface, lead.portrait, lead.colors, points[body], away[body], skin)
+    cloth = clothes(lead.surface, lead.portrait, lead.colors, points[body], away[body], labels.cloth)
     if cloth is not None:
         out[body] = cloth
-    eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])
-    out[eyes] = texture_completion.eye_colors(person, samples, lead.photo.gaze, covered, photo_colors)[eyes]
+    balls = np.isin(region, [REGION[name] for name in eyes.EYES])
+    out[balls] = eyes.eye_colors(person, samples, lead.surface, lead.portrait, lead.colors)[balls]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
     teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
     light = mouth.light_on_face(model, color, trust, float(skin.mean()))

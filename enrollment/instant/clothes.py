@@ -24,9 +24,9 @@ RIM = 0.035
 COLLAR = 0.04
 """Distance of that band from the neck, picture sides: the collar lies in the chin's shadow."""
 CLOTHED = 0.4
-"""Part of the visible body that must differ from skin for the body to count as clothed."""
-CHROMA = 0.1
-"""Distance in r, g, b shares under which a colour is skin, in light or in shadow."""
+"""Part of the visible body that must be cloth for the body to count as clothed."""
+BINS = 8
+"""Of each channel, between which colours are told apart for the main one."""
 PLAIN = 0.4
 """Contrast of the back, relative to the contrast of the shoulders."""
 BROAD = 0.1
@@ -36,14 +36,19 @@ FADING = 0.12
 
 
 def clothes(
-    surface: VisibleSurface, portrait: Portrait, colors: Array, points: Array, hidden: NDArray[np.bool_], skin: Array
+    surface: VisibleSurface,
+    portrait: Portrait,
+    colors: Array,
+    points: Array,
+    hidden: NDArray[np.bool_],
+    shown: NDArray[np.bool_],
 ) -> Array | None:
     """Colours (N, 3) of points (N, 3) of the body, in the surface's space; `None` when the photo shows no body.
 
     hidden: (N,) points that face away from the camera. They take their colours from the shoulders' outline only: a back has no
-    tie. colors: (S, S, 3) of the photo without its background. skin: (3,) the person's tone.
+    tie. colors: (S, S, 3) of the photo without its background. shown: (S, S) pixels that show clothes.
     """
-    cloth = _cloth(surface, portrait, colors, skin)
+    cloth = _cloth(surface, portrait, shown)
     if cloth is None:
         return None
     face, side = surface.fragments.face, len(colors)
@@ -55,9 +60,18 @@ def clothes(
     out[~hidden] = _extrapolated(soft, cloth, portrait.inside, xy[~hidden])
     source = rim if rim.sum() > LEAST // 2 else cloth
     row, column = _nearest(source)(xy[hidden, 1], xy[hidden, 0])
-    middle = np.median(colors[source], axis=0)
+    middle = main_color(colors[source])
     out[hidden] = middle + PLAIN * (soft[row, column] - middle)
     return out
+
+
+def main_color(colors: Array) -> Array:
+    """The mean (3,) of the most frequent kind of colour among (N, 3): of a suit with a pale collar the suit's."""
+    low, high = colors.min(axis=0), colors.max(axis=0) + 1e-3
+    counts, _ = np.histogramdd(colors, BINS, list(zip(low, high, strict=True)))
+    kind = np.unravel_index(int(np.argmax(ndimage.uniform_filter(counts, 3, mode="constant"))), counts.shape)
+    place = (colors - low) / (high - low) * BINS - 0.5
+    return np.asarray(colors[(np.abs(place - kind) <= 1.5).all(axis=1)].mean(axis=0), np.float32)
 
 
 def _far_from_skin(surface: VisibleSurface, pixels: float) -> NDArray[np.bool_]:
@@ -67,14 +81,13 @@ def _far_from_skin(surface: VisibleSurface, pixels: float) -> NDArray[np.bool_]:
     return np.asarray(ndimage.distance_transform_edt(~skin) > pixels)
 
 
-def _cloth(surface: VisibleSurface, portrait: Portrait, colors: Array, skin: Array) -> NDArray[np.bool_] | None:
+def _cloth(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
     """(S, S) where the photo shows clothes, or bare shoulders if that is what it mostly shows of the body."""
     face = surface.fragments.face
     body = (surface.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
     if body.sum() < LEAST:
         return None
-    chroma, skin_chroma = (c / np.maximum(c.sum(axis=-1, keepdims=True), 1e-3) for c in (colors, skin))
-    clothed = body & ((np.linalg.norm(chroma - skin_chroma, axis=-1) > CHROMA) | (colors.mean(axis=-1) < 0.4 * skin.mean()))
+    clothed = body & shown
     return clothed if clothed.sum() > CLOTHED * body.sum() else body  # then the skin of a neckline is no cloth
 
 

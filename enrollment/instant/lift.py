@@ -29,6 +29,10 @@ GRAZING = 0.12
 in."""
 STEEPEST = 0.35
 """Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
+COLLAR = 0.04
+"""Distance from the body within which clothes on the mesh's skin are the body's, picture sides."""
+FAINT = 0.06
+"""Matte from which a pixel gets a Gaussian."""
 OPACITY = 0.97
 """Of a Gaussian where the matte is 1."""
 MOUTH = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
@@ -48,20 +52,12 @@ OPENINGS = (
 """Landmark outlines of the mouth's opening and of the eyes, and the regions of the head model that lie inside of each."""
 
 
-def clean_colors(portrait: Portrait) -> Array:
-    """Foreground colours of the photo, (S, S, 3) float32 in [0, 1]: along the matte's soft edge, where a pixel mixes person and
-    background, the colour of the nearest pixel that is surely the person."""
-    sure = (portrait.matte > 0.95) & ndimage.binary_erosion(portrait.matte > 0.5, iterations=5)
-    nearest = ndimage.distance_transform_edt(~sure, return_distances=False, return_indices=True)
-    return np.asarray(portrait.image[nearest[0], nearest[1]], np.float32) / 255
-
-
 def lift(
     surface: VisibleSurface, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]
 ) -> BoundGaussians:
     """Gaussians for every pixel of the person, bound to the faces under them.
 
-    surface: the posed head. colors: (S, S, 3) from `clean_colors`. face_area: (F,) which faces deserve the finest step.
+    surface: the posed head. colors: (S, S, 3) `Portrait.colors`. face_area: (F,) which faces deserve the finest step.
     avoid: (F,) faces that get none, but for the lashes along the eyes.
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """
@@ -104,6 +100,7 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
                 near = ndimage.distance_transform_edt(~right, return_distances=False, return_indices=True)
                 at = near[0][wrong], near[1][wrong]
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
+    _assign_clothes(surface, portrait, face, depth, covered)
     _assign_teeth(surface, colors.mean(axis=2), opening(MOUTH, portrait), face, depth, covered)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
@@ -122,6 +119,23 @@ def polygon_of(outline: tuple[int, ...], points: Array, shape: tuple[int, ...]) 
     out = np.zeros(shape, np.uint8)
     cv2.fillPoly(out, [np.round(points[list(outline)] * 16).astype(np.int32)], 1, shift=4)
     return out > 0
+
+
+def _assign_clothes(
+    surface: VisibleSurface, portrait: Portrait, face: NDArray[np.int32], depth: Array, covered: NDArray[np.bool_]
+) -> None:
+    """Assign pixels that show clothes to the body where the mesh has skin a little too far out: a shoulder seen beside the jaw is
+    not on the jaw. A high collar, further from the body, stays on the neck. Changes face, depth and covered in place."""
+    if portrait.parsing is None:
+        return
+    region = np.where(face >= 0, surface.model.region[np.maximum(face, 0)], 255)
+    body = region == REGION["body"]
+    if not body.any():
+        return
+    away, near = ndimage.distance_transform_edt(~body, return_indices=True)
+    wrong = portrait.parsing.most("clothes") & (region == REGION["skin"]) & (away < COLLAR * len(face))
+    at = near[0][wrong], near[1][wrong]
+    face[wrong], depth[wrong], covered[wrong] = face[at], depth[at], False
 
 
 def _assign_teeth(
@@ -197,8 +211,9 @@ def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bo
     step = np.full(len(model.faces), STEP_HEAD)
     step[model.region == REGION["body"]] = STEP_BODY
     step[face_area] = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
-    rim = (portrait.matte < 0.95) | (ndimage.minimum_filter(portrait.matte, 9) < 0.95)
-    return np.where(rim, np.minimum(step[face], STEP_HEAD), step[face])
+    rim = ndimage.minimum_filter(portrait.matte, 5) < 0.95
+    finest = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
+    return np.where(rim, np.minimum(step[face], finest), step[face])
 
 
 def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -206,7 +221,7 @@ def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int6
     side = steps.shape[0]
     i, j = np.mgrid[:side, :side]
     chosen = (i % steps == steps // 2) & (j % steps == steps // 2)
-    row, column = np.nonzero(chosen & (portrait.matte > 0.1) & portrait.inside)
+    row, column = np.nonzero(chosen & (portrait.matte > FAINT) & portrait.inside)
     return row, column
 
 
@@ -214,7 +229,7 @@ def _lashes(portrait: Portrait) -> NDArray[np.bool_]:
     """(S, S) the thin band around the eyes in which lashes and the edge of the lid lie."""
     points, shape = portrait.landmarks.points[:, :2], portrait.matte.shape
     eyes = np.any([polygon_of(outline, points, shape) for outline, _ in OPENINGS if outline != MOUTH], axis=0)
-    return np.asarray(ndimage.distance_transform_edt(~eyes) < LASHES * face_height(portrait.landmarks))
+    return np.asarray(~eyes & (ndimage.distance_transform_edt(~eyes) < LASHES * face_height(portrait.landmarks)))
 
 
 def local_mean(picture: Array, size: NDArray[np.integer], row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:

@@ -1,6 +1,5 @@
 """Texture completion: colours for the surface that no photo shows. Skin by symmetry and harmonic interpolation over the mesh,
-hair by wrapping the visible hair around the head, eyes by a simple model. Clothes: `enrollment.instant.clothes`; the inside of
-the mouth: `enrollment.instant.mouth`.
+hair by wrapping the visible hair around the head. Clothes, eyes and the inside of the mouth: `clothes`, `eyes` and `mouth`.
 """
 
 from __future__ import annotations
@@ -11,19 +10,14 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
-from enrollment.instant.surface import Samples, VisibleSurface
+from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import arkit
-from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, HeadModel, PersonHead
-from models.heads.embedding import IRIS_ANGLE
+from models.heads.base import LEFT_EYE, RIGHT_EYE, HeadModel, PersonHead
 from models.types import Array
 
 HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -0.01), (-0.10, -0.065))
 """(z, y) metres on the template, front to back: above this line a head is scalp."""
-HAIR_VOLUME = 0.012
-"""Static offset, metres, from which a vertex of the head counts as hair (or a hat, or a scarf)."""
-STRAND = 0.6
-"""A pixel is hair when its distance to the hair's colour is less than this part of its distance to the skin's colour."""
 DENSE = 0.7
 """Part of the band between face and outline that must be hair for an angle of the band to be used for the back of the head."""
 CALM = 0.3
@@ -36,8 +30,6 @@ SQUARE_ON = 0.3
 """Cosine between normal and view direction under which a photo's pixel is too stretched to be trusted."""
 LID = 0.25
 """A vertex is eyelid when a blink moves it by more than this part of the largest displacement."""
-ALIKE = 0.15
-"""Distance in sRGB under which hair and skin cannot be distinguished by colour."""
 MIRRORED = 0.03
 """Weight of the colour at the mirrored vertex, relative to a colour seen at the vertex itself."""
 
@@ -93,18 +85,6 @@ def interpolate_colors(model: HeadModel, color: Array, trust: Array, part: NDArr
     return np.asarray(np.clip(solved, 0, 1), np.float32)
 
 
-def skin_weight(color: Array, skin: Array, hair: Array) -> Array:
-    """Weight of colours (N, 3) as skin rather than hair, [0, 1]: a fringe says little about a cheek.
-
-    skin, hair: (3,) mean colours. 1 everywhere when the two are alike (bald, blond).
-    """
-    apart = float(np.linalg.norm(skin - hair))
-    if apart < ALIKE:
-        return np.ones(len(color), np.float32)
-    to_skin, to_hair = (np.sum((color - t) ** 2, axis=1) for t in (skin, hair))
-    return np.asarray(to_hair / np.maximum(to_hair + to_skin, 1e-9), np.float32)
-
-
 def median_color(color: Array, trust: Array, part: NDArray[np.bool_], default: Array) -> Array:
     """Median colour (3,) of the trusted vertices of `part`; `default` when there are fewer than six."""
     chosen = part & (trust > 0.3)
@@ -134,18 +114,17 @@ class HairWrap:
     BINS = 256
 
     def __init__(
-        self, surface: VisibleSurface, portrait: Portrait, colors: Array, hair: NDArray[np.bool_], tone: Array, skin: Array
+        self, surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, hair: NDArray[np.bool_], tone: Array
     ) -> None:
-        """hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone, skin: (3,) the hair's colour and the skin's."""
+        """shown: (S, S) pixels that show hair. hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone: (3,) the
+        hair's colour."""
         self.tone = tone
         model, fragments = surface.model, surface.fragments
         self.camera = surface.camera
         head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
         self.middle = self._centre(surface, head)
         corner = model.faces[np.maximum(fragments.face, 0)]
-        is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & (portrait.matte > 0.9) & portrait.inside
-        from_hair, from_skin = (np.linalg.norm(colors[is_hair] - t, axis=1) for t in (tone, skin))
-        is_hair[is_hair] = from_hair < np.maximum(STRAND * from_skin, ALIKE)
+        is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & shown
         row, column = np.nonzero(is_hair)
         angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
         bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
@@ -216,36 +195,6 @@ def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:
     neck &= ~scalp(model) & (v[:, 1] < -0.03) & (v[:, 2] < 0.0)
     sides = neck & (np.abs(v[:, 0]) > 0.04)
     return neck if (hair & sides).sum() > LONG_HAIR * sides.sum() else np.zeros_like(neck)
-
-
-def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[np.bool_], seen_colors: Array) -> Array:
-    """Colours (N, 3) of eyeball samples: a radial profile about the pupil, from the samples that the photo shows.
-
-    gaze: (2, 2) radians in the photo. seen_colors: (N, 3), valid where `seen` (N,).
-    """
-    model = person.model
-    points = samples.at(model.faces, person.rest)
-    region = model.region[samples.face]
-    out = np.zeros((len(points), 3), np.float32)
-    for name, joint in (("left_eye", LEFT_EYE), ("right_eye", RIGHT_EYE)):
-        of_region = region == REGION[name]
-        centre = person.rest[model.region_vertices(name)].mean(axis=0)
-        centre = np.array([centre[0], centre[1], min(centre[2], person.joints[joint][2] + 0.002)])
-        direction = points[of_region] - centre
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        angle = np.arccos(np.clip(direction[:, 2], -1, 1))
-        known = seen[of_region]
-        bins = np.clip((angle / IRIS_ANGLE * 6).astype(int), 0, 9)
-        profile = np.tile(np.array([0.75, 0.72, 0.7], np.float32), (10, 1))
-        for b in range(10):
-            pixels = seen_colors[of_region][known & (bins == b)]
-            if len(pixels):
-                profile[b] = np.median(pixels, axis=0)
-        white = seen_colors[of_region][known & (angle > 1.1 * IRIS_ANGLE)]
-        if len(white):
-            profile[7:] = np.percentile(white, 70, axis=0)
-        out[of_region] = profile[bins]
-    return out
 
 
 def saturation(skin: Array) -> float:

@@ -6,16 +6,20 @@ Everything after this stage works on a `Portrait`, a square picture of at most `
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.upright import find_people
 from models.errors import PhotoError
+from models.tracking.closed_form import foreground_colors
 from models.tracking.face_geometry import around, face_height, missing, roll, square, turned_away
 from models.tracking.landmarks import Landmarks
-from models.tracking.matting import matte
+from models.tracking.matting import Matte, matte_photo
+from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array, Array64
 
 SIZE = 768
@@ -30,6 +34,9 @@ CROWN = 1.3
 """Distance from chin to crown, relative to chin to forehead, which the landmarks give."""
 MOST_MISSING = 0.08
 """Part of the landmarks that may lie beyond the photo's edge, where they are extrapolated."""
+FIRM, STRANDS = 3, 0.03
+"""Width of the rim of skin and cloth whose colour is taken from further inwards, pixels; reach of strands around what the parsing
+takes for hair, picture sides."""
 MOST_TILT, LEAST_TILT = 25.0, 5.0
 """Roll of the head, degrees, from which the photo is taken to be rotated and is rotated until the head is upright; the lower
 threshold holds for a photo that was already turned by quarters."""
@@ -40,7 +47,8 @@ class Portrait:
     """One photo of one face, ready for fitting.
 
     image: (S, S, 3) uint8 sRGB, where the photo ended: white. inside: (S, S) bool, what the photo shows.
-    matte: (S, S) float32 in [0, 1], how much of a pixel is the person. landmarks: of the face, in pixels of `image`.
+    matte: (S, S) float32 in [0, 1], how much of a pixel is the person. parsing: of the picture, background where the photo ended;
+    None where the parsing sees no person. landmarks: of the face, in pixels of `image`.
     principal: (2,) pixels, where the photo's middle lies in `image`. scale: pixels of `image` per pixel of the photo.
     photo_side: larger side of the photo, pixels of `image`.
     photo_hash: SHA-256 of the file (hex). warnings: sentences for the person who enrolls.
@@ -55,6 +63,30 @@ class Portrait:
     photo_side: float
     photo_hash: str = ""
     warnings: tuple[str, ...] = ()
+    parsing: Parsing | None = None
+
+    @cached_property
+    def colors(self) -> Array:
+        """The person's colours without the background's, (S, S, 3) float32 in [0, 1]; outside of the person the nearest.
+
+        Strands of hair get their own (`foreground_colors`), the firm edge of skin and cloth the colour a few pixels inwards.
+        """
+        fused = foreground_colors(self.image.astype(np.float32) / 255, self.matte)
+        sure = ndimage.binary_erosion(self.matte > 0.95, iterations=FIRM, border_value=1)
+        firm = ~sure if self.parsing is None else ~sure & ~self.hairy
+        if not sure.any():
+            return fused
+        nearest = ndimage.distance_transform_edt(~sure, return_distances=False, return_indices=True)
+        return np.where(firm[..., None], fused[nearest[0], nearest[1]], fused)
+
+    @cached_property
+    def hairy(self) -> NDArray[np.bool_]:
+        """(S, S) bool, hair and what lies around it, where a soft edge is strands; nothing where the parsing sees no person."""
+        if self.parsing is None:
+            return np.zeros(self.matte.shape, bool)
+        away = ndimage.distance_transform_edt(~self.parsing.most("hair"))
+        skin = self.parsing.most("face_skin", "body_skin", "clothes") & (self.matte > 0.5)
+        return np.asarray((away < STRANDS * self.matte.shape[0]) & ~skin)
 
 
 def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str, ...] = ()) -> Portrait:
@@ -83,13 +115,13 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
     if level and not found.note:
         notes.append(f"the head was tilted by {abs(tilt):.0f} degrees; the photo was turned until it stood upright")
     image, inside, face, matrix = _crop(photo, face, level)
-    alpha = _matte_shown(image, inside, face)
+    matte = _matte_shown(image, inside, face)
     notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]
     principal = matrix @ (columns / 2, rows / 2, 1.0)
     scale = _scale(matrix)
     side, middle = scale * max(rows, columns), (float(principal[0]), float(principal[1]))
-    return Portrait(image, inside, alpha.astype(np.float32), face, middle, scale, side, photo_hash, tuple(notes))
+    return Portrait(image, inside, matte.alpha, face, middle, scale, side, photo_hash, tuple(notes), matte.parsing)
 
 
 def _crop(
@@ -109,11 +141,17 @@ def _scale(matrix: Array64) -> float:
     return float(np.sqrt(np.linalg.det(matrix[:, :2])))
 
 
-def _matte_shown(image: NDArray[np.uint8], inside: NDArray[np.bool_], face: Landmarks) -> Array:
-    """`matte` of the part that the photo shows: white padding would mislead the segmentation."""
+def _matte_shown(image: NDArray[np.uint8], inside: NDArray[np.bool_], face: Landmarks) -> Matte:
+    """`matte_photo` of the part that the photo shows: white padding would mislead the networks."""
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     shifted = replace(face, points=face.points - np.array([columns[0], rows[0], 0], np.float32))
+    found = matte_photo(np.ascontiguousarray(image[window]), shifted)
     alpha = np.zeros(inside.shape, np.float32)
-    alpha[window] = matte(image[window], shifted)
-    return alpha * inside
+    alpha[window] = found.alpha
+    if found.parsing is None:
+        return Matte(alpha * inside, None)
+    shares = np.zeros((*inside.shape, len(CLASSES)), np.float32)
+    shares[..., 0] = 1.0
+    shares[window] = found.parsing.shares
+    return Matte(alpha * inside, Parsing(shares))

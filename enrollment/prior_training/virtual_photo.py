@@ -17,6 +17,7 @@ from models.synthetic.expressions import gaze_of, random_expression
 from models.synthetic.head import SyntheticHead
 from models.tracking.face_geometry import CHIN, FOREHEAD, face_height, well_within
 from models.tracking.landmarks import Landmarks
+from models.tracking.matting import parse_person
 from models.types import Array, Array64, Camera
 
 TURN = (12.0, 7.0, 4.0)
@@ -72,7 +73,9 @@ def photograph(head: SyntheticHead, rng: np.random.Generator, *, side: int = SIZ
     image = np.round(255 * fine.color.clip(0, 1)).astype(np.uint8)
     image[~inside] = 255
     photo_side = camera.fx / 1.2 * float(np.exp(rng.normal(0, 0.25)))
-    portrait = Portrait(image, inside, matte.astype(np.float32), landmarks, (camera.cx, camera.cy), 1.0, photo_side)
+    parsing = parse_person(image, landmarks)
+    middle = (camera.cx, camera.cy)
+    portrait = Portrait(image, inside, matte.astype(np.float32), landmarks, middle, 1.0, photo_side, parsing=parsing)
     return VirtualPhoto(portrait, pose, coefficients)
 
 

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.instant.lift import clean_colors
 from enrollment.instant.pipeline import Enrollment
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
@@ -193,7 +192,7 @@ class Capture:
         for index, (portrait, photo) in enumerate(zip(enrollment.portraits, enrollment.fit.photos, strict=True)):
             head = photo.head_pose()
             pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
-            image = np.round(clean_colors(portrait) * 255).astype(np.uint8)
+            image = np.round(portrait.colors * 255).astype(np.uint8)
             weight = max(1.0, len(enrollment.portraits) - 1.0) if index == 0 else 1.0
             frames.append(
                 Frame(

@@ -70,6 +70,25 @@ def photos(photos: tuple[Path, ...], sheet: Path | None, quality: Quality, as_js
     report(result.as_dict(), table(result.rows()), as_json, sheet)
 
 
+@command.command("self")
+@click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--sheet", type=click.Path(path_type=Path), help="Write a picture of the photos, the drawings and what differs.")
+@quality_option
+@json_option
+def self_portrait(photos: tuple[Path, ...], sheet: Path | None, quality: Quality, as_json: bool) -> None:
+    """Enroll from each of PHOTOS, draw it again from its avatar over white, compare."""
+    from models import outputs
+
+    outputs.check_sheet(sheet, inputs=photos)
+
+    from enrollment import enroll
+    from server.evaluation.self_portrait import draw_again
+
+    with progress() as show:
+        result = draw_again(photos, enroll=lambda photo: enroll([photo], quality=quality), out_sheet=sheet, progress=show)
+    report(result.as_dict(), [*table(result.rows()), f"mean {result.mean:.2f} dB"], as_json, sheet)
+
+
 @command.command()
 @click.argument("weights", required=False, type=click.Path(path_type=Path))
 @click.option("--people", type=click.IntRange(1, 1000), default=16, show_default=True, help="Synthetic people to measure on.")

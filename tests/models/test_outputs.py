@@ -127,6 +127,7 @@ REFUSED = {
     "enroll me.png --quality high --prior run/prior.safetensors -o ~/a.avatar": "begins with ~",
     "eval photos me.png you.png --sheet you.png": "than the input",
     "eval photos me.png you.png --sheet no/s.png": "no such folder",
+    "eval self me.png you.png --sheet you.png": "than the input",
     "eval reenact clip.mp4 --sheet clip.mp4": "than the input",
     "eval prior run/prior.safetensors --sheet me.png": "there already",
     "bench reconstruct --sheet me.png": "there already",

@@ -10,11 +10,14 @@ from scipy import ndimage
 from enrollment.instant import clothes
 from enrollment.instant.pipeline import enroll_instant
 from enrollment.instant.surface import VisibleSurface
+from enrollment.portrait import portrait
+from enrollment.portrait.portrait import prepare
 from models.avatar import AvatarPoser
 from models.heads.base import REGION, HeadModel
 from models.heads.registry import by_name
 from models.splat.cpu import CpuRasterizer
 from models.synthetic.cameras import orbit_camera
+from models.tracking.matting import Matte
 from models.types import Camera
 from tests.enrollment.heads import FOCAL, known, portrait_of
 
@@ -67,8 +70,8 @@ def test_beside_the_photo_there_is_cloth_too(striped: tuple[np.ndarray, np.ndarr
 
 def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
     truth = known(model, identity=np.zeros(model.identity_count))
-    portrait = portrait_of(model, truth)
-    side = portrait.image.shape[0]
+    blank = portrait_of(model, truth)
+    side = blank.image.shape[0]
     camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
     view = VisibleSurface.of(model, (model.person(truth.identity).rest + truth.translation).astype(np.float32), camera)
     face = view.fragments.face
@@ -77,17 +80,28 @@ def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
     colors[ndimage.distance_transform_edt(~head) < 0.03 * side] = (0.22, 0.14, 0.1)
     body = model.region_vertices("body")
     points, hidden = view.vertices[body], view.normals[body][:, 2] < 0
-    found = clothes.clothes(view, portrait, colors, points, hidden, np.array([0.7, 0.5, 0.4], np.float32))
+    found = clothes.clothes(view, blank, colors, points, hidden, face >= 0)
     assert found is not None and hidden.sum() > 100
     np.testing.assert_allclose(found[hidden], np.tile((0.15, 0.2, 0.45), (hidden.sum(), 1)), atol=0.02)
 
 
-def test_a_bust_has_no_seam_where_the_photo_ends() -> None:
-    """NASA's astronaut, in a plain apron of which the photo shows a strip."""
+def test_the_main_colour_is_the_most_frequent_one() -> None:
+    rng = np.random.default_rng(0)
+    suit, collar, ring = (np.array(c) for c in ((0.8, 0.35, 0.2), (0.9, 0.9, 0.92), (0.1, 0.1, 0.12)))
+    shown = np.concatenate([np.tile(c, (n, 1)) for c, n in ((suit, 400), (collar, 300), (ring, 300))])
+    shown = (shown + rng.normal(0, 0.02, shown.shape)).clip(0, 1).astype(np.float32)
+    np.testing.assert_allclose(clothes.main_color(shown), suit, atol=0.02)
+    np.testing.assert_allclose(clothes.main_color(np.full((50, 3), 0.4, np.float32)), 0.4, atol=1e-5)
+
+
+def test_a_bust_has_no_seam_where_the_photo_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NASA's astronaut, in a plain apron of which the photo shows a strip; what is cloth is known from her suit."""
     model: HeadModel = by_name("anny")
     photo = np.asarray(skimage.data.astronaut(), np.uint8)
     shirt = photo.copy()
     shirt[212:] = (40, 60, 120)  # plain cloth, so that only a seam can make a difference
+    true = prepare(photo[:245])
+    monkeypatch.setattr(portrait, "_matte_shown", lambda *_: Matte(true.matte, true.parsing))
     made = enroll_instant([shirt[:245]], head=model)
     posed = AvatarPoser(made.avatar, model).pose(np.zeros(52, np.float32))
     drawn = CpuRasterizer().render(posed, orbit_camera(0, size=256, shown=0.6))

@@ -32,7 +32,8 @@ def test_hair_is_carried_behind_the_head_without_ears_and_without_a_seam(model: 
     colors[(hair[corner].sum(axis=-1) < 2) | (view.fragments.face < 0)] = SKIN
     low = xy[hair][:, 1].max()
     colors[(y > middle[1] + 0.3 * (low - middle[1])) & (((x // 6) % 2) == 0)] = SKIN  # strands beside the ears
-    wrap = texture_completion.HairWrap(view, portrait, colors, hair, 0.5 * (black + brown), SKIN)
+    shown = np.abs(colors - SKIN).max(axis=2) > 1e-3
+    wrap = texture_completion.HairWrap(view, shown, colors, hair, 0.5 * (black + brown))
     assert wrap.known
     behind = hair & (model.template[:, 2] < -0.04)
     found = wrap.at(vertices[behind])

@@ -1,0 +1,111 @@
+"""The work behind `visavis eval self`: the photo drawn again from the avatar that was made of it.
+
+The avatar takes the pose, expression and camera that enrollment found in the photo. Photo and drawing are put on white, the photo
+by its own matte and without the background's colours, and scaled to 512x512. What lies beyond the photo's edge is not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment import EnrollmentResult
+from enrollment.portrait.portrait import Portrait
+from models import png
+from models.avatar import AvatarPoser
+from models.heads.base import Pose
+from models.heads.registry import by_name
+from models.posture import body_under
+from models.progress import ProgressCallback, no_progress
+from models.splat.cpu import CpuRasterizer
+from models.types import Array, Picture
+from server.evaluation import metrics
+from server.evaluation.crop import SIDE, over_white
+from server.evaluation.sheet import contact_sheet
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class SelfScore:
+    """psnr: decibels over white. outline: pixels at 512x512, area between the alphas of photo and drawing for each pixel of the
+    matte's outline. gaussians: number of them."""
+
+    photo: str
+    psnr: float
+    outline: float
+    gaussians: int
+
+
+@dataclass(frozen=True)
+class SelfResult:
+    """scores: one for each photo."""
+
+    scores: tuple[SelfScore, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean PSNR, decibels."""
+        return float(np.mean([score.psnr for score in self.scores]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"photos": self.rows(), "psnr": self.mean, "least": min(score.psnr for score in self.scores)}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each photo, for a table."""
+        return [asdict(score) for score in self.scores]
+
+
+def draw_again(
+    photos: Sequence[Path],
+    *,
+    enroll: Callable[[Path], EnrollmentResult],
+    out_sheet: Path | None = None,
+    progress: ProgressCallback = no_progress,
+) -> SelfResult:
+    """Measure an avatar of each photo on that photo. enroll: photo -> what enrollment made of it."""
+    scores, rows = [], {"photo": [], "drawn": [], "difference": []}  # type: ignore[var-annotated]
+    for number, photo in enumerate(photos):
+        progress(f"drawing {photo.name} again", number / len(photos))
+        made = enroll(photo)
+        portrait = made.instant.portraits[0]
+        picture = as_photographed(made)
+        white = np.full(3, 255, np.uint8)
+        truth = over_white(np.round(portrait.colors * 255).astype(np.uint8), portrait.matte * portrait.inside)
+        drawn = np.where(portrait.inside[..., None], np.round(picture.color.clip(0, 1) * 255).astype(np.uint8), white)
+        small = [np.asarray(cv2.resize(p, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8) for p in (truth, drawn)]
+        scores.append(
+            SelfScore(photo.name, metrics.psnr(*small), outline_error(portrait, picture.alpha), len(made.avatar.gaussians))
+        )
+        for row, shown in zip(rows.values(), (*small, 255 - cv2.absdiff(*small)), strict=True):
+            row.append(np.asarray(shown, np.uint8))
+    if out_sheet is not None:
+        png.write(out_sheet, contact_sheet(rows, len(photos)))
+    return SelfResult(tuple(scores))
+
+
+def as_photographed(made: EnrollmentResult) -> Picture:
+    """The avatar over white in pose, expression and camera of its leading photo, at the portrait's size."""
+    avatar, fit, portrait = made.avatar, made.instant.fit.photos[0], made.instant.portraits[0]
+    poser = AvatarPoser(avatar, by_name(avatar.head))
+    head = fit.head_pose()
+    gaussians = poser.pose(fit.coefficients, Pose(head, body_under(head, poser.person.joints), fit.gaze))
+    return CpuRasterizer().render(gaussians, fit.camera(portrait))
+
+
+def outline_error(portrait: Portrait, alpha: Array) -> float:
+    """`SelfScore.outline` of a drawing with this alpha (S, S)."""
+    known = portrait.inside.astype(np.float32)
+    truth, drawn = (
+        np.asarray(cv2.resize(a * known, (SIDE, SIDE), interpolation=cv2.INTER_AREA)) for a in (portrait.matte, alpha)
+    )
+    person = np.uint8(truth > 0.5)
+    length = int((person - cv2.erode(person, np.ones((3, 3), np.uint8))).sum())
+    return float(np.abs(truth - drawn).sum() / max(length, 1))
