@@ -46,7 +46,7 @@ PAGE = """<!doctype html><html lang="en"><title>Somebody's page</title>
 <script>
   const all = []; window.told = all;
   for (const name of ["ready", "error"])
-    document.addEventListener(name, ({ target, message }) => target.localName !== "main" && all.push([name, message]), true);
+    document.addEventListener(name, (event) => event.target.drive && all.push([name, event.message]), true);
 </script></html>"""
 
 
