@@ -19,10 +19,12 @@ from PIL import Image
 import models
 from enrollment.instant.pipeline import Enrollment
 from models import arkit
+from models.exchange.drive_frames import KnownParts, decode
 from models.exchange.web_avatar import WebAvatar, encode
 from models.heads.base import HeadModel
 from tests.client_web.browser import BO, phase, until
 from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
+from tests.client_web.mock_server import ME
 from tests.client_web.sounds import spoken_wav
 from tests.client_web.test_page_access import axe
 from tests.client_web.test_page_picture import CUT_OUT
@@ -44,18 +46,19 @@ PAGE = """<!doctype html><html lang="en"><title>Somebody's page</title>
 <script>
   const all = []; window.told = all;
   for (const name of ["ready", "error"])
-    document.addEventListener(name, (event) => event.target.localName === "visavis-avatar" && all.push([name, event.message]), true);
+    document.addEventListener(name, (event) => event.target.drive && all.push([name, event.message]), true);
 </script></html>"""
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One that draws in software, and lets pages be heard without a click."""
+def chromium(foreign: Foreign) -> Iterator[Browser]:
+    """One that draws in software, lets pages be heard without a click, and whose microphone hears a voice."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
     with sync_api.sync_playwright() as playwright:
         flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu"), "--autoplay-policy=no-user-gesture-required"]
+        flags.append(f"--use-file-for-fake-audio-capture={foreign.folder / 'voice.wav'}")
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
         yield browser
         browser.close()
@@ -187,7 +190,8 @@ def test_the_example_of_a_voice_agent_speaks(chromium: Browser, built_page: None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     page = chromium.new_page(viewport={"width": 260, "height": 400}, reduced_motion="reduce")
     page.goto(f"http://127.0.0.1:{server.server_port}")
-    page.wait_for_function(f"() => {AVATAR}.shadowRoot?.querySelector('canvas')?.dataset.drawn > 0")
+    page.wait_for_function(f"() => {AVATAR}.shadowRoot?.querySelector('canvas')")
+    until(page, lambda: bool((picture(page)[:, :, 3] > 250).mean() > 0.2))  # it is drawn
     page.wait_for_timeout(300)
     rest = picture(page)
     page.click("#ask")
@@ -215,9 +219,11 @@ def test_what_cannot_be_shown_is_said(embed: Callable[..., Page], attributes: st
 def test_what_is_no_frame_is_refused_with_a_sentence(embed: Callable[..., Page]) -> None:
     page = embed("<visavis-avatar></visavis-avatar>")
     page.wait_for_function("customElements.get('visavis-avatar') !== undefined")
-    for frame in ("{coefficients: {jawopen: 1}}", "{coefficients: [1]}", "{coefficients: {jawOpen: NaN}}", "{rotation: [0,0,0,0]}",
-                  "{gaze: [0]}", "{translation: [0, Infinity, 0]}"):  # fmt: skip
-        message = page.evaluate(f"() => {{ try {{ {AVATAR}.drive({frame}); return '' }} catch (error) {{ return error.message }} }}")
+    for frame in ("{coefficients: {jawopen: 1}}", "{coefficients: [1]}", "{coefficients: {jawOpen: NaN}}",
+                  "{rotation: [0,0,0,0]}", "{gaze: [0]}", "{translation: [0, Infinity, 0]}"):  # fmt: skip
+        message = page.evaluate(
+            f"() => {{ try {{ {AVATAR}.drive({frame}); return '' }} catch (error) {{ return error.message }} }}"
+        )
         assert "expected" in message and "came" in message, frame
 
 
@@ -269,6 +275,36 @@ def test_the_page_of_somebody_who_takes_part_has_all_it_needs(chromium: Browser,
     assert page.get_attribute("html", "data-bare") is None
     assert page.locator("[data-testid=join]").is_visible()
     page.close()
+
+
+DRIVEN = """
+  localStorage.setItem("visavis.preferences", JSON.stringify({ name: "Ada", cameraOn: CAMERA, microphoneOn: true }));
+  window.driven = [];
+  const { send } = RTCDataChannel.prototype;
+  RTCDataChannel.prototype.send = function (data) {
+    if (this.label === "drive") window.driven.push([...new Uint8Array(data)]);
+    return send.call(this, data);
+  };
+"""
+
+
+@pytest.mark.parametrize("camera", [False, True])
+def test_the_own_voice_moves_the_own_mouth_while_the_camera_is_off(chromium: Browser, mock: MockServer, camera: bool) -> None:
+    context = chromium.new_context(permissions=["microphone", "camera"])
+    page = context.new_page()
+    page.add_init_script(DRIVEN.replace("CAMERA", json.dumps(camera)))
+    page.goto(f"{mock.url}/room/x-person?autojoin=1")
+    phase(page, "live")
+    if camera:
+        page.wait_for_timeout(1500)
+        assert page.evaluate("window.driven") == []
+    else:
+        page.wait_for_function("() => window.driven.length > 10")
+        frames = [frame for message in page.evaluate("window.driven") for frame in decode(bytes(message))]
+        assert {frame.known for frame in frames} == {KnownParts.MOUTH}
+        assert {frame.participant for frame in frames} == {ME}
+        assert max(frame.drive.coefficients[arkit.INDEX["jawOpen"]] for frame in frames) > 0.2
+    context.close()
 
 
 def test_the_package_can_be_published(built_page: None) -> None:
