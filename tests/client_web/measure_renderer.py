@@ -30,7 +30,15 @@ def measure(path: Path, times: int = 200, side: int = 512) -> dict[str, Any]:
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         bundle, esbuild = Path(folder) / "cost.js", CLIENT / "node_modules" / ".bin" / "esbuild"
         source = CLIENT / "src" / "testing" / "renderer_cost.ts"
-        words = [esbuild, source, "--bundle", "--format=iife", "--global-name=renderer", f"--outfile={bundle}", "--log-level=error"]
+        words = [
+            esbuild,
+            source,
+            "--bundle",
+            "--format=iife",
+            "--global-name=renderer",
+            f"--outfile={bundle}",
+            "--log-level=error",
+        ]
         subprocess.run(words, check=True)
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=WEBGL)
         page = browser.new_page()

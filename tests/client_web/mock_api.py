@@ -184,7 +184,19 @@ class MockApi:
         for name, value in (self.made if avatar.state == "ready" else {}).items():
             if name != "quality" or now["state"] == "done":
                 setattr(avatar, name, value)
-        return JSONResponse({"id": "j", "avatar": avatar.id, "stage": "", "progress": 0.0, "ahead": 0, "error": "", "usable": False, "previews": 0, **now})
+        return JSONResponse(
+            {
+                "id": "j",
+                "avatar": avatar.id,
+                "stage": "",
+                "progress": 0.0,
+                "ahead": 0,
+                "error": "",
+                "usable": False,
+                "previews": 0,
+                **now,
+            }
+        )
 
     async def _erase(self, _: Request, token: str) -> Response:
         self.avatars = [a for a in self.avatars if a.owner != token]

@@ -1,5 +1,5 @@
-"""What the page says while somebody looks into the camera, and what a guided clip takes for done, on drawn heads of several people, sizes
-and lights. The page's own modules measure them, in Node."""
+"""What the page says while somebody looks into the camera, and what a guided clip takes for done, on drawn heads of several
+people, sizes and lights. The page's own modules measure them, in Node."""
 
 from __future__ import annotations
 
@@ -81,7 +81,9 @@ def test_a_guided_clip_sees_what_was_done_and_nothing_else(people: list[tuple[Sy
         done = answer["done"]
         assert isinstance(done, list)
         assert name in DONE or done == [], (name, answer)
-        assert not {"left", "right"} <= set(done) and (name not in ("left", "right") or {"left": "right", "right": "left"}[name] not in done)
+        assert not {"left", "right"} <= set(done) and (
+            name not in ("left", "right") or {"left": "right", "right": "left"}[name] not in done
+        )
         seen[name] = seen.get(name, 0) + (name in done)
     assert all(seen[name] >= PEOPLE - 1 for name in DONE), seen  # somebody may be asked once more
 
@@ -95,7 +97,8 @@ def test_hints_are_true_and_do_not_nag(people: list[tuple[SyntheticHead, float]]
         sample = drawn(head, degrees, yaw=float(rng.uniform(-8, 8)), pitch=float(rng.uniform(-5, 5)))
         picture, person = 255 * sample.color, sample.matte[..., None]
         cases = {
-            "good": picture, "good, a wall": picture * person + 225 * (1 - person), "dark": 0.12 * picture, "bright": 3 * picture + 40,
+            "good": picture, "good, a wall": picture * person + 225 * (1 - person), "dark": 0.12 * picture,
+            "bright": 3 * picture + 40,
             "blurred": cv2.GaussianBlur(picture, (0, 0), 4), "one-sided": picture * shade,
             "backlit": 0.3 * picture * person + 240 * (1 - person),
         }  # fmt: skip

@@ -1,5 +1,5 @@
-"""The parts of the admins' desk that look after the server: rooms, API keys, limits, health; and signing in at an OpenID provider,
-in Chromium against the real server."""
+"""The parts of the admins' desk that look after the server: rooms, API keys, limits, health; and signing in at an OpenID
+provider, in Chromium against the real server."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from tests.client_web.browser import by, phase
 from tests.client_web.conftest import CLIENT
-from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
 from tests.client_web.test_desk import CUT_OFF, PASSWORD, Check, add_person, check, page, server, set_up
+from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
 from tests.server.accounts.provider import CLIENT as CLIENT_ID
 from tests.server.accounts.provider import SECRET, Provider, provider
 from tests.server.call.serving import Running, in_thread, running
@@ -48,7 +48,9 @@ def test_rooms_keys_limits_and_health(page: Page, server: Running, check: Check)
     page.click(by("renew-links"))
     check("new links")
     page.click(by("confirm-yes"))
-    page.wait_for_function("(old) => ![old, undefined].includes(document.querySelector('[data-testid=link-viewer]')?.value)", arg=link)
+    page.wait_for_function(
+        "(old) => ![old, undefined].includes(document.querySelector('[data-testid=link-viewer]')?.value)", arg=link
+    )
     page.keyboard.press("Escape")
     page.click(by(f"delete-{room}"))
     page.click(by("confirm-yes"))
@@ -84,7 +86,8 @@ def test_rooms_keys_limits_and_health(page: Page, server: Running, check: Check)
     page.wait_for_selector(by("toast", "The limits are saved"))
     check("limits")
     page.evaluate(
-        """async () => fetch("/api/limits", {method: "PATCH", body: '{"avatars": 7}', headers: {"content-type": "application/json",
+        """async () => fetch("/api/limits", {method: "PATCH", body: '{"avatars": 7}',
+          headers: {"content-type": "application/json",
         authorization: `Bearer ${sessionStorage.getItem("visavis.token")}`}})"""
     )  # another admin
     page.fill(by("limit-jobs"), "3")

@@ -85,7 +85,9 @@ def look(page: Page) -> None:
 
 
 def test_one_turns_it_and_it_makes_faces(open_page: Callable[..., Page], known: MockServer) -> None:
-    page = open_page("/room/x-person", script=f"{KNOWN};{COUNTED}", reduced_motion="reduce", viewport={"width": 900, "height": 760})
+    page = open_page(
+        "/room/x-person", script=f"{KNOWN};{COUNTED}", reduced_motion="reduce", viewport={"width": 900, "height": 760}
+    )
     look(page)
     page.wait_for_selector(by("face-smile"))
     begin = settled(page)

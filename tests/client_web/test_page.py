@@ -214,7 +214,9 @@ def test_without_permission_the_page_explains_and_joins_all_the_same(open_page: 
     assert mock.types()[:4] == ["Hello", "Join", "Offer", "Presence"]
 
 
-def test_a_page_over_plain_http_says_how_to_get_a_camera_and_joins_without(open_page: Callable[..., Page], mock: MockServer) -> None:
+def test_a_page_over_plain_http_says_how_to_get_a_camera_and_joins_without(
+    open_page: Callable[..., Page], mock: MockServer
+) -> None:
     page = open_page("/room/k", permissions=[])
     page.goto(mock.url.replace("127.0.0.1", "insecure.test") + "/room/k")
     page.wait_for_selector(by("trouble", "start the server with --tls and open its https address"))

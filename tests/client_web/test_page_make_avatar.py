@@ -50,8 +50,10 @@ PLAIN_CAMERA = """navigator.mediaDevices.getUserMedia = async () => {
   }, 50);
   return canvas.captureStream(30);
 };"""
-CLIP_CONSENT = CONSENT.replace("in the photo", "in the clip").replace("The photo is", "The clip is").replace(
-    "An avatar is made of it", "An avatar learns from it"
+CLIP_CONSENT = (
+    CONSENT.replace("in the photo", "in the clip")
+    .replace("The photo is", "The clip is")
+    .replace("An avatar is made of it", "An avatar learns from it")
 )
 KNOWN = "localStorage.setItem('visavis.token', 'guest-0')"
 
@@ -319,7 +321,9 @@ def test_a_guided_clip_is_used_at_once_and_gets_better(open_page: Callable[..., 
     page.focus(by("turn-it"))
     page.keyboard.press("ArrowRight")
     order = mock.api.orders[0]
-    assert order.photo == b"" and order.clip[:4] == b"\x1a\x45\xdf\xa3" and order.fields["quality"] == "standard"  # EBML (RFC 8794)
+    assert (
+        order.photo == b"" and order.clip[:4] == b"\x1a\x45\xdf\xa3" and order.fields["quality"] == "standard"
+    )  # EBML (RFC 8794)
     assert order.fields["consent"] == CLIP_CONSENT and order.fields["agreed"] == "true"
 
 
@@ -344,7 +348,9 @@ def test_one_that_is_there_gets_better_and_stays_when_that_fails(
     page.click(by("cancel-making", "Keep it as it is"))
     page.wait_for_selector(by("made", "Your avatar is ready"))
     until(page, lambda: mock.api.cancelled == ["job-own1"])
-    assert [(order.better, order.photo) for order in mock.api.orders] == [("", photo.read_bytes())] + [("own1", photo.read_bytes())] * 2
+    assert [(order.better, order.photo) for order in mock.api.orders] == [("", photo.read_bytes())] + [
+        ("own1", photo.read_bytes())
+    ] * 2
     page.click(by("film-better"))
     page.wait_for_selector(by("clip", "Your camera is blocked"))
     page.click(by("clip-photo", "Not now"))

@@ -66,7 +66,8 @@ def test_what_is_behind_the_people_is_chosen_by_keyboard_and_kept(open_page: Cal
 
 
 WITHOUT = """const get = HTMLCanvasElement.prototype.getContext;
-  HTMLCanvasElement.prototype.getContext = function (kind, ...rest) { return kind === "webgl" ? null : get.call(this, kind, ...rest); };"""
+  HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+    return kind === "webgl" ? null : get.call(this, kind, ...rest); };"""
 A_CARD = "WebGLRenderingContext.prototype.getExtension = () => null;"  # nothing tells then that WebGL is imitated here
 
 

@@ -38,8 +38,8 @@ PLACES = ((1.0, 60, 0), (1.5, -100, -20), (0.8, 100, 40))
 LOOKS = 3
 """Times that each picture is looked at: its window follows the landmarks of the time before."""
 WITHIN, WITHIN_ALL = 0.006, 0.02
-"""Of the face's width: root mean square and largest difference of landmarks that count as the same. 0.6 % is less than a pixel of a
-face of 140 pixels; the two cut the face out of the picture by other means, which blurs it a little differently."""
+"""Of the face's width: root mean square and largest difference of landmarks that count as the same. 0.6 % is less than a pixel
+of a face of 140 pixels; the two cut the face out of the picture by other means, which blurs it a little differently."""
 
 PAGE = "<!doctype html><title>tracker</title>"
 START = """files => new Promise((resolve, reject) => {
@@ -61,7 +61,9 @@ LOOK = """async ([picture, sequence]) => {
 
 def portrait(scale: float, x: float, y: float) -> NDArray[np.uint8]:
     moved = np.array([[scale, 0, x], [0, scale, y]])
-    picture = cv2.warpAffine(skimage.data.astronaut(), moved, (WIDTH, HEIGHT), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
+    picture = cv2.warpAffine(
+        skimage.data.astronaut(), moved, (WIDTH, HEIGHT), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(picture, np.uint8)
 
 
@@ -74,8 +76,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         pytest.skip(f"{CHROMIUM} or client_web/node_modules is missing")
     folder = tmp_path_factory.mktemp("tracker")
     source = CLIENT / "src" / "private_camera" / "worker.ts"
-    subprocess.run([esbuild, source, "--bundle", "--format=iife", f"--outfile={folder / 'worker.js'}", "--log-level=error"], check=True)
-    [loader] = answers(Path(__file__).with_name("face_mesh_loader.mjs"), [{"path": str(package / "face_mesh_solution_simd_wasm_bin.js")}])
+    subprocess.run(
+        [esbuild, source, "--bundle", "--format=iife", f"--outfile={folder / 'worker.js'}", "--log-level=error"], check=True
+    )
+    [loader] = answers(
+        Path(__file__).with_name("face_mesh_loader.mjs"), [{"path": str(package / "face_mesh_solution_simd_wasm_bin.js")}]
+    )
     for path in package.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "face_mesh_solution_simd_wasm_bin.js").write_text(loader["text"])

@@ -6,7 +6,6 @@ import base64
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +62,9 @@ def stage(page: Page, file: str) -> Page:
     return page
 
 
-def moment(turn: Sequence[float] = (0, 0, 0), gaze: Sequence[float] = (0, 0, 0, 0), x: float = 0.0, **values: float) -> DriveFrame:
+def moment(
+    turn: Sequence[float] = (0, 0, 0), gaze: Sequence[float] = (0, 0, 0, 0), x: float = 0.0, **values: float
+) -> DriveFrame:
     """turn: rotation vector of the head."""
     rotation = Rotation.from_rotvec(turn).as_quat()[[3, 0, 1, 2]]
     coefficients = np.asarray(arkit.vector(**values), np.float32)
