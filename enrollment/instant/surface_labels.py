@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
@@ -16,6 +17,8 @@ from models.types import Array
 
 SOLID = 0.9
 """Matte of a pixel that is the person's alone."""
+SURE, INPUT = 0.7, 256
+"""Probability from which a pixel has a label; side of the picture that the parsing looks at, pixels."""
 ASLANT = 0.1
 """Cosine between normal and view direction under which a vertex takes no label from its pixel."""
 HAIR_VOLUME = 0.012
@@ -43,9 +46,12 @@ class PixelLabels:
         solid = (portrait.matte > SOLID) & portrait.inside
         if portrait.parsing is None:
             return PixelLabels(solid, solid, solid)
-        most = portrait.parsing.most
-        hair, skin, cloth = most("hair", "clothes", "others"), most("face_skin", "body_skin"), most("clothes")
-        return PixelLabels(solid & hair, solid & skin, solid & cloth)
+        parts = (("hair", "clothes", "others"), ("face_skin", "body_skin"), ("clothes",))
+        coarse = max(1, portrait.matte.shape[0] // INPUT)  # the parsing's own pixels, along whose border both sides mix
+        hair, skin, cloth = (
+            solid & ndimage.binary_erosion(portrait.parsing.share(*names) > SURE, iterations=coarse) for names in parts
+        )
+        return PixelLabels(hair, skin, cloth)
 
 
 def pixels_of(surface: VisibleSurface) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
