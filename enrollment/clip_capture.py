@@ -22,7 +22,7 @@ from models.tracking.face_geometry import turned_away
 from models.tracking.face_tracker import FaceTracker
 from models.tracking.landmarks import Landmarks
 from models.tracking.matting import matte
-from models.tracking.offline import Motion, Reenactment, track_clip
+from models.tracking.offline import Motion, Reenactment, SeenClip, see_clip, solve_clip
 from models.types import Camera
 from models.video.reader import Clip
 
@@ -40,7 +40,7 @@ LIPS = (13, 14, 61, 291)
 def thinned(clip: Clip, most: int = MOST_CLIP_FRAMES, rate: float = math.inf) -> Iterator[tuple[Pixels, float]]:
     """Of the clip's first `most` pictures so many that at least `rate` come in a second, evenly spread."""
     every = max(1, int(clip.fps / rate))
-    return islice(clip.frames(), 0, most, every)
+    return islice(clip.frames(every), -(-most // every))
 
 
 def select_portrait(clip: Clip, most: int = MOST_CLIP_FRAMES, rate: float = math.inf) -> Pixels:
@@ -81,14 +81,17 @@ def capture_clip(
     *,
     verify_person: bool,
     most: int = LEARNED_FRAMES,
+    seen: SeenClip | None = None,
 ) -> Capture:
     """At most `most` pictures of a clip, evenly spread over those that show a face, each with pose and expression.
 
     pictures: returns the clip's pictures, (H, W, 3) uint8 sRGB with their times in seconds; called twice, so that not all
-    pictures need to be kept. avatar: of the person in the clip; head and shoulders are aligned to it. verify_person: refuse a
-    clip that shows somebody else. Raises `ClipError`, `CaptureError`.
+    pictures need to be kept. seen: of these pictures, for whoever has looked at them already. avatar: of the person in the clip;
+    head and shoulders are aligned to it. verify_person: refuse a clip that shows somebody else. Raises `ClipError`,
+    `CaptureError`.
     """
-    motion = track_clip(pictures(), avatar, model, known=None if verify_person else Reenactment.SELF)
+    seen = see_clip(pictures()) if seen is None else seen
+    motion = solve_clip(seen, avatar, model, known=None if verify_person else Reenactment.SELF)
     if motion.reenactment is Reenactment.CROSS:
         raise ClipError("a clip of the person in the photos was expected, it shows somebody else; use a clip of the same person")
     return Capture.of_frames(_aligned_frames(motion, pictures(), avatar, model, most), avatar.person(model))

@@ -54,9 +54,11 @@ MINUTES = RefineOptions(steps=900, clip_rate=12.0, learned_frames=36)
 
 @dataclass(frozen=True)
 class EnrollOptions:
-    """All options of an enrollment. consent: who agreed, for the provenance record. head: name of the head model."""
+    """All options of an enrollment. consent: who agreed, for the provenance record. head: name of the head model. sheet: whether
+    sheets of pictures are written beside the avatar."""
 
     quality: Quality = "instant"
     consent: str = ""
     head: str = "anny"
     refinement: RefineOptions = field(default_factory=RefineOptions)
+    sheet: bool = True

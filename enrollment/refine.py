@@ -23,6 +23,7 @@ from models.avatar import Avatar
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
 from models.progress import ProgressCallback, no_progress
+from models.tracking.offline import see_clip
 from models.video.reader import Clip
 
 FIRST_ROUND = 0.47
@@ -70,9 +71,11 @@ def refine_on_clip(
         return clip_capture.thinned(clip, options.clip_frames, options.clip_rate)
 
     def tracked(avatar: Avatar, *, verify: bool) -> Capture:
-        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=options.learned_frames)
+        most = options.learned_frames
+        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=most, seen=seen)
 
     progress("tracking the face", 0.0)
+    seen = see_clip(pictures(), options.learned_frames)  # the faces are the same for both avatars
     config = _configured(ReconstructConfig.for_clip(), options)
     total = config.steps
     config = replace(config, steps=round(FIRST_ROUND * total))

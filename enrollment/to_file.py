@@ -37,10 +37,11 @@ CHECKPOINT = outputs.Kind("an unfinished refinement", UNFINISHED, _is_checkpoint
 
 @dataclass(frozen=True)
 class SavedEnrollment:
-    """What was made. avatar, sheet: files. fit_rms_px_at_512: landmark error of the instant avatar. steps: of the optimisation,
-    0 without one. stopped: why the optimisation ended early, one sentence; empty when it did not. views: file with a sheet of the
-    synthesised views and their normals, of "high" only. baking_loss_db: PSNR that pictures lose by the baked form of the
-    networks, 0 without networks. seconds: of work, in all. report: what is good and weak about it, `Remark`s as plain values."""
+    """What was made. avatar, sheet: files, the second empty without one. fit_rms_px_at_512: landmark error of the instant avatar.
+    steps: of the optimisation, 0 without one. stopped: why the optimisation ended early, one sentence; empty when it did not.
+    views: file with a sheet of the synthesised views and their normals, of "high" only. baking_loss_db: PSNR that pictures lose
+    by the baked form of the networks, 0 without networks. seconds: of work, in all. report: what is good and weak about it,
+    `Remark`s as plain values."""
 
     avatar: str
     sheet: str
@@ -81,7 +82,7 @@ def enroll_to_file(
 
     def save_instant(made: Enrollment) -> None:
         if not (out.exists() and checkpoint.exists()):
-            _save(made.avatar, model, out)
+            _save(made.avatar, model, out, with_sheet=options.sheet)
             notify(f"{out} is an instant avatar now and can be used; it gets better")
 
     made = enroll(
@@ -90,14 +91,14 @@ def enroll_to_file(
     )  # fmt: skip
     filmed = clip is not None or refinement.capture is not None
     found = remarks(made.instant.portraits[0], made.warnings, filmed=filmed, photos=len(photos))
-    sheet, views = _save(made.avatar, model, out), None
-    if made.views is not None:
+    sheet, views = _save(made.avatar, model, out, with_sheet=options.sheet), None
+    if made.views is not None and options.sheet:
         views = str(_beside(out, VIEWS))
         png.write(Path(views), provenance.label(made.views), sign=True)
     if options.quality != "instant" and not made.stopped:
         checkpoint.unlink(missing_ok=True)
     return SavedEnrollment(
-        str(out), str(sheet), options.quality, len(made.avatar.gaussians), made.instant.fit_rms, made.steps, made.stopped, views,
+        str(out), sheet, options.quality, len(made.avatar.gaussians), made.instant.fit_rms, made.steps, made.stopped, views,
         made.baking_loss, time.monotonic() - start, [*made.warnings, *([unsigned] if (unsigned := credentials.note()) else [])],
         [dataclasses.asdict(remark) for remark in found],
     )  # fmt: skip
@@ -125,9 +126,11 @@ def _check_outputs(out: Path, quality: Quality, inputs: list[Path | None]) -> No
         outputs.check(_beside(out, suffix), kind, inputs=inputs, stream=False)
 
 
-def _save(avatar: Avatar, model: HeadModel, out: Path) -> Path:
-    """Write avatar and preview sheet; returns the sheet's path."""
+def _save(avatar: Avatar, model: HeadModel, out: Path, *, with_sheet: bool) -> str:
+    """Write the avatar, and its preview sheet; returns the sheet's path, empty without one."""
     avatar_file.save(replace(avatar, previews=previews(avatar, model)), out)
+    if not with_sheet:
+        return ""
     sheet = _beside(out, SHEET)
     png.write(sheet, preview_sheet(avatar, model), sign=True)
-    return sheet
+    return str(sheet)

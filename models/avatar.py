@@ -67,9 +67,10 @@ class AvatarPoser:
             self._bound = self._correct.bound
         self.gaussians = binding.to_world(self._bound, self.frames)
 
-    def pose(self, coefficients: NDArray[np.floating], pose: Pose | None = None) -> Gaussians:
-        """The avatar's Gaussians in the world for 52 ARKit coefficients and a pose (default: head at the origin)."""
-        self.pose_frames(coefficients, pose)
+    def pose(self, coefficients: NDArray[np.floating], pose: Pose | None = None, expressed: Array | None = None) -> Gaussians:
+        """The avatar's Gaussians in the world for 52 ARKit coefficients and a pose (default: head at the origin). expressed:
+        `person.expressed(coefficients)`, for whoever has it already."""
+        self.pose_frames(coefficients, pose, expressed)
         return self.place(coefficients)
 
     def place(self, coefficients: NDArray[np.floating]) -> Gaussians:
@@ -78,10 +79,9 @@ class AvatarPoser:
             self._correct(coefficients)
         return binding.to_world(self._bound, self.frames, self.gaussians)
 
-    def pose_frames(self, coefficients: NDArray[np.floating], pose: Pose | None = None) -> None:
-        """Only the triangles' frames, for whoever places other Gaussians by them."""
+    def pose_frames(self, coefficients: NDArray[np.floating], pose: Pose | None = None, expressed: Array | None = None) -> None:
+        """Only the triangles' frames, for whoever places other Gaussians by them. expressed: see `pose`."""
         model = self.person.model
-        vertices = skin(
-            self.person.expressed(coefficients), model.weights, skinning_transforms(self.person.joints, pose or Pose())
-        )
+        expressed = self.person.expressed(coefficients) if expressed is None else expressed
+        vertices = skin(expressed, model.weights, skinning_transforms(self.person.joints, pose or Pose()))
         binding.frames(vertices, model.faces, self.frames)

@@ -21,14 +21,33 @@ top, which one Gaussian shows by being wider."""
 
 
 def merged(bound: BoundGaussians, frames: Frames, cell: float) -> BoundGaussians:
-    """The Gaussians merged in cells of `cell` metres. frames: of the resting head's triangles. The order is that of the cells'
-    first members."""
+    """The Gaussians merged in cells of `cell` metres. frames: of the resting head's triangles. What is alone in its cell stays
+    as it is. The order is that of the cells' first members."""
     world = to_world(bound, frames)
     rotation = _matrices(world.rotations)
-    axis = _outwards(rotation, world.scales, frames, bound.face)
-    cluster, count = _clusters(world.means, axis, cell)
-    area = _area(world.scales)
-    mass = world.opacities.astype(np.float64) * area + 1e-30
+    cluster, first = _clusters(world.means, _outwards(rotation, world.scales, frames, bound.face), cell)
+    size = np.bincount(cluster)
+    several = np.flatnonzero(size > 1)
+    members = np.flatnonzero(size[cluster] > 1)
+    if not len(several):
+        return bound
+    number = np.empty(len(size), np.intp)
+    number[several] = np.arange(len(several))
+    parts = Gaussians(
+        world.means[members], world.rotations[members], world.scales[members], world.opacities[members], world.colors[members]
+    )
+    coarse = _merged(parts, rotation[members], bound.face[members], number[cluster[members]], frames)
+    alone = first[size == 1]
+    order = np.argsort(np.concatenate([alone, first[several]]))
+    return BoundGaussians.concatenate([bound.select(alone), coarse]).select(order)
+
+
+def _merged(
+    world: Gaussians, rotation: NDArray[np.float64], face: NDArray[np.int32], cluster: NDArray[np.intp], frames: Frames
+) -> BoundGaussians:
+    """One Gaussian for each cluster, in the order of their numbers. rotation: (N, 3, 3) of the Gaussians. face, cluster: (N,)."""
+    count = int(cluster.max()) + 1
+    mass = world.opacities.astype(np.float64) * _area(world.scales) + 1e-30
     total = np.bincount(cluster, mass, count)
     share = mass / total[cluster]
 
@@ -39,22 +58,19 @@ def merged(bound: BoundGaussians, frames: Frames, cell: float) -> BoundGaussians
 
     centre = mean(world.means)
     apart = world.means - centre[cluster]
-    spread = np.einsum("nij,nj,nkj->nik", rotation, world.scales.astype(np.float64) ** 2, rotation)
-    covariance = mean(spread + apart[:, :, None] * apart[:, None, :])
+    axis_lengths = rotation * world.scales.astype(np.float64)[:, None, :]
+    covariance = mean(axis_lengths @ axis_lengths.transpose(0, 2, 1) + apart[:, :, None] * apart[:, None, :])
     variances, axes = np.linalg.eigh(covariance)
     axes[:, :, 0] *= np.sign(np.linalg.det(axes))[:, None]
     scales = np.sqrt(np.maximum(variances, 1e-14))
     cover = total / _area(scales)
-    larger = np.sqrt(1.0 + FLAT_TOP * np.log(np.maximum(cover / OPAQUE, 1.0)))
-    single = np.bincount(cluster, minlength=count) == 1
-    scales *= np.where(single, 1.0, larger)[:, None]
+    scales *= np.sqrt(1.0 + FLAT_TOP * np.log(np.maximum(cover / OPAQUE, 1.0)))[:, None]
     heaviest = np.lexsort((mass, cluster))[np.cumsum(np.bincount(cluster, minlength=count)) - 1]
-    opacity = np.where(single, world.opacities[heaviest], np.minimum(cover, OPAQUE))
     coarse = Gaussians(
-        centre.astype(np.float32), _quaternions(axes), scales.astype(np.float32), opacity.astype(np.float32),
-        mean(world.colors).astype(np.float32),
+        centre.astype(np.float32), _quaternions(axes), scales.astype(np.float32),
+        np.minimum(cover, OPAQUE).astype(np.float32), mean(world.colors).astype(np.float32),
     )  # fmt: skip
-    return bind(coarse, bound.face[heaviest], frames)
+    return bind(coarse, face[heaviest], frames)
 
 
 def _area(scales: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -70,14 +86,21 @@ def _outwards(rotation: NDArray[np.float64], scales: Array, frames: Frames, face
     return np.asarray(np.where(np.sum(axis * normal, 1, keepdims=True) < 0, -axis, axis))
 
 
-def _clusters(means: Array, axis: Array, cell: float) -> tuple[NDArray[np.intp], int]:
+def _clusters(means: Array, axis: Array, cell: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(N,) each Gaussian's cluster, and (C,) the first member of each; clusters count by their first members."""
     place = np.floor(means / cell).astype(np.int64)
-    side = 2 * np.argmax(np.abs(axis), 1) + (np.take_along_axis(axis, np.argmax(np.abs(axis), 1)[:, None], 1)[:, 0] < 0)
+    longest = np.argmax(np.abs(axis), 1)
+    side = 2 * longest + (np.take_along_axis(axis, longest[:, None], 1)[:, 0] < 0)
     rows = np.column_stack([place, side])
-    _, first, cluster = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    order = np.empty(len(first), np.intp)
-    order[np.argsort(first)] = np.arange(len(first))
-    return order[cluster.ravel()], len(first)
+    order = np.lexsort(rows.T)  # stable: the first member of a cluster comes first
+    begins = np.ones(len(rows), bool)
+    begins[1:] = np.any(rows[order[1:]] != rows[order[:-1]], axis=1)
+    first = order[begins]
+    number = np.empty(len(first), np.intp)
+    number[np.argsort(first)] = np.arange(len(first))
+    cluster = np.empty(len(rows), np.intp)
+    cluster[order] = number[np.cumsum(begins) - 1]
+    return cluster, np.sort(first)
 
 
 def _matrices(quaternions: Array) -> NDArray[np.float64]:

@@ -93,7 +93,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class DriveFrame:
-    """One moment of a face; also the public wire format (server/call/protocol.py writes it as JSON and as packed floats).
+    """One moment of a face; also the public wire format (docs/protocol.md: as bytes, and as JSON).
 
     timestamp: seconds on the sender's clock. confidence: [0, 1]; 0 means no face was seen and the rest repeats the last pose.
     rotation: (4,) float64 unit quaternion wxyz and translation: (3,) float64 metres: avatar space -> the capturing camera in

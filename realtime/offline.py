@@ -14,6 +14,7 @@ import numpy as np
 from models import avatar_file, credentials, outputs, provenance
 from models.avatar import Avatar, AvatarPoser
 from models.errors import VisavisError
+from models.exchange import drive_recording
 from models.heads.base import HeadModel
 from models.heads.registry import by_name
 from models.posture import pose_of
@@ -27,11 +28,13 @@ from models.tracking.offline import Motion, Reenactment, track_clip
 from models.types import Array64, Camera, DriveFrame, Picture
 from models.video.reader import Clip, open_clip
 from models.video.writer import is_for_folder, is_our_clip, is_our_picture, open_writer
+from realtime.rest import relative
 
 CameraPath = Literal["tracked", "front", "orbit"]
 """The clip's own camera and head pose; a camera that faces the resting head; a camera that goes around it once."""
 BLACK = (0.0, 0.0, 0.0)
 CLIP = outputs.Kind("an MP4 recording", ".mp4", is_our_clip)
+RECORDING = outputs.Kind("a recording of drive frames", drive_recording.ENDING, drive_recording.is_one)
 PNG_BYTES, MP4_BYTES = 0.3, 0.01
 """Of a pixel, at least: much of the picture is empty."""
 
@@ -62,13 +65,15 @@ def drive(
     progress: ProgressCallback = no_progress,
     *,
     label: bool = True,
+    recording: Path | None = None,
 ) -> DriveSummary:
     """Let the face in the clip move the avatar, and write as many pictures of the clip's size to `out`.
 
     camera: "tracked" draws over the clip, in its camera and head pose; "front" looks at the resting head's face; "orbit"
     goes around it once. out: a folder (RGBA PNGs, straight alpha) when it is one or has no suffix, else an .mp4 on white
     with the clip's sound. label: whether each picture says that it is synthetic
-    (models/provenance.py). Where no face is found the last pose stays, before the first face its pose.
+    (models/provenance.py). recording: a .jsonl file for the drive frames too, relative to the middle of the head's poses
+    (models/exchange/drive_recording.py). Where no face is found the last pose stays, before the first face its pose.
 
     Raises `AvatarFileError`, `ClipError` (also when no picture shows a face), `StorageError`, and what `progress` raises; `out`
     is then as it was.
@@ -81,11 +86,16 @@ def drive(
     model = by_name(avatar.head)
     avatar_file.check(avatar, model)
     clip = open_clip(clip_path)
-    _check(out, clip, [avatar_path, clip_path])
+    if recording is not None:
+        outputs.check(recording, RECORDING, inputs=[avatar_path, clip_path])
+    check_output(out, clip.width * clip.height * (clip.frame_count or 1), [avatar_path, clip_path])
     with open_writer(out, clip) as writer:
         motion = track_clip(_reported(clip, progress), avatar, model, refine=camera == "tracked")
         if camera != "tracked":
             motion = motion.smoothed(clip.fps)
+        if recording is not None:
+            resting = resting_pose(motion.drives)
+            drive_recording.write(recording, (relative(drive, resting) for drive in motion.drives))
         film = (rgb for rgb, _ in clip.frames()) if camera == "tracked" else ()
         rendered, count = pictures(avatar, model, motion, clip.width, clip.height, camera, film), len(motion.drives)
         for i, (rgba, frame) in enumerate(zip(rendered, motion.drives, strict=True)):
@@ -93,13 +103,17 @@ def drive(
             writer.write(provenance.label(rgba) if label else rgba, frame.timestamp)
         progress("done", 1.0)
     took = time.perf_counter() - start
-    unsigned = () if is_for_folder(out) else filter(None, [credentials.note()])
-    return DriveSummary(count, motion.faceless, took, count / took, motion.reenactment, (*clip.notes, *unsigned))
+    notes = (*clip.notes, *unsigned_note(out))
+    return DriveSummary(count, motion.faceless, took, count / took, motion.reenactment, notes)
 
 
-def _check(out: Path, clip: Clip, inputs: list[Path]) -> None:
-    """Raises `StorageError` when the pictures of a clip as long as this one cannot be written to `out`."""
-    pixels = clip.width * clip.height * (clip.frame_count or 1)
+def unsigned_note(out: Path) -> tuple[str, ...]:
+    """A sentence where the file that was written is not signed."""
+    return () if is_for_folder(out) else tuple(filter(None, [credentials.note()]))
+
+
+def check_output(out: Path, pixels: int, inputs: list[Path]) -> None:
+    """Raises `StorageError` when pictures with so many pixels together cannot be written to `out`."""
     room = max(outputs.MEGABYTE, int(pixels * (PNG_BYTES if is_for_folder(out) else MP4_BYTES)))
     if is_for_folder(out):
         outputs.check_folder(out, "the pictures", is_our_picture, inputs=inputs, room=room)

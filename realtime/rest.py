@@ -72,18 +72,20 @@ class Resting:
         self.driven = False
         self._live = REST
         self._seen = -np.inf
+        self._source: object = None
         self._shown = REST
         self._origin: DriveFrame | None = None
         self._progress = 0.0
         self._now = 0.0
 
-    def see(self, drive: DriveFrame, now: float) -> bool:
-        """A drive frame has come; returns whether it drives: one without a face (confidence 0) does not. now: seconds."""
+    def see(self, drive: DriveFrame, now: float, source: object = None) -> bool:
+        """A drive frame has come; returns whether it drives: one without a face (confidence 0) does not. now: seconds. source:
+        what it is from; a frame from another one is eased to."""
         if drive.confidence <= 0.0:
             return False
-        if not self.driven or now - self._seen > JUMP:
+        if not self.driven or now - self._seen > JUMP or source != self._source:
             self._turn_to(now)
-        self.driven, self._live, self._seen = True, drive, now
+        self.driven, self._live, self._seen, self._source = True, drive, now, source
         return True
 
     def show(self, now: float) -> DriveFrame:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-STAGES = ("decode", "track", "solve", "pose", "splat", "encode", "total", "picture")
+STAGES = ("decode", "landmarks", "track", "solve", "pose", "splat", "encode", "total", "picture")
 """What is counted since the process began; pictures count, their time is nothing."""
 BOUNDS = (1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0, 80.0, 100.0, 150.0, 250.0, 500.0, 1000.0)
 """Upper ends of the classes that times are counted in, milliseconds; one more class holds the rest."""

@@ -17,6 +17,7 @@ from models import avatar_file
 from models.avatar import Avatar
 from models.binding import BoundGaussians
 from models.errors import AvatarFileError
+from models.tracking.landmarks import Landmarks
 from models.types import Camera, DriveFrame
 from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
@@ -106,6 +107,13 @@ class FakePipeline:
         coefficients = np.zeros(52, np.float32)
         coefficients[0] = brightness
         return DriveFrame(timestamp, float(brightness >= self._face_from), coefficients=coefficients)
+
+    def follow(self, participant: int, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
+        """How far right the landmarks lie, carried in the first coefficient."""
+        coefficients = np.zeros(52, np.float32)
+        if landmarks is not None:
+            coefficients[0] = landmarks.points[:, 0].mean() / landmarks.width
+        return DriveFrame(timestamp, float(landmarks is not None), coefficients=coefficients)
 
     def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
         """One flat colour; white of nobody."""

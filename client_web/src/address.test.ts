@@ -6,6 +6,9 @@ const at = (url: string): ReturnType<typeof readAddress> => readAddress(new URL(
 it.each([
   ["http://h:1/room/k1", { key: "k1", autojoin: false, socket: "ws://h:1/ws" }],
   ["https://h/room/k2?autojoin=1", { key: "k2", autojoin: true, socket: "wss://h/ws" }],
+  ["http://h/room/k?embed", { key: "k", bare: "embed" }],
+  ["http://h/room/k?transparent&embed", { key: "k", bare: "transparent" }],
+  ["http://h/room/k?embedded", { key: "k", bare: "" }],
   ["http://h/connection-test/k3", { key: "k3", isTest: true }],
   ["http://h/room/connection-test", { key: "connection-test", isTest: false }],
   ["http://h/", { key: "" }],

@@ -1,8 +1,10 @@
 import type { Address } from "./address";
 import { OwnAvatars } from "./avatars/own_avatars";
+import { BarePage } from "./bare";
 import { LocalMedia } from "./media";
 import { Peer } from "./peer";
 import { loadPreferences, savePreferences } from "./preferences";
+import { PrivateCamera } from "./private_camera/private_camera";
 import type { Lobby as LobbyMessage, Welcome } from "./protocol";
 import { claimSeat, loadSeat, saveSeat } from "./seat_store";
 import { Session } from "./session";
@@ -31,11 +33,13 @@ export class App {
   private readonly preferences = loadPreferences();
   private readonly announcer = new Announcer();
   private readonly media: LocalMedia;
+  private readonly camera: PrivateCamera;
   private readonly own: OwnAvatars;
   private session!: Session<Peer>;
   private screen: Screen | null = null;
   private claimed = "";
   private entersByItself: boolean;
+  private readonly bare: BarePage;
   /** The server's avatars that the lobby shows, as JSON. */
   private avatars = "";
 
@@ -45,10 +49,17 @@ export class App {
   ) {
     const { preferences } = this;
     this.entersByItself = address.autojoin;
+    this.bare = new BarePage(address.bare, preferences);
     this.media = new LocalMedia({
       on: { video: preferences.cameraOn, audio: preferences.microphoneOn },
       device: { video: preferences.camera, audio: preferences.microphone },
+      isPrivate: preferences.privateCamera,
     });
+    this.camera = new PrivateCamera(this.media, {
+      found: (message) => this.session.peer?.drive(message),
+      told: (sentence) => this.announcer.show(sentence, 8),
+    });
+    this.media.followed = () => this.camera.follow();
     this.own = new OwnAvatars(address.key, {
       account: (token) => this.session.account(token),
       told: (sentence) => this.announcer.show(sentence, 8),
@@ -89,7 +100,11 @@ export class App {
           this.call?.renewed();
           const seated = (machine.status.seat?.participant ?? -1) >= 0;
           const wasBlocked = machine.status.trouble === "blocked";
-          return new Peer(seated, iceServers, wasBlocked, this.media.tracks, { ...events, track: (track, mid) => this.call?.received(track, mid) });
+          return new Peer(seated, iceServers, wasBlocked, this.media.sent, {
+            ...events,
+            track: (track, mid) => this.call?.received(track, mid),
+            driven: (data) => this.call?.driven(data),
+          });
         },
         now: () => performance.now(),
       },
@@ -109,6 +124,7 @@ export class App {
 
   private follow(status: Status): void {
     document.documentElement.dataset.phase = status.place === "lobby" ? "lobby" : status.phase;
+    this.camera.follow(status.phase === "live" && status.place === "call");
     if (status.phase === "failed") this.showFailure(status);
     else if (status.phase === "left") this.showGoodbye();
     else if (status.seat) this.showCall(status, status.seat);
@@ -123,6 +139,7 @@ export class App {
 
   private showLobby(status: Status, lobby: LobbyMessage): void {
     const watches = lobby.role === "viewer";
+    this.entersByItself ||= this.bare.entersByItself(watches);
     const avatars = JSON.stringify(lobby.avatars);
     const isThere = watches ? this.screen instanceof ViewerLobby : this.screen instanceof Lobby;
     if (!isThere) this.place(watches ? this.viewerLobby() : this.personLobby(lobby));
@@ -177,9 +194,9 @@ export class App {
     const watches = seat.participant < 0;
     if (watches) this.media.stop();
     else void this.media.start();
-    const { session, preferences, announcer } = this;
+    const { session, preferences, announcer, camera } = this;
     const media = watches ? null : this.media;
-    this.place(new Call({ session, seat, media, preferences, announcer, preferencesChanged: () => this.remember() }));
+    this.place(new Call({ session, seat, media, camera, preferences, announcer, preferencesChanged: () => this.remember() }));
   }
 
   private showFailure({ again, message }: Status): void {
@@ -209,6 +226,7 @@ export class App {
 
   private end(ending: Parameters<typeof endingScreen>[0]): void {
     this.media.stop();
+    this.bare.ended(ending.press);
     this.announcer.hide();
     const element = endingScreen(ending);
     this.place({ element, close: () => element.remove() });
@@ -236,12 +254,14 @@ export class App {
   }
 
   private remember(): void {
-    const { on, device } = this.media.choices;
+    if (this.bare.is) return;
+    const { on, device, isPrivate } = this.media.choices;
     Object.assign(this.preferences, {
       cameraOn: on.video,
       microphoneOn: on.audio,
       camera: device.video,
       microphone: device.audio,
+      privateCamera: isPrivate,
     });
     savePreferences(this.preferences);
   }

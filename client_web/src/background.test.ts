@@ -6,7 +6,7 @@ const room = { width: 640, height: 360, density: 2, seen: true };
 
 it("says in how many pixels of the screen the picture is shown", () => {
   const scenery = { choice: "auto" as const, isDark: false, brightness: 0.5 };
-  expect(placeFor(scenery, room)).toEqual({ width: 1280, height: 720, background: "white", mask: false, seen: true });
+  expect(placeFor(scenery, room)).toEqual({ width: 1280, height: 720, background: "white", mask: false, seen: true, draws: false });
   const odd = placeFor(scenery, { width: 1e9, height: -3, density: 1.25, seen: false });
   expect(odd).toMatchObject({ width: MAX_ROOM, height: 0, seen: false });
 });

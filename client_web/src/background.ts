@@ -36,7 +36,7 @@ export function drawnBehind({ choice, isDark, brightness }: Scenery): Background
 /** `width`, `height`: of the picture's place, CSS pixels; `density`: pixels of the screen in each. */
 export function placeFor(scenery: Scenery, room: { width: number; height: number; density: number; seen: boolean }): Place {
   const [width, height] = [room.width, room.height].map((side) => Math.min(MAX_ROOM, Math.max(0, Math.round(side * room.density))));
-  return { width: width ?? 0, height: height ?? 0, background: drawnBehind(scenery), mask: isCutOut(scenery.choice), seen: room.seen };
+  return { width: width ?? 0, height: height ?? 0, background: drawnBehind(scenery), mask: isCutOut(scenery.choice), seen: room.seen, draws: false };
 }
 
 export function cssColor(background: Background): string {
@@ -44,4 +44,4 @@ export function cssColor(background: Background): string {
 }
 
 /** For a page that does not say where it shows its picture. */
-export const ANYWHERE: Place = { width: 0, height: 0, background: "white", mask: false, seen: true };
+export const ANYWHERE: Place = { width: 0, height: 0, background: "white", mask: false, seen: true, draws: false };

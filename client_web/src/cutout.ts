@@ -15,23 +15,41 @@ export function withoutMask(height: number): number {
   return Math.round((2 * height) / 3);
 }
 
+/** For each value of the mask: the opacity, and what the colour seen and the one behind count for it. */
+const ALPHA = new Uint8ClampedArray(256);
+const [OVER, REST] = [new Float32Array(256), new Float32Array(256)];
+for (let mask = 0; mask < 256; mask++) {
+  const a = Math.min(1, Math.max(0, (mask / 255 - NOISE[0]) / (NOISE[1] - NOISE[0])));
+  ALPHA[mask] = 255 * a;
+  [OVER[mask], REST[mask]] = a > 0 ? [1 / a, (1 - a) / a] : [0, 0];
+}
+/** The opacity of a whole pixel, in the order of bytes that browsers run on. */
+const OPAQUE = 0xff000000;
+
 /**
  * `frame`: RGBA, `width` x 3/2 `height`, as a canvas gives it. `out`: RGBA, `width` x `height`, not premultiplied; all of it is
- * written. For browsers without WebGL.
+ * written. For browsers without WebGL. Nearly all pixels are either somebody or nobody, and go as a whole.
  */
 export function cutOut(frame: Uint8ClampedArray, out: Uint8ClampedArray, width: number, height: number, behind: Color): void {
-  const [none, all] = [255 * NOISE[0], 255 * NOISE[1]];
   const [red, green, blue] = behind;
+  const seen = new Uint32Array(frame.buffer, frame.byteOffset, frame.length >> 2);
+  const cut = new Uint32Array(out.buffer, out.byteOffset, out.length >> 2);
   for (let y = 0; y < height; y++) {
-    let mask = 4 * width * (height + (y >> 1));
-    let at = 4 * width * y;
-    for (let x = 0; x < width; x++, at += 4, mask += 4) {
-      const a = Math.min(1, Math.max(0, ((frame[mask + 1] ?? 0) - none) / (all - none)));
-      const [over, rest] = a > 0 ? [1 / a, (1 - a) / a] : [0, 0];
-      out[at] = over * (frame[at] ?? 0) - rest * red;
-      out[at + 1] = over * (frame[at + 1] ?? 0) - rest * green;
-      out[at + 2] = over * (frame[at + 2] ?? 0) - rest * blue;
-      out[at + 3] = 255 * a;
+    let mask = 4 * width * (height + (y >> 1)) + 1;
+    let pixel = width * y;
+    for (const end = pixel + width; pixel < end; pixel++, mask += 4) {
+      const level = frame[mask] ?? 0;
+      const alpha = ALPHA[level] ?? 0;
+      if (alpha === 255) cut[pixel] = (seen[pixel] ?? 0) | OPAQUE;
+      else if (alpha === 0) cut[pixel] = 0;
+      else {
+        const at = 4 * pixel;
+        const [over, rest] = [OVER[level] ?? 0, REST[level] ?? 0];
+        out[at] = over * (frame[at] ?? 0) - rest * red;
+        out[at + 1] = over * (frame[at + 1] ?? 0) - rest * green;
+        out[at + 2] = over * (frame[at + 2] ?? 0) - rest * blue;
+        out[at + 3] = alpha;
+      }
     }
   }
 }

@@ -40,7 +40,7 @@ it("says nothing about a face that nobody looked for", () => {
     return hints.sentence(0, together, true);
   };
   expect(told({ ready: false })).toBe(STARTING);
-  expect(told({ stages: {} })).toBe("Your camera's picture does not reach the server.");
+  expect(told({ stages: {} })).toBe("Nothing of your camera reaches the server.");
   expect(told({ stages: {} }, false)).toBe(""); // the camera was off in all these readings and was just switched on
   expect(told({ stages: { decode: 2 } })).toBe("We cannot see your face."); // nothing is drawn while the avatar rests
   expect(told({ calibrating: true })).toBe("We cannot see your face.");

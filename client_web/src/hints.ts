@@ -33,7 +33,7 @@ export class Hints {
   /** `cameraOn`: whether the person's camera is on. */
   readStats(stats: Stats, cameraOn: boolean): void {
     this.stats = stats;
-    const arrives = stats.stages.decode !== undefined;
+    const arrives = stats.stages.decode !== undefined || stats.stages.landmarks !== undefined;
     this.faceless = stats.ready && arrives && !stats.face ? this.faceless + 1 : 0;
     this.blind = stats.ready && cameraOn && !arrives ? this.blind + 1 : 0;
   }
@@ -44,7 +44,7 @@ export class Hints {
     if (room.me?.seated === false) return LOADING;
     if (this.stats?.ready === false) return STARTING;
     if (!cameraOn) return "Your camera is off: your avatar rests.";
-    if (this.blind >= BLIND_READINGS) return "Your camera's picture does not reach the server.";
+    if (this.blind >= BLIND_READINGS) return "Nothing of your camera reaches the server.";
     if (this.faceless >= FACELESS_READINGS) return "We cannot see your face."; // and no neutral face can be taken
     if (now < this.calibratingUntil || this.stats?.calibrating) return "Look at the camera, relaxed.";
     return room.isAlone ? "Nobody else is here yet: this is you. Send somebody the link." : waitingFor(room);

@@ -13,6 +13,7 @@ import "./styles/stats.css";
 import "./styles/ending.css";
 import "./styles/connection_test.css";
 import "./styles/desk.css";
+import "./styles/bare.css";
 import { readAddress } from "./address";
 import { App } from "./app";
 import { readDeskAddress } from "./desk/address";

@@ -7,18 +7,33 @@ const KINDS: Kind[] = ["video", "audio"];
 export interface Choices {
   on: Record<Kind, boolean>;
   device: Record<Kind, string>;
+  /** The camera's picture stays on this device: it is shown to the person alone, and not sent. */
+  isPrivate: boolean;
 }
 
 export class LocalMedia {
   readonly tracks: LocalTracks = { audio: null, video: null };
   trouble: Record<Kind, Trouble | null> = { audio: null, video: null };
+  /** The same, for what goes with the page and not with a screen; called first. */
+  followed: () => void = () => undefined;
   /** Called after every change of tracks, switches or troubles. */
   changed: () => void = () => undefined;
   private readonly browser = whichBrowser(navigator.userAgent);
   private queue: Promise<void> = Promise.resolve();
 
   constructor(readonly choices: Choices) {
-    navigator.mediaDevices?.addEventListener?.("devicechange", () => this.changed());
+    navigator.mediaDevices?.addEventListener?.("devicechange", () => this.tell());
+  }
+
+  /** What may be sent. */
+  get sent(): LocalTracks {
+    return this.choices.isPrivate ? { ...this.tracks, video: null } : this.tracks;
+  }
+
+  /** Keeps the camera's picture here from now on, or not. */
+  keepPrivate(on: boolean): void {
+    this.choices.isPrivate = on; // not in turn: nothing that was asked for before may send another picture
+    this.tell();
   }
 
   /** Whether something of this kind is captured and sent right now. */
@@ -87,8 +102,13 @@ export class LocalMedia {
 
   /** Clicks come faster than cameras start: one change after the other. */
   private inTurn(work: () => Promise<void>): Promise<void> {
-    this.queue = this.queue.then(work).then(() => this.changed());
+    this.queue = this.queue.then(work).then(() => this.tell());
     return this.queue;
+  }
+
+  private tell(): void {
+    this.followed();
+    this.changed();
   }
 
   private async acquire(kinds: Kind[]): Promise<void> {
@@ -137,7 +157,7 @@ export class LocalMedia {
       if (this.tracks[kind] !== track) return;
       this.tracks[kind] = null;
       this.blame("lost", [kind]);
-      this.changed();
+      this.tell();
     };
   }
 

@@ -3,6 +3,8 @@ import { Gathering } from "./gathering";
 import { type IceServer, MAX_SOUND_LINES } from "./protocol";
 import type { PeerEvents, PeerLike } from "./session";
 
+/** Bytes of drive frames that may wait to be sent; those that come then are late already, and dropped. */
+const MAX_WAITING = 32 * 1024;
 /** What the server decodes, best first. Others stay behind them, for a server that knows more. */
 const CODECS = ["video/vp8", "video/h264"];
 
@@ -12,6 +14,7 @@ export type LocalTracks = Record<Kind, MediaStreamTrack | null>;
 export class Peer implements PeerLike {
   private readonly connection: RTCPeerConnection;
   private readonly channel: RTCDataChannel;
+  private readonly frames: RTCDataChannel;
   private readonly senders = new Map<Kind, RTCRtpSender>();
 
   constructor(
@@ -21,8 +24,12 @@ export class Peer implements PeerLike {
     /** Whether the media of the last attempt did not connect. */
     private readonly wasBlocked: boolean,
     tracks: LocalTracks,
-    private readonly events: PeerEvents & { /** `mid`: of the media section that it came on. */
-    track(track: MediaStreamTrack, mid: string): void },
+    private readonly events: PeerEvents & {
+      /** `mid`: of the media section that it came on. */
+      track(track: MediaStreamTrack, mid: string): void;
+      /** A binary message of the channel `drive`: see drive/wire.ts. */
+      driven(data: ArrayBuffer): void;
+    },
   ) {
     this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.connection.onconnectionstatechange = () => events.state(this.connection.connectionState);
@@ -35,6 +42,11 @@ export class Peer implements PeerLike {
     this.channel.onclose = () => events.controlClosed();
     this.channel.onmessage = ({ data }) => {
       if (typeof data === "string") events.controlText(data);
+    };
+    this.frames = this.connection.createDataChannel("drive", { ordered: false, maxRetransmits: 0 });
+    this.frames.binaryType = "arraybuffer";
+    this.frames.onmessage = ({ data }) => {
+      if (data instanceof ArrayBuffer) events.driven(data);
     };
     this.add("video", isParticipant ? "sendrecv" : "recvonly", isParticipant ? tracks.video : null);
     if (isParticipant) this.add("audio", "sendonly", tracks.audio);
@@ -53,6 +65,11 @@ export class Peer implements PeerLike {
     if (this.channel.readyState === "open") this.channel.send(text);
   }
 
+  /** Sends a message of drive/wire.ts; it is lost where the channel is not open or does not keep up. */
+  drive(bytes: Uint8Array<ArrayBuffer> | ArrayBuffer): void {
+    if (this.frames.readyState === "open" && this.frames.bufferedAmount < MAX_WAITING) this.frames.send(bytes as ArrayBuffer);
+  }
+
   /** Sends another track, or none, without a new offer. */
   async replace(kind: Kind, track: MediaStreamTrack | null): Promise<void> {
     await this.senders.get(kind)?.replaceTrack(track);
@@ -65,7 +82,7 @@ export class Peer implements PeerLike {
   close(): void {
     const { connection } = this;
     connection.onconnectionstatechange = connection.ontrack = connection.onicecandidate = connection.onicegatheringstatechange = null;
-    this.channel.onopen = this.channel.onclose = this.channel.onmessage = null;
+    this.channel.onopen = this.channel.onclose = this.channel.onmessage = this.frames.onmessage = null;
     this.connection.close();
   }
 

@@ -1,6 +1,7 @@
 /** What this browser remembers between calls: choices and the name that was typed, never anything about a room or the others. */
 
 import { type BackgroundChoice, isChoice } from "./background";
+import { type DrawnBy, isDrawnBy } from "./scene/drawn_by";
 
 export interface Preferences {
   name: string;
@@ -13,6 +14,9 @@ export interface Preferences {
   selfView: boolean;
   stats: "off" | "small" | "full";
   background: BackgroundChoice;
+  drawnBy: DrawnBy;
+  /** The camera's picture stays on this device. */
+  privateCamera: boolean;
 }
 
 type Store = Pick<Storage, "getItem" | "setItem">;
@@ -20,7 +24,7 @@ type Store = Pick<Storage, "getItem" | "setItem">;
 const KEY = "visavis.preferences";
 
 export function defaults(): Preferences {
-  return { name: "", avatar: "", camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small", background: "auto" };
+  return { name: "", avatar: "", camera: "", microphone: "", cameraOn: true, microphoneOn: true, selfView: true, stats: "small", background: "auto", drawnBy: "auto", privateCamera: false };
 }
 
 export function loadPreferences(store: Store | null = storage()): Preferences {
@@ -32,7 +36,7 @@ export function loadPreferences(store: Store | null = storage()): Preferences {
     return result;
   }
   if (typeof saved !== "object" || saved === null) return result;
-  const { name, avatar, camera, microphone, cameraOn, microphoneOn, selfView, stats, background } = saved as Record<string, unknown>;
+  const { name, avatar, camera, microphone, cameraOn, microphoneOn, selfView, stats, background, drawnBy, privateCamera } = saved as Record<string, unknown>;
   if (typeof name === "string") result.name = name;
   if (typeof avatar === "string") result.avatar = avatar;
   if (typeof camera === "string") result.camera = camera;
@@ -42,6 +46,8 @@ export function loadPreferences(store: Store | null = storage()): Preferences {
   if (typeof selfView === "boolean") result.selfView = selfView;
   if (stats === "off" || stats === "small" || stats === "full") result.stats = stats;
   if (isChoice(background)) result.background = background;
+  if (isDrawnBy(drawnBy)) result.drawnBy = drawnBy;
+  if (typeof privateCamera === "boolean") result.privateCamera = privateCamera;
   return result;
 }
 

@@ -24,7 +24,7 @@ describe("decode", () => {
     expect(decode(text)).toMatchObject({ ice_servers: [{ urls: ["turn:x"], username: "u", credential: "" }] });
     expect(decode('{"type":"room_state","people":[{"id":1,"name":"Ada"}]}')).toEqual({
       type: "room_state",
-      people: [{ id: 1, name: "Ada", host: false, seated: false, muted: false, camera: true }],
+      people: [{ id: 1, name: "Ada", host: false, seated: false, muted: false, camera: true, web_avatar: "" }],
       viewers: 0,
       locked: false,
     });

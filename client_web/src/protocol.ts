@@ -19,13 +19,14 @@ export type Background = "white" | "dark" | "grey" | "sand" | "sage" | "sky";
 /** sRGB, as the server draws them. */
 export const BACKGROUNDS: Record<Background, readonly [number, number, number]> = { white: [255, 255, 255], dark: [17, 20, 19], grey: [128, 128, 128], sand: [232, 220, 202], sage: [196, 210, 200], sky: [192, 210, 228] };
 
-/** Where the page shows its picture. width, height: pixels of the screen, 0: the configured size. background: what is behind the people. mask: whether the page puts something else there, and needs to know where the people are; below the picture is then a band of half its height with their opacity, every second row of it, from black to white. seen: whether anybody looks; no pictures are made else. */
+/** Where the page shows its picture. width, height: pixels of the screen, 0: the configured size. background: what is behind the people. mask: whether the page puts something else there, and needs to know where the people are; below the picture is then a band of half its height with their opacity, every second row of it, from black to white. seen: whether anybody looks; no pictures are made else. draws: the page draws by itself, from drive frames; no pictures are made for it meanwhile. */
 export interface Place {
   width: number;
   height: number;
   background: "white" | "dark" | "grey" | "sand" | "sage" | "sky";
   mask: boolean;
   seen: boolean;
+  draws: boolean;
 }
 
 /** An avatar of this server. preview: address of its picture, empty without one. */
@@ -42,7 +43,7 @@ export interface IceServer {
   credential: string;
 }
 
-/** Somebody with a seat. seated: the avatar is loaded and can be seen. */
+/** Somebody with a seat. seated: the avatar is loaded and can be seen. web_avatar: address of what a page needs to draw it, while it is in the room; it changes with the avatar, and is empty where there is none. */
 export interface Participant {
   id: number;
   name: string;
@@ -50,6 +51,7 @@ export interface Participant {
   seated: boolean;
   muted: boolean;
   camera: boolean;
+  web_avatar: string;
 }
 
 /** Where a participant is in the page's picture: a box in parts of its width and height, from the top left corner. */
@@ -321,6 +323,7 @@ const placeShape: Shape = {
   background: { check: oneOf("white", "dark", "grey", "sand", "sage", "sky"), fallback: () => "white" },
   mask: { check: flag, fallback: () => false },
   seen: { check: flag, fallback: () => true },
+  draws: { check: flag, fallback: () => false },
 };
 
 const avatarInfoShape: Shape = {
@@ -342,6 +345,7 @@ const participantShape: Shape = {
   seated: { check: flag, fallback: () => false },
   muted: { check: flag, fallback: () => false },
   camera: { check: flag, fallback: () => true },
+  web_avatar: { check: text, fallback: () => "" },
 };
 
 const labelShape: Shape = {
@@ -369,7 +373,7 @@ const MESSAGES = {
   },
   offer: {
     sdp: { check: text },
-    place: { check: object(placeShape), fallback: () => ({"width": 0, "height": 0, "background": "white", "mask": false, "seen": true}) },
+    place: { check: object(placeShape), fallback: () => ({"width": 0, "height": 0, "background": "white", "mask": false, "seen": true, "draws": false}) },
   },
   presence: {
     muted: { check: flag, fallback: () => false },
@@ -388,7 +392,7 @@ const MESSAGES = {
     distance: { check: number, fallback: () => 0.9 },
   },
   viewer_frame: {
-    place: { check: object(placeShape), fallback: () => ({"width": 0, "height": 0, "background": "white", "mask": false, "seen": true}) },
+    place: { check: object(placeShape), fallback: () => ({"width": 0, "height": 0, "background": "white", "mask": false, "seen": true, "draws": false}) },
   },
   ping: {
     sent: { check: number },

@@ -11,6 +11,8 @@ const OUTCOMES: Record<string, string> = {
   refused: "The sign-in did not work: it took too long, or was begun in another browser. Sign in again.",
   failed: "The sign-in service cannot be reached now: try again in a moment.",
   disabled: "This account is disabled: ask an admin.",
+  linked: "Your account is linked: that sign-in leads here from now on.",
+  taken: "This sign-in has an account of its own here: use another one, or erase that account first.",
 };
 
 /** What became of a sign-in, as the fragment of the address says: `done`, a sentence for what went wrong, or empty without one. */

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import mouth, texture_completion
+from enrollment.instant import eyes, mouth, texture_completion
 from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.lift import lift, surfels
@@ -24,7 +24,7 @@ from models.heads.base import REGION, REGIONS, HeadModel, PersonHead
 from models.types import Array
 
 SPACING = {
-    "skin": 0.0042, "body": 0.010, "left_eye": 0.0015, "right_eye": 0.0015, "eye_socket": 0.0, "mouth_inside": 0.0045,
+    "skin": 0.0042, "body": 0.010, "left_eye": 0.0, "right_eye": 0.0, "eye_socket": 0.0, "mouth_inside": 0.0045,
     "tongue": 0.0035, "upper_teeth": 0.0014, "lower_teeth": 0.0014,
 }  # fmt: skip
 """Metres between neighbouring Gaussians on the surface that the photo does not show, by region; 0: none."""
@@ -79,7 +79,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     photos = [_source_photo(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = photos[0]
     folded = stretch_ratios(person, lead.photo.coefficients) > MOST_STRETCH
-    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead))
+    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead), *eyes.EYES)
     shown = _fade_out(
         lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN
     ).valid()
@@ -119,7 +119,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
     spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
-    spacing[_eye_backs(person)] = 0.0
+    spacing += eyes.spacings(person)
     samples = sample(person, spacing)
     vertices, normals = lead.surface.vertices, lead.surface.normals
     points, n = samples.at(model.faces, vertices), samples.at(model.faces, normals)
@@ -130,7 +130,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
     points, outside = _drawn_in(points, xy, samples.spacing, lead)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
-    colors = _unseen_colors(person, photos, samples, points, covered, lead.colors[row, column], offset)
+    colors = _unseen_colors(person, photos, samples, points, covered, offset)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
@@ -138,12 +138,14 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     colors[shown] += share * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
     points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
-    keep = (~covered | under) & ~outside
+    ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
+    points = np.where(ball[:, None], points - eyes.RECESS * n, points)
+    keep = (~covered | under | ball) & ~outside
     samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"])
-    spread = np.where(plain[samples.face], SPREAD_PLAIN, SPREAD)
+    spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     return _fade_out(
         surfels(lead.surface, points, n, spread * samples.spacing, samples.face, colors, opacity), person, FADE_UNSEEN
     )
@@ -170,17 +172,6 @@ def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: Sou
     return moved, np.where(ends, depth[row, column], away) < -CUT * side
 
 
-def _eye_backs(person: PersonHead) -> NDArray[np.bool_]:
-    """(F,) faces on the back halves of the eyeballs, which no view shows."""
-    model = person.model
-    centre = person.rest[model.faces].mean(axis=1)
-    back = np.zeros(len(model.faces), bool)
-    for name in ("left_eye", "right_eye"):
-        ball = model.region_faces(name)
-        back |= ball & (centre[:, 2] < centre[ball, 2].mean())
-    return back
-
-
 def _fade_out(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, float]) -> BoundGaussians:
     """Fade the lower end of the bust, between the heights `span`, and the arms: the cut mesh would show as a jagged edge."""
     centre = person.rest[person.model.faces[gaussians.face]].mean(axis=1)
@@ -191,13 +182,12 @@ def _fade_out(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, 
 
 
 def _unseen_colors(
-    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_],
-    photo_colors: Array, offset: Array,
+    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], offset: Array
 ) -> Array:  # fmt: skip
     """Completed texture of the samples, (N, 3): skin by interpolation, hair by wrapping, then clothes, eyes and mouth, then
     whatever further photos show.
 
-    covered: (N,) samples that the leading photo shows. photo_colors: (N, 3), the leading photo's pixels at the samples.
+    covered: (N,) samples that the leading photo shows.
     """
     model, lead = person.model, photos[0]
     color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
@@ -227,8 +217,8 @@ def _unseen_colors(
     cloth = clothes(lead.surface, lead.portrait, lead.colors, points[body], away[body], labels.cloth)
     if cloth is not None:
         out[body] = cloth
-    eyes = np.isin(region, [REGION["left_eye"], REGION["right_eye"]])
-    out[eyes] = texture_completion.eye_colors(person, samples, lead.photo.gaze, covered, photo_colors)[eyes]
+    balls = np.isin(region, [REGION[name] for name in eyes.EYES])
+    out[balls] = eyes.eye_colors(person, samples, lead.surface, lead.portrait, lead.colors)[balls]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
     teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
     light = mouth.light_on_face(model, color, trust, float(skin.mean()))

@@ -6,28 +6,34 @@ import numpy as np
 
 from enrollment.instant.fit import PhotoFit
 from enrollment.portrait.portrait import Portrait
-from models.heads.base import LEFT_EYE, RIGHT_EYE, PersonHead
+from models.heads.base import PersonHead
 from models.types import Array, Array64
 
-IRIS = ((LEFT_EYE, 473, "left_eye"), (RIGHT_EYE, 468, "right_eye"))
-"""Joint, landmark at the centre of the iris, and region of the head model, of each eye."""
+IRIS = ((473, "left_eye"), (468, "right_eye"))
+"""Landmark at the centre of the iris, and region of the head model, of each eye."""
 LIMIT = 0.6
 """Largest yaw and pitch of an eye, radians."""
 
 
 def estimate_gaze(person: PersonHead, photo: PhotoFit, portrait: Portrait) -> Array:
     """Yaw and pitch of each eye, (2, 2) float32 radians, as `DriveFrame.gaze`. Both eyes get the mean of the two: a difference is
-    an error of the fit."""
-    found = [_eye_direction(person, photo, portrait, joint, mark, region) for joint, mark, region in IRIS]
-    mean = np.clip(np.mean(found, axis=0), -LIMIT, LIMIT)
+    an error of the fit. 0 is where the head model itself looks at rest, by its own landmarks."""
+    marks = photo.camera(portrait).project(person.landmarks(person.rest) @ photo.rotation.T + photo.translation)
+    apart = [
+        _eye_direction(person, photo, portrait, portrait.landmarks.points[mark, :2], region)
+        - _eye_direction(person, photo, portrait, marks[mark], region)
+        for mark, region in IRIS
+    ]
+    mean = np.clip(np.mean(apart, axis=0), -LIMIT, LIMIT)
     return np.tile(mean, (2, 1)).astype(np.float32)
 
 
-def _eye_direction(person: PersonHead, photo: PhotoFit, portrait: Portrait, joint: int, mark: int, region: str) -> Array64:
+def _eye_direction(person: PersonHead, photo: PhotoFit, portrait: Portrait, pixel: Array | Array64, region: str) -> Array64:
+    """Yaw and pitch from an eyeball's middle to its surface under a pixel (2,)."""
     ball = person.rest[person.model.region_vertices(region)]
     centre = ball.mean(axis=0)
     radius = float(np.linalg.norm(ball - centre, axis=1).max())
-    x, y = portrait.landmarks.points[mark, :2] - np.asarray(portrait.principal)
+    x, y = pixel - np.asarray(portrait.principal)
     ray = np.array([x / photo.focal, -y / photo.focal, -1.0])
     ray /= np.linalg.norm(ray)
     middle = photo.rotation @ centre + photo.translation

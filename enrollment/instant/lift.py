@@ -229,7 +229,7 @@ def _lashes(portrait: Portrait) -> NDArray[np.bool_]:
     """(S, S) the thin band around the eyes in which lashes and the edge of the lid lie."""
     points, shape = portrait.landmarks.points[:, :2], portrait.matte.shape
     eyes = np.any([polygon_of(outline, points, shape) for outline, _ in OPENINGS if outline != MOUTH], axis=0)
-    return np.asarray(ndimage.distance_transform_edt(~eyes) < LASHES * face_height(portrait.landmarks))
+    return np.asarray(~eyes & (ndimage.distance_transform_edt(~eyes) < LASHES * face_height(portrait.landmarks)))
 
 
 def local_mean(picture: Array, size: NDArray[np.integer], row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:

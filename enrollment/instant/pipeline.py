@@ -21,13 +21,14 @@ from enrollment.instant.nonrigid_registration import register
 from enrollment.photo.reader import Photo, read_photo
 from enrollment.portrait.person_check import check_person
 from enrollment.portrait.portrait import Portrait, prepare
-from models import __version__
+from models import __version__, arkit
 from models.avatar import Avatar
 from models.errors import Cancelled, PhotoError
-from models.heads.base import HeadModel
+from models.heads.base import HeadModel, PersonHead
 from models.heads.registry import by_name
 from models.progress import ProgressCallback, no_progress
 from models.tracking.face_geometry import turned_away
+from models.tracking.synthetic_landmarks import gaze_coefficients
 from models.types import Array
 
 MAX_PHOTOS = 16
@@ -91,6 +92,7 @@ def build_instant(
     progress("fitting the head", 0.35)
     fitted = fit(list(portraits), model)
     progress("matching the outline", 0.5)
+    fitted = _with_lids(fitted, model.person(fitted.identity), portraits)
     offset = register(model, fitted.identity, fitted.photos[0], lead)
     person = model.person(fitted.identity, offset)
     photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
@@ -99,6 +101,16 @@ def build_instant(
     gaussians = build_gaussians(person, fitted, list(portraits), offset)
     avatar = Avatar(model.name, fitted.identity, offset, gaussians, provenance or {})
     return Enrollment(avatar, fitted, tuple(portraits), (), fitted.photos[0].rms * 512 / lead.image.shape[0])
+
+
+def _with_lids(fitted: HeadFit, person: PersonHead, portraits: Sequence[Portrait]) -> HeadFit:
+    """The fit with the lids as the gaze moves them: those of somebody who looks down are open in the neutral face."""
+    photos = []
+    for photo, portrait in zip(fitted.photos, portraits, strict=True):
+        look = gaze_coefficients(person.model, estimate_gaze(person, photo, portrait))
+        coefficients = np.maximum(photo.coefficients, np.asarray(arkit.vector(**look), np.float32))
+        photos.append(replace(photo, coefficients=coefficients))
+    return replace(fitted, photos=tuple(photos))
 
 
 def rebuild_with_offset(enrollment: Enrollment, model: HeadModel, offset: Array) -> Enrollment:

@@ -1,6 +1,5 @@
 """Texture completion: colours for the surface that no photo shows. Skin by symmetry and harmonic interpolation over the mesh,
-hair by wrapping the visible hair around the head, eyes by a simple model. Clothes: `enrollment.instant.clothes`; the inside of
-the mouth: `enrollment.instant.mouth`.
+hair by wrapping the visible hair around the head. Clothes, eyes and the inside of the mouth: `clothes`, `eyes` and `mouth`.
 """
 
 from __future__ import annotations
@@ -11,11 +10,10 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import cKDTree
 
-from enrollment.instant.surface import Samples, VisibleSurface
+from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import arkit
-from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, HeadModel, PersonHead
-from models.heads.embedding import IRIS_ANGLE
+from models.heads.base import LEFT_EYE, RIGHT_EYE, HeadModel, PersonHead
 from models.types import Array
 
 HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -0.01), (-0.10, -0.065))
@@ -197,36 +195,6 @@ def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:
     neck &= ~scalp(model) & (v[:, 1] < -0.03) & (v[:, 2] < 0.0)
     sides = neck & (np.abs(v[:, 0]) > 0.04)
     return neck if (hair & sides).sum() > LONG_HAIR * sides.sum() else np.zeros_like(neck)
-
-
-def eye_colors(person: PersonHead, samples: Samples, gaze: Array, seen: NDArray[np.bool_], seen_colors: Array) -> Array:
-    """Colours (N, 3) of eyeball samples: a radial profile about the pupil, from the samples that the photo shows.
-
-    gaze: (2, 2) radians in the photo. seen_colors: (N, 3), valid where `seen` (N,).
-    """
-    model = person.model
-    points = samples.at(model.faces, person.rest)
-    region = model.region[samples.face]
-    out = np.zeros((len(points), 3), np.float32)
-    for name, joint in (("left_eye", LEFT_EYE), ("right_eye", RIGHT_EYE)):
-        of_region = region == REGION[name]
-        centre = person.rest[model.region_vertices(name)].mean(axis=0)
-        centre = np.array([centre[0], centre[1], min(centre[2], person.joints[joint][2] + 0.002)])
-        direction = points[of_region] - centre
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        angle = np.arccos(np.clip(direction[:, 2], -1, 1))
-        known = seen[of_region]
-        bins = np.clip((angle / IRIS_ANGLE * 6).astype(int), 0, 9)
-        profile = np.tile(np.array([0.75, 0.72, 0.7], np.float32), (10, 1))
-        for b in range(10):
-            pixels = seen_colors[of_region][known & (bins == b)]
-            if len(pixels):
-                profile[b] = np.median(pixels, axis=0)
-        white = seen_colors[of_region][known & (angle > 1.1 * IRIS_ANGLE)]
-        if len(white):
-            profile[7:] = np.percentile(white, 70, axis=0)
-        out[of_region] = profile[bins]
-    return out
 
 
 def saturation(skin: Array) -> float:

@@ -8,6 +8,7 @@ alignment of Lucas and Kanade 1981, with a rendered template). Too slow for a li
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -44,6 +45,14 @@ EXPRESSION_NOISE, EXPRESSION_SPREAD = 0.003, 0.35
 """For the coefficients: standard deviation of a landmark in picture widths, and of a coefficient from the solver's."""
 SOFT = 0.003
 """Metres; a landmark that expressions move by this much has half of its weight in the head pose."""
+
+
+class _Expression(NamedTuple):
+    """coefficients (52,), and under them the vertices before posing (V, 3) and the landmarks on these (478, 3)."""
+
+    coefficients: Array
+    vertices: Array
+    landmarks: Array
 
 
 class Aligner:
@@ -92,12 +101,17 @@ class Aligner:
         found = minimise(problem, coefficients[self._free].astype(np.float64), steps=EXPRESSION_STEPS)
         return coefficients if found is None else problem.full(found).astype(np.float32)
 
-    def render(self, x: Array64, coefficients: Array, pose: Pose, camera: Camera) -> tuple[Array, Array64]:
+    def expression(self, coefficients: Array) -> _Expression:
+        """What `render` needs of the coefficients, whatever the pose."""
+        person = self.poser.person
+        vertices = person.expressed(coefficients)
+        return _Expression(coefficients, vertices, person.landmarks(vertices))
+
+    def render(self, x: Array64, expression: _Expression, pose: Pose, camera: Camera) -> tuple[Array, Array64]:
         """The avatar rendered and smoothed, (h, w, 3), and its projected landmarks, (478 * 2,) in picture widths."""
         tried = corrected(pose, x, self._neck)
-        gaussians = self.poser.pose(coefficients, tried)
-        person = self.poser.person
-        marks = person.landmarks(person.expressed(coefficients)) @ tried.head[:3, :3].T + tried.head[:3, 3]
+        gaussians = self.poser.pose(expression.coefficients, tried, expression.vertices)
+        marks = expression.landmarks @ tried.head[:3, :3].T + tried.head[:3, 3]
         return _smooth(self.rasterizer.render(gaussians, camera).color), camera.project(marks).ravel() / camera.width
 
 
@@ -112,7 +126,7 @@ class _PoseProblem:
     ) -> None:
         """target: (h, w, 3) smoothed, of the camera's size. landmarks: (956,) in picture widths."""
         self._aligner, self._target, self._landmarks = aligner, target, landmarks
-        self._coefficients, self._pose, self._camera = coefficients, pose, camera
+        self._expression, self._pose, self._camera = aligner.expression(coefficients), pose, camera
         self._linearised = np.full(len(SPREAD), np.inf)
 
     def equations(self, state: Array64) -> Equations:
@@ -136,7 +150,7 @@ class _PoseProblem:
         return np.clip(state + step, -3 * SPREAD, 3 * SPREAD)
 
     def _rendered(self, state: Array64) -> tuple[Array, Array64]:
-        return self._aligner.render(state, self._coefficients, self._pose, self._camera)
+        return self._aligner.render(state, self._expression, self._pose, self._camera)
 
     def _linearise(self, state: Array64, rendered: Array, projected: Array64) -> None:
         """Derivatives of the picture (P, 12) and of the landmarks (956, 12) at `state`."""

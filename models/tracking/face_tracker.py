@@ -33,7 +33,7 @@ class FaceTracker:
     def track(self, rgb: NDArray[np.uint8]) -> Landmarks | None:
         """The followed face in (H, W, 3) uint8 RGB, or None."""
         height, width = rgb.shape[:2]
-        faces = [Landmarks(points, _trust(points, width, height), width, height) for points in self._mesh(rgb)]
+        faces = [Landmarks(points, trust(points, width, height), width, height) for points in self._mesh(rgb)]
         face = max(faces, key=lambda f: f.size, default=None)
         if face is not None and self._last is not None and not self._static:
             last = self._last
@@ -54,8 +54,9 @@ class FaceTracker:
         self.close()
 
 
-def _trust(points: Array, width: int, height: int) -> float:
-    """Confidence in [0, 1]: less for small faces, and for faces cut by the picture's border (the tracker invents that part)."""
+def trust(points: Array, width: int, height: int) -> float:
+    """Confidence in [0, 1] in landmarks, (478, 3) pixels of a picture of that size: less for small faces, and for faces cut by
+    the picture's border (the tracker invents that part)."""
     x, y = points[:, 0], points[:, 1]
     inside = float(np.mean((x >= 0) & (x < width) & (y >= 0) & (y < height)))
     across = float(min(np.ptp(x), np.ptp(y)))

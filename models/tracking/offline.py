@@ -7,7 +7,7 @@ the calmest pictures show the driver's resting face, and expressions are measure
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
@@ -98,6 +98,29 @@ class EvenSample:
         self._count += 1
 
 
+@dataclass(frozen=True)
+class SeenClip:
+    """What a clip shows, whoever it is. track: one for each picture, not all without a face. compared: a few pictures
+    (H, W, 3) uint8 by their number, evenly spread."""
+
+    track: tuple[TimedFace, ...]
+    compared: dict[int, Pixels]
+
+
+def see_clip(frames: Iterable[tuple[Pixels, float]], most: int | None = None) -> SeenClip:
+    """Look for the face in a clip's pictures, (H, W, 3) uint8 each with its time in seconds. most: pictures that are compared,
+    `COMPARED` at the most. Raises `ClipError` when there is no face in any picture."""
+    sample = EvenSample(COMPARED if most is None else min(COMPARED, most))
+    track: list[TimedFace] = []
+    with FaceTracker() as tracker:
+        for rgb, seconds in frames:
+            sample.add(rgb)
+            track.append(TimedFace(tracker.track(rgb), seconds))
+    if all(timed.face is None for timed in track):
+        raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
+    return SeenClip(tuple(track), sample.pictures)
+
+
 def track_clip(
     frames: Iterable[tuple[Pixels, float]],
     avatar: Avatar,
@@ -106,26 +129,26 @@ def track_clip(
     known: Reenactment | None = None,
     refine: bool = True,
 ) -> Motion:
-    """Track the face through a clip's pictures, (H, W, 3) uint8 each with its time, and solve it on the avatar's head.
+    """Track the face through a clip's pictures and solve it on the avatar's head: `see_clip`, then `solve_clip`."""
+    return solve_clip(see_clip(frames), avatar, model, known=known, refine=refine)
+
+
+def solve_clip(
+    seen: SeenClip, avatar: Avatar, model: HeadModel, *, known: Reenactment | None = None, refine: bool = True
+) -> Motion:
+    """Solve what a clip shows on the avatar's head.
 
     Where no face is found the last pose is held; before the first face, the pose of the first. known: what the caller knows of
     the clip; without it the pictures are compared with the avatar. refine: also estimate the focal length of a
-    self-reenactment from the pictures, which takes seconds. Raises `ClipError` when there is no face in any picture.
+    self-reenactment from the pictures, which takes seconds.
     """
-    sample = EvenSample(COMPARED)
-    track: list[TimedFace] = []
-    with FaceTracker() as tracker:
-        for rgb, seconds in frames:
-            sample.add(rgb)
-            track.append(TimedFace(tracker.track(rgb), seconds))
+    track = seen.track
     faces = [timed.face for timed in track if timed.face is not None]
-    if not faces:
-        raise ClipError("a clip that shows a face was expected, none was found in any picture; choose another clip")
     poser = AvatarPoser(avatar, model)
     size = faces[0].width, faces[0].height
     solver = estimate_focal(poser.person, measure_render_bias(avatar, model), faces)
     drives = _solved(solver, track)
-    compared = [SolvedPicture(rgb, face, drives[i]) for i, rgb in sample.pictures.items() if (face := track[i].face) is not None]
+    compared = [SolvedPicture(rgb, face, drives[i]) for i, rgb in seen.compared.items() if (face := track[i].face) is not None]
     reenactment = known or _recognise(poser, compared, solver.focal(*size))
     if reenactment is Reenactment.SELF and refine and compared:
         solver = refine_focal(poser, solver, [(picture.rgb, picture.face) for picture in compared])
@@ -141,7 +164,7 @@ def _recognise(poser: AvatarPoser, compared: list[SolvedPicture], focal: float) 
     return Reenactment.SELF if same_person(poser, compared, focal) else Reenactment.CROSS
 
 
-def _solved(solver: Solver, track: list[TimedFace]) -> list[DriveFrame]:
+def _solved(solver: Solver, track: Sequence[TimedFace]) -> list[DriveFrame]:
     """A drive frame for each picture, held where there is no face."""
     solver.reset()
     return [solver.hold(timed.seconds) if timed.face is None else solver.solve(timed.face, timed.seconds) for timed in track]

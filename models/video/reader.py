@@ -63,8 +63,9 @@ class Clip:
         """Whether there is sound."""
         return self.sound is not None
 
-    def frames(self) -> Iterator[tuple[Pixels, float]]:
-        """Each picture upright, (height, width, 3) uint8 sRGB, with its time in seconds from the first; times increase.
+    def frames(self, every: int = 1) -> Iterator[tuple[Pixels, float]]:
+        """Each picture upright, (height, width, 3) uint8 sRGB, with its time in seconds from the first; times increase. every:
+        only the first, and each so many further on; the others cost less.
 
         A picture of another size than the first is scaled to it. Damaged ones are left out. Raises `ClipError` where the
         recording breaks off.
@@ -75,8 +76,9 @@ class Clip:
             assert isinstance(stream, VideoStream)
             reading = _Reading(stream, self.path, self.clock, 1 / self.fps)
             for frame, seconds in reading.pictures():
+                if count % every == 0:
+                    yield self.turning(_colored(to_srgb, frame, self.path)), seconds - self.start
                 count += 1
-                yield self.turning(_colored(to_srgb, frame, self.path)), seconds - self.start
             damaged = reading.damaged
             if count < self.frame_count and _breaks_off(stream):
                 raise _damaged(self.path, f"it breaks off after {count} of {self.frame_count} pictures")

@@ -47,12 +47,19 @@ def open_writer(out: Path | str, clip: Clip) -> AbstractContextManager[ClipWrite
 
     Raises `StorageError` for another suffix than .mp4, and on entering when the place cannot be written to.
     """
+    return open_writer_of(out, clip.width, clip.height, clip.fps, sound_of=clip)
+
+
+def open_writer_of(
+    out: Path | str, width: int, height: int, fps: float, sound_of: Clip | None = None
+) -> AbstractContextManager[ClipWriter]:
+    """As `open_writer`, of pictures of that size and about that many a second, without sound or with that of a clip."""
     out = Path(out)
     if is_for_folder(out):
         return png_folder(out)
     if out.suffix.lower() != ".mp4" and not out.exists():
         raise StorageError(f"an .mp4 file or a folder was expected to write to, not {out.name}; choose one of the two")
-    return mp4(out, clip.width, clip.height, clip.fps, sound_of=clip)
+    return mp4(out, width, height, fps, sound_of=sound_of)
 
 
 def is_for_folder(out: Path) -> bool:

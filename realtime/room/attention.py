@@ -44,8 +44,10 @@ class Attention:
         self._turn = np.zeros(2)
         self._time: float | None = None
 
-    def __call__(self, drive: DriveFrame, own: Seat, cells: Array64, eyes: Array64, now: float) -> DriveFrame:
-        """The drive frame with head and eyes turned.
+    def __call__(
+        self, drive: DriveFrame, own: Seat, cells: Array64, eyes: Array64, now: float, *, attends: bool = True
+    ) -> DriveFrame:
+        """The drive frame with head and eyes turned. attends: whether the person looks at a screen.
 
         drive: relative to the resting head (realtime/rest.py). cells: (K, 4) of the picture that the person sees. eyes: (K, 3)
         metres, room axes: where to look to meet each person's eyes. now: seconds.
@@ -53,7 +55,7 @@ class Attention:
         share = 1.0 if self._time is None else 1.0 - math.exp(-max(0.0, now - self._time) / SETTLE)
         self._time = now
         wanted = np.zeros(2)
-        if drive.confidence > 0 and len(cells):
+        if attends and drive.confidence > 0 and len(cells):
             seen = angles(direction_of(drive))
             self.attended = self._nearest(seen, cells)
             head = own.position + about_y(own.yaw) @ (drive.translation + own.eye - own.position)

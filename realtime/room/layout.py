@@ -98,7 +98,7 @@ class Layout:
 
     def _change(self, people: tuple[int, ...], now: float) -> None:
         self._before, self._people_before = self.seats(now), self.people
-        self.people, self._changed = people, now
+        self.people, self._changed = people, now if self.people else -math.inf  # the first to come has nowhere to come from
 
     def moving(self, now: float) -> bool:
         """Whether somebody is on the way to another seat."""

@@ -1,4 +1,5 @@
-"""The memory that the server and a room's render process share: webcam pictures in, drawn pictures out, view requests, flags.
+"""The memory that the server and a room's render process share: webcam pictures and drive frames in, drawn pictures and drive
+frames out, view requests, flags.
 
 One block without a name for the life of the room (see realtime/shared.py for why, and for `PictureSlot`). Avatar files do not
 lie in it; they come with the message that announces them.
@@ -11,14 +12,17 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.reduction import DupFd
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import VisavisError
+from models.exchange import landmark_frames
+from models.exchange.drive_frames import RECORD_BYTES
 from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
+from realtime.room.record_table import RecordTable
 from realtime.shared import PictureSlot, reserve
 
 
@@ -41,18 +45,29 @@ class MemoryLayout:
             + self.views * PictureSlot.size(self.width * self.height * 3)
             + RequestTable.size(self.views)
             + Flags.size(self.people)
+            + 2 * RecordTable.size(self.people, RECORD_BYTES)
+            + RecordTable.size(self.people, landmark_frames.BYTES)
         )
 
 
+class OpenRow(NamedTuple):
+    """An open view. drawn: by the process; else its page draws by itself."""
+
+    slot: int
+    generation: int
+    request: ViewRequest
+    drawn: bool
+
+
 class RequestTable:
-    """The open views as rows of eleven doubles: generation (0: free), owner, orbit, focus, yaw, pitch, distance, and the frame's
-    width, height, background and mask.
+    """The open views as rows of twelve doubles: generation (0: free), owner, orbit, focus, yaw, pitch, distance, the frame's
+    width, height, background and mask, and whether the process draws it; else its page does so itself.
 
     The server writes, the process polls. Doubles are written whole on every platform we run on; a request caught between two
     of its numbers is one picture of a moving view.
     """
 
-    COLUMNS = 11
+    COLUMNS = 12
 
     def __init__(self, memory: mmap.mmap, offset: int, rows: int) -> None:
         flat: NDArray[np.float64] = np.frombuffer(memory, np.float64, rows * self.COLUMNS, offset)
@@ -63,11 +78,11 @@ class RequestTable:
         """Bytes that the table takes."""
         return rows * cls.COLUMNS * 8
 
-    def set(self, slot: int, generation: int, request: ViewRequest) -> None:
-        """Open or move a view."""
+    def set(self, slot: int, generation: int, request: ViewRequest, *, drawn: bool = True) -> None:
+        """Open or move a view. drawn: by the process."""
         r, frame = request, request.frame
         self._rows[slot, 1:7] = r.owner, r.orbit, r.focus, r.yaw, r.pitch, r.distance
-        self._rows[slot, 7:] = frame.width, frame.height, frame.background, frame.mask
+        self._rows[slot, 7:] = frame.width, frame.height, frame.background, frame.mask, drawn
         self._rows[slot, 0] = generation
 
     def free(self, slot: int) -> None:
@@ -82,14 +97,14 @@ class RequestTable:
         """Let go of the shared buffer; the table is of no use after."""
         self._rows = np.zeros((0, self.COLUMNS))
 
-    def open_views(self) -> list[tuple[int, int, ViewRequest]]:
-        """(slot, generation, request) of each open view."""
+    def open_views(self) -> list[OpenRow]:
+        """All open views."""
         rows = self._rows.copy()
-        return [(slot, int(row[0]), _request(row)) for slot, row in enumerate(rows) if row[0] > 0]
+        return [OpenRow(slot, int(row[0]), _request(row), row[11] > 0) for slot, row in enumerate(rows) if row[0] > 0]
 
 
 def _request(row: NDArray[np.float64]) -> ViewRequest:
-    owner, orbit, focus, yaw, pitch, distance, width, height, background, mask = map(float, row[1:])
+    owner, orbit, focus, yaw, pitch, distance, width, height, background, mask = map(float, row[1:11])
     frame = Framing(int(width), int(height), int(background), mask > 0)
     return ViewRequest(int(owner), orbit > 0, int(focus), yaw, pitch, distance, frame).within_limits()
 
@@ -150,7 +165,12 @@ class Flags:
 
 
 class RoomMemory:
-    """The block. It can be an argument of a process that is being spawned."""
+    """The block. It can be an argument of a process that is being spawned.
+
+    webcams, pictures: slots. sent: drive frames that people's pages sent, shown: drive frames as their avatars are shown, packed
+    (models/exchange/drive_frames.py). landmarks: what pages tracked by themselves (models/exchange/landmark_frames.py). These
+    three have a row for each webcam slot.
+    """
 
     def __init__(self, layout: MemoryLayout, handle: int | None = None) -> None:
         """Makes the block, or takes over an open `handle` of it. Raises `VisavisError` when the memory is not to be had."""
@@ -177,7 +197,14 @@ class RoomMemory:
         self.webcams = slots(layout.people, layout.input_bytes)
         self.pictures = slots(layout.views, layout.width * layout.height * 3)
         self.requests = RequestTable(self._memory, offset, layout.views)
-        self.flags = Flags(self._memory, offset + RequestTable.size(layout.views), layout.people)
+        offset += RequestTable.size(layout.views)
+        self.flags = Flags(self._memory, offset, layout.people)
+        offset += Flags.size(layout.people)
+        self.sent = RecordTable(self._memory, offset, layout.people, RECORD_BYTES)
+        offset += RecordTable.size(layout.people, RECORD_BYTES)
+        self.shown = RecordTable(self._memory, offset, layout.people, RECORD_BYTES)
+        offset += RecordTable.size(layout.people, RECORD_BYTES)
+        self.landmarks = RecordTable(self._memory, offset, layout.people, landmark_frames.BYTES)
         if handle is None:
             self.clear()
 
@@ -185,18 +212,24 @@ class RoomMemory:
         return _reopen, (self.layout, DupFd(self._handle))
 
     def clear(self) -> None:
-        """Forget all pictures, requests and flags. Only while the render process is not running."""
+        """Forget all pictures, drive frames, requests and flags. Only while the render process is not running."""
         for slot in (*self.webcams, *self.pictures):
             slot.clear()
-        self.requests.clear()
-        self.flags.clear()
+        for table in (self.requests, self.flags, self.sent, self.shown, self.landmarks):
+            table.clear()
+
+    def vacate(self, slot: int) -> None:
+        """Forget what came in from whoever had the slot."""
+        self.webcams[slot].clear()
+        self.sent.forget(slot)
+        self.landmarks.forget(slot)
 
     def close(self) -> None:
         """Let go of the memory, which goes when both sides have. May be called twice."""
         for slot in (*self.webcams, *self.pictures):
             slot.release()
-        self.requests.release()
-        self.flags.release()
+        for table in (self.requests, self.flags, self.sent, self.shown, self.landmarks):
+            table.release()
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

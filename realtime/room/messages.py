@@ -88,13 +88,17 @@ class Rendered(msgspec.Struct, frozen=True, tag="rendered"):
     stages: dict[str, Milliseconds]
 
 
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """There are new drive frames in shared memory, for pages that draw by themselves."""
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The process can never work; one sentence for whoever started the server."""
 
     sentence: str
 
 
-FromProcess = Ready | Joined | Refused | Replaced | Beat | Rendered | Failed
+FromProcess = Ready | Joined | Refused | Replaced | Beat | Rendered | Moved | Failed
 ToProcess = Join | Leave | Replace
 
 _encoder = msgspec.json.Encoder()

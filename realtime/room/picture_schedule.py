@@ -11,9 +11,14 @@ import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
+from realtime.rest import STEP
+
 SINGLE, SEVERAL = 1 / 50, 1 / 31
 """Seconds between two pictures of the same view at the least: of one person, whose drive frames give the beat, and of several,
 whose drive frames come at different times."""
+REST_SHARE, LONGEST_STEP = 0.25, 0.2
+"""Part of the time that pictures of people who all rest may take, and seconds between two of them at the most."""
+SMOOTHING = 0.3
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,26 @@ class PictureSchedule:
     def done(self, job: Job) -> None:
         """The job's picture has been drawn."""
         self._drawn[job.key] = _Drawn(self._clock(), job.state, frozenset(job.rows))
+
+
+class RestPace:
+    """How often people who rest are drawn while they move: 30 times a second, or less often where that would take more than
+    `REST_SHARE` of the time. A busy machine is left to those who speak or come in. Times are seconds of one clock.
+
+    step: between two pictures. steps: counts them.
+    """
+
+    def __init__(self) -> None:
+        self.step, self.steps = STEP, 0
+        self._drawing, self._stepped = 0.0, -math.inf
+
+    def drew(self, seconds: float) -> None:
+        """A picture took so long."""
+        self._drawing += SMOOTHING * (seconds - self._drawing)
+
+    def advance(self, now: float, pictures: int, *, driven: bool) -> None:
+        """pictures: different ones that show the room now. driven: whether somebody does not rest."""
+        self.step = STEP if driven else min(max(STEP, pictures * self._drawing / REST_SHARE), LONGEST_STEP)
+        if now - self._stepped >= self.step:
+            self.steps += 1
+            self._stepped = max(self._stepped + self.step, now - self.step)  # what is late is made up for

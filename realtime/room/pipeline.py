@@ -48,8 +48,8 @@ class Shown:
 
 
 class RoomPipeline(Protocol):
-    """`step` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` and `replace` by a
-    third; `leave` comes after the last `step` of that participant, and `draw` shows nobody who has left."""
+    """`step`, `follow` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` and
+    `replace` by a third; `leave` comes after the last `step` or `follow` of a participant, `draw` shows nobody who has left."""
 
     timings: dict[str, float]
     """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""
@@ -62,8 +62,8 @@ class RoomPipeline(Protocol):
         one stays. Nothing happens for somebody who has left."""
 
     def refine(self, participant: int) -> bool:
-        """Do a piece of what makes pictures of a participant cheaper and can wait; called by the thread of `join` while nobody
-        comes. Returns whether there is more. False after `leave`."""
+        """Do a piece of what makes pictures of a participant cheaper, if pictures as they are now asked for would be; called by
+        the thread of `join` now and then while nobody comes. Returns whether it did something. False after `leave`."""
 
     def leave(self, participant: int) -> None:
         """Forget the participant."""
@@ -71,6 +71,10 @@ class RoomPipeline(Protocol):
     def step(self, participant: int, rgb: Pixels, timestamp: float) -> DriveFrame:
         """A webcam frame, (H, W, 3) uint8 RGB, taken at `timestamp` seconds -> a drive frame relative to the resting head: the
         identity is upright and in the middle. Confidence 0: there is no face."""
+
+    def follow(self, participant: int, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
+        """As `step`, of a picture in which the page has found these landmarks by itself. None: no face. Their confidence is the
+        page's word: it can only be lowered by what they show."""
 
     def recalibrate(self, participant: int) -> None:
         """Take the face of the next second as neutral."""
@@ -94,10 +98,12 @@ def load_factory(where: str) -> Callable[..., RoomPipeline]:
 
 @dataclass
 class _Participant:
-    tracker: FaceTracker
+    """tracker: made with the first webcam picture; it takes 40 ms and 35 MB, and who has no webcam needs none."""
+
     calibration: Calibration
     smoother: DriveFilter
     avatar: SceneAvatar
+    tracker: FaceTracker | None = None
 
 
 class LiveRoomPipeline:
@@ -120,26 +126,14 @@ class LiveRoomPipeline:
         nothing = Gaussians(*(np.zeros(shape, np.float32) for shape in ((1, 3), (1, 4), (1, 3), 1, (1, 3))))
         out = np.zeros((height, width, 3), np.uint8)
         self._rasterizer.render_into(nothing, view_camera(width=width, height=height), out)  # compiles
-        self._spare: FaceTracker | None = self._warm_tracker()
-
-    def _warm_tracker(self) -> FaceTracker:
-        """A tracker for the first who comes. Compiles the solver, so that nobody waits for it."""
-        from models.heads import registry
-        from models.tracking.solver import Solver
-
-        model = registry.by_name("anny")
-        person = model.person(np.zeros(model.identity_count, np.float32))
-        Solver(person).solve(facing(person), 0.0)
-        return _tracker()
 
     def join(self, participant: int, avatar: bytes) -> None:
-        """See `RoomPipeline`. Compiles and allocates what the first frame would otherwise wait for."""
+        """See `RoomPipeline`."""
         from models.tracking.calibration import Calibration
         from models.tracking.one_euro import DriveFilter
 
         scene_avatar, solver = _loaded(avatar)
-        tracker, self._spare = self._spare or _tracker(), None
-        self._people[participant] = _Participant(tracker, Calibration(solver), DriveFilter(), scene_avatar)
+        self._people[participant] = _Participant(Calibration(solver), DriveFilter(), scene_avatar)
 
     def replace(self, participant: int, avatar: bytes) -> None:
         """See `RoomPipeline`. What is known of the resting face goes on with the new head."""
@@ -149,7 +143,7 @@ class LiveRoomPipeline:
         scene_avatar, solver = _loaded(avatar)
         calibration = person.calibration.continued(solver)
         if participant in self._people:
-            self._people[participant] = replace(person, calibration=calibration, avatar=scene_avatar)
+            person.calibration, person.avatar = calibration, scene_avatar
 
     def refine(self, participant: int) -> bool:
         """See `RoomPipeline`."""
@@ -159,20 +153,35 @@ class LiveRoomPipeline:
     def leave(self, participant: int) -> None:
         """See `RoomPipeline`."""
         gone = self._people.pop(participant, None)
-        if gone is not None:
+        if gone is not None and gone.tracker is not None:
             gone.tracker.close()
 
     def step(self, participant: int, rgb: Pixels, timestamp: float) -> DriveFrame:
         """See `RoomPipeline`."""
         person = self._people[participant]
+        calibration = person.calibration  # `replace` may change it meanwhile
+        tracker = person.tracker = person.tracker or _tracker()
         with self._timed("track"):
-            landmarks = person.tracker.track(rgb)
+            landmarks = tracker.track(rgb)
+        return self._solve(person, calibration, landmarks, timestamp)
+
+    def follow(self, participant: int, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
+        """See `RoomPipeline`."""
+        from models.tracking.face_tracker import trust
+
+        if landmarks is not None:
+            own = trust(landmarks.points, landmarks.width, landmarks.height)
+            landmarks = replace(landmarks, confidence=min(landmarks.confidence, 1.0) * own)
+        person = self._people[participant]
+        return self._solve(person, person.calibration, landmarks, timestamp)
+
+    def _solve(self, person: _Participant, calibration: Calibration, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
         with self._timed("solve"):
-            was_running = person.calibration.running
-            drive = person.calibration.solve(landmarks, timestamp)
-            if was_running and not person.calibration.running:
+            was_running = calibration.running
+            drive = calibration.solve(landmarks, timestamp)
+            if was_running and not calibration.running:
                 person.smoother.reset()  # the frames until now were told from another rest
-            return drive if drive.confidence <= 0 else relative(person.smoother(drive), person.calibration.pose)
+            return drive if drive.confidence <= 0 else relative(person.smoother(drive), calibration.pose)
 
     def recalibrate(self, participant: int) -> None:
         """See `RoomPipeline`."""

@@ -15,7 +15,6 @@ import signal
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -26,15 +25,17 @@ from models.errors import VisavisError
 from realtime.quality import QualityControl
 from realtime.rest import STEP
 from realtime.room import messages, seating
+from realtime.room.drive_exchange import DriveExchange
 from realtime.room.framing import ANY, Framing, add_mask
 from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
-from realtime.room.memory import Flags, RoomMemory
+from realtime.room.memory import RoomMemory
 from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, Replace, Replaced
-from realtime.room.person import Driven, TrackedPerson
-from realtime.room.picture_schedule import Job, PictureSchedule
+from realtime.room.person import TrackedPerson
+from realtime.room.picture_schedule import Job, PictureSchedule, RestPace
 from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
 from realtime.room.supervision import SupervisorTimeouts
+from realtime.room.tracking import FIRST_TRACKER, MOST_TRACKERS, Trackers, TrackingRoom
 
 BEAT = 0.5
 """Seconds between two signs of life."""
@@ -44,12 +45,9 @@ HUNG = 75
 """Status with which the process ends when a thread hangs."""
 ORPHAN = 1.0
 """Seconds that the process has to end by itself when the server is gone."""
-LONGEST_WAIT = 0.25
-"""Seconds that a webcam picture waits at the most for those before it to be drawn."""
 QUIET = 0.3
-"""Seconds in which nobody came after which the pictures of those who are here are made cheaper."""
-MOST_TRACKERS = Flags.WORKERS - 2
-LOADING, DRAWING, FIRST_TRACKER = 0, 1, 2
+"""Seconds in which nobody came after which it is looked whether pictures can be made cheaper."""
+LOADING, DRAWING = range(FIRST_TRACKER)
 """Workers, as `Flags.work_on` counts them."""
 
 
@@ -112,24 +110,26 @@ class _RoomLoop:
         self._saying = threading.Lock()
         self._loads: queue.SimpleQueue[tuple[Join | Leave | Replace, bytes]] = queue.SimpleQueue()
         self._leaving: queue.SimpleQueue[int] = queue.SimpleQueue()  # whom the drawing thread forgets between two pictures
-        self._woken = threading.Condition()
-        self._webcam_calls = 0
         self._changed = threading.Event()
-        self._trackers = setup.trackers or min(MOST_TRACKERS, max(1, (os.cpu_count() or 2) // 2))
-        limits = [timeouts.avatar, math.inf, *[timeouts.stuck] * self._trackers]
+        self._tracker_count = setup.trackers or min(MOST_TRACKERS, max(1, (os.cpu_count() or 2) // 2))
+        limits = [timeouts.avatar, math.inf, *[timeouts.stuck] * self._tracker_count]
         self._watch = HangWatch(limits, time.monotonic())
+        tracking = TrackingRoom(pipeline, memory, self._watch, self._everybody, self._changed.set, lambda: self._stopping)
+        self._trackers = Trackers(tracking, self._tracker_count)
         self._crash: BaseException | None = None
         self._closing = False
         self._last_beat = 0.0
+        self._pace = RestPace()
         self._canvas = np.zeros(setup.height * setup.width * 4, np.uint8)
         self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
+        self._drives = DriveExchange(memory, lambda: self._say(messages.Moved()))
 
     def run(self) -> None:
         """Work until told to stop. Raises `HungError`."""
         self._start(self._read)
         self._start(self._load)
-        for index in range(self._trackers):
-            self._start(self._track, index)
+        for index in range(self._tracker_count):
+            self._start(self._trackers.run, index)
         self._say(Ready())
         while not self._stopping:
             self._beat()
@@ -151,6 +151,10 @@ class _RoomLoop:
     def _stopping(self) -> bool:
         return self._closing or self._memory.flags.stopping
 
+    def _everybody(self) -> list[TrackedPerson]:
+        with self._lock:
+            return list(self._people.values())
+
     def _start(self, work: Callable[..., None], *args: Any) -> None:
         def guarded() -> None:
             try:
@@ -167,21 +171,19 @@ class _RoomLoop:
         while (said := self._end.receive()) is not None:
             for message, avatar in said:
                 self._loads.put((message, avatar))  # as many as people come and go: the server bounds them
-            self._wake_trackers()
+            if self._drives.has_come():
+                self._changed.set()
+            self._trackers.wake()
         self._closing = True
         self._changed.set()
 
     def _load(self) -> None:
-        flags, rough = self._memory.flags, deque[int]()
+        flags = self._memory.flags
         while True:
             try:
-                message, avatar = self._loads.get(timeout=QUIET if rough else None)
+                message, avatar = self._loads.get(timeout=QUIET if self._people else None)
             except queue.Empty:
-                flags.work_on(LOADING, rough[0])
-                with self._watch.working(LOADING):
-                    more = self._pipeline.refine(rough[0])
-                flags.work_on(LOADING, -1)
-                rough.rotate(-1) if more else rough.popleft()
+                self._refine()
                 continue
             if isinstance(message, Leave):
                 self._remove(message.participant)
@@ -198,14 +200,23 @@ class _RoomLoop:
                 flags.work_on(LOADING, -1)
             if isinstance(message, Replace):
                 self._replaced(message.participant)
-                if message.participant not in rough:
-                    rough.append(message.participant)
                 continue
             with self._lock:
                 self._people[message.participant] = TrackedPerson(message.participant, message.slot, message.order)
             self._say(Joined(message.participant))
-            rough.append(message.participant)
             self._changed.set()
+
+    def _refine(self) -> None:
+        """One piece of work for whoever's pictures it makes cheaper."""
+        with self._lock:
+            people = list(self._people)
+        for participant in people:
+            self._memory.flags.work_on(LOADING, participant)
+            with self._watch.working(LOADING):
+                made = self._pipeline.refine(participant)
+            self._memory.flags.work_on(LOADING, -1)
+            if made:
+                return
 
     def _replaced(self, participant: int) -> None:
         """The next picture shows the new avatar, also of somebody who rests."""
@@ -223,43 +234,6 @@ class _RoomLoop:
             self._leaving.put(participant)
             self._changed.set()
 
-    # Tracking
-
-    def _track(self, index: int) -> None:
-        seen = 0
-        while not self._stopping:
-            with self._woken:
-                self._woken.wait_for(lambda: self._webcam_calls != seen, BEAT)  # noqa: B023
-                seen = self._webcam_calls
-            with self._lock:
-                mine = [p for p in self._people.values() if p.slot % self._trackers == index]
-            for person in mine:
-                with person.tracking:
-                    ready = person.shown == person.tracked or time.monotonic() - person.tracked_at > LONGEST_WAIT
-                    if ready and not person.gone:
-                        self._track_one(person, index)
-
-    def _wake_trackers(self) -> None:
-        with self._woken:
-            self._webcam_calls += 1
-            self._woken.notify_all()
-
-    def _track_one(self, person: TrackedPerson, index: int) -> None:
-        flags, participant = self._memory.flags, person.participant
-        if flags.take_recalibrate(person.slot) and not self._pipeline.calibrating(participant):
-            self._pipeline.recalibrate(participant)
-        picture = self._memory.webcams[person.slot].copy(after=person.sequence)
-        if picture is None:
-            return
-        person.sequence, person.tracked_at = picture.sequence, time.monotonic()
-        flags.work_on(FIRST_TRACKER + index, participant)
-        with self._watch.working(FIRST_TRACKER + index):
-            drive = self._pipeline.step(participant, picture.pixels, picture.stamp)
-        flags.work_on(FIRST_TRACKER + index, -1)
-        person.tracked += 1
-        person.drives.put(Driven(drive, time.monotonic(), picture.stamp, person.tracked))
-        self._changed.set()
-
     # Drawing
 
     def _advance(self, now: float) -> None:
@@ -269,8 +243,8 @@ class _RoomLoop:
             with self._lock:
                 del self._people[gone]
             self._pipeline.leave(gone)
-        with self._lock:
-            people = list(self._people.values())
+        people = self._everybody()
+        self._pace.advance(now, len(self._wanted), driven=any(person.resting.driven for person in people))
         here = {person.participant for person in people}
         for participant in self._layout.people:
             if participant not in here:
@@ -280,12 +254,11 @@ class _RoomLoop:
             if person.is_new:
                 person.is_new = False
                 person.version += 1
-            driven = person.drives.get(0)
-            person.taken = person.taken if driven is None else driven.number
-            if driven is not None and person.resting.see(driven.drive, driven.made):
-                self._show(person, now, driven.arrival)
-            elif now - person.made >= (2 * STEP if person.resting.driven else STEP):
-                self._show(person, now, 0.0)
+            arrival = self._drives.see(person, now)
+            if arrival or now - person.made >= (2 * STEP if person.resting.driven else self._pace.step):
+                self._show(person, now, arrival)
+            self._drives.publish(person, now)
+        self._drives.tell()
 
     def _show(self, person: TrackedPerson, now: float, arrival: float) -> None:
         told = person.resting.show(now)
@@ -296,7 +269,8 @@ class _RoomLoop:
         shot = self._layout.shot(self._layout.fitted(own), now)
         if person.participant not in shot.people:
             eyes = np.array([seats[other].eye for other in shot.people])
-            drive = person.attention(told, seats[person.participant], shot.arrangement.cells, eyes, now)
+            attends = person.parts.attends
+            drive = person.attention(told, seats[person.participant], shot.arrangement.cells, eyes, now, attends=attends)
         person.told, person.drive, person.made = told, drive, now
         person.arrival = arrival or person.arrival
         person.version += 1
@@ -304,13 +278,14 @@ class _RoomLoop:
     def _jobs(self, now: float) -> list[Job]:
         rows: dict[ViewRequest, list[tuple[int, int]]] = {}
         open_views = self._memory.requests.open_views()
-        self._frames = {request.owner: request.frame for _, _, request in open_views if request.owner >= 0}
-        for slot, generation, request in open_views:
+        self._frames = {row.request.owner: row.request.frame for row in open_views if row.request.owner >= 0}
+        self._drives.is_awaited = not all(row.drawn for row in open_views)
+        for slot, generation, request, _ in (row for row in open_views if row.drawn):
             rows.setdefault(self._layout.fitted(self._layout.shared(request.rounded())), []).append((slot, generation))
         self._newest = {request: self._newest[request] for request in rows if request in self._newest}
         self._drawn = {request: self._drawn[request] for request in rows if request in self._drawn}
         self._wanted = {}
-        moving = int(now / STEP) if self._layout.moving(now) else 0
+        moving = self._pace.steps if self._layout.moving(now) else 0
         jobs = []
         for request, views in rows.items():
             shown = self._layout.shot(request, now).people
@@ -326,13 +301,11 @@ class _RoomLoop:
         for request, versions in self._wanted.items():
             drawn = self._drawn.get(request, {})
             behind.update(p for p, version in versions.items() if drawn.get(p) != version)
-        with self._lock:
-            people = list(self._people.values())
-        shown = [p for p in people if p.shown != p.taken and p.participant not in behind]
+        shown = [p for p in self._everybody() if p.shown != p.taken and p.participant not in behind]
         for person in shown:
             person.shown = person.taken
         if shown:
-            self._wake_trackers()
+            self._trackers.wake()
 
     def _draw(self, job: Job) -> None:
         now = time.monotonic()
@@ -346,6 +319,7 @@ class _RoomLoop:
         canvas = self._canvas[: math.prod(shape)].reshape(shape)
         self._pipeline.draw(shown, shot.arrangement.camera, scale, canvas, frame.color)
         self._memory.flags.work_on(DRAWING, -1)
+        self._pace.drew(time.monotonic() - now)
         self._schedule.done(job)
         self._drawn[request] = self._wanted[request]
         arrival = 0.0 if arrival == self._newest.get(request) else arrival
@@ -381,8 +355,7 @@ class _RoomLoop:
         now = time.monotonic()
         if now - self._last_beat >= BEAT:
             self._last_beat = now
-            with self._lock:
-                people = list(self._people.values())
+            people = self._everybody()
             driven = [p.participant for p in people if p.resting.driven]
             calibrating = [p.participant for p in people if self._pipeline.calibrating(p.participant)]
             self._say(Beat(driven, calibrating))

@@ -20,6 +20,9 @@ from models.types import Array64, Camera, DriveFrame, Gaussians
 CELLS = ((0.0018, 2.1), (0.0025, 2.1), (0.0032, 1.2), (0.0047, 1.45), (0.0069, 1.45))
 """Metres of the cells that Gaussians are merged in, finest first, and the pixels that such a cell may take on the picture. With
 up to eight people at the full size, the picture keeps 40 dB against that of all Gaussians."""
+PAYS_AFTER = 30
+"""Pictures that ask for a coarser copy before it is made: making one takes as long as it saves in so many, and most rooms have
+two people, who see each other so large that nothing is merged."""
 WORTH = 0.93
 """Part of the Gaussians of the next finer level that a level may have at the most to be kept."""
 
@@ -32,7 +35,8 @@ class SceneAvatar:
         self._poser = AvatarPoser(avatar, model)
         corrected = avatar.corrections is not None and avatar.corrections.gaussians is not None
         self._levels = [_Level(0.0, math.inf, avatar.gaussians)]
-        self._cells = [] if corrected else list(CELLS)
+        self._to_make = set() if corrected else set(range(len(CELLS)))
+        self._asked = [0] * len(CELLS)  # pictures for which each of the cells is the largest that will do
         frames = self._poser.frames
         self._rest = Frames(*(getattr(frames, field.name).copy() for field in fields(frames)))
         self._drive: DriveFrame | None = None
@@ -43,17 +47,24 @@ class SceneAvatar:
         return self._poser.person
 
     def refine(self) -> bool:
-        """Make one coarser copy for small pictures, which takes a tenth of a second; until then a finer one is drawn. Returns
-        whether there are more to make."""
-        if self._cells:
-            cell, pixels = self._cells.pop(0)
-            coarse = level_of_detail.merged(self._levels[0].bound, self._rest, cell)
-            if len(coarse) < WORTH * len(self._levels[-1].bound):
-                self._levels.append(_Level(cell, pixels, coarse))
-        return bool(self._cells)
+        """Make one coarser copy for small pictures, which takes a twentieth of a second, if `PAYS_AFTER` pictures would have been
+        drawn from it; a finer one is drawn until then. Returns whether it made one."""
+        wanted = next((i for i in self._to_make if self._asked[i] >= PAYS_AFTER), None)
+        if wanted is None:
+            return False
+        self._to_make.remove(wanted)
+        cell, pixels = CELLS[wanted]
+        coarse = level_of_detail.merged(self._levels[0].bound, self._rest, cell)
+        finer = [level for level in self._levels if level.cell < cell]
+        if len(coarse) < WORTH * len(finer[-1].bound):
+            self._levels = [*finer, _Level(cell, pixels, coarse), *self._levels[len(finer) :]]
+        return True
 
     def gaussians(self, drive: DriveFrame, pixels_per_metre: float) -> Gaussians:
         """The posed avatar for a picture on which a metre takes so many pixels. It is overwritten by the next drive frame."""
+        fits = [i for i, (cell, pixels) in enumerate(CELLS) if cell * pixels_per_metre <= pixels]
+        if fits:
+            self._asked[fits[-1]] += 1
         level = [level for level in self._levels if level.cell * pixels_per_metre <= level.pixels][-1]
         if drive is not self._drive:
             for each in self._levels:

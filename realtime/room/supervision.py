@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.errors import VisavisError
-
-_environment = threading.Lock()  # rooms start their processes from threads of their own
 
 
 @dataclass(frozen=True)
@@ -39,28 +35,13 @@ class SupervisorTimeouts:
 class RoomEvents:
     """Called on the event loop. changed: `ready` or `failure` of the worker. joined: a participant's avatar sits in the room.
     refused: a participant's avatar cannot be shown; one sentence. replaced: a participant's avatar has taken another one's place,
-    or, with a sentence, it cannot be shown, and the other one stays."""
+    or, with a sentence, it cannot be shown, and the other one stays. moved: there are new drive frames for pages that draw."""
 
     changed: Callable[[], None] = lambda: None
     joined: Callable[[int], None] = lambda _: None
     refused: Callable[[int, str], None] = lambda _participant, _sentence: None
     replaced: Callable[[int, str], None] = lambda _participant, _sentence: None
-
-
-@contextmanager
-def born_with_one_blas_thread() -> Iterator[None]:
-    """A process that starts meanwhile has no threads of OpenBLAS: its matrices are small, and threads that wait for more of them
-    take a tenth of the time of a room away from drawing."""
-    name = "OPENBLAS_NUM_THREADS"
-    with _environment:
-        before = os.environ.get(name)
-        os.environ[name] = "1"
-        try:
-            yield
-        finally:
-            os.environ.pop(name)
-            if before is not None:
-                os.environ[name] = before
+    moved: Callable[[], None] = lambda: None
 
 
 def handle_of(data: bytes) -> int:

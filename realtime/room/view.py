@@ -83,15 +83,17 @@ class OpenView:
         self.slot, self.generation, self.request = slot, generation, request
         self.is_seen = True
         """Whether anybody looks; nothing is drawn else."""
+        self.is_drawn = True
+        """Whether the process draws it; else whoever looks does so, from drive frames."""
         self._open = True
         self._next: ViewPicture | None = None
         self._lock = threading.Lock()
         self.times = StageTimes(window=2.0)
 
-    def look(self, request: ViewRequest) -> None:
-        """Show that, from the next picture on."""
+    def look(self, request: ViewRequest, *, drawn: bool = True) -> None:
+        """Show that, from the next picture on. drawn: by the process."""
         if self._open:
-            self.request, self.is_seen = request.within_limits(), True
+            self.request, self.is_seen, self.is_drawn = request.within_limits(), True, drawn
             self._move(self, is_open=True)
 
     def pause(self) -> None:

@@ -26,18 +26,18 @@ from models.errors import VisavisError
 from realtime.room import process as render_process
 from realtime.room.layout import ViewRequest
 from realtime.room.memory import MemoryLayout, RoomMemory
-from realtime.room.messages import Beat, Failed, FromProcess, Joined, Ready, Refused, Rendered, Replaced, ServerEnd
+from realtime.room.messages import Beat, Failed, FromProcess, Joined, Moved, Ready, Refused, Rendered, Replaced, ServerEnd
 from realtime.room.process import HUNG, RoomSetup
+from realtime.room.room_drives import RoomDrives
 from realtime.room.roster import AvatarBytes, Roster
-from realtime.room.supervision import RoomEvents, SupervisorTimeouts, born_with_one_blas_thread, handle_of, signal_name
+from realtime.room.supervision import RoomEvents, SupervisorTimeouts, handle_of, signal_name
 from realtime.room.view import Converter, OpenView
+from realtime.room.webcam import MAX_SIDE, rgb_of
 from realtime.shared_encoding import EncoderGroups
 from realtime.timing import StageTimes
 
 log = logging.getLogger(__name__)
 
-MAX_SIDE = 960
-"""Pixels; a webcam picture with a longer side is scaled down on the way to the tracker."""
 STOP_TIMEOUT = 1.0
 """Seconds that the process has to stop by itself."""
 KILL_TIMEOUT = 1.0
@@ -73,6 +73,7 @@ class RoomWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events = RoomEvents()
         self.times = StageTimes()
+        self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake, self.times)
         self.ready = False
         self.failure = ""
         self.driven: frozenset[int] = frozenset()
@@ -91,8 +92,7 @@ class RoomWorker:
             self._stopping.set()
             self._views.clear()
             self._memory.flags.stop()
-            if self._line is not None:
-                self._line.wake()
+            self._wake()
         deadline = time.monotonic() + STOP_TIMEOUT + 1.5 * KILL_TIMEOUT
         while self._supervisor.is_alive() and time.monotonic() < deadline:
             await asyncio.sleep(0.01)
@@ -127,7 +127,7 @@ class RoomWorker:
             except VisavisError:
                 os.close(kept.handle)
                 raise
-            self._memory.webcams[seated.slot].clear()
+            self._memory.vacate(seated.slot)
             self._tell()
 
     def replace(self, participant: int, avatar: bytes) -> None:
@@ -154,17 +154,12 @@ class RoomWorker:
         if person is None or not person.joined:
             return
         start = time.perf_counter()
-        scale = min(1.0, MAX_SIDE / max(frame.width, frame.height))
-        width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
-        rgb = person.to_rgb.reformat(frame, width=width, height=height, format="rgb24")
-        plane = rgb.planes[0]
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(height, plane.line_size)[:, : width * 3]
+        rgb = rgb_of(frame, person.to_rgb)
         with self._lock:
             if not person.joined or self._stopping.is_set() or self._line is None or participant not in self._people:
                 return
-            webcam = self._memory.webcams[person.slot]
-            webcam.write(height, width, arrival, lambda out: np.copyto(out, rows.reshape(out.shape)))
-            self._line.wake()
+            self._memory.webcams[person.slot].write(rgb.shape[0], rgb.shape[1], arrival, lambda out: np.copyto(out, rgb))
+            self._wake()
         self.times.add("decode", (time.perf_counter() - start) * 1000)
 
     def recalibrate(self, participant: int) -> None:
@@ -174,6 +169,11 @@ class RoomWorker:
             if person is not None and person.joined and not self._stopping.is_set():
                 self._memory.flags.recalibrate(person.slot)
 
+    def _wake(self) -> None:
+        """Let the process look into the memory. Holds the lock."""
+        if self._line is not None:
+            self._line.wake()
+
     def _tell(self) -> None:
         """Tell the process who has come and gone. Holds the lock."""
         if self._line is not None and self.ready:
@@ -181,11 +181,11 @@ class RoomWorker:
 
     # Views
 
-    def open_view(self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None) -> OpenView:
-        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own
-        over pixels that other views may share: they must not be changed.
-
-        Raises `VisavisError` when all views are taken.
+    def open_view(
+        self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None, *, drawn: bool = True
+    ) -> OpenView:
+        """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own over pixels that other
+        views may share: they must not be changed. drawn: whether there are any. Raises `VisavisError` when all views are taken.
         """
         count = self._memory.layout.views
         with self._lock:
@@ -195,7 +195,7 @@ class RoomWorker:
             self._generation += 1
             view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver, self._groups)
             self._views[slot] = view
-        view.look(view.request)
+        view.look(view.request, drawn=drawn)
         return view
 
     def _move(self, view: OpenView, *, is_open: bool) -> None:
@@ -203,10 +203,13 @@ class RoomWorker:
             if self._stopping.is_set() or self._views.get(view.slot) is not view:
                 return
             if is_open and view.is_seen:
-                return self._memory.requests.set(view.slot, view.generation, view.request)
+                return self._request(view)
             self._memory.requests.free(view.slot)
             if not is_open:
                 del self._views[view.slot]
+
+    def _request(self, view: OpenView) -> None:
+        self._memory.requests.set(view.slot, view.generation, view.request, drawn=view.is_drawn)
 
     # The supervisor's thread
 
@@ -273,13 +276,12 @@ class RoomWorker:
                 self._memory.clear()
                 self._roster.restart()
                 for view in (v for v in self._views.values() if v.is_seen):
-                    self._memory.requests.set(view.slot, view.generation, view.request)
+                    self._request(view)
                 if self._stopping.is_set():
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
             try:
-                with born_with_one_blas_thread():
-                    process.start()
+                process.start()
             except BaseException:
                 self._hang_up()
                 raise
@@ -353,6 +355,8 @@ class RoomWorker:
                     is_here = self._roster.replaced(participant, is_shown=not sentence)
                 if is_here:
                     self._post(lambda: self._events.replaced(participant, sentence))
+            case Moved():
+                self._post(self._events.moved)
             case Rendered():
                 for stage, milliseconds in message.stages.items():
                     self.times.add(stage, milliseconds)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from server.store.database import Database
 from server.store.tables import StoredLimits
 
 
@@ -42,3 +44,12 @@ def change_limits(session: Session, changes: dict[str, int]) -> PersonLimits:
             setattr(row, name, value)
     session.flush()
     return read_limits(session)
+
+
+def rooms_allowed(database: Database) -> int | None:
+    """What admins allow in all; `None` where that cannot be looked up."""
+    try:
+        with database.reading() as session:
+            return read_limits(session).rooms
+    except SQLAlchemyError:
+        return None

@@ -90,9 +90,14 @@ class OpenIdProvider:
         """Of the provider, for people."""
         return urlsplit(self._settings.issuer).hostname or ""
 
-    def begin(self, back: str = "") -> tuple[str, str]:
-        """The address to send somebody to, and the value of the cookie to come back with. back: where the page is. Raises
-        `ProviderError`."""
+    @property
+    def issuer(self) -> str:
+        """As it calls itself."""
+        return self._settings.issuer
+
+    def begin(self, back: str = "", link: tuple[str, int] | None = None) -> tuple[str, str]:
+        """The address to send somebody to, and the value of the cookie to come back with. back: where the page is. link: the
+        account (id and generation of its tokens) that is to be linked with who signs in there. Raises `ProviderError`."""
         place, settings = self._endpoint("authorization_endpoint"), self._settings
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         address = prepare_grant_uri(
@@ -100,7 +105,15 @@ class OpenIdProvider:
             code_challenge=create_s256_code_challenge(verifier), code_challenge_method="S256",
         )  # fmt: skip
         cookie = {"aud": AUDIENCE, "exp": int(self._clock()) + LIFETIME, "state": state, "nonce": nonce, "verifier": verifier}
-        return str(address), jwt.encode(cookie | {"back": back}, self._secret, ALGORITHM)
+        return str(address), jwt.encode(cookie | {"back": back, "link": link}, self._secret, ALGORITHM)
+
+    def link_of(self, cookie: str) -> tuple[str, int] | None:
+        """The account that is to be linked by whoever comes back with that cookie, as `begin` was told. Raises
+        `SignInRefusedError`."""
+        match self._read(cookie).get("link"):
+            case [str(person), int(generation)]:
+                return person, generation
+        return None
 
     def back_of(self, cookie: str) -> str:
         """Where the page is of whoever comes back with that cookie; empty for one that is not ours."""

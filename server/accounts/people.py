@@ -208,6 +208,14 @@ class People:
             return self._known.get(_digest(credential), 0.0) > time.monotonic()
         return self._tokens.is_one(credential)
 
+    def token_of(self, person: str) -> str:
+        """A new token for somebody who has shown who they are. Raises `InvalidTokenError` for one who is gone or disabled."""
+        with self._database.reading() as session:
+            found = session.get(Person, person)
+        if found is None or found.disabled:
+            raise InvalidTokenError("this sign-in is not valid any more; sign in again")
+        return self._token(found)
+
     def _remember(self, digest: str) -> None:
         self._known[digest] = time.monotonic() + KNOWN_FOR
         while len(self._known) > KNOWN_KEYS:

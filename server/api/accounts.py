@@ -6,7 +6,8 @@ import json
 import secrets
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import IO, Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -16,8 +17,10 @@ from sqlalchemy import select
 
 from models.errors import StorageError
 from server.accounts import passwords
+from server.accounts.identities import identities_of
 from server.accounts.people import Identity
 from server.api.erasing import erase_person
+from server.api.latest import read_latest
 from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import Credential, Me, Service, ServiceDep, as_json
@@ -230,8 +233,10 @@ def _write_export(service: Service, person: str, out: IO[bytes]) -> None:
         ids = [avatar.id for avatar in avatars]
         consents = session.scalars(select(Consent).where(Consent.avatar_id.in_(ids))).all()
         jobs = session.scalars(select(Job).where(Job.avatar_id.in_(ids))).all()
+        linked = identities_of(session, person)
     about = {
         "person": person_out(found).model_dump(),
+        "sign_ins": [{"issuer": i.issuer, "subject": i.subject, "linked": i.created} for i in linked],
         "avatars": [
             {
                 "id": a.id,
@@ -254,17 +259,26 @@ def _write_export(service: Service, person: str, out: IO[bytes]) -> None:
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("about.json", json.dumps(about, indent=2))
         for avatar in avatars:
-            for name, suffix in ((avatar.file, "avatar"), (avatar.preview, "png"), (avatar.turntable, "webp")):
-                _add(service, archive, name, f"{avatar.id}.{suffix}")
+            for which, suffix in (("file", "avatar"), ("preview", "png"), ("turntable", "webp")):
+                name_of = partial(_name_now, service, avatar.id, which)
+                _add(service, archive, name_of, f"{avatar.id}.{suffix}")
         for job in jobs:
             for name in service.files.names(job.folder) if job.folder else []:
-                _add(service, archive, name, f"{job.avatar_id}-{job.id}-{name.rpartition('/')[2]}")
+                _add(service, archive, partial(str, name), f"{job.avatar_id}-{job.id}-{name.rpartition('/')[2]}")
 
 
-def _add(service: Service, archive: zipfile.ZipFile, name: str, member: str) -> None:
+def _name_now(service: Service, avatar_id: str, which: str) -> str:
+    """Of an avatar's file; empty for one that was erased meanwhile."""
+    with service.database.reading() as session:
+        avatar = session.get(StoredAvatar, avatar_id)
+        return "" if avatar is None else str(getattr(avatar, which))
+
+
+def _add(service: Service, archive: zipfile.ZipFile, name_of: Callable[[], str], member: str) -> None:
     try:
-        data = service.files.read(name) if name else b""
+        _, data = read_latest(name_of, lambda name: service.files.read(name) if name else b"")
     except StorageError:
+        name = name_of()
         if name in service.files.names(name.partition("/")[0]):
             raise
         return  # erased meanwhile

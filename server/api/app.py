@@ -5,13 +5,31 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
-from server.api import accounts, allowances, avatars, enrolling, external, health, jobs, people, problems, rooms, web_avatars
+from server.api import (
+    accounts,
+    allowances,
+    avatars,
+    enrolling,
+    external,
+    health,
+    jobs,
+    moderating,
+    own_account,
+    people,
+    problems,
+    rooms,
+    web_avatars,
+)
 from server.api.description import describe, page
 from server.api.limits import BodyLimit
 from server.api.service import Service
 from server.operations.requests import CountRequests
 
 DOCS = "/docs"
+PARTS = (
+    accounts, own_account, external, people, avatars, enrolling, web_avatars, jobs, rooms, moderating, allowances, health,
+)  # fmt: skip
+"""In the order of the description."""
 
 
 def create_api(service: Service) -> FastAPI:
@@ -22,7 +40,7 @@ def create_api(service: Service) -> FastAPI:
     )  # fmt: skip
     app.state.service = service
     problems.install(app)
-    for part in (accounts, external, people, avatars, enrolling, web_avatars, jobs, rooms, allowances, health):
+    for part in PARTS:
         app.include_router(part.router)
     describe(app)
 

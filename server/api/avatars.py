@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
-from models.errors import StorageError
 from server.accounts.people import Identity, clean_name
 from server.api import erasing
+from server.api.latest import read_latest
 from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import (
@@ -124,7 +124,10 @@ def change_avatar(me: Me, service: ServiceDep, avatar_id: str, change: AvatarCha
     with service.database.session() as session:
         avatar = may_change(me, session.get(StoredAvatar, avatar_id))
         check_version(avatar, if_match)
-        avatar.name = clean_name(change.name or "") or avatar.name
+        name = clean_name(change.name or "") or avatar.name
+        if name != avatar.name:
+            avatar.name = name
+            session.add(note(me, "avatar.rename", avatar.id))
         if change.shared is not None and change.shared != avatar.shared:
             avatar.shared = change.shared
             session.add(note(me, "avatar.share", avatar.id, shared=change.shared))
@@ -163,15 +166,14 @@ def read_turntable(me: Me, service: ServiceDep, avatar_id: str) -> Response:
 
 def _file(service: Service, me: Identity, avatar_id: str, which: str, media_type: str) -> Response:
     """One of the avatar's files. When a better avatar takes its place just now, that one's."""
-    before = None
-    while True:
-        with service.database.reading() as session:
-            name: str = getattr(may_read(me, session.get(StoredAvatar, avatar_id)), which)
-        if not name:
-            raise ProblemError(404, "this avatar is not made yet; wait for its job")
-        try:
-            return Response(service.files.read(name), media_type=media_type)
-        except StorageError:
-            if name == before:
-                raise
-            before = name
+    _, data = read_latest(lambda: file_name(service, me, avatar_id, which), lambda name: service.files.read(name))
+    return Response(data, media_type=media_type)
+
+
+def file_name(service: Service, me: Identity, avatar_id: str, which: str = "file") -> str:
+    """The name in the store of one of the avatar's files as it is now, for whoever may see it. Raises `ProblemError`."""
+    with service.database.reading() as session:
+        name: str = getattr(may_read(me, session.get(StoredAvatar, avatar_id)), which)
+    if not name:
+        raise ProblemError(404, "this avatar is not made yet; wait for its job")
+    return name

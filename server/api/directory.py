@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.call.protocol import Role
+from server.call.protocol import Act, Role, RoomState
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,20 @@ class RoomDirectory(Protocol):
     def remove(self, room: str) -> None:
         """The room is no more; whoever is there goes. Not of the first room."""
 
+    def renew(self, room: str) -> RoomInfo | None:
+        """Other links for a room, whose old ones open nothing any more; whoever is there goes. `None` where it is not there."""
+
     def end(self, room: str) -> None:
         """End the meeting; the room stays."""
+
+    def hosted_by(self, key: str) -> str:
+        """The id of the room whose host shows that link's key, or that room token that still holds; empty for others."""
+
+    def state_of(self, room: str) -> RoomState:
+        """Who is in a room."""
+
+    def moderate(self, room: str, act: Act, participant: int = -1) -> bool:
+        """What a host may order; False when the participant, or the whole meeting, is not there any more."""
 
     def link(self, key: str) -> str:
         """The address of a room for whoever shows that key or room token."""
@@ -80,8 +92,24 @@ class NoRooms:
     def remove(self, room: str) -> None:
         """Nothing."""
 
+    def renew(self, room: str) -> RoomInfo | None:
+        """None."""
+        return None
+
     def end(self, room: str) -> None:
         """Nothing."""
+
+    def hosted_by(self, key: str) -> str:
+        """None."""
+        return ""
+
+    def state_of(self, room: str) -> RoomState:
+        """Nobody."""
+        return RoomState()
+
+    def moderate(self, room: str, act: Act, participant: int = -1) -> bool:
+        """Nothing."""
+        return False
 
     def link(self, key: str) -> str:
         """Not here."""

@@ -55,6 +55,11 @@ async def agreement_of(
     keep_photo: Annotated[bool, Form(description="Whether photos and clip may be kept.")] = False,
 ) -> Agreement:
     """The consent that comes with photos or a clip. Raises `ProblemError`."""
+    return check_agreement(subject, consent, agreed=agreed, keep_photo=keep_photo)
+
+
+def check_agreement(subject: str, consent: str, *, agreed: bool, keep_photo: bool) -> Agreement:
+    """A consent as it is kept. Raises `ProblemError` without one."""
     if not agreed:
         raise ProblemError(422, "the consent of who is in the photo was expected; nothing is made without it")
     if not clean_name(subject):
@@ -86,6 +91,11 @@ async def uploads_of(
     ] = None,
 ) -> Uploads:
     """Photos, a clip, or both. Raises `ProblemError`."""
+    return check_uploads(photos, clip)
+
+
+def check_uploads(photos: list[UploadFile], clip: UploadFile | None) -> Uploads:
+    """Photos, a clip, or both. Raises `ProblemError` for none, or too many."""
     if len(photos) > MAX_PHOTOS:
         raise ProblemError(422, f"1 to {MAX_PHOTOS} photos were expected, {len(photos)} came")
     if not photos and clip is None:
@@ -146,9 +156,7 @@ def improve(
         avatar = may_change(me, session.get(StoredAvatar, avatar_id, with_for_update=True))
         if not avatar.file:
             raise ProblemError(409, "this avatar is not made yet; wait for its job")
-        busy = select(Job.id).where(Job.avatar_id == avatar.id, Job.quality != "instant", Job.state.not_in(OVER))
-        if session.scalar(busy) is not None:
-            raise ProblemError(409, "this avatar is being made better already; wait for that, or cancel it")
+        check_not_improving(session, avatar.id)
         session.add(note(me, "avatar.improve", avatar.id, quality=quality))
         return avatar
 
@@ -236,15 +244,28 @@ class _Order:
             if self.hashes not in list(given):
                 raise ProblemError(422, "another key was expected: this Idempotency-Key came with other photos before")
             return avatar_out(self.service, session, session.get_one(StoredAvatar, job.avatar_id), self.me, job.id)
+        check_busy(session, owner)
         limits = read_limits(session)
-        busy = select(func.count()).select_from(Job).where(Job.owner_id == owner, Job.state.not_in(OVER))
-        if int(session.scalar(busy) or 0) >= limits.jobs:
-            sentence = f"at most {limits.jobs} avatars are made for one person at the same time; wait for one of them"
-            raise ProblemError(429, sentence, retry_after=RETRY_AFTER)
         made = select(func.count()).select_from(StoredAvatar).where(StoredAvatar.owner_id == owner)
         if not self.better and int(session.scalar(made) or 0) >= limits.avatars:
             raise ProblemError(409, f"at most {limits.avatars} avatars of one person are kept; erase one first")
         return None
+
+
+def check_busy(session: Session, owner: str) -> None:
+    """Raises `ProblemError` when as many enrollments of one person wait or run as may."""
+    most = read_limits(session).jobs
+    busy = select(func.count()).select_from(Job).where(Job.owner_id == owner, Job.state.not_in(OVER))
+    if int(session.scalar(busy) or 0) >= most:
+        sentence = f"at most {most} avatars are made for one person at the same time; wait for one of them"
+        raise ProblemError(429, sentence, retry_after=RETRY_AFTER)
+
+
+def check_not_improving(session: Session, avatar: str) -> None:
+    """Raises `ProblemError` while an avatar is made better."""
+    busy = select(Job.id).where(Job.avatar_id == avatar, Job.quality != "instant", Job.state.not_in(OVER))
+    if session.scalar(busy) is not None:
+        raise ProblemError(409, "this avatar is being made better already; wait for that, or cancel it")
 
 
 def _content(upload: UploadFile, most: int, what: str, many: str) -> bytes:

@@ -52,6 +52,10 @@ def _erase(session: Session, avatar: StoredAvatar) -> list[str]:
 def _finish(service: Service, avatars: list[str], names: list[str]) -> None:
     for avatar_id in avatars:
         service.rooms.erase_avatar(avatar_id)
-    for name in names:
-        service.files.delete(name)
+    try:
+        for name in names:
+            service.files.delete(name)
+    finally:
+        for name in names:  # now that the files are gone, so that nobody makes them again
+            service.web_avatars.forget(name)
     service.database.scrub()

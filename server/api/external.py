@@ -9,8 +9,9 @@ from fastapi import APIRouter, Cookie, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
+from server.accounts.identities import link
 from server.accounts.oidc import LIFETIME, OpenIdProvider, ProviderError, SignInRefusedError
-from server.accounts.people import SignInError
+from server.accounts.people import ConflictError, SignInError
 from server.accounts.tokens import InvalidTokenError
 from server.api.accounts import Token, address_of
 from server.api.problems import ProblemError
@@ -22,8 +23,9 @@ BEGUN, DONE = "visavis-begun", "visavis-signed-in"
 FETCHED_IN = 60
 """Seconds in which the page fetches the token."""
 DESK = "/admin"
-Back = Annotated[str, Query(pattern=r"^/(admin|room/[A-Za-z0-9_.-]{1,1024})$", description="Path of the page to come back to.")]
-Outcome = Literal["done", "refused", "failed", "disabled"]
+BACK = r"^/(admin|room/[A-Za-z0-9_.-]{1,1024})$"
+Back = Annotated[str, Query(pattern=BACK, description="Path of the page to come back to.")]
+Outcome = Literal["done", "refused", "failed", "disabled", "linked", "taken"]
 
 
 class SignInWays(BaseModel):
@@ -42,14 +44,14 @@ def ways(service: ServiceDep) -> SignInWays:
 @router.get("/begin", status_code=303, response_class=RedirectResponse)
 def begin(request: Request, service: ServiceDep, back: Back = DESK) -> RedirectResponse:
     """To the OpenID provider."""
-    provider = _provider(service)
+    provider = provider_of(service)
     service.limits.external.take(address_of(request))
     try:
         place, cookie = provider.begin(back)
     except ProviderError as error:
         raise ProblemError(503, str(error), retry_after=10) from None
     reply = RedirectResponse(place, 303)
-    _set(request, reply, BEGUN, cookie, LIFETIME, "lax")  # the provider's page sends the browser back
+    remember_begun(request, reply, cookie)
     return reply
 
 
@@ -61,19 +63,27 @@ def come_back(
     code: Annotated[str, Query(max_length=4096)] = "",
     begun: Annotated[str, Cookie(alias=BEGUN, max_length=4096)] = "",
 ) -> RedirectResponse:
-    """From the OpenID provider, to the page; what became of it is in the fragment of the address."""
-    provider = _provider(service)
+    """From the OpenID provider, to the page; what became of it is in the fragment of the address. Somebody who has begun to link
+    an account (`POST /api/me/identities`) stays signed in there."""
+    provider = provider_of(service)
     service.limits.external.take(address_of(request))
     outcome: Outcome = "done"
-    token = ""
+    token, account = "", None
     try:
-        token = service.people.sign_in_external(provider.finish(begun, state, code), service.admin_email)
+        account, subject = provider.link_of(begun), provider.finish(begun, state, code)
+        if account is None:
+            token = service.people.sign_in_external(subject, service.admin_email)
+        else:
+            link(service.database, *account, subject)
+            outcome = "linked"
     except SignInRefusedError:
         outcome = "refused"
     except ProviderError:
         outcome = "failed"
     except SignInError:
-        outcome = "disabled"
+        outcome = "disabled" if account is None else "refused"
+    except ConflictError:
+        outcome = "taken"
     reply = RedirectResponse(f"{provider.back_of(begun) or DESK}#sign-in/{outcome}", 303)
     reply.delete_cookie(BEGUN, path=router.prefix)
     if token:
@@ -93,10 +103,16 @@ def fetch_token(request: Request, response: Response, service: ServiceDep) -> To
     return Token(token=token)
 
 
-def _provider(service: Service) -> OpenIdProvider:
+def provider_of(service: Service) -> OpenIdProvider:
+    """Raises `ProblemError` without one."""
     if service.provider is None:
         raise ProblemError(404, "people sign in with a password here; there is no OpenID provider")
     return service.provider
+
+
+def remember_begun(request: Request, reply: Response, cookie: str) -> None:
+    """Let the browser come back with what `OpenIdProvider.begin` gave."""
+    _set(request, reply, BEGUN, cookie, LIFETIME, "lax")  # the provider's page sends the browser back
 
 
 def _set(request: Request, reply: Response, name: str, value: str, seconds: int, site: Literal["lax", "strict"]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from models.errors import StorageError
 from server.accounts.people import Identity
+from server.api.enrolling import check_busy, check_not_improving
 from server.api.paging import After, Limit, Page, page_of
 from server.api.problems import ProblemError
 from server.api.service import Credential, Me, Service, ServiceDep, as_json, note
@@ -33,7 +34,8 @@ MAX_LISTENING = 600.0
 
 class JobOut(BaseModel):
     """An enrollment. progress: 0 to 1. ahead: jobs that come first. error: one sentence, of a job that failed. usable: whether
-    its avatar can be used already. previews: counts the pictures of what it is at. owner: for admins only."""
+    its avatar can be used already. previews: counts the pictures of what it is at. may_retry: whether it can begin anew with the
+    photos that it came with. owner: for admins only."""
 
     id: str
     avatar: str
@@ -45,6 +47,7 @@ class JobOut(BaseModel):
     error: str
     usable: bool = False
     previews: int = 0
+    may_retry: bool = False
     owner: str | None = None
 
 
@@ -73,7 +76,7 @@ def _out(service: Service, me: Identity, job: Job, usable: set[str]) -> JobOut:
     return JobOut(
         id=job.id, avatar=job.avatar_id, quality=job.quality, state=job.state, stage=job.stage, progress=job.progress,
         ahead=ahead, error=job.error, usable=job.avatar_id in usable, previews=job.previews,
-        owner=job.owner_id if me.is_admin else None,
+        may_retry=job.state == "failed" and job.folder != "", owner=job.owner_id if me.is_admin else None,
     )  # fmt: skip
 
 
@@ -119,6 +122,22 @@ def cancel_job(me: Me, service: ServiceDep, job_id: str) -> JobOut:
     erase_photos(service.database, service.files)
     with service.database.session() as session:
         session.add(note(me, "job.cancel", job_id))
+    return _read(service, me, job_id)
+
+
+@router.post("/{job_id}/retry")
+def retry_job(me: Me, service: ServiceDep, job_id: str) -> JobOut:
+    """Begin a job anew that has failed. Its photos have to be there: those whose consent does not let us keep them are erased as
+    soon as a job is over, and come with a new order."""
+    with service.database.reading() as session:
+        job = _own(session, me, job_id)
+        check_busy(session, job.owner_id)
+        if job.quality != "instant":
+            check_not_improving(session, job.avatar_id)
+    if not service.queue.retry(job_id):
+        raise ProblemError(409, "a job that has failed and still has its photos was expected; order a new one with the photos")
+    with service.database.session() as session:
+        session.add(note(me, "job.retry", job_id))
     return _read(service, me, job_id)
 
 

@@ -85,7 +85,8 @@ def change_person(admin: Admin, service: ServiceDep, person_id: str, change: Per
         person.generation += kept is not None or bool(change.disabled)
         if not keeps_an_admin(session):
             raise ConflictError("the last admin cannot give up these rights; make another one first")
-        session.add(note(admin, "person.change", person_id, disabled=person.disabled, role=person.role))
+        secret = {} if kept is None else {"password": True}
+        session.add(note(admin, "person.change", person_id, disabled=person.disabled, role=person.role, **secret))
         changed = person_out(person)
     if change.disabled:
         service.rooms.put_out(person_id)

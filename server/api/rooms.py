@@ -89,7 +89,8 @@ def _is_kept_by(me: Identity, room: RoomInfo) -> bool:
     return me.is_admin or (room.owner != "" and room.owner == me.person)
 
 
-def _find(service: Service, me: Identity, room_id: str) -> RoomInfo:
+def find_room(service: Service, me: Identity, room_id: str) -> RoomInfo:
+    """The room, for whoever may manage it. Raises `ProblemError`."""
     found = next((room for room in service.rooms.all() if room.id == room_id), None)
     if found is None or not _is_kept_by(me, found):
         raise ProblemError(404, NOT_YOURS)
@@ -122,25 +123,36 @@ def add_room(me: Me, service: ServiceDep, new: NewRoom) -> RoomOut:
 @router.get("/{room_id}")
 def read_room(me: Me, service: ServiceDep, room_id: str) -> RoomOut:
     """One room."""
-    return _out(_find(service, me, room_id))
+    return _out(find_room(service, me, room_id))
 
 
 @router.post("/{room_id}/end", status_code=204)
 def end_meeting(me: Me, service: ServiceDep, room_id: str) -> Response:
     """Everybody leaves the room, which stays; its links go on working."""
-    found = _find(service, me, room_id)
+    found = find_room(service, me, room_id)
     service.rooms.end(found.id)
     with service.database.session() as session:
         session.add(note(me, "room.end", found.id))
     return Response(status_code=204)
 
 
+@router.post("/{room_id}/links", status_code=201)
+def renew_links(me: Me, service: ServiceDep, room_id: str) -> RoomOut:
+    """Other links, where the old ones got into wrong hands: those open nothing any more, and everybody leaves the room."""
+    made = service.rooms.renew(find_room(service, me, room_id).id)
+    if made is None:
+        raise ProblemError(404, NOT_YOURS)
+    with service.database.session() as session:
+        session.add(note(me, "room.renew", room_id))
+    return _out(made)
+
+
 @router.delete("/{room_id}", status_code=204)
 def delete_room(me: Me, service: ServiceDep, room_id: str) -> Response:
     """The room is no more: everybody leaves it, its links and tokens open nothing."""
-    found = _find(service, me, room_id)
+    found = find_room(service, me, room_id)
     if found.is_first:
-        raise ConflictError("the first room stays; `visavis serve --new-links` gives it new links")
+        raise ConflictError("the first room stays; give it new links instead")
     service.rooms.remove(found.id)
     with service.database.session() as session:
         session.add(note(me, "room.delete", found.id))
@@ -177,5 +189,5 @@ def _may_grant(service: Service, me: Identity, room_id: str, key: str) -> set[Gr
         if found is None or found[0] != room_id:
             raise ProblemError(403, "the key of one of this room's links was expected, another one came")
         return ALLOWS[found[1]]
-    _find(service, me, room_id)
+    find_room(service, me, room_id)
     return ALLOWS["host"]

@@ -21,6 +21,7 @@ from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue
 from server.store.tables import AuditEntry, StoredAvatar
+from server.web_avatar_files import WEB_AVATARS, WebAvatarFiles
 
 MAX_INTEGER = (1 << 53) - 1
 
@@ -56,6 +57,7 @@ class Service:
     admin_email: str = ""
     limits: Limits = field(default_factory=Limits)
     better: str = "offer"
+    web_avatars: WebAvatarFiles = WEB_AVATARS
 
 
 _bearer = HTTPBearer(auto_error=False, description="A token of `POST /api/sessions` or `/api/guests`, or an API key.")

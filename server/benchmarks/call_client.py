@@ -31,6 +31,7 @@ from websockets.protocol import State
 
 from server.call import aiortc_fixes
 from server.call.protocol import (
+    ANYWHERE,
     Answer,
     Bye,
     Failure,
@@ -88,8 +89,9 @@ class BenchPage:
     """`async with BenchPage(url, key, Join(...)) as page:` is in the room until the block ends.
 
     `said` holds what the server sent last, by class. `last_picture` is the newest picture, `pictures` counts them, `sounds`
-    counts frames of sound, `heard` is the loudest sample of each sound line by mid. Pings go out once a `Welcome.heartbeat`
-    while `beating` is true.
+    counts frames of sound, `heard` is the loudest sample of each sound line by mid. `drive` is the channel of drive frames, and
+    `driven` holds the messages that came on it. `place`: of the picture, at first. Pings go out once a `Welcome.heartbeat` while
+    `beating` is true.
     """
 
     def __init__(
@@ -113,9 +115,12 @@ class BenchPage:
         self._url, self._hello, self._how = url, Hello(key, resume), join or Join()
         self._webcam, self._microphone, self._voices = webcam, microphone, voices
         self._tls = tls
+        self.place = ANYWHERE
         self.pc = RTCPeerConnection(ice or RTCConfiguration([], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE))
         self.pc.on("track", self._on_track)
         self.channel: Any = None
+        self.drive: Any = None
+        self.driven: deque[bytes] = deque(maxlen=1000)
         self.open = asyncio.Event()
         self.socket: ClientConnection
         self.welcome: Welcome
@@ -194,8 +199,10 @@ class BenchPage:
         self.channel = self.pc.createDataChannel("control")  # last: aiortc bundles everything with the first section
         self.channel.on("message", self._read)
         self.channel.on("open", self.open.set)
+        self.drive = self.pc.createDataChannel("drive", ordered=False, maxRetransmits=0)
+        self.drive.on("message", self.driven.append)
         await self.pc.setLocalDescription(await self.pc.createOffer())
-        await self.tell(Offer(self.pc.localDescription.sdp))
+        await self.tell(Offer(self.pc.localDescription.sdp, self.place))
         answer = await self._next(Answer)
         assert isinstance(answer, Answer)
         await self.pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,13 +30,17 @@ from server.call.avatars import AvatarCatalog
 from server.call.certificate import Certificate
 from server.call.config import ServerConfig, state_folder
 from server.call.door import BACKLOG, Door
+from server.call.embedding import COMPONENT
 from server.call.kept_rooms import RoomStore
 from server.call.live_rooms import LiveRooms
+from server.call.origins import Origins
 from server.call.passes import PAGES, Passes, path_of
 from server.call.rooms import Rooms
+from server.call.shown_avatars import WEB_AVATAR_PATH
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
 from server.call.web import ADMIN, API, DOCS, NOTHING, SETUP, create_app, plain_reply
+from server.call.web_avatar_route import GONE, shown_at
 from server.call.whip import PREFLIGHT
 from server.operations.operations import Operations
 from server.service import make_runners, open_service
@@ -104,6 +108,7 @@ async def serve(
         sock,
         None if secure is None else secure.context,
         operations,
+        Origins(config.trusted_proxies),
         has_api=service is not None,
     )
     tasks: list[asyncio.Task[None]] = []
@@ -162,6 +167,7 @@ class _Server(uvicorn.Server):
         sock: socket.socket,
         tls: ssl.SSLContext | None,
         operations: Operations,
+        origins: Origins,
         *,
         has_api: bool = False,
     ) -> None:
@@ -169,6 +175,7 @@ class _Server(uvicorn.Server):
         self._tls, self._has_api, self._operations = tls, has_api, operations
         self._front: TlsFront | None = None
         self._rooms, self._sock, self._public_url, self._passes = rooms, sock, public_url, passes
+        self._origins = origins
         self._door: Door | None = None
         self._sockets: set[SignallingSocket] = set()
 
@@ -206,12 +213,15 @@ class _Server(uvicorn.Server):
             return plain_reply(method, 200, "", extra=PREFLIGHT) if method == b"OPTIONS" else None
         if method == b"POST":
             return None if path == b"/rooms" and self._passes.is_host(header) else plain_reply(method, 403, NO_HOST)
-        if path.startswith(b"/assets/"):
+        if path.startswith((b"/assets/", COMPONENT.encode())):
             return None
         if path in (b"/connection-test", b"/connection-test/"):
             return plain_reply(method, 404, NO_TEST)
         if path.startswith(PAGES):
             return None if self._passes.page(path) else plain_reply(method, 404, NO_ROOM)
+        if path.startswith(WEB_AVATAR_PATH.encode()):
+            address = path.removeprefix(WEB_AVATAR_PATH.encode()).decode("latin-1")
+            return plain_reply(method, 404, GONE) if shown_at(self._rooms, address) is None else None
         if path.startswith(b"/avatars/") and self._passes.shows_cookie(header):
             return None
         if path == b"/":
@@ -229,8 +239,12 @@ class _Server(uvicorn.Server):
     def is_known_hello(self, text: str | bytes) -> bool:
         return self._passes.hello(text)
 
-    def http(self, header: bytes, gone: Callable[[], None]) -> H11Protocol:
-        return _Http(self.config, self.server_state, self.lifespan.state, header, gone)
+    def origin(self, header: bytes, peer: str) -> str:
+        return self._origins.of(peer, header)
+
+    def http(self, header: bytes, peer: str, gone: Callable[[], None]) -> H11Protocol:
+        scheme: Literal["http", "https"] = "http" if self._tls is None else "https"
+        return _Http(self.config, self.server_state, self.lifespan.state, header, (scheme, peer), gone)
 
     def socket(self, header: bytes, network: str, gone: Callable[[], None]) -> SignallingSocket:
         return SignallingSocket(header, network, self._serve_socket, gone, self._public_url)
@@ -247,10 +261,21 @@ class _Http(H11Protocol):
     """uvicorn's protocol, for a connection of which the header was read already."""
 
     def __init__(
-        self, config: uvicorn.Config, state: Any, app_state: dict[str, Any], header: bytes, gone: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        state: Any,
+        app_state: dict[str, Any],
+        header: bytes,
+        connection: tuple[Literal["http", "https"], str],
+        gone: Callable[[], None],
     ) -> None:
+        """connection: its scheme, and its peer's address; behind `server.call.tls` the transport's other end is our own."""
         super().__init__(config, state, app_state)
-        self._header, self._gone = header, gone
+        self._header, self._connection, self._gone = header, connection, gone
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.scheme, self.client = self._connection[0], (self._connection[1], 0)
 
     def data_received(self, data: bytes) -> None:
         header, self._header = self._header, b""

@@ -29,6 +29,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from models.errors import VisavisError
 from realtime.encoder import DEFAULT_BITRATE
+from server.call.embedding import check_origins
 from server.call.ice_settings import ICE_CREDENTIAL, ICE_USERNAME, PREFIX, check_turn_urls, json_text, read_ice_servers
 from server.call.page_folder import page_folder
 from server.call.protocol import CONNECT_LIMIT, IceServer
@@ -212,6 +213,10 @@ class ServerConfig(BaseSettings):
     no_passwords: bool = Field(False, description="Nobody signs in with a password, only at the OpenID provider.")
     guest_days: int = Field(
         30, ge=1, le=3650, description="Days without use after which guests and their avatars are erased, and their tokens end."
+    )
+    embed_from: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(check_origins)] = Field(
+        (),
+        description="Origins whose pages may show a viewers' page in a frame and draw avatars, such as https://www.example.org.",
     )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_networks)] = Field(
         (), description="Addresses or networks of proxies whose X-Forwarded-For tells where a request comes from."

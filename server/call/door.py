@@ -22,6 +22,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from server.call.fairness import Crowd, Turns, network_of
+from server.call.origins import plain_address
 from server.call.sockets import SignallingSocket
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ GREETINGS_PER_SECOND, GREETINGS_AT_ONCE, GREETING = 800.0, 100.0, 0.00025
 SOCKET = b"/ws"
 _REQUEST = re.compile(
     rb"((GET|HEAD) [!-~]+|POST /rooms|(POST|PUT|PATCH|DELETE) /api/[!-~]*|"
-    rb"(POST|PUT|PATCH|DELETE|OPTIONS) /wh[ie]p([/?][!-~]*)?) HTTP/1\.[01]\r\n"
+    rb"(POST|PUT|PATCH|DELETE|OPTIONS) /wh[ie]p([/?][!-~]*)?|"
+    rb"OPTIONS /(embed|api/avatars)/[!-~]+) HTTP/1\.[01]\r\n"
 )
 
 
@@ -95,7 +97,10 @@ class Reception(Protocol):
     def is_known_hello(self, text: str | bytes) -> bool:
         """Whether a socket's first message shows it."""
 
-    def http(self, header: bytes, gone: Callable[[], None]) -> asyncio.Protocol:
+    def origin(self, header: bytes, peer: str) -> str:
+        """The address that a request comes from; `peer` is whose connection it is, which may be a proxy's."""
+
+    def http(self, header: bytes, peer: str, gone: Callable[[], None]) -> asyncio.Protocol:
         """Who answers a request of which `header` was read; calls `gone` at the end. Its first `data_received` gets nothing."""
 
     def socket(self, header: bytes, network: str, gone: Callable[[], None]) -> SignallingSocket:
@@ -105,11 +110,13 @@ class Reception(Protocol):
 class Guest:
     """One connection, from its acceptance to the end of its reply, or until a socket is the call's.
 
+    peer: its address. group: where the request comes from, as `network_of` says; until its header is there, of the peer.
     socket: there once the handshake was made. handed_over: whether asyncio has it; a moment later there is a `transport`.
     """
 
-    def __init__(self, sock: socket.socket, group: str, deadline: float) -> None:
-        self.sock, self.group, self.deadline = sock, group, deadline
+    def __init__(self, sock: socket.socket, peer: str, deadline: float) -> None:
+        self.sock, self.peer, self.deadline = sock, peer, deadline
+        self.group = network_of(peer)
         self.header = b""
         self.socket: SignallingSocket | None = None
         self.handed_over = self.is_known = False
@@ -175,11 +182,11 @@ class Door:
                 self._make_room()
                 return
             sock.setblocking(False)
-            self.admit(sock, network_of(address[0]))
+            self.admit(sock, plain_address(address[0]))
 
-    def admit(self, sock: socket.socket, group: str) -> None:
-        """Take a connection in. sock: does not block. group: where it comes from, as `network_of` says."""
-        guest = Guest(sock, group, self._loop.time() + HEADER_TIMEOUT)
+    def admit(self, sock: socket.socket, peer: str) -> None:
+        """Take a connection in. sock: does not block. peer: its address, as `plain_address`."""
+        guest = Guest(sock, peer, self._loop.time() + HEADER_TIMEOUT)
         self._guests[guest] = None
         self._loop.add_reader(sock.fileno(), self._read, guest)  # asyncio looks for an object at some cost
         self._end(self._silent.add(guest, guest.group))
@@ -218,6 +225,7 @@ class Door:
             self._reply(guest, _REFUSAL)
         elif end >= 0:
             header = header[: end + 4]
+            guest.group = network_of(self._reception.origin(header, guest.peer))
             known = self._reception.is_known(header)
             if header.split(b" ", 2)[1].partition(b"?")[0] == SOCKET:
                 self._wait(guest, self._greetings, "socket", known=known)
@@ -292,7 +300,7 @@ class Door:
             self._end(guest)
 
     async def _hand_over(self, guest: Guest) -> None:
-        protocol = guest.socket or self._reception.http(guest.header, lambda: self._forget(guest))
+        protocol = guest.socket or self._reception.http(guest.header, guest.peer, lambda: self._forget(guest))
         guest.header = b""
         try:
             transport, _ = await self._loop.connect_accepted_socket(lambda: protocol, guest.sock)

@@ -3,7 +3,7 @@
 aioice takes every address but loopback, and any port. `install` replaces that for this process: only the configured
 addresses; loopback when there is no other (a laptop without a network, a test machine); ports from a range, for firewalls
 and containers. aioice offers no setting for either, so its two functions that decide are replaced, by name. What has to be
-mended in aioice and aiortc besides is in `server/call/aiortc_fixes.py`, and comes with it.
+mended in aioice and aiortc besides is in `server/call/aiortc_fixes.py` and `light_channel.py`, and comes with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import aioice.ice
 
-from server.call import aiortc_fixes
+from server.call import aiortc_fixes, light_channel
 
 LOOPBACK = "127.0.0.1"
 _all_addresses = aioice.ice.get_host_addresses
@@ -28,6 +28,7 @@ def install(addresses: tuple[str, ...] = (), ports: tuple[int, int] | None = Non
         return list(addresses) or _all_addresses(use_ipv4, use_ipv6) or [LOOPBACK]
 
     aiortc_fixes.install()
+    light_channel.install()
     aioice.ice.get_host_addresses = host_addresses
     vars(aioice.ice)["asyncio"] = _PortRange(*ports) if ports else asyncio
 

@@ -9,11 +9,11 @@ import re
 import stat
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from server.accounts.tokens import LEEWAY
 from server.call.rules import RoomKeys
@@ -66,6 +66,19 @@ class RoomStore:
         with suppress(OSError):
             path.unlink()  # its secrets are in the database
         return tuple(rooms), note
+
+    def rooms(self) -> tuple[KeptRoom, ...] | None:
+        """The rooms that are kept now, whoever has changed them; `None` where nothing is kept. Raises `SQLAlchemyError`."""
+        if self._database is None:
+            return None
+        with self._database.reading() as session:
+            return tuple(map(_kept, session.scalars(select(StoredRoom).where(StoredRoom.port == self._port))))
+
+    def renew(self, room: KeptRoom) -> None:
+        """Keep other keys of a room, those that it has now. Raises `SQLAlchemyError`."""
+        if self._database is not None:
+            with self._database.session() as session:
+                session.execute(update(StoredRoom).where(StoredRoom.id == room.id).values(**asdict(room.keys)))
 
     def add(self, room: KeptRoom) -> None:
         """Keep another room. Raises `SQLAlchemyError`."""

@@ -11,7 +11,7 @@ from server.api.directory import RoomInfo
 from server.api.problems import ProblemError
 from server.call.addresses import links_of
 from server.call.kept_rooms import KeptRoom
-from server.call.protocol import Role
+from server.call.protocol import Act, Moderate, Role, RoomState
 from server.call.rooms import Rooms
 from server.call.rules import room_link
 
@@ -54,15 +54,36 @@ class LiveRooms:
         """See `RoomDirectory`."""
         self._wait(self._rooms.remove(room))
 
+    def renew(self, room: str) -> RoomInfo | None:
+        """See `RoomDirectory`."""
+        made = self._wait(self._rooms.renew(room))
+        return None if made is None else self._info(made)
+
     def end(self, room: str) -> None:
         """See `RoomDirectory`."""
+        self.moderate(room, "end")
 
-        def end() -> None:
+    def hosted_by(self, key: str) -> str:
+        """See `RoomDirectory`."""
+        try:
+            kept, visitor = self._wait(self._rooms.admit(key))
+        except InvalidTokenError:
+            return ""
+        return kept.id if visitor.role == "host" and not visitor.is_late else ""
+
+    def state_of(self, room: str) -> RoomState:
+        """See `RoomDirectory`."""
+        found = self._wait(_later(lambda: self._rooms.open_room(room)))
+        return RoomState() if found is None else found.state
+
+    def moderate(self, room: str, act: Act, participant: int = -1) -> bool:
+        """See `RoomDirectory`."""
+
+        def moderate() -> bool:
             found = self._rooms.open_room(room)
-            if found is not None:
-                found.end()
+            return found is not None and found.moderate(Moderate(act, participant))
 
-        self._wait(_later(end))
+        return self._wait(_later(moderate))
 
     def link(self, key: str) -> str:
         """See `RoomDirectory`."""

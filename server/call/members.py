@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from server.call.fairness import Pace
-from server.call.protocol import Offer, Role
+from server.call.protocol import Offer, Participant, Role
 from server.call.rules import Visitor, member_pace
 
 
@@ -51,6 +51,10 @@ class Member:
     def role(self) -> Role:
         """The most that is allowed."""
         return self.visitor.role
+
+    def shown(self, web_avatar: str) -> Participant:
+        """What the others are told of somebody with a seat."""
+        return Participant(self.number, self.name, self.role == "host", self.seated, self.muted, self.camera, web_avatar)
 
     def is_of(self, visitor: Visitor) -> bool:
         """Whether the visitor may take the member over; one whose token has expired only what that token was for."""

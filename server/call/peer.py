@@ -40,8 +40,9 @@ from realtime.room.worker import RoomWorker
 from realtime.sending import make_live
 from realtime.speech import make_direct, make_speech_sender
 from realtime.tracks import AvatarTrack, feed_webcam
-from server.call import aiortc_fixes
+from server.call import aiortc_fixes, driving
 from server.call.actions import StartMedia
+from server.call.driving import DriveLine, DriveRelay
 from server.call.offer import CheckedOffer, MediaLine, check_offer
 from server.call.protocol import (
     MAX_SOUND_LINES,
@@ -64,7 +65,7 @@ from server.operations.rtp_stats import RtpMeter
 log = logging.getLogger(__name__)
 
 CHANNEL = "control"
-STAGES = ("decode", "track", "solve", "pose", "splat", "encode", "total")
+STAGES = ("decode", "landmarks", "track", "solve", "pose", "splat", "encode", "total")
 """What pages are told about, in the order in which it happens."""
 CLOSE_TIMEOUT = 2.0
 """Seconds that a connection has to close in good order."""
@@ -82,13 +83,15 @@ class NoPortError(ProtocolError):
 
 @dataclass(frozen=True)
 class RoomMedia:
-    """What all peers of a room share. feeder: threads that give webcam pictures to the worker. labels: what a request shows."""
+    """What all peers of a room share. feeder: threads that give webcam pictures to the worker. labels: what a request shows.
+    drives: everybody's drive frames, for pages that draw by themselves."""
 
     settings: RoomSettings
     worker: RoomWorker
     sound: RoomSound
     feeder: ThreadPoolExecutor
     labels: Callable[[ViewRequest], Labels]
+    drives: DriveRelay
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class RoomPeer:
         self._encoder: LiveVp8Encoder | LiveH264Encoder | None = None
         self._sender: RTCRtpSender | None = None
         self._channel: RTCDataChannel | None = None
+        self._drive: DriveLine | None = None
         self._labels = Labels()
         self._place = start.place
         self._track: AvatarTrack | None = None
@@ -165,6 +169,8 @@ class RoomPeer:
             self._settling.cancel()
         if self._view is not None:
             self._view.close()
+        if self._drive is not None:
+            self._room.drives.close(self._drive)
         self._room.sound.close(self.member)
         for task in self._tasks:
             task.cancel()
@@ -183,6 +189,11 @@ class RoomPeer:
         """The participant whose voice comes on each media line, as `SoundLines` tells the page."""
         voices = self._room.sound.voices_of(self.member)
         return {mid: voice for mid, voice in zip(self._line_mids, voices, strict=False) if voice is not None}
+
+    @property
+    def draws(self) -> bool:
+        """Whether the page draws by itself, so that no pictures are made for it."""
+        return self._place.draws
 
     @property
     def target_bitrate(self) -> int:
@@ -243,7 +254,7 @@ class RoomPeer:
     def _picture_track(self) -> AvatarTrack:
         track = self._track = AvatarTrack()
         request = ViewRequest(self._participant, frame=_frame(self._place))
-        self._view = self._room.worker.open_view(track.deliver, request)
+        self._view = self._room.worker.open_view(track.deliver, request, drawn=not self._place.draws)
         self._pause()
         return track
 
@@ -273,6 +284,11 @@ class RoomPeer:
             self._channel = channel
             self._labels = Labels()
             channel.on("message", self._on_message)
+
+        elif channel.label == driving.CHANNEL and (self._drive is None or not self._drive.is_open):
+            drives, own = self._room.worker.drives, self._participant
+            self._drive = DriveLine(channel, own, partial(drives.send, own), partial(drives.follow, own), self._events.malformed)
+            self._pause()
 
     def _on_message(self, text: str | bytes) -> None:
         if self._closed:
@@ -311,7 +327,7 @@ class RoomPeer:
         if self._settling is not None:
             self._settling.cancel()
             self._settling = None
-        self._view.look(request)
+        self._view.look(request, drawn=not self._place.draws)
         self._pause()
         if request.orbit and request.snapped() != request:
             self._settling = asyncio.get_running_loop().call_later(SETTLE, self._settle, request.snapped())
@@ -320,15 +336,18 @@ class RoomPeer:
 
     def _settle(self, request: ViewRequest) -> None:
         assert self._view is not None
-        self._view.look(request)
+        self._view.look(request, drawn=not self._place.draws)
         self._pause()
 
     def _pause(self) -> None:
-        """Draw and send nothing while nobody looks."""
+        """Draw and send nothing while nobody looks; send drive frames while the page draws."""
+        place = self._place
         if self._track is not None:
-            self._track.paused = not self._place.seen
-        if self._view is not None and not self._place.seen:
+            self._track.paused = place.draws or not place.seen
+        if self._view is not None and not place.seen:
             self._view.pause()
+        if self._drive is not None and not self._closed:
+            (self._room.drives.open if self.draws and place.seen else self._room.drives.close)(self._drive)
 
     def _on_state(self) -> None:
         if self._pc is not None and self._pc.connectionState in ("failed", "closed") and not self._closed:

@@ -5,6 +5,7 @@ Two carriers, both JSON objects with a `type` that names the message:
   `RoomState`, `SoundLines` down;
 - the data channel `control` (ordered, reliable): `ViewerCamera`, `ViewerFrame`, `Ping`, `Recalibrate` up; `Pong`, `Stats`,
   `Labels`, `Speaking` down.
+On the data channel `drive` (unordered, unreliable) go drive frames, binary: models/exchange/drive_frames.py, docs/protocol.md.
 
     page                           server
     Hello (key of the link)   ->
@@ -66,7 +67,8 @@ class AvatarInfo(msgspec.Struct, frozen=True):
 
 
 class Participant(msgspec.Struct, frozen=True):
-    """Somebody with a seat. seated: the avatar is loaded and can be seen."""
+    """Somebody with a seat. seated: the avatar is loaded and can be seen. web_avatar: address of what a page needs to draw it,
+    while it is in the room; it changes with the avatar, and is empty where there is none."""
 
     id: int
     name: str
@@ -74,6 +76,7 @@ class Participant(msgspec.Struct, frozen=True):
     seated: bool = False
     muted: bool = False
     camera: bool = True
+    web_avatar: str = ""
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -115,13 +118,14 @@ class Place(msgspec.Struct, frozen=True):
     """Where the page shows its picture. width, height: pixels of the screen, 0: the configured size. background: what is behind
     the people. mask: whether the page puts something else there, and needs to know where the people are; below the picture is
     then a band of half its height with their opacity, every second row of it, from black to white. seen: whether anybody looks;
-    no pictures are made else."""
+    no pictures are made else. draws: the page draws by itself, from drive frames; no pictures are made for it meanwhile."""
 
     width: Pixels = 0
     height: Pixels = 0
     background: Background = "white"
     mask: bool = False
     seen: bool = True
+    draws: bool = False
 
 
 ANYWHERE = Place()

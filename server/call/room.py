@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.errors import ProtocolError, VisavisError
 from realtime.room.admission import PERSON_MS, VIEW_MS, Load
@@ -20,19 +20,22 @@ from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
 from server.call.actions import Action, FreeSeat, GiveSeat, HangUp, MuteVoice, Revoke, Send, StartMedia, StopMedia
 from server.call.avatars import AvatarCatalog
+from server.call.driving import DriveRelay
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
+from server.call.room_cost import cores_taken, costs
 from server.call.rules import RoomKeys, RoomSettings, Visitor, rules_of
 from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
 from server.call.stored_avatars import StoredAvatars
 from server.call.wire import OUTBOX, Wire, close_outbox, write_outbox
 
+if TYPE_CHECKING:
+    from server.call.protocol import Moderate, RoomState
+
 log = logging.getLogger(__name__)
 
 TICK = 0.25
-ENCODE_MS = 4.0
-"""Of a core, to encode one picture."""
 MOST_BUSY = 0.95
 """Part of the cores that other rooms are taken to need at the most."""
 CLOSE_TIMEOUT = 5.0
@@ -62,18 +65,19 @@ class Room:
         enough memory."""
         self._revoke = revoke
         self._settings, self._catalog, self._others_busy, self._stored = settings, catalog, others_busy, stored
-        self._signalling = RoomSignalling(rules_of(settings, keys, self._avatars, self._admits, enrolls=stored is not None))
         setup = RoomSetup(settings.factory, settings.factory_options, settings.width, settings.height)
         # Two more views than pages: a page that comes back opens its new one while the old one is still closing.
         self.worker = RoomWorker(setup, people=settings.max_people, views=settings.max_people + settings.max_viewers + 2)
+        self.shown = ShownAvatars(self.worker, stored)
+        asked = (self._avatars, self._admits, self.shown.address)
+        self._signalling = RoomSignalling(rules_of(settings, keys, *asked, enrolls=stored is not None))
         self._layout = Layout(settings.width, settings.height)
-        feeder = ThreadPoolExecutor(2, "webcam")
-        self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels)
+        feeder, relay = ThreadPoolExecutor(2, "webcam"), DriveRelay(self.worker.drives.shown)
+        self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels, relay)
         self._outboxes: dict[int, asyncio.Queue[str | None]] = {}
         self._make_peer: dict[int, MakePeer] = {}
         self._peers: dict[int, RoomPeer] = {}
         self._orders: dict[int, int] = {}
-        self.shown = ShownAvatars(self.worker, stored)
         self._lines_told: dict[int, dict[str, int]] = {}
         self._speaking: frozenset[int] = frozenset()
         self._numbers = itertools.count(1)
@@ -117,6 +121,7 @@ class Room:
             joined=self._on_joined,
             refused=lambda participant, sentence: self._do(self._signalling.avatar_refused(participant, sentence)),
             replaced=self.shown.replaced,
+            moved=self._media.drives.moved,
         )
         self.worker.start(events)
         self._timers = [
@@ -142,6 +147,7 @@ class Room:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=CLOSE_TIMEOUT)
         await stopping
+        self._media.drives.stop()
         self._media.feeder.shutdown(wait=False)
 
     async def serve(self, wire: Wire, hello: Hello, visitor: Visitor, make_peer: MakePeer = RoomPeer) -> None:
@@ -182,17 +188,22 @@ class Room:
 
     def erase_avatar(self, avatar: str) -> None:
         """The avatar was erased: whoever has taken it goes."""
-        sentence = "this avatar was erased; take another one"
         for participant in [p for p, taken in self.shown.taken.items() if taken == avatar]:
-            self._do(self._signalling.avatar_refused(participant, sentence))
+            self._do(self._signalling.avatar_refused(participant, "this avatar was erased; take another one"))
 
     def put_out(self, person: str) -> None:
         """The account has ended: whoever came with it goes."""
         self._do(self._signalling.put_out(person, "this account has ended on this server; ask an admin"))
 
-    def end(self) -> None:
-        """End the meeting."""
-        self._do(self._signalling.end("the meeting was ended for everybody"))
+    def moderate(self, order: Moderate) -> bool:
+        """What a host orders from elsewhere than a page; False when the participant is not here any more."""
+        self._do((actions := self._signalling.moderate(order)) or [])
+        return actions is not None
+
+    @property
+    def state(self) -> RoomState:
+        """Who is here."""
+        return self._signalling.told
 
     @property
     def people(self) -> int:
@@ -217,25 +228,17 @@ class Room:
         return [AvatarInfo(e.id, e.name, f"/avatars/{e.id}.png" if e.preview else "") for e in shown]
 
     def _admits(self, person: bool) -> bool:
-        person_ms, view_ms = self._measured()
+        person_ms, view_ms = costs(self.worker.times)
         load = Load(
-            len(self._orders), len(self._peers), person_ms or PERSON_MS, view_ms or VIEW_MS,
+            len(self._orders), sum(not peer.draws for peer in self._peers.values()), person_ms or PERSON_MS, view_ms or VIEW_MS,
             os.cpu_count() or 1, min(self._others_busy(), MOST_BUSY),
         )  # fmt: skip
         return load.admits(person=person, least=self._settings.least_rate)
 
-    def _measured(self) -> tuple[float, float]:
-        """Milliseconds of a core for one webcam picture and for one drawn picture; 0 while none was measured."""
-        times = self.worker.times.medians()
-        person = sum(times.get(stage, 0.0) for stage in ("decode", "track", "solve")) if "track" in times else 0.0
-        return person, times["splat"] + times.get("pose", 0.0) + ENCODE_MS if "splat" in times else 0.0
-
     @property
     def cores_taken(self) -> float:
         """How many cores the room takes now, as measured in the last second."""
-        person_ms, view_ms = self._measured()
-        times = self.worker.times
-        return (times.rate("decode") * person_ms + times.rate("splat") * view_ms) / 1000
+        return cores_taken(self.worker.times)
 
     # What the render process tells
 
@@ -256,8 +259,9 @@ class Room:
         later = time.monotonic() + 60.0  # where everybody will be; the page moves the labels softly
         fitted = self._layout.fitted(request)
         shot, frame = self._layout.shot(fitted, later), fitted.frame
-        cells = zip(shot.people, shot.arrangement.cells, strict=True)
-        labels = [Label(p, *(round(float(v), 3) for v in cell)) for p, cell in cells]
+        labels = [
+            Label(p, *(round(float(v), 3) for v in cell)) for p, cell in zip(shot.people, shot.arrangement.cells, strict=True)
+        ]
         return Labels(labels, frame.width, frame.height, frame.mask)
 
     def _send_labels(self) -> None:
@@ -301,7 +305,7 @@ class Room:
 
     def _seat(self, participant: int, avatar: str, order: int) -> None:
         entry = self._catalog.get(avatar) or (None if self._stored is None else self._stored.get(avatar))
-        self.shown.seat(participant, avatar, "" if entry is None else entry.version)
+        self.shown.seat(participant, avatar, entry)
         self._orders[participant] = order
         try:
             if entry is None:
@@ -379,6 +383,7 @@ class Room:
                 peer.send(Speaking(sorted(speaking)))
 
     async def _stats(self) -> None:
+        self._media.drives.repeat()
         for peer in list(self._peers.values()):
             await peer.send_stats()
 

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from models.errors import ProtocolError, StorageError, VisavisError
-from server.accounts.limits import read_limits
+from models.errors import StorageError, VisavisError
+from server.accounts.limits import rooms_allowed
 from server.accounts.people import ConflictError
 from server.accounts.tokens import LEEWAY, InvalidTokenError
 from server.api.service import Service
 from server.call import ice
 from server.call.avatars import AvatarCatalog
 from server.call.config import ServerConfig
+from server.call.greeting import greeting
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.peer import RoomPeer
-from server.call.protocol import Failure, Hello, Role, decode, encode
+from server.call.protocol import Failure, Hello, Moderate, Role, encode
 from server.call.room import RESTARTS, MakePeer, Room
+from server.call.room_links import RoomLinks
 from server.call.rules import RoomKeys, RoomSettings, Visitor, as_sentence, same
 from server.call.stored_avatars import StoredAvatars
 from server.call.visitors import GONE, visitor_of
@@ -33,8 +35,6 @@ from server.call.wire import Wire, say_and_close
 
 log = logging.getLogger(__name__)
 
-MAX_HELLO = 4096
-"""Characters of the first message."""
 IDLE_AFTER = 300.0
 """Seconds without anybody after which a room's process ends; the first room's goes on, so that a call can start at once."""
 LOOK_EVERY = 5.0
@@ -62,9 +62,9 @@ class Rooms:
             base_url=base_url,
             **{name: getattr(config, name) for name in RoomSettings.__dataclass_fields__ if name != "base_url"},
         )
-        self._kept: dict[str, KeptRoom] = {}
-        self._roles: dict[bytes, tuple[KeptRoom, Role]] = {}
+        self._links = RoomLinks(kept)
         self._open: dict[str, Room] = {}
+        self._opening: dict[str, asyncio.Task[Room]] = {}
         self._on_failure: Callable[[], None] = lambda: None
         self._service: Service | None = None
         self.stored: StoredAvatars | None = None
@@ -77,13 +77,7 @@ class Rooms:
         self._changing = asyncio.Lock()
         self.failure = ""
         """One sentence once the first room can never work."""
-        for room in kept:
-            self._enter(room)
         self._first = kept[0]
-
-    def _enter(self, room: KeptRoom) -> None:
-        self._kept[room.id] = room
-        self._roles |= {_digest(key): (room, role) for role, key in _keys(room)}
 
     @property
     def first(self) -> RoomKeys:
@@ -124,8 +118,8 @@ class Rooms:
 
     @property
     def kept(self) -> list[KeptRoom]:
-        """All rooms, the first one in front."""
-        return list(self._kept.values())
+        """All rooms."""
+        return self._links.rooms
 
     def open_room(self, room: str) -> Room | None:
         """The room of an id, if it has a render process now."""
@@ -137,12 +131,12 @@ class Rooms:
 
     def is_hosts_link(self, key: str) -> bool:
         """Whether it is the key of a host's link, of whichever room."""
-        found = self._roles.get(_digest(key))
+        found = self._links.of(key)
         return found is not None and found[1] == "host"
 
     def role_of(self, key: str) -> Role | None:
         """What a link's key allows in whichever room it is of, or a room token of this server, whether or not it still holds."""
-        found = self._roles.get(_digest(key))
+        found = self._links.of(key)
         if found is not None:
             return found[1]
         if self._service is None or key.count(".") != 2:
@@ -151,19 +145,19 @@ class Rooms:
             grants = self._service.room_tokens.read(key)
         except InvalidTokenError:
             return None
-        return grants.role if grants.room in self._kept else None
+        return grants.role if self._links.get(grants.room) else None
 
     async def admit(self, credential: str) -> tuple[KeptRoom, Visitor]:
         """Who shows a link's key or a room token, and where to. Raises `InvalidTokenError`, `VisavisError` for a database that
         cannot be asked. A token that has expired is let pass: see `Visitor.is_late`."""
-        found = self._roles.get(_digest(credential))
+        found = self._links.of(credential)
         if found is not None:
             return found[0], Visitor(found[1])
         service = self._service
         if service is None or credential.count(".") != 2:
             raise InvalidTokenError(NO_ROOM)
         grants = service.room_tokens.read(credential)
-        room = self._kept.get(grants.room)
+        room = self._links.get(grants.room)
         if room is None:
             raise InvalidTokenError(NO_ROOM)
         if grants.id in self._removed:
@@ -201,7 +195,8 @@ class Rooms:
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        await asyncio.gather(*(room.close() for room in self._open.values()), *self._tasks, return_exceptions=True)
+        rooms = [room.close() for room in self._open.values()]
+        await asyncio.gather(*rooms, *self._opening.values(), *self._tasks, return_exceptions=True)
 
     def most_for(self, host: str) -> int:
         """How many rooms there may be when the host with that key makes one more: those to whom a room was given leave half of
@@ -214,9 +209,9 @@ class Rooms:
         async with self._changing:
             limits = [self.most, most]
             if self._service is not None:
-                limits.append(await asyncio.to_thread(_most_rooms, self._service))
+                limits.append(await asyncio.to_thread(rooms_allowed, self._service.database))
             most = min(limit for limit in limits if limit is not None)
-            if len(self._kept) >= most:
+            if len(self._links) >= most:
                 raise ConflictError(
                     f"at most {most} rooms are kept here; use one of those, or raise --max-rooms and the desk's limit"
                 )
@@ -225,41 +220,63 @@ class Rooms:
                 await asyncio.to_thread(self._store.add, made)
             except (OSError, StorageError, SQLAlchemyError):
                 raise StorageError("the new room cannot be kept on this server; look at its disk") from None
-            self._enter(made)
+            self._links.enter(made)
             return made
 
     async def remove(self, room: str) -> None:
         """The room is no more, its links and tokens open nothing; whoever is there goes. Not of the first room. Raises
         `SQLAlchemyError`."""
         async with self._changing:
-            kept = self._kept.get(room)
+            kept = self._links.get(room)
             if kept is None or kept is self._first:
                 return
             await asyncio.to_thread(self._store.remove, room)
-            del self._kept[room]
-            for _, key in _keys(kept):
-                self._roles.pop(_digest(key), None)
-            found = self._open.get(room)
-            if found is not None:
-                found.end()
-                self._end(room)
+            self._forget(kept)
+
+    async def renew(self, room: str) -> KeptRoom | None:
+        """Other links for a room: the old ones open nothing, whoever is there goes. `None` without it. May raise as `remove`."""
+        async with self._changing:
+            kept = self._links.get(room)
+            if kept is None:
+                return None
+            made = replace(kept, keys=RoomKeys.new())
+            await asyncio.to_thread(self._store.renew, made)
+            await self._exchange(kept, made)
+            return made
+
+    async def reread(self) -> None:
+        """Take over what others have changed about the kept rooms, such as `visavis admin links`."""
+        async with self._changing:
+            try:
+                rooms = await asyncio.to_thread(self._store.rooms)
+            except (OSError, StorageError, SQLAlchemyError):
+                return  # the next look may find them
+            for kept, made in [] if rooms is None else self._links.changes(rooms):
+                await self._exchange(kept, made)
+
+    async def _exchange(self, kept: KeptRoom | None, made: KeptRoom | None) -> None:
+        is_first = kept is self._first
+        if kept is not None and (made is not None or not is_first):
+            self._forget(kept)
+        if made is not None:
+            self._links.enter(made)
+            if is_first:
+                self._first = made
+                await self._room(made)
+
+    def _forget(self, kept: KeptRoom) -> None:
+        """Its links and tokens open nothing any more; whoever is there goes."""
+        self._links.forget(kept)
+        found = self._open.get(kept.id)
+        if found is not None:
+            found.moderate(Moderate("end"))
+            self._end(kept.id)
 
     async def serve(self, wire: Wire, make_peer: MakePeer = RoomPeer, *, only_sends: bool = False) -> None:
         """One page's socket, from its first message to its end. make_peer: of its peer connections. only_sends: nothing of the
         room goes out to it."""
-        text = await wire.receive()
-        if text is None:
-            return
-        if self._closed:
-            await wire.close(1012)
-            return
-        try:
-            hello = decode(text)
-        except ProtocolError as error:
-            await say_and_close(wire, encode(Failure("bad_message", as_sentence(str(error)))))
-            return
-        if not isinstance(hello, Hello) or len(text) > MAX_HELLO:
-            await say_and_close(wire, encode(Failure("bad_message", "A hello was expected first, something else came.")))
+        hello = await greeting(wire, closed=self._closed)
+        if hello is None:
             return
         try:
             kept, visitor = await self.admit(hello.key)
@@ -294,11 +311,25 @@ class Rooms:
             return ""
 
     async def _room(self, kept: KeptRoom) -> Room:
-        room = self._open.get(kept.id)
-        if room is None:
-            room = Room(self._settings, kept.keys, self.catalog, lambda: self._busy(kept.id), self.stored, self._revoke)
-            self._open[kept.id] = room
-            await room.start(on_failure=lambda: self._failed(kept))
+        """The room with that id, with a render process from now on. Raises `VisavisError`."""
+        if (room := self._open.get(kept.id)) is not None:
+            return room
+        if (opening := self._opening.get(kept.id)) is None:
+            opening = self._opening[kept.id] = asyncio.create_task(self._open_room(kept))
+            opening.add_done_callback(lambda done: (self._opening.pop(kept.id), done.cancelled() or done.exception()))
+        return await asyncio.shield(opening)  # others may wait for it
+
+    async def _open_room(self, kept: KeptRoom) -> Room:
+        """Its memory is reserved in a thread, which takes 25 ms by the usual settings and 70 at the most."""
+        busy = partial(self._busy, kept.id)
+        room = await asyncio.to_thread(Room, self._settings, kept.keys, self.catalog, busy, self.stored, self._revoke)
+        if self._closed or self._links.get(kept.id) is None:
+            await room.close()
+            raise VisavisError("this room is closing; come back in a moment")
+        self._open[kept.id] = room
+        await room.start(on_failure=lambda: self._failed(kept))
+        if self._retry_after is not None:
+            room.drain(self._retry_after)
         return room
 
     def _revoke(self, token: str, until: float) -> None:
@@ -345,6 +376,7 @@ class Rooms:
             with suppress(RuntimeError):
                 await self.catalog.keep_fresh()
             await self._improve_avatars()
+            await self.reread()
             now = time.monotonic()
             for kept, room in list(self._open.items()):
                 if kept != self._first.id and room.is_empty and now - room.used > IDLE_AFTER:
@@ -362,21 +394,3 @@ class Rooms:
             return
         for room in self.open:
             room.shown.improve()
-
-
-def _keys(room: KeptRoom) -> list[tuple[Role, str]]:
-    return [("host", room.keys.host), ("person", room.keys.person), ("viewer", room.keys.viewer)]
-
-
-def _most_rooms(service: Service) -> int | None:
-    """What admins allow in all; `None` where that cannot be looked up."""
-    try:
-        with service.database.reading() as session:
-            return read_limits(session).rooms
-    except SQLAlchemyError:
-        return None
-
-
-def _digest(key: str) -> bytes:
-    """What keys are looked up by, so that the time tells nothing about them."""
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

@@ -93,12 +93,13 @@ class RoomSettings:
 class RoomRules:
     """What a room allows. Times in seconds. avatars: that a person may take, by the id of the account, which is empty for
     somebody without one. admits: whether the machine can take one more (a person, or else a viewer). enrolls: whether avatars
-    can be made here. ice_servers: for one page, now."""
+    can be made here. web_avatar: where a page finds that of a participant. ice_servers: for one page, now."""
 
     keys: RoomKeys
     base_url: str = ""
     avatars: Callable[[str], list[AvatarInfo]] = lambda _: []
     admits: Callable[[bool], bool] = lambda _: True
+    web_avatar: Callable[[int], str] = lambda _: ""
     enrolls: bool = False
     max_people: int = 8
     max_viewers: int = 8
@@ -147,12 +148,13 @@ def rules_of(
     keys: RoomKeys,
     avatars: Callable[[str], list[AvatarInfo]],
     admits: Callable[[bool], bool],
+    web_avatar: Callable[[int], str],
     *,
     enrolls: bool,
 ) -> RoomRules:
     """What the settings say of a room's signalling; the rest as in `RoomRules`."""
     return RoomRules(
-        keys, settings.base_url, avatars=avatars, enrolls=enrolls, admits=admits, max_people=settings.max_people,
-        max_viewers=settings.max_viewers, heartbeat=settings.heartbeat, dead_after=settings.dead_after,
-        media_timeout=settings.media_timeout, ice_servers=settings.ice_now,
+        keys, settings.base_url, avatars=avatars, enrolls=enrolls, admits=admits, web_avatar=web_avatar,
+        max_people=settings.max_people, max_viewers=settings.max_viewers, heartbeat=settings.heartbeat,
+        dead_after=settings.dead_after, media_timeout=settings.media_timeout, ice_servers=settings.ice_now,
     )  # fmt: skip

@@ -33,7 +33,6 @@ from server.call.protocol import (
     Lobby,
     Moderate,
     Offer,
-    Participant,
     Presence,
     RoomState,
     Welcome,
@@ -61,7 +60,8 @@ class RoomSignalling:
         self._pace, self._seating = rules.viewers_pace(), rules.seating_pace()
         self._count = 0
         self._locked = False
-        self._told = RoomState()
+        self.told = RoomState()
+        """The room as its members know it."""
 
     @property
     def media(self) -> dict[int, int]:
@@ -289,7 +289,7 @@ class RoomSignalling:
             room_link(rules.base_url, keys.person) if invites else "", room_link(rules.base_url, keys.viewer) if invites else "",
             rules.ice_servers(), rules.heartbeat, kept,
         )  # fmt: skip
-        return [Send(socket, welcome), *(self._tell() or [Send(socket, self._told)])]
+        return [Send(socket, welcome), *(self._tell() or [Send(socket, self.told)])]
 
     # Being in
 
@@ -316,6 +316,12 @@ class RoomSignalling:
     def _moderate(self, socket: int, host: Member, order: Moderate) -> list[Action]:
         if host.role != "host":
             return [Send(socket, Failure("not_allowed", "Only the host may do that; ask the host.", final=False))]
+        done = self.moderate(order)
+        gone = Failure("not_found", "This participant is not in the room any more.", final=False)
+        return [Send(socket, gone)] if done is None else done
+
+    def moderate(self, order: Moderate) -> list[Action] | None:
+        """What a host orders, of a page or from elsewhere; `None` when its participant is not in the room any more."""
         if order.act in ("lock", "unlock"):
             self._locked = order.act == "lock"
             return self._tell()
@@ -323,10 +329,9 @@ class RoomSignalling:
             return self.end("the host has ended the meeting")
         member = self._members.get(order.participant)
         if member is None or not member.is_person:
-            return [Send(socket, Failure("not_found", "This participant is not in the room any more.", final=False))]
+            return None
         if order.act == "remove":
-            visitor = member.visitor
-            revoked: list[Action] = [Revoke(visitor.token, visitor.expires)] if visitor.token else []
+            revoked: list[Action] = [Revoke(member.visitor.token, member.visitor.expires)] if member.visitor.token else []
             return [*revoked, *self._put_out(member, "removed", "the host has removed you from the room")]
         member.muted = True
         return [MuteVoice(member.number, True), *self._tell()]
@@ -379,11 +384,11 @@ class RoomSignalling:
     def _tell(self) -> list[Action]:
         """`RoomState` to all members, when it has changed."""
         people = sorted((m for m in self._members.values() if m.is_person), key=lambda m: m.order)
-        shown = [Participant(m.number, m.name, m.role == "host", m.seated, m.muted, m.camera) for m in people]
+        shown = [m.shown(self._rules.web_avatar(m.number)) for m in people]
         state = RoomState(shown, self.viewers, self._locked)
-        if state == self._told:
+        if state == self.told:
             return []
-        self._told = state
+        self.told = state
         return [Send(m.socket, state) for m in self._members.values() if m.socket is not None]
 
     def _member_of(self, media: int) -> Member | None:

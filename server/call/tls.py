@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from server.call.fairness import Crowd, Turns, network_of
+from server.call.origins import plain_address
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,14 @@ _HOST = re.compile(rb"\nhost: *([A-Za-z0-9.:\[\]_-]+) *\r", re.IGNORECASE)
 
 
 class TlsFront:
-    """Listens on a socket. admit: takes a plain socket and where it comes from."""
+    """Listens on a socket. admit: takes a plain socket and the address of its peer."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, admit: Callable[[socket.socket, str], None]) -> None:
         self._sock, self._context, self._admit = sock, context, admit
         self._silent: Crowd[socket.socket] = Crowd(MAX_SILENT)
         self._open: Crowd[_Relay] = Crowd(MAX_OPEN)
         self._turns: Turns[socket.socket] = Turns(HANDSHAKES_PER_SECOND, HANDSHAKES_AT_ONCE)
-        self._groups: dict[socket.socket, str] = {}
+        self._peers: dict[socket.socket, str] = {}
         self._deadlines: dict[socket.socket, asyncio.TimerHandle] = {}
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -55,7 +56,7 @@ class TlsFront:
         self._loop.remove_reader(self._sock)
         if self._later is not None:
             self._later.cancel()
-        for sock in list(self._groups):
+        for sock in list(self._peers):
             self._drop(sock)
 
     def _accept(self) -> None:
@@ -71,10 +72,10 @@ class TlsFront:
                 self._loop.call_later(0.25, self._loop.add_reader, self._sock, self._accept)
                 return
             sock.setblocking(False)
-            self._groups[sock] = network_of(address[0])
+            self._peers[sock] = plain_address(address[0])
             self._deadlines[sock] = self._loop.call_later(HANDSHAKE_TIMEOUT, self._drop, sock)
             self._loop.add_reader(sock, self._look, sock)
-            self._drop(self._silent.add(sock, self._groups[sock]))
+            self._drop(self._silent.add(sock, network_of(self._peers[sock])))
 
     def _look(self, sock: socket.socket) -> None:
         """Something has come: a handshake waits for its turn, anything else is plain HTTP at best."""
@@ -91,7 +92,7 @@ class TlsFront:
             self._drop(sock)
             return
         self._loop.remove_reader(sock)
-        self._turns.add(sock, self._groups[sock], known=False)
+        self._turns.add(sock, network_of(self._peers[sock]), known=False)
         self._next()
 
     def _next(self) -> None:
@@ -99,16 +100,15 @@ class TlsFront:
             self._later.cancel()
             self._later = None
         while (sock := self._turns.next(self._loop.time())) is not None:
-            group = self._forget(sock)
-            task = asyncio.create_task(self._shake_hands(sock, group))
+            task = asyncio.create_task(self._shake_hands(sock, self._forget(sock)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if self._turns:
             self._later = self._loop.call_later(1 / HANDSHAKES_PER_SECOND, self._next)
 
-    async def _shake_hands(self, sock: socket.socket, group: str) -> None:
+    async def _shake_hands(self, sock: socket.socket, peer: str) -> None:
         relay = _Relay(self._open.discard)
-        oldest = self._open.add(relay, group)
+        oldest = self._open.add(relay, network_of(peer))
         if oldest is not None:
             oldest.abort()
         try:
@@ -122,7 +122,7 @@ class TlsFront:
                 theirs.close()
                 raise
             theirs.setblocking(False)
-            self._admit(theirs, group)
+            self._admit(theirs, peer)
         except (OSError, ssl.SSLError):  # no handshake, or no handle left
             relay.abort()
             self._open.discard(relay)
@@ -131,10 +131,10 @@ class TlsFront:
         self._silent.discard(sock)
         self._turns.discard(sock)
         self._deadlines.pop(sock).cancel()
-        return self._groups.pop(sock)
+        return self._peers.pop(sock)
 
     def _drop(self, sock: socket.socket | None) -> None:
-        if sock is not None and sock in self._groups:
+        if sock is not None and sock in self._peers:
             self._forget(sock)
             self._loop.remove_reader(sock)
             sock.close()

@@ -21,8 +21,11 @@ from starlette.types import Send as SendEvent
 from models.errors import VisavisError
 from server.call.addresses import links_of
 from server.call.config import ServerConfig
+from server.call.embedding import COMPONENT, Embedding
 from server.call.passes import Passes
 from server.call.rooms import Rooms
+from server.call.shown_avatars import WEB_AVATAR_PATH
+from server.call.web_avatar_route import web_avatar_routes
 from server.call.whip import whip_routes
 
 NOTHING = "There is nothing at this address."
@@ -93,7 +96,9 @@ def create_app(
         Route("/avatars/{name}.png", preview),
         Route("/rooms", create, methods=["POST"]),
         *whip_routes(rooms),
+        *web_avatar_routes(rooms),
         Mount("/assets", _Assets(directory=config.web_dir / "assets", check_dir=False)),
+        Mount(COMPONENT.rstrip("/"), _Assets(directory=config.web_dir / "embed", check_dir=False)),
     ]
     pages = Starlette(routes=routes, lifespan=lifespan)
 
@@ -101,7 +106,7 @@ def create_app(
         chosen = api if api is not None and scope["type"] == "http" and is_apis(scope["path"]) else pages
         await chosen(scope, receive, send)
 
-    return _SecurityHeaders(choose)
+    return _SecurityHeaders(choose, Embedding(config.embed_from, rooms.role_of))
 
 
 def is_apis(path: str) -> bool:
@@ -112,24 +117,37 @@ def is_apis(path: str) -> bool:
 class _SecurityHeaders:
     """Adds `HEADERS` to every response, ends the connection with it (see `server.call.door`), and keeps pages out of caches.
 
-    Files under /assets have their hash in the name, so those are kept.
+    Files under /assets have their hash in the name, so those are kept; the component is asked for again with its ETag; web
+    avatars say themselves how long.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, embedding: Embedding) -> None:
+        self._app, self._embedding = app, embedding
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendEvent) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in (self._embedding.framed(scope, HEADERS) | self._embedding.shared(scope)).items():
                     headers[name] = value
-                is_asset = scope["path"].startswith("/assets/") and message["status"] == 200
                 headers["connection"] = "close"
-                headers["cache-control"] = "public, max-age=31536000, immutable" if is_asset else "no-store"
+                if not scope["path"].startswith(WEB_AVATAR_PATH):
+                    headers["cache-control"] = _kept(scope["path"], message["status"])
             await send(message)
 
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = self._embedding.preflight(scope)
+        app = self._app if asked is None else Response(status_code=204, headers=asked)
+        await app(scope, receive, send_with_headers)
+
+
+def _kept(path: str, status: int) -> str:
+    """How long caches keep a response (RFC 9111)."""
+    if path.startswith("/assets/") and status == 200:
+        return "public, max-age=31536000, immutable"
+    return "public, no-cache" if path.startswith(COMPONENT) and status in (200, 304) else "no-store"
 
 
 class _Assets(StaticFiles):

@@ -10,9 +10,12 @@ from typing import Any
 import click
 
 from models.errors import VisavisError
-from server.commands.admin_server import COMMANDS
+from server.commands import admin_avatars, admin_server
 from server.commands.admin_store import ACTOR, Store
 from server.console import json_option, report, table
+
+FIRST = ("add-person", "restore")
+"""Verbs that may come before a server's first start."""
 
 
 @click.group()
@@ -23,9 +26,9 @@ from server.console import json_option, report, table
 @click.option("--config", "file", type=click.Path(path_type=Path), help="The server's TOML file of settings.")
 @click.pass_context
 def command(context: click.Context, file: Path | None, **options: Any) -> None:
-    """People, API keys, audit log and backups of a server on this machine, whether it runs or not."""
+    """People, API keys, avatars, rooms, audit log and backups of a server on this machine, whether it runs or not."""
     os.umask(0o077)
-    context.obj = Store(options, file)
+    context.obj = Store(options, file, is_new=context.invoked_subcommand in FIRST)
     context.call_on_close(context.obj.close)
 
 
@@ -139,6 +142,7 @@ def backup(store: Store, out: Path, as_json: bool) -> None:
     from server.store import backup as backups
 
     people, files = backups.backup(store.service.database, store.service.files, store.state, out)
+    store.note("store.backup", people=people, files=files)
     report({"people": people, "files": files, "out": out}, [f"{people} people and {files} files are in {out}"], as_json, out)
 
 
@@ -161,6 +165,7 @@ def restore(store: Store, source: Path, as_json: bool) -> None:
         people, files = backups.restore(database, FileStore(settings.files, settings.key), store.state, source)
     finally:
         database.close()
+    store.note("store.restore", people=people, files=files)
     report({"people": people, "files": files}, [f"{people} people and {files} files are back"], as_json)
 
 
@@ -175,10 +180,11 @@ def encrypt(store: Store, old_key: str, as_json: bool) -> None:
 
     settings = runner_settings(store.config)
     count = FileStore(settings.files, settings.key).take_over(FileStore(settings.files, old_key))
+    store.note("store.encrypt", files=count, encrypted=settings.key != "")
     report({"files": count}, [f"{count} files were written anew"], as_json)
 
 
-for part in COMMANDS:
+for part in (*admin_server.COMMANDS, *admin_avatars.COMMANDS):
     command.add_command(part)
 
 

@@ -46,6 +46,24 @@ def list_rooms(store: Store, links: bool, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--add", metavar="NAME", help="Make a room of that name.")
+@click.option("--renew", metavar="ID", help="Give a room other links; the old ones open nothing, and everybody leaves it.")
+@click.option("--delete", "gone", metavar="ID", help="A room that is no more; everybody leaves it.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Of the server; as its settings say when left out.")
+@json_option
+@click.pass_obj
+def links(store: Store, add: str | None, renew: str | None, gone: str | None, port: int | None, as_json: bool) -> None:
+    """The rooms' links, which are secrets. A server that runs takes changes over within some seconds."""
+    from server.commands.admin_links import change, shown
+
+    port = port or store.config.port
+    change(store, port, add=add, renew=renew, gone=gone)
+    rows = shown(store, port)
+    lines = [line for row in rows for line in (f"{row['id']}  {row['name']}", *(f"  {role:8s} {row[role]}" for role in ROLES))]
+    report({"rooms": rows}, lines, as_json)
+
+
+@click.command()
 @click.option("--avatars", type=click.IntRange(0, 10_000), help="Of one person.")
 @click.option("--jobs", type=click.IntRange(1, 100), help="Enrollments of one person that wait or run.")
 @click.option("--rooms", type=click.IntRange(1, 256), help="In all, as long as --max-rooms of the server allows it.")
@@ -85,4 +103,5 @@ def health(store: Store, as_json: bool) -> None:
     report(found.model_dump(include={"disk", "queue", "store", "versions"}), lines, as_json)
 
 
-COMMANDS = (change_person, list_rooms, limits, health)
+ROLES = ("host", "person", "viewer")
+COMMANDS = (change_person, list_rooms, links, limits, health)

@@ -20,12 +20,15 @@ ACTOR = "command-line"
 class Store:
     """Settings, and what they lead to once it is needed."""
 
-    def __init__(self, options: dict[str, Any], file: Path | None) -> None:
+    def __init__(self, options: dict[str, Any], file: Path | None, *, is_new: bool = False) -> None:
+        """is_new: whether the state folder may still be missing. Raises `VisavisError`."""
         from server.call.config import load, state_folder
 
         config = load({name: value for name, value in options.items() if value is not None}, file)
         self.config: ServerConfig = config.with_values(state=config.state or state_folder())
         self._service: Service | None = None
+        if not (is_new or config.database or self.state.is_dir()):
+            raise VisavisError(f"a server's state folder was expected at {self.state}, there is none; choose another --state")
 
     @property
     def state(self) -> Path:
@@ -54,6 +57,13 @@ class Store:
         if found is None:
             raise VisavisError("a login or an id of somebody on this server was expected, another came; see list-people")
         return found
+
+    def note(self, act: str, subject: str = "", **detail: str | int | bool) -> None:
+        """An entry of the audit log."""
+        from server.api.service import note
+
+        with self.service.database.session() as session:
+            session.add(note(self.me, act, subject, **detail))
 
     @property
     def me(self) -> Identity:

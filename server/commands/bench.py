@@ -45,6 +45,18 @@ def drive(avatar: Path | None, as_json: bool) -> None:
 
 @command.command()
 @click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
+@click.option("--seconds", type=click.FloatRange(2.0), default=10.0, show_default=True, help="Of landmarks.")
+@json_option
+def landmarks(avatar: Path | None, seconds: float, as_json: bool) -> None:
+    """A person with a private camera: milliseconds of a core from a message of landmarks to a drive frame, WebRTC with it."""
+    from server.benchmarks.landmarks import bench_landmarks
+
+    result = bench_landmarks(_avatar(avatar), seconds)
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
+@command.command()
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @click.option("--seconds", default=20.0, show_default=True, help="How long to measure.")
 @click.option("--clip", type=click.Path(path_type=Path), help="A face clip as webcams; the avatar's own faces when left out.")
 @click.option("--people", type=click.IntRange(1, 16), default=1, show_default=True, help="With a webcam and an avatar each.")
@@ -100,6 +112,21 @@ def rooms(avatar: Path | None, count: int, people: int, as_json: bool) -> None:
     from server.benchmarks.rooms import bench_rooms
 
     result = bench_rooms(_avatar(avatar), rooms=count, people=people)
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
+@command.command()
+@click.option("--viewers", type=click.IntRange(1, 1000), default=200, show_default=True, help="Pages that draw by themselves.")
+@click.option("--people", type=click.IntRange(1, 16), default=4, show_default=True, help="Whose drive frames they all get.")
+@click.option("--rate", type=click.FloatRange(1.0, 60.0), default=30.0, show_default=True, help="Frames a second of each person.")
+@click.option("--seconds", default=10.0, show_default=True, help="How long to measure.")
+@json_option
+def relay(as_json: bool, **what: Any) -> None:
+    """Relaying drive frames to pages that draw by themselves: the part of one core that it takes, over real data channels, to
+    pages in a process of their own; without sound, pictures and the render process."""
+    from server.benchmarks.relay import bench_relay
+
+    result = bench_relay(**what)
     report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
 
 

@@ -28,7 +28,18 @@ GROUPS = {
         "height",
         "max_bitrate",
     ),
-    "The address": ("host", "port", "public_url", "trusted_proxies", "state", "new_links", "tls", "tls_certificate", "tls_key"),
+    "The address": (
+        "host",
+        "port",
+        "public_url",
+        "embed_from",
+        "trusted_proxies",
+        "state",
+        "new_links",
+        "tls",
+        "tls_certificate",
+        "tls_key",
+    ),
     "Accounts and enrollment": (
         "database",
         "storage",
@@ -58,7 +69,7 @@ GROUPS = {
     "Operations": ("drain_time", "metrics", "least_disk", "log_format"),
     "For developers": ("web_dir", "factory", "factory_options"),
 }
-REPEATED = ("avatars", "ice_servers", "turn_urls")
+REPEATED = ("avatars", "ice_servers", "turn_urls", "embed_from")
 
 
 class _GroupedCommand(click.Command):

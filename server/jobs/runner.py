@@ -25,7 +25,7 @@ import msgspec
 from sqlalchemy import case, select
 from sqlalchemy.exc import OperationalError
 
-from models.errors import VisavisError
+from models.errors import StorageError, VisavisError
 from server.jobs import inputs as inputs_of
 from server.jobs.work_folder import WorkFolder, remove_others
 from server.store.cleaning import AVATARS, erase_orphans, erase_photos
@@ -49,6 +49,8 @@ BEATS = 6
 """Signs of life in the time of a lease."""
 CLEAN_EVERY, ORPHANS_EVERY = 5.0, 1800.0
 """Seconds between two looks for photos to erase, and for files that nothing refers to."""
+STORE_PAUSE = 20.0
+"""Seconds before an enrollment is tried again for which there was no disk."""
 STOP_TIMEOUT = 5.0
 """Seconds that an enrollment has to stop by itself; then its process ends."""
 DATABASE_TIMEOUT = 60.0
@@ -140,20 +142,21 @@ class Runner:
                 log.warning("the queue cannot be used now (%s)", type(error).__name__)
             if job is None:
                 stopping.wait(IDLE)
-            else:
-                self.work(job)
+            elif not self.work(job):
+                stopping.wait(STORE_PAUSE)
 
     def release(self) -> None:
         """Give the job back: the process ends in good order. Never raises."""
         with suppress(Exception):
             self._queue.release(self._name)
 
-    def work(self, job: Leased) -> None:
-        """Do one job, whatever becomes of it. Raises `OperationalError` when the database is away for long."""
+    def work(self, job: Leased) -> bool:
+        """Do one job, whatever becomes of it; False when it was put back, because the disk or the file store cannot be used now.
+        Raises `OperationalError` when the database is away for long."""
         lease = _Lease(self._queue, job, self._name, self._every, lambda error: self._leave(job, error))
         keeping = threading.Thread(target=lease.keep, name="lease", daemon=True)
         keeping.start()
-        error = ""
+        error, is_put_back = "", False
         try:
             if job.attempt > MAX_ATTEMPTS:
                 error = f"the enrollment ended its process {MAX_ATTEMPTS} times; take another photo"
@@ -161,6 +164,10 @@ class Runner:
                 self._enroll(job, lease)
         except StoppedError:
             self._insist(lambda: self._queue.cancelled(job.id, self._name))
+        except StorageError as refused:  # the photos stay, so nothing is lost when there is room again
+            is_put_back = job.attempt < MAX_ATTEMPTS
+            error = "" if is_put_back else str(refused)
+            log.warning("an enrollment cannot be kept now: %s", refused)
         except VisavisError as refused:
             error = str(refused)
         except OperationalError:
@@ -173,7 +180,10 @@ class Runner:
             keeping.join()
         if error:
             self._insist(lambda: self._queue.fail(job.id, self._name, error))
+        if is_put_back:
+            self._insist(lambda: self._queue.put_back(job.id, self._name))
         self._clean_at = 0.0
+        return not is_put_back
 
     def _enroll(self, job: Leased, lease: _Lease) -> None:
         if self._enroll_to_file is None:
@@ -202,6 +212,7 @@ class Runner:
                 job.quality,  # type: ignore[arg-type]
                 consent=f"{consent.subject}: {consent.text}",
                 refinement=replace(refinement, watch=watch, **self._fewer(refinement)),
+                sheet=False,  # nobody would see it
             )
             made = self._enroll_to_file(inputs.photos, inputs.clip, out, options, progress=lease.progress, notify=keep_first)
             lease.progress(lease.stage, lease.part)

@@ -16,13 +16,14 @@ PHOTOS, AVATARS = "jobs", "avatars"
 
 
 def erase_photos(database: Database, files: FileStore) -> None:
-    """Erase photos and clips of jobs that are over, all but those that made an avatar and whose consent lets us keep them."""
+    """Erase photos and clips of jobs that are over, all but those whose consent lets us keep them, unless somebody cancelled the
+    job. Those of a job that failed can be tried again."""
     named = Consent.job_id.is_not(None)
     of_job = Job.id.in_(select(Consent.job_id).where(named, Consent.keep_photo))
     # those that an older version has recorded, of a backup, name no job
     of_avatar = Job.avatar_id.in_(select(Consent.avatar_id).where(~named, Consent.keep_photo))
     kept = of_job | (of_avatar & Job.id.not_in(select(Consent.job_id).where(named)))
-    due = (Job.state.in_(OVER), Job.folder != "", (Job.state != "done") | ~kept)
+    due = (Job.state.in_(OVER), Job.folder != "", (Job.state == "cancelled") | ~kept)
     with database.reading() as session:
         found = session.execute(select(Job.id, Job.folder).where(*due)).all()
     for identity, folder in found:

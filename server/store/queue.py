@@ -1,5 +1,9 @@
 """The queue of enrollments, in the database: workers take jobs, prove that they live, and lose what they let lie.
 
+Jobs are done in the order of a number, the smallest first: when the job came, with `PRIORITY_WORTH` less for each step of its
+priority and `TURN_WORTH` more for each job of the same person that comes before it. So who orders many does not make others wait
+for all of them, and nothing waits for ever.
+
 A job has one worker at a time, which counts the job's `beats` up. Who looks for a job and has seen no new beat for the time of a
 lease, by a clock of its own that nobody sets, may take the job over. So clocks that are set back or differ between machines do no
 harm, and a worker that was killed costs a repetition and no job. What a worker does with a job is refused once another has it.
@@ -12,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Select, case, func, select, update
 from sqlalchemy.orm import Session
 
 from server.store.database import Database
@@ -23,6 +27,10 @@ LEASE = 15.0
 MAX_ATTEMPTS = 3
 """A job that ended its worker's process so often is given up."""
 OVER = ("done", "failed", "cancelled")
+MOST_LOOKED_AT = 8
+"""Jobs that are tried, one after the other, when others take them at the same time."""
+PRIORITY_WORTH, TURN_WORTH = 3600.0, 900.0
+"""Seconds of waiting that make up for a step of priority, and for a job of the same person that comes first."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +90,18 @@ class JobQueue:
 
     def _free(self, qualities: Sequence[str]) -> list[tuple[str, str, int]]:
         """Jobs to take, as id, worker and beats. Running ones count once they were seen without a beat for a lease's time."""
-        jobs = select(Job).where(Job.quality.in_(qualities)).order_by(Job.priority.desc(), Job.created, Job.id)
+        line = _in_line(Job.quality.in_(qualities)).subquery()
+        first = select(line).order_by(line.c.place, line.c.id)
         with self._database.reading() as session:
-            waiting = session.scalars(jobs.where(Job.state == "waiting").limit(8)).all()
-            running = session.scalars(jobs.where(Job.state == "running")).all()
+            waiting = session.execute(first.where(line.c.state == "waiting").limit(MOST_LOOKED_AT)).all()
+            running = session.execute(first.where(line.c.state == "running")).all()
         now, known = self._clock(), self._seen
         self._seen = {
             job.id: seen if (seen := known.get(job.id)) and seen[:2] == (job.worker, job.beats) else (job.worker, job.beats, now)
             for job in running
         }
         silent = [job for job in running if now - self._seen[job.id][2] >= self._lease]
-        found = sorted([*waiting, *silent], key=lambda job: (-job.priority, job.created, job.id))
+        found = sorted([*waiting, *silent], key=lambda job: (job.place, job.id))
         return [(job.id, job.worker, job.beats) for job in found]
 
     def renew(self, job: str, worker: str, stage: str, progress: float) -> bool:
@@ -162,21 +171,51 @@ class JobQueue:
                 .values(state="waiting", worker="", beats=Job.beats + 1, attempts=Job.attempts - 1)
             )
 
+    def retry(self, job: str) -> bool:
+        """A failed job begins anew, at the end of the line. False when it has not failed, or its photos are erased."""
+        with self._database.session() as session:
+            found = session.scalar(select(Job).where(Job.id == job).with_for_update())
+            if found is None or found.state != "failed" or not found.folder:
+                return False
+            found.state, found.stage, found.progress, found.error, found.worker = "waiting", "", 0.0, "", ""
+            found.attempts, found.cancel, found.created, found.finished = 0, False, time.time(), None
+            avatar = session.get(StoredAvatar, found.avatar_id)
+            if avatar is not None and not avatar.file:
+                avatar.state = "waiting"
+            return True
+
+    def put_back(self, job: str, worker: str) -> None:
+        """The worker cannot do the job now, such as for want of disk; it is tried again, and counts as an attempt."""
+        with self._database.session() as session:
+            found = self._of(session, job, worker)
+            if found is not None:
+                found.state, found.worker, found.beats = "waiting", "", found.beats + 1
+
     def ahead_of(self, job: str) -> int:
         """How many jobs come before a waiting one."""
         with self._database.reading() as session:
             found = session.get(Job, job)
             if found is None or found.state != "waiting":
                 return 0
-            before = (Job.priority > found.priority) | ((Job.priority == found.priority) & (Job.created < found.created))
-            earlier = (Job.state == "running") | ((Job.state == "waiting") & before)
             # instant ones have workers of their own
             alike = (Job.quality == "instant") if found.quality == "instant" else (Job.quality != "instant")
-            return int(session.scalar(select(func.count()).select_from(Job).where(earlier, alike)) or 0)
+            line = _in_line(alike).subquery()
+            place = select(line.c.place).where(line.c.id == job).scalar_subquery()
+            before = (line.c.state == "running") | (line.c.place < place) | ((line.c.place == place) & (line.c.id < job))
+            return int(session.scalar(select(func.count()).select_from(line).where(before)) or 0)
 
     @staticmethod
     def _of(session: Session, job: str, worker: str) -> Job | None:
         return session.scalar(select(Job).where(Job.id == job, Job.worker == worker, Job.state == "running").with_for_update())
+
+
+def _in_line(which: ColumnElement[bool]) -> Select[str, str, str, int, float]:
+    """Jobs that are not over, as id, state, worker, beats and place in the line."""
+    order = (case((Job.state == "running", 0), else_=1), Job.priority.desc(), Job.created, Job.id)
+    turn = func.row_number().over(partition_by=Job.owner_id, order_by=order) - 1
+    place = Job.created - PRIORITY_WORTH * Job.priority + TURN_WORTH * turn
+    columns = (Job.id, Job.state, Job.worker, Job.beats, place.label("place"))
+    return select(*columns).where(which, Job.state.not_in(OVER))
 
 
 def _end(session: Session, job: Job, state: str, error: str = "") -> None:

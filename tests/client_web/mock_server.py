@@ -79,6 +79,8 @@ class MockServer:
 
     def __init__(self, port: int = 0) -> None:
         self.received: list[FromPage] = []
+        self.driven: list[bytes] = []
+        """Messages of the channel of drive frames."""
         self.api = MockApi()
         self.failure: Failure | None = None
         """What a hello gets."""
@@ -313,7 +315,10 @@ class MockServer:
 
         @peer.on("datachannel")
         def opened(channel: RTCDataChannel) -> None:
-            self._control(channel, room)
+            if channel.label == "drive":
+                channel.on("message", lambda data: self.driven.append(data))
+            else:
+                self._control(channel, room)
 
         @peer.on("track")
         def arrived(track: MediaStreamTrack) -> None:

@@ -4,11 +4,8 @@ and lights. The page's own modules measure them, in Node."""
 from __future__ import annotations
 
 import base64
-import json
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +18,7 @@ from models.heads.registry import by_name
 from models.posture import body_under
 from models.synthetic.head import HeadSample, SyntheticHead
 from models.types import Camera
-from tests.client_web.conftest import CLIENT
+from tests.client_web.scripts import answers
 
 Pixels = NDArray[np.floating]
 SCRIPT = Path(__file__).with_name("camera_hints.mjs")
@@ -58,20 +55,9 @@ def encoded(picture: Pixels, width: int, height: int, *, oval: bool = True) -> s
     return base64.b64encode(np.dstack([small, np.full((height, width), 255)]).astype(np.uint8).tobytes()).decode()
 
 
-def asked(lines: list[dict[str, object]]) -> list[dict[str, object]]:
+def asked(lines: list[dict[str, object]]) -> list[dict[str, Any]]:
     """What the page makes of them."""
-    node, esbuild = shutil.which("node"), CLIENT / "node_modules" / ".bin" / "esbuild"
-    if node is None or not esbuild.exists():
-        pytest.skip("node or client_web/node_modules is missing")
-    bundle = [esbuild, SCRIPT, "--bundle", "--platform=node", "--format=esm", "--log-level=error"]
-    program = subprocess.run(bundle, capture_output=True, check=True).stdout
-    with tempfile.NamedTemporaryFile(suffix=".mjs") as file:
-        file.write(program)
-        file.flush()
-        told = subprocess.run(
-            [node, file.name], input="\n".join(map(json.dumps, lines)), capture_output=True, text=True, check=True
-        )
-    return [json.loads(line) for line in told.stdout.splitlines()]
+    return answers(SCRIPT, lines)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from tests.client_web.browser import by, phase
 from tests.client_web.conftest import CLIENT
 from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
 from tests.server.call.serving import Running, in_thread, running
+from tests.server.store.rows import add_job
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -182,6 +183,46 @@ def test_the_first_admin_and_the_people(page: Page, server: Running, check: Chec
     assert page.url.endswith("#audit"), "where it was"
 
 
+def better_and_retried(page: Page, database: Database, files: FileStore, ready: str, check: Check) -> str:
+    """A better one of a clip is ordered, has its place in the line, fails, and begins anew; returns the avatar of the job that
+    comes first."""
+    with database.session() as session:
+        avatar = session.get_one(StoredAvatar, ready)
+        avatar.file, owner = "avatars/sea.avatar", avatar.owner_id
+    files.write("avatars/sea.avatar", b"an avatar")
+    other = add_job(database, owner, quality="standard", created=1.0).avatar_id
+    page.click(by("to-people"))
+    page.click(by("to-avatars"))
+    page.click(by(f"better-{ready}"))
+    two = [{"name": f"{i}.webm", "mimeType": "video/webm", "buffer": b"a clip"} for i in range(2)]
+    page.set_input_files(by("photos"), two)  # type: ignore[arg-type]
+    page.wait_for_selector(by("better-trouble", "One clip"))
+    page.set_input_files(by("photos"), two[0])  # type: ignore[arg-type]
+    page.wait_for_selector(by("clip-name", "0.webm"))
+    assert page.is_disabled(by("better-quality")), "high quality is for photos"
+    check("make an avatar better")
+    page.check(by("keep-photo"))
+    page.check(by("agreed"))
+    page.click(by("better-submit"))
+    page.wait_for_selector(by(f"avatar-{ready}", "Gets better"))
+    assert not page.is_visible(by(f"better-{ready}"))
+    with database.reading() as session:
+        better = session.query(Job).where(Job.avatar_id == ready).one()
+    assert (better.quality, files.read(f"{better.folder}/clip")) == ("standard", b"a clip")
+    page.click(by("to-jobs"))
+    page.wait_for_selector(by(f"job-{better.id}", "one comes first"))
+    with database.session() as session:
+        session.get_one(Job, better.id).state, session.get_one(Job, better.id).error = "failed", "the disk was full"
+    page.wait_for_selector(by(f"job-{better.id}", "The disk was full"))
+    check("a job that failed")
+    page.click(by(f"again-{better.id}"))
+    page.wait_for_selector(by(f"job-{better.id}", "Waiting"))
+    page.click(by(f"cancel-{better.id}"))
+    page.wait_for_selector(by(f"job-{better.id}", "Cancelled"))
+    page.click(by("to-avatars"))
+    return other
+
+
 def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path: Path) -> None:
     set_up(page, server)
     bo = add_person(page, "Bo", "bo")
@@ -209,11 +250,17 @@ def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path
         session.flush()
         ready = second.id
     files.write("previews1", picture())
+    page.click(by("enroll-another"))  # the server goes on with the first one
+    page.wait_for_selector(f"{by('enroll-submit')} >> visible=true")
+    assert not page.is_checked(by("agreed")), "each photo is agreed to anew"
     page.reload()  # the page forgets what it follows, the server does not
     page.click(by("to-jobs"))
     page.click(by(f"cancel-{job.id}"))
     page.wait_for_selector(by(f"job-{job.id}", "Cancelled"))
     check("jobs")
+    page.click(by(f"again-{job.id}"))  # its photo is erased: another one
+    page.wait_for_selector(f"{by('photos')} >> visible=true")
+    assert page.url.endswith(f"#enroll/{bo}") and page.input_value(by("owner")) == bo
 
     page.click(by("to-avatars"))
     page.wait_for_selector(f"[data-testid=avatar-{ready}] img")
@@ -228,7 +275,8 @@ def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path
     page.wait_for_selector(by(f"avatar-{ready}", "Bo ashore"))
     assert page.is_checked(by(f"share-{ready}"))
     check("a change that came second")
-    for each in (first, ready):
+    other = better_and_retried(page, database, files, ready, check)
+    for each in (first, ready, other):
         page.click(by(f"erase-{each}"))
         page.click(by("confirm-yes"))
         page.wait_for_selector(by(f"avatar-{each}"), state="detached")

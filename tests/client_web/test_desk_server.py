@@ -14,7 +14,7 @@ import pytest
 from tests.client_web.browser import by, phase
 from tests.client_web.conftest import CLIENT
 from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
-from tests.client_web.test_desk import CUT_OFF, Check, add_person, check, page, server, set_up
+from tests.client_web.test_desk import CUT_OFF, PASSWORD, Check, add_person, check, page, server, set_up
 from tests.server.accounts.provider import CLIENT as CLIENT_ID
 from tests.server.accounts.provider import SECRET, Provider, provider
 from tests.server.call.serving import Running, in_thread, running
@@ -45,6 +45,10 @@ def test_rooms_keys_limits_and_health(page: Page, server: Running, check: Check)
     link = page.input_value(by("link-viewer"))
     check("links of a room")
     assert "/room/" in link
+    page.click(by("renew-links"))
+    check("new links")
+    page.click(by("confirm-yes"))
+    page.wait_for_function("(old) => ![old, undefined].includes(document.querySelector('[data-testid=link-viewer]')?.value)", arg=link)
     page.keyboard.press("Escape")
     page.click(by(f"delete-{room}"))
     page.click(by("confirm-yes"))
@@ -163,4 +167,55 @@ def test_signing_in_at_a_provider(page: Page, built_page: None, there: Provider,
         page.set_viewport_size({"width": 360, "height": 740})
         assert not page.evaluate(CUT_OFF)
         page.click(by("lobby-sign-out"))
+        page.wait_for_selector(by("lobby-sign-in"))
+
+
+def test_an_account_is_linked_with_a_sign_in_at_the_provider(
+    page: Page, built_page: None, there: Provider, check: Check, tmp_path: Path
+) -> None:
+    settings = {"oidc_issuer": there.issuer, "oidc_client_id": CLIENT_ID, "oidc_client_secret": SECRET}
+    with in_thread(running(CLIENT / "dist", state=tmp_path, **settings)) as server:
+        set_up(page, server)
+        add_person(page, "Bo", "bo")
+        page.click(by("account"))
+        page.fill(by("link-password"), "not the password")
+        page.click(by("link-submit"))
+        page.wait_for_selector(by("link-trouble", "The password of this account was expected"))
+        check("your account")
+        page.fill(by("link-password"), PASSWORD)
+        page.click(by("link-submit"))
+        page.wait_for_selector(by("toast", "Your account is linked"))
+        phase(page, "desk")
+        page.click(by("account"))
+        page.wait_for_selector(by("linked", "127.0.0.1"))
+        check("a linked account")
+        page.click(by("sign-out"))
+        page.click(by("to-provider"))
+        phase(page, "desk")  # as the admin that it is
+        page.click(by("account"))
+        page.click("[data-testid^=unlink-]")
+        page.wait_for_selector(by("account-outcome", "It is unlinked"))
+        page.click("summary")
+        for field, value in (("current", PASSWORD), ("next", PASSWORD + "!"), ("next-password-again", PASSWORD + "!")):
+            page.fill(by(field if "again" in field else f"{field}-password"), value)
+        check("another password")
+        page.click(by("own-password-submit"))
+        page.wait_for_selector(by("account-outcome", "The password is changed"))
+        page.click(by("sign-out"))
+        page.click(by("to-provider"))
+        page.wait_for_selector(by("sign-in-trouble", "Only admins"))  # an account of its own
+
+        page.goto(server.addresses.person)  # somebody for whom an admin has made an avatar
+        page.click(by("lobby-sign-in"))
+        page.fill(by("login"), "bo")
+        page.fill(by("password"), PASSWORD + "?")
+        page.click(by("sign-in-submit"))
+        page.wait_for_selector(by("sign-in-trouble", "do not fit"))
+        check("signing in before a call")
+        page.fill(by("password"), PASSWORD)
+        page.click(by("sign-in-submit"))
+        page.click(by("lobby-account"))
+        page.wait_for_selector(by("account-dialog", "Signed in as bo"))
+        page.wait_for_selector(by("link"))
+        page.click(by("sign-out-everywhere"))
         page.wait_for_selector(by("lobby-sign-in"))

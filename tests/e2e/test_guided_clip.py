@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,11 +19,16 @@ from PIL import Image
 from tests.client_web.browser import by, phase
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
 
+if TYPE_CHECKING:
+    from enrollment.instant.pipeline import Enrollment
+    from models.heads.base import HeadModel
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
 __all__ = ["built_page"]
 
-WIDTH, HEIGHT, SECONDS, FPS = 640, 480, 4.0, 12
-STEPS = 6
+WIDTH, HEIGHT, SECONDS, FPS = 480, 360, 4.0, 12
+STEPS = 2
+"""Of the optimisation, one in each round; as many pictures are compared and learned from."""
 LIST = """async () => {
   const headers = { authorization: `Bearer ${localStorage.getItem("visavis.token")}` };
   return (await (await fetch("/api/avatars", { headers })).json()).items;
@@ -39,20 +45,15 @@ PLAYED = """() => {
 
 
 @pytest.fixture(scope="module")
-def webcam(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def webcam(enrolled: Enrollment, model: HeadModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A film for Chromium's fake webcam, JPEG after JPEG: turns to both sides, looks up, smiles, opens the mouth."""
-    import skimage.data
-
-    from enrollment.instant.pipeline import enroll_instant
     from enrollment.report import PreviewView
     from models import arkit
     from models.avatar import AvatarPoser
-    from models.heads.registry import by_name
     from models.splat.choose import best
     from models.types import Camera
 
-    model = by_name("anny")
-    poser, rasterizer = AvatarPoser(enroll_instant([skimage.data.astronaut()]).avatar, model), best()
+    poser, rasterizer = AvatarPoser(enrolled.avatar, model), best()
     camera = Camera.orbit(0, 0, 0.75, width=WIDTH, height=HEIGHT, fov_y=0.45, target=(0, 0, 0))
     path = tmp_path_factory.mktemp("clip") / "webcam.mjpeg"
     with path.open("wb") as film:

@@ -17,7 +17,7 @@ from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.refine import refine_on_clip
 from models.avatar import Avatar
 from models.heads.base import HeadModel
-from models.tracking import offline
+from models.tracking.offline import SeenClip
 from models.video.reader import open_clip
 
 
@@ -28,16 +28,19 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
         open_clip(clip_file), RefineOptions(steps=6, checkpoint=tmp_path / "state", clip_frames=4, learned_frames=2)
     )  # fmt: skip
     tracked: list[tuple[Avatar, bool]] = []
+    looked: list[SeenClip | None] = []
     capture_clip = clip_capture.capture_clip
 
-    def watched(pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, most: int) -> Capture:
+    def watched(
+        pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, most: int, seen: SeenClip | None
+    ) -> Capture:
         tracked.append((avatar, verify_person))
-        return capture_clip(pictures, avatar, model, verify_person=verify_person, most=most)
+        looked.append(seen)
+        return capture_clip(pictures, avatar, model, verify_person=verify_person, most=most, seen=seen)
 
     small = replace(ReconstructConfig.for_clip(), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     monkeypatch.setattr(clip_capture, "capture_clip", watched)
-    monkeypatch.setattr(offline, "COMPARED", 2)
     stopping = True
 
     def stop(stage: str, part: float) -> None:
@@ -46,6 +49,8 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
 
     once = refine_on_clip(enrolled, model, clip, options, progress=stop)
     assert once.stopped and (tmp_path / "state.2").exists()
+    assert looked[0] is not None and looked[0] is looked[1] and len(looked[0].track) == 4, "the faces are looked for once"
+    assert len(looked[0].compared) == 2, "no more than are learned from"
     (before, verified), (after, verified_again) = tracked
     assert before is enrolled.avatar and verified and not verified_again
     assert np.abs(after.offset - before.offset).max() > 0, "the first round may change the rig"
@@ -66,7 +71,7 @@ def test_a_second_round_that_hardly_began_does_not_count(
     clip, short = open_clip(clip_file), ReconstructConfig(steps=12, size=96, rig=True, check_every=1)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: short))
     seen, heard = Capture.of_portraits(enrolled, enrolled.avatar.person(model)), list[str]()
-    monkeypatch.setattr(clip_capture, "capture_clip", lambda *_, verify_person, most: seen)
+    monkeypatch.setattr(clip_capture, "capture_clip", lambda *_, **__: seen)
 
     def stop(stage: str, part: float) -> None:
         heard.append(stage)

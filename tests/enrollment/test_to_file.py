@@ -13,12 +13,14 @@ from PIL import Image
 from enrollment import EnrollOptions, RefineOptions, enroll_to_file
 from enrollment.high import high, synthesize
 from enrollment.high.synthesize import TargetView
+from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.to_file import checkpoint_of
+from enrollment.to_file import _save, checkpoint_of
 from models import arkit, avatar_file, provenance
 from models.diffusion import weights
 from models.diffusion.prior import Prior
 from models.errors import ClipError, StorageError, VisavisError
+from models.heads.base import HeadModel
 from tests.models.diffusion import tiny
 from tests.server.call.actors import Actor, act, record
 
@@ -94,3 +96,9 @@ def test_the_photo_is_not_overwritten(photo_file: Path) -> None:
     with pytest.raises(StorageError):
         enroll_to_file([photo_file], None, photo_file)
     assert photo_file.read_bytes() == before
+
+
+def test_where_nobody_looks_at_a_sheet_none_is_drawn(enrolled: Enrollment, model: HeadModel, tmp_path: Path) -> None:
+    out = tmp_path / "me.avatar"
+    assert _save(enrolled.avatar, model, out, with_sheet=False) == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["me.avatar"] and set(avatar_file.load(out).previews)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.tracking.landmarks import Landmarks
 from models.types import Camera, DriveFrame
 from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Shown as ShownAvatar
@@ -58,6 +59,10 @@ class StampedPipeline:
 
     def step(self, participant: int, rgb: NDArray[np.uint8], timestamp: float) -> DriveFrame:
         """Nothing is tracked; the frame only sets the pace."""
+        return DriveFrame(timestamp)
+
+    def follow(self, participant: int, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
+        """As `step`."""
         return DriveFrame(timestamp)
 
     def draw(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 DATA = (
@@ -37,3 +40,18 @@ def test_the_table_has_every_data_file_and_its_hash() -> None:
     assert len(rows) >= 4
     for name, commercial, digest in rows:
         assert commercial == "yes" and hashlib.sha256((ROOT / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_the_files_of_the_pages_tracker_are_those_that_are_named() -> None:
+    text = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(face_mesh[^`]+)`[^|]*\| `([0-9a-f]{64})` \|$", text, re.MULTILINE)
+    lock = json.loads((ROOT / "client_web" / "package-lock.json").read_text(encoding="utf-8"))
+    entry = lock["packages"]["node_modules/@mediapipe/face_mesh"]
+    assert f"`@mediapipe/face_mesh` {entry['version']} (npm)" in text and entry["license"] == "Apache-2.0"
+    used = (ROOT / "client_web" / "src" / "private_camera" / "files.ts").read_text(encoding="utf-8")
+    assert sorted(name for name, _ in rows) == sorted(re.findall(r'^  "([^"]+)":', used, re.MULTILINE))
+    package = ROOT / "client_web" / "node_modules" / "@mediapipe" / "face_mesh"
+    if not package.is_dir():
+        pytest.skip("client_web/node_modules is missing: run `npm ci` in client_web")
+    for name, digest in rows:
+        assert hashlib.sha256((package / name).read_bytes()).hexdigest() == digest, name

@@ -14,6 +14,7 @@ from models.errors import AvatarFileError, Cancelled, ClipError, VisavisError
 from models.types import DriveFrame, Picture
 from models.video.reader import open_clip
 from realtime.offline import drive, straight
+from realtime.recorded import read_frames
 from tests.models.video import clips
 from tests.server.call.actors import SIDE, Actor, act, record
 
@@ -102,7 +103,10 @@ def test_each_picture_says_that_it_is_synthetic_unless_told_not_to(
     avatar: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: bool
 ) -> None:
     monkeypatch.setattr(provenance, "label", lambda rgba: np.full_like(rgba, 7))
-    drive(avatar, clip, tmp_path / "out", "front", label=label)
+    drive(avatar, clip, tmp_path / "out", "front", label=label, recording=tmp_path / "talk.jsonl")
+    frames = read_frames(tmp_path / "talk.jsonl").drives
+    assert [i for i, frame in enumerate(frames) if frame.confidence <= 0] == list(LOST)
+    assert min(np.abs(frame.translation).max() for frame in frames) == 0, "relative to the middle of the poses"
     assert all((read(path) == 7).all() == label for path in (tmp_path / "out").iterdir())
 
 

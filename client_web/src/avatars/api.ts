@@ -1,5 +1,6 @@
 /** The server's REST API, as far as one's own avatars go. The guest's token is made on first need. */
 import { ApiError, type Request, send } from "../api_request";
+import { AccountApi } from "../account/api";
 import type { TokenStore } from "./token_store";
 
 export { ApiError };
@@ -72,6 +73,17 @@ export class Api {
     private readonly tokens: TokenStore,
     private readonly fetcher: typeof fetch = (...call) => fetch(...call),
   ) {}
+
+  /** Of whoever has signed in. */
+  get account(): AccountApi {
+    return new AccountApi((path, request) => this.request(path, request), (token) => this.adopt(token), this.fetcher);
+  }
+
+  /** Signs in to an account, instead of being a guest. */
+  async signIn(login: string, password: string): Promise<void> {
+    const request = { method: "POST", body: JSON.stringify({ login, password }), headers: { "content-type": "application/json" } };
+    this.adopt(((await (await this.send("/sessions", request)).json()) as { token: string }).token);
+  }
 
   /** Orders an avatar; the answer names its job. */
   async enroll(wanted: Order, signal: AbortSignal): Promise<Avatar> {
@@ -178,7 +190,10 @@ export class Api {
     if (this.tokens.reread()) return this.tokenChanged(this.tokens.value, false);
     const body = JSON.stringify({ key: this.key, name: name.slice(0, 64) });
     const answer = await this.send("/guests", { method: "POST", body, headers: { "content-type": "application/json" }, signal });
-    const { token } = (await answer.json()) as { token: string };
+    this.adopt(((await answer.json()) as { token: string }).token);
+  }
+
+  private adopt(token: string): void {
     this.tokens.set(token);
     this.tokenChanged(token, false);
   }

@@ -116,3 +116,15 @@ it("stops an order that was on its way, which may have arrived", async () => {
   expect(fake.asked.at(-1)).toBe("POST /api/jobs/j3/cancel t");
   expect(enrollment.isBusy).toBe(false);
 });
+
+it("looks no longer when somebody goes on with another one, and the server does", async () => {
+  const { enrollment, fake } = enrollmentOf({ "GET /jobs/j1": [job("waiting", { ahead: 1 }), job("running"), job("done")] });
+  enrollment.changed = () => {
+    if (enrollment.making.state === "sending") enrollment.leave(); // too early
+    if (enrollment.making.state === "waiting") enrollment.leave();
+  };
+  await enrollment.make(ORDER);
+  expect(enrollment.making).toEqual({ state: "idle" });
+  expect(enrollment.isBusy).toBe(false);
+  expect(fake.requests.map(({ method }) => method)).not.toContain("DELETE");
+});

@@ -38,7 +38,7 @@ const ARRIVES = 1_000;
 const NOT_FINISHED = "This avatar was not finished: try again.";
 
 /** What of the server's API an enrollment needs. `O`: what is ordered. */
-export interface EnrollmentApi<O extends Order> {
+export interface EnrollmentApi<O extends { key: string }> {
   enroll(order: O, signal: AbortSignal): Promise<Avatar>;
   improve?(id: string, order: O, signal: AbortSignal): Promise<Avatar>;
   job(id: string, signal: AbortSignal): Promise<Job>;
@@ -47,7 +47,7 @@ export interface EnrollmentApi<O extends Order> {
   erase(id: string): Promise<void>;
 }
 
-export class Enrollment<O extends Order = Order> {
+export class Enrollment<O extends { key: string } = Order> {
   making: Making = { state: "idle" };
   changed: () => void = () => undefined;
   /** What was ordered last, as long as the page has it. */
@@ -123,6 +123,13 @@ export class Enrollment<O extends Order = Order> {
     }
     this.become({ state: "idle" });
     if (this.avatar) await this.eraseQuietly(this.avatar.id);
+  }
+
+  /** Looks no longer; the server goes on with it. Not while it is on its way there. */
+  leave(): void {
+    if (this.making.state === "sending" || (this.making.state === "better" && this.making.job === "")) return;
+    this.abort?.abort();
+    this.become({ state: "idle" });
   }
 
   /** Ready for another one. */
@@ -215,6 +222,6 @@ function sentenceOf(error: unknown): string {
 }
 
 /** `crypto.randomUUID` is missing on pages that came over plain http. */
-function randomKey(): string {
+export function randomKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

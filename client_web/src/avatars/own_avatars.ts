@@ -1,4 +1,5 @@
 /** This browser's own avatars: what the server has of them, and the one that is being made. No DOM. */
+import type { AccountApi } from "../account/api";
 import type { Lobby } from "../protocol";
 import { fetchToken, outcomeOf } from "../sign_in";
 import { Api, ApiError, type Avatar } from "./api";
@@ -66,6 +67,16 @@ export class OwnAvatars {
   /** Whether somebody has signed in, instead of being a guest. */
   get isSignedIn(): boolean {
     return isAccount(this.token);
+  }
+
+  get account(): AccountApi {
+    return this.api.account;
+  }
+
+  /** Throws an `ApiError`. The avatars are those of the account then, not those of this browser's guest. */
+  async signIn(login: string, password: string): Promise<void> {
+    await this.api.signIn(login, password);
+    this.all = null;
   }
 
   /** Here only. */

@@ -37,18 +37,21 @@ export function progressWords(making: Making): string {
     case "sending":
       return "Sending…";
     case "waiting":
-      if (making.ahead === 0) return "Starting…";
-      return making.ahead === 1 ? "One avatar comes before yours…" : `${making.ahead} avatars come before yours…`;
+      return making.ahead === 0 ? "Starting…" : aheadWords(making.ahead);
     case "running":
       return stageWords(making.stage);
     case "better":
       if (making.job === "") return "Sending…";
-      return making.ahead > 0 ? "It waits for its turn…" : stageWords(making.stage);
+      return making.ahead > 0 ? aheadWords(making.ahead) : stageWords(making.stage);
     case "away":
       return "The server cannot be reached. Trying again…";
     default:
       return "";
   }
+}
+
+function aheadWords(ahead: number): string {
+  return ahead === 1 ? "One avatar comes before yours…" : `${ahead} avatars come before yours…`;
 }
 
 function stageWords(stage: string): string {
@@ -88,6 +91,14 @@ export function fileTrouble(file: { name: string; type: string; size: number }):
   if (!isPicture) return "A photo was expected (JPEG, PNG, HEIC, WebP): choose another file.";
   if (file.size === 0) return "This file is empty: choose another one.";
   return file.size > MAX_PHOTO ? "This photo is larger than 24 MB: choose a smaller one." : "";
+}
+
+export const MAX_CLIP = 48 * 1024 * 1024;
+
+/** Why a file cannot be the clip; empty: it can. */
+export function clipTrouble({ size }: { size: number }): string {
+  if (size === 0) return "This clip is empty: choose another one.";
+  return size > MAX_CLIP ? "This clip is larger than 48 MB: choose a shorter one." : "";
 }
 
 /** A name for the next avatar of somebody, which none of those `taken` has. */

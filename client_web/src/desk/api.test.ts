@@ -74,13 +74,21 @@ it("reads lists to their end", async () => {
 
 it("orders an avatar for somebody else, with the consent on file", async () => {
   answers.push({ body: AVATAR });
-  const order: DeskOrder = { photo: new Blob(["one"]), others: [new Blob(["two"])], key: "k1", owner: "p1", name: "Bo", subject: "Bo B", consent: "Bo agreed.", quality: "high", keepPhoto: false };
+  const order: DeskOrder = { photos: [new Blob(["one"]), new Blob(["two"])], clip: null, key: "k1", owner: "p1", name: "Bo", subject: "Bo B", consent: "Bo agreed.", quality: "high", keepPhoto: false };
   expect(await api.enroll(order, new AbortController().signal)).toEqual(AVATAR);
   const { body, headers } = asked[0]?.request ?? {};
   expect((headers as Record<string, string>)["idempotency-key"]).toBe("k1");
   expect((body as FormData).getAll("photos")).toHaveLength(2);
   const { photos: _, ...fields } = Object.fromEntries(body as FormData);
   expect(fields).toEqual({ owner: "p1", name: "Bo", subject: "Bo B", consent: "Bo agreed.", quality: "high", agreed: "true", keep_photo: "false" });
+});
+
+it("orders a better one of a clip", async () => {
+  answers.push({ body: AVATAR });
+  await api.improve("a1", { photos: [], clip: new Blob(["film"]), key: "k2", subject: "Bo B", consent: "Bo agreed.", quality: "standard", keepPhoto: true });
+  expect(asked[0]?.line).toBe("POST /api/avatars/a1/better Bearer");
+  const body = asked[0]?.request.body as FormData;
+  expect([...body.keys()]).toEqual(["clip", "subject", "consent", "quality", "agreed", "keep_photo"]);
 });
 
 it("changes an avatar only as it was seen", async () => {

@@ -1,4 +1,5 @@
 /** The server's REST API, as far as admins use it. */
+import { AccountApi } from "../account/api";
 import { ApiError, type Request, send } from "../api_request";
 import type { Avatar, Job, Order } from "../avatars/api";
 import type { EnrollmentApi } from "../avatars/enrollment";
@@ -47,6 +48,8 @@ export interface DeskJob extends Job {
   avatar: string;
   quality: Quality;
   owner: string | null;
+  /** It has failed, and its photos are still there. */
+  may_retry: boolean;
 }
 
 /** `created`: seconds since 1970. `pictures`: drawn a second. `links`: addresses for a host, a person, a viewer. */
@@ -110,14 +113,17 @@ export interface AuditEntry {
   detail: Record<string, string | number | boolean>;
 }
 
-/** An avatar for somebody else. `others`: more photos of the same face. */
+/** An avatar for somebody else, made of photos, the most frontal one first, of a clip, or of both. */
 export interface DeskOrder extends Omit<Order, "photo" | "clip"> {
-  photo: Blob;
+  photos: Blob[];
+  clip: Blob | null;
   owner: string;
   quality: Quality;
   keepPhoto: boolean;
-  others: Blob[];
 }
+
+/** A better one in the place of an avatar that is there. */
+export type BetterOrder = Omit<DeskOrder, "owner" | "name">;
 
 /** Entries of the audit log in one answer. */
 export const AUDIT_PAGE = 50;
@@ -126,7 +132,7 @@ const LIST_PAGE = 200;
 /** Parts of a list that are read at most. */
 const MOST_PAGES = 20;
 
-export class DeskApi implements EnrollmentApi<DeskOrder> {
+export class DeskApi implements Omit<EnrollmentApi<DeskOrder>, "improve"> {
   /** The token is not valid any more; called with the server's sentence. */
   signedOut: (sentence: string) => void = () => undefined;
 
@@ -153,10 +159,9 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
     this.tokens.set("");
   }
 
-  /** All tokens of this person end. */
-  async signOutEverywhere(): Promise<void> {
-    await this.request("/sessions", { method: "DELETE" });
-    this.signOut();
+  /** Of whoever sits here. */
+  get account(): AccountApi {
+    return new AccountApi((path, request) => this.request(path, request), (token) => this.tokens.set(token), this.fetcher);
   }
 
   /** After coming back from the OpenID provider. */
@@ -210,11 +215,12 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
     return (await this.request(`/avatars/${id}/preview`)).blob();
   }
 
-  async enroll({ photo, others, key, keepPhoto, ...fields }: DeskOrder, signal: AbortSignal): Promise<DeskAvatar> {
-    const body = new FormData();
-    for (const each of [photo, ...others]) body.append("photos", each, "photo");
-    for (const [field, value] of Object.entries({ ...fields, agreed: "true", keep_photo: String(keepPhoto) })) body.append(field, value);
-    return (await (await this.request("/avatars", { method: "POST", body, signal, headers: { "idempotency-key": key } })).json()) as DeskAvatar;
+  async enroll(order: DeskOrder, signal: AbortSignal): Promise<DeskAvatar> {
+    return this.order("/avatars", order, signal);
+  }
+
+  async improve(id: string, order: BetterOrder): Promise<DeskAvatar> {
+    return this.order(`/avatars/${id}/better`, order);
   }
 
   /** The newest ones. */
@@ -224,6 +230,10 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
 
   async job(id: string, signal: AbortSignal): Promise<DeskJob> {
     return (await (await this.request(`/jobs/${id}`, { signal })).json()) as DeskJob;
+  }
+
+  async retryJob(id: string): Promise<void> {
+    await this.request(`/jobs/${id}/retry`, { method: "POST" });
   }
 
   async cancelJob(id: string): Promise<void> {
@@ -246,6 +256,11 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
   /** Everybody leaves; the room stays. */
   async endRoom(id: string): Promise<void> {
     await this.request(`/rooms/${id}/end`, { method: "POST" });
+  }
+
+  /** Other links; everybody leaves, and the old ones open nothing. */
+  async renewRoom(id: string): Promise<Room> {
+    return (await (await this.request(`/rooms/${id}/links`, { method: "POST" })).json()) as Room;
   }
 
   async deleteRoom(id: string): Promise<void> {
@@ -286,6 +301,14 @@ export class DeskApi implements EnrollmentApi<DeskOrder> {
       after = next;
     }
     return all;
+  }
+
+  private async order(path: string, { photos, clip, key, keepPhoto, ...fields }: BetterOrder, signal?: AbortSignal): Promise<DeskAvatar> {
+    const body = new FormData();
+    for (const photo of photos) body.append("photos", photo, "photo");
+    if (clip) body.append("clip", clip, "clip");
+    for (const [field, value] of Object.entries({ ...fields, agreed: "true", keep_photo: String(keepPhoto) })) body.append(field, value);
+    return (await (await this.request(path, { method: "POST", body, headers: { "idempotency-key": key }, ...(signal && { signal }) })).json()) as DeskAvatar;
   }
 
   private async change<T>(path: string, version: number, what: object): Promise<T> {

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import type { AuditEntry, DeskJob, Health, Room } from "./api";
 import { auditWords, healthLines, jobFacts, personFacts, roomFacts, roomName, setupTrouble, timeWords } from "./words";
 
-const JOB: DeskJob = { id: "j", avatar: "a", quality: "standard", state: "running", stage: "fitting the head", progress: 0.425, ahead: 0, error: "", usable: false, previews: 0, owner: "p1" };
+const JOB: DeskJob = { id: "j", avatar: "a", quality: "standard", state: "running", stage: "fitting the head", progress: 0.425, ahead: 0, error: "", usable: false, previews: 0, owner: "p1", may_retry: false };
 const ENTRY: AuditEntry = { id: 1, at: 0, actor: "p1", act: "person.add", object: "p2", detail: { role: "member" } };
 const names = (id: string): string => ({ p1: "Ada", p2: "Bo" })[id] ?? "";
 

@@ -5,7 +5,7 @@ import type { AuditEntry, DeskAvatar, DeskJob, Health, LimitName, Person, Qualit
 
 /** The consent that an admin records for somebody else; the admin may put other words there. */
 export const CONSENT_ON_FILE =
-  "The person in the photo has agreed that an avatar is made of it, and may see, share, export and erase this avatar. " +
+  "The person in the photo or the clip has agreed that an avatar is made of it, and may see, share, export and erase this avatar. " +
   "The consent is on file with us.";
 
 export const ROLES: Record<Role, string> = { admin: "Admin", member: "Member", guest: "Guest" };
@@ -28,9 +28,9 @@ export function personFacts({ login, role, signs_in, disabled }: Person, isMe: b
   return facts.filter(Boolean).join(" · ");
 }
 
-export function avatarFacts({ quality, state }: DeskAvatar, owner: string): string {
+export function avatarFacts({ quality, state, improving }: DeskAvatar, owner: string): string {
   const how = { waiting: "Being made", ready: "", failed: "Could not be made" }[state];
-  return [owner, QUALITY_NAMES[quality], how].filter(Boolean).join(" · ");
+  return [owner, QUALITY_NAMES[quality], how, improving === null ? "" : "Gets better"].filter(Boolean).join(" · ");
 }
 
 const STATES: Record<DeskJob["state"], string> = { waiting: "Waiting", running: "Running", done: "Done", failed: "Failed", cancelled: "Cancelled" };
@@ -55,20 +55,33 @@ const ACTS: Record<string, string> = {
   "person.sign_out": "signed out everywhere",
   "person.erase": "erased",
   "avatar.enroll": "ordered the avatar",
+  "avatar.improve": "ordered a better one of the avatar",
+  "avatar.rename": "renamed the avatar",
   "avatar.share": "changed who may take",
   "avatar.download": "downloaded the avatar",
   "avatar.erase": "erased the avatar",
   "job.cancel": "cancelled a job",
+  "job.retry": "began a job anew",
   "key.add": "made an API key for",
   "key.delete": "deleted an API key of",
   "room.add": "made a room",
+  "room.renew": "gave new links to a room",
   "room.end": "ended the meeting in a room",
+  "room.mute": "muted somebody in a room",
+  "room.remove": "removed somebody from a room",
+  "room.lock": "locked a room",
+  "room.unlock": "unlocked a room",
   "room.delete": "deleted a room",
   "room.token": "made a token for a room",
   "limits.change": "changed the limits",
+  "person.link": "linked a sign-in with the account of",
+  "person.unlink": "unlinked a sign-in of",
+  "store.backup": "made a backup",
+  "store.restore": "brought a backup back",
+  "store.encrypt": "encrypted the files anew",
 };
-/** Acts of which the words say all: a job has no name, and one can only sign out oneself. */
-const WITHOUT_OBJECT = ["job.cancel", "person.sign_out", "room.add", "room.end", "room.delete", "room.token", "limits.change"];
+/** Acts of which the words say all: a job has no name, one can only sign out oneself. */
+const WITHOUT_OBJECT = ["job.cancel", "job.retry", "person.sign_out", "room.add", "room.renew", "room.end", "room.mute", "room.remove", "room.lock", "room.unlock", "room.delete", "room.token", "limits.change"];
 
 /** One line of the audit log. `nameOf`: empty for what is gone. An act that this page does not know is shown as it is. */
 export function auditWords(entry: AuditEntry, nameOf: (id: string) => string): { actor: string; act: string; object: string; detail: string } {

@@ -1,11 +1,12 @@
 /** One avatar in a canvas, drawn by this machine: it turns, one can turn it, and it makes faces. */
+import type { Moment } from "../drive/moment";
 import { between, dragged, FRONT, turned, turning, type View, wheelFactor, zoomed } from "../orbit";
 import { watchGestures } from "../ui/gestures";
 import { orbitCamera } from "./camera";
 import { DepthOrder } from "./depth_order";
-import { jointTransforms } from "./posture";
+import { jointTransforms, roaming } from "./posture";
 import { Rig } from "./rig";
-import { identity } from "./rigid";
+import { identity, rigid } from "./rigid";
 import { SplatRenderer } from "./splat_renderer";
 import type { WebAvatar } from "./web_avatar";
 
@@ -15,6 +16,22 @@ export interface Face {
   gaze: readonly [number, number];
 }
 
+/** What moves an avatar that does not only make faces. now: milliseconds. */
+export interface Life {
+  at(now: number): Moment;
+  /** Whether it moves at all now; when it begins again, call `AvatarView.wake`. */
+  moves(now: number): boolean;
+}
+
+export interface ViewOptions {
+  /** Whether it begins to turn slowly by itself. */
+  turns: boolean;
+  /** Whether one can turn it and come nearer. */
+  controls?: boolean;
+  life?: Life | null;
+}
+
+const IN_PLACE = identity();
 export const NEUTRAL: Face = { coefficients: {}, gaze: [0, 0] };
 
 /** Part of the way to a new face that is left after a second. */
@@ -37,19 +54,21 @@ export class AvatarView {
   private face = NEUTRAL;
   private view: View = { ...FRONT };
   private isTurning: boolean;
+  private readonly life: Life | null;
   private isHeld = false;
   private request = 0;
   private last = 0;
   private scale = Math.min(MOST_SCALE, devicePixelRatio);
   private cost = SLOW / 2;
 
-  /** turns: it begins to turn slowly by itself. Raises `RenderError`. */
+  /** Raises `RenderError`. */
   constructor(
     readonly canvas: HTMLCanvasElement,
     private readonly avatar: WebAvatar,
-    turns: boolean,
+    { turns, controls = true, life = null }: ViewOptions,
   ) {
     this.isTurning = turns;
+    this.life = life;
     const level = avatar.levels.at(-1)!;
     this.rig = new Rig(avatar);
     this.depth = new DepthOrder([level]);
@@ -58,7 +77,7 @@ export class AvatarView {
     this.renderer.load([{ level, triangles: avatar.triangles.length / 3 }]);
     this.renderer.restored = () => this.wake();
     this.resized.observe(canvas);
-    this.listen();
+    if (controls) this.listen();
     this.wake();
   }
 
@@ -111,7 +130,8 @@ export class AvatarView {
     this.wake();
   }
 
-  private wake(): void {
+  /** Draws again, for as long as something moves. */
+  wake(): void {
     if (this.request === 0) this.request = requestAnimationFrame((now) => this.step(now));
   }
 
@@ -119,9 +139,10 @@ export class AvatarView {
     const seconds = Math.min(0.1, this.last === 0 ? 0 : (now - this.last) / 1000);
     this.request = 0;
     if (this.isTurning && !this.isHeld) this.view = turning(this.view, seconds);
-    const moves = this.ease(seconds);
-    this.draw(now);
-    if ((this.isTurning && !this.isHeld) || moves) {
+    const moves = this.life ? this.life.moves(now) : this.ease(seconds);
+    const goesOn = (this.isTurning && !this.isHeld) || moves;
+    this.draw(now, goesOn || this.isHeld ? this.scale : Math.min(MOST_SCALE, devicePixelRatio)); // what stays is sharp
+    if (goesOn) {
       this.last = now;
       this.wake();
     } else this.last = 0;
@@ -143,17 +164,22 @@ export class AvatarView {
     return left > 1e-3;
   }
 
-  private draw(now: number): void {
+  private draw(now: number, scale: number): void {
     const { canvas, view, rig } = this;
     if (canvas.clientWidth === 0 || canvas.clientHeight === 0) return;
     if (this.last !== 0) this.fit(now - this.last);
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.max(1, Math.round(side * this.scale))) as [number, number];
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.max(1, Math.round(side * scale))) as [number, number];
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-    const [yaw, pitch] = this.gaze;
-    rig.pose(this.coefficients, jointTransforms(this.avatar.joints, { head: identity(), gaze: [yaw, pitch, yaw, pitch] }, this.transforms));
+    if (this.life) {
+      const { rotation, translation, gaze, coefficients } = this.life.at(now);
+      rig.pose(coefficients, jointTransforms(this.avatar.joints, { head: roaming(rigid(rotation, translation)), gaze }, this.transforms));
+    } else {
+      const [yaw, pitch] = this.gaze;
+      rig.pose(this.coefficients, jointTransforms(this.avatar.joints, { head: IN_PLACE, gaze: [yaw, pitch, yaw, pitch] }, this.transforms));
+    }
     const camera = orbitCamera(view, width, height);
-    this.renderer.draw(camera, [rig.frames], this.depth.sort([rig.frames], camera.worldToCamera));
-    canvas.dataset.drawn = String(Number(canvas.dataset.drawn ?? 0) + 1);
+    const order = this.depth.sort([rig.frames], [camera.worldToCamera]);
+    this.renderer.draw([{ camera, x: 0, y: 0 }], [rig.frames], [IN_PLACE], order);
   }
 
   /** Draws smaller where pictures take too long. passed: milliseconds since the last one. */

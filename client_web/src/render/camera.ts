@@ -14,8 +14,8 @@ export interface Camera {
 }
 
 /** Vertical field of view and middle of the view of a camera around one head (`models/renderer.py`). */
-const FOV_Y = (24 * Math.PI) / 180;
-const TARGET = [0, -0.01, 0] as const;
+export const FOV_Y = (24 * Math.PI) / 180;
+export const TARGET = [0, -0.01, 0] as const;
 
 /** A camera on a sphere around a head at rest. */
 export function orbitCamera({ yaw, pitch, distance }: View, width: number, height: number): Camera {

@@ -12,21 +12,25 @@ describe("the order of drawing", () => {
   it("is farthest first, and of equals the later one first", () => {
     const order = new DepthOrder([{ triangle, means }]);
     // depths: 2.1, 1.9, 3 (z of its frame lies across), 3 - 1.2, 2.1
-    expect([...order.sort([frames], identity())]).toEqual([2, 4, 0, 1, 3]);
+    expect([...order.sort([frames], [identity()])]).toEqual([2, 4, 0, 1, 3]);
   });
 
   it("turns round when one looks from behind", () => {
     const order = new DepthOrder([{ triangle, means }]);
     const behind = times(Float64Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 5), turn(0, Math.PI, 0));
-    expect([...order.sort([frames], behind)]).toEqual([3, 1, 4, 0, 2]);
+    expect([...order.sort([frames], [behind])]).toEqual([3, 1, 4, 0, 2]);
   });
 
   it("is one of all avatars", () => {
     const own = { triangle: Uint16Array.of(0), means: Float32Array.of(0, 0, 0) };
     const at = (z: number): Float32Array => Float32Array.of(0, 0, z, 1, 0, 0, 0, 1);
     const order = new DepthOrder([own, own, own]);
-    expect([...order.sort([at(2), at(4), at(3)], identity())]).toEqual([1, 2, 0]);
-    expect([...order.sort([at(2), at(2), at(2)], identity())]).toEqual([2, 1, 0]);
+    const here = identity();
+    const away = Float64Array.of(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3);
+    expect([...order.sort([at(2), at(4), at(3)], [here, here, here])]).toEqual([1, 2, 0]);
+    expect([...order.sort([at(2), at(2), at(2)], [here, here, here])]).toEqual([2, 1, 0]);
+    expect([...order.sort([at(2), at(4), at(3)], [away, here, here])]).toEqual([0, 1, 2]);
+    expect([...order.sort([at(2), at(4), at(3)], [here, null, here])]).toEqual([2, 0]);
   });
 });
 

@@ -1,5 +1,5 @@
 /** From a moment of a face to the transforms of an avatar's joints, as `models/posture.py` and `models/heads/base.py` do it. */
-import { about, halfway, inverse, moved, partOf, type Rigid, times, turn } from "./rigid";
+import { about, halfway, moved, partOf, type Rigid, times, turn } from "./rigid";
 import { JOINTS } from "./web_avatar";
 
 const [TORSO, NECK, HEAD, JAW, LEFT_EYE, RIGHT_EYE] = [0, 1, 2, 3, 4, 5];
@@ -9,7 +9,7 @@ const SHOULDERS_FOLLOW = 0.2;
 /** Where the head is, and where the eyes look: yaw (towards the person's left) and pitch (up), radians, left eye first. */
 export interface Posture {
   head: Rigid;
-  gaze: readonly [number, number, number, number];
+  gaze: ArrayLike<number>;
 }
 
 /** For each joint, rest avatar space -> world, (6, 12) float32. joints: (6, 3) of the person. */
@@ -23,7 +23,7 @@ export function jointTransforms(joints: Float64Array, { head, gaze }: Posture, o
   out.set(head, 12 * HEAD);
   out.set(head, 12 * JAW);
   for (const eye of [LEFT_EYE, RIGHT_EYE]) {
-    const [yaw, pitch] = eye === LEFT_EYE ? [gaze[0], gaze[1]] : [gaze[2], gaze[3]];
+    const [yaw, pitch] = eye === LEFT_EYE ? [gaze[0]!, gaze[1]!] : [gaze[2]!, gaze[3]!];
     out.set(times(head, about(joint(joints, eye), times(turn(0, yaw, 0), turn(-pitch, 0, 0)))), 12 * eye);
   }
   return out;
@@ -40,9 +40,9 @@ export function bodyUnder(head: Rigid, joints: Float64Array): Rigid {
   return body;
 }
 
-/** The head as a drive frame has it, relative to where it rests, held back softly so that it never leaves the view. */
-export function roaming(head: Rigid, neutral: Rigid): Rigid {
-  const out = times(inverse(neutral), head);
+/** A head relative to where it rests, held back softly so that it never leaves the view (`models/renderer.py: ROAM`). */
+export function roaming(head: Rigid): Rigid {
+  const out = head.slice();
   [0.12, 0.1, 0.2].forEach((roam, i) => {
     out[4 * i + 3] = roam * Math.tanh(out[4 * i + 3]! / roam);
   });

@@ -42,8 +42,12 @@ export class Rig {
     const { weights } = this.avatar;
     const { vertices } = this;
     for (let v = 0, w = 0; v < vertices.length; v += 3, w += JOINTS) {
-      const [x, y, z] = [vertices[v]!, vertices[v + 1]!, vertices[v + 2]!];
-      let [a, b, c] = [0, 0, 0];
+      const x = vertices[v]!;
+      const y = vertices[v + 1]!;
+      const z = vertices[v + 2]!;
+      let a = 0;
+      let b = 0;
+      let c = 0;
       for (let j = 0; j < JOINTS; j++) {
         const weight = weights[w + j]!;
         if (weight === 0) continue;
@@ -62,37 +66,65 @@ export class Rig {
   private frame(): void {
     const { triangles } = this.avatar;
     const { vertices, frames } = this;
+    // Single numbers only: engines allocate arrays that are taken apart in a loop as long as this one.
     for (let t = 0, o = 0; t < triangles.length; t += 3, o += FRAME) {
-      const [i, j, k] = [3 * triangles[t]!, 3 * triangles[t + 1]!, 3 * triangles[t + 2]!];
-      const [ax, ay, az] = [vertices[i]!, vertices[i + 1]!, vertices[i + 2]!];
-      const [ux, uy, uz] = [vertices[j]! - ax, vertices[j + 1]! - ay, vertices[j + 2]! - az];
-      const [wx, wy, wz] = [vertices[k]! - ax, vertices[k + 1]! - ay, vertices[k + 2]! - az];
-      const [nx, ny, nz] = [uy * wz - uz * wy, uz * wx - ux * wz, ux * wy - uy * wx];
+      const i = 3 * triangles[t]!;
+      const j = 3 * triangles[t + 1]!;
+      const k = 3 * triangles[t + 2]!;
+      const ax = vertices[i]!;
+      const ay = vertices[i + 1]!;
+      const az = vertices[i + 2]!;
+      const ux = vertices[j]! - ax;
+      const uy = vertices[j + 1]! - ay;
+      const uz = vertices[j + 2]! - az;
+      const wx = vertices[k]! - ax;
+      const wy = vertices[k + 1]! - ay;
+      const wz = vertices[k + 2]! - az;
+      const nx = uy * wz - uz * wy;
+      const ny = uz * wx - ux * wz;
+      const nz = ux * wy - uy * wx;
       const lu = Math.max(Math.sqrt(ux * ux + uy * uy + uz * uz), 1e-9);
       const ln = Math.max(Math.sqrt(nx * nx + ny * ny + nz * nz), 1e-15);
-      const [x0, x1, x2] = [ux / lu, uy / lu, uz / lu];
-      const [y0, y1, y2] = [nx / ln, ny / ln, nz / ln];
-      const [z0, z1, z2] = [x1 * y2 - x2 * y1, x2 * y0 - x0 * y2, x0 * y1 - x1 * y0];
+      const x0 = ux / lu;
+      const x1 = uy / lu;
+      const x2 = uz / lu;
+      const y0 = nx / ln;
+      const y1 = ny / ln;
+      const y2 = nz / ln;
+      const z0 = x1 * y2 - x2 * y1;
+      const z1 = x2 * y0 - x0 * y2;
+      const z2 = x0 * y1 - x1 * y0;
       frames[o] = ax + (ux + wx) / 3;
       frames[o + 1] = ay + (uy + wy) / 3;
       frames[o + 2] = az + (uz + wz) / 3;
       frames[o + 3] = 0.5 * (lu + Math.abs(z0 * wx + z1 * wy + z2 * wz));
-      // the matrix with columns x, y, z as a quaternion (Shepperd)
-      let [qx, qy, qz, qw] = [0, 0, 0, 0];
+      // the matrix with columns x, y, z as a quaternion (Shepperd), of a length that does not matter yet
+      let qx: number;
+      let qy: number;
+      let qz: number;
+      let qw: number;
       if (x0 + y1 + z2 > 0) {
-        const s = 2 * Math.sqrt(Math.max(1 + x0 + y1 + z2, 1e-12));
-        [qx, qy, qz, qw] = [(y2 - z1) / s, (z0 - x2) / s, (x1 - y0) / s, 0.25 * s];
+        qx = y2 - z1;
+        qy = z0 - x2;
+        qz = x1 - y0;
+        qw = 1 + x0 + y1 + z2;
       } else if (x0 > y1 && x0 > z2) {
-        const s = 2 * Math.sqrt(Math.max(1 + x0 - y1 - z2, 1e-12));
-        [qx, qy, qz, qw] = [0.25 * s, (y0 + x1) / s, (z0 + x2) / s, (y2 - z1) / s];
+        qx = 1 + x0 - y1 - z2;
+        qy = y0 + x1;
+        qz = z0 + x2;
+        qw = y2 - z1;
       } else if (y1 > z2) {
-        const s = 2 * Math.sqrt(Math.max(1 + y1 - x0 - z2, 1e-12));
-        [qx, qy, qz, qw] = [(y0 + x1) / s, 0.25 * s, (z1 + y2) / s, (z0 - x2) / s];
+        qx = y0 + x1;
+        qy = 1 + y1 - x0 - z2;
+        qz = z1 + y2;
+        qw = z0 - x2;
       } else {
-        const s = 2 * Math.sqrt(Math.max(1 + z2 - x0 - y1, 1e-12));
-        [qx, qy, qz, qw] = [(z0 + x2) / s, (z1 + y2) / s, 0.25 * s, (x1 - y0) / s];
+        qx = z0 + x2;
+        qy = z1 + y2;
+        qz = 1 + z2 - x0 - y1;
+        qw = x1 - y0;
       }
-      const length = Math.sqrt(qx * qx + qy * qy + qz * qz + qw * qw); // 1, unless the triangle is flat
+      const length = Math.max(Math.sqrt(qx * qx + qy * qy + qz * qz + qw * qw), 1e-12);
       frames[o + 4] = qx / length;
       frames[o + 5] = qy / length;
       frames[o + 6] = qz / length;

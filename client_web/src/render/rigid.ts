@@ -75,9 +75,10 @@ export function quaternion(m: Rigid): [number, number, number, number] {
 }
 
 /** Quaternion wxyz of any length above 0, as drive frames have it, and a shift -> rigid. */
-export function rigid([w, x, y, z]: readonly number[] | Float64Array, shift: ArrayLike<number>): Rigid {
-  const length = Math.hypot(w!, x!, y!, z!);
-  const [a, b, c, d] = [w! / length, x! / length, y! / length, z! / length];
+export function rigid(wxyz: ArrayLike<number>, shift: ArrayLike<number>): Rigid {
+  const [w, x, y, z] = [wxyz[0]!, wxyz[1]!, wxyz[2]!, wxyz[3]!];
+  const length = Math.hypot(w, x, y, z);
+  const [a, b, c, d] = [w / length, x / length, y / length, z / length];
   return Float64Array.of(
     1 - 2 * (c * c + d * d), 2 * (b * c - a * d), 2 * (b * d + a * c), shift[0]!,
     2 * (b * c + a * d), 1 - 2 * (b * b + d * d), 2 * (c * d - a * b), shift[1]!,

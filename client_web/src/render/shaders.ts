@@ -2,6 +2,8 @@
 
 /** Texels a row of the data textures. */
 export const ROW = 1024;
+/** Avatars that one picture can have: each takes four of the 256 vectors that every machine has for uniforms. */
+export const MOST_AVATARS = 32;
 
 /** Attributes that differ from Gaussian to Gaussian come from textures, so that their order is one number each. */
 export const VERTEX = `#version 300 es
@@ -12,9 +14,8 @@ uniform sampler2D frames;  // 2 texels a triangle: origin, scale; quaternion xyz
 uniform sampler2D placed;  // mean in units of the triangle, number of the triangle
 uniform sampler2D turned;  // quaternion xyzw
 uniform sampler2D sized;   // scales in units of the triangle, opacity
-uniform sampler2D tinted;  // sRGB
-uniform mat3 turn;         // world to camera
-uniform vec3 shift;
+uniform sampler2D tinted;  // sRGB, number of the avatar
+uniform mat4x3 views[${MOST_AVATARS}]; // of each avatar: its space to the camera
 uniform vec4 lens;         // fx, fy, cx, cy, pixels
 uniform vec2 size;         // pixels
 in uint which;
@@ -44,10 +45,12 @@ void main() {
   int n = int(which);
   vec4 place = texelFetch(placed, texel(n), 0);
   vec4 extent = texelFetch(sized, texel(n), 0);
+  vec4 color = texelFetch(tinted, texel(n), 0);
+  mat4x3 view = views[int(255.0 * color.a + 0.5)];
   int triangle = 2 * int(place.w);
   vec4 origin = texelFetch(frames, texel(triangle), 0);
-  mat3 frame = turn * rotation(texelFetch(frames, texel(triangle + 1), 0));
-  vec3 p = turn * origin.xyz + shift + frame * (place.xyz * origin.w);
+  mat3 frame = mat3(view) * rotation(texelFetch(frames, texel(triangle + 1), 0));
+  vec3 p = view * vec4(origin.xyz, 1.0) + frame * (place.xyz * origin.w);
   if (!(p.z > NEAR) || extent.w < 1.0 / 255.0) return;
 
   mat3 axes = frame * rotation(texelFetch(turned, texel(n), 0));
@@ -71,7 +74,7 @@ void main() {
   vec2 corner = vec2(float(gl_VertexID & 1), float(gl_VertexID >> 1)) * 2.0 - 1.0;
   deviation = corner * reach;
   vec2 pixel = slope * lens.xy + lens.zw + deviation.x * sqrt(longer) * axis + deviation.y * sqrt(shorter) * vec2(-axis.y, axis.x);
-  tint = vec4(texelFetch(tinted, texel(n), 0).rgb, extent.w);
+  tint = vec4(color.rgb, extent.w);
   gl_Position = vec4(2.0 * pixel.x / size.x - 1.0, 1.0 - 2.0 * pixel.y / size.y, 0.0, 1.0);
 }
 `;

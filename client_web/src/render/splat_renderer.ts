@@ -1,6 +1,7 @@
-/** Draws the Gaussians of several avatars into a WebGL2 canvas, transparent where nothing is. */
+/** Draws the Gaussians of several avatars with WebGL2, transparent where nothing is. */
 import type { Camera } from "./camera";
-import { FRAGMENT, ROW, VERTEX } from "./shaders";
+import { type Rigid, times } from "./rigid";
+import { FRAGMENT, MOST_AVATARS, ROW, VERTEX } from "./shaders";
 import type { Level } from "./web_avatar";
 
 /** An avatar to draw. `triangles`: how many frames it has. */
@@ -9,14 +10,34 @@ export interface Drawn {
   triangles: number;
 }
 
+/** One picture of a drawing: what a camera sees, in the part of the framebuffer whose lower left corner is at (x, y), pixels. */
+export interface Eye {
+  camera: Camera;
+  x: number;
+  y: number;
+}
+
+/**
+ * Where pictures go: null is the canvas. clear: whether what was there goes first. again: frames and order are those of the last
+ * drawing.
+ */
+export interface Target {
+  framebuffer: WebGLFramebuffer | null;
+  clear: boolean;
+  again?: boolean;
+}
+
 /** A machine that cannot draw avatars. The message is a sentence for people. */
 export class RenderError extends Error {}
 
+const CANVAS: Target = { framebuffer: null, clear: true };
 const TEXTURES = ["frames", "placed", "turned", "sized", "tinted"] as const;
-const UNIFORMS = ["turn", "shift", "lens", "size"] as const;
+const UNIFORMS = ["views", "lens", "size"] as const;
 
 export class SplatRenderer {
-  private readonly gl: WebGL2RenderingContext;
+  /** For whoever makes framebuffers of its own, as a headset does. */
+  readonly gl: WebGL2RenderingContext;
+  private program: WebGLProgram | null = null;
   private uniforms!: Record<(typeof UNIFORMS)[number], WebGLUniformLocation | null>;
   private textures: Partial<Record<(typeof TEXTURES)[number], WebGLTexture>> = {};
   private indices: WebGLBuffer | null = null;
@@ -24,7 +45,7 @@ export class SplatRenderer {
   private count = 0;
   /** Frames of all avatars as they go to the GPU: whole rows of texels. */
   private staged = new Float32Array(0);
-  private readonly turn = new Float32Array(9);
+  private readonly views = new Float32Array(12 * MOST_AVATARS);
 
   /** Raises `RenderError` where there is no WebGL2. keep: the picture can be read after it was shown. */
   constructor(canvas: HTMLCanvasElement | OffscreenCanvas, { keep = false } = {}) {
@@ -33,7 +54,10 @@ export class SplatRenderer {
     if (gl === null) throw new RenderError("This browser cannot draw avatars itself: it has no WebGL 2.");
     this.gl = gl;
     this.build();
-    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    canvas.addEventListener("webglcontextlost", (event) => {
+      event.preventDefault(); // asks for it to come back
+      this.lost();
+    });
     canvas.addEventListener("webglcontextrestored", () => {
       this.textures = {};
       this.build();
@@ -42,6 +66,8 @@ export class SplatRenderer {
     });
   }
 
+  /** Called when the GPU is lost: nothing is drawn until `restored`. */
+  lost: () => void = () => undefined;
   /** Called when everything is there again after the GPU was lost: draw. */
   restored: () => void = () => undefined;
 
@@ -53,32 +79,63 @@ export class SplatRenderer {
     const rows = Math.max(1, Math.ceil(this.count / ROW));
     const triangles = avatars.reduce((sum, avatar) => sum + avatar.triangles, 0);
     const frameRows = Math.max(1, Math.ceil((2 * triangles) / ROW));
-    if (Math.max(rows, frameRows) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) throw new RenderError("These avatars are too large for this machine: let fewer people in, or let the server draw.");
+    const most = gl.isContextLost() ? Infinity : (gl.getParameter(gl.MAX_TEXTURE_SIZE) as number);
+    if (avatars.length > MOST_AVATARS || Math.max(rows, frameRows) > most) throw new RenderError("These avatars are too large for this machine: let fewer people in, or let the server draw.");
     const [placed, turned, sized] = [0, 1, 2].map(() => new Float32Array(4 * rows * ROW)) as [Float32Array, Float32Array, Float32Array];
     const tinted = new Uint8Array(4 * rows * ROW);
     let [at, first] = [0, 0];
-    for (const { level, triangles: own } of avatars) {
+    avatars.forEach(({ level, triangles: own }, avatar) => {
+      turned.set(level.rotations, 4 * at);
       for (let n = 0; n < level.count; n++, at++) {
-        placed.set([level.means[3 * n]!, level.means[3 * n + 1]!, level.means[3 * n + 2]!, first + level.triangle[n]!], 4 * at);
-        sized.set([level.scales[3 * n]!, level.scales[3 * n + 1]!, level.scales[3 * n + 2]!, level.opacities[n]!], 4 * at);
-        tinted.set([level.colors[3 * n]!, level.colors[3 * n + 1]!, level.colors[3 * n + 2]!, 255], 4 * at);
+        for (let i = 0; i < 3; i++) {
+          placed[4 * at + i] = level.means[3 * n + i]!;
+          sized[4 * at + i] = level.scales[3 * n + i]!;
+          tinted[4 * at + i] = level.colors[3 * n + i]!;
+        }
+        placed[4 * at + 3] = first + level.triangle[n]!;
+        sized[4 * at + 3] = level.opacities[n]!;
+        tinted[4 * at + 3] = avatar;
       }
-      turned.set(level.rotations, 4 * (at - level.count));
       first += own;
-    }
+    });
     this.staged = new Float32Array(4 * frameRows * ROW);
     this.texture("frames", gl.RGBA32F, gl.FLOAT, frameRows, this.staged);
     this.texture("placed", gl.RGBA32F, gl.FLOAT, rows, placed);
     this.texture("turned", gl.RGBA32F, gl.FLOAT, rows, turned);
     this.texture("sized", gl.RGBA32F, gl.FLOAT, rows, sized);
     this.texture("tinted", gl.RGBA8, gl.UNSIGNED_BYTE, rows, tinted);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.indices);
     gl.bufferData(gl.ARRAY_BUFFER, 4 * this.count, gl.DYNAMIC_DRAW);
   }
 
-  /** frames: (F, 8) of each avatar (`Rig`). order: of `DepthOrder`; the one before stays when left out. */
-  draw(camera: Camera, frames: readonly Float32Array[], order?: Uint32Array): void {
-    const { gl, uniforms, staged } = this;
+  /**
+   * Draws the avatars for each eye, with one order for all of them: that of a point between them.
+   * frames: (F, 8) of each avatar (`Rig`), of those that were loaded. transforms: of each, avatar space -> the cameras' world.
+   * order: of `DepthOrder`; what it leaves out is not drawn.
+   */
+  draw(eyes: readonly Eye[], frames: readonly Float32Array[], transforms: readonly Rigid[], order: Uint32Array, { framebuffer, clear, again = false } = CANVAS): void {
+    const { gl, uniforms, views } = this;
     if (gl.isContextLost()) return;
+    gl.useProgram(this.program); // others may draw in this context too
+    if (!again) this.upload(frames, order);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, framebuffer);
+    gl.clearColor(0, 0, 0, 0);
+    if (clear) gl.clear(gl.COLOR_BUFFER_BIT);
+    for (const { camera, x, y } of eyes) {
+      transforms.forEach((transform, avatar) => {
+        const m = times(camera.worldToCamera, transform);
+        for (let i = 0; i < 3; i++) for (let j = 0; j < 4; j++) views[12 * avatar + 3 * j + i] = m[4 * i + j]!;
+      });
+      gl.viewport(x, y, camera.width, camera.height);
+      gl.uniformMatrix4x3fv(uniforms.views, false, views);
+      gl.uniform4f(uniforms.lens, camera.fx, camera.fy, camera.cx, camera.cy);
+      gl.uniform2f(uniforms.size, camera.width, camera.height);
+      gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, order.length);
+    }
+  }
+
+  private upload(frames: readonly Float32Array[], order: Uint32Array): void {
+    const { gl, staged } = this;
     let at = 0;
     for (const own of frames) {
       staged.set(own, at);
@@ -87,17 +144,8 @@ export class SplatRenderer {
     const rows = Math.max(1, Math.ceil(at / (4 * ROW)));
     gl.activeTexture(gl.TEXTURE0 + TEXTURES.indexOf("frames"));
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, ROW, rows, gl.RGBA, gl.FLOAT, staged);
-    if (order !== undefined) gl.bufferSubData(gl.ARRAY_BUFFER, 0, order);
-    const m = camera.worldToCamera;
-    for (let i = 0; i < 3; i++) for (let j = 0; j < 3; j++) this.turn[3 * j + i] = m[4 * i + j]!;
-    gl.viewport(0, 0, camera.width, camera.height);
-    gl.uniformMatrix3fv(uniforms.turn, false, this.turn);
-    gl.uniform3f(uniforms.shift, m[3]!, m[7]!, m[11]!);
-    gl.uniform4f(uniforms.lens, camera.fx, camera.fy, camera.cx, camera.cy);
-    gl.uniform2f(uniforms.size, camera.width, camera.height);
-    gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, this.count);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.indices);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, order);
   }
 
   /** Gives the GPU's memory back. */
@@ -120,6 +168,7 @@ export class SplatRenderer {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) throw new RenderError("This browser's graphics driver cannot draw avatars: let the server draw.");
     gl.useProgram(program);
+    this.program = program;
     this.uniforms = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(program, name)])) as typeof this.uniforms;
     TEXTURES.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(program, name), unit));
     this.indices = gl.createBuffer();

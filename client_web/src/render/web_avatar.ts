@@ -4,7 +4,7 @@ export const COEFFICIENTS = 52;
 export const JOINTS = 6;
 const MAGIC = 0x42455756; // "VWEB", little-endian
 const VERSION = 1;
-const MAX_BYTES = 32 << 20;
+export const MAX_BYTES = 32 << 20;
 const MAX_HEADER_BYTES = 64 << 10;
 const MAX_GAUSSIANS = 500_000;
 

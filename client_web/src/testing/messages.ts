@@ -19,7 +19,7 @@ export function failure(code: string, change: Partial<Failure> = {}): Failure {
 }
 
 export function person(id: number, name: string, change: Partial<Participant> = {}): Participant {
-  return { id, name, host: false, seated: true, muted: false, camera: true, ...change };
+  return { id, name, host: false, seated: true, muted: false, camera: true, web_avatar: "", ...change };
 }
 
 export function roomState(people: Participant[], change: Partial<RoomState> = {}): RoomState {

@@ -3,7 +3,7 @@ import type { Camera } from "../render/camera";
 import { DepthOrder } from "../render/depth_order";
 import { jointTransforms } from "../render/posture";
 import { Rig } from "../render/rig";
-import { rigid } from "../render/rigid";
+import { identity, rigid } from "../render/rigid";
 import { SplatRenderer } from "../render/splat_renderer";
 import { parseWebAvatar } from "../render/web_avatar";
 
@@ -44,8 +44,8 @@ export class Stage {
         this.rigs[k]!.pose(coefficients, jointTransforms(this.avatars[k]!.joints, { head: rigid(rotation, shift), gaze }));
       });
       const frames = this.rigs.map((rig) => rig.frames);
-      const order = this.order.sort(frames, own.worldToCamera);
-      this.renderer.draw(own, frames, order);
+      const order = this.order.sort(frames, frames.map(() => own.worldToCamera));
+      this.renderer.draw([{ camera: own, x: 0, y: 0 }], frames, frames.map(identity), order);
       milliseconds.push(performance.now() - start);
       const gl = this.canvas.getContext("webgl2")!;
       gl.readPixels(0, 0, camera.width, camera.height, gl.RGBA, gl.UNSIGNED_BYTE, out);

@@ -22,10 +22,12 @@ export interface BackgroundDialogOptions {
   choose(choice: BackgroundChoice): void;
   /** The viewer has chosen a file -> a sentence where it cannot be taken, and the address of the picture now. */
   take(file: File): Promise<{ trouble: string; picture: string }>;
+  /** What else the dialog lets choose of the picture. */
+  more: Node;
 }
 
 /** Chooses what is behind the people. Everything takes effect at once. */
-export function openBackgroundDialog({ chosen, picture, choose, take }: BackgroundDialogOptions): void {
+export function openBackgroundDialog({ chosen, picture, choose, take, more }: BackgroundDialogOptions): void {
   const note = h("p", { class: "soft small", "data-testid": "background-note" }, NOTES[chosen]);
   const trouble = h("p", { class: "trouble", role: "alert", "data-testid": "background-trouble", hidden: true });
   const file = h("input", { type: "file", accept: "image/*", class: "visually-hidden", tabindex: -1, "aria-hidden": "true", "data-testid": "background-file" });
@@ -79,8 +81,8 @@ export function openBackgroundDialog({ chosen, picture, choose, take }: Backgrou
       trouble.hidden = taken.trouble === "";
     });
   });
-  const choices = h("fieldset", { class: "background-choices" }, h("legend", { class: "visually-hidden" }, "Behind the people"));
+  const choices = h("fieldset", { class: "background-choices" }, h("legend", {}, "Background"));
   for (const choice of Object.keys(NAMES) as BackgroundChoice[]) choices.append(swatch(choice));
-  openDialog("Background", "background-dialog", choices, note, trouble, another, file);
+  openDialog("Picture", "background-dialog", choices, note, trouble, another, file, more);
   radios.get(chosen)?.focus();
 }

@@ -1,8 +1,10 @@
 import { type Look, isSeated, toCamera } from "../look";
 import type { LocalMedia } from "../media";
+import { ownMouth } from "../mouth/own_mouth";
 import { SpeakerNews } from "../news";
 import type { Peer } from "../peer";
 import type { Preferences } from "../preferences";
+import type { PrivateCamera } from "../private_camera/private_camera";
 import type { Welcome } from "../protocol";
 import { Room } from "../room";
 import type { Session } from "../session";
@@ -14,8 +16,9 @@ import type { Announcer } from "./announcer";
 import { callShortcuts } from "./call_shortcuts";
 import { ConnectionView } from "./connection_view";
 import { Controls } from "./controls";
-import { DevicePickers } from "./device_pickers";
-import { openDialog } from "./dialog";
+import { openDevices } from "./device_pickers";
+import { Drawing } from "./drawing";
+import { Headset } from "./headset";
 import { h, reducedMotion } from "./dom";
 import { toggleFullscreen, watchFullscreen } from "./fullscreen";
 import { Header } from "./header";
@@ -31,6 +34,7 @@ import { listen, type Shortcut, showShortcuts } from "./shortcuts";
 import { Stage } from "./stage";
 import { StatsPanel } from "./stats_panel";
 import { syntheticLabel } from "./synthetic_label";
+import { toggleDevice } from "./toggle_device";
 
 const CAMERA_INTERVAL = 1000 / 30;
 const MEASURE_INTERVAL = 1000;
@@ -42,6 +46,7 @@ export interface CallOptions {
   seat: Welcome;
   /** The person's devices; null for a viewer. */
   media: LocalMedia | null;
+  camera: PrivateCamera;
   preferences: Preferences;
   announcer: Announcer;
   preferencesChanged(): void;
@@ -61,6 +66,8 @@ export class Call {
   private readonly selfView: SelfView | null;
   private readonly connection: ConnectionView;
   private readonly scenery: Scenery;
+  private readonly drawing: Drawing;
+  private readonly headset: Headset;
   private readonly measurements: Measurements;
   private readonly presence: OwnPresence | null;
   private readonly speakers: SpeakerNews;
@@ -84,7 +91,10 @@ export class Call {
     this.camera = new LatestWins((look) => session.control(toCamera(look)), CAMERA_INTERVAL);
     this.measurements = new Measurements(this.room);
     this.sound = new RoomSound(() => this.draw());
-    this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => this.turnHalted());
+    this.stage = new Stage(this.room, (look) => this.looks(look), () => this.playing(), () => {
+      announcer.say("Turning stopped: your system asks for less motion.");
+      this.draw();
+    });
     this.playback = new Playback(this.stage.video, this.sound);
     this.header = new Header(() => this.showPeople(!this.people.isOpen));
     this.people = peoplePanel(seat, session, {
@@ -101,18 +111,31 @@ export class Call {
           options.preferencesChanged();
         })
       : null;
+    const send = (message: ArrayBuffer): void => session.peer?.drive(message);
+    this.headset = new Headset({ room: this.room, media, announcer, isSynthetic: seat.synthetic, send, wear: (on) => this.drawing.wear(on) });
     this.controls = this.buildControls();
     this.shortcuts = callShortcuts(media !== null, {
       ...this.actions, stage: this.stage, selfView: () => this.selfView?.toggle(), people: () => this.showPeople(!this.people.isOpen),
     });
     const { room, stage, playback, measurements, header } = this;
     this.connection = new ConnectionView({ room, stage, playback, measurements, header, announcer, retry: () => session.retry() });
+    this.drawing = new Drawing({
+      stage, room, preferences, announcer, preferencesChanged: options.preferencesChanged,
+      placeChanged: () => session.showIn(this.drawing.placed(this.scenery.place)),
+      labels: (labels) => {
+        room.labels = labels;
+        this.sound.setLabels(labels);
+        stage.update();
+      },
+      changed: () => this.draw(),
+    });
     this.scenery = new Scenery(stage.element, {
       preferences, announcer, preferencesChanged: options.preferencesChanged,
       changed: (place) => {
         stage.cutout.ask(place);
-        session.showIn(place);
+        session.showIn(this.drawing.placed(place));
       },
+      more: () => this.drawing.choices(),
       back: () => this.connection.back(),
     });
     const overlay = h("div", { class: "overlay" }, syntheticLabel(seat), this.statsPanel.element, this.playback.prompt, this.connection.hint);
@@ -128,6 +151,7 @@ export class Call {
     );
     if (media) media.changed = () => this.mediaChanged(media);
     this.stops = [listen(this.shortcuts), watchFullscreen(() => this.draw())];
+    if (media) this.stops.push(ownMouth(media, session, this.headset.ownDrive, () => this.measurements.server?.face ?? true));
     this.timer = setInterval(() => void this.measure(), MEASURE_INTERVAL);
     this.showStatus(session.status);
   }
@@ -140,6 +164,8 @@ export class Call {
     this.connection.notice.show(null, false);
     this.scenery.close();
     this.sound.close();
+    this.headset.close();
+    this.drawing.close();
     this.stage.close();
     this.element.remove();
   }
@@ -158,20 +184,26 @@ export class Call {
     this.sound.reset();
   }
 
+  /** A message of the channel `drive`. */
+  driven(data: ArrayBuffer): void {
+    this.drawing.driven(data);
+    this.headset.driven(data);
+  }
+
   told(news: News): void {
     const { room, options } = this;
     switch (news.type) {
       case "room_state": {
         options.announcer.say(room.read(news));
         this.presence?.follow(room.me);
+        this.drawing.update();
+        this.headset.update();
         this.stage.update();
         break;
       }
       case "labels":
-        room.labels = news.labels;
         this.stage.cutout.expect(news);
-        this.sound.setLabels(news.labels);
-        this.stage.update();
+        this.drawing.labelled(news.labels);
         break;
       case "speaking":
         room.speaking = news.participants;
@@ -212,6 +244,8 @@ export class Call {
     }
     this.element.classList.toggle("is-live", live);
     this.controls.relax.enabled(live);
+    this.drawing.live(live);
+    this.headset.live(live);
     if (!live) this.measurements.reset(); // the figures of a connection that is gone
     if (live && !wasLive) this.becomeLive();
     else if (!live) this.stage.freeze();
@@ -220,6 +254,7 @@ export class Call {
 
   private looks(look: Look): void {
     this.camera.push(look);
+    this.drawing.lookAt(look);
     if (look.focus !== this.focus) {
       this.focus = look.focus;
       this.options.announcer.say(look.focus >= 0 ? `Looking at ${this.room.nameOf(look.focus)}.` : "Looking at everybody.");
@@ -232,17 +267,12 @@ export class Call {
     this.draw();
   }
 
-  private turnHalted(): void {
-    this.options.announcer.say("Turning stopped: your system asks for less motion.");
-    this.draw();
-  }
-
   private becomeLive(): void {
     const { announcer, session } = this.options;
     const wasLive = this.element.classList.contains("was-live");
     this.measurements.reset(); // a reading of the last connection may have come late
     this.connection.begin(!wasLive);
-    session.showIn(this.scenery.place); // it may have changed since the offer
+    session.showIn(this.drawing.placed(this.scenery.place)); // it may have changed since the offer
     this.camera.push(this.stage.look);
     if (wasLive) announcer.show("Connected again.");
     else announcer.say("Connected.");
@@ -250,7 +280,7 @@ export class Call {
   }
 
   private mediaChanged(media: LocalMedia): void {
-    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.tracks[kind]);
+    for (const kind of ["audio", "video"] as const) void this.options.session.peer?.replace(kind, media.sent[kind]);
     const troubles = media.troubles().join(" ");
     if (troubles && troubles !== this.toldTroubles) this.options.announcer.show(troubles, 8);
     this.toldTroubles = troubles;
@@ -260,11 +290,14 @@ export class Call {
 
   private async measure(): Promise<void> {
     const { session } = this.options;
-    const looking = !document.hidden && this.scenery.place.seen && !this.stage.video.paused;
+    const { drawing, stage } = this;
+    const looking = !document.hidden && this.scenery.place.seen && (drawing.isShown || !stage.video.paused);
     const { peer } = session;
     this.presence?.follow(this.room.me);
-    if (peer && session.status.phase === "live") await this.measurements.measure(peer, this.stage.framesShown, looking);
-    this.connection.measured(session.status, looking);
+    const shown = drawing.isShown ? drawing.framesDrawn : stage.framesShown;
+    if (peer && session.status.phase === "live") await this.measurements.measure(peer, shown, looking, drawing.isShown);
+    drawing.watch();
+    this.connection.measured(session.status, looking && !drawing.draws);
     this.draw();
   }
 
@@ -281,7 +314,7 @@ export class Call {
     this.element.classList.toggle("has-people", this.people.isOpen);
     controls.sit.enabled(!isSeated(this.stage.look));
     this.playback.draw();
-    this.statsPanel.update(this.measurements.readings);
+    this.statsPanel.update({ ...this.measurements.readings, own: this.drawing.own, camera: this.options.camera.cost });
     controls.stats.pressed(this.statsPanel.mode !== "off");
     controls.autoTurn.pressed(this.stage.autoTurn);
     controls.show(media, this.sound.isOn && !this.sound.isBlocked);
@@ -290,14 +323,7 @@ export class Call {
 
   private toggle(kind: "audio" | "video"): void {
     const { media, announcer, preferencesChanged } = this.options;
-    if (!media) return;
-    const name = kind === "audio" ? "Microphone" : "Camera";
-    void media.turn(kind, !media.isOn(kind)).then(() => {
-      const trouble = media.trouble[kind];
-      if (trouble) announcer.show(trouble.sentence, 8);
-      else announcer.say(`${name} ${media.isOn(kind) ? "on" : "off"}.`);
-      preferencesChanged();
-    });
+    if (media) toggleDevice(kind, media, announcer, preferencesChanged);
   }
 
   private toggleSound(): void {
@@ -327,9 +353,10 @@ export class Call {
   }
 
   private nextStats(): void {
-    this.options.preferences.stats = this.statsPanel.next();
-    this.options.announcer.say(`Statistics: ${this.statsPanel.mode}.`);
-    this.options.preferencesChanged();
+    const { preferences, announcer, preferencesChanged } = this.options;
+    preferences.stats = this.statsPanel.next();
+    announcer.say(`Statistics: ${preferences.stats}.`);
+    preferencesChanged();
     this.draw();
   }
 
@@ -350,11 +377,7 @@ export class Call {
   }
 
   private showDevices(): void {
-    const { media } = this.options;
-    if (!media) return;
-    const pickers = new DevicePickers(media, this.options.preferencesChanged);
-    void pickers.refresh();
-    openDialog("Camera and microphone", "devices-dialog", pickers.element);
+    if (this.options.media) openDevices(this.options.media, this.options.preferencesChanged);
   }
 
   private readonly actions = {
@@ -375,6 +398,6 @@ export class Call {
   };
 
   private buildControls(): Controls {
-    return new Controls(this.options.media !== null, this.seat.person_link !== "", this.actions);
+    return new Controls(this.options.media !== null, this.seat.person_link !== "", this.actions, this.headset.buttons);
   }
 }

@@ -29,7 +29,7 @@ export function callShortcuts(person: boolean, actions: ShortcutActions): Shortc
     { keys: ["0"], shown: "0", what: person ? "Sit down again" : "See everybody", run: () => actions.sitDown() },
     { keys: ["t"], shown: "T", what: "Turn slowly", run: () => actions.autoTurn() },
     { keys: ["p"], shown: "P", what: "People in the room", run: () => actions.people() },
-    { keys: ["b"], shown: "B", what: "Background", run: () => actions.background() },
+    { keys: ["b"], shown: "B", what: "Picture and background", run: () => actions.background() },
     person ? { keys: ["i"], shown: "I", what: "Invite others", run: () => actions.invite() } : null,
     person
       ? { keys: ["m"], shown: "M", what: "Microphone on or off", run: () => actions.microphone() }

@@ -33,8 +33,8 @@ export class Controls {
   readonly sit: IconButton;
   readonly fullscreen: IconButton;
 
-  /** `person`: has a seat, camera and microphone; else a viewer. */
-  constructor(person: boolean, mayInvite: boolean, actions: Actions) {
+  /** `person`: has a seat, camera and microphone; else a viewer. headset: buttons that lead into one. */
+  constructor(person: boolean, mayInvite: boolean, actions: Actions, headset: readonly IconButton[]) {
     const tool = { look: "round quiet" };
     const main = { look: "round main" };
     this.microphone = new IconButton({ id: "mic", icon: "microphone", label: "Microphone", key: "M", ...main, press: actions.microphone });
@@ -58,8 +58,8 @@ export class Controls {
       h("div", { class: `group ${name}`, role: "group", "aria-label": label }, ...buttons.map((button) => button.element));
     const views = [this.sit, this.autoTurn, ...(person ? [this.relax] : [])];
     const call = person ? [this.microphone, this.camera, leave] : [this.sound, leave];
-    const background = new IconButton({ id: "background", icon: "background", label: "Background", key: "B", ...tool, press: actions.background });
-    const tools = [background, this.stats, ...(mayInvite ? [this.invite] : []), ...(person ? [devices] : []), this.fullscreen, shortcuts];
+    const background = new IconButton({ id: "background", icon: "background", label: "Picture and background", key: "B", ...tool, press: actions.background });
+    const tools = [background, this.stats, ...(mayInvite ? [this.invite] : []), ...(person ? [devices] : []), ...headset, this.fullscreen, shortcuts];
     this.element = h(
       "footer",
       { class: "controls" },

@@ -5,16 +5,21 @@ export interface Painter {
   paint(video: HTMLVideoElement, masked: boolean, behind: Color): void;
 }
 
-/** By the graphics card where the browser allows it. */
+/** By WebGL where the browser has it. */
 export function painterFor(canvas: HTMLCanvasElement): Painter {
   return CardPainter.on(canvas) ?? new PlainPainter(canvas);
 }
+
+/** What browsers call WebGL that the processor imitates. */
+const IMITATED = /swiftshader|llvmpipe|softpipe|software|basic render/i;
 
 class CardPainter implements Painter {
   private constructor(
     private readonly canvas: HTMLCanvasElement,
     private readonly gl: WebGLRenderingContext,
     private readonly program: WebGLProgram,
+    /** Where the video is painted first, if there is no card: reading it from there takes half of the time. */
+    private readonly detour: CanvasRenderingContext2D | null,
   ) {}
 
   static on(canvas: HTMLCanvasElement): CardPainter | null {
@@ -39,15 +44,22 @@ class CardPainter implements Painter {
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
     for (const side of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, side, gl.CLAMP_TO_EDGE);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
-    return new CardPainter(canvas, gl, program);
+    const known = gl.getExtension("WEBGL_debug_renderer_info");
+    const name = String(gl.getParameter(known ? known.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+    const detour = IMITATED.test(name) ? document.createElement("canvas").getContext("2d", { alpha: false }) : null;
+    return new CardPainter(canvas, gl, program, detour);
   }
 
   paint(video: HTMLVideoElement, masked: boolean, behind: Color): void {
-    const { canvas, gl, program } = this;
+    const { canvas, detour, gl, program } = this;
     resize(canvas, video, masked);
     const place = (name: string): WebGLUniformLocation | null => gl.getUniformLocation(program, name);
     gl.viewport(0, 0, canvas.width, canvas.height);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, gl.RGB, gl.UNSIGNED_BYTE, video);
+    if (detour) {
+      fit(detour.canvas, video.videoWidth, video.videoHeight);
+      detour.drawImage(video, 0, 0);
+    }
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, detour?.canvas ?? video);
     gl.uniform3f(place("behind"), behind[0] / 255, behind[1] / 255, behind[2] / 255);
     gl.uniform1f(place("row"), 0.75 / video.videoHeight);
     gl.uniform1i(place("masked"), Number(masked));
@@ -74,7 +86,7 @@ class PlainPainter implements Painter {
     }
     const { width, height } = canvas;
     if (this.out.width !== width || this.out.height !== height) this.out = new ImageData(width, height);
-    Object.assign(frame.canvas, { width, height: video.videoHeight });
+    fit(frame.canvas, width, video.videoHeight);
     frame.drawImage(video, 0, 0);
     cutOut(frame.getImageData(0, 0, width, video.videoHeight).data, this.out.data, width, height, behind);
     context.putImageData(this.out, 0, 0);
@@ -82,7 +94,11 @@ class PlainPainter implements Painter {
 }
 
 function resize(canvas: HTMLCanvasElement, { videoWidth, videoHeight }: HTMLVideoElement, masked: boolean): void {
-  const height = masked ? withoutMask(videoHeight) : videoHeight;
-  if (canvas.width !== videoWidth) canvas.width = videoWidth;
+  fit(canvas, videoWidth, masked ? withoutMask(videoHeight) : videoHeight);
+}
+
+/** Setting a canvas's size empties it, even to the same. */
+function fit(canvas: HTMLCanvasElement, width: number, height: number): void {
+  if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
 }

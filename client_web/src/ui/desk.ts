@@ -5,6 +5,7 @@ import { DeskApi, type DeskOrder } from "../desk/api";
 import { Directory } from "../desk/directory";
 import { outcomeOf } from "../sign_in";
 import { initialOf } from "../words";
+import { openAccount } from "./account_dialog";
 import { Announcer } from "./announcer";
 import { AuditSection } from "./desk_audit";
 import { AvatarsSection } from "./desk_avatars";
@@ -18,7 +19,7 @@ import { PeopleSection } from "./desk_people";
 import { RoomsSection } from "./desk_rooms";
 import type { DeskSection } from "./desk_section";
 import { noSetupScreen, setupScreen, signInScreen } from "./desk_sign_in";
-import { closeDialogs, openDialog } from "./dialog";
+import { closeDialogs } from "./dialog";
 import { h, setText } from "./dom";
 import { brand } from "./header";
 
@@ -62,7 +63,7 @@ export class Desk {
     const outcome = outcomeOf(location.hash);
     if (outcome !== "") history.replaceState(null, "", location.pathname);
     if (this.address.setup !== null) await this.setUp(this.address.setup);
-    else if (typeof outcome === "object") await this.signIn(outcome.sentence);
+    else if (typeof outcome === "object") await this.comeBackWith(outcome.sentence);
     else if (outcome === "done") await this.comeBack();
     else await this.open();
   }
@@ -75,6 +76,13 @@ export class Desk {
       return this.signIn(sentenceOf(error));
     }
     await this.open();
+  }
+
+  /** Nobody new has signed in there; whoever sat here still does. */
+  private async comeBackWith(sentence: string): Promise<void> {
+    if (!this.api.isSignedIn) return this.signIn(sentence);
+    await this.open();
+    this.announcer.show(sentence, 8);
   }
 
   private async setUp(key: string): Promise<void> {
@@ -178,23 +186,17 @@ export class Desk {
   }
 
   private showAccount(): void {
-    const me = this.directory?.me;
-    if (!me) return;
-    const here = h("button", { type: "button", class: "button primary", "data-testid": "sign-out" }, "Sign out");
-    const everywhere = h("button", { type: "button", class: "button", "data-testid": "sign-out-everywhere" }, "Sign out everywhere");
-    const trouble = h("p", { class: "form-trouble", role: "alert" });
-    here.addEventListener("click", () => {
-      this.api.signOut();
-      void this.signIn("");
+    if (this.directory === null) return;
+    void openAccount(this.api.account, {
+      signOut: () => {
+        this.api.signOut();
+        void this.signIn("");
+      },
+      signedOut: (sentence) => {
+        this.api.signOut();
+        void this.signIn(sentence);
+      },
     });
-    everywhere.addEventListener("click", () => {
-      this.api.signOutEverywhere().then(
-        () => this.signIn("You are signed out everywhere."),
-        (error: unknown) => (trouble.textContent = sentenceOf(error)),
-      );
-    });
-    const words = h("p", { class: "soft" }, `Signed in as ${me.login ?? me.name}. "Everywhere" ends this sign-in in all browsers.`);
-    openDialog(me.name, "account-dialog", words, trouble, h("div", { class: "dialog-actions" }, everywhere, here));
   }
 }
 

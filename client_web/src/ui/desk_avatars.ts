@@ -4,6 +4,7 @@ import { avatarFacts } from "../desk/words";
 import type { Announcer } from "./announcer";
 import { picture } from "./avatar_picker";
 import { IconButton } from "./button";
+import { betterDialog } from "./desk_better";
 import { DeskSection, replaceRows } from "./desk_section";
 import { confirmDialog } from "./dialog";
 import { h } from "./dom";
@@ -42,10 +43,12 @@ export class AvatarsSection extends DeskSection {
   }
 
   private row(avatar: DeskAvatar): HTMLElement {
-    const { id, name, shared, state } = avatar;
+    const { id, name, shared, state, may_improve } = avatar;
     const share = h("input", { type: "checkbox", role: "switch", checked: shared, "data-testid": `share-${id}` });
     share.addEventListener("change", () => void this.share(avatar, share.checked));
     const erase = new IconButton({ id: `erase-${id}`, icon: "erase", label: `Erase ${name}`, look: "round quiet danger tip-left", press: () => this.confirmErase(avatar) });
+    const better = new IconButton({ id: `better-${id}`, icon: "better", label: `Make ${name} better`, look: "round quiet tip-left", press: () => this.improve(avatar) });
+    better.visible(may_improve);
     const owner = avatar.mine ? "Yours" : `Of ${this.directory.nameOf(avatar.owner ?? "") || "somebody"}`;
     return h(
       "li",
@@ -53,7 +56,7 @@ export class AvatarsSection extends DeskSection {
       h("div", { class: "own-picture", "data-avatar": id }, picture(name, this.pictures.get(id) ?? "")),
       h("div", { class: "desk-name" }, h("p", { class: "person-name", dir: "auto" }, name), h("p", { class: "soft small" }, avatarFacts(avatar, owner))),
       state === "ready" ? h("label", { class: "switch own-facts" }, share, h("span", {}, "Shared with everybody")) : null,
-      h("div", { class: "own-tools" }, erase.element),
+      h("div", { class: "own-tools" }, better.element, erase.element),
     );
   }
 
@@ -62,6 +65,14 @@ export class AvatarsSection extends DeskSection {
     if (done) this.announcer.show(shared ? `Everybody may take ${avatar.name} now.` : `Only its owner may take ${avatar.name} now.`);
     else await this.directory.refresh(); // with the version that the server has now
     this.draw();
+  }
+
+  private improve(avatar: DeskAvatar): void {
+    const owner = this.directory.nameOf(avatar.owner ?? "");
+    betterDialog(this.api, avatar, owner, () => {
+      this.announcer.show(`${avatar.name} gets better now: Jobs says how far it is.`);
+      void this.start();
+    });
   }
 
   private confirmErase({ id, name }: DeskAvatar): void {

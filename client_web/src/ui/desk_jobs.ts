@@ -1,6 +1,7 @@
-import type { DeskApi, DeskJob } from "../desk/api";
+import type { DeskApi, DeskAvatar, DeskJob } from "../desk/api";
 import type { Directory } from "../desk/directory";
 import { jobFacts, jobIsOver } from "../desk/words";
+import { betterDialog } from "./desk_better";
 import { ProgressBar } from "./desk_progress";
 import { DeskSection } from "./desk_section";
 import { h, setText } from "./dom";
@@ -14,6 +15,8 @@ interface Row {
   facts: HTMLElement;
   bar: ProgressBar;
   cancel: HTMLButtonElement;
+  again: HTMLButtonElement;
+  job: DeskJob;
 }
 
 /** Avatars that are made, or were: the newest first. */
@@ -73,17 +76,39 @@ export class JobsSection extends DeskSection {
     if (jobIsOver(job) && row.cancel === document.activeElement) this.element.querySelector<HTMLElement>("h1")?.focus();
     row.cancel.hidden = jobIsOver(job);
     row.cancel.setAttribute("aria-label", `Cancel ${name}`);
+    row.again.hidden = !(job.state === "failed" || job.state === "cancelled") || this.avatarOf(job) === undefined;
+    row.again.setAttribute("aria-label", `Try again: ${name}`);
+    row.job = job;
   }
 
-  private add({ id }: DeskJob): Row {
+  private avatarOf({ avatar }: DeskJob): DeskAvatar | undefined {
+    return this.directory.avatars?.find(({ id }) => id === avatar);
+  }
+
+  /** With the photos that are still there; else with new ones. */
+  private async retry(job: DeskJob): Promise<void> {
+    if (job.may_retry) {
+      if (await this.attempt(() => this.api.retryJob(job.id))) await this.look();
+      return;
+    }
+    const avatar = this.avatarOf(job);
+    const owner = this.directory.nameOf(job.owner ?? "");
+    if (avatar?.may_improve) betterDialog(this.api, avatar, owner, () => void this.look());
+    else location.hash = `#enroll/${job.owner ?? ""}`;
+  }
+
+  private add(job: DeskJob): Row {
+    const { id } = job;
     const [name, facts] = [h("p", { class: "person-name", dir: "auto" }), h("p", { class: "soft small" })];
     const bar = new ProgressBar("");
     const cancel = h("button", { type: "button", class: "button", "data-testid": `cancel-${id}` }, "Cancel");
     cancel.addEventListener("click", () => {
       void this.attempt(() => this.api.cancelJob(id)).then((done) => (done ? this.look() : undefined));
     });
-    const element = h("li", { class: "person desk-job", "data-testid": `job-${id}` }, h("div", { class: "person-words" }, name, facts, bar.element), cancel);
-    const row = { element, name, facts, bar, cancel };
+    const again = h("button", { type: "button", class: "button", hidden: true, "data-testid": `again-${id}` }, "Try again");
+    again.addEventListener("click", () => void this.retry(row.job));
+    const element = h("li", { class: "person desk-job", "data-testid": `job-${id}` }, h("div", { class: "person-words" }, name, facts, bar.element), again, cancel);
+    const row: Row = { element, name, facts, bar, cancel, again, job };
     this.rows.set(id, row);
     return row;
   }

@@ -28,7 +28,7 @@ export class EnrollProgress {
   readonly element: HTMLElement;
   private readonly frame = h("div", { class: "result-picture" }, icon("portrait"));
   private readonly words = h("p", { class: "progress-words", role: "status", "data-testid": "enroll-words" });
-  private readonly hint = h("p", { class: "soft small" }, "You can go on in other parts of the desk meanwhile.");
+  private readonly hint = h("p", { class: "soft small" }, "You can go on in other parts of the desk meanwhile, or enroll another one: Jobs says how far each is.");
   private readonly bar = new ProgressBar("Making the avatar");
   private readonly notes = h("div", { class: "notes", hidden: true });
   private readonly cancel = h("button", { type: "button", class: "button", "data-testid": "enroll-cancel" }, "Cancel");
@@ -53,7 +53,8 @@ export class EnrollProgress {
     setText(this.words, isDone ? `The avatar ${making.avatar.name} is ready.` : progressWords(making));
     this.bar.show(progressPart(making));
     for (const element of [this.bar.element, this.hint, this.cancel]) element.hidden = isDone;
-    this.another.hidden = !isDone;
+    this.another.hidden = making.state === "sending";
+    this.another.classList.toggle("primary", isDone);
     this.notes.hidden = !isDone || making.avatar.notes.length === 0;
     this.frame.classList.toggle("is-working", !isDone);
     if (!isDone) this.forget();

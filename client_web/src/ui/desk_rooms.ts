@@ -62,7 +62,7 @@ export class RoomsSection extends DeskSection {
     const { id, people, viewers } = room;
     const name = roomName(room);
     const tool = { look: "round quiet small-tool tip-left" };
-    const links = new IconButton({ id: `links-${id}`, icon: "link", label: `Links of ${name}`, ...tool, press: () => showLinks(room) });
+    const links = new IconButton({ id: `links-${id}`, icon: "link", label: `Links of ${name}`, ...tool, press: () => this.showLinks(room) });
     const end = new IconButton({ id: `end-${id}`, icon: "leave", label: `End the meeting in ${name}`, ...tool, press: () => this.confirmEnd(id, name) });
     const remove = new IconButton({ id: `delete-${id}`, icon: "erase", label: `Delete ${name}`, look: `${tool.look} danger`, press: () => this.confirmDelete(id, name) });
     end.visible(people + viewers > 0);
@@ -101,14 +101,30 @@ export class RoomsSection extends DeskSection {
     this.announcer.show(sentence);
     await this.look();
   }
+
+  private showLinks(room: Room): void {
+    const renew = h("button", { type: "button", class: "button danger", "data-testid": "renew-links" }, "Make new links");
+    const dialog = linksDialog(room, renew);
+    const make = async (): Promise<void> => {
+      let made: Room | null = null;
+      if (await this.attempt(async () => (made = await this.api.renewRoom(room.id)))) this.announcer.show("The old links open nothing any more.");
+      await this.look();
+      if (made) this.showLinks(made);
+    };
+    renew.addEventListener("click", () => {
+      dialog.close();
+      const sentence = "The old links open nothing any more, and everybody leaves the room. For links that got into wrong hands.";
+      confirmDialog(`New links for ${roomName(room)}?`, sentence, "Make new links", () => void make());
+    });
+  }
 }
 
-function showLinks(room: Room): void {
+function linksDialog(room: Room, renew: HTMLElement): HTMLDialogElement {
   const outcome = h("p", { class: "soft small invite-outcome", role: "status", "data-testid": "copy-outcome" });
   const fields = LINKS.flatMap(([role, title]) => {
     const address = room.links[role];
     return address === undefined ? [] : [copyField(role, title, address, outcome)];
   });
   const words = h("p", { class: "soft" }, "Each link is a password: give it only to those who may come.");
-  openDialog(`Links of ${roomName(room)}`, "links-dialog", words, ...fields, outcome);
+  return openDialog(`Links of ${roomName(room)}`, "links-dialog", words, ...fields, outcome, h("div", { class: "dialog-actions" }, renew));
 }

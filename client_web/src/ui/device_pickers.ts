@@ -1,8 +1,17 @@
 import type { LocalMedia } from "../media";
 import type { Kind } from "../peer";
+import { openDialog } from "./dialog";
 import { h } from "./dom";
+import { privateSwitch } from "./private_switch";
 
 const NAMES: Record<Kind, string> = { video: "Camera", audio: "Microphone" };
+
+/** A dialog to choose them in. */
+export function openDevices(media: LocalMedia, chosen: () => void): void {
+  const pickers = new DevicePickers(media, chosen);
+  void pickers.refresh();
+  openDialog("Camera and microphone", "devices-dialog", pickers.element);
+}
 
 /** One labelled list of devices for each kind; choosing takes effect at once. */
 export class DevicePickers {
@@ -14,6 +23,7 @@ export class DevicePickers {
     private readonly chosen: () => void,
   ) {
     this.lists = { video: this.picker("video"), audio: this.picker("audio") };
+    this.element.append(privateSwitch(media, chosen));
   }
 
   async refresh(): Promise<void> {

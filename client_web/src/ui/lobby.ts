@@ -18,6 +18,9 @@ import { MyAvatars } from "./my_avatars";
 import { CameraPreview } from "./preview";
 import { testLink } from "./test_link";
 
+const SENT = "Others see your avatar and hear your microphone. Your camera picture goes to this server only, to move the avatar.";
+const KEPT = "Others see your avatar and hear your microphone. Your camera picture stays on this device.";
+
 export interface LobbyActions extends Omit<NoticeActions, "watch"> {
   /** Name, avatar or devices were chosen. */
   chosen(name: string, avatar: string): void;
@@ -30,6 +33,7 @@ export class Lobby {
   private readonly preview = new CameraPreview("lobby-preview");
   private readonly meter = new LevelMeter();
   private readonly bar = h("div", { class: "meter-bar" });
+  private readonly promise = h("p", { class: "soft" });
   private readonly resting = h("p", { class: "resting" });
   private readonly trouble = h("div", { class: "notice", role: "alert", "data-testid": "trouble", hidden: true });
   private readonly name = h("input", { class: "field", type: "text", name: "name", maxlength: MAX_NAME, autocomplete: "nickname", placeholder: "Guest", "data-testid": "name" });
@@ -114,6 +118,7 @@ export class Lobby {
     setText(this.resting, this.whyNoPicture());
     showDevices(this.microphone, this.camera, this.media);
     this.meter.listen(microphoneOn ? this.media.tracks.audio : null);
+    setText(this.promise, this.media.choices.isPrivate ? KEPT : SENT);
     this.showTrouble();
     void this.pickers.refresh();
   }
@@ -130,7 +135,7 @@ export class Lobby {
       "form",
       { class: "lobby-side" },
       h("h1", { tabindex: -1 }, "Ready to join?"),
-      h("p", { class: "soft" }, "Others see your avatar and hear your microphone. Your camera picture goes to this server only, to move the avatar."),
+      this.promise,
       this.notice.element,
       this.trouble,
       h("label", { class: "labelled" }, h("span", {}, "Your name"), this.name),

@@ -37,7 +37,7 @@ export function lookAtAvatar(name: string, file: () => Promise<ArrayBuffer>): vo
     try {
       const avatar = parseWebAvatar(await file());
       if (!dialog.open) return;
-      view = new AvatarView(canvas, avatar, !reducedMotion());
+      view = new AvatarView(canvas, avatar, { turns: !reducedMotion() });
       faces.replaceChildren(...FACES.map(([label, face]) => faceButton(label, face)));
       words.hidden = true;
     } catch (error) {

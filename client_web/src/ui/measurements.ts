@@ -13,7 +13,7 @@ export class Measurements {
   private figures: Figures | null = null;
   private shown: number | null = null;
   private reader = new FigureReader();
-  private frames: { count: number; at: number } | null = null;
+  private frames: { count: number; at: number; areOwn: boolean } | null = null;
 
   /** A new connection counts from nothing. */
   reset(): void {
@@ -25,17 +25,20 @@ export class Measurements {
 
   constructor(private readonly room: Room) {}
 
-  /** `framesShown`: pictures the browser has shown so far, or null where it does not count them. `looking`: whether it shows any. */
-  async measure(peer: Peer, framesShown: number | null, looking: boolean): Promise<void> {
+  /**
+   * `framesShown`: pictures the browser has shown so far, or null where it does not count them. `looking`: whether it shows any.
+   * `areOwn`: whether this device drew them.
+   */
+  async measure(peer: Peer, framesShown: number | null, looking: boolean, areOwn: boolean): Promise<void> {
     const now = performance.now();
     const report = await peer.report();
     this.figures = this.reader.read(report as unknown as Iterable<[string, unknown]>, now);
     if (!looking) this.shown = this.frames = null;
     else if (framesShown === null) this.shown = this.figures.fps;
     else {
-      const before = this.frames;
+      const before = this.frames?.areOwn === areOwn ? this.frames : null;
       this.shown = before ? ((framesShown - before.count) * 1000) / Math.max(1, now - before.at) : null;
-      this.frames = { count: framesShown, at: now };
+      this.frames = { count: framesShown, at: now, areOwn };
     }
   }
 
@@ -49,7 +52,7 @@ export class Measurements {
     return this.figures?.pictures ?? null;
   }
 
-  get readings(): Readings {
+  get readings(): Omit<Readings, "own" | "camera"> {
     const { shown, figures, server, ping } = this;
     return { shown, figures, server, ping };
   }

@@ -27,7 +27,7 @@ export class Nameplates {
       element.classList.toggle("is-speaking", room.speaking.includes(participant));
       element.classList.toggle("is-muted", person?.muted === true);
       element.style.left = percent(left + width / 2);
-      element.style.top = percent(Math.min(1, top + height));
+      element.style.top = `min(${percent(Math.min(1, top + height))}, 100% - var(--below-plates, 0px))`;
       element.style.maxWidth = `calc(${percent(Math.min(1, Math.max(0.2, width)))} - 12px)`;
     }
   }

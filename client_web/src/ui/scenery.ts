@@ -15,6 +15,8 @@ export interface SceneryOptions {
   changed(place: Place): void;
   /** Somebody looks again, after the picture had paused. */
   back(): void;
+  /** What else the dialog lets choose of the picture. */
+  more(): Node;
 }
 
 /** What is behind the people, as the viewer chose it, and what the server must know to draw it. */
@@ -48,6 +50,7 @@ export class Scenery {
       picture: this.picture?.url ?? "",
       choose: (choice) => this.choose(choice),
       take: (file) => this.take(file),
+      more: this.options.more(),
     });
   }
 

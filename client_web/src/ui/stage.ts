@@ -22,6 +22,8 @@ export class Stage {
   /** The last picture of a connection that was lost; browsers paint a closed stream black. */
   private readonly still = h("canvas", { class: "avatar", "aria-hidden": "true", hidden: true });
   private readonly stream = new MediaStream();
+  /** The picture that this device draws, in place of the server's; null: the server's. */
+  private own: HTMLCanvasElement | null = null;
   private isTurning = false;
   private readonly observer = new ResizeObserver(() => this.fit());
   private readonly lessMotion = matchMedia(LESS_MOTION);
@@ -69,11 +71,28 @@ export class Stage {
     }
   }
 
+  /** Shows a picture that this device draws, which fills the stage; null: the server's again. */
+  showOwn(canvas: HTMLCanvasElement | null): void {
+    if (canvas === this.own) return;
+    this.own?.remove();
+    this.own = canvas;
+    if (canvas) {
+      canvas.className = "avatar own";
+      canvas.dataset.testid = "own-picture";
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", "The room, live");
+      this.picture.insertBefore(canvas, this.still);
+      this.thaw();
+    }
+    this.picture.classList.toggle("is-own", canvas !== null);
+    this.fit();
+  }
+
   /** Keeps the picture that is shown now until another stream plays. */
   freeze(): void {
     const { cutout, still, video } = this;
     const { width, height } = cutout.size;
-    if (width === 0 || !still.hidden) return;
+    if (width === 0 || !still.hidden || this.own) return;
     Object.assign(still, { width, height });
     if (cutout.isShown) cutout.paint();
     still.getContext("2d")?.drawImage(cutout.isShown ? cutout.element : video, 0, 0);
@@ -183,11 +202,11 @@ export class Stage {
   /** The picture's own shape, as large as the stage allows. */
   private fit(): void {
     this.picture.classList.toggle("is-cut-out", this.cutout.isShown);
-    const { shape } = this.cutout;
-    if (shape === null) return;
-    this.picture.style.setProperty("--shape", shape.toFixed(4));
     const { clientWidth, clientHeight } = this.element;
     const room = clientWidth / Math.max(1, clientHeight);
+    const shape = this.own ? room : this.cutout.shape;
+    if (!shape) return;
+    this.picture.style.setProperty("--shape", shape.toFixed(4));
     this.picture.dataset.gaps = room > 1.03 * shape ? "sides" : room < shape / 1.03 ? "ends" : "none";
   }
 

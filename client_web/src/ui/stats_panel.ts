@@ -1,6 +1,7 @@
 import type { Figures } from "../figures";
 import type { Preferences } from "../preferences";
 import type { Stats } from "../protocol";
+import type { Cost } from "../private_camera/cost";
 import { h, setText } from "./dom";
 
 export type StatsMode = Preferences["stats"];
@@ -12,6 +13,10 @@ export interface Readings {
   server: Stats | null;
   /** Heartbeat there and back, milliseconds. */
   ping: number | null;
+  /** The picture that this device draws: pixels, and milliseconds that drive frames wait; null: the server draws. */
+  own: { width: number; height: number; delay: number } | null;
+  /** What the private camera takes on this device; null: it is not private, or off. */
+  camera: Cost | null;
 }
 
 const NEXT: Record<StatsMode, StatsMode> = { small: "full", full: "off", off: "small" };
@@ -23,22 +28,25 @@ export class StatsPanel {
   private readonly line = h("p", { class: "stats-line", "data-testid": "stats-line" });
   private readonly rows = new Map<string, HTMLElement>();
   private readonly stages = h("div", { class: "stages" });
+  private readonly camera: HTMLElement;
 
   constructor(private current: StatsMode) {
     const group = (title: string, ...names: string[]): HTMLElement =>
       h("section", {}, h("h2", {}, title), h("dl", {}, ...names.map((name) => this.row(name))));
+    this.camera = group("Private camera", "A picture", "Tracked");
     this.element.append(
       this.line,
       h(
         "div",
         { class: "stats-full" },
-        group("Picture", "Shown", "Rendered", "Resolution", "Codec", "Dropped"),
+        group("Picture", "Drawn by", "Shown", "Rendered", "Resolution", "Codec", "Buffer", "Dropped"),
         group("Network", "Round trip", "Heartbeat", "Receiving", "Sending", "Loss"),
+        this.camera,
         h("section", {}, h("h2", {}, "Server, by stage"), this.stages),
       ),
     );
     this.mode = current;
-    this.update({ shown: null, figures: null, server: null, ping: null });
+    this.update({ shown: null, figures: null, server: null, ping: null, own: null, camera: null });
   }
 
   get mode(): StatsMode {
@@ -56,24 +64,30 @@ export class StatsPanel {
     return this.current;
   }
 
-  update({ shown, figures, server, ping }: Readings): void {
+  update({ shown, figures, server, ping, own, camera }: Readings): void {
     const total = server?.stages.total ?? null;
     const roundTrip = ping ?? figures?.roundTrip ?? null;
     this.line.hidden = shown === null && total === null && roundTrip === null;
     setText(
       this.line,
-      `${count(shown)} fps  ·  server ${milliseconds(total)}  ·  round trip ${milliseconds(roundTrip)}`,
+      `${count(shown)} fps  ·  ${own ? "drawn here" : `server ${milliseconds(total)}`}  ·  round trip ${milliseconds(roundTrip)}`,
     );
+    this.set("Drawn by", own ? "this device" : "the server");
     this.set("Shown", `${count(shown)} fps`);
-    this.set("Rendered", `${count(server?.fps ?? null)} fps`);
-    this.set("Resolution", figures?.width && figures.height ? `${figures.width} × ${figures.height}` : UNKNOWN);
-    this.set("Codec", figures?.codec ?? UNKNOWN);
-    this.set("Dropped", count(figures?.dropped ?? null));
+    const size = own ?? figures;
+    this.set("Rendered", own ? UNKNOWN : `${count(server?.fps ?? null)} fps`);
+    this.set("Resolution", size?.width && size.height ? `${size.width} × ${size.height}` : UNKNOWN);
+    this.set("Codec", own ? "drive frames" : (figures?.codec ?? UNKNOWN));
+    this.set("Buffer", milliseconds(own?.delay ?? null));
+    this.set("Dropped", count(own ? null : (figures?.dropped ?? null)));
     this.set("Round trip", milliseconds(figures?.roundTrip ?? null));
     this.set("Heartbeat", milliseconds(ping));
     this.set("Receiving", bits(figures?.bitrateDown ?? null));
     this.set("Sending", bits(figures?.bitrateUp ?? null));
     this.set("Loss", figures?.loss == null ? UNKNOWN : `${(figures.loss * 100).toFixed(1)} %`);
+    this.camera.hidden = camera === null;
+    this.set("A picture", milliseconds(camera?.milliseconds ?? null));
+    this.set("Tracked", `${count(camera?.rate ?? null)} a second`);
     this.showStages(server?.stages ?? {});
   }
 

@@ -33,16 +33,14 @@ def found(model: HeadModel, look: tuple[float, float], turn: tuple[float, float,
 
 
 @pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (5.0, 25.0, 0.0)])
-@pytest.mark.parametrize("look", [(0.25, 0.0), (-0.25, 0.0), (0.0, 0.2), (0.0, -0.2), (0.15, -0.15)])
-def test_a_change_of_gaze_is_found(model: HeadModel, look: tuple[float, float], turn: tuple[float, float, float]) -> None:
-    """Against the straight look: where the middle of an iris lies at rest is the head model's matter."""
-    apart = found(model, look, turn) - found(model, (0.0, 0.0), turn)
-    assert np.abs(apart - look).max() < 0.06
+@pytest.mark.parametrize("look", [(0.0, 0.0), (0.25, 0.0), (-0.25, 0.0), (0.0, 0.2), (0.0, -0.2), (0.15, -0.15)])
+def test_a_gaze_is_found(model: HeadModel, look: tuple[float, float], turn: tuple[float, float, float]) -> None:
+    assert np.abs(found(model, look, turn) - look).max() < 0.06
 
 
 def test_straight_ahead_is_straight_and_both_eyes_agree(model: HeadModel) -> None:
     straight = found(model, (0.0, 0.0))
-    assert np.abs(straight).max() < 0.1
+    assert np.abs(straight).max() < 1e-3
     assert np.array_equal(straight[0], straight[1]) and straight.shape == (2, 2) and straight.dtype == np.float32
 
 

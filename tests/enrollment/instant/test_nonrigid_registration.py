@@ -49,11 +49,11 @@ def test_offsets_are_finite_and_bounded(enrolled: Enrollment) -> None:
 
 
 def test_the_inner_face_keeps_its_place(enrolled: Enrollment, model: HeadModel, by_landmarks: Array) -> None:
-    """The outline moves hair and shoulders; the landmarks inside the face stay to less than half a millimetre."""
+    """The outline moves hair and shoulders; the landmarks inside the face stay to less than a millimetre."""
     outline = enrolled.avatar.offset - by_landmarks
     inner = np.setdiff1d(np.arange(MARKS), CONTOUR)
     moved = np.einsum("nk,nkc->nc", model.landmark_barycentric[inner], outline[model.landmark_corners[inner]])
-    assert np.linalg.norm(moved, axis=1).max() < 5e-4
+    assert np.linalg.norm(moved, axis=1).max() < 1e-3
 
 
 def test_landmark_offsets_end_beyond_the_face_and_keep_eyes_whole(model: HeadModel, by_landmarks: Array) -> None:

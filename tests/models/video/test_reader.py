@@ -33,6 +33,8 @@ def test_pictures_and_times(tmp_path: Path) -> None:
         assert rgb.shape == (48, 64, 3) and rgb.dtype == np.uint8 and rgb.flags.c_contiguous
         assert abs(float(rgb.mean()) - float(picture.mean())) < 1.5
     assert len(list(opened.frames())) == 8, "a clip can be read twice"
+    for (rgb, seconds), (same, at) in zip(opened.frames(every=3), read[::3], strict=True):
+        assert seconds == at and np.array_equal(rgb, same)
 
 
 def test_rotation_is_honoured(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from models.errors import AvatarFileError
+from models.tracking.landmarks import Landmarks
 from models.types import Camera, DriveFrame
 from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
@@ -62,8 +63,10 @@ class FakeRoomPipeline:
 
     def refine(self, participant: int) -> bool:
         """Twice for each."""
+        if self.refined.count(participant) == 2:
+            return False
         self.refined.append(participant)
-        return self.refined.count(participant) < 2
+        return True
 
     def leave(self, participant: int) -> None:
         self._people.pop(participant, None)
@@ -80,6 +83,13 @@ class FakeRoomPipeline:
         coefficients[0] = brightness
         confidence = float(brightness >= self._face_from) if self._face_from else brightness
         return DriveFrame(timestamp, confidence, coefficients=coefficients)
+
+    def follow(self, participant: int, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
+        """First coefficient: how far right the landmarks lie in their picture."""
+        coefficients = np.zeros(52, np.float32)
+        if landmarks is not None:
+            coefficients[0] = landmarks.points[:, 0].mean() / landmarks.width
+        return DriveFrame(timestamp, float(landmarks is not None), coefficients=coefficients)
 
     def recalibrate(self, participant: int) -> None:
         """The participant turns black unless `lit`, and is `calibrating` from then on."""

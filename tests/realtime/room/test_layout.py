@@ -63,6 +63,14 @@ def test_the_others_move_softly_when_somebody_comes_or_goes() -> None:
     assert np.abs(np.diff(cells, axis=0)).max() < 0.1
 
 
+def test_who_comes_first_sits_at_once() -> None:
+    layout = Layout(512, 512)
+    layout.join(1, 0, LATER)
+    assert not layout.moving(LATER)
+    first = layout.shot(ViewRequest(1), LATER).arrangement
+    np.testing.assert_array_equal(first.cells, layout.shot(ViewRequest(1), LATER + MOVE).arrangement.cells)
+
+
 def test_an_orbit_camera_stays_where_one_can_look_from() -> None:
     request = ViewRequest(yaw=7.0, pitch=2.0, distance=99.0).within_limits()
     assert abs(request.yaw) <= math.pi and request.pitch == MAX_PITCH and request.distance == MAX_DISTANCE

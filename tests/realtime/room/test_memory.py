@@ -13,6 +13,7 @@ from realtime.room import memory
 from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.memory import Flags, MemoryLayout, RoomMemory
+from realtime.room.record_table import Record
 
 LAYOUT = MemoryLayout(people=2, views=3, width=16, height=8, input_bytes=300)
 
@@ -22,7 +23,9 @@ def test_both_sides_see_requests_pictures_and_flags() -> None:
     theirs = RoomMemory(LAYOUT, os.dup(ours._handle))
     request = ViewRequest(4, True, 5, 0.5, -0.25, 1.5, Framing(640, 360, 2, mask=True))
     ours.requests.set(1, 7, request)
-    assert theirs.requests.open_views() == [(1, 7, request)]
+    assert theirs.requests.open_views() == [(1, 7, request, True)]
+    ours.requests.set(1, 7, request, drawn=False)
+    assert theirs.requests.open_views() == [(1, 7, request, False)]
     ours.requests.free(1)
     assert theirs.requests.open_views() == []
     ours.webcams[1].write(10, 10, 2.5, lambda out: out.fill(9))
@@ -31,6 +34,10 @@ def test_both_sides_see_requests_pictures_and_flags() -> None:
     theirs.pictures[2].write(8, 16, 1.0, lambda out: out.fill(3))
     drawn = ours.pictures[2].copy()
     assert drawn is not None and drawn.pixels.shape == (8, 16, 3)
+    ours.sent.write(1, b"up", 0.5)
+    theirs.shown.write(0, b"down", 1.5)
+    assert theirs.sent.read(1) == Record(1, 0.5, b"up") and ours.shown.read(0) == Record(1, 1.5, b"down")
+    assert theirs.sent.read(0) is None and ours.shown.read(1) is None
     ours.flags.recalibrate(1)
     assert not theirs.flags.take_recalibrate(0) and theirs.flags.take_recalibrate(1) and not theirs.flags.take_recalibrate(1)
     theirs.flags.work_on(0, 12)
@@ -40,14 +47,15 @@ def test_both_sides_see_requests_pictures_and_flags() -> None:
     assert theirs.flags.stopping
     ours.clear()
     assert not theirs.flags.stopping and ours.flags.worked_on() == set()
+    assert theirs.sent.read(1) is None and ours.shown.read(0) is None
     for block in (theirs, ours, ours):
         block.close()
 
 
 def test_what_a_wild_process_writes_is_drawn_within_limits() -> None:
     block = RoomMemory(LAYOUT)
-    block.requests._rows[0] = np.array([1, 0, 0, 0, 1e9, 1e9, 1e9, -5, 1e9, 1e9, 1e9])
-    (_, _, request), *_ = block.requests.open_views()
+    block.requests._rows[0] = np.array([1, 0, 0, 0, 1e9, 1e9, 1e9, -5, 1e9, 1e9, 1e9, 1e9])
+    (_, _, request, _), *_ = block.requests.open_views()
     assert request == request.within_limits()
     block.close()
 

@@ -20,6 +20,7 @@ from realtime.room.messages import (
     Join,
     Joined,
     Leave,
+    Moved,
     ProcessEnd,
     Ready,
     Refused,
@@ -31,7 +32,7 @@ from realtime.room.messages import (
 
 SAID = [
     Ready(), Joined(3), Refused(3, "no"), Beat([1, 2], [2]), Rendered([(0, 7, 3)], {"splat": 2.5}), Failed("it cannot"),
-    Replaced(3), Replaced(3, "no"),
+    Moved(), Replaced(3), Replaced(3, "no"),
 ]  # fmt: skip
 
 

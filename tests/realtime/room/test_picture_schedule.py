@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 
-from realtime.room.picture_schedule import SEVERAL, SINGLE, Job, PictureSchedule
+import pytest
+
+from realtime.rest import STEP
+from realtime.room.picture_schedule import LONGEST_STEP, REST_SHARE, SEVERAL, SINGLE, Job, PictureSchedule, RestPace
 
 
 class Clock:
@@ -59,3 +62,22 @@ def test_a_page_that_joins_a_shared_picture_gets_it_at_once() -> None:
     assert schedule.next([joined])[0] is joined
     schedule.done(joined)
     assert schedule.next([job("a", 0, 1, 1)])[0] is None, "one has left; nothing has changed for the other"
+
+
+@pytest.mark.parametrize(
+    ("drawing", "pictures", "driven", "step"),
+    [
+        (0.005, 1, False, STEP),
+        (0.020, 1, False, 0.020 / REST_SHARE),
+        (0.010, 2, False, 0.020 / REST_SHARE),
+        (0.5, 2, False, LONGEST_STEP),
+        (0.5, 2, True, STEP),
+    ],
+)
+def test_people_at_rest_leave_a_busy_machine_to_others(drawing: float, pictures: int, driven: bool, step: float) -> None:
+    pace = RestPace()
+    for _ in range(30):
+        pace.drew(drawing)
+    for look in range(600):  # at looks 60 times a second
+        pace.advance(look / 60, pictures, driven=driven)
+    assert math.isclose(pace.step, step, rel_tol=1e-3) and abs(pace.steps - 10 / step) <= 2

@@ -12,30 +12,41 @@ from models.splat.cpu import CpuRasterizer
 from models.types import Array64, Camera, DriveFrame, Gaussians
 from realtime.room import seating
 from realtime.room.layout import Layout, ViewRequest
-from realtime.room.scene import Composer, Placed, SceneAvatar
+from realtime.room.scene import CELLS, PAYS_AFTER, Composer, Placed, SceneAvatar
 from realtime.room.seating import about_y
 
 LARGE = 1338.0
 DRIVE = DriveFrame.expression(jawOpen=0.4)
 
 
+def ask(avatar: SceneAvatar, pixels_per_metre: float, pictures: int = PAYS_AFTER) -> None:
+    for _ in range(pictures):
+        avatar.gaussians(DRIVE, pixels_per_metre)
+
+
 @pytest.fixture(scope="module")
 def avatar(enrolled: Enrollment, model: HeadModel) -> SceneAvatar:
     made = SceneAvatar(enrolled.avatar, model)
+    for cell, pixels in CELLS:
+        ask(made, pixels / cell - 1)
     made.gaussians(DriveFrame.expression(jawOpen=1.0, eyeBlinkLeft=1.0), LARGE)  # posed otherwise before it is refined
     while made.refine():
         pass
     return made
 
 
-def test_an_avatar_is_drawn_in_full_until_coarser_copies_are_made(enrolled: Enrollment, model: HeadModel) -> None:
-    new = SceneAvatar(enrolled.avatar, model)
-    counts = [len(new.gaussians(DRIVE, 10.0))]
-    while new.refine():
-        counts.append(len(new.gaussians(DRIVE, 10.0)))
-    assert counts[0] == len(enrolled.avatar.gaussians) and len(new.gaussians(DRIVE, 10.0)) < 0.5 * counts[0]
-    assert counts == sorted(counts, reverse=True) and len(new.gaussians(DRIVE, LARGE)) == counts[0]
+def test_a_coarser_copy_is_made_once_pictures_ask_for_it(enrolled: Enrollment, model: HeadModel) -> None:
+    new, everything = SceneAvatar(enrolled.avatar, model), len(enrolled.avatar.gaussians)
+    ask(new, LARGE)
     assert not new.refine()
+    ask(new, 10.0, PAYS_AFTER - 1)
+    assert not new.refine() and len(new.gaussians(DRIVE, 10.0)) == everything
+    assert new.refine() and not new.refine()
+    coarsest = len(new.gaussians(DRIVE, 10.0))
+    ask(new, 300.0)
+    assert len(new.gaussians(DRIVE, 300.0)) == everything and new.refine()
+    assert coarsest < len(new.gaussians(DRIVE, 300.0)) < everything == len(new.gaussians(DRIVE, LARGE))
+    assert len(new.gaussians(DRIVE, 10.0)) == coarsest < 0.5 * everything and not new.refine()
 
 
 def moved(x: float, z: float, yaw: float = 0.0) -> Array64:

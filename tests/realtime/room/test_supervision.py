@@ -4,29 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
-import subprocess
 
-import pytest
-
-from realtime.room.supervision import born_with_one_blas_thread, handle_of, signal_name
-
-NAME = "OPENBLAS_NUM_THREADS"
-
-
-@pytest.mark.parametrize("before", [None, "3"])
-def test_a_process_is_born_with_one_blas_thread_and_the_server_keeps_its_own(
-    monkeypatch: pytest.MonkeyPatch, before: str | None
-) -> None:
-    if before is None:
-        monkeypatch.delenv(NAME, raising=False)
-    else:
-        monkeypatch.setenv(NAME, before)
-    with born_with_one_blas_thread():
-        assert subprocess.check_output(["sh", "-c", f"echo ${NAME}"], text=True).strip() == "1"
-    assert os.environ.get(NAME) == before
-    with pytest.raises(KeyError), born_with_one_blas_thread():
-        raise KeyError
-    assert os.environ.get(NAME) == before
+from realtime.room.supervision import handle_of, signal_name
 
 
 def test_an_avatar_lies_in_memory_behind_its_handle() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from server.accounts.tokens import Claims, Tokens
 from server.api.app import create_api
 from server.api.directory import NoRooms, RoomInfo
 from server.api.service import Service
-from server.call.protocol import Role
+from server.call.protocol import Act, Participant, Role, RoomState
 from server.store.database import Database, sqlite_url
 from server.store.files import FileStore
 from server.store.queue import JobQueue, MadeAvatar
@@ -85,6 +85,7 @@ class FakeRooms(NoRooms):
         self.erased: list[str] = []
         self.out: list[str] = []
         self.ended: list[str] = []
+        self.moderated: list[tuple[str, str, int]] = []
         links = {role: f"https://x/room/{key}" for key, role in KEYS.items()}
         self.rooms = {FIRST: RoomInfo(FIRST, "", "", 1000.0, links, True, True, True, 2, 1, 45.0)}
 
@@ -107,8 +108,24 @@ class FakeRooms(NoRooms):
     def remove(self, room: str) -> None:
         self.rooms.pop(room, None)
 
+    def renew(self, room: str) -> RoomInfo | None:
+        found = self.rooms.get(room)
+        if found is not None:
+            found = self.rooms[room] = replace(found, links={"host": "https://x/room/new"})
+        return found
+
     def end(self, room: str) -> None:
         self.ended.append(room)
+
+    def hosted_by(self, key: str) -> str:
+        return FIRST if key == "host-key" else ""
+
+    def state_of(self, room: str) -> RoomState:
+        return RoomState([Participant(3, "Bo", seated=True)], 1) if room == FIRST else RoomState()
+
+    def moderate(self, room: str, act: Act, participant: int = -1) -> bool:
+        self.moderated.append((room, act, participant))
+        return act == "lock" or participant == 3
 
     def link(self, key: str) -> str:
         return f"https://x/room/{key}"

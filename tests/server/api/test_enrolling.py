@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -146,17 +148,17 @@ def test_where_all_are_made_better_the_slower_one_wins_also_when_it_was_faster(t
             assert session.scalars(select(Consent.text)).all() == ["I agree."] * 2
 
 
-def test_an_export_while_a_better_one_takes_its_place_is_one_of_both(server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_while_a_better_one_takes_its_place_has_that_one(server: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     _, headers = server.person()
     avatar = server.made(headers)["id"]
     server.improve(headers, avatar, CLIP)
     job, read = take(server), server.service.files.read
-    monkeypatch.setattr(
-        type(server.service.files), "read", lambda files, name, most=1 << 28: (replace(), read(name, most))[1]
-    )  # fmt: skip
 
-    def replace() -> None:
+    def replace_and_read(_: object, name: str, most: int = 1 << 28) -> bytes:
         monkeypatch.undo()
         finish(server, job, b"better")
+        return read(name, most)
 
-    assert server.client.get(f"/api/avatars/{avatar}/file", headers=headers).content == b"better"
+    monkeypatch.setattr(type(server.service.files), "read", replace_and_read)
+    archive = zipfile.ZipFile(io.BytesIO(server.client.get("/api/me/export", headers=headers).content))
+    assert archive.read(f"{avatar}.avatar") == b"better"

@@ -6,6 +6,8 @@ import threading
 import pytest
 
 from server.api import jobs
+from server.store.cleaning import erase_photos
+from server.store.tables import AuditEntry, Job
 from tests.server.api.serving import Api, every, is_problem
 from tests.server.store.rows import add_job
 
@@ -51,6 +53,31 @@ def test_cancelling_a_job_erases_its_photo(server: Api) -> None:
     assert server.service.files.names() == []
     assert server.client.get(f"/api/avatars/{made['id']}", headers=headers).json()["state"] == "failed"
     assert server.enroll(headers).status_code == 202
+
+
+def test_a_failed_job_is_tried_again_with_photos_that_were_kept(server: Api) -> None:
+    (person, headers), (_, other) = server.person(), server.person()
+    kept, gone = (server.enroll(headers, keep_photo=keep).json()["job"] for keep in ("true", "false"))
+    place = f"/api/jobs/{kept}/retry"
+    assert is_problem(server.client.post(place, headers=headers), 409), "it waits"
+    for _ in range(2):
+        taken = server.service.queue.take("w")
+        assert taken is not None and server.service.queue.fail(taken.id, "w", "the disk was full")
+    erase_photos(server.service.database, server.service.files)
+    seen = {job["id"]: job["may_retry"] for job in server.client.get("/api/jobs", headers=headers).json()["items"]}
+    assert seen == {kept: True, gone: False}
+    assert is_problem(server.client.post(f"/api/jobs/{gone}/retry", headers=headers), 409)
+    assert is_problem(server.client.post(place, headers=other), 404)
+    for _ in range(3):
+        server.enroll(headers)
+    assert is_problem(server.client.post(place, headers=headers), 429), "as many as one person may have"
+    with server.service.database.session() as session:
+        for job in session.query(Job).where(Job.owner_id == person, Job.state == "waiting"):
+            job.state = "cancelled"
+    again = server.client.post(place, headers=headers).json()
+    assert (again["state"], again["may_retry"], again["error"]) == ("waiting", False, "")
+    with server.service.database.reading() as session:
+        assert session.query(AuditEntry).where(AuditEntry.act == "job.retry").one().object == kept
 
 
 def test_events_tell_each_change_until_the_job_is_over(server: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from server.accounts.room_tokens import Grants
 from server.api.directory import RoomInfo
-from tests.server.api.serving import Api, api, bearer, is_problem
+from server.store.tables import Job
+from tests.server.api.serving import PASSWORD, Api, api, bearer, is_problem
 
 OPEN = {
     "POST /api/setup", "POST /api/guests", "POST /api/sessions", "GET /api/sign-in", "GET /api/sign-in/begin",
@@ -21,8 +22,8 @@ OWN = {
     "DELETE /api/sessions", "POST /api/sessions/renewal",
     "GET /api/me", "DELETE /api/me", "GET /api/me/export", "GET /api/me/keys", "POST /api/me/keys",
     "DELETE /api/me/keys/{key_id}", "GET /api/avatars", "POST /api/avatars", "POST /api/avatars/{avatar_id}/better",
-    "GET /api/jobs", "GET /api/rooms",
-    "POST /api/rooms",
+    "GET /api/jobs", "GET /api/rooms", "POST /api/rooms", "PUT /api/me/password",
+    "GET /api/me/identities", "POST /api/me/identities", "DELETE /api/me/identities/{identity_id}",
 }  # fmt: skip
 """For everybody who is signed in, of what is their own; what others have is not in the answer."""
 ADMINS = {
@@ -36,12 +37,15 @@ OWNED = {
     "GET /api/avatars/{avatar_id}/file", "GET /api/avatars/{avatar_id}/preview", "GET /api/avatars/{avatar_id}/web",
     "GET /api/avatars/{avatar_id}/turntable", "GET /api/jobs/{job_id}",
     "GET /api/jobs/{job_id}/preview",
-    "POST /api/jobs/{job_id}/cancel", "GET /api/jobs/{job_id}/events", "GET /api/rooms/{room_id}", "DELETE /api/rooms/{room_id}",
-    "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/tokens",
+    "POST /api/jobs/{job_id}/cancel", "POST /api/jobs/{job_id}/retry",
+    "GET /api/jobs/{job_id}/events", "GET /api/rooms/{room_id}", "DELETE /api/rooms/{room_id}",
+    "POST /api/rooms/{room_id}/end", "POST /api/rooms/{room_id}/links",
+    "GET /api/rooms/{room_id}/participants", "POST /api/rooms/{room_id}/moderation", "POST /api/rooms/{room_id}/tokens",
 }  # fmt: skip
 """For whose it is and for admins; to others it is not there."""
 BODIES: dict[str, Any] = {
-    "POST /api/rooms/{room_id}/tokens": {}, "PATCH /api/avatars/{avatar_id}": {"name": "Eve's"}, "PATCH /api/limits": {"jobs": 1},
+    "POST /api/rooms/{room_id}/tokens": {}, "POST /api/rooms/{room_id}/moderation": {"act": "lock"},
+    "PATCH /api/avatars/{avatar_id}": {"name": "Eve's"}, "PATCH /api/limits": {"jobs": 1},
 }  # fmt: skip
 
 
@@ -100,6 +104,9 @@ def test_to_others_it_is_not_there(shared: Api, operation: str) -> None:
     if operation == "GET /api/jobs/{job_id}/preview":
         assert status == 404  # there is none yet
         return
+    if operation == "POST /api/jobs/{job_id}/retry":
+        assert status == 409  # it has not failed
+        return
     assert status < 300 or (operation.endswith("/web") and status == 422), "what stands in for the file is no avatar"
 
 
@@ -117,3 +124,31 @@ def test_lists_hold_ones_own(shared: Api, tmp_path: Path) -> None:
         assert found[lists.get(place, key["id"])]["owner"] == ada
     for place in ("/api/avatars", "/api/jobs"):
         assert shared.client.get(place, headers=own).json()["items"][0]["owner"] is None
+
+
+def test_each_act_of_an_admin_is_in_the_audit_log(server: Api) -> None:
+    """Of every operation that changes what is another's; a new one is asked here by itself."""
+    admin, headers = server.person("admin")
+    bodies = {
+        "POST /api/people": {"login": "grace", "name": "Grace", "password": PASSWORD},
+        "PATCH /api/people/{person_id}": {"name": "Eve"}, "POST /api/people/{person_id}/keys": {},
+        "PATCH /api/limits": {"avatars": 9},
+    }  # fmt: skip
+    for operation in sorted(name for name in ADMINS | OWNED if not name.startswith("GET ")):
+        ada, own = server.person("member")
+        made = server.made(own)
+        key = server.client.post("/api/me/keys", headers=own, json={}).json()["id"]
+        room = RoomInfo("other", "Ada's", ada, 1.0, {})
+        server.rooms.rooms[room.id] = room
+        ids = {"avatar_id": made["id"], "job_id": made["job"], "room_id": room.id, "person_id": ada, "key_id": key}
+        if operation.endswith("/retry"):
+            with server.service.database.session() as session:
+                found = session.get_one(Job, made["job"])
+                found.state, found.folder = "failed", "jobs1"
+        before = server.client.get("/api/audit", headers=headers).json()["items"][0]["id"]
+        method, path = operation.split()
+        body = bodies.get(operation, BODIES.get(operation))
+        reply = server.client.request(method, path.format(**ids), headers=headers, json=body)
+        assert reply.status_code < 300, (operation, reply.text)
+        entry = server.client.get("/api/audit", headers=headers).json()["items"][0]
+        assert entry["id"] > before and entry["actor"] == admin, operation

@@ -21,7 +21,7 @@ from aiortc import MediaStreamTrack
 from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call.app import Addresses, serve
 from server.call.config import ServerConfig
-from server.call.protocol import Join, Role
+from server.call.protocol import ANYWHERE, Join, Place, Role
 from server.call.room import Room
 from server.call.rooms import Rooms
 from tests.fakes import fake_avatar, flat_color
@@ -88,12 +88,16 @@ class Running:
         microphone: MediaStreamTrack | None = None,
         resume: str = "",
         voices: int = 1,
+        filmed: bool = True,
+        place: Place = ANYWHERE,
     ) -> BenchPage:
-        """A page without a browser; those with an avatar have a webcam."""
+        """A page without a browser; those with an avatar have a webcam if `filmed`."""
         webcam = None
-        if role != "viewer" and not (join and join.watch):
+        if filmed and role != "viewer" and not (join and join.watch):
             webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), self.brightness, np.uint8)))
-        return BenchPage(self.socket, self.key(role), join, webcam=webcam, microphone=microphone, resume=resume, voices=voices)
+        page = BenchPage(self.socket, self.key(role), join, webcam=webcam, microphone=microphone, resume=resume, voices=voices)
+        page.place = place
+        return page
 
     async def request(self, path: str, method: str = "GET", **headers: str) -> Reply:
         """HTTP without following redirects; the path goes out as it is."""

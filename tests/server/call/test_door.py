@@ -13,6 +13,7 @@ import pytest
 
 from server.call import door
 from server.call.door import Door, raise_file_limit
+from server.call.origins import Origins
 from server.call.sockets import SignallingSocket
 from tests.server.call.serving import running, until
 
@@ -23,7 +24,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 class Echo(asyncio.Protocol):
     """Stands for uvicorn's protocol: answers with the header that it was given, and stays open."""
 
-    def __init__(self, header: bytes, gone: Callable[[], None]) -> None:
+    def __init__(self, header: bytes, _peer: str, gone: Callable[[], None]) -> None:
         self._header, self._gone = header, gone
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,6 +52,9 @@ class Reception:
 
     def is_known(self, header: bytes) -> bool:
         return header.startswith(b"GET /room/key ")
+
+    def origin(self, header: bytes, peer: str) -> str:
+        return Origins(("127.0.0.1",)).of(peer, header)
 
     def is_known_hello(self, text: str | bytes) -> bool:
         return text == "key"
@@ -105,6 +109,23 @@ async def test_the_silent_go_for_newcomers_the_oldest_of_the_busiest_address_fir
         for kept in (crowd[-1], other):
             kept.writer.write(b"/ HTTP/1.1\r\n\r\n")  # type: ignore[attr-defined]
             assert (await kept.readuntil(b"\r\n\r\n")).startswith(b"GET / ")
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "127.0.0.2"], ids=["a proxy", "a liar"])
+async def test_who_comes_by_a_trusted_proxy_counts_by_the_own_address(peer: str) -> None:
+    """Sockets that say nothing: those of one address go, however many it claims; the proxy's others stay."""
+    async with opened(limit=8) as (guarded, port):
+        other = await knock(port, handshake().replace(b"Host", b"X-Forwarded-For: 203.0.113.7\r\nHost"))
+        await other.readuntil(b"\r\n\r\n")
+        crowd = []
+        for number in range(20):
+            claimed = b"X-Forwarded-For: 198.51.100.%d\r\nHost" % (1 if peer == "127.0.0.1" else number)
+            crowd.append(await knock(port, handshake().replace(b"Host", claimed), peer))
+            await crowd[-1].readuntil(b"\r\n\r\n")
+        assert len(guarded._silent) == 8
+        for kept in (other, crowd[-1]):
+            kept.writer.write(handshake(b"key")[len(handshake()) :])  # type: ignore[attr-defined]
+            assert await kept.readexactly(7) == b"\x81\x05heard"
 
 
 async def test_what_is_served_is_bounded_too() -> None:

@@ -13,16 +13,18 @@ WRONG = {"login": "ada", "password": "guessed password"}
 
 
 async def statuses(server: Running, addresses: list[str]) -> list[int]:
-    async with httpx.AsyncClient(base_url=server.base, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=server.base, timeout=30, verify=False) as client:
         return [
             (await client.post("/api/sessions", json=WRONG, headers={"x-forwarded-for": address})).status_code
             for address in addresses
         ]
 
 
-@pytest.mark.parametrize("proxies", [(), ("192.0.2.0/24",), ("127.0.0.0/8", "192.0.2.7")])
-async def test_only_a_proxy_that_is_configured_is_believed(tmp_path: Path, proxies: tuple[str, ...]) -> None:
-    async with running(state=tmp_path, trusted_proxies=proxies) as server:
+@pytest.mark.parametrize(
+    ("proxies", "tls"), [((), False), (("192.0.2.0/24",), False), *[(("127.0.0.0/8", "192.0.2.7"), tls) for tls in (False, True)]]
+)
+async def test_only_a_proxy_that_is_configured_is_believed(tmp_path: Path, proxies: tuple[str, ...], tls: bool) -> None:
+    async with running(state=tmp_path, trusted_proxies=proxies, tls=tls) as server:
         seen = await statuses(server, [f"203.0.113.{i}" for i in range(11)])
         if "127.0.0.0/8" not in proxies:  # made up by whoever asks: one address all the same
             assert seen == [401] * 10 + [429]

@@ -332,7 +332,7 @@ def test_whatever_is_said_each_medium_has_one_member_and_each_seat_one_person(da
                 case Send(_, Welcome() as welcome):
                     tokens.append(welcome.resume)
         assert set(table.room.media) <= media and len(seats) <= 3
-        assert {p.id for p in table.room._told.people} == seats
+        assert {p.id for p in table.room.told.people} == seats
 
     for _ in range(data.draw(st.integers(1, 25))):
         table.now += data.draw(st.sampled_from([0.0, 0.1, 1.0, 4.0]))

@@ -70,6 +70,9 @@ def test_people_keys_and_the_audit_log(tmp_path: Path) -> None:
         with pytest.raises(VisavisError, match="list-people"):
             run(tmp_path, *arguments)
     log = told(tmp_path, "audit")["audit"]
+    with pytest.raises(VisavisError, match="state folder"):
+        run(tmp_path / "typo", "list-people")
+    assert not (tmp_path / "typo").exists()
     acts = ["person.add", "person.add", "person.password", "key.add", "key.delete", "person.erase"]
     assert [e["act"] for e in log] == acts and {e["actor"] for e in log} == {"command-line"}
     assert len(told(tmp_path, "audit", "--last", "2")["audit"]) == 2
@@ -99,6 +102,8 @@ def test_a_backup_brings_everything_back(tmp_path: Path, key: str) -> None:
     found = read_avatar(database, avatar)
     assert (found.notes, files.read(found.file), files.read("jobs1/photo0")) == (["A note."], b"the avatar", b"the photo")
     database.close()
+    assert told(second, *options, "audit")["audit"][-1]["detail"] == "people=2 files=2"
+    assert [told(state, *options, "audit")["audit"][-1]["act"] for state in (first, second)] == ["store.backup", "store.restore"]
     with pytest.raises(StorageError, match="empty state folder"):
         run(second, *options, "restore", str(out))
 

@@ -147,13 +147,8 @@ def test_a_real_photo_becomes_an_avatar_and_what_is_none_becomes_a_sentence(tmp_
     strip = Image.open(io.BytesIO(state.files.read(avatar.turntable)))
     assert (strip.format, strip.width) == ("WEBP", TURNTABLE * strip.height)
     assert provenance.SOURCE_TYPE in strip.info["xmp"].decode()
-    assert {finding["topic"]: finding["good"] for finding in avatar.report} == {
-        "covered": True,
-        "size": False,
-        "light": True,
-        "direction": True,
-        "sides": False,
-    }
+    found = {"covered": True, "size": False, "light": True, "direction": True, "sides": False}
+    assert {finding["topic"]: finding["good"] for finding in avatar.report} == found
     state.database.close()
 
 
@@ -316,15 +311,32 @@ def test_a_database_that_is_locked_for_a_while_costs_nothing(state: State, monke
     other.close()
 
 
-def test_a_full_disk_fails_the_job_with_a_sentence(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_full_for", [1, MAX_ATTEMPTS])
+def test_a_full_disk_loses_nothing_while_there_may_be_room_again(
+    state: State, monkeypatch: pytest.MonkeyPatch, is_full_for: int
+) -> None:
     job, working = state.job(), state.runner(made)
+    write, tried = working._files.write, []
 
-    def full(*_: object) -> None:
-        raise StorageError("a file could not be written because no room is left there; free some space and try again")
+    def full(name: str, data: bytes) -> None:
+        tried.append(name)
+        if len(tried) <= is_full_for:
+            raise StorageError("a file could not be written because no room is left there; free some space and try again")
+        write(name, data)
 
     monkeypatch.setattr(working._files, "write", full)
+    stopping, rested = threading.Event(), list[float]()
+    monkeypatch.setattr(stopping, "wait", lambda seconds: (rested.append(seconds), stopping.set()))
+    working.run(stopping)
+    assert rested == [runner.STORE_PAUSE], "before it tries again"
+    for attempt in range(1, is_full_for):
+        assert state.state(job) == "waiting" and state.left() == [f"{job.folder}/photo0"], attempt
+        run_once(working, state)
+    if is_full_for == MAX_ATTEMPTS:
+        assert state.state(job) == "failed" and "no room" in read_job(state.database, job.id).error and state.left() == []
+        return
     run_once(working, state)
-    assert state.state(job) == "failed" and "no room" in read_job(state.database, job.id).error and state.left() == []
+    assert state.state(job) == "done" and read_avatar(state.database, job.avatar_id).file in state.left()
 
 
 def test_a_job_that_takes_too_long_ends_its_process(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +373,7 @@ def test_a_clip_makes_an_avatar_better_that_is_there(state: State) -> None:
 
     def from_clip(photos, clip, out, options, *, progress, notify):  # type: ignore[no-untyped-def]
         result = made(photos, clip, out, options, progress=progress, notify=notify)
-        assert options.refinement.watch is not None
+        assert options.refinement.watch is not None and not options.sheet
         options.refinement.watch(avatar_file.loads(out.read_bytes()))  # the fake cannot be drawn
         seen.append((photos, clip.read_bytes(), options.refinement.steps, read_avatar(state.database, first.avatar_id).file))
         return result

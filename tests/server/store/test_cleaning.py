@@ -9,7 +9,7 @@ from server.store.queue import JobQueue, MadeAvatar
 from tests.server.store.rows import add_job, read_job
 
 
-def test_photos_go_when_the_job_is_over_unless_the_consent_keeps_those_of_an_avatar_that_was_made(
+def test_photos_go_when_the_job_is_over_unless_the_consent_keeps_them_and_nobody_cancelled(
     tmp_path: Path, database: Database
 ) -> None:
     files = FileStore(str(tmp_path / "files"))
@@ -28,7 +28,7 @@ def test_photos_go_when_the_job_is_over_unless_the_consent_keeps_those_of_an_ava
         elif ending == "cancelled":
             queue.cancel(job.id)
             queue.cancelled(job.id, "w")
-        if ending in ("runs", "waits") or (keep and ending == "done"):
+        if ending in ("runs", "waits") or (keep and ending in ("done", "failed")):
             expected.add(f"jobs{index}/photo0")
     for _ in range(2):
         erase_photos(database, files)

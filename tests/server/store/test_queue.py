@@ -8,7 +8,7 @@ import time
 import pytest
 
 from server.store.database import Database
-from server.store.queue import LEASE, MAX_ATTEMPTS, JobQueue, MadeAvatar
+from server.store.queue import LEASE, MAX_ATTEMPTS, PRIORITY_WORTH, TURN_WORTH, JobQueue, MadeAvatar
 from tests.server.store.rows import add_job, add_person, read_avatar, read_job
 
 MADE = MadeAvatar("avatars/a.avatar", "avatars/a.png", "instant", ["The photo is small."])
@@ -41,6 +41,35 @@ def test_the_highest_priority_comes_first_then_the_oldest(database: Database, qu
     assert [job and job.id for job in taken] == [jobs[2], jobs[1], jobs[3], jobs[0], None]
     assert queue.ahead_of(jobs[0]) == 0
     assert queue.ahead_of(add_job(database).id) == 4
+
+
+def test_who_orders_many_does_not_make_others_wait_for_all_of_them(database: Database, queue: JobQueue) -> None:
+    many, few = add_person(database), add_person(database)
+    first = [add_job(database, many, created=float(c)).id for c in range(3)]
+    other = add_job(database, few, created=10.0).id
+    assert [queue.ahead_of(job) for job in (*first, other)] == [0, 2, 3, 1]
+    taken = [queue.take(f"w{i}") for i in range(4)]
+    assert [job and job.id for job in taken] == [first[0], other, *first[1:]]
+
+
+def test_a_job_of_low_priority_or_of_who_orders_many_has_its_turn_in_the_end(database: Database, queue: JobQueue) -> None:
+    high, person = add_job(database, priority=0, created=0.0).id, add_person(database)
+    late = [add_job(database, priority=1, created=c).id for c in (1.0, PRIORITY_WORTH + 1.0)]
+    assert [queue.ahead_of(job) for job in (high, *late)] == [1, 0, 2]
+    second = [add_job(database, person, created=PRIORITY_WORTH + c).id for c in (2.0, 3.0)][1]
+    assert queue.ahead_of(add_job(database, created=PRIORITY_WORTH + TURN_WORTH + 4.0).id) == 5 and queue.ahead_of(second) == 4
+
+
+def test_a_job_that_failed_begins_anew_as_long_as_its_photos_are_there(database: Database, queue: JobQueue) -> None:
+    job, gone = (add_job(database, folder=folder) for folder in ("jobs1", ""))
+    assert not queue.retry(job.id) and not queue.retry("none")
+    for _ in range(2):
+        taken = queue.take("w")
+        assert taken is not None and queue.fail(taken.id, "w", "The disk was full.")
+    assert queue.retry(job.id) and not queue.retry(gone.id) and not queue.retry(job.id)
+    assert read_job(database, job.id).error == "" and read_avatar(database, job.avatar_id).state == "waiting"
+    again = queue.take("w")
+    assert again is not None and (again.id, again.attempt) == (job.id, 1)
 
 
 def test_a_job_that_is_done_gives_its_avatar_its_files(database: Database, queue: JobQueue) -> None:

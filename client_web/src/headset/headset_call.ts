@@ -1,0 +1,124 @@
+/** The call as a headset sees it: its own context and avatars, fed by the page. Loaded when a headset is put on. */
+import { decodeDriveFrames, WireError } from "../drive/wire";
+import type { Participant } from "../protocol";
+import { RenderError, SplatRenderer } from "../render/splat_renderer";
+import { Layout } from "../scene/layout";
+import { RoomAvatars } from "../scene/room_avatars";
+import { RoomScene } from "../scene/room_scene";
+import type { Seat } from "../scene/seating";
+import type { HeadMotion } from "./head_drive";
+import { type HeadsetRoom, HeadsetView } from "./headset_view";
+import { HeadsetError } from "./support";
+
+export interface HeadsetEvents {
+  /** How the own head is. */
+  drive(motion: HeadMotion, now: number): void;
+  /** The view is over. sentence: why, where the person did not ask for it. */
+  ended(sentence: string): void;
+}
+
+export class HeadsetCall implements HeadsetRoom {
+  readonly scene: RoomScene;
+  readonly origin: string;
+  own = -1;
+  /** Whether the page's connection is up. */
+  isLive = true;
+  private readonly layout = new Layout();
+  private readonly avatars: RoomAvatars;
+  private readonly renderer = new SplatRenderer(document.createElement("canvas"));
+  private readonly trouble = new Map<number, string>();
+  private people: readonly Participant[] = [];
+  private view: HeadsetView | null = null;
+  private isLeaving = false;
+
+  /** isSynthetic: whether those who are seen must be marked. Raises `HeadsetError`. */
+  static make(isSynthetic: boolean, events: HeadsetEvents): HeadsetCall {
+    try {
+      return new HeadsetCall(isSynthetic, events);
+    } catch (error) {
+      throw error instanceof RenderError ? new HeadsetError(error.message) : error;
+    }
+  }
+
+  private constructor(
+    isSynthetic: boolean,
+    private readonly events: HeadsetEvents,
+  ) {
+    this.scene = new RoomScene(this.renderer);
+    this.origin = isSynthetic ? "AI-generated" : "";
+    this.avatars = new RoomAvatars({
+      arrived: (id, avatar) => {
+        this.trouble.delete(id);
+        this.scene.seat(id, avatar);
+      },
+      left: (id) => this.scene.leave(id),
+      failed: (id, sentence) => this.trouble.set(id, sentence),
+    });
+  }
+
+  /** Shows the room in a session that was granted, which has ended when this raises: `HeadsetError` or a `DOMException`. */
+  async begin(session: XRSession): Promise<void> {
+    try {
+      this.view = await HeadsetView.begin(session, this);
+    } catch (error) {
+      this.close();
+      throw error instanceof RenderError ? new HeadsetError(error.message) : error;
+    }
+    if (this.isLeaving) this.view.leave(); // the call ended meanwhile
+  }
+
+  /** Who is here, in the order of their seats. */
+  seat(people: readonly Participant[], own: number): void {
+    const isFirst = this.layout.people.length === 0;
+    this.people = people.filter((person) => person.seated);
+    this.own = own;
+    this.layout.arrange(this.people.map(({ id }) => id), performance.now());
+    if (isFirst) this.layout.settle();
+    this.avatars.update(this.people);
+  }
+
+  /** A message of the channel `drive`. */
+  driven(data: ArrayBuffer): void {
+    try {
+      for (const frame of decodeDriveFrames(data)) this.scene.drive(frame.participant, frame, performance.now());
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error; // another kind of message, or one that makes no sense: lost
+    }
+  }
+
+  /** The call ends, or the person wants out. */
+  leave(): void {
+    this.isLeaving = true;
+    this.view?.leave();
+  }
+
+  seats(now: number): ReadonlyMap<number, Seat> {
+    return this.layout.seats(now);
+  }
+
+  nameOf(participant: number): string {
+    return this.people.find(({ id }) => id === participant)?.name ?? "";
+  }
+
+  notice(): string {
+    if (!this.isLive) return "Connecting again…";
+    const others = this.people.filter(({ id }) => id !== this.own);
+    if (others.length === 0) return this.people.length === 0 ? "Nobody is here yet" : "";
+    if (others.some(({ id }) => !this.scene.has(id) && !this.trouble.has(id))) return "People are coming…";
+    return others.some(({ id }) => this.trouble.has(id)) ? "Somebody cannot be shown" : "";
+  }
+
+  drive(motion: HeadMotion, now: number): void {
+    this.events.drive(motion, now);
+  }
+
+  ended(sentence: string): void {
+    this.close();
+    this.events.ended(sentence);
+  }
+
+  private close(): void {
+    this.avatars.close();
+    this.renderer.close();
+  }
+}

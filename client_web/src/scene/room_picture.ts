@@ -1,0 +1,213 @@
+/** The room's picture, drawn by this machine: avatars, seats, camera and clock together, on one canvas. Loaded when it is wanted. */
+import { decodeDriveFrames, WireError } from "../drive/wire";
+import type { Look } from "../look";
+import type { Label, Participant } from "../protocol";
+import { RenderError, SplatRenderer } from "../render/splat_renderer";
+import { Budget } from "./budget";
+import { Layout, type ViewRequest } from "./layout";
+import { RoomAvatars } from "./room_avatars";
+import { RoomScene } from "./room_scene";
+
+/** Milliseconds between two pictures of people who only breathe. */
+const CALM = 1000 / 15;
+/** Milliseconds that a machine whose GPU was lost has to get it back. */
+const GPU_BACK = 3_000;
+/** Pictures that `measure` draws at the most, and milliseconds after which it draws no more. */
+const [MOST_MEASURED, MEASURE] = [9, 300];
+const DRIVER_FAILED = "This device's graphics failed.";
+
+export interface PictureEvents {
+  /** People have other places in the picture. */
+  labels(labels: Label[]): void;
+  /** It cannot go on; a sentence says why. */
+  failed(sentence: string): void;
+  /** Everybody's avatar is there. */
+  complete(): void;
+}
+
+export class RoomPicture {
+  readonly canvas = document.createElement("canvas");
+  /** Pictures drawn so far. */
+  framesDrawn = 0;
+  /** Messages of drive frames so far. */
+  messages = 0;
+  readonly budget: Budget;
+  private readonly renderer: SplatRenderer;
+  private readonly scene: RoomScene;
+  private readonly avatars: RoomAvatars;
+  private readonly layout = new Layout();
+  private people: readonly Participant[] = [];
+  private request = 0;
+  private lastDrawn = -Infinity;
+  private lastFrame = -Infinity;
+  private isStale = true;
+  private gpuTimer: ReturnType<typeof setTimeout> | undefined;
+  private isRunning = false;
+
+  /** place: the element that the picture fills. own: the page's participant, -1 for a viewer. Raises `RenderError`. */
+  constructor(
+    private readonly place: HTMLElement,
+    private own: number,
+    private look: Look,
+    breathes: boolean,
+    private readonly events: PictureEvents,
+  ) {
+    this.renderer = new SplatRenderer(this.canvas);
+    this.scene = new RoomScene(this.renderer);
+    this.scene.breathes = breathes;
+    this.budget = new Budget(devicePixelRatio);
+    this.renderer.lost = () => (this.gpuTimer = setTimeout(() => this.fail(DRIVER_FAILED), GPU_BACK));
+    this.renderer.restored = () => {
+      clearTimeout(this.gpuTimer);
+      this.isStale = true;
+    };
+    this.avatars = new RoomAvatars({
+      arrived: (id, avatar) => {
+        this.scene.seat(id, avatar);
+        this.isStale = true;
+        if (this.isComplete) this.events.complete();
+      },
+      left: (id) => this.scene.leave(id),
+      failed: (id, sentence) => this.fail(`${this.nameOf(id)}'s avatar cannot be drawn by this device. ${sentence}`),
+    });
+  }
+
+  /** Whether everybody who can be seen is there. */
+  get isComplete(): boolean {
+    return this.people.length > 0 && this.avatars.hasAll(this.people);
+  }
+
+  /** Of the longest playout buffer, milliseconds. */
+  get delay(): number {
+    return this.scene.delay;
+  }
+
+  /** Who is here, in the order of their seats. */
+  seat(people: readonly Participant[], own: number): void {
+    const isFirst = this.layout.people.length === 0;
+    this.people = people.filter((person) => person.seated);
+    this.own = own;
+    this.layout.arrange(this.people.map(({ id }) => id), performance.now());
+    if (isFirst) this.layout.settle();
+    this.avatars.update(this.people);
+    this.tellLabels();
+    if (this.isComplete) this.events.complete();
+  }
+
+  /** A message of the channel `drive`. */
+  driven(data: ArrayBuffer): void {
+    try {
+      const now = performance.now();
+      for (const frame of decodeDriveFrames(data)) this.scene.drive(frame.participant, frame, now);
+      this.messages++;
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error; // another kind of message, or one that makes no sense: lost
+    }
+  }
+
+  lookAt(look: Look): void {
+    this.look = look;
+    this.tellLabels();
+  }
+
+  /** Draws from now on. */
+  start(): void {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    this.tellLabels();
+    this.lastFrame = -Infinity;
+    this.request = requestAnimationFrame(this.step);
+  }
+
+  /** Draws no more, until `start`. */
+  pause(): void {
+    this.isRunning = false;
+    cancelAnimationFrame(this.request);
+  }
+
+  /** Milliseconds that a picture takes on this machine, from drive frame to the last pixel: of a few, the one in the middle. */
+  measure(): number {
+    const { gl } = this.renderer;
+    const pixel = new Uint8Array(4);
+    const found: number[] = [];
+    const begin = performance.now();
+    while (found.length < MOST_MEASURED && performance.now() < begin + MEASURE) {
+      const start = performance.now();
+      this.draw(start);
+      gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel); // waits until it is drawn
+      found.push(performance.now() - start);
+    }
+    return found.sort((a, b) => a - b)[found.length >> 1]!;
+  }
+
+  close(): void {
+    this.isRunning = false;
+    cancelAnimationFrame(this.request);
+    clearTimeout(this.gpuTimer);
+    this.avatars.close();
+    this.renderer.close();
+  }
+
+  /** Pixels. */
+  private get size(): [number, number] {
+    const { clientWidth, clientHeight } = this.place;
+    return [clientWidth, clientHeight].map((side) => Math.max(1, Math.round(side * this.budget.scale))) as [number, number];
+  }
+
+  private get view(): ViewRequest {
+    const { own, look } = this;
+    return { owner: own, orbit: look.orbit, focus: look.focus, view: look.view };
+  }
+
+  private readonly step = (now: number): void => {
+    if (!this.isRunning) return;
+    this.request = requestAnimationFrame(this.step);
+    const before = this.lastFrame;
+    this.lastFrame = now;
+    const [width, height] = this.size;
+    const moves = this.isStale || this.scene.moves(now) || this.layout.moving(now) || this.canvas.width !== width || this.canvas.height !== height;
+    if (!moves && !(this.scene.breathes && now - this.lastDrawn >= CALM)) return;
+    if (this.lastDrawn === before) this.budget.add(now - before);
+    this.lastDrawn = now;
+    this.draw(now);
+  };
+
+  private draw(now: number): void {
+    const [width, height] = this.size;
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      [this.canvas.width, this.canvas.height] = [width, height];
+      this.tellLabels();
+    }
+    this.isStale = false;
+    const { people, placed, arrangement } = this.layout.shot(this.view, width, height, now);
+    try {
+      this.scene.pose(now, people);
+      const shown = people.map((participant, i) => ({ participant, transform: placed[i]! }));
+      this.scene.draw([{ camera: arrangement.camera, x: 0, y: 0 }], shown);
+    } catch (error) {
+      if (!(error instanceof RenderError)) throw error;
+      this.fail(error.message);
+      return;
+    }
+    this.framesDrawn++;
+  }
+
+  private tellLabels(): void {
+    this.isStale = true;
+    const [width, height] = this.size;
+    const { people, arrangement } = this.layout.shot(this.view, width, height, Infinity); // where everybody will be
+    this.events.labels(people.map((participant, i) => {
+      const [left, top, wide, tall] = arrangement.cells[i]!;
+      return { participant, left, top, width: wide, height: tall };
+    })); // prettier-ignore
+  }
+
+  private nameOf(id: number): string {
+    return this.people.find((person) => person.id === id)?.name || "Somebody";
+  }
+
+  private fail(sentence: string): void {
+    if (this.isRunning || this.request === 0) this.events.failed(sentence);
+    this.isRunning = false;
+  }
+}

@@ -1,0 +1,195 @@
+"""Colours of the eyeballs: the photo where it shows them, and around the pupil where lids hide them. An eyeball turns behind its
+lids, so pixels of the photo are not lifted onto it: their edge would turn along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from enrollment.instant.lift import OPENINGS, polygon_of
+from enrollment.instant.surface import Samples, VisibleSurface
+from enrollment.portrait.portrait import Portrait
+from models.heads.base import LEFT_EYE, REGION, RIGHT_EYE, PersonHead
+from models.heads.embedding import IRIS_ANGLE
+from models.types import Array
+
+EYES = {"left_eye": (LEFT_EYE, 473, (474, 475, 476, 477)), "right_eye": (RIGHT_EYE, 468, (469, 470, 471, 472))}
+"""Joint, and landmarks of the middle and of the rim of the iris, by region of the head model."""
+SPACING, SPACING_WHITE = 0.00055, 0.0009
+"""Metres between Gaussians on the iris and around it, and on the rest of what comes to light."""
+NEAR, FRONT = 0.62, 1.1
+"""Radians from the pupil within which that is."""
+RECESS = 0.0012
+"""Metres by which the Gaussians lie under an eyeball's surface, which touches the lids in a blink."""
+SPREAD = 0.6
+"""Standard deviation of a Gaussian relative to its spacing."""
+SHARPER = 0.8
+"""Part of the photo's detail, finer than a pixel's standard deviation, that is added: Gaussians blur by about as much."""
+LASHES = 0.06
+"""Part of the width of an eye's opening along its edge that lashes and shadow may cover: not read where there is more."""
+RINGS, SECTORS = 22, 24
+"""Of the chart of an eyeball: by angle from the pupil, and around it."""
+KNOWN, NARROW = 0.25, 0.65
+"""Part of an iris that a photo must show, and least width of an eye's opening relative to the other eye's; with less, an eye is
+painted as the other one is."""
+WHITE = (0.80, 0.77, 0.74)
+"""sRGB of an eye's white that no photo shows."""
+MOST_TINT = 0.22
+"""Largest difference between the channels of an eye's white, relative to the largest: more than that is skin."""
+WHITE_PERCENTILE = 45
+"""Of the brightness of the visible white, which hidden white gets: some of what is visible lies in the lid's shadow."""
+
+
+def spacings(person: PersonHead) -> Array:
+    """(F,) metres between Gaussians on the eyeballs; 0 on their backs and elsewhere."""
+    model, out = person.model, np.zeros(len(person.model.faces), np.float32)
+    centre = person.rest[model.faces].mean(axis=1)
+    for name in EYES:
+        ball = model.region_faces(name)
+        angle, _ = _polar(centre[ball], _middle(person, name))
+        out[ball] = np.select([angle < NEAR, angle < FRONT], [SPACING, SPACING_WHITE], 0.0)
+    return out
+
+
+def eye_colors(person: PersonHead, samples: Samples, surface: VisibleSurface, portrait: Portrait, colors: Array) -> Array:
+    """Colours (N, 3) of samples on the eyeballs; 0 elsewhere. surface: posed as in the photo. colors: (S, S, 3) of the photo."""
+    model = person.model
+    rest, posed = samples.at(model.faces, person.rest), samples.at(model.faces, surface.vertices)
+    normals = samples.at(model.faces, surface.normals)
+    region = model.region[samples.face]
+    out = np.zeros((len(rest), 3), np.float32)
+    colors = np.clip(colors + SHARPER * (colors - ndimage.gaussian_filter(colors, (1, 1, 0))), 0, 1)
+    eyes = {}
+    for name in EYES:
+        of = region == REGION[name]
+        angle, around = _polar(rest[of], _middle(person, name))
+        xy, iris = _aligned(surface, portrait, name, angle, posed[of])
+        seen = _readable(portrait, name, xy) & surface.visible(posed[of], normals[of])[0]
+        shown = np.stack(
+            [ndimage.map_coordinates(colors[..., c], xy.T[::-1] - 0.5, order=1, mode="nearest") for c in range(3)], axis=1
+        )
+        eyes[name] = _Eye(of, angle, around, shown, seen, iris, _width(portrait, name))
+    for name, eye in eyes.items():
+        other = next(e for n, e in eyes.items() if n != name)
+        if (eye.known < KNOWN <= other.known and eye.width < other.width) or eye.width < NARROW * other.width:
+            out[eye.of] = other.chart().at(eye.angle, np.pi - eye.around)
+        else:
+            out[eye.of] = np.where(eye.seen[:, None], eye.shown, eye.chart().at(eye.angle, eye.around))
+    return out
+
+
+@dataclass(frozen=True)
+class _Eye:
+    """Samples of an eyeball. of: (N,) which of all. angle, around: polar. shown: (M, 3) colours in the photo, where `seen`. iris:
+    angle of its rim. width: of the opening, pixels."""
+
+    of: NDArray[np.bool_]
+    angle: Array
+    around: Array
+    shown: Array
+    seen: NDArray[np.bool_]
+    iris: float
+    width: float
+
+    @property
+    def known(self) -> float:
+        """Part of the iris that the photo shows."""
+        of_iris = self.angle < self.iris
+        return float(self.seen[of_iris].mean()) if of_iris.any() else 0.0
+
+    def chart(self) -> _Chart:
+        """The whole eyeball: what is hidden as on the other side of the pupil, else as its ring is."""
+        ring = np.clip((self.angle / FRONT * RINGS).astype(int), 0, RINGS - 1)
+        sector = ((self.around + np.pi) / (2 * np.pi) * SECTORS).astype(int) % SECTORS
+        of_iris = (np.arange(RINGS) + 0.5) / RINGS * FRONT < self.iris
+        colors, known = np.zeros((RINGS, SECTORS, 3), np.float32), np.zeros((RINGS, SECTORS), bool)
+        for r, s in np.unique(np.stack([ring[self.seen], sector[self.seen]], axis=1), axis=0):
+            colors[r, s] = np.median(self.shown[self.seen & (ring == r) & (sector == s)], axis=0)
+            known[r, s] = True
+        base = np.tile(_white(self.shown[self.seen & (self.angle > 1.15 * self.iris)]), (RINGS, 1))
+        for r in np.flatnonzero(of_iris):
+            base[r] = np.median(colors[r, known[r]], axis=0) if known[r].any() else base[max(r - 1, 0)]
+        mirror = (SECTORS // 2 - 1 - np.arange(SECTORS)) % SECTORS
+        mirrored = (known[:, mirror] & of_iris[:, None])[..., None]
+        filled = np.where(known[..., None], colors, np.where(mirrored, colors[:, mirror], base[:, None]))
+        soft = ndimage.gaussian_filter(filled, (0.5, 1.0, 0), mode=("nearest", "wrap", "nearest"))
+        return _Chart(np.where(known[..., None], filled, soft))
+
+
+@dataclass(frozen=True)
+class _Chart:
+    """colors: (RINGS, SECTORS, 3), by angle from the pupil up to `FRONT`, and around it."""
+
+    colors: Array
+
+    def at(self, angle: Array, around: Array) -> Array:
+        """(N, 3)."""
+        wrapped = np.concatenate([self.colors[:, -1:], self.colors, self.colors[:, :1]], axis=1)
+        around = np.mod(around + np.pi, 2 * np.pi) / (2 * np.pi) * SECTORS
+        at = np.stack([np.clip(angle / FRONT * RINGS - 0.5, 0, RINGS - 1), around + 0.5])
+        return np.stack([ndimage.map_coordinates(wrapped[..., c], at, order=1, mode="nearest") for c in range(3)], axis=1)
+
+
+def _middle(person: PersonHead, name: str) -> Array:
+    """(3,) the middle of an eyeball."""
+    ball = person.rest[person.model.region_vertices(name)]
+    middle = ball.mean(axis=0)
+    joint = person.joints[EYES[name][0]]
+    return np.array([middle[0], middle[1], min(middle[2], joint[2] + 0.002)], np.float32)
+
+
+def _polar(points: Array, middle: Array) -> tuple[Array, Array]:
+    """(N,) angle from the pupil's axis, and (N,) direction around it, 0 to the person's left, radians."""
+    d = points - middle
+    d = d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-9)
+    return np.arccos(np.clip(d[:, 2], -1, 1)), np.arctan2(d[:, 1], d[:, 0])
+
+
+def _aligned(surface: VisibleSurface, portrait: Portrait, name: str, angle: Array, posed: Array) -> tuple[Array, float]:
+    """Pixels (N, 2) of points of an eyeball, moved so that the pupil lies where the landmarks have it; and the angle of the rim
+    of the iris, by the landmarks."""
+    xy = surface.camera.project(posed)
+    near, rim = angle < 0.25 * IRIS_ANGLE, np.abs(angle - IRIS_ANGLE) < 0.2 * IRIS_ANGLE
+    if not near.any() or not rim.any():
+        return np.asarray(xy, np.float32), IRIS_ANGLE
+    _, centre, edge = EYES[name]
+    there = portrait.landmarks.points[:, :2]
+    middle = xy[near].mean(axis=0)
+    wide = float(np.linalg.norm(there[list(edge)] - there[centre], axis=1).max())
+    drawn = float(np.percentile(np.linalg.norm(xy[rim] - middle, axis=1), 75))
+    share = np.clip(2.0 - angle / IRIS_ANGLE, 0, 1)[:, None]  # the white keeps its place
+    moved = xy + share * (there[centre] - middle)
+    return np.asarray(moved, np.float32), IRIS_ANGLE * float(np.clip(wide / max(drawn, 1e-6), 0.6, 1.3))
+
+
+def _readable(portrait: Portrait, name: str, xy: Array) -> NDArray[np.bool_]:
+    """(N,) whether each pixel lies between the lids, apart from lashes."""
+    outline = _outline(name)
+    within = polygon_of(outline, portrait.landmarks.points[:, :2], portrait.matte.shape) & portrait.inside
+    deep = ndimage.distance_transform_edt(within) > LASHES * _width(portrait, name)
+    side = portrait.matte.shape[0]
+    column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
+    return np.asarray(deep[row, column])
+
+
+def _outline(name: str) -> tuple[int, ...]:
+    return next(marks for marks, names in OPENINGS if names == (name,))
+
+
+def _width(portrait: Portrait, name: str) -> float:
+    return float(np.ptp(portrait.landmarks.points[list(_outline(name)), 0]))
+
+
+def _white(pixels: Array) -> Array:
+    """(3,) the white of an eye."""
+    if len(pixels) < 12:
+        return np.array(WHITE, np.float32)
+    pale = pixels[np.argsort(np.ptp(pixels, axis=1))[: max(12, len(pixels) // 2)]]  # lids are redder
+    order = np.argsort(pale.mean(axis=1))
+    place, reach = len(order) * WHITE_PERCENTILE // 100, max(3, len(order) // 8)
+    tone = np.median(pale[order[place - reach : place + reach]], axis=0)
+    excess = MOST_TINT * tone.max() / max(float(np.ptp(tone)), 1e-6)
+    return np.asarray(tone.mean() + min(1.0, excess) * (tone - tone.mean()), np.float32)

@@ -1,0 +1,189 @@
+"""The page draws the call by itself, in a real browser: the same picture as the server's, there and back, and where it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from enrollment.instant.pipeline import Enrollment
+from models import avatar_file
+from server.benchmarks.call_client import BenchPage
+from server.call.protocol import Join, Place
+from tests.client_web.browser import by
+from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.test_renderer import WEBGL, psnr
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+__all__ = ["built_page"]
+
+LIKE = 30.0
+"""Decibels between the two pictures of the same moment, one of which a video codec has seen."""
+PLAYING = "() => document.querySelector('[data-testid=avatar]')?.videoWidth > 0"
+KEPT = """
+  const get = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (kind, options) {
+    return get.call(this, kind, { ...options, preserveDrawingBuffer: true });
+  };
+"""
+"""Lets the test read the page's picture after it was shown."""
+GRAB = """(name) => new Promise((done) => requestAnimationFrame(() => {
+  const from = document.querySelector(`[data-testid=${name}]`);
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [from.videoWidth || from.width, from.videoHeight || from.height];
+  const context = canvas.getContext('2d');
+  context.fillStyle = 'white';
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(from, 0, 0);
+  done(canvas.toDataURL('image/png').split(',')[1]);
+}))"""
+
+
+@pytest.fixture(scope="module")
+def addresses(enrolled: Enrollment, tmp_path_factory: pytest.TempPathFactory, built_page: None) -> Iterator[dict[str, str]]:
+    """A server of its own process."""
+    path = tmp_path_factory.mktemp("drawn") / "one.avatar"
+    avatar_file.save(enrolled.avatar, path)
+    command = [sys.executable, "-m", "server.cli", "serve", "--avatar", str(path), "--port", "0", "--json", "--least-rate", "0"]
+    with subprocess.Popen([*command, "--enrollments", "0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@contextmanager
+def guest(addresses: dict[str, str]) -> Iterator[None]:
+    """Somebody without a webcam in the room, who rests."""
+    base, _, key = addresses["person"].partition("/room/")
+    loop, leave, here = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+
+    async def stay() -> None:
+        page = BenchPage(base.replace("http", "ws", 1) + "/ws", key, Join("Bo"))
+        page.place = Place(seen=False)
+        async with page:
+            here.set()
+            await leave.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=[stay()], daemon=True)
+    thread.start()
+    assert here.wait(60)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(leave.set)
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def page(addresses: dict[str, str]) -> Iterator[Page]:
+    """In the room with one other, drawn by the server. Nothing moves by itself."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with guest(addresses), sync_api.sync_playwright() as playwright:
+        flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu")]
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        context = browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport={"width": 800, "height": 712})
+        found = context.new_page()
+        found.set_default_timeout(30_000)
+        found.add_init_script(KEPT)
+        found.goto(addresses["viewer"] + "?autojoin=1")
+        found.wait_for_function(PLAYING)
+        yield found
+        browser.close()
+
+
+def choose(page: Page, who: str) -> None:
+    page.keyboard.press("b")
+    page.check(by(f"drawn-by-{who}"))
+    page.wait_for_selector(f"{by('stage')}[data-drawn-by={'device' if who == 'device' else 'server'}]")
+    page.keyboard.press("Escape")
+
+
+def grabbed(page: Page, name: str) -> NDArray[np.float32]:
+    """What that element shows, over white, (H, W, 3)."""
+    picture = Image.open(io.BytesIO(base64.b64decode(page.evaluate(GRAB, name)))).convert("RGB")
+    return np.asarray(picture, np.float32) / 255
+
+
+def at_rest(page: Page, name: str) -> NDArray[np.float32]:
+    """The picture once it changes no more."""
+    before = grabbed(page, name)
+    for _ in range(60):
+        page.wait_for_timeout(150)
+        now = grabbed(page, name)
+        if now.shape == before.shape and np.abs(now - before).max() < 0.02:
+            return now
+        before = now
+    raise TimeoutError("the picture never comes to rest")
+
+
+def fitted(own: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The middle of the own picture, which fills the stage, in the shape and size of the server's."""
+    height, width = own.shape[:2]
+    wide = min(width, round(height * like.shape[1] / like.shape[0]))
+    left = (width - wide) // 2
+    cut = Image.fromarray((255 * own[:, left : left + wide]).astype(np.uint8))
+    return np.asarray(cut.resize((like.shape[1], like.shape[0]), Image.Resampling.LANCZOS), np.float32) / 255
+
+
+def test_the_page_draws_the_same_picture_as_the_server_and_gives_it_back(page: Page) -> None:
+    theirs = at_rest(page, "avatar")
+    plate = page.locator(".plate").bounding_box()
+    choose(page, "device")
+    own = at_rest(page, "own-picture")
+    assert "drawn here" in page.inner_text(by("stats-line"))
+    assert page.locator(".plate").inner_text() == "Bo"
+    assert psnr(fitted(own, theirs), theirs) > LIKE
+    assert psnr(np.ones_like(theirs), theirs) < 15
+
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    side = at_rest(page, "own-picture")
+    assert psnr(side, own) < 25, "the view follows at once"
+    page.keyboard.press("0")
+    assert np.abs(at_rest(page, "own-picture") - own).max() < 0.02
+
+    choose(page, "server")
+    assert page.locator(by("own-picture")).count() == 0
+    assert psnr(at_rest(page, "avatar"), theirs) > LIKE
+    assert page.locator(".plate").bounding_box() == plate
+
+
+def test_a_gpu_that_is_lost_for_good_gives_the_picture_back_to_the_server(page: Page) -> None:
+    choose(page, "device")
+    page.evaluate("""() => document.querySelector('[data-testid=own-picture]').getContext('webgl2')
+      .getExtension('WEBGL_lose_context').loseContext()""")
+    page.wait_for_selector(f"{by('stage')}[data-drawn-by=server]")
+    assert "graphics failed. So the server draws" in page.inner_text(by("toast"))
+
+
+def test_an_avatar_that_cannot_be_fetched_leaves_the_picture_to_the_server(page: Page) -> None:
+    page.route("**/web-avatars/**", lambda route: route.fulfill(status=404))
+    page.keyboard.press("b")
+    page.check(by("drawn-by-server"))
+    page.check(by("drawn-by-device"))
+    page.wait_for_selector(by("drawn-by-words", "Bo's avatar cannot be drawn by this device."))
+    page.unroute("**/web-avatars/**")
+    page.keyboard.press("Escape")
+    assert page.get_attribute(by("stage"), "data-drawn-by") == "server"
+    theirs = at_rest(page, "avatar")
+    assert psnr(np.ones_like(theirs), theirs) < 15, "and the call goes on"
