@@ -27,12 +27,13 @@ PAGES = (
 )
 """What drives browsers and other programs, and mostly waits for them."""
 ALONE = (
+    "e2e/test_guided_clip.py",
     "e2e/test_live.py",
     "e2e/test_narrow_line.py",
     "network",
     "server/call/attacks",
 )
-"""What looks for gaps in what is seen and heard: when nothing else runs, since a slow machine makes gaps of its own."""
+"""What looks for gaps in what is seen and heard, or waits for work of low priority: when nothing else runs."""
 LISTED = {"alone": ALONE, "computing": COMPUTING, "pages": PAGES}
 """The first that names a file or one of its folders has it."""
 PARTS = (*LISTED, "live")

@@ -17,7 +17,7 @@ WATCH = """(options) => {
     }
     createDataChannel(...how) {
       const channel = super.createDataChannel(...how);
-      watched.channels.push(channel);
+      if (channel.label === 'control') watched.channels.push(channel);
       return channel;
     }
   };
@@ -44,7 +44,7 @@ WATCH = """(options) => {
     return connect.call(this, target, ...rest);
   };
 }"""
-"""Keeps the page's peer connections, data channels and sockets, and listens to what goes to the loudspeakers. options:
+"""Keeps the page's peer connections, `control` channels and sockets, and listens to what goes to the loudspeakers. options:
 `configuration` overrides the page's RTCConfiguration; `codec` is the only one that it offers for video (a MIME type); `avatar` is
 the id of the one that it takes."""
 
@@ -86,14 +86,14 @@ READ = """async () => {
     voices: all('inbound-rtp', 'audio').filter(({ packetsReceived }) => packetsReceived > 10).length,
     sections: transceivers.map(({ receiver, currentDirection }) => `${receiver.track.kind} ${currentDirection}`),
     transports: new Set([...transports.filter(Boolean), pc.sctp.transport]).size,
-    messages: all('data-channel')[0]?.messagesReceived ?? 0,
+    messages: all('data-channel').reduce((sum, { messagesReceived }) => sum + (messagesReceived ?? 0), 0),
     local: byId(pair?.localCandidateId).candidateType,
     remote: byId(pair?.remoteCandidateId).candidateType,
     relay: byId(pair?.localCandidateId).relayProtocol,
   });
 }"""
 """JSON of one moment. color: of the picture's middle; loudness: 0 to 1, of all voices mixed; energy: of the voices that were
-decoded; decoded: pictures; voices: sound lines that carry something; transports: DTLS transports; messages: on the data channel;
+decoded; decoded: pictures; voices: sound lines that carry something; transports: DTLS transports; messages: on the data channels;
 local, remote, relay: of the candidate pair."""
 
 WAIT = 30.0

@@ -36,7 +36,8 @@ export class Layout {
   arrange(people: readonly number[], now: number): void {
     if (people.length === this.people.length && people.every((person, i) => person === this.people[i])) return;
     [this.before, this.peopleBefore] = [this.seats(now), this.people];
-    [this.people, this.changed] = [people, now];
+    const isFirst = this.people.length === 0; // who has nowhere to come from
+    [this.people, this.changed] = [people, isFirst ? -Infinity : now];
   }
 
   /** Everybody sits where they belong, at once: nothing was seen before. */

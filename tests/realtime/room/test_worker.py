@@ -238,9 +238,8 @@ async def test_the_newest_of_several_better_avatars_is_shown_also_after_a_death(
         await until(lambda: screen.shows(0, 0, 255))
         assert here.worker.pid is not None
         os.kill(here.worker.pid, signal.SIGKILL)
-        await until(lambda: here.joined == [1, 1])
         count = screen.count
-        await until(lambda: screen.count > count)
+        await until(lambda: here.joined == [1, 1] and screen.count > count)
         assert screen.shows(0, 0, 255)
 
 
