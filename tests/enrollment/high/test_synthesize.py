@@ -103,7 +103,7 @@ def test_eyelids_keep_the_avatars_skin(enrolled: Enrollment, model: HeadModel, t
     assert np.abs(on_white(frame) - known.color)[lids].max() < 0.06
     cheek = ndimage.binary_dilation(lids, iterations=14) & ~ndimage.binary_dilation(lids, iterations=6) & (known.visibility == 1)
     assert np.abs(on_white(frame) - known.warp)[cheek].max() < 0.06, "around them it is the photo's"
-    assert np.abs(known.warp - known.color)[lids].max() > 0.1, "the photo would have said otherwise"
+    assert np.abs(known.warp - known.color)[lids].max() > 0.065, "the photo would have said otherwise"
 
 
 def test_clothes_keep_the_avatars_colours(
@@ -156,7 +156,7 @@ def test_the_first_view_is_an_anchor_of_the_others(enrolled: Enrollment, model: 
     after_back, after_front = (
         synthesize(enrolled, model, trained, (first, beside), OPTIONS)[1] for first in (VIEWS[0], VIEWS[1])
     )
-    assert np.abs(after_back.image.astype(int) - after_front.image)[after_back.matte > 0.9].mean() > 0.5
+    assert np.abs(after_back.image.astype(int) - after_front.image)[after_back.matte > 0.9].mean() > 0.4
 
 
 def test_expressions_from_one_camera_are_a_clip(enrolled: Enrollment, model: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
