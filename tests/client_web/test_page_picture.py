@@ -89,8 +89,10 @@ def test_people_stand_before_the_viewers_own_picture_which_stays_here(
     page.keyboard.press("Escape")
     until(page, lambda: np.abs(corner(page) - GREEN).max() < 8)
     assert mock.places()[-1].mask and mock.places()[-1].background == "grey"
-    shape = page.locator(".picture").evaluate("(picture) => picture.clientWidth / picture.clientHeight")
-    assert shape == pytest.approx(512 / 496, abs=0.02), "the mask is not shown"
+    shape = (
+        "() => { const { clientWidth, clientHeight } = document.querySelector('.picture'); return clientWidth / clientHeight; }"
+    )
+    until(page, lambda: page.evaluate(shape) == pytest.approx(512 / 496, abs=0.02))  # the mask is not shown
     if not script:
         page.reload()
         page.wait_for_function(CUT_OUT)

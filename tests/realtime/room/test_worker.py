@@ -239,8 +239,7 @@ async def test_the_newest_of_several_better_avatars_is_shown_also_after_a_death(
         assert here.worker.pid is not None
         os.kill(here.worker.pid, signal.SIGKILL)
         count = screen.count
-        await until(lambda: here.joined == [1, 1] and screen.count > count)
-        assert screen.shows(0, 0, 255)
+        await until(lambda: here.joined == [1, 1] and screen.count > count and screen.shows(0, 0, 255))
 
 
 async def test_each_view_has_its_own_size_and_background_and_none_while_nobody_looks() -> None:
