@@ -14,6 +14,8 @@ export class Cutout {
   private behind: Color = BACKGROUNDS.white;
   private wanted = false;
   private frame = 0;
+  /** Shape of the last picture that was told of. */
+  private told: number | null = null;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -69,7 +71,10 @@ export class Cutout {
   }
 
   private update(): void {
-    if ((this.wanted || this.isMasked) === this.isShown) return;
+    if ((this.wanted || this.isMasked) === this.isShown) {
+      this.tell(); // what a frame is may be known only after it has come
+      return;
+    }
     this.element.hidden = !this.element.hidden;
     if (this.isShown) this.next();
     else this.stop();
@@ -79,14 +84,19 @@ export class Cutout {
   /** Paints this frame and waits for the next. */
   private next(): void {
     const { video } = this;
-    const shape = this.shape;
     if (video.readyState >= 2) this.paint();
-    if (shape !== this.shape) this.changed();
+    this.tell();
     const again = (): void => {
       this.update();
       if (this.isShown) this.next();
     };
     this.frame = "requestVideoFrameCallback" in video ? video.requestVideoFrameCallback(again) : requestAnimationFrame(again);
+  }
+
+  private tell(): void {
+    if (this.shape === this.told) return;
+    this.told = this.shape;
+    this.changed();
   }
 
   private stop(): void {
