@@ -53,7 +53,8 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 web: client_web/dist/index.html
 
 client_web/dist/index.html: client_web/package.json client_web/package-lock.json client_web/index.html \
-		client_web/vite.config.js client_web/tsconfig.json $(shell find client_web/src -type f) | $(VENV)/.installed
+		client_web/vite.config.js client_web/vite.embed.config.js client_web/tsconfig.json \
+		$(shell find client_web/src client_web/build client_web/package-avatar -type f) | $(VENV)/.installed
 	@$(call find_node)
 	@echo "building the page ..."
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd client_web \

@@ -4,6 +4,7 @@ completed texture."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,11 @@ class SourcePhoto:
     surface: VisibleSurface
     colors: Array
 
+    @cached_property
+    def teeth(self) -> Array | None:
+        """Colour (3,) of the teeth that it shows."""
+        return mouth.teeth_tone(*mouth.shown(self.surface, self.portrait, self.colors))
+
 
 def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait], offset: Array) -> BoundGaussians:
     """All Gaussians of the avatar. person: the head with the static offset (V, 3) applied. The first portrait leads: its pixels
@@ -92,8 +98,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
     """Regions of the mouth that are made up: the cavity, whose pixels are shadow, and teeth that the photo hardly shows."""
-    teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
-    return mouth.INNER if teeth is None else ("mouth_inside", "tongue")
+    return mouth.INNER if lead.teeth is None else ("mouth_inside", "tongue")
 
 
 def _source_photo(person: PersonHead, fit: HeadFit, offset: Array, index: int, portrait: Portrait) -> SourcePhoto:
@@ -220,9 +225,8 @@ def _unseen_colors(
     balls = np.isin(region, [REGION[name] for name in eyes.EYES])
     out[balls] = eyes.eye_colors(person, samples, lead.surface, lead.portrait, lead.colors)[balls]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
-    teeth = mouth.teeth_tone(*mouth.shown(lead.surface, lead.portrait, lead.colors))
     light = mouth.light_on_face(model, color, trust, float(skin.mean()))
-    out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), teeth)[inner]
+    out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), lead.teeth)[inner]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     for other in photos[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -32,14 +31,12 @@ def available() -> tuple[Provider, ...]:
 
 
 class OnnxEngine:
-    """See `base.Engine`. network: an ONNX file's bytes. threads: of the processor. cache: folder for what TensorRT builds.
+    """See `base.Engine`. network: an ONNX file's bytes. threads: of the processor.
 
     Raises `MissingPartError` without onnxruntime or without the provider, `EngineError` for what is no network.
     """
 
-    def __init__(
-        self, network: bytes, *, provider: Provider = "cpu", threads: int = 1, half: bool = False, cache: Path | None = None
-    ) -> None:
+    def __init__(self, network: bytes, *, provider: Provider = "cpu", threads: int = 1, half: bool = False) -> None:
         if provider not in available():
             package = "onnxruntime" if provider == "cpu" else "onnxruntime-gpu"
             raise MissingPartError(
@@ -55,8 +52,7 @@ class OnnxEngine:
         if provider == "cuda":
             chosen.insert(0, PROVIDERS["cuda"])
         if provider == "tensorrt":
-            kept = {} if cache is None else {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(cache)}
-            chosen[:0] = [(PROVIDERS["tensorrt"], {"trt_fp16_enable": half, **kept}), PROVIDERS["cuda"]]
+            chosen[:0] = [(PROVIDERS["tensorrt"], {"trt_fp16_enable": half}), PROVIDERS["cuda"]]
         try:
             self._session: Any = onnxruntime.InferenceSession(network, options, providers=chosen)
         except Exception as error:  # its errors share no class of their own

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,8 +75,8 @@ def test_what_is_no_network_is_one_sentence(junk: bytes, cut: int) -> None:
     assert refusal(NETWORK[: len(NETWORK) // 2])
 
 
-def test_a_provider_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_provider_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert onnx_runtime.available()[0] == "cpu"
     monkeypatch.setattr(onnx_runtime, "available", lambda: ("cpu",))
     with pytest.raises(MissingPartError, match="onnxruntime-gpu"):
-        OnnxEngine(NETWORK, provider="tensorrt", cache=tmp_path)
+        OnnxEngine(NETWORK, provider="tensorrt")
