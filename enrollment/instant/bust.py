@@ -28,10 +28,10 @@ TOP, MIDDLE = 0.045, 0.02
 """How far the superellipsoid's middle lies above and before the neck's joint, metres; the cut begins at this height."""
 DEPTH = 0.2
 """Half of its depth, metres: from the side the cut is curved a little."""
-WIDTHS, DROPS = (0.13, 0.26), (0.07, 0.26)
+WIDTHS, DROPS = (0.13, 0.27), (0.07, 0.26)
 """Least and largest half of its width and height below the middle, metres."""
-ROOM = 1.2
-"""Half of its width, relative to what the photo shows of the shoulders."""
+ROOM, NARROW = 1.3, 0.25
+"""Half of its width, relative to what the photo shows of the shoulders; weight of the side of which it shows less."""
 CONTINUED = 0.05
 """How far the bust may go on below what the photo shows, metres: straight edges of photos need that under a curve."""
 BAND = 0.026
@@ -100,7 +100,7 @@ class Bust:
         middle[0] = 0.0
         shown = _at_rest(lifted.select(lifted.opacities > SHOWN), person) - middle
         low = shown[shown[:, 1] < 0] if (shown[:, 1] < 0).any() else np.zeros((1, 3), np.float32)
-        width = float(np.clip(ROOM * np.quantile(np.abs(low[:, 0]), 0.995), *WIDTHS))
+        width = float(np.clip(ROOM * _half_width(low[:, 0]), *WIDTHS))
         central = low[np.abs(low[:, 0]) < 0.5 * width]
         lowest = -float(np.quantile(central[:, 1], 0.01)) if len(central) else 0.0
         drop = min(_drop(low, width), lowest + CONTINUED)
@@ -116,25 +116,38 @@ def _at_rest(gaussians: BoundGaussians, person: PersonHead) -> Array:
     return binding.to_world(gaussians, binding.frames(person.rest, person.model.faces)).means
 
 
+def _half_width(x: Array) -> float:
+    """How far to the side points with these places (N,) lie: more as on the side where they reach further, as an edge of the photo
+    may hide the other."""
+    sides = sorted((float(np.quantile(side, 0.99)) if len(side) else 0.0) for side in (x[x > 0], -x[x <= 0]))
+    return NARROW * sides[0] + (1 - NARROW) * sides[1]
+
+
 def _drop(low: Array, width: float) -> float:
     """The least height below the middle, metres, of a cut of half this width whose band leaves points (N, 3), relative to the
     middle, whole; of those near the side, where the cut is steep, as much as there is room for."""
     if not len(low):
         return 0.0
-    aside = np.minimum((np.abs(low[:, 0]) + 0.5 * BAND) / width, 0.9) ** POWER + np.minimum(np.abs(low[:, 2]) / DEPTH, 0.7) ** POWER
+    aside = (
+        np.minimum((np.abs(low[:, 0]) + 0.5 * BAND) / width, 0.9) ** POWER + np.minimum(np.abs(low[:, 2]) / DEPTH, 0.7) ** POWER
+    )
     return float(np.quantile((-low[:, 1] + BAND) / np.maximum(1 - aside, 0.15) ** (1 / POWER), 0.99))
 
 
 def _border(model: HeadModel) -> NDArray[np.int64]:
     """Vertices at which the mesh of skin and body ends below the jaw."""
     edges = np.sort(np.concatenate([model.faces[:, [0, 1]], model.faces[:, [1, 2]], model.faces[:, [2, 0]]]), axis=1)
-    _, first, count = np.unique(edges[:, 0].astype(np.int64) * model.vertex_count + edges[:, 1], return_index=True, return_counts=True)
+    _, first, count = np.unique(
+        edges[:, 0].astype(np.int64) * model.vertex_count + edges[:, 1], return_index=True, return_counts=True
+    )
     ends = np.unique(edges[first[count == 1]])
     ends = np.intersect1d(ends, model.region_vertices("skin", "body"))
     return np.asarray(ends[model.template[ends] @ (0, 1, 1) < BELOW_JAW], np.int64)
 
 
-def bottom(bust: Bust, person: PersonHead, shell: BoundGaussians, allowed: Callable[[BoundGaussians], NDArray[np.bool_]]) -> BoundGaussians:
+def bottom(
+    bust: Bust, person: PersonHead, shell: BoundGaussians, allowed: Callable[[BoundGaussians], NDArray[np.bool_]]
+) -> BoundGaussians:
     """Gaussians that close the body within the cut. shell: those of the surface, which end at the cut, and whose colours the
     bottom takes, in its own shade. allowed: which Gaussians the photo does not deny."""
     model, at_rest = person.model, binding.frames(person.rest, person.model.faces)
@@ -146,7 +159,9 @@ def bottom(bust: Bust, person: PersonHead, shell: BoundGaussians, allowed: Calla
     inside = np.sum((points - at_rest.origin[face]) * normals, axis=1) < -BOTTOM_SIGMA * BOTTOM_SPACING
     points, face = points[inside], face[inside]
     world = _at_rest(shell, person)
-    near = np.flatnonzero((bust.depth(world) < NEAR) & (model.template[model.faces[shell.face]].mean(axis=1) @ (0, 1, 1) < BELOW_JAW))
+    near = np.flatnonzero(
+        (bust.depth(world) < NEAR) & (model.template[model.faces[shell.face]].mean(axis=1) @ (0, 1, 1) < BELOW_JAW)
+    )
     if not len(near) or not len(points):
         return shell.select(np.zeros(len(shell), bool))
     _, around = cKDTree(world[near]).query(points, k=min(BOTTOM_MIXED, len(near)))
