@@ -1,8 +1,8 @@
 """Where a bust ends: one curved cut, the same from all sides, about as far down and out as the photo shows the person.
 
-The cut is the lower half of a superellipsoid (Barr 1981) around the root of the neck, in avatar space at rest. Gaussians fade out
-in a narrow band inside of it, and a bottom of cloth closes the body within the band, so that nobody looks into a hollow shell where
-arms and chest end. All of this is opacity, so files, exports and other renderers need to know nothing of it.
+The cut is the lower half of a superellipsoid (Barr 1981) around the root of the neck, in avatar space at rest. Gaussians fade
+out in a narrow band inside of it, and a bottom of cloth closes the body within the band, so that nobody looks into a hollow shell
+where arms and chest end. All of this is opacity, so files, exports and other renderers need to know nothing of it.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def _at_rest(gaussians: BoundGaussians, person: PersonHead) -> Array:
 
 
 def _half_width(x: Array) -> float:
-    """How far to the side points with these places (N,) lie: more as on the side where they reach further, as an edge of the photo
-    may hide the other."""
+    """How far to the side points with these places (N,) lie: more as on the side where they reach further, as an edge of the
+    photo may hide the other."""
     sides = sorted((float(np.quantile(side, 0.99)) if len(side) else 0.0) for side in (x[x > 0], -x[x <= 0]))
     return NARROW * sides[0] + (1 - NARROW) * sides[1]
 

@@ -22,9 +22,9 @@ BLOCK, OVERLAP = 18, 5
 MOST_WINDOWS = 160
 """Windows that are looked at for each block."""
 SIMILAR = 0.6
-"""Part of the windows that is used: those whose colours are nearest to the cloth's main one; a tie or a button is none of them."""
+"""Part of the windows that is used: those whose colours are nearest to the cloth's main one, so no tie and no button."""
 TOLERANCE = 0.1
-"""Error of a seam, relative to the best one's, up to which a window may be drawn by lot; the same one everywhere would be seen."""
+"""Error of a seam, relative to the best one's, up to which a window may be drawn by lot: the same one everywhere would show."""
 CAPE = (0.6, 0.8)
 """Width and length of the pattern, metres."""
 ROOT, RADIUS = (-0.22, -0.03), 0.13

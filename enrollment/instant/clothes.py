@@ -31,7 +31,7 @@ CLOTHED = 0.4
 BINS = 8
 """Of each channel, between which colours are told apart for the main one."""
 TURNING = 0.03
-"""Distance from the cloth that the photo shows at which a third of its own colour is left and the rest is the main one, metres."""
+"""Distance from the cloth that the photo shows at which a third of its own colour is left, metres; the rest is the main one."""
 EVERY = 17
 """Pixels between those that are asked for the nearest cloth."""
 BROAD = 0.05
@@ -70,13 +70,14 @@ def clothes(
     source = rim if rim.sum() > LEAST // 2 else cloth
     xy, hidden = surface.camera.project(points.posed), points.hidden
     soft, slow = ndimage.uniform_filter(colors, (5, 5, 0)), _slow(colors, cloth)
-    main = main_color(slow[source])
+    at_rim = _slow(colors, source)
+    main = main_color(at_rim[source])
     pixel = float(np.median(surface.fragments.depth[cloth & (face >= 0)])) / surface.camera.fx
     pattern = ClothPattern.of(colors, slow, cloth, main, pixel).at(points.rest)
     out = np.empty((len(xy), 3), np.float32)
     out[~hidden] = _extrapolated(soft, slow, cloth, portrait.inside, xy[~hidden], main + pattern[~hidden])
     near, away = _nearest_shown(surface, source, points.posed[hidden])
-    out[hidden] = main + np.exp(-away / TURNING)[:, None] * (slow[near] - main) + pattern[hidden]
+    out[hidden] = main + np.exp(-away / TURNING)[:, None] * (at_rim[near] - main) + pattern[hidden]
     return np.asarray(out.clip(0, 1))
 
 

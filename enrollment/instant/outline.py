@@ -1,4 +1,4 @@
-"""The person's outline in a photo, as what the photo does not show has to respect it: nothing may lie where background is seen."""
+"""The person's outline in a photo: what the photo does not show may not lie where it shows background."""
 
 from __future__ import annotations
 

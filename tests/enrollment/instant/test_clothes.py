@@ -42,7 +42,8 @@ def striped() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def at(striped: tuple[np.ndarray, np.ndarray, np.ndarray], rows: np.ndarray, column: float = 50.5) -> np.ndarray:
     colors, cloth, inside = striped
     xy = np.stack([np.full(len(rows), column), rows], axis=1)
-    return clothes._extrapolated(colors, cloth, inside, xy)
+    slow = clothes._slow(colors, cloth)
+    return clothes._extrapolated(colors, slow, cloth, inside, xy, np.full((len(rows), 3), 0.5, np.float32))
 
 
 def test_inside_the_photo_it_is_the_photo(striped: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
@@ -56,7 +57,7 @@ def test_at_the_edge_the_pattern_goes_on_without_a_seam_and_then_fades(
     rows = np.arange(EDGE, SIDE) + 0.5
     found, shown = at(striped, rows), striped[0][2 * EDGE - 1 - rows.astype(int), 50]
     assert np.abs(found[0] - striped[0][EDGE - 1, 50]).max() < 0.1
-    near = np.corrcoef(found[:12, 0], shown[:12, 0])[0, 1]
+    near = np.corrcoef(found[:7, 0], shown[:7, 0])[0, 1]
     assert near > 0.9, "a reflection of what is above the edge"
     assert np.ptp(found[-12:, 0]) < 0.5 * np.ptp(found[:12, 0])
     assert (found[:, 0] - found[:, 1]).max() < 0.05, "skin is no cloth"
@@ -79,8 +80,9 @@ def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
     colors = np.full((side, side, 3), (0.15, 0.2, 0.45), np.float32)
     colors[ndimage.distance_transform_edt(~head) < 0.03 * side] = (0.22, 0.14, 0.1)
     body = model.region_vertices("body")
-    points, hidden = view.vertices[body], view.normals[body][:, 2] < 0
-    found = clothes.clothes(view, blank, colors, points, hidden, face >= 0)
+    hidden = view.normals[body][:, 2] < 0
+    points = clothes.BodyPoints(view.vertices[body], model.person(truth.identity).rest[body], hidden)
+    found = clothes.clothes(view, blank, colors, points, face >= 0)
     assert found is not None and hidden.sum() > 100
     np.testing.assert_allclose(found[hidden], np.tile((0.15, 0.2, 0.45), (hidden.sum(), 1)), atol=0.02)
 
