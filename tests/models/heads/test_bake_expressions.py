@@ -47,7 +47,7 @@ def test_an_oh_is_round(seed: int) -> None:
 
 def test_a_brow_falls_as_one_piece_and_leaves_the_lid_alone() -> None:
     fall = -moved("browDownLeft")[:, 1]
-    assert 3.5e-3 < fall[list(BROW)].min() and fall[list(BROW)].max() < 8e-3
+    assert fall[list(BROW)].min() > 3.5e-3 and fall[list(BROW)].max() < 8e-3
     assert (fall[list(LOWER_BROW)] > 0.6 * fall[list(BROW)]).all(), "its lower edge comes along: it gets low, not thin"
     assert abs(fall[LIDS[0]]) < 1e-3
 
