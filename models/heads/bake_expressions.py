@@ -42,7 +42,7 @@ FUNNEL_FORWARD = 0.35
 LIPS_REACH = 9e-3
 """Metres around the opening in which the skin follows the lips, to 1/e."""
 TONGUE = (0.62, -4e-3, 5e-3)
-"""The tongue between the lower teeth: width relative to the package's, and metres by which its front is lowered and drawn back."""
+"""The tongue between the lower teeth: width relative to the package's, metres that its front is lowered and drawn back."""
 TONGUE_FRONT = (40e-3, 75e-3)
 """Depths on the average head, metres, between which the tongue's root turns into its front."""
 TONGUE_FALLS = 4e-3
