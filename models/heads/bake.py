@@ -79,7 +79,7 @@ def bake() -> HeadModel:
     parts = {"template": template, "identity": identity, "expression": expression, "weights": weights}
     parts, faces, region, uv, face_uv = _add_teeth(parts, faces, region, uv, face_uv)
     tongue = np.unique(faces[region == REGION["tongue"]])
-    template = bake_expressions.tongue_between_teeth(parts["template"], tongue).astype(np.float32)
+    template = bake_expressions.tongue_between_teeth(parts["template"].astype(np.float64), tongue).astype(np.float32)
     landmark_face, landmark_bary, landmark_weight = embed(template, faces, region, joints.astype(np.float32))
     return HeadModel(
         "anny", template, faces, region, uv, face_uv, parts["identity"].astype(np.float32),

@@ -154,7 +154,7 @@ def test_pixels_fade_where_skin_unfolds(studio: Studio, enrolled: Enrollment, mo
     made, ratios = enrolled.avatar.gaussians, stretch_ratios(studio.poser.person, enrolled.fit.photos[0].coefficients)
     unfolding = (model.region == REGION["skin"]) & (steadiness(model, ratios, STRETCH) < 0.4)
     opacity = made.opacities[unfolding[made.face]]
-    assert ((opacity < 0.5) | (np.abs(opacity - 0.95) < 1e-4)).mean() > 0.9 and (opacity < 0.5).sum() > 20
+    assert ((opacity < 0.5) | (np.abs(opacity - 0.95) < 1e-3)).mean() > 0.9 and (opacity < 0.5).sum() > 20
 
 
 def test_a_wink_closes_one_eye(studio: Studio, neutral: Array) -> None:
