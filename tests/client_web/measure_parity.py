@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 VIEWS = (
-    (0.0, 0.0), (0.35, 0.1), (-0.35, -0.1), (0.8, 0.0), (-0.8, 0.2), (1.57, 0.0), (-1.57, 0.1), (2.5, 0.3), (3.14, 0.0), (0.0, 0.6),
+    (0.0, 0.0), (0.35, 0.1), (-0.35, -0.1), (0.8, 0.0), (-0.8, 0.2), (1.57, 0.0), (-1.57, 0.1), (2.5, 0.3), (3.14, 0.0),
+    (0.0, 0.6),
 )  # fmt: skip
 """Yaw and pitch of the camera, radians."""
 EXPRESSIONS: tuple[tuple[dict[str, float], tuple[float, float, float], tuple[float, float]], ...] = (
@@ -53,8 +54,8 @@ SYNTHETIC = (3, 8, 21, 34)
 
 @dataclass(frozen=True)
 class Scores:
-    """Decibels, (avatar's views, expressions): browser against the rasterizer drawing the avatar; the rasterizer drawing the web
-    avatar against that (what quantising loses); browser against the rasterizer drawing the web avatar (what the renderer loses)."""
+    """Decibels, (views, expressions). all: the browser's pictures against the rasterizer's of the avatar. quantising: the
+    rasterizer's of the web avatar against its own of the avatar. renderer: the browser's against those of the web avatar."""
 
     all: Array
     quantising: Array
