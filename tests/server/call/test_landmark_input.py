@@ -82,7 +82,10 @@ async def test_landmarks_drive_the_avatar_and_go_before_a_webcam() -> None:
                 ada.drive.send(message(sequence, right))
                 await asyncio.sleep(0.03)
 
+        peers = server.room._peers.values()
+        assert not any(peer.is_private for peer in peers)
         await until_told(lambda: brightness(eve, own) == pytest.approx(0.25, abs=0.01), 0.25)
+        assert sum(peer.is_private for peer in peers) == 1, "admission counts one who sends landmarks"
         eve.driven.clear()
         end = time.monotonic() + 0.6
         await until_told(lambda: time.monotonic() > end, 0.25)
