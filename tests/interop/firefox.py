@@ -125,15 +125,8 @@ async def firefox(display: str = "") -> AsyncIterator[Firefox]:
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items()]
         (Path(folder) / "user.js").write_text("".join(lines), encoding="utf-8")
-        arguments = [
-            *([] if display else ["--headless"]),
-            "--no-remote",
-            "--profile",
-            folder,
-            "--remote-debugging-port",
-            "0",
-            "about:blank",
-        ]
+        headless = [] if display else ["--headless"]
+        arguments = [*headless, "--no-remote", "--profile", folder, "--remote-debugging-port", "0", "about:blank"]
         process = await asyncio.create_subprocess_exec(
             FIREFOX,
             *arguments,

@@ -35,7 +35,8 @@ WATCH = """(options) => {
     };
   }
   const preferences = { ...options.preferences, ...(options.avatar && { avatar: options.avatar }) };
-  if (Object.keys(preferences).length > 0 && location.host) localStorage.setItem('visavis.preferences', JSON.stringify(preferences));
+  const isSet = Object.keys(preferences).length > 0 && location.host;
+  if (isSet) localStorage.setItem('visavis.preferences', JSON.stringify(preferences));
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (target, ...rest) {
     if (target === this.context.destination) {

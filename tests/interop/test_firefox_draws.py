@@ -35,8 +35,8 @@ WEBCAM = """() => {
     return get.call(this, kind, kind === 'webgl2' ? { ...options, preserveDrawingBuffer: true } : options);
   };
 }"""
-"""A person who moves from side to side, in place of Firefox's fake webcam, which shows no face; and pictures that can be read after
-they were shown."""
+"""A person who moves from side to side, in place of Firefox's fake webcam, which shows no face; and pictures that can be read
+after they were shown."""
 LOOK = """() => {
   const canvas = document.querySelector('[data-testid=own-picture]');
   const drawnBy = document.querySelector('[data-testid=stage]')?.dataset.drawnBy ?? '';
