@@ -30,8 +30,8 @@ FACE = 192
 
 @dataclass(frozen=True)
 class Likeness:
-    """outline: pixels at 512x512, `outline_error`. detail: fine detail (`fine_detail`) in the drawn face in parts of that in the
-    photo's. colors: root mean square difference of the colours within the face, [0, 1]."""
+    """outline: pixels at 512x512, `outline_error`. detail: contrast of the drawn face's fine detail (the root of `fine_detail`) in
+    parts of that of the photo's. colors: root mean square difference of the colours within the face, [0, 1]."""
 
     outline: float
     detail: float
@@ -46,7 +46,7 @@ def likeness(made: EnrollmentResult) -> Likeness:
     apart = float(np.sqrt(np.mean(np.square(photo - drawn.color)[inside]))) if inside.any() else 1.0
     sharp = fine_detail(portrait, portrait.image)
     again = fine_detail(portrait, np.round(drawn.color.clip(0, 1) * 255).astype(np.uint8))
-    return Likeness(outline_error(portrait, drawn.alpha), again / max(sharp, 1e-9), apart)
+    return Likeness(outline_error(portrait, drawn.alpha), float(np.sqrt(again / max(sharp, 1e-9))), apart)
 
 
 def as_photographed(made: EnrollmentResult) -> Picture:

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
+from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
 from models.types import Array
 
@@ -46,7 +47,8 @@ class PixelLabels:
         solid = (portrait.matte > SOLID) & portrait.inside
         if portrait.parsing is None:
             return PixelLabels(solid, solid, solid)
-        parts = (("hair", "clothes", "others"), ("face_skin", "body_skin"), ("clothes",))
+        on_head = ("hair", "clothes", "others") if hatted(portrait) else ("hair",)
+        parts = (on_head, ("face_skin", "body_skin"), ("clothes",))
         coarse = max(1, portrait.matte.shape[0] // INPUT)  # the parsing's own pixels, along whose border both sides mix
         hair, skin, cloth = (
             solid & ndimage.binary_erosion(portrait.parsing.share(*names) > SURE, iterations=coarse) for names in parts
@@ -79,7 +81,11 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, labels: PixelLabels,
     trust = np.where(seen & (facing > ASLANT) & head, facing, 0.0) * (portrait.matte[row, column] > SOLID)
     trust *= portrait.inside[row, column]
     share = portrait.parsing.share("hair")[row, column]
-    share = np.where(crown, share + portrait.parsing.share("clothes", "others")[row, column], share)
+    over = portrait.parsing.share("clothes", "others")[row, column]
+    if hatted(portrait):
+        share = np.where(crown, share + over, share)
+    else:
+        trust *= 1 - over  # the band of a headphone, an earring
     known = crown & (trust > 0)
     hairy = float(np.average(share[known], weights=trust[known])) if known.any() else 1.0
     typical = float(np.clip((hairy - BALD[0]) / (BALD[1] - BALD[0]), 0, 1))

@@ -116,7 +116,7 @@ def identity(photos: tuple[Path, ...], **options: Any) -> None:
 @photos_argument
 @sheet_and_quality("the avatars from eight directions and what each pixel was taken for")
 def parsing(photos: tuple[Path, ...], **options: Any) -> None:
-    """Enroll from each of PHOTOS; look from eight directions for ears where there should be hair, and skin on the back of the head."""
+    """Enroll from each of PHOTOS; look from eight directions for ears where hair should be, and skin on the back of the head."""
     from server.evaluation.parsing_agreement import parsing_agreement
 
     _measure_each(parsing_agreement, photos, **options)

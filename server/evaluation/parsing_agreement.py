@@ -1,7 +1,7 @@
 """The work behind `visavis eval parsing`: ears where the photo shows hair, and skin on the back of the head.
 
-The resting avatar is drawn from eight directions and parsed as the photo was. Where the drawn head model has an ear that hair or a
-scarf covers in the photo, and where it has the back of a scalp that is hairy in the photo, the parsing must not see skin.
+The resting avatar is drawn from eight directions and parsed as the photo was. The parsing must not see skin where the head model
+has an ear that hair or a scarf covers in the photo, nor on the back of a scalp that is hairy in the photo.
 """
 
 from __future__ import annotations
@@ -190,5 +190,3 @@ def _faces_in(renderer: PreviewRenderer, view: PreviewView) -> NDArray[np.int32]
     person = renderer.poser.person
     vertices = person.vertices(np.zeros(arkit.COUNT), view.pose(person))
     return rasterize(vertices, person.model.faces, renderer.camera(view, SIDE)).face
-
-
