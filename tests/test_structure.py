@@ -136,7 +136,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/call/test_app.py": "server.call.addresses server.call.web",
     "tests/server/call/test_avatar_kept.py": "server.call.avatars",
     "tests/server/call/test_better_avatar.py": "server.call.shown_avatars",
-    "tests/server/call/test_call.py": "server.call.greeting server.call.room server.call.room_cost server.call.wire",
+    "tests/server/call/test_call.py": "server.call.greeting server.call.room server.call.wire",
     "tests/server/call/test_whip.py": "server.call.admission server.call.http_peer server.call.http_session",
     "tests/server/call/test_signalling.py": "server.call.actions server.call.members server.call.rules",
     "tests/server/commands/test_enroll.py": "enrollment.reconstruction.config_file models.dataclass_config",
