@@ -123,7 +123,8 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
     spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
-    spacing += eyes.spacings(person)
+    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
+    spacing += eyes.spacings(person, balls)
     share = hair_share(lead.surface, lead.portrait, offset)
     spacing = hair_texture.spacings(lead.surface, share, spacing)
     samples = sample(person, spacing)
@@ -222,8 +223,9 @@ def _unseen_colors(
         out[body] = cloth
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     out += (cover.part * outer)[:, None] * (cover.colors - out)
-    balls = np.isin(region, [REGION[name] for name in eyes.EYES])
-    out[balls] = eyes.eye_colors(person, samples, lead.surface, lead.portrait, lead.colors)[balls]
+    ball = np.isin(region, [REGION[name] for name in eyes.EYES])
+    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
+    out[ball] = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors)[ball]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
     light = mouth.light_on_face(model, color, trust, float(skin.mean()))
     out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), lead.teeth)[inner]
