@@ -46,6 +46,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/api/test_rooms.py": "server.api.directory",
     "tests/server/api/test_rights.py": "server.api.paging",
     "tests/server/call/test_visitors.py": "server.call.live_rooms",
+    "tests/realtime/room/test_cuda_renderer.py": "realtime.room.cpu_renderer realtime.room.renderer",
     "tests/realtime/room/test_worker.py": "realtime.room.person realtime.room.roster realtime.timing",
     "tests/realtime/room/test_preload.py": "realtime.room.warm",
     "tests/realtime/room/test_process.py": "realtime.room.tracking",
