@@ -62,9 +62,7 @@ def shaped(model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrai
     return offset + hair_behind(model, identity, offset, outline, photo, portrait)
 
 
-def covered_ears(
-    model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait
-) -> NDArray[np.bool_]:
+def covered_ears(model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait) -> NDArray[np.bool_]:
     """(V,) vertices of the ears over which the photo shows hair, a hat or a scarf."""
     none = np.zeros(model.vertex_count, bool)
     if portrait.parsing is None:
@@ -106,9 +104,7 @@ def _relaxed(model: HeadModel, rest: Array, covered: NDArray[np.bool_]) -> Array
     return np.asarray(out - rest, np.float32)
 
 
-def hair_behind(
-    model: HeadModel, identity: Array, offset: Array, outline: Array, photo: PhotoFit, portrait: Portrait
-) -> Array:
+def hair_behind(model: HeadModel, identity: Array, offset: Array, outline: Array, photo: PhotoFit, portrait: Portrait) -> Array:
     """Offsets (V, 3), on top of `offset`, that give the hair behind a thickness, and long hair its fall.
 
     outline: (V, 3) the part of `offset` that the photo's outline asks for: the thickness that the photo shows.

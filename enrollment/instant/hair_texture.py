@@ -90,7 +90,11 @@ def cover(
     part = np.clip((samples.at(model.faces, share[:, None])[:, 0] - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
     upwards = np.array([0.0, 1.0, 0.0], np.float32)
     out = HairCover(
-        part, np.zeros_like(points), np.tile(upwards, (len(part), 1)), np.ones(len(part), np.float32), np.zeros(len(part), np.float32)
+        part,
+        np.zeros_like(points),
+        np.tile(upwards, (len(part), 1)),
+        np.ones(len(part), np.float32),
+        np.zeros(len(part), np.float32),
     )
     on = part > 0
     corner = model.faces[np.maximum(surface.fragments.face, 0)]

@@ -66,9 +66,7 @@ def _contour(face: Landmarks, scale: float, shape: tuple[int, int], taller: floa
     return _filled(points * scale, shape)
 
 
-def _under(
-    face: Landmarks, widths: tuple[tuple[float, float], ...], scale: float, shape: tuple[int, int]
-) -> NDArray[np.bool_]:
+def _under(face: Landmarks, widths: tuple[tuple[float, float], ...], scale: float, shape: tuple[int, int]) -> NDArray[np.bool_]:
     """(H, W) a part of the body of `widths`, as `CHEST`."""
     down = face.points[CHIN, :2] - face.points[FOREHEAD, :2]
     down = down / max(float(np.linalg.norm(down)), 1e-6) * face_height(face)

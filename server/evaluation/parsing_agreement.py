@@ -190,5 +190,3 @@ def _faces_in(renderer: PreviewRenderer, view: PreviewView) -> NDArray[np.int32]
     person = renderer.poser.person
     vertices = person.vertices(np.zeros(arkit.COUNT), view.pose(person))
     return rasterize(vertices, person.model.faces, renderer.camera(view, SIDE)).face
-
-
