@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import eyes, mouth, texture_completion
+from enrollment.instant import eyes, hair_texture, mouth, texture_completion
 from enrollment.instant.clothes import clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
+from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.own_view import OwnView, fit_own_view
@@ -46,8 +47,6 @@ GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
 LID_SHADE, LID_TRUST = 0.95, 0.6
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
-HAIRY = (0.35, 0.65)
-"""Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
 MOST_STRETCH = 2.5
 """Faces that some expression enlarges by more than this factor get no lifted pixels: these would be enlarged as well."""
 UNDERLAY = 0.0025
@@ -124,7 +123,10 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
     spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
-    spacing += eyes.spacings(person)
+    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
+    spacing += eyes.spacings(person, balls)
+    share = hair_share(lead.surface, lead.portrait, offset)
+    spacing = hair_texture.spacings(lead.surface, share, spacing)
     samples = sample(person, spacing)
     vertices, normals = lead.surface.vertices, lead.surface.normals
     points, n = samples.at(model.faces, vertices), samples.at(model.faces, normals)
@@ -135,7 +137,9 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
     points, outside = _drawn_in(points, xy, samples.spacing, lead)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
-    colors = _unseen_colors(person, photos, samples, points, covered, offset)
+    down = lead.photo.rotation @ (0.0, -1.0, 0.0)
+    hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
+    colors = _unseen_colors(person, photos, samples, points, covered, share, hair)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
@@ -146,14 +150,18 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
-    samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
+    points = points + (hair.relief * np.clip(-4 * facing, 0, 1))[:, None] * n
+    samples, points, n, colors, hair = samples.select(keep), points[keep], n[keep], colors[keep], hair.select(keep)
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"])
     spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     return _fade_out(
-        surfels(lead.surface, points, n, spread * samples.spacing, samples.face, colors, opacity), person, FADE_UNSEEN
-    )
+        surfels(
+            lead.surface, points, n, spread * samples.spacing, samples.face, colors, opacity,
+            along=hair.along, stretch=hair.stretch,
+        ), person, FADE_UNSEEN,
+    )  # fmt: skip
 
 
 def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
@@ -187,47 +195,40 @@ def _fade_out(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, 
 
 
 def _unseen_colors(
-    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], offset: Array
+    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], share: Array,
+    cover: HairCover,
 ) -> Array:  # fmt: skip
-    """Completed texture of the samples, (N, 3): skin by interpolation, hair by wrapping, then clothes, eyes and mouth, then
-    whatever further photos show.
+    """Completed texture of the samples, (N, 3): skin by interpolation, then clothes and hair, eyes and mouth, then whatever
+    further photos show.
 
-    covered: (N,) samples that the leading photo shows.
+    covered: (N,) samples that the leading photo shows. share: (V,) `hair_share`.
     """
     model, lead = person.model, photos[0]
     color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
     lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
-    share = hair_share(lead.surface, lead.portrait, labels, offset)
     hair = share > 0.5
     sure = trust * skin_share(lead.surface, lead.portrait)
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
-    corner = model.faces[np.maximum(lead.surface.fragments.face, 0)]
-    shown = labels.hair & hair[corner].all(axis=-1) & (lead.surface.fragments.face >= 0)
-    hair_tone = np.median(lead.colors[shown], axis=0).astype(np.float32) if shown.any() else skin
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
     out = samples.at(model.faces, completed)
     region = model.region[samples.face]
-    covered_by_hair = samples.at(model.faces, share[:, None])[:, 0]
-    on_hair = covered_by_hair > HAIRY[0]
-    wrap = texture_completion.HairWrap(lead.surface, labels.hair, lead.colors, hair, hair_tone)
-    if wrap.known and on_hair.any():
-        part = np.clip((covered_by_hair[on_hair, None] - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
-        out[on_hair] += part * (wrap.at(points[on_hair]) - out[on_hair])
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
     cloth = clothes(lead.surface, lead.portrait, lead.colors, points[body], away[body], labels.cloth)
     if cloth is not None:
         out[body] = cloth
-    balls = np.isin(region, [REGION[name] for name in eyes.EYES])
-    out[balls] = eyes.eye_colors(person, samples, lead.surface, lead.portrait, lead.colors)[balls]
+    outer = np.isin(region, [REGION["skin"], REGION["body"]])
+    out += (cover.part * outer)[:, None] * (cover.colors - out)
+    ball = np.isin(region, [REGION[name] for name in eyes.EYES])
+    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
+    out[ball] = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors)[ball]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
     light = mouth.light_on_face(model, color, trust, float(skin.mean()))
     out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), lead.teeth)[inner]
-    outer = np.isin(region, [REGION["skin"], REGION["body"]])
     for other in photos[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)
     return out

@@ -176,15 +176,17 @@ def _assign_teeth(
 
 def surfels(
     surface: VisibleSurface, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
-    opacities: Array, *, toward: Array | None = None,
+    opacities: Array, *, toward: Array | None = None, along: Array | None = None, stretch: Array | None = None,
 ) -> BoundGaussians:  # fmt: skip
     """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,).
 
     sigma: (N,) standard deviation across, metres. toward: (N, 3) directions to the viewer; each Gaussian is then stretched along
-    its tilt, so that its projection is round.
+    its tilt, so that its projection is round. along: (N, 3) directions in which each is `stretch` (N,) times as long as wide, at
+    the same area.
     """
     n = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    reference = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1)) if toward is None else toward
+    upwards = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1))
+    reference = next((r for r in (toward, along) if r is not None), upwards)
     reference = reference / np.maximum(np.linalg.norm(reference, axis=1, keepdims=True), 1e-9)
     across = np.cross(n, reference)
     length = np.linalg.norm(across, axis=1, keepdims=True)
@@ -192,8 +194,13 @@ def surfels(
     across = np.where(length > 1e-3, across / np.maximum(length, 1e-9), np.cross(n, spare))
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     along = np.cross(n, across)
-    stretch = 1.0 if toward is None else 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
     thickness = THICKNESS * sigma
+    if stretch is not None:
+        sigma = sigma / np.sqrt(stretch)
+    elif toward is not None:
+        stretch = 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
+    else:
+        stretch = np.ones_like(sigma)
     points = points - 1.5 * thickness[:, None] * n  # the surface is the front of the Gaussian, not its centre
     scales = np.stack([sigma, sigma * stretch, thickness], axis=1)
     rotation = _quaternions(np.stack([across, along, n], axis=2))

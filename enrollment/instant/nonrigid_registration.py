@@ -48,12 +48,6 @@ def posed(person: PersonHead, photo: PhotoFit, *, neutral: bool = False) -> Arra
     return person.vertices(np.zeros_like(photo.coefficients) if neutral else photo.coefficients, pose)
 
 
-def register(model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait) -> Array:
-    """Register the head to the photo's landmarks and outline: static offsets (V, 3) float32 metres in avatar space."""
-    offset = landmark_offset(model, identity, photo, portrait)
-    return offset + outline_offset(model, identity, offset, photo, portrait)
-
-
 def landmark_offset(
     model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait, *, base: Array | None = None
 ) -> Array:
@@ -84,8 +78,11 @@ def landmark_offset(
     return offset.astype(np.float32)
 
 
-def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait) -> Array:
-    """Offsets (V, 3) along smoothed normals that bring the mesh's silhouette to the matte's outline."""
+def outline_offset(
+    model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait, measured: NDArray[np.bool_]
+) -> Array:
+    """Offsets (V, 3) along smoothed normals that bring the mesh's silhouette to the matte's outline. measured: (V,) vertices that
+    may lie on the silhouette; the others follow their neighbours."""
     laplacian, average = graph(model)
     camera = photo.camera(portrait)
     person = model.person(identity, offset)
@@ -93,14 +90,14 @@ def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: Phot
     outer = np.zeros(model.vertex_count, bool)
     outer[model.region_vertices("skin", "body")] = True
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
-    face = _near_landmarks(model, person)
+    face, seen = _near_landmarks(model, person), outer & measured
     amount = np.zeros(model.vertex_count)
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
         vertices = posed(person, photo)
         normals = smooth_normals(vertices, model, average)
         hit = rasterize(vertices, model.faces, camera, cull=False).face >= 0
-        distance, weight = _outline_distance(vertices, normals, hit, outer & ~face, camera.project(vertices), photo, portrait)
+        distance, weight = _outline_distance(vertices, normals, hit, seen & ~face, camera.project(vertices), photo, portrait)
         weight[face] = 1.0
         target = np.where(face, 0.0, amount + distance)
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
