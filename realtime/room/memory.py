@@ -2,8 +2,8 @@
 frames out, view requests, flags.
 
 One block without a name for the life of the room (see realtime/shared.py for why, and for `PictureSlot`). Pictures take
-the most by far: memory for those of a slot is there from `take_webcam` and `take_picture` on, until `give_webcam` and `give_picture`.
-Avatar files do not lie in it; they come with the message that announces them.
+the most by far: memory for those of a slot is there from `take_webcam` and `take_picture` on, until `give_webcam` and
+`give_picture`. Avatar files do not lie in it; they come with the message that announces them.
 """
 
 from __future__ import annotations
