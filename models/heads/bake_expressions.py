@@ -18,7 +18,7 @@ PUCKER = 1.4
 """Times the package's: its lips come together by 8 mm at a coefficient of 1, and fell short of filmed ones."""
 BROW_RISE = {"browInnerUp": 7.5e-3, "browOuterUpLeft": 6.5e-3, "browOuterUpRight": 6.5e-3}
 """Metres that a brow rises at a coefficient of 1, at most; the package's inner ends rise by 5 mm, a filmed face by more."""
-BROW_FALL = {"browDownLeft": 7.0e-3, "browDownRight": 7.0e-3}
+BROW_FALL = {"browDownLeft": 5.8e-3, "browDownRight": 5.8e-3}
 """Metres that a brow falls at a coefficient of 1, at most. The package's lower edge falls by half of what its upper edge does,
 which makes a thick brow thin instead of low."""
 STILL, RISES = 0.3e-3, 1.0e-3
@@ -27,6 +27,12 @@ TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
 """Metres below a brow within which the skin moves with the brow, over which that fades, and by which it fades to the sides."""
 UNFOLDS = (0.15, 0.6)
 """Parts of a lid's largest way in a blink between which the skin above the lid begins to follow: under the brow it stays."""
+LOWER_LID, LOWER_LID_REACH = 0.25, 5e-3
+"""Part of the gap between the lids that the lower one closes in a blink, and metres below its edge over which that fades: the
+package's stays, and its closed lids lie too low."""
+LOWERED, TAKEN_DOWN = 0.85, 0.12
+"""Of a lowered gaze: way of the upper lid relative to the package's, and part of the gap between the lids by which the lower one
+goes down with it, so that the eye stays open."""
 FUNNEL_JAW = 0.4
 """Jaw opening at which a full funnel is as round as a mouth gets."""
 FUNNEL = (16.5e-3, 11.8e-3)
@@ -39,6 +45,8 @@ TONGUE = (0.62, -4e-3, 5e-3)
 """The tongue between the lower teeth: width relative to the package's, and metres by which its front is lower and further back."""
 TONGUE_FRONT = (40e-3, 75e-3)
 """Depths on the average head, metres, between which the tongue's root turns into its front."""
+TONGUE_FALLS = 4e-3
+"""Metres that the tongue's front falls with a jaw opened fully, beyond the package's: it lies behind the lower teeth."""
 
 
 def improve(
@@ -54,7 +62,16 @@ def improve(
             moved = _lifted(out[name], way, sign)
             out[name] = moved + sign * _taken_along(places, sign * moved[:, 1], free)
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
-        out[name] = _unfolded(out[name])
+        blink = _unfolded(out[name])
+        rises = _lower_lid(blink, places)
+        down = name.replace("Blink", "LookDown")
+        out[name] = blink * (1 - LOWER_LID * (blink[:, 1:2] < 0))
+        out[name][:, 1] += LOWER_LID * rises
+        out[down] = out[down] * (1 + (LOWERED - 1) * (blink[:, 1:2] < 0))
+        out[down][:, 1] -= TAKEN_DOWN * rises
+    tongue = np.unique(faces[region == REGION["tongue"]])
+    out["jawOpen"] = out["jawOpen"].copy()
+    out["jawOpen"][tongue, 1] -= TONGUE_FALLS * _front(places[tongue])
     out["mouthFunnel"] = _rounded(out["mouthFunnel"], out["jawOpen"], places, faces, region)
     return {name: out[name] for name in arkit.NAMES}
 
@@ -63,11 +80,16 @@ def tongue_between_teeth(places: Array64, tongue: NDArray[np.int64]) -> Array64:
     """The vertices (V, 3) with the tongue's (those at `tongue`) between and below the lower teeth, through which the package's,
     made without teeth, would show."""
     out, (width, down, back) = places.copy(), TONGUE
-    front = _smooth((places[tongue, 2] - TONGUE_FRONT[0]) / (TONGUE_FRONT[1] - TONGUE_FRONT[0]))
+    front = _front(places[tongue])
     out[tongue, 0] *= 1 + front * (width - 1)
     out[tongue, 1] += front * down
     out[tongue, 2] -= front * back
     return out
+
+
+def _front(tongue: Array64) -> Array64:
+    """(N,) how much vertices (N, 3) of the tongue belong to its front, in [0, 1]."""
+    return _smooth((tongue[:, 2] - TONGUE_FRONT[0]) / (TONGUE_FRONT[1] - TONGUE_FRONT[0]))
 
 
 def _lifted(direction: Array64, way: float, sign: float) -> Array64:
@@ -98,6 +120,17 @@ def _unfolded(blink: Array64) -> Array64:
     down = np.clip(-blink[:, 1] / -blink[:, 1].min(), 0, 1)
     follows = _smooth((down - UNFOLDS[0]) / (UNFOLDS[1] - UNFOLDS[0]))
     return np.asarray(blink * np.where(down > 0, follows, 1.0)[:, None])
+
+
+def _lower_lid(blink: Array64, places: Array64) -> Array64:
+    """(V,) metres between the lids at the edge of the lower one, falling to 0 below it; 0 elsewhere. blink, places: (V, 3)."""
+    down = np.clip(-blink[:, 1] / -blink[:, 1].min(), 0, 1)
+    edge = np.flatnonzero(down > 0.3)
+    landing, gap = places[edge] + blink[edge], -blink[edge, 1]
+    apart = np.linalg.norm(places[:, None] - landing, axis=2)
+    nearest = apart.argmin(axis=1)
+    lower = (down == 0) & (places[:, 1] < landing[nearest, 1] + 1.5e-3)
+    return np.asarray(np.exp(-np.square(apart.min(axis=1) / LOWER_LID_REACH)) * lower * gap[nearest])
 
 
 def _rounded(funnel: Array64, jaw: Array64, places: Array64, faces: NDArray[np.int32], region: NDArray[np.uint8]) -> Array64:
