@@ -42,7 +42,7 @@ MOVES_WITH_JAW = ("mouth_inside", "tongue", "lower_teeth")
 TOOTH_REACH, TOOTH_LIGHT = 0.009, 0.7
 """A pixel between the lips belongs to an upper tooth when it is within so many metres of the centre of one of the tooth's
 triangles, and at least so bright, relative to the skin."""
-LIP_RED = 1.0
+LIP_RED = 1.5
 """Redness, relative to the skin's, from which a pixel between the lips is lip or gum."""
 LIP_LINE = 0.009
 """Half the height of the line between shut lips, face heights."""
@@ -185,7 +185,7 @@ def _assign_teeth(
 
 
 def redder(colors: Array, skin: Array) -> NDArray[np.bool_]:
-    """(...) whether colours (..., 3) are nearly as red as skin (3,) or redder, as lips and gums are; yellow teeth are not."""
+    """(...) whether colours (..., 3) are clearly redder than skin (3,), as lips and gums are; yellow teeth are not."""
     redness = colors[..., 0] - colors[..., 1]
     return np.asarray(redness * skin.mean() > LIP_RED * (skin[0] - skin[1]) * colors.mean(axis=-1) + 0.01)
 
