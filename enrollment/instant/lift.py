@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import binding
-from models.binding import BoundGaussians
+from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, HeadModel
 from models.tracking.face_geometry import face_height
 from models.types import Array, Gaussians
@@ -78,7 +78,7 @@ def lift(
     sigma = SIGMA * step * z / c.fx
     opacity = (OPACITY * portrait.matte[row, column]).astype(np.float32)
     return surfels(
-        surface, points[keep], normal[keep], sigma[keep], face[row, column][keep],
+        binding.frames(surface.vertices, model.faces), points[keep], normal[keep], sigma[keep], face[row, column][keep],
         local_mean(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],
     )  # fmt: skip
 
@@ -191,10 +191,10 @@ def redder(colors: Array, skin: Array) -> NDArray[np.bool_]:
 
 
 def surfels(
-    surface: VisibleSurface, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
+    at: Frames, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
     opacities: Array, *, toward: Array | None = None, along: Array | None = None, stretch: Array | None = None,
 ) -> BoundGaussians:  # fmt: skip
-    """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,).
+    """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,) as they are at `at`.
 
     sigma: (N,) standard deviation across, metres. toward: (N, 3) directions to the viewer; each Gaussian is then stretched along
     its tilt, so that its projection is round. along: (N, 3) directions in which each is `stretch` (N,) times as long as wide, at
@@ -223,7 +223,7 @@ def surfels(
     world = Gaussians(
         points.astype(np.float32), rotation, scales.astype(np.float32), opacities.astype(np.float32), colors.astype(np.float32)
     )
-    return binding.bind(world, face, binding.frames(surface.vertices, surface.model.faces))
+    return binding.bind(world, face, at)
 
 
 def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bool_], portrait: Portrait) -> NDArray[np.int64]:
