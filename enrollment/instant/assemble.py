@@ -47,6 +47,8 @@ GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
 LID_SHADE, LID_TRUST = 0.95, 0.6
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
+ASLANT = (0.15, 0.45)
+"""Cosines between normal and view direction between which a pixel is believed more and more."""
 MOST_STRETCH = 2.5
 """Faces that some expression enlarges by more than this factor get no lifted pixels: these would be enlarged as well."""
 UNDERLAY = 0.0025
@@ -142,8 +144,8 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
-    share = np.where(lid, LID_PHOTO, 1.0)[shown, None]
-    colors[shown] += share * (soft[shown] - colors[shown])
+    believed = np.where(lid, LID_PHOTO, 1.0) * _believed(lead.portrait, hair.part, facing, row, column)
+    colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
     points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
@@ -161,6 +163,19 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
             along=hair.along, stretch=hair.stretch,
         ), person, FADE_UNSEEN,
     )  # fmt: skip
+
+
+def _believed(
+    portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]
+) -> Array:
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is seen
+    aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+    square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
+    if portrait.parsing is None:
+        return square
+    skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
+    cloth = portrait.parsing.share("clothes")[row, column]
+    return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
 
 
 def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
