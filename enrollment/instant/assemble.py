@@ -48,6 +48,8 @@ STRETCH = (1.5, 2.5)
 """Factors of enlargement by some expression between which a face's lifted pixels fade out: they would be enlarged as well."""
 LEAST_STEADY = 0.25
 """Part of their opacity that lifted pixels keep: of the lashes, and of the dark line between the lips."""
+ASLANT = (0.15, 0.45)
+"""Cosines between normal and view direction between which a pixel is believed more and more."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
@@ -157,8 +159,8 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
-    share = np.where(lid, LID_PHOTO, 1.0)[shown, None]
-    colors[shown] += share * (soft[shown] - colors[shown])
+    believed = np.where(lid, LID_PHOTO, 1.0) * _believed(lead.portrait, hair.part, facing, row, column)
+    colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
     points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
@@ -172,6 +174,17 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     at = binding.frames(vertices, model.faces)
     return surfels(at, points, n, spread * samples.spacing, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
+
+
+def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is seen
+    aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+    square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
+    if portrait.parsing is None:
+        return square
+    skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
+    cloth = portrait.parsing.share("clothes")[row, column]
+    return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
 
 
 def _drawn_in(

@@ -40,8 +40,8 @@ EARS = ((0.060, 0.11), (-0.038, 0.038), (-0.038, 0.020))
 """Distances to the side, heights and depths of the ears on the template, metres."""
 EAR_SEEN, UNSEEN_EAR = 12, 0.05
 """Vertices of an ear that the photo must show for its cover to be known; trust in what covers it where it is hidden."""
-MOST_WIDE = 0.16
-"""Furthest that hanging hair reaches to the sides, metres."""
+MOST_WIDE, MARGIN = 0.16, 0.015
+"""Furthest that hanging hair reaches to the sides, and how much further its locks fall behind, metres."""
 BALD = (0.05, 0.2)
 """Shares of the visible scalp that must be hair for the unseen one to have any, and to be covered: a forehead reaches into it."""
 NAPE = (-0.03, -0.01)
@@ -190,8 +190,9 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
         _, y, z = model.template.T
         right, left = hanging.width(y)
         across = (model.template + offset)[:, 0]
-        under = (y > hanging.low) & (y < NAPE[0]) & (right < across) & (across < left)
-        spread = np.where(under & ~seen & ((z < BEHIND) | (share > 0.5)), 1.0, spread)
+        under = (y > hanging.low) & (y < NAPE[0]) & ~seen
+        between = (right - MARGIN < across) & (across < left + MARGIN) & (z < BEHIND)
+        spread = np.where(under & (between | (portrait.parsing.share("hair")[row, column] > 0.5)), 1.0, spread)
         body = ~head & seen & (facing > ASLANT) & portrait.inside[row, column]
         spread = np.where(body & (y > hanging.low), share, spread)
     return np.asarray(spread, np.float32)
