@@ -125,6 +125,14 @@ def enrolled(stages: list[tuple[str, float]]) -> Enrollment:
     return made
 
 
+@pytest.fixture
+def enrolled_before(enrolled: Enrollment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever enrolls the astronaut gets the enrollment that is there: for tests of what comes after it."""
+    from enrollment import workflow
+
+    monkeypatch.setattr(workflow, "enroll_instant", lambda pictures, **_: enrolled)
+
+
 @pytest.fixture(scope="session")
 def portrait(enrolled: Enrollment) -> Portrait:
     """The astronaut, checked, cropped and matted."""

@@ -88,7 +88,7 @@ class Runner:
         """All sequences of a round, until the last has ended."""
         first, *others = sequences
         with ExitStack() as stack:
-            for steps in others:
+            for steps in reversed(others):  # what is entered last is shown first
                 stack.enter_context(self._meanwhile(steps))
             self._each(first)
 
