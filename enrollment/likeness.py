@@ -30,7 +30,7 @@ FACE = 192
 
 @dataclass(frozen=True)
 class Likeness:
-    """outline: pixels at 512x512, `outline_error`. detail: contrast of the drawn face's fine detail (the root of `fine_detail`) in
+    """outline: pixels at 512x512, `outline_error`. detail: contrast of the drawn face's fine detail (root of `fine_detail`) in
     parts of that of the photo's. colors: root mean square difference of the colours within the face, [0, 1]."""
 
     outline: float

@@ -154,8 +154,7 @@ COVERED_BY: dict[str, str] = {
     "tests/server/store/test_database.py": "server.store.tables",
     "tests/server/test_service.py": "server.call.stored_avatars",
     "tests/server/test_cli.py": (
-        "server.commands.bench server.commands.doctor server.commands.eval "
-        "server.commands.import_ server.commands.view server.console server.machine"
+        "server.commands.bench server.commands.doctor server.commands.import_ server.commands.view server.console server.machine"
     ),
 }
 """Modules without a test file of their own: the test file that covers them, and modules of the mirrored folder. The reason is the

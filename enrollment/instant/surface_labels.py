@@ -62,13 +62,17 @@ class PixelLabels:
         solid = (portrait.matte > SOLID) & portrait.inside
         if portrait.parsing is None:
             return PixelLabels(solid, solid, solid)
-        on_head = ("hair", "clothes", "others") if hatted(portrait) else ("hair",)
-        parts = (on_head, ("face_skin", "body_skin"), ("clothes",))
+        parts = (_on_head(portrait), ("face_skin", "body_skin"), ("clothes",))
         coarse = max(1, portrait.matte.shape[0] // INPUT)  # the parsing's own pixels, along whose border both sides mix
         hair, skin, cloth = (
             solid & ndimage.binary_erosion(portrait.parsing.share(*names) > SURE, iterations=coarse) for names in parts
         )
         return PixelLabels(hair, skin, cloth)
+
+
+def _on_head(portrait: Portrait) -> tuple[str, ...]:
+    """The parsing's classes that cover a scalp like hair: also cloth and what is worn, under a hat or a scarf."""
+    return ("hair", "clothes", "others") if hatted(portrait) else ("hair",)
 
 
 def pixels_of(surface: VisibleSurface) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -95,7 +99,7 @@ def ear_covers(surface: VisibleSurface, portrait: Portrait) -> tuple[float, floa
         return 0.0, 0.0
     seen, _, _ = surface.visible(surface.vertices, surface.normals)
     row, column = pixels_of(surface)
-    over = portrait.parsing.share("hair", "clothes", "others")[row, column]
+    over = portrait.parsing.share(*_on_head(portrait))[row, column]
     skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
     known = []
     for ear in ears(surface.model):
@@ -169,11 +173,9 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
     trust = np.where(seen & (facing > ASLANT) & head, facing, 0.0) * (portrait.matte[row, column] > SOLID)
     trust *= portrait.inside[row, column]
     share = portrait.parsing.share("hair")[row, column]
-    over = portrait.parsing.share("clothes", "others")[row, column]
-    if hatted(portrait):
-        share = np.where(crown, share + over, share)
-    else:
-        trust *= 1 - over  # the band of a headphone, an earring
+    share = np.where(crown, portrait.parsing.share(*_on_head(portrait))[row, column], share)
+    if not hatted(portrait):  # the band of a headphone, an earring
+        trust = trust * (1 - portrait.parsing.share("clothes", "others")[row, column])
     known = crown & (trust > 0)
     hairy = float(np.average(share[known], weights=trust[known])) if known.any() else 1.0
     typical = float(np.clip((hairy - BALD[0]) / (BALD[1] - BALD[0]), 0, 1))
