@@ -28,7 +28,8 @@ T = TypeVar("T")
 _BUFFERS = 3
 _LATEST, _READING, _COUNT = 0, 1, 2
 _FIRST = 3
-_HEADER = _FIRST + _BUFFERS * 3  # int64: newest buffer, buffer being read, pictures so far; per buffer: sequence, size
+_ENTRY = 4  # a buffer's sequence, height, width, and whether it is planar
+_HEADER = _FIRST + _BUFFERS * _ENTRY  # int64: newest buffer, buffer being read, pictures so far; the buffers' entries
 _STAMPS = _BUFFERS  # float64: one stamp a buffer
 _HEADER_BYTES = mmap.PAGESIZE
 """A page of its own, so that the pictures can be given back and the counts stay."""
@@ -37,7 +38,8 @@ _MAX_COUNT = 1 << 62
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A picture in a `PictureSlot`. sequence: counts from 1. stamp: seconds, the writer's. pixels: (H, W, 3) uint8 RGB."""
+    """A picture in a `PictureSlot`. sequence: counts from 1. stamp: seconds, the writer's. pixels: (H, W, 3) uint8 RGB, or
+    (3 H / 2, W) uint8 I420: planes of Y, U and V one below the other."""
 
     sequence: int
     stamp: float
@@ -45,7 +47,7 @@ class Snapshot:
 
 
 class PictureSlot:
-    """A latest-wins triple buffer of RGB pictures in one shared memory block, of at most `capacity` bytes a picture."""
+    """A latest-wins triple buffer of pictures in one shared memory block, of at most `capacity` bytes a picture."""
 
     def __init__(self, memory: mmap.mmap, offset: int, capacity: int) -> None:
         self.capacity = capacity
@@ -73,16 +75,19 @@ class PictureSlot:
         self._head[_FIRST:] = 0
         self._head[_LATEST] = self._head[_READING] = -1
 
-    def write(self, height: int, width: int, stamp: float, fill: Callable[[NDArray[np.uint8]], None]) -> int:
-        """Publish a picture: `fill` gets a (height, width, 3) uint8 array to write all of. Returns its sequence number."""
+    def write(
+        self, height: int, width: int, stamp: float, fill: Callable[[NDArray[np.uint8]], None], *, planar: bool = False
+    ) -> int:
+        """Publish a picture: `fill` gets a (height, width, 3) uint8 array to write all of; where `planar`, one of (3 height / 2,
+        width) for I420, of even sizes. Returns its sequence number."""
         latest, reading = int(self._head[_LATEST]), int(self._head[_READING])
         index = next(i for i in range(_BUFFERS) if i not in (latest, reading))
         sequence = int(self._head[_COUNT]) % _MAX_COUNT + 1
-        entry = _FIRST + index * 3
+        entry = _FIRST + index * _ENTRY
         self._head[entry] = 0
-        fill(self._data[index][: height * width * 3].reshape(height, width, 3))
+        fill(self._pixels(index, height, width, planar))
         self._stamps[index] = stamp
-        self._head[entry + 1 : entry + 3] = height, width
+        self._head[entry + 1 : entry + _ENTRY] = height, width, planar
         self._head[entry] = self._head[_COUNT] = sequence
         self._head[_LATEST] = index
         return sequence
@@ -97,17 +102,24 @@ class PictureSlot:
             if not 0 <= index < _BUFFERS:
                 return None
             self._head[_READING] = index
-            entry = _FIRST + index * 3
-            sequence, height, width = (int(v) for v in self._head[entry : entry + 3])
+            entry = _FIRST + index * _ENTRY
+            sequence, height, width, planar = (int(v) for v in self._head[entry : entry + _ENTRY])
             if sequence == after:
                 return None
             if sequence == 0 or min(height, width) < 1 or height * width * 3 > self.capacity:
                 continue
-            pixels = self._data[index][: height * width * 3].reshape(height, width, 3)
+            if planar and (height % 2 or width % 2):
+                continue
+            pixels = self._pixels(index, height, width, bool(planar))
             result = use(Snapshot(sequence, float(self._stamps[index]), pixels))
             if int(self._head[entry]) == sequence:
                 return result
         return None
+
+    def _pixels(self, index: int, height: int, width: int, planar: bool) -> NDArray[np.uint8]:
+        if planar:
+            return self._data[index][: height * width * 3 // 2].reshape(3 * height // 2, width)
+        return self._data[index][: height * width * 3].reshape(height, width, 3)
 
     def copy(self, after: int = 0) -> Snapshot | None:
         """A copy of the newest picture when its sequence number differs from `after`, else `None`."""

@@ -30,6 +30,7 @@ from aiortc import (
 from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
+from realtime import nvenc
 from realtime.encoder import LiveH264Encoder, LiveVp8Encoder
 from realtime.receiving import make_prompt
 from realtime.room.framing import NAMES, Framing
@@ -241,8 +242,8 @@ class RoomPeer:
                 track = waiting.pop(0)
             transceiver = pc.addTransceiver(track or line.kind, direction=self._direction(line, track))
             if line.kind == "video":
-                codecs = RTCRtpSender.getCapabilities("video").codecs  # VP8 comes first, then H.264
-                transceiver.setCodecPreferences(codecs)
+                codecs = RTCRtpSender.getCapabilities("video").codecs  # VP8 comes first, then H.264, unless a GPU encodes it
+                transceiver.setCodecPreferences(nvenc.preferred(codecs))
                 picture = picture or (transceiver if track is not None else None)
         return picture
 

@@ -180,7 +180,7 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
     from models.heads.registry import by_name
     from server.evaluation.ablation import rows as ablation
 
-    start = ablation.begin(by_name("anny"), seed, size)
+    start = ablation.begin(by_name("anny"), seed, size, ablate=ablate)
     chosen = ablation.cases(steps, size, ablate=ablate)
     rows, made = ablation.run(start, chosen, lambda stage, part: note(f"{stage} ({part:.0%})"))
     if sheet is not None:

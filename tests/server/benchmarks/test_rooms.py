@@ -8,7 +8,7 @@ from server.benchmarks.rooms import bench_rooms
 from server.call.config import ServerConfig
 from tests.fakes import fake_avatar
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_a_measurement_with_the_fake_pipeline(tmp_path: Path) -> None:
