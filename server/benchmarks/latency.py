@@ -41,7 +41,7 @@ FLAGS_WITH_GRAPHICS = (
     *(flag for flag in FLAGS if flag != "--disable-gpu"), "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--ignore-gpu-blocklist",
 )  # fmt: skip
-PATHS = {
+PATHS: dict[str, dict[str, Any]] = {
     "server": {"drawnBy": "server"},
     "page": {"drawnBy": "device"},
     "private": {"drawnBy": "device", "privateCamera": True},
@@ -181,7 +181,7 @@ def delays(light: NDArray[np.floating], times: NDArray[np.floating], pictures: N
             "the avatar was expected to follow the webcam, but its picture was not seen to change; measure for longer"
         )
     usual = float(np.median([np.linalg.norm(after - before) for *_, before, after in found]))
-    halves, quarters = [], []
+    halves, quarters = list[float](), list[float]()
     for moment, start, end, before, after in found:
         change = after - before
         if np.linalg.norm(change) < LEAST_CLEAR * usual:
