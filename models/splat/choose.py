@@ -39,8 +39,8 @@ def best() -> LiveRasterizer:
 
 
 def prepare() -> None:
-    """Have gsplat's kernels compiled where it is installed and they are not yet, which takes minutes, once: by a process of its own,
-    so that nothing of CUDA is in this one. A room's process would be given up before it has done that."""
+    """Have gsplat's kernels compiled where it is installed and they are not yet, which takes minutes, once: by a process of its
+    own, so that nothing of CUDA is in this one. A room's process would be given up before it has done that."""
     if importlib.util.find_spec("gsplat") is None:
         return
     log.info("gsplat is made ready; the first time it is compiled, which takes minutes")
