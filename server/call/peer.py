@@ -197,6 +197,11 @@ class RoomPeer:
         return self._place.draws
 
     @property
+    def is_private(self) -> bool:
+        """Whether landmarks come from the page, so that no picture of its webcam is tracked."""
+        return self._drive is not None and self._drive.is_followed
+
+    @property
     def target_bitrate(self) -> int:
         """Bits a second that its encoder aims at."""
         return 0 if self._encoder is None else self._encoder.rate

@@ -160,11 +160,11 @@ def test_systems_without_memfd_use_a_file_without_a_name(monkeypatch: pytest.Mon
 
 
 def test_memory_that_is_refused_leaves_no_handle(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(handle: int, offset: int, size: int) -> None:
+    def refuse(handle: int, size: int) -> None:
         raise MemoryError
 
     handles = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    monkeypatch.setattr(os, "ftruncate", refuse)
     with pytest.raises(MemoryError):
         reserve(SIZE)
     assert len(os.listdir("/proc/self/fd")) == handles
