@@ -103,7 +103,7 @@ def machine() -> dict[str, str]:
 
 
 def checks(sizes: Sizes) -> list[Check]:
-    """All of them, in the table's order: those that draw with gsplat come last, as it may still be compiled."""
+    """All of them, in the table's order: those that draw with gsplat come late, as it may still be compiled."""
     scenes: list[tuple[str, Callable[[], Splats]]] = [
         ("cloud", partial(cloud, sizes.cloud, FEATURES)),
         ("avatar", partial(_bust, sizes.bust)),
@@ -112,7 +112,6 @@ def checks(sizes: Sizes) -> list[Check]:
     networks: list[Check] = []
     for provider in ("cpu", "cuda"):
         networks.append((f"{provider}: networks on ONNX Runtime", partial(engines.parity, provider, timed)))
-    networks.append(("cuda: networks on TensorRT", partial(engines.tensorrt, timed)))
     networks.append(("nvenc: H.264", partial(encoding.nvenc, timed)))
     for device, side in zip(("cpu", "cuda"), sizes.trained, strict=True):
         networks.append((f"{device}: training", partial(trained, device, side, sizes)))
@@ -130,6 +129,7 @@ def checks(sizes: Sizes) -> list[Check]:
         out.append((f"{device}: optimisation", partial(optimised, device, sizes)))
         if device == "cpu":
             out += networks
+    out.append(("cuda: networks on TensorRT", partial(engines.tensorrt, timed)))  # which may be built for minutes
     return out
 
 

@@ -24,12 +24,12 @@ install() {
 if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
   install gsplat 'gsplat>=1.5.3'
   install ninja ninja
-  ("$python" -c 'from gsplat.cuda import _backend' >/dev/null 2>&1 || true) &  # compiles; torch lets whoever comes second wait
+  install platformdirs platformdirs
+  ("$python" -c 'from models.splat.cuda import problem; problem()' >/dev/null 2>&1 || true) &  # compiles; whoever is next waits
   install numba 'numba>=0.61'
   install scipy scipy
   install cv2 'opencv-python-headless<4.12'
   install psutil psutil
-  install platformdirs platformdirs
   install safetensors safetensors
   install diffusers diffusers==0.42.0
   install onnx onnx
