@@ -2,10 +2,10 @@
 `--fast` only what takes no more than a second or two each, without a browser, which `make test-fast` does.
 
 First, beside mypy and the page's own tests, one process compiles the kernels and makes the enrollment that all others share
-(`tests/shared.py`). Then what computes runs at low priority beside all else: beside what waits for browsers and what waits for
-sockets and processes, and, when those are over, beside what is sensitive to a busy machine, which it hardly disturbs. What runs
-alone is shown as it comes, of others the first, and the rest when they have ended, so that lines do not mix. At the end each
-step is named with its result, and each test that failed.
+(`tests/shared.py`). Then what computes runs at low priority beside all else: beside what waits for browsers, for calls, for the
+API and for jobs, three of those at a time, and, when they are over, beside what is sensitive to a busy machine, which it hardly
+disturbs. What runs alone is shown as it comes, of others the first, and the rest when they have ended, so that lines do not mix.
+At the end each step is named with its result, and each test that failed.
 
 Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
 """
@@ -174,7 +174,7 @@ def _tests(folder: Path, part: str, *more: str, nice: int = 0) -> Step:
 def fast(folder: Path) -> int:
     """What is quick of each part that has such tests. folder: an empty one, for reports."""
     quick = ["--hypothesis-profile=fast", "-m", "not slow and not e2e and not gpu"]
-    return Runner().run([[_tests(folder, part, *quick)] for part in ("live", "computing", "pages")])
+    return Runner().run([[_tests(folder, part, *quick)] for part in ("live", "calls", "computing", "pages")])
 
 
 def main(folder: Path) -> int:
@@ -187,7 +187,11 @@ def main(folder: Path) -> int:
     kernels = Step("kernels and one enrollment", [sys.executable, "-m", "tests.shared"])
     return Runner().run(
         [[kernels], [types, page]],
-        [[_tests(folder, "live")], [_tests(folder, "pages")]],
+        [
+            [_tests(folder, "live"), _tests(folder, "later")],
+            [_tests(folder, "pages")],
+            [_tests(folder, "calls"), _tests(folder, "browsers")],
+        ],
         [[_tests(folder, "alone")]],
         throughout=[_tests(folder, "computing", nice=LOWEST)],
     )
