@@ -257,7 +257,8 @@ def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path
     check("jobs")
     page.click(by(f"again-{job.id}"))  # its photo is erased: another one
     page.wait_for_selector(f"{by('photos')} >> visible=true")
-    assert page.url.endswith(f"#enroll/{bo}") and page.input_value(by("owner")) == bo
+    assert page.url.endswith(f"#enroll/{bo}")
+    page.wait_for_function("bo => document.querySelector('[data-testid=owner]').value === bo", arg=bo)
 
     page.click(by("to-avatars"))
     page.wait_for_selector(f"[data-testid=avatar-{ready}] img")

@@ -25,10 +25,10 @@ from models.heads.base import HeadModel
 from tests.client_web.browser import BO, FRAMES, phase, until
 from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
 from tests.client_web.mock_server import ME
+from tests.client_web.rendering import WEBGL
 from tests.client_web.sounds import spoken_wav
 from tests.client_web.test_page_access import axe
 from tests.client_web.test_page_picture import CUT_OUT
-from tests.client_web.test_renderer import WEBGL
 from tests.server.call.serving import Running, in_thread, running
 
 if TYPE_CHECKING:

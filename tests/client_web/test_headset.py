@@ -24,7 +24,7 @@ from server.call.protocol import Failure
 from tests.client_web.browser import BO, announced, by, until
 from tests.client_web.browser import enter as join
 from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
-from tests.client_web.test_renderer import WEBGL, psnr
+from tests.client_web.rendering import WEBGL, psnr
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -13,9 +13,9 @@ from models.heads.base import HeadModel
 from tests.client_web.browser import FRAMES, by, until
 from tests.client_web.conftest import CHROMIUM, FLAGS
 from tests.client_web.mock_api import FakeAvatar
+from tests.client_web.rendering import WEBGL
 from tests.client_web.test_page_access import axe
 from tests.client_web.test_page_make_avatar import KNOWN
-from tests.client_web.test_renderer import WEBGL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

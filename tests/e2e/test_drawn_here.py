@@ -24,7 +24,7 @@ from server.benchmarks.call_client import BenchPage
 from server.call.protocol import Join, Place
 from tests.client_web.browser import FRAMES, by, until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
-from tests.client_web.test_renderer import WEBGL, psnr
+from tests.client_web.rendering import WEBGL, psnr
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -13,12 +13,13 @@ from models.tracking.landmarks import Landmarks
 from models.types import Camera, DriveFrame
 from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
+from tests.one_by_one import OneByOne
 
 DARK = 0.02
 """Mean brightness (0 to 1) of a webcam's picture under which it is black."""
 
 
-class FakeRoomPipeline:
+class FakeRoomPipeline(OneByOne):
     """The avatar's bytes are three colours, and then what goes wrong with it: refuse, crash or stall (when it is loaded), step
     (when its webcam is tracked).
 
@@ -107,7 +108,7 @@ class FakeRoomPipeline:
     def calibrating(self, participant: int) -> bool:
         return participant in self._calibrating
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
+    def draw_one(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
         """People fill the picture; where nobody is, there is the background."""
         time.sleep(self.draw_seconds)
         colors = [

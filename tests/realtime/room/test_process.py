@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from realtime.room.layout import ViewRequest
 from realtime.room.messages import Leave
+from realtime.room.pipeline import PictureOrder, Pixels
 from tests.realtime.room.running import Running, running
 
 pytestmark = pytest.mark.timeout(240)
@@ -71,6 +73,25 @@ def test_every_view_ends_at_rest_also_those_there_was_no_time_for(loop: Running)
 
     assert max(shades()) > 100
     loop.until(lambda: shades() == [0, 0])
+
+
+def test_views_that_are_due_together_are_drawn_together_and_planes_arrive_as_planes(loop: Running) -> None:
+    counts: list[int] = []
+    draw = loop.pipeline.draw
+
+    def planar(orders: list[PictureOrder]) -> list[Pixels]:
+        counts.append(len(orders))
+        return [np.full((12, 8), picture[0, 0, 0]) for picture in draw(orders)]
+
+    loop.pipeline.draw = planar  # type: ignore[method-assign]
+    loop.pipeline.at_once = 4
+    loop.memory.requests.set(1, 2, ViewRequest(orbit=True, yaw=1.0))
+    shapes: list[tuple[int, ...]] = [(0,)]
+    while 2 not in counts or set(shapes) != {(12, 8)}:
+        loop.webcam(200)
+        loop.heard += loop.line.receive(0.03)
+        pictures = [slot.copy() for slot in loop.memory.pictures]
+        shapes = [picture.pixels.shape if picture else (0,) for picture in pictures]
 
 
 def test_recalibration_is_taken_once_and_not_while_one_runs(loop: Running) -> None:

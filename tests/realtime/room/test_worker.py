@@ -54,8 +54,8 @@ async def test_a_picture_that_several_see_is_converted_once(monkeypatch: pytest.
     converted: list[int] = []
 
     async with room(lit=True) as here:
-        convert = here.worker._convert
-        monkeypatch.setattr(here.worker, "_convert", lambda slot, sequence: converted.append(0) or convert(slot, sequence))
+        convert = here.worker._views._convert
+        monkeypatch.setattr(here.worker._views, "_convert", lambda slot, sequence: converted.append(0) or convert(slot, sequence))
         await here.seat(1)
         screens = [here.watch()[0] for _ in range(4)]
         await until(lambda: all(screen.count for screen in screens))

@@ -87,9 +87,12 @@ async def test_landmarks_drive_the_avatar_and_go_before_a_webcam() -> None:
                 longest, before = max(longest, time.monotonic() - before), time.monotonic()
             return longest
 
+        peers = server.room._peers.values()
+        assert not any(peer.is_private for peer in peers)
         longest = PRIVATE
         while longest > PRIVATE / 2:  # or the machine had so much else to do that the webcam's turn came
             await until_told(lambda: brightness(eve, own) == pytest.approx(0.25, abs=0.01), 0.25)
+            assert sum(peer.is_private for peer in peers) == 1, "admission counts one who sends landmarks"
             eve.driven.clear()
             end = time.monotonic() + 1.2 * PRIVATE
             longest = await until_told(lambda: time.monotonic() > end, 0.25)  # noqa: B023
