@@ -165,11 +165,9 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     )  # fmt: skip
 
 
-def _believed(
-    portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]
-) -> Array:
-    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is seen
-    aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is
+    seen aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
     square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
     if portrait.parsing is None:
         return square

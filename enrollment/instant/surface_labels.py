@@ -14,7 +14,7 @@ from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
-from models.types import Array
+from models.types import Array, Array64
 
 SOLID = 0.9
 """Matte of a pixel that is the person's alone."""
@@ -87,8 +87,8 @@ def ears(model: HeadModel) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def ear_covers(surface: VisibleSurface, portrait: Portrait) -> tuple[float, float]:
-    """Share of hair, a hat or a scarf, beside skin, over the place of the right ear and of the left one; an ear that the photo does
-    not show is covered as the other one. 0 where the parsing sees no person."""
+    """Share of hair, a hat or a scarf, beside skin, over the place of the right ear and of the left one; an ear that the photo
+    does not show is covered as the other one. 0 where the parsing sees no person."""
     if portrait.parsing is None:
         return 0.0, 0.0
     seen, _, _ = surface.visible(surface.vertices, surface.normals)
@@ -106,15 +106,15 @@ def ear_covers(surface: VisibleSurface, portrait: Portrait) -> tuple[float, floa
 
 @dataclass(frozen=True)
 class HangingHair:
-    """Long hair. low: height on the template down to which it hangs, metres. levels: (L,) heights, ascending; right, left: (L,) how
-    far it reaches to the sides there, in avatar space, metres."""
+    """Long hair. low: height on the template down to which it hangs, metres. levels: (L,) heights, ascending; right, left: (L,)
+    how far it reaches to the sides there, in avatar space, metres."""
 
     low: float
     levels: Array
     right: Array
     left: Array
 
-    def width(self, height: Array) -> tuple[Array, Array]:
+    def width(self, height: NDArray[np.floating]) -> tuple[Array64, Array64]:
         """(N,) ends to the person's right and left at heights (N,)."""
         return np.interp(height, self.levels, self.right), np.interp(height, self.levels, self.left)
 
