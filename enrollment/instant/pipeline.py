@@ -32,6 +32,12 @@ from models.tracking.synthetic_landmarks import gaze_coefficients
 from models.types import Array
 
 MAX_PHOTOS = 16
+LIDS = np.array(
+    [i for i, n in enumerate(arkit.NAMES) if n.startswith(("eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown"))]
+)
+"""Coefficients that move the lids."""
+LIDS_AT_REST = 0.25
+"""Of such a coefficient: one photo cannot distinguish less from the shape of the person's eyes."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +110,14 @@ def build_instant(
 
 
 def _with_lids(fitted: HeadFit, person: PersonHead, portraits: Sequence[Portrait]) -> HeadFit:
-    """The fit with the lids as the gaze moves them: those of somebody who looks down are open in the neutral face."""
+    """The fit with the lids as the gaze moves them: those of somebody who looks down are open in the neutral face. Lids that are
+    only a little off the average person's are at rest (`LIDS_AT_REST`): they are that person's own, in the neutral face too."""
     photos = []
     for photo, portrait in zip(fitted.photos, portraits, strict=True):
         look = gaze_coefficients(person.model, estimate_gaze(person, photo, portrait))
         coefficients = np.maximum(photo.coefficients, np.asarray(arkit.vector(**look), np.float32))
+        clearly = np.clip((coefficients - LIDS_AT_REST) / (1 - LIDS_AT_REST), 0, 1)
+        coefficients[LIDS] = clearly[LIDS]
         photos.append(replace(photo, coefficients=coefficients))
     return replace(fitted, photos=tuple(photos))
 

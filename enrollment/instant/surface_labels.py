@@ -13,6 +13,7 @@ from scipy import ndimage
 from enrollment.instant.nonrigid_registration import graph
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
+from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
 from models.heads.raster import vertex_normals
@@ -65,12 +66,17 @@ class PixelLabels:
         solid = (portrait.matte > SOLID) & portrait.inside
         if portrait.parsing is None:
             return PixelLabels(solid, solid, solid)
-        parts = (("hair", "clothes", "others"), ("face_skin", "body_skin"), ("clothes",))
+        parts = (_on_head(portrait), ("face_skin", "body_skin"), ("clothes",))
         coarse = max(1, portrait.matte.shape[0] // INPUT)  # the parsing's own pixels, along whose border both sides mix
         hair, skin, cloth = (
             solid & ndimage.binary_erosion(portrait.parsing.share(*names) > SURE, iterations=coarse) for names in parts
         )
         return PixelLabels(hair, skin, cloth)
+
+
+def _on_head(portrait: Portrait) -> tuple[str, ...]:
+    """The parsing's classes that cover a scalp like hair: also cloth and what is worn, under a hat or a scarf."""
+    return ("hair", "clothes", "others") if hatted(portrait) else ("hair",)
 
 
 def pixels_of(surface: VisibleSurface) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -97,7 +103,7 @@ def ear_covers(surface: VisibleSurface, portrait: Portrait) -> tuple[float, floa
         return 0.0, 0.0
     seen, _, _ = surface.visible(surface.vertices, surface.normals)
     row, column = pixels_of(surface)
-    over = portrait.parsing.share("hair", "clothes", "others")[row, column]
+    over = portrait.parsing.share(*_on_head(portrait))[row, column]
     skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
     known = []
     for ear in ears(surface.model):
@@ -181,7 +187,9 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
     trust = np.where(seen & (facing > ASLANT) & head, facing, 0.0) * (portrait.matte[row, column] > SOLID)
     trust *= portrait.inside[row, column]
     share = portrait.parsing.share("hair")[row, column]
-    share = np.where(crown, share + portrait.parsing.share("clothes", "others")[row, column], share)
+    share = np.where(crown, portrait.parsing.share(*_on_head(portrait))[row, column], share)
+    if not hatted(portrait):  # the band of a headphone, an earring
+        trust = trust * (1 - portrait.parsing.share("clothes", "others")[row, column])
     known = crown & (trust > 0)
     hairy = float(np.average(share[known], weights=trust[known])) if known.any() else 1.0
     typical = float(np.clip((hairy - BALD[0]) / (BALD[1] - BALD[0]), 0, 1))

@@ -48,10 +48,10 @@ def vertex_colors(surface: VisibleSurface, portrait: Portrait, colors: Array) ->
 
 
 def eyelid_vertices(model: HeadModel) -> NDArray[np.bool_]:
-    """(V,) eyelid vertices. A photo shows their lashes and shadow, not their skin."""
+    """(V,) vertices of the upper eyelids. A photo shows their lashes and shadow, not their skin."""
     moved = np.zeros(model.vertex_count)
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
-        moved = np.maximum(moved, np.linalg.norm(model.expression_basis[arkit.INDEX[name]], axis=1))
+        moved = np.maximum(moved, -model.expression_basis[arkit.INDEX[name], :, 1])
     return np.asarray(moved > LID * moved.max())
 
 
