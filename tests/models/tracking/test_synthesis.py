@@ -48,4 +48,4 @@ def test_the_avatars_picture_gets_the_landmarks_of_the_clips(actor: Actor) -> No
     assert found.min() >= 0 and found.max() <= 1
     assert np.abs(pose.gaze[:, 0] - 0.25).max() < 0.2
     assert np.abs(pose.gaze - start.gaze).max() <= MOST_TURN + 1e-6
-    assert np.abs(pose.head - start.head).max() < 0.03, "the head stays where it was aligned"
+    assert np.abs(pose.head - start.head).max() < 0.05, "the head stays where it was aligned"
