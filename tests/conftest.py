@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from tests import shared
 from tests.parts import pytest_addoption, pytest_ignore_collect
 
 __all__ = ["pytest_addoption", "pytest_ignore_collect"]
@@ -117,10 +118,19 @@ def stages() -> list[tuple[str, float]]:
 
 
 @pytest.fixture(scope="session")
-def enrolled(astronaut: NDArray[np.uint8], stages: list[tuple[str, float]]) -> Enrollment:
-    from enrollment import enroll
+def enrolled(stages: list[tuple[str, float]]) -> Enrollment:
+    """Of the astronaut."""
+    made, told = shared.enrollment()
+    stages += told
+    return made
 
-    return enroll([astronaut], consent="public domain", progress=lambda stage, part: stages.append((stage, part))).instant
+
+@pytest.fixture
+def enrolled_before(enrolled: Enrollment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever enrolls the astronaut gets the enrollment that is there: for tests of what comes after it."""
+    from enrollment import workflow
+
+    monkeypatch.setattr(workflow, "enroll_instant", lambda pictures, **_: enrolled)
 
 
 @pytest.fixture(scope="session")

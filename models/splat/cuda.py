@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+OLDEST = (1, 5, 3)
+"""The release of gsplat that `batch_cuda` needs."""
+
+
 @cache
 def problem() -> str | None:
     """Why gsplat cannot be used here, in words that fit into a sentence; None where it can. Looked for once.
@@ -30,9 +35,14 @@ def problem() -> str | None:
     if not torch.cuda.is_available():
         return "torch finds no CUDA device"
     try:
-        import gsplat  # noqa: F401
+        import gsplat
     except ImportError as error:
         return f"gsplat cannot be imported ({error})"
+    there = str(getattr(gsplat, "__version__", ""))
+    if tuple(map(int, re.findall(r"\d+", there)[:3])) < OLDEST:
+        return (
+            f"gsplat {there or 'of unknown version'} is too old, {'.'.join(map(str, OLDEST))} draws several pictures in one call"
+        )
     return _kernels_problem()
 
 
@@ -63,7 +73,7 @@ def require() -> None:
 
 
 class CudaRasterizer:
-    """Draws on an NVIDIA GPU with gsplat >= 1.5 in its "classic" mode."""
+    """Draws on an NVIDIA GPU with gsplat in its "classic" mode."""
 
     name = "cuda"
 

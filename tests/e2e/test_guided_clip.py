@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.client_web.browser import by, phase
+from tests.client_web.browser import by, phase, until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
 
 if TYPE_CHECKING:
@@ -113,9 +113,8 @@ def test_a_guided_clip_becomes_an_avatar_that_gets_better_in_the_call(webcam: Pa
         page.wait_for_selector(by("toast", "Your avatar is better now"))
         page.wait_for_timeout(6_000)  # the room looks for better ones every few seconds
         _, before = page.evaluate(PLAYED)
-        page.wait_for_timeout(1_500)
-        ready, after = page.evaluate(PLAYED)
-        assert ready >= 2 and after > before and page.evaluate("() => window.stays === true")
+        until(page, lambda: page.evaluate(PLAYED)[0] >= 2 and page.evaluate(PLAYED)[1] > before)
+        assert page.evaluate("() => window.stays === true")
         assert page.evaluate("document.documentElement.dataset.phase") == "live"
         found = page.evaluate(LIST)
         mine = [avatar for avatar in found if avatar["mine"]]

@@ -54,6 +54,7 @@ def test_cancelling_before_the_optimisation_raises(photo_file: Path, model: Head
     assert len(stages) == 1
 
 
+@pytest.mark.usefixtures("enrolled_before")
 def test_cancelling_the_optimisation_keeps_the_best_so_far(
     photo_file: Path, model: HeadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,8 @@ def test_the_live_rasterizer_draws_what_the_oracle_draws(gsplat, make_gaussians)
 def test_a_gsplat_without_kernels_is_found_out_before_the_first_picture(monkeypatch):
     fake_gsplat.install_without_kernels(monkeypatch)
     assert "no compiled kernels" in (cuda.problem.__wrapped__() or "")
+    fake_gsplat.install_without_kernels(monkeypatch, "1.5.2")
+    assert cuda.problem.__wrapped__() == "gsplat 1.5.2 is too old, 1.5.3 is needed"
 
 
 def test_a_device_that_is_not_there_is_refused_in_one_sentence(monkeypatch):
