@@ -25,6 +25,7 @@ from models.tracking.dense_alignment import Aligner
 from models.tracking.landmarks import Pixels
 from models.tracking.matting import matte
 from models.tracking.offline import Motion, Reenactment, track_clip
+from models.tracking.synthesis import Synthesis
 from models.types import Array64, Camera, DriveFrame, Picture
 from models.video.reader import Clip, open_clip
 from models.video.writer import is_for_folder, is_our_clip, is_our_picture, open_writer
@@ -155,15 +156,17 @@ def _aligned(
     aligner, view = Aligner(poser, rasterizer), tracked_camera(width, height, motion.focal)
     waiting = 0
     held: Pixels | None = None
-    for frame, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
-        waiting += 1
-        if face is not None:
-            pose = pose_of(frame, poser.person.joints)
-            better = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, frame.coefficients, pose)
-            held = straight(rasterizer.render(poser.pose(*better), view, background=BLACK))
-        if held is not None:
-            yield from [held] * waiting
-            waiting = 0
+    with Synthesis(aligner) as synthesis:
+        for frame, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
+            waiting += 1
+            if face is not None:
+                pose = pose_of(frame, poser.person.joints)
+                better = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, frame.coefficients, pose)
+                better = synthesis.refine(rgb, face, view, *better)
+                held = straight(rasterizer.render(poser.pose(*better), view, background=BLACK))
+            if held is not None:
+                yield from [held] * waiting
+                waiting = 0
 
 
 def _camera(renderer: AvatarRenderer, motion: Motion, camera: CameraPath, part: float) -> Camera:

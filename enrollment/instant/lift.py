@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import binding
-from models.binding import BoundGaussians
+from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, HeadModel
 from models.tracking.face_geometry import face_height
 from models.types import Array, Gaussians
@@ -78,7 +78,7 @@ def lift(
     sigma = SIGMA * step * z / c.fx
     opacity = (OPACITY * portrait.matte[row, column]).astype(np.float32)
     return surfels(
-        surface, points[keep], normal[keep], sigma[keep], face[row, column][keep],
+        binding.frames(surface.vertices, model.faces), points[keep], normal[keep], sigma[keep], face[row, column][keep],
         local_mean(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],
     )  # fmt: skip
 
@@ -191,16 +191,18 @@ def redder(colors: Array, skin: Array) -> NDArray[np.bool_]:
 
 
 def surfels(
-    surface: VisibleSurface, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
-    opacities: Array, *, toward: Array | None = None,
+    at: Frames, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
+    opacities: Array, *, toward: Array | None = None, along: Array | None = None, stretch: Array | None = None,
 ) -> BoundGaussians:  # fmt: skip
-    """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,).
+    """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,) as they are at `at`.
 
     sigma: (N,) standard deviation across, metres. toward: (N, 3) directions to the viewer; each Gaussian is then stretched along
-    its tilt, so that its projection is round.
+    its tilt, so that its projection is round. along: (N, 3) directions in which each is `stretch` (N,) times as long as wide, at
+    the same area.
     """
     n = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    reference = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1)) if toward is None else toward
+    upwards = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1))
+    reference = next((r for r in (toward, along) if r is not None), upwards)
     reference = reference / np.maximum(np.linalg.norm(reference, axis=1, keepdims=True), 1e-9)
     across = np.cross(n, reference)
     length = np.linalg.norm(across, axis=1, keepdims=True)
@@ -208,15 +210,20 @@ def surfels(
     across = np.where(length > 1e-3, across / np.maximum(length, 1e-9), np.cross(n, spare))
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     along = np.cross(n, across)
-    stretch = 1.0 if toward is None else 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
     thickness = THICKNESS * sigma
+    if stretch is not None:
+        sigma = sigma / np.sqrt(stretch)
+    elif toward is not None:
+        stretch = 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
+    else:
+        stretch = np.ones_like(sigma)
     points = points - 1.5 * thickness[:, None] * n  # the surface is the front of the Gaussian, not its centre
     scales = np.stack([sigma, sigma * stretch, thickness], axis=1)
     rotation = _quaternions(np.stack([across, along, n], axis=2))
     world = Gaussians(
         points.astype(np.float32), rotation, scales.astype(np.float32), opacities.astype(np.float32), colors.astype(np.float32)
     )
-    return binding.bind(world, face, binding.frames(surface.vertices, surface.model.faces))
+    return binding.bind(world, face, at)
 
 
 def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bool_], portrait: Portrait) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from enrollment.instant.assemble import build_gaussians
 from enrollment.instant.fit import HeadFit, fit
 from enrollment.instant.gaze import estimate_gaze
-from enrollment.instant.nonrigid_registration import register
+from enrollment.instant.hair_shape import shaped
 from enrollment.photo.reader import Photo, read_photo
 from enrollment.portrait.person_check import check_person
 from enrollment.portrait.portrait import Portrait, prepare
@@ -99,7 +99,7 @@ def build_instant(
     fitted = fit(list(portraits), model)
     progress("matching the outline", 0.5)
     fitted = _with_lids(fitted, model.person(fitted.identity), portraits)
-    offset = register(model, fitted.identity, fitted.photos[0], lead)
+    offset = shaped(model, fitted.identity, fitted.photos[0], lead)
     person = model.person(fitted.identity, offset)
     photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
     fitted = replace(fitted, photos=photos)
