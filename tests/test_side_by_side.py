@@ -18,7 +18,7 @@ import pytest
 
 from tests import parts, shared
 from tests.conftest import SLOW
-from tests.side_by_side import LOWEST, Step, main
+from tests.side_by_side import LOWEST, Step, fast, main
 
 SAYS = "import os, time; print('{0} begins', flush=True); time.sleep(0.2); print('{0} ends', os.nice(0), flush=True)"
 
@@ -134,7 +134,7 @@ def test_a_failed_test_is_named_at_the_end(tmp_path: Path, monkeypatch: pytest.M
 def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ran: list[list[Step]] = []
 
-    def run(_: object, *rounds: list[list[Step]], throughout: list[Step]) -> int:
+    def run(_: object, *rounds: list[list[Step]], throughout: Sequence[Step] = ()) -> int:
         ran.extend([*itertools.chain(*rounds), throughout])
         return 0
 
@@ -144,6 +144,14 @@ def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     words = [list(step.command) for group in ran for step in group]
     assert {command[command.index("--part") + 1] for command in words if "--part" in command} == set(parts.PARTS)
     assert sum("mypy" in command for command in words) == sum("test" in command for command in words) == 1
+
+    ran.clear()
+    assert fast(tmp_path) == 0
+    quick = [list(step.command) for group in ran for step in group]
+    left_out = set(parts.PARTS) - {command[command.index("--part") + 1] for command in quick}
+    names = [name for part in left_out for name in parts.LISTED[part]]
+    assert all(name.startswith(("e2e", *SLOW)) for name in names), "a part without any quick test"
+    assert all(command[command.index("-m", 3) + 1] == "not slow and not e2e and not gpu" for command in quick)
 
 
 def test_each_file_is_in_one_part_and_no_name_is_stale() -> None:

@@ -19,7 +19,7 @@ from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
-from enrollment.instant.surface_labels import PixelLabels, hair_share, skin_share
+from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians, Frames
@@ -177,8 +177,8 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
 
 
 def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
-    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is seen
-    aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is
+    seen aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
     square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
     if portrait.parsing is None:
         return square
@@ -234,7 +234,7 @@ def _unseen_colors(
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
-    out = samples.at(model.faces, completed)
+    out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])
     region = model.region[samples.face]
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1

@@ -1,5 +1,5 @@
-"""Shape of the hair that the photo does not show: no ear where hair lies over it, as thick behind as at the sides, and long hair falls
-from the back of the head onto the shoulders.
+"""Shape of the hair that the photo does not show: no ear where hair lies over it, as thick behind as at the sides, and long hair
+falls from the back of the head onto the shoulders.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ COVERED = 0.5
 CHEEK = (-0.005, 0.02, 0.07)
 """On the template, metres: rearmost depth of the cheeks, depth from which they are the face's alone, their greatest height."""
 AROUND, RELAXED, TAUBIN = 0.012, 60, (0.6, -0.4)
-"""Distance from a covered ear within which the mesh is relaxed, metres; how often each vertex is moved by this part of the way to the
-middle of its neighbours, forth and back, which takes ridges off but leaves much of the volume (Taubin 1995)."""
+"""Distance from a covered ear within which the mesh is relaxed, metres; how often each vertex is moved by this part of the way to
+the middle of its neighbours, forth and back, which takes ridges off but leaves much of the volume (Taubin 1995)."""
 BAND = 0.02
 """Standard deviation of the heights over which the thickness at the sides is averaged, metres."""
 MOST_THICK, NAPE = 0.05, -0.07
@@ -44,7 +44,7 @@ FRONT = -0.01
 ROUNDNESS = 2.5
 """Exponent of the superellipse that is the section of long hair: between an ellipse and a box."""
 BEGINS, ENDS = (0.03, -0.02), 0.04
-"""Heights on the template between which hanging hair leaves the head, and the height over which it thins out at its lower end, metres."""
+"""Heights on the template between which hanging hair leaves the head, and height over which it thins out at its end, metres."""
 LIES = 0.008
 """Thickness of hair that lies on the back, metres."""
 SMOOTHED = 4

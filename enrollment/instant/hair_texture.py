@@ -1,9 +1,9 @@
-"""Hair texture by example: strands for the hair that no photo shows, made of patches of the visible hair, laid along a flow from the
-crown downwards.
+"""Hair texture by example: strands for the hair that no photo shows, made of patches of the visible hair, laid along a flow from
+the crown downwards.
 
-The patches are blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise using a
-histogram-preserving blending operator"), and laid out as lapped textures are (Praun et al. 2000): each has its own tangent frame, so
-strands keep their width, also where the flow spreads at the crown.
+The patches are blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise
+using a histogram-preserving blending operator"), and laid out as lapped textures are (Praun et al. 2000): each has its own
+tangent frame, so strands keep their width, also where the flow spreads at the crown.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ LEAST = 400
 TENSOR = 0.004
 """Width of the window in which the direction of strands is measured, metres."""
 MOST_STRETCH = 3.0
-"""Length of a strand's Gaussian relative to a round one, where all strands lie alike; 1 in curls."""
+"""How many times as long as wide a strand's Gaussian is where all strands lie alike; 1 in curls."""
 RELIEF, MOST_RELIEF = 0.002, 0.0035
 """Height of a strand that is one standard deviation brighter than its surroundings, and the most, metres."""
 SEED = 7
@@ -89,15 +89,10 @@ def cover(
     """Hair for the samples, at points (N, 3) with normals (N, 3) in the surface's space. share: (V,) how much of each vertex is
     hair. colors: (S, S, 3) `Portrait.colors`. down: (3,) the head's own."""
     model = surface.model
-    part = np.clip((samples.at(model.faces, share[:, None])[:, 0] - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
+    here = samples.at(model.faces, share[:, None])[:, 0]
+    part = np.clip((here - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1).astype(np.float32)
     upwards = np.array([0.0, 1.0, 0.0], np.float32)
-    out = HairCover(
-        part,
-        np.zeros_like(points),
-        np.tile(upwards, (len(part), 1)),
-        np.ones(len(part), np.float32),
-        np.zeros(len(part), np.float32),
-    )
+    out = HairCover(part, np.zeros_like(points), np.tile(upwards, (len(part), 1)), np.ones_like(part), np.zeros_like(part))
     on = part > 0
     corner = model.faces[np.maximum(surface.fragments.face, 0)]
     shown = PixelLabels.of(portrait).hair & (share[corner] > 0.5).all(axis=-1) & (surface.fragments.face >= 0)
@@ -139,8 +134,8 @@ def base_tone(
 
 @dataclass(frozen=True)
 class Strands:
-    """Texture at N points. detail: (N, 3), to be added to the base tone. along: (N, 3) unit, direction of the flow. stretch: length
-    of a strand relative to a round Gaussian, at least 1. relief: (N,) metres along the normal."""
+    """Texture at N points. detail: (N, 3), to be added to the base tone. along: (N, 3) unit, direction of the flow. stretch: how
+    many times as long as wide a strand's Gaussian is, at least 1. relief: (N,) metres along the normal."""
 
     detail: Array
     along: Array
@@ -238,5 +233,5 @@ def _laid(
 
 def _at(picture: Array, x: Array64, y: Array64) -> Array:
     """The picture (S, S, 3) at N places, (N, 3); its mirror image beyond its edge."""
-    maps = (np.asarray(a, np.float32).reshape(1, -1) for a in (x, y))
-    return np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)[0], np.float32)
+    across, down = (np.asarray(a, np.float32).reshape(1, -1) for a in (x, y))
+    return np.asarray(cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)[0], np.float32)

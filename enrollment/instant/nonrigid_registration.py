@@ -32,8 +32,8 @@ SURE = 0.85
 MARGIN = 8
 """Distance to the photo's edge, pixels, within which an edge of the matte is not the person's."""
 NECK, MOST_NECK = -0.05, 0.07
-"""Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair around it, but not as
-far as to a sleeve, or to the end of a scarf that hangs beside it."""
+"""Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair around it, but
+not as far as to the end of a scarf that hangs beside it."""
 STIFFNESS = 0.5
 """Weight of smoothness of the outline offset (`smooth_field`)."""
 REST = 2e-3

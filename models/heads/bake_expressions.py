@@ -99,7 +99,10 @@ def _lifted(direction: Array64, way: float, sign: float) -> Array64:
     part = np.clip(up / up.max(), 0, 1)
     scale = way * (1 - (1 - part) ** 2) / np.maximum(up, STILL)
     belongs = np.clip((up - STILL) / (RISES - STILL), 0, 1)
-    return np.asarray(direction * (1 + belongs * (scale - 1))[:, None])
+    factor = np.tile((1 + belongs * (scale - 1))[:, None], (1, 3))
+    if sign < 0:
+        factor[:, 0] = 1.0  # the brows come no nearer to each other, where the skin between them would fold
+    return np.asarray(direction * factor)
 
 
 def _taken_along(places: Array64, up: Array64, free: Array64) -> Array64:
