@@ -8,7 +8,7 @@ from typing import Literal
 
 from models.engines import half as half_precision
 from models.engines import onnx_runtime, plans, tensorrt
-from models.engines.base import Engine
+from models.engines.base import Engine, EngineError
 from models.engines.onnx_runtime import OnnxEngine, Provider
 from models.engines.switching import SwitchingEngine
 from models.engines.tensorrt import Profile, TensorRtEngine
@@ -63,7 +63,12 @@ def what_runs(device: str = "auto") -> Choice:
 
 
 def _tensorrt(network: bytes, profile: Profile, half: bool) -> Engine:
-    return TensorRtEngine(plans.plan_for(half_precision.converted(network) if half else network, profile))
+    network = half_precision.converted(network) if half else network
+    plan = plans.plan_for(network, profile)
+    try:
+        return TensorRtEngine(plan)
+    except EngineError:  # whole, and for this machine, but not to be had: another driver, perhaps
+        return TensorRtEngine(plans.plan_for(network, profile, renew=True))
 
 
 def _has_gpu() -> bool:
