@@ -63,6 +63,7 @@ SLOW = (
     "packaging",
     "realtime/room",
     "realtime/test_offline.py",
+    "server/api/test_app.py",
     "server/benchmarks",
     "server/call/attacks",
     "server/call/test_avatar_kept.py",
