@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.errors import PhotoError
-from models.tracking.closed_form import closed_form_alpha
+from models.tracking.closed_form import closed_form_alpha, foreground_colors
 from models.tracking.face_geometry import CHIN, face_height, well_within
 from models.tracking.landmarks import Landmarks, quiet
 from models.tracking.parsing import Parsing, parse
@@ -30,6 +30,8 @@ near, and elsewhere."""
 STEEP = 1.25
 """How much steeper than the parsing's probability the guess for an unknown pixel is."""
 
+ALONE = 512
+"""Pixels across of a picture to which an avatar's is compared."""
 MOST_FACE = 240
 """Height of a face, pixels, from which a clip's picture is matted smaller."""
 
@@ -107,6 +109,20 @@ def matte_frame(image: NDArray[np.uint8], face: Landmarks | None) -> Array:
     if by < 1.0:
         alpha = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
     return np.asarray(alpha, np.float32)
+
+
+def person_alone(image: NDArray[np.uint8], alpha: Array) -> tuple[NDArray[np.uint8], Array]:
+    """`person_colors` of a picture (H, W, 3), and its matte (H, W), both shrunk to at most `ALONE` pixels across."""
+    by = min(1.0, ALONE / image.shape[1])
+    size = max(1, round(by * image.shape[1])), max(1, round(by * image.shape[0]))
+    image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+    return person_colors(image, alpha), alpha
+
+
+def person_colors(image: NDArray[np.uint8], alpha: Array) -> NDArray[np.uint8]:
+    """The person's colours without the background's, (H, W, 3) uint8. alpha: (H, W) in [0, 1]."""
+    return np.asarray(np.round(255 * foreground_colors(image.astype(np.float32) / 255, alpha)), np.uint8)
 
 
 def parse_person(image: NDArray[np.uint8], face: Landmarks) -> Parsing | None:
