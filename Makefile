@@ -90,7 +90,7 @@ check: lint types web
 
 # While working: what takes no more than a second or two each, no browser.
 test-fast: setup-dev
-	$(BIN)/python -m pytest --hypothesis-profile=fast -m "not slow and not e2e and not gpu"
+	$(BIN)/python -m tests.side_by_side --fast
 
 test: setup-dev web viewers
 	@tests/run.sh $(BIN)

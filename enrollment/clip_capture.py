@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,7 +28,7 @@ from models.tracking.landmarks import Landmarks
 from models.tracking.matting import matte_frame
 from models.tracking.offline import Motion, Reenactment, SeenClip, see_clip, solve_clip
 from models.tracking.synthesis import Synthesis
-from models.types import Camera
+from models.types import Array, Camera
 from models.video.reader import Clip
 
 Pixels = NDArray[np.uint8]
@@ -36,6 +37,8 @@ OPEN_EYES = 0.25
 """Aspect ratio (height by width) of an eye under which it counts as narrowed."""
 OPEN_MOUTH, TURNED = 0.2, 15.0
 """Aspect ratio of the mouth, and degrees of turning away from the camera, that cost as much as one shut eye."""
+ALIGNED = 512
+"""Width of a picture in which head and shoulders are aligned, pixels."""
 LIDS = ((159, 145, 33, 133), (386, 374, 362, 263))
 LIPS = (13, 14, 61, 291)
 """Landmarks of each eyelid pair and of the lips: upper, lower, and both corners."""
@@ -128,9 +131,22 @@ def _aligned_frames(
                 mattes[i] = np.round(255 * matte_frame(rgb, face)).astype(np.uint8)
             person = mattes[i].astype(np.float32) / 255
             pose = pose_of(drive, poser.person.joints)
-            aligned = aligner.refine(rgb, person, face.points[:, :2], camera, drive.coefficients, pose)
+            aligned = aligner.refine(*_alone(rgb, person), face.points[:, :2], camera, drive.coefficients, pose)
             coefficients, pose = synthesis.refine(rgb, face, camera, *aligned)
             found = np.asarray(coefficients, np.float32).reshape(arkit.COUNT)
             frame = Frame(rgb, person, camera, pose, found, name=f"picture {i + 1}").around(poser.person)
-            colors = foreground_colors(frame.image.astype(np.float32) / 255, frame.matte)
-            yield replace(frame, image=np.round(255 * colors).astype(np.uint8))
+            yield replace(frame, image=_colors(frame.image, frame.matte))
+
+
+def _alone(rgb: Pixels, person: Array) -> tuple[Pixels, Array]:
+    """A picture (H, W, 3) without the background's colours and its matte (H, W), both shrunk to what the alignment looks at."""
+    by = min(1.0, ALIGNED / rgb.shape[1])
+    size = max(1, round(by * rgb.shape[1])), max(1, round(by * rgb.shape[0]))
+    rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    person = np.asarray(cv2.resize(person, size, interpolation=cv2.INTER_AREA), np.float32)
+    return _colors(rgb, person), person
+
+
+def _colors(rgb: Pixels, person: Array) -> Pixels:
+    """The person's colours without the background's, (H, W, 3)."""
+    return np.round(255 * foreground_colors(rgb.astype(np.float32) / 255, person)).astype(np.uint8)

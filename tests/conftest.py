@@ -39,6 +39,7 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 SLOW = (
+    "client_web/test_camera_hints.py",
     "enrollment/high",
     "enrollment/instant",
     "enrollment/portrait",
@@ -50,6 +51,7 @@ SLOW = (
     "enrollment/test_to_file.py",
     "enrollment/test_workflow.py",
     "gpu",
+    "models/diffusion/test_export.py",
     "models/exchange/test_viewers.py",
     "models/heads/test_anny.py",
     "models/heads/test_flame.py",
@@ -81,7 +83,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
         if path.startswith(tuple(f"{name}/" for name in SLOW)) or path in SLOW:
             item.add_marker("slow")
-        if "chromium" in getattr(item, "fixturenames", ()):
+        if {"chromium", "page"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker("e2e")
 
 
@@ -123,6 +125,14 @@ def enrolled(stages: list[tuple[str, float]]) -> Enrollment:
     made, told = shared.enrollment()
     stages += told
     return made
+
+
+@pytest.fixture
+def enrolled_before(enrolled: Enrollment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever enrolls the astronaut gets the enrollment that is there: for tests of what comes after it."""
+    from enrollment import workflow
+
+    monkeypatch.setattr(workflow, "enroll_instant", lambda pictures, **_: enrolled)
 
 
 @pytest.fixture(scope="session")

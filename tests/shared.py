@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from enrollment.instant.pipeline import Enrollment
 
-FOLDER = "VISAVIS_TESTS_SHARED"
+FOLDER = "TESTS_SHARED_FOLDER"
+"""Not VISAVIS_: a server refuses settings that it does not know."""
 Told = list[tuple[str, float]]
 """Stages and parts done, as a `ProgressCallback` hears them."""
 

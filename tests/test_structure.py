@@ -143,8 +143,8 @@ COVERED_BY: dict[str, str] = {
     "tests/server/commands/test_enroll.py": "enrollment.reconstruction.config_file models.dataclass_config",
     "tests/server/jobs/test_runner.py": "server.jobs.inputs",
     "tests/server/evaluation/test_ablation.py": (
-        "server.evaluation.ablation.rows server.evaluation.ablation.scoring server.evaluation.ablation.spoiling "
-        "server.evaluation.ablation.truth server.evaluation.ablation.uv"
+        "server.evaluation.ablation.instant server.evaluation.ablation.rows server.evaluation.ablation.scoring "
+        "server.evaluation.ablation.spoiling server.evaluation.ablation.truth server.evaluation.ablation.uv"
     ),
     "tests/server/evaluation/test_prior.py": "server.evaluation.outlines",
     "tests/server/api/test_avatars.py": "server.api.service",

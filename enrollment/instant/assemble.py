@@ -4,29 +4,30 @@ completed texture."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.instant import eyes, hair_texture, mouth, texture_completion
-from enrollment.instant.clothes import clothes
+from enrollment.instant.bust import Bust, bottom
+from enrollment.instant.clothes import BodyPoints, clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
-from enrollment.instant.surface_labels import PixelLabels, hair_share, skin_share
+from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
 from models import binding
-from models.binding import BoundGaussians
+from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, REGIONS, HeadModel, PersonHead
 from models.types import Array
 
 SPACING = {
-    "skin": 0.0042, "body": 0.010, "left_eye": 0.0, "right_eye": 0.0, "eye_socket": 0.0, "mouth_inside": 0.0045,
+    "skin": 0.0042, "body": 0.0065, "left_eye": 0.0, "right_eye": 0.0, "eye_socket": 0.0, "mouth_inside": 0.0045,
     "tongue": 0.0035, "upper_teeth": 0.0014, "lower_teeth": 0.0014,
 }  # fmt: skip
 """Metres between neighbouring Gaussians on the surface that the photo does not show, by region; 0: none."""
@@ -37,12 +38,8 @@ NECK = -0.03
 SPREAD, SPREAD_PLAIN = 0.7, 0.85
 """Standard deviation of a Gaussian relative to its spacing, and on neck and body: wider, as cracks show there and texture is
 rare."""
-FADE_UNSEEN = (-0.36, -0.27)
-"""Heights in avatar space, metres, between which Gaussians that the photo does not show fade out at the bust's lower end."""
-FADE_SHOWN = (-0.37, -0.33)
-"""Heights in avatar space, metres, between which Gaussians lifted from the photo fade out at the bust's lower end."""
-ARMS = (0.235, 0.275)
-"""Distances to the side, metres, between which the arms fade out."""
+CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
+"""Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
 GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
 LID_SHADE, LID_TRUST = 0.95, 0.2
@@ -51,13 +48,15 @@ STRETCH = (1.5, 2.5)
 """Factors of enlargement by some expression between which a face's lifted pixels fade out: they would be enlarged as well."""
 LEAST_STEADY = 0.25
 """Part of their opacity that lifted pixels keep: of the lashes, and of the dark line between the lips."""
+ASLANT = (0.15, 0.45)
+"""Cosines between normal and view direction between which a pixel is believed more and more."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
-CUT, WIDENING = 0.015, 1.0
+CUT, CUT_BODY, WIDENING = 0.015, 0.12, 1.0
 """An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
-sides, and dropped beyond. Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
+sides, and dropped beyond; the second is for the body, which would be open where a shoulder is turned further than the rig knows. Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
 REACH, MOST_REACH = 0.4, 0.008
 """How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides."""
 SOLID = 0.8
@@ -90,13 +89,22 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     avoid |= model.region_faces(*_hidden_inside(lead), *eyes.EYES)
     shown = lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid)
     steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0)
-    shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32))
-    shown = _fade_out(shown, person, FADE_SHOWN).valid()
-    made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset)]).valid()
+    shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
+    bust = Bust.of(person, shown)
+    shown = shown.select(bust.within(shown, person))
+    made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset, bust)]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     skin = model.region[made.face] == REGION["skin"]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
-    return fit_own_view(made, len(shown), skin, lid, view).valid()
+    shell = bust.fade(fit_own_view(made, len(shown), skin, lid, view).valid(), person)
+    return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
+
+
+def _allowed(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
+    """(N,) which Gaussians do not lie where the photo shows background. at: the triangles, posed as in the photo."""
+    world = binding.to_world(gaussians, at)
+    moved, outside = _drawn_in(world.means, lead.surface.camera.project(world.means), world.scales.max(axis=1), lead, CUT)
+    return ~outside & (moved == world.means).all(axis=1)
 
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
@@ -121,7 +129,7 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
     return np.asarray(near & (model.region != REGION["body"]))
 
 
-def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Array) -> BoundGaussians:
+def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Array, bust: Bust) -> BoundGaussians:
     """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show."""
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
@@ -131,7 +139,10 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spacing += eyes.spacings(person, balls)
     share = hair_share(lead.surface, lead.portrait, offset)
     spacing = hair_texture.spacings(lead.surface, share, spacing)
+    at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
+    spacing[at_cut & model.region_faces("skin", "body")] = CUT_SPACING
     samples = sample(person, spacing)
+    samples = samples.select(bust.depth(samples.at(model.faces, person.rest)) > 0)
     vertices, normals = lead.surface.vertices, lead.surface.normals
     points, n = samples.at(model.faces, vertices), samples.at(model.faces, normals)
     seen, xy, facing = lead.surface.visible(points, n)
@@ -139,7 +150,8 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
-    points, outside = _drawn_in(points, xy, samples.spacing, lead)
+    furthest = np.where(model.region[samples.face] == REGION["body"], CUT_BODY, CUT).astype(np.float32)
+    points, outside = _drawn_in(points, xy, samples.spacing, lead, furthest)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
     hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
@@ -147,8 +159,8 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
-    share = np.where(lid, LID_PHOTO, 1.0)[shown, None]
-    colors[shown] += share * (soft[shown] - colors[shown])
+    believed = np.where(lid, LID_PHOTO, 1.0) * _believed(lead.portrait, hair.part, facing, row, column)
+    colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
     points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
@@ -160,42 +172,46 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"])
     spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
-    return _fade_out(
-        surfels(
-            lead.surface, points, n, spread * samples.spacing, samples.face, colors, opacity,
-            along=hair.along, stretch=hair.stretch,
-        ), person, FADE_UNSEEN,
-    )  # fmt: skip
+    at = binding.frames(vertices, model.faces)
+    return surfels(at, points, n, spread * samples.spacing, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
 
 
-def _drawn_in(points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto) -> tuple[Array, NDArray[np.bool_]]:
+def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is
+    seen aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+    square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
+    if portrait.parsing is None:
+        return square
+    skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
+    cloth = portrait.parsing.share("clothes")[row, column]
+    return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
+
+
+def _drawn_in(
+    points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto, furthest: Array | float
+) -> tuple[Array, NDArray[np.bool_]]:
     """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline as far as the Gaussians that they become reach; and
-    which project so far outside that they have to go (N,). spacing: (N,) metres."""
+    which project so far outside that they have to go (N,). spacing: (N,) metres. furthest: (N,) picture sides."""
     portrait, camera = lead.portrait, lead.surface.camera
     side = portrait.matte.shape[0]
     beyond, near = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)
     person = ((portrait.matte > SOLID) & portrait.inside)[near[0], near[1]]  # it goes on beyond the photo's edge
-    depth = (ndimage.distance_transform_edt(person) - ndimage.distance_transform_edt(~person)).astype(np.float32)
+    off, onto = ndimage.distance_transform_edt(~person, return_indices=True)
+    depth = (ndimage.distance_transform_edt(person) - off).astype(np.float32)
     slope = np.stack(np.gradient(ndimage.gaussian_filter(depth, 2.0)), axis=-1)[..., ::-1]
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
-    away, inwards = depth[row, column] + WIDENING * beyond[row, column], slope[row, column]
+    to_row, to_column = onto[0][row, column], onto[1][row, column]
+    away, inwards = depth[row, column] + WIDENING * beyond[row, column], slope[to_row, to_column]
     inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-3)
     scale = camera.fx / -points[:, 2]
     reach = np.clip(REACH * spacing * scale, 1.0, MOST_REACH * side)
-    short = np.clip(reach - away, 0, CUT * side + reach)
+    short = np.clip(reach - away, 0, furthest * side + reach)
     moved = points.copy()
-    moved[:, :2] += (short / scale)[:, None] * inwards * (1, -1)
+    onto_outline = np.stack([to_column - column, to_row - row], axis=1) * (away < 0)[:, None]
+    rest = np.minimum(short, reach)[:, None] * inwards
+    moved[:, :2] += (onto_outline + rest) / scale[:, None] * (1, -1)
     ends = not person[-1].any()  # the person ends above the photo's lower edge
-    return moved, np.where(ends, depth[row, column], away) < -CUT * side
-
-
-def _fade_out(gaussians: BoundGaussians, person: PersonHead, span: tuple[float, float]) -> BoundGaussians:
-    """Fade the lower end of the bust, between the heights `span`, and the arms: the cut mesh would show as a jagged edge."""
-    centre = person.rest[person.model.faces[gaussians.face]].mean(axis=1)
-    seen = np.clip((centre[:, 1] - span[0]) / (span[1] - span[0]), 0, 1)
-    seen *= np.clip((ARMS[1] - np.abs(centre[:, 0])) / (ARMS[1] - ARMS[0]), 0, 1)
-    faded = replace(gaussians, opacities=(gaussians.opacities * seen).astype(np.float32))
-    return faded.select(faded.opacities > 0.02)
+    return moved, np.where(ends, depth[row, column], away) < -furthest * side
 
 
 def _unseen_colors(
@@ -218,11 +234,12 @@ def _unseen_colors(
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
-    out = samples.at(model.faces, completed)
+    out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])
     region = model.region[samples.face]
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
-    cloth = clothes(lead.surface, lead.portrait, lead.colors, points[body], away[body], labels.cloth)
+    on_body = BodyPoints(points[body], samples.at(model.faces, person.rest)[body], away[body])
+    cloth = clothes(lead.surface, lead.portrait, lead.colors, on_body, labels.cloth)
     if cloth is not None:
         out[body] = cloth
     outer = np.isin(region, [REGION["skin"], REGION["body"]])

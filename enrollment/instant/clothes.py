@@ -1,14 +1,17 @@
-"""Texture completion for clothes: beyond the photo's edge the reflection of the visible cloth, where something occludes the cloth
-the nearest visible pixel, and on the back the colours along the shoulders' outline."""
+"""Texture completion for clothes: where something occludes the cloth the nearest visible pixel, just beyond the photo's edge the
+reflection of the visible cloth, further away and on the back the cloth's main colour with its pattern by example."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
+from enrollment.instant.cloth_pattern import ClothPattern
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import REGION
@@ -27,26 +30,36 @@ CLOTHED = 0.4
 """Part of the visible body that must be cloth for the body to count as clothed."""
 BINS = 8
 """Of each channel, between which colours are told apart for the main one."""
-PLAIN = 0.4
-"""Contrast of the back, relative to the contrast of the shoulders."""
-BROAD = 0.1
+TURNING = 0.03
+"""Distance from the cloth that the photo shows at which a third of its own colour is left and the rest is the main one, metres."""
+EVERY = 17
+"""Pixels between those that are asked for the nearest cloth."""
+BROAD = 0.05
 """Side of the window that averages cloth, picture sides: its mean is the base colour, the rest is the pattern."""
-FADING = 0.12
-"""Picture sides beyond the photo's edge at which a third of the pattern is left."""
+FADING = 0.08
+"""Picture sides beyond the photo's edge at which a third of the photo's own colours is left."""
+
+
+@dataclass(frozen=True)
+class BodyPoints:
+    """N points of the body. posed: (N, 3) in the photo's camera axes. rest: (N, 3) avatar space, at rest. hidden: (N,) those that
+    face away from the camera, whose colours come from the shoulders' outline only: a back has no tie."""
+
+    posed: Array
+    rest: Array
+    hidden: NDArray[np.bool_]
 
 
 def clothes(
     surface: VisibleSurface,
     portrait: Portrait,
     colors: Array,
-    points: Array,
-    hidden: NDArray[np.bool_],
+    points: BodyPoints,
     shown: NDArray[np.bool_],
 ) -> Array | None:
-    """Colours (N, 3) of points (N, 3) of the body, in the surface's space; `None` when the photo shows no body.
+    """Colours (N, 3) of points of the body; `None` when the photo shows no body.
 
-    hidden: (N,) points that face away from the camera. They take their colours from the shoulders' outline only: a back has no
-    tie. colors: (S, S, 3) of the photo without its background. shown: (S, S) pixels that show clothes.
+    colors: (S, S, 3) of the photo without its background. shown: (S, S) pixels that show clothes.
     """
     cloth = _cloth(surface, portrait, shown)
     if cloth is None:
@@ -54,15 +67,34 @@ def clothes(
     face, side = surface.fragments.face, len(colors)
     person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
     rim = cloth & (ndimage.distance_transform_edt(person) < RIM * side) & _far_from_skin(surface, COLLAR * side)
-    xy = surface.camera.project(points)
-    soft = ndimage.uniform_filter(colors, (5, 5, 0))
-    out = np.empty((len(points), 3), np.float32)
-    out[~hidden] = _extrapolated(soft, cloth, portrait.inside, xy[~hidden])
     source = rim if rim.sum() > LEAST // 2 else cloth
-    row, column = _nearest(source)(xy[hidden, 1], xy[hidden, 0])
-    middle = main_color(colors[source])
-    out[hidden] = middle + PLAIN * (soft[row, column] - middle)
-    return out
+    xy, hidden = surface.camera.project(points.posed), points.hidden
+    soft, slow = ndimage.uniform_filter(colors, (5, 5, 0)), _slow(colors, cloth)
+    main = main_color(slow[source])
+    pixel = float(np.median(surface.fragments.depth[cloth & (face >= 0)])) / surface.camera.fx
+    pattern = ClothPattern.of(colors, slow, cloth, main, pixel).at(points.rest)
+    out = np.empty((len(xy), 3), np.float32)
+    out[~hidden] = _extrapolated(soft, slow, cloth, portrait.inside, xy[~hidden], main + pattern[~hidden])
+    near, away = _nearest_shown(surface, source, points.posed[hidden])
+    out[hidden] = main + np.exp(-away / TURNING)[:, None] * (slow[near] - main) + pattern[hidden]
+    return np.asarray(out.clip(0, 1))
+
+
+def _slow(colors: Array, cloth: NDArray[np.bool_]) -> Array:
+    """(S, S, 3) the mean colour of the cloth around each pixel: its colours without the pattern."""
+    width = round(BROAD * len(colors))
+    share = ndimage.uniform_filter(cloth.astype(np.float32), width)
+    return np.asarray(ndimage.uniform_filter(colors * cloth[..., None], (width, width, 0)) / np.maximum(share, 1e-6)[..., None])
+
+
+def _nearest_shown(surface: VisibleSurface, shown: NDArray[np.bool_], points: Array) -> tuple[PixelIndex, Array]:
+    """The pixel of `shown` (S, S) whose surface is nearest to each of the points (N, 3), and how far away it is, metres."""
+    row, column = np.nonzero(shown & (surface.fragments.face >= 0))
+    row, column = row[::EVERY], column[::EVERY]
+    camera, depth = surface.camera, surface.fragments.depth[row, column]
+    x, y = (column + 0.5 - camera.cx) * depth / camera.fx, -(row + 0.5 - camera.cy) * depth / camera.fy
+    away, nearest = cKDTree(np.stack([x, y, -depth], axis=1)).query(points)
+    return (row[nearest], column[nearest]), np.asarray(away, np.float32)
 
 
 def main_color(colors: Array) -> Array:
@@ -91,13 +123,14 @@ def _cloth(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]
     return clothed if clothed.sum() > CLOTHED * body.sum() else body  # then the skin of a neckline is no cloth
 
 
-def _extrapolated(soft: Array, cloth: NDArray[np.bool_], inside: NDArray[np.bool_], xy: NDArray[np.floating]) -> Array:
-    """Colours (N, 3) at pixels xy (N, 2): inside the photo the nearest cloth; beyond its edge the base colour at the edge plus
-    the pattern reflected at the edge, which fades with the distance."""
+def _extrapolated(
+    soft: Array, slow: Array, cloth: NDArray[np.bool_], inside: NDArray[np.bool_], xy: NDArray[np.floating], plain: Array
+) -> Array:
+    """Colours (N, 3) at pixels xy (N, 2): inside the photo the nearest cloth; beyond its edge the mean colour at the edge plus
+    the pattern reflected at the edge, which turn into the colours `plain` (N, 3) with the distance.
+
+    soft, slow: (S, S, 3), a little blurred, and without the pattern (`_slow`)."""
     side = len(soft)
-    width = round(BROAD * side)
-    share = ndimage.uniform_filter(cloth.astype(np.float32), width)
-    broad = ndimage.uniform_filter(soft * cloth[..., None], (width, width, 0)) / np.maximum(share, 1e-6)[..., None]
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     across = np.clip(xy[:, 0], columns[0], columns[-1] + 1)
     last = np.where(inside.any(axis=0), side - inside[::-1].argmax(axis=0), rows[-1] + 1)  # where the photo's last pixel ends
@@ -106,8 +139,10 @@ def _extrapolated(soft: Array, cloth: NDArray[np.bool_], inside: NDArray[np.bool
     nearest = _nearest(cloth)
     edge = nearest(np.minimum(down, rows[-1]), across)
     mirrored = nearest(2 * down - xy[:, 1], 2 * across - xy[:, 0])
-    pattern = np.exp(-beyond / (FADING * side))[:, None] * (soft[mirrored] - broad[mirrored])
-    return np.asarray(np.where(beyond[:, None] > 0, np.clip(broad[edge] + pattern, 0, 1), soft[edge]), np.float32)
+    share = np.exp(-np.square(beyond / (FADING * side)))[:, None]
+    continued = slow[edge] + soft[mirrored] - slow[mirrored]
+    out = np.where(beyond[:, None] > 0, plain + share * (continued - plain), soft[edge])
+    return np.asarray(out.clip(0, 1), np.float32)
 
 
 def _nearest(where: NDArray[np.bool_]) -> Callable[[NDArray[np.floating], NDArray[np.floating]], PixelIndex]:

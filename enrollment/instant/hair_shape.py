@@ -1,5 +1,5 @@
-"""Shape of the hair that the photo does not show: no ear where hair lies over it, as thick behind as at the sides, and long hair falls
-from the back of the head onto the shoulders.
+"""Shape of the hair that the photo does not show: no ear where hair lies over it, as thick behind as at the sides, and long hair
+falls from the back of the head onto the shoulders.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ COVERED = 0.5
 """Share of hair or cloth, beside skin, over an ear's place in the photo from which there is no ear."""
 CHEEK = (-0.005, 0.02, 0.07)
 """On the template, metres: rearmost depth of the cheeks, depth from which they are the face's alone, their greatest height."""
-AROUND, RELAXED = 0.012, 40
-"""Distance from a covered ear within which the mesh is relaxed, metres, and how often each vertex is put amid its neighbours."""
+AROUND, RELAXED, TAUBIN = 0.012, 60, (0.6, -0.4)
+"""Distance from a covered ear within which the mesh is relaxed, metres; how often each vertex is moved by this part of the way to
+the middle of its neighbours, forth and back, which takes ridges off but leaves much of the volume (Taubin 1995)."""
 BAND = 0.02
 """Standard deviation of the heights over which the thickness at the sides is averaged, metres."""
-MOST_THICK = 0.06
-"""Most that the hair behind grows, metres."""
+MOST_THICK, NAPE = 0.05, -0.07
+"""Most that the hair behind grows, metres, and height on the template under which it does not: there it hangs."""
 STIFFNESS, PULL = 2.0, 0.4
 """Weight of smoothness when the thickness is carried over the mesh (`smooth_field`), and of the thickness wanted behind."""
 FRONT = -0.01
@@ -43,7 +44,7 @@ FRONT = -0.01
 ROUNDNESS = 2.5
 """Exponent of the superellipse that is the section of long hair: between an ellipse and a box."""
 BEGINS, ENDS = (0.03, -0.02), 0.04
-"""Heights on the template between which hanging hair leaves the head, and the height over which it thins out at its lower end, metres."""
+"""Heights on the template between which hanging hair leaves the head, and height over which it thins out at its end, metres."""
 LIES = 0.008
 """Thickness of hair that lies on the back, metres."""
 SMOOTHED = 4
@@ -76,7 +77,7 @@ def _before(model: HeadModel, covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(V,) the covered ears and the cheeks before them, which the landmarks hold: single vertices between two landmarks would be
     pulled out to the outline of the hair."""
     x, y, z = model.template.T
-    cheek = (z > CHEEK[0]) & (y < CHEEK[2])
+    cheek = (z > CHEEK[0]) & (y < CHEEK[2]) & (y > NAPE)
     return (cheek & ~covered & (x < 0) & covered[x < 0].any()) | (cheek & ~covered & (x > 0) & covered[x > 0].any())
 
 
@@ -99,8 +100,8 @@ def _relaxed(model: HeadModel, rest: Array, covered: NDArray[np.bool_]) -> Array
         away, _ = cKDTree(model.template[covered]).query(model.template)
         free = (away < AROUND) & (model.template[:, 2] < CHEEK[1])
         rows = average[free]
-        for _ in range(RELAXED):
-            out[free] = rows @ out
+        for i in range(RELAXED):
+            out[free] += TAUBIN[i % 2] * (rows @ out - out[free])
     return np.asarray(out - rest, np.float32)
 
 
@@ -118,7 +119,7 @@ def hair_behind(model: HeadModel, identity: Array, offset: Array, outline: Array
     facing = np.sum(view * smooth_normals(surface.vertices, model, average), axis=1)
     thick = np.sum(outline * direction, axis=1).astype(np.float64)
     target = np.clip(_at_the_sides(model, share, facing, thick, portrait, surface) * share - thick, 0, MOST_THICK)
-    behind = (facing < -NORMAL_WIDTH / 2) & (share > 0.1) & ~np.any(ears(model), axis=0)
+    behind = (facing < -NORMAL_WIDTH / 2) & (share > 0.1) & (model.template[:, 1] > NAPE) & ~np.any(ears(model), axis=0)
     body = np.zeros(model.vertex_count, bool)
     body[model.region_vertices("body")] = True
     weight = np.where(behind, PULL, 1.0)
@@ -140,7 +141,7 @@ def _at_the_sides(
     height = model.template[:, 1].astype(np.float64)
     if not known.any():
         return np.zeros(model.vertex_count)
-    value = np.where(share[known] > 0.5, np.maximum(thick[known], 0.0), 0.0)
+    value = np.where((share[known] > 0.5) & (height[known] > NAPE), np.maximum(thick[known], 0.0), 0.0)
     levels = np.linspace(height.min(), height.max(), 64)
     near = np.exp(-((levels[:, None] - height[known]) ** 2) / (2 * BAND**2)) + 1e-9
     return np.asarray(np.interp(height, levels, near @ value / near.sum(axis=1)))

@@ -1,9 +1,9 @@
-"""Hair texture by example: strands for the hair that no photo shows, made of patches of the visible hair, laid along a flow from the
-crown downwards.
+"""Hair texture by example: strands for the hair that no photo shows, made of patches of the visible hair, laid along a flow from
+the crown downwards.
 
-The patches are blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise using a
-histogram-preserving blending operator"), and laid out as lapped textures are (Praun et al. 2000): each has its own tangent frame, so
-strands keep their width, also where the flow spreads at the crown.
+The patches are blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise
+using a histogram-preserving blending operator"), and laid out as lapped textures are (Praun et al. 2000): each has its own
+tangent frame, so strands keep their width, also where the flow spreads at the crown.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ COARSE = 0.007
 """Standard deviation of the blur whose result is the base tone, metres: what is finer is texture."""
 DEEP = 0.5
 """Quantile of the distance from the hair's edge beyond which a pixel may be the middle of a patch."""
+COARSER = 3.0
+"""How much larger the patches of cloth are."""
 LEAST = 400
 """Pixels of hair that a photo has to show for texture to be taken from it."""
 TENSOR = 0.004
 """Width of the window in which the direction of strands is measured, metres."""
 MOST_STRETCH = 3.0
-"""Length of a strand's Gaussian relative to a round one, where all strands lie alike; 1 in curls."""
-RELIEF, MOST_RELIEF = 0.004, 0.006
+"""How many times as long as wide a strand's Gaussian is where all strands lie alike; 1 in curls."""
+RELIEF, MOST_RELIEF = 0.002, 0.0035
 """Height of a strand that is one standard deviation brighter than its surroundings, and the most, metres."""
 SEED = 7
 HAIRY = (0.35, 0.65)
@@ -87,32 +89,39 @@ def cover(
     """Hair for the samples, at points (N, 3) with normals (N, 3) in the surface's space. share: (V,) how much of each vertex is
     hair. colors: (S, S, 3) `Portrait.colors`. down: (3,) the head's own."""
     model = surface.model
-    part = np.clip((samples.at(model.faces, share[:, None])[:, 0] - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
+    here = samples.at(model.faces, share[:, None])[:, 0]
+    part = np.clip((here - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1).astype(np.float32)
     upwards = np.array([0.0, 1.0, 0.0], np.float32)
-    out = HairCover(
-        part,
-        np.zeros_like(points),
-        np.tile(upwards, (len(part), 1)),
-        np.ones(len(part), np.float32),
-        np.zeros(len(part), np.float32),
-    )
+    out = HairCover(part, np.zeros_like(points), np.tile(upwards, (len(part), 1)), np.ones_like(part), np.zeros_like(part))
     on = part > 0
     corner = model.faces[np.maximum(surface.fragments.face, 0)]
     shown = PixelLabels.of(portrait).hair & (share[corner] > 0.5).all(axis=-1) & (surface.fragments.face >= 0)
     if not on.any() or not shown.any():
         return HairCover(np.zeros_like(part), *(out.colors, out.along, out.stretch, out.relief))
-    tone = base_tone(surface, portrait, colors, share, shown)
-    found = strands(surface, shown, colors, points[on], normals[on], down)
+    woven = _woven(portrait, shown)
+    tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
+    found = strands(surface, shown, colors, points[on], normals[on], down, woven)
     out.colors[on] = np.clip(samples.select(on).at(model.faces, tone) + found.detail, 0, 1)
     out.along[on], out.relief[on] = found.along, found.relief * part[on]
     out.stretch[on] = 1 + (found.stretch - 1) * part[on]
     return out
 
 
-def base_tone(surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array, shown: NDArray[np.bool_]) -> Array:
-    """(V, 3) colour of the hair at each vertex without its strands, continued over what the photo does not show."""
+def _woven(portrait: Portrait, shown: NDArray[np.bool_]) -> float:
+    """Part in [0, 1] of what covers the head that is no hair but a hat or a scarf: that has no strands."""
+    if portrait.parsing is None:
+        return 0.0
+    hair, other = (float(portrait.parsing.share(*names)[shown].mean()) for names in (("hair",), ("clothes", "others")))
+    return float(np.clip(2 * other / max(hair + other, 1e-6) - 0.5, 0, 1))
+
+
+def base_tone(
+    surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array, shown: NDArray[np.bool_], coarse: float
+) -> Array:
+    """(V, 3) colour of the hair at each vertex without what is finer than `coarse` metres, continued over what the photo does not
+    show."""
     weight = shown.astype(np.float32)
-    blur = COARSE * surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+    blur = coarse * surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
     coverage = cv2.GaussianBlur(weight, (0, 0), blur)
     mean = cv2.GaussianBlur(colors * weight[..., None], (0, 0), blur) / np.maximum(coverage, 1e-4)[..., None]
     _, trust = vertex_colors(surface, portrait, colors)
@@ -125,8 +134,8 @@ def base_tone(surface: VisibleSurface, portrait: Portrait, colors: Array, share:
 
 @dataclass(frozen=True)
 class Strands:
-    """Texture at N points. detail: (N, 3), to be added to the base tone. along: (N, 3) unit, direction of the flow. stretch: length
-    of a strand relative to a round Gaussian, at least 1. relief: (N,) metres along the normal."""
+    """Texture at N points. detail: (N, 3), to be added to the base tone. along: (N, 3) unit, direction of the flow. stretch: how
+    many times as long as wide a strand's Gaussian is, at least 1. relief: (N,) metres along the normal."""
 
     detail: Array
     along: Array
@@ -135,24 +144,26 @@ class Strands:
 
 
 def strands(
-    surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, points: Array, normals: Array, down: Array
+    surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, points: Array, normals: Array, down: Array, woven: float
 ) -> Strands:
     """Texture for hair at points (N, 3) with normals (N, 3), in the surface's space, down (3,): the head's own.
 
-    shown: (S, S) pixels that show hair. colors: (S, S, 3).
+    shown: (S, S) pixels that show hair. colors: (S, S, 3). woven: part that is cloth, which has folds and no strands.
     """
     along = flow(surface.model, surface.vertices, points, normals, down)
     scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))  # pixels in a metre
     if shown.sum() < LEAST or not len(points):
         return Strands(np.zeros((len(points), 3), np.float32), along, 1.0, np.zeros(len(points), np.float32))
-    detail = _detail(colors, shown, COARSE * scale)
+    larger = 1 + COARSER * woven
+    detail = _detail(colors, shown, COARSE * larger * scale)
     angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
     inwards = ndimage.distance_transform_edt(shown)
     middles = np.argwhere(inwards >= max(np.quantile(inwards[shown], DEEP), 1.0))
-    found = _laid(_drawn_out(detail, angle, order * scale), middles, angle, points, normals, along, scale)
+    order *= 1 - woven
+    found = _laid(_drawn_out(detail, angle, order * scale), middles, angle, points / larger, normals, along, scale * larger)
     light = found.mean(axis=1)
     relief = np.clip(RELIEF * light / max(float(light.std()), 1e-3), -MOST_RELIEF, MOST_RELIEF)
-    return Strands(found, along, 1 + (MOST_STRETCH - 1) * order, relief.astype(np.float32))
+    return Strands(found, along, 1 + (MOST_STRETCH - 1) * order, ((1 - woven) * relief).astype(np.float32))
 
 
 def flow(model: HeadModel, vertices: Array, points: Array, normals: Array, down: Array) -> Array:
@@ -222,5 +233,5 @@ def _laid(
 
 def _at(picture: Array, x: Array64, y: Array64) -> Array:
     """The picture (S, S, 3) at N places, (N, 3); its mirror image beyond its edge."""
-    maps = (np.asarray(a, np.float32).reshape(1, -1) for a in (x, y))
-    return np.asarray(cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)[0], np.float32)
+    across, down = (np.asarray(a, np.float32).reshape(1, -1) for a in (x, y))
+    return np.asarray(cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)[0], np.float32)

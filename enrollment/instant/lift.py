@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import binding
-from models.binding import BoundGaussians
+from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, HeadModel
 from models.tracking.face_geometry import face_height
 from models.types import Array, Gaussians
@@ -42,7 +42,7 @@ MOVES_WITH_JAW = ("mouth_inside", "tongue", "lower_teeth")
 TOOTH_REACH, TOOTH_LIGHT = 0.009, 0.7
 """A pixel between the lips belongs to an upper tooth when it is within so many metres of the centre of one of the tooth's
 triangles, and at least so bright, relative to the skin."""
-LIP_RED = 1.0
+LIP_RED = 1.5
 """Redness, relative to the skin's, from which a pixel between the lips is lip or gum."""
 LIP_LINE = 0.009
 """Half the height of the line between shut lips, face heights."""
@@ -78,7 +78,7 @@ def lift(
     sigma = SIGMA * step * z / c.fx
     opacity = (OPACITY * portrait.matte[row, column]).astype(np.float32)
     return surfels(
-        surface, points[keep], normal[keep], sigma[keep], face[row, column][keep],
+        binding.frames(surface.vertices, model.faces), points[keep], normal[keep], sigma[keep], face[row, column][keep],
         local_mean(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],
     )  # fmt: skip
 
@@ -185,16 +185,16 @@ def _assign_teeth(
 
 
 def redder(colors: Array, skin: Array) -> NDArray[np.bool_]:
-    """(...) whether colours (..., 3) are nearly as red as skin (3,) or redder, as lips and gums are; yellow teeth are not."""
+    """(...) whether colours (..., 3) are clearly redder than skin (3,), as lips and gums are; yellow teeth are not."""
     redness = colors[..., 0] - colors[..., 1]
     return np.asarray(redness * skin.mean() > LIP_RED * (skin[0] - skin[1]) * colors.mean(axis=-1) + 0.01)
 
 
 def surfels(
-    surface: VisibleSurface, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
+    at: Frames, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
     opacities: Array, *, toward: Array | None = None, along: Array | None = None, stretch: Array | None = None,
 ) -> BoundGaussians:  # fmt: skip
-    """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,).
+    """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,) as they are at `at`.
 
     sigma: (N,) standard deviation across, metres. toward: (N, 3) directions to the viewer; each Gaussian is then stretched along
     its tilt, so that its projection is round. along: (N, 3) directions in which each is `stretch` (N,) times as long as wide, at
@@ -223,7 +223,7 @@ def surfels(
     world = Gaussians(
         points.astype(np.float32), rotation, scales.astype(np.float32), opacities.astype(np.float32), colors.astype(np.float32)
     )
-    return binding.bind(world, face, binding.frames(surface.vertices, surface.model.faces))
+    return binding.bind(world, face, at)
 
 
 def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bool_], portrait: Portrait) -> NDArray[np.int64]:

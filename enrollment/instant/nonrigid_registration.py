@@ -31,6 +31,9 @@ SURE = 0.85
 """Matte value of the outline: beyond it, the matte's soft edge is left to the lifted Gaussians."""
 MARGIN = 8
 """Distance to the photo's edge, pixels, within which an edge of the matte is not the person's."""
+NECK, MOST_NECK = -0.05, 0.07
+"""Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair around it, but
+not as far as to the end of a scarf that hangs beside it."""
 STIFFNESS = 0.5
 """Weight of smoothness of the outline offset (`smooth_field`)."""
 REST = 2e-3
@@ -91,6 +94,7 @@ def outline_offset(
     outer[model.region_vertices("skin", "body")] = True
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
     face, seen = _near_landmarks(model, person), outer & measured
+    most = np.where(model.template[:, 1] < NECK, MOST_NECK, np.inf)
     amount = np.zeros(model.vertex_count)
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
@@ -99,7 +103,7 @@ def outline_offset(
         hit = rasterize(vertices, model.faces, camera, cull=False).face >= 0
         distance, weight = _outline_distance(vertices, normals, hit, seen & ~face, camera.project(vertices), photo, portrait)
         weight[face] = 1.0
-        target = np.where(face, 0.0, amount + distance)
+        target = np.where(face, 0.0, np.minimum(amount + distance, most))
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
         amount[~outer & ~face] = np.minimum(amount[~outer & ~face], 0.0)
     return np.asarray(amount[:, None] * direction, np.float32)

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from enrollment.instant.nonrigid_registration import graph
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
 from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
-from models.types import Array
+from models.heads.raster import vertex_normals
+from models.types import Array, Array64
 
 SOLID = 0.9
 """Matte of a pixel that is the person's alone."""
@@ -40,8 +42,10 @@ EARS = ((0.060, 0.11), (-0.038, 0.038), (-0.038, 0.020))
 """Distances to the side, heights and depths of the ears on the template, metres."""
 EAR_SEEN, UNSEEN_EAR = 12, 0.05
 """Vertices of an ear that the photo must show for its cover to be known; trust in what covers it where it is hidden."""
-MOST_WIDE = 0.16
-"""Furthest that hanging hair reaches to the sides, metres."""
+FOLDS, SHADES = 450.0, (0.55, 1.12)
+"""Darkening of an ear's skin for each metre that it lies under the middle of its neighbours; least and largest brightness."""
+MOST_WIDE, MARGIN = 0.16, 0.015
+"""Furthest that hanging hair reaches to the sides, and how much further its locks fall behind, metres."""
 BALD = (0.05, 0.2)
 """Shares of the visible scalp that must be hair for the unseen one to have any, and to be covered: a forehead reaches into it."""
 NAPE = (-0.03, -0.01)
@@ -93,8 +97,8 @@ def ears(model: HeadModel) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 def ear_covers(surface: VisibleSurface, portrait: Portrait) -> tuple[float, float]:
-    """Share of hair, a hat or a scarf, beside skin, over the place of the right ear and of the left one; an ear that the photo does
-    not show is covered as the other one. 0 where the parsing sees no person."""
+    """Share of hair, a hat or a scarf, beside skin, over the place of the right ear and of the left one; an ear that the photo
+    does not show is covered as the other one. 0 where the parsing sees no person."""
     if portrait.parsing is None:
         return 0.0, 0.0
     seen, _, _ = surface.visible(surface.vertices, surface.normals)
@@ -110,17 +114,27 @@ def ear_covers(surface: VisibleSurface, portrait: Portrait) -> tuple[float, floa
     return right or 0.0, left or 0.0
 
 
+def ear_shade(model: HeadModel, rest: Array) -> Array:
+    """(V,) brightness of the ears' folds, 1 elsewhere: a photo from the front hardly shows an ear, and in one colour it has no
+    shape. rest: (V, 3) metres, avatar space."""
+    near = np.any(ears(model), axis=0)
+    _, average = graph(model)
+    hollow = np.sum((average @ rest - rest) * vertex_normals(rest, model.faces), axis=1)
+    shade = np.clip(1 - FOLDS * (average @ hollow), *SHADES)
+    return np.asarray(np.where(near, shade, 1.0), np.float32)
+
+
 @dataclass(frozen=True)
 class HangingHair:
-    """Long hair. low: height on the template down to which it hangs, metres. levels: (L,) heights, ascending; right, left: (L,) how
-    far it reaches to the sides there, in avatar space, metres."""
+    """Long hair. low: height on the template down to which it hangs, metres. levels: (L,) heights, ascending; right, left: (L,)
+    how far it reaches to the sides there, in avatar space, metres."""
 
     low: float
     levels: Array
     right: Array
     left: Array
 
-    def width(self, height: Array) -> tuple[Array, Array]:
+    def width(self, height: NDArray[np.floating]) -> tuple[Array64, Array64]:
         """(N,) ends to the person's right and left at heights (N,)."""
         return np.interp(height, self.levels, self.right), np.interp(height, self.levels, self.left)
 
@@ -192,8 +206,9 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
         _, y, z = model.template.T
         right, left = hanging.width(y)
         across = (model.template + offset)[:, 0]
-        under = (y > hanging.low) & (y < NAPE[0]) & (right < across) & (across < left)
-        spread = np.where(under & ~seen & ((z < BEHIND) | (share > 0.5)), 1.0, spread)
+        under = (y > hanging.low) & (y < NAPE[0]) & ~seen
+        between = (right - MARGIN < across) & (across < left + MARGIN) & (z < BEHIND)
+        spread = np.where(under & (between | (portrait.parsing.share("hair")[row, column] > 0.5)), 1.0, spread)
         body = ~head & seen & (facing > ASLANT) & portrait.inside[row, column]
         spread = np.where(body & (y > hanging.low), share, spread)
     return np.asarray(spread, np.float32)

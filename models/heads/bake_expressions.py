@@ -42,7 +42,7 @@ FUNNEL_FORWARD = 0.35
 LIPS_REACH = 9e-3
 """Metres around the opening in which the skin follows the lips, to 1/e."""
 TONGUE = (0.62, -4e-3, 5e-3)
-"""The tongue between the lower teeth: width relative to the package's, and metres by which its front is lower and further back."""
+"""The tongue between the lower teeth: width relative to the package's, metres that its front is lowered and drawn back."""
 TONGUE_FRONT = (40e-3, 75e-3)
 """Depths on the average head, metres, between which the tongue's root turns into its front."""
 TONGUE_FALLS = 4e-3
@@ -99,7 +99,10 @@ def _lifted(direction: Array64, way: float, sign: float) -> Array64:
     part = np.clip(up / up.max(), 0, 1)
     scale = way * (1 - (1 - part) ** 2) / np.maximum(up, STILL)
     belongs = np.clip((up - STILL) / (RISES - STILL), 0, 1)
-    return np.asarray(direction * (1 + belongs * (scale - 1))[:, None])
+    factor = np.tile((1 + belongs * (scale - 1))[:, None], (1, 3))
+    if sign < 0:
+        factor[:, 0] = 1.0  # the brows come no nearer to each other, where the skin between them would fold
+    return np.asarray(direction * factor)
 
 
 def _taken_along(places: Array64, up: Array64, free: Array64) -> Array64:
@@ -116,7 +119,7 @@ def _taken_along(places: Array64, up: Array64, free: Array64) -> Array64:
 
 
 def _unfolded(blink: Array64) -> Array64:
-    """A blink (V, 3) in which the lid comes out of its fold, and the skin under the brow stays, which the package's drags down."""
+    """A blink (V, 3) in which the lid comes out of its fold, and the skin under the brow stays: the package's drags it down."""
     down = np.clip(-blink[:, 1] / -blink[:, 1].min(), 0, 1)
     follows = _smooth((down - UNFOLDS[0]) / (UNFOLDS[1] - UNFOLDS[0]))
     return np.asarray(blink * np.where(down > 0, follows, 1.0)[:, None])

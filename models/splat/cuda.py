@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import MissingPartError
+from models import caches
+from models.errors import MissingPartError, VisavisError
 from models.splat import base
 from models.splat.normals import shortest_axes
 from models.types import Camera, Gaussians, Picture
@@ -26,7 +30,8 @@ OLDEST = (1, 5, 3)
 def problem() -> str | None:
     """Why gsplat cannot be used here, in words that fit into a sentence; None where it can. Looked for once.
 
-    Where gsplat came without compiled kernels this compiles them, which takes minutes the first time.
+    Where gsplat came without compiled kernels this compiles them, which takes minutes the first time; or waits until another
+    process has.
     """
     try:
         import torch
@@ -40,10 +45,22 @@ def problem() -> str | None:
         return f"gsplat cannot be imported ({error})"
     there = str(getattr(gsplat, "__version__", ""))
     if tuple(map(int, re.findall(r"\d+", there)[:3])) < OLDEST:
-        return (
-            f"gsplat {there or 'of unknown version'} is too old, {'.'.join(map(str, OLDEST))} draws several pictures in one call"
-        )
-    return _kernels_problem()
+        return f"gsplat {there or 'of unknown version'} is too old, {'.'.join(map(str, OLDEST))} is needed"
+    with _alone():
+        return _kernels_problem()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """While no other process is here: of two that compile gsplat at a time, each takes the other's lock away."""
+    try:
+        lock = (caches.folder() / "gsplat.lock").open("w")
+    except (OSError, VisavisError):
+        yield  # without a place for a lock there is none
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _kernels_problem() -> str | None:

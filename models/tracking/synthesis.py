@@ -34,8 +34,9 @@ STEPS = 2
 """Gauss-Newton steps after each."""
 NOISE, CORRELATION = 1.0, 12.0
 """Standard deviation of a landmark, pixels of the window, and how many landmarks count as one observation."""
-TURN_SPREAD, SHIFT_SPREAD, DEPTH_SPREAD = 0.007, 0.0003, 0.002
-"""Standard deviations of the head's pose from the aligned one: radians, metres across and along the line of sight."""
+TURN_SPREAD, SHIFT_SPREAD, DEPTH_SPREAD = 0.012, 0.0005, 0.003
+"""Standard deviations of the head's pose from the aligned one: radians, metres across and along the line of sight. Hair that does
+not turn with the head pulls the aligned pose off the face; landmarks alone would pull the outline off the hair."""
 EXPRESSION_SPREAD = 0.35
 """Standard deviation of a coefficient from the aligned one."""
 OUTLIER = 4.0
@@ -82,12 +83,12 @@ class Synthesis:
             head = state.pose.head
             marks = aligner.expression(state.coefficients).landmarks @ head[:3, :3].T + head[:3, 3]
             gaze = self._looking(state, seen - shown, small)
-            gaze = np.clip(gaze, pose.gaze - MOST_TURN, pose.gaze + MOST_TURN).astype(np.float32)
+            gaze = np.clip(gaze, pose.gaze - MOST_TURN, pose.gaze + MOST_TURN)
             problem = _Problem(
                 aligner.poser.person, self._free, self._directions, small.project(marks) + seen - shown, small, first
             )
             state = minimise(problem, state, steps=STEPS) or state
-            state = replace(state, pose=replace(state.pose, gaze=gaze))
+            state = replace(state, pose=replace(state.pose, gaze=np.asarray(gaze, np.float32)))
         return state.coefficients, state.pose
 
     def _marks(self, picture: NDArray[np.uint8]) -> Array64 | None:

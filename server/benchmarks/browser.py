@@ -104,4 +104,4 @@ def jpeg(picture: NDArray[np.uint8]) -> bytes:
 
 
 def _jpeg(frame: av.VideoFrame) -> bytes:
-    return jpeg(frame.to_ndarray(format="rgb24"))
+    return jpeg(np.asarray(frame.to_image()))

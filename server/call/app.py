@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import StorageError, VisavisError
+from models.splat import choose as rasterizers
 from realtime import nvenc
 from server.api.app import create_api
 from server.api.service import Service
@@ -72,6 +73,7 @@ async def serve(
     """As `run`, on the running loop. `on_rooms` gets the rooms and a function that stops the server."""
     catalog = AvatarCatalog(list(config.avatars), config.avatar_folder)
     await asyncio.to_thread(catalog.refresh, strict=True)
+    await asyncio.to_thread(rasterizers.prepare)
     await asyncio.to_thread(nvenc.announce)
     secure = await asyncio.to_thread(_certificate, config)
     sock = _listen(config)

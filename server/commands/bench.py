@@ -88,13 +88,14 @@ def live(
 @command.command()
 @click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @click.option("--seconds", type=click.FloatRange(5.0), default=30.0, show_default=True, help="How long to measure each.")
+@click.option("--path", "paths", type=click.Choice(["server", "page", "private"]), multiple=True, help="Only that; repeat it.")
 @json_option
-def latency(avatar: Path | None, seconds: float, as_json: bool) -> None:
+def latency(avatar: Path | None, seconds: float, paths: tuple[str, ...], as_json: bool) -> None:
     """From the webcam to the picture that a page shows, by a light in the one and a mouth in the other: drawn by the server, by
     the page, and by the page with a private camera. Headless Chromium takes the same cores, and draws in software."""
-    from server.benchmarks.latency import bench_latency
+    from server.benchmarks.latency import PATHS, bench_latency
 
-    rows = bench_latency(_avatar(avatar), seconds)
+    rows = bench_latency(_avatar(avatar), seconds, paths or tuple(PATHS))
     report({"rows": rows}, table(rows), as_json)
 
 

@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",
+    "--use-fake-device-for-media-stream=fps=5",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--host-resolver-rules=MAP insecure.test 127.0.0.1",  # a page over plain http from elsewhere
 ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from enrollment.instant.pipeline import Enrollment
     from models.heads.base import HeadModel
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 __all__ = ["built_page"]
 
 WIDTH, HEIGHT, SECONDS, FPS = 480, 360, 4.0, 12
@@ -93,7 +93,7 @@ def test_a_guided_clip_becomes_an_avatar_that_gets_better_in_the_call(webcam: Pa
         film = f"--use-file-for-fake-video-capture={webcam}"
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film])
         context = browser.new_context(permissions=["camera", "microphone"], viewport={"width": 1000, "height": 760})
-        context.set_default_timeout(180_000)
+        context.set_default_timeout(400_000)
         page = context.new_page()
         page.add_init_script(FASTER)
         page.goto(addresses["person"])

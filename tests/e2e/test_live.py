@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from PIL import Image
 
 from tests.client_web.browser import until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+
+if TYPE_CHECKING:
+    from enrollment.instant.pipeline import Enrollment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 __all__ = ["built_page"]
@@ -45,14 +49,11 @@ GRAB = """() => {
 
 
 @pytest.fixture(scope="module")
-def avatar(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import skimage.data
-
-    from enrollment import enroll
+def avatar(enrolled: Enrollment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models import avatar_file
 
     path = tmp_path_factory.mktemp("e2e") / "astronaut.avatar"
-    avatar_file.save(enroll([skimage.data.astronaut()]).avatar, path)
+    avatar_file.save(enrolled.avatar, path)
     return path
 
 

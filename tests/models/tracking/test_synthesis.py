@@ -44,8 +44,8 @@ def test_the_avatars_picture_gets_the_landmarks_of_the_clips(actor: Actor) -> No
         blank = np.full_like(frame, 128)
         assert synthesis.refine(blank, face, actor.camera, nothing, start)[0] is nothing, "without a face nothing changes"
     apart = [float(np.linalg.norm((p - points)[:, :2], axis=1).mean()) for p in (before, after)]
-    assert apart[1] < 0.4 * apart[0]
+    assert apart[1] < 0.6 * apart[0]
     assert found.min() >= 0 and found.max() <= 1
     assert np.abs(pose.gaze[:, 0] - 0.25).max() < 0.2
     assert np.abs(pose.gaze - start.gaze).max() <= MOST_TURN + 1e-6
-    assert np.abs(pose.head - start.head).max() < 0.03, "the head stays where it was aligned"
+    assert np.abs(pose.head - start.head).max() < 0.05, "the head stays where it was aligned"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from models import arkit
+from models import arkit, avatar_file
 from models.avatar import Avatar
 from models.heads.anny import AnnyHead
 from models.heads.base import HeadModel
@@ -19,10 +20,12 @@ from models.types import Array64, DriveFrame
 from realtime.room import cuda_renderer, scene, seating
 from realtime.room.cpu_renderer import CpuRoomRenderer
 from realtime.room.cuda_renderer import CudaRoomRenderer
+from realtime.room.layout import ViewRequest
 from realtime.room.renderer import Appearance, Pixels, RoomPicture, RoomRenderer
 from tests.gpu import fake_gsplat
 from tests.gpu.scenes import PosedHead
 from tests.models import makers
+from tests.realtime.room.rooms import room, until
 
 WIDTH, HEIGHT = 96, 64
 MODEL: HeadModel = AnnyHead()
@@ -173,3 +176,21 @@ def test_compositions_do_not_pile_up(both: tuple[RoomRenderer, RoomRenderer]) ->
         made = gpu._composition([[(0, rows)]], 100)  # type: ignore[attr-defined]
         assert gpu._composition([[(0, rows)]], 100) is made  # type: ignore[attr-defined]
     assert len(gpu._compositions) == cuda_renderer.KEPT  # type: ignore[attr-defined]
+
+
+@pytest.mark.timeout(240)
+async def test_a_whole_room_process_delivers_what_it_draws_to_each_page(tmp_path: Path) -> None:
+    """Avatars by their files, views together, planes through the shared memory, to frames for encoders."""
+    avatar_file.save(PEOPLE[2], tmp_path / "a.avatar")
+    data = (tmp_path / "a.avatar").read_bytes()
+    async with room(factory="tests.realtime.room.played_gpu:pipeline", people=2, views=2) as here:
+        await here.seat(1, data)
+        await here.seat(2, data)
+        (first, _), (second, _) = here.watch(ViewRequest(1)), here.watch(ViewRequest(orbit=True, yaw=0.5))
+        await until(lambda: first.frame is not None and second.frame is not None)
+        for screen in (first, second):
+            assert screen.frame is not None and screen.frame.format.name == "yuv420p"
+            assert (screen.frame.width, screen.frame.height) == (64, 48)
+            assert screen.frame.to_ndarray()[:48].std() > 5, "somebody is seen"
+        stages = here.worker.times.medians()
+        assert {"pose", "splat"} <= set(stages)
