@@ -17,6 +17,7 @@ from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
+from enrollment.instant.outline import CUT, CUT_BODY, Outline
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
@@ -54,13 +55,8 @@ UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
 """Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
-CUT, CUT_BODY, WIDENING = 0.015, 0.12, 1.0
-"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
-sides, and dropped beyond; the second is for the body, which would be open where a shoulder is turned further than the rig knows. Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
-REACH, MOST_REACH = 0.4, 0.008
-"""How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides."""
-SOLID = 0.8
-"""Matte of a pixel that such a sample may lie behind."""
+BOTTOM_REACH = 2.2
+"""How far within the outline a Gaussian of the bust's bottom has to lie, in its standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +67,11 @@ class SourcePhoto:
     photo: PhotoFit
     surface: VisibleSurface
     colors: Array
+
+    @cached_property
+    def outline(self) -> Outline:
+        """The person's outline in it."""
+        return Outline.of(self.portrait)
 
     @cached_property
     def teeth(self) -> Array | None:
@@ -101,10 +102,10 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
 
 
 def _allowed(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
-    """(N,) which Gaussians do not lie where the photo shows background. at: the triangles, posed as in the photo."""
-    world = binding.to_world(gaussians, at)
-    moved, outside = _drawn_in(world.means, lead.surface.camera.project(world.means), world.scales.max(axis=1), lead, CUT)
-    return ~outside & (moved == world.means).all(axis=1)
+    """(N,) which Gaussians do not reach where the photo shows background. at: the triangles, posed as in the photo."""
+    world, camera = binding.to_world(gaussians, at), lead.surface.camera
+    reach = BOTTOM_REACH * world.scales.max(axis=1) * camera.fx / -world.means[:, 2]
+    return np.asarray(lead.outline.within(camera.project(world.means)) > reach)
 
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
@@ -151,7 +152,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
     furthest = np.where(model.region[samples.face] == REGION["body"], CUT_BODY, CUT).astype(np.float32)
-    points, outside = _drawn_in(points, xy, samples.spacing, lead, furthest)
+    points, outside = lead.outline.drawn_in(points, samples.spacing, lead.surface.camera, furthest)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
     hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
@@ -185,33 +186,6 @@ def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.in
     skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
     cloth = portrait.parsing.share("clothes")[row, column]
     return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
-
-
-def _drawn_in(
-    points: Array, xy: NDArray[np.floating], spacing: Array, lead: SourcePhoto, furthest: Array | float
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Points (N, 3), at pixels xy (N, 2), drawn within the matte's outline as far as the Gaussians that they become reach; and
-    which project so far outside that they have to go (N,). spacing: (N,) metres. furthest: (N,) picture sides."""
-    portrait, camera = lead.portrait, lead.surface.camera
-    side = portrait.matte.shape[0]
-    beyond, near = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)
-    person = ((portrait.matte > SOLID) & portrait.inside)[near[0], near[1]]  # it goes on beyond the photo's edge
-    off, onto = ndimage.distance_transform_edt(~person, return_indices=True)
-    depth = (ndimage.distance_transform_edt(person) - off).astype(np.float32)
-    slope = np.stack(np.gradient(ndimage.gaussian_filter(depth, 2.0)), axis=-1)[..., ::-1]
-    column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
-    to_row, to_column = onto[0][row, column], onto[1][row, column]
-    away, inwards = depth[row, column] + WIDENING * beyond[row, column], slope[to_row, to_column]
-    inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-3)
-    scale = camera.fx / -points[:, 2]
-    reach = np.clip(REACH * spacing * scale, 1.0, MOST_REACH * side)
-    short = np.clip(reach - away, 0, furthest * side + reach)
-    moved = points.copy()
-    onto_outline = np.stack([to_column - column, to_row - row], axis=1) * (away < 0)[:, None]
-    rest = np.minimum(short, reach)[:, None] * inwards
-    moved[:, :2] += (onto_outline + rest) / scale[:, None] * (1, -1)
-    ends = not person[-1].any()  # the person ends above the photo's lower edge
-    return moved, np.where(ends, depth[row, column], away) < -furthest * side
 
 
 def _unseen_colors(

@@ -28,10 +28,10 @@ TOP, MIDDLE = 0.045, 0.02
 """How far the superellipsoid's middle lies above and before the neck's joint, metres; the cut begins at this height."""
 DEPTH = 0.2
 """Half of its depth, metres: from the side the cut is curved a little."""
-WIDTHS, DROPS = (0.13, 0.26), (0.07, 0.26)
+WIDTHS, DROPS = (0.13, 0.27), (0.07, 0.26)
 """Least and largest half of its width and height below the middle, metres."""
-ROOM = 1.2
-"""Half of its width, relative to what the photo shows of the shoulders."""
+ROOM, NARROW = 1.3, 0.25
+"""Half of its width, relative to what the photo shows of the shoulders; weight of the side of which it shows less."""
 CONTINUED = 0.05
 """How far the bust may go on below what the photo shows, metres: straight edges of photos need that under a curve."""
 BAND = 0.026
@@ -100,7 +100,7 @@ class Bust:
         middle[0] = 0.0
         shown = _at_rest(lifted.select(lifted.opacities > SHOWN), person) - middle
         low = shown[shown[:, 1] < 0] if (shown[:, 1] < 0).any() else np.zeros((1, 3), np.float32)
-        width = float(np.clip(ROOM * np.quantile(np.abs(low[:, 0]), 0.995), *WIDTHS))
+        width = float(np.clip(ROOM * _half_width(low[:, 0]), *WIDTHS))
         central = low[np.abs(low[:, 0]) < 0.5 * width]
         lowest = -float(np.quantile(central[:, 1], 0.01)) if len(central) else 0.0
         drop = min(_drop(low, width), lowest + CONTINUED)
@@ -114,6 +114,13 @@ class Bust:
 def _at_rest(gaussians: BoundGaussians, person: PersonHead) -> Array:
     """(N, 3) where Gaussians lie in avatar space, at rest."""
     return binding.to_world(gaussians, binding.frames(person.rest, person.model.faces)).means
+
+
+def _half_width(x: Array) -> float:
+    """How far to the side points with these places (N,) lie: more as on the side where they reach further, as an edge of the photo
+    may hide the other."""
+    sides = sorted((float(np.quantile(side, 0.99)) if len(side) else 0.0) for side in (x[x > 0], -x[x <= 0]))
+    return NARROW * sides[0] + (1 - NARROW) * sides[1]
 
 
 def _drop(low: Array, width: float) -> float:

@@ -1,0 +1,70 @@
+"""The person's outline in a photo, as what the photo does not show has to respect it: nothing may lie where background is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from enrollment.portrait.portrait import Portrait
+from models.types import Array, Camera
+
+CUT, CUT_BODY, WIDENING = 0.015, 0.3, 1.0
+"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
+sides, and dropped beyond; the second is for the body, which would be open where a shoulder is turned further than the rig knows.
+Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
+REACH, MOST_REACH, FAR_REACH = 0.4, 0.008, 2.0
+"""How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides; and, in spacings, one
+that comes from far outside, whose surface is only there to close the body."""
+SOLID = 0.8
+"""Matte of a pixel that such a sample may lie behind."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """depth: (S, S) pixels from the outline, positive within, which goes on beyond the photo's edge. beyond: (S, S) pixels from
+    the photo's edge. onto: (2, S, S) the nearest pixel of the person. ends: whether the person ends above the lower edge."""
+
+    depth: Array
+    beyond: Array
+    onto: NDArray[np.integer]
+    ends: bool
+
+    @staticmethod
+    def of(portrait: Portrait) -> Outline:
+        """The outline in a photo."""
+        beyond, near = ndimage.distance_transform_edt(~portrait.inside, return_indices=True)
+        person = ((portrait.matte > SOLID) & portrait.inside)[near[0], near[1]]  # it goes on beyond the photo's edge
+        off, onto = ndimage.distance_transform_edt(~person, return_indices=True)
+        depth = ndimage.distance_transform_edt(person) - off
+        return Outline(depth.astype(np.float32), beyond.astype(np.float32), onto, not person[-1].any())
+
+    def within(self, xy: NDArray[np.floating]) -> Array:
+        """(N,) pixels from pixels xy (N, 2) out to the outline, negative outside."""
+        column, row = self._pixels(xy)
+        return np.asarray(self.depth[row, column] + WIDENING * self.beyond[row, column], np.float32)
+
+    def drawn_in(self, points: Array, spacing: Array, camera: Camera, furthest: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """Points (N, 3) before the camera, drawn within the outline as far as the Gaussians that they become reach; and which
+        project so far outside that they have to go (N,). spacing: (N,) metres. furthest: (N,) picture sides."""
+        side, xy = len(self.depth), camera.project(points)
+        column, row = self._pixels(xy)
+        to_row, to_column = self.onto[0][row, column], self.onto[1][row, column]
+        slope = np.stack(np.gradient(ndimage.gaussian_filter(self.depth, 2.0)), axis=-1)[..., ::-1]
+        away, inwards = self.within(xy), slope[to_row, to_column]
+        inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-3)
+        scale = camera.fx / -points[:, 2]
+        near = np.clip(REACH * spacing * scale, 1.0, MOST_REACH * side)
+        reach = np.where(away < -CUT * side, FAR_REACH * spacing * scale, near)
+        onto_outline = np.stack([to_column - column, to_row - row], axis=1) * (away < 0)[:, None]
+        further = np.clip(reach - away, 0, reach)[:, None] * inwards
+        moved = points.copy()
+        moved[:, :2] += (onto_outline + further) / scale[:, None] * (1, -1)
+        outside = self.depth[row, column] if self.ends else away
+        return moved, np.asarray(outside < -furthest * side)
+
+    def _pixels(self, xy: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        column, row = np.clip(np.floor(xy).astype(int), 0, len(self.depth) - 1).T
+        return column, row
