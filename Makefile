@@ -58,7 +58,7 @@ client_web/dist/index.html: client_web/package.json client_web/package-lock.json
 	@$(call find_node)
 	@echo "building the page ..."
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd client_web \
-		&& npm ci --no-audit --no-fund --loglevel=error && npm run --silent build
+		&& npm ci --loglevel=error --no-audit --no-fund --update-notifier=false && npm run --silent build
 
 # The wheel, which carries the page, and the source archive: dist/. Needs no network besides what `make setup-dev` installed.
 wheel: setup-dev web
@@ -70,19 +70,19 @@ viewers: $(VIEWERS)/node_modules/.package-lock.json $(PEER)/node_modules/.packag
 $(VIEWERS)/node_modules/.package-lock.json: $(VIEWERS)/package.json $(VIEWERS)/package-lock.json | $(VENV)/.installed
 	@$(call find_node)
 	@echo "installing viewers for the tests (20 MB) ..."
-	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(VIEWERS) && npm ci --no-audit --no-fund --loglevel=error
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(VIEWERS) && npm ci --loglevel=error --no-audit --no-fund --update-notifier=false
 	@touch $@
 
 $(PEER)/node_modules/.package-lock.json: $(PEER)/package.json $(PEER)/package-lock.json | $(VENV)/.installed
 	@$(call find_node)
 	@echo "installing a WebRTC peer for the tests (31 MB) ..."
-	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(PEER) && npm ci --no-audit --no-fund --loglevel=error
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(PEER) && npm ci --loglevel=error --no-audit --no-fund --update-notifier=false
 	@touch $@
 
 $(WHIP)/node_modules/.package-lock.json: $(WHIP)/package.json $(WHIP)/package-lock.json | $(VENV)/.installed
 	@$(call find_node)
 	@echo "installing a WHIP client for the tests (0.4 MB) ..."
-	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(WHIP) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(WHIP) && npm ci --loglevel=error --no-audit --no-fund --update-notifier=false --ignore-scripts
 	@touch $@
 
 # Before each commit: linter, formatting, types; the page's types where it changed. Under a minute once it is set up.
@@ -90,7 +90,7 @@ check: lint types web
 
 # While working: what takes no more than a second or two each, no browser.
 test-fast: setup-dev
-	$(BIN)/python -m pytest --hypothesis-profile=fast -m "not slow and not e2e and not gpu"
+	$(BIN)/python -m tests.side_by_side --fast
 
 test: setup-dev web viewers
 	@tests/run.sh $(BIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from enrollment.options import LEARNED_FRAMES, MOST_CLIP_FRAMES
 from enrollment.reconstruction.capture import OPENGL, Capture, Frame
+from enrollment.reconstruction.rarity import weighed
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.errors import ClipError
@@ -21,8 +23,9 @@ from models.tracking.dense_alignment import Aligner
 from models.tracking.face_geometry import turned_away
 from models.tracking.face_tracker import FaceTracker
 from models.tracking.landmarks import Landmarks
-from models.tracking.matting import matte
+from models.tracking.matting import matte_frame, person_alone, person_colors
 from models.tracking.offline import Motion, Reenactment, SeenClip, see_clip, solve_clip
+from models.tracking.synthesis import Synthesis
 from models.types import Camera
 from models.video.reader import Clip
 
@@ -82,37 +85,50 @@ def capture_clip(
     verify_person: bool,
     most: int = LEARNED_FRAMES,
     seen: SeenClip | None = None,
+    mattes: dict[int, Pixels] | None = None,
 ) -> Capture:
-    """At most `most` pictures of a clip, evenly spread over those that show a face, each with pose and expression.
+    """At most `most` pictures of a clip, evenly spread over those that show a face, each with pose and expression; the rarer the
+    expression, the more weight.
 
     pictures: returns the clip's pictures, (H, W, 3) uint8 sRGB with their times in seconds; called twice, so that not all
-    pictures need to be kept. seen: of these pictures, for whoever has looked at them already. avatar: of the person in the clip;
-    head and shoulders are aligned to it. verify_person: refuse a clip that shows somebody else. Raises `ClipError`,
-    `CaptureError`.
+    pictures need to be kept. seen: of these pictures, for whoever has looked at them already. mattes: (H, W) uint8 of pictures by
+    their number; the missing ones are added. avatar: of the person in the clip; head and shoulders are aligned to it.
+    verify_person: refuse a clip that shows somebody else. Raises `ClipError`, `CaptureError`.
     """
     seen = see_clip(pictures()) if seen is None else seen
     motion = solve_clip(seen, avatar, model, known=None if verify_person else Reenactment.SELF)
     if motion.reenactment is Reenactment.CROSS:
         raise ClipError("a clip of the person in the photos was expected, it shows somebody else; use a clip of the same person")
-    return Capture.of_frames(_aligned_frames(motion, pictures(), avatar, model, most), avatar.person(model))
+    frames = _aligned_frames(motion, pictures(), avatar, model, most, {} if mattes is None else mattes)
+    capture = Capture.of_frames(frames, avatar.person(model))
+    return replace(capture, frames=weighed(capture.frames))
 
 
 def _aligned_frames(
-    motion: Motion, pictures: Iterable[tuple[Pixels, float]], avatar: Avatar, model: HeadModel, most: int
+    motion: Motion,
+    pictures: Iterable[tuple[Pixels, float]],
+    avatar: Avatar,
+    model: HeadModel,
+    most: int,
+    mattes: dict[int, Pixels],
 ) -> Iterator[Frame]:
-    """The chosen pictures as frames, pose and expression refined by dense alignment."""
+    """The chosen pictures as frames, pose and expression refined by dense alignment and analysis by synthesis."""
     poser = AvatarPoser(avatar, model)
-    aligner = Aligner(poser, best())
     tracked = [i for i, face in enumerate(motion.faces) if face is not None]
     chosen = {tracked[i] for i in np.linspace(0, len(tracked) - 1, min(most, len(tracked))).round().astype(int)}
-    for i, ((rgb, _), drive, face) in enumerate(zip(pictures, motion.drives, motion.faces, strict=False)):
-        if i not in chosen or face is None:
-            continue
-        height, width = rgb.shape[:2]
-        camera = Camera(width, height, motion.focal, motion.focal, width / 2, height / 2, OPENGL)
-        person = matte(rgb)
-        coefficients, pose = aligner.refine(
-            rgb, person, face.points[:, :2], camera, drive.coefficients, pose_of(drive, poser.person.joints)
-        )
-        found = np.asarray(coefficients, np.float32).reshape(arkit.COUNT)
-        yield Frame(rgb, person, camera, pose, found, name=f"picture {i + 1}").around(poser.person)
+    aligner = Aligner(poser, best())
+    with Synthesis(aligner) as synthesis:
+        for i, ((rgb, _), drive, face) in enumerate(zip(pictures, motion.drives, motion.faces, strict=False)):
+            if i not in chosen or face is None:
+                continue
+            height, width = rgb.shape[:2]
+            camera = Camera(width, height, motion.focal, motion.focal, width / 2, height / 2, OPENGL)
+            if i not in mattes:
+                mattes[i] = np.round(255 * matte_frame(rgb, face)).astype(np.uint8)
+            person = mattes[i].astype(np.float32) / 255
+            pose = pose_of(drive, poser.person.joints)
+            aligned = aligner.refine(*person_alone(rgb, person), face.points[:, :2], camera, drive.coefficients, pose)
+            coefficients, pose = synthesis.refine(rgb, face, camera, *aligned)
+            found = np.asarray(coefficients, np.float32).reshape(arkit.COUNT)
+            frame = Frame(rgb, person, camera, pose, found, name=f"picture {i + 1}").around(poser.person)
+            yield replace(frame, image=person_colors(frame.image, frame.matte))

@@ -72,10 +72,11 @@ def refine_on_clip(
 
     def tracked(avatar: Avatar, *, verify: bool) -> Capture:
         most = options.learned_frames
-        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=most, seen=seen)
+        return clip_capture.capture_clip(pictures, avatar, model, verify_person=verify, most=most, seen=seen, mattes=mattes)
 
     progress("tracking the face", 0.0)
     seen = see_clip(pictures(), options.learned_frames)  # the faces are the same for both avatars
+    mattes: dict[int, NDArray[np.uint8]] = {}
     config = _configured(ReconstructConfig.for_clip(), options)
     total = config.steps
     config = replace(config, steps=round(FIRST_ROUND * total))

@@ -75,24 +75,27 @@ EXPRESSIONS = (
 )
 
 
-class _PreviewRenderer:
+class PreviewRenderer:
     """Draws one avatar with a camera at a fixed distance."""
 
-    def __init__(self, avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None) -> None:
+    def __init__(self, avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> None:
         self.poser = AvatarPoser(avatar, model)
         self.rasterizer = best() if rasterizer is None else rasterizer
         neutral = self.poser.pose(np.zeros(arkit.COUNT))
         self.bust, self.head = _framing(neutral, BUST), _framing(neutral, CHIN)
 
-    def picture(self, view: PreviewView, size: int, *, close: bool = False) -> NDArray[np.uint8]:
-        """(size, size, 3) uint8 on white: head and shoulders, or `close` the head."""
+    def camera(self, view: PreviewView, size: int, *, close: bool = False) -> Camera:
+        """The camera of a square picture of head and shoulders, or `close` of the head."""
         middle, height = self.head if close else self.bust
-        gaussians = self.poser.pose(np.array(arkit.vector(**view.coefficients)), view.pose(self.poser.person))
-        camera = Camera.orbit(
+        return Camera.orbit(
             np.deg2rad(view.yaw), np.deg2rad(PITCH), DISTANCE, width=size, height=size,
             fov_y=float(2 * np.arctan(0.5 * MARGIN * height / DISTANCE)), target=(0.0, middle, 0.0),
         )  # fmt: skip
-        color = self.rasterizer.render(gaussians, camera).color
+
+    def picture(self, view: PreviewView, size: int, *, close: bool = False) -> NDArray[np.uint8]:
+        """(size, size, 3) uint8 on white, as `camera` sees it."""
+        gaussians = self.poser.pose(np.array(arkit.vector(**view.coefficients)), view.pose(self.poser.person))
+        color = self.rasterizer.render(gaussians, self.camera(view, size, close=close)).color
         return np.asarray(np.round(np.clip(color, 0, 1) * 255), np.uint8)
 
 
@@ -109,7 +112,7 @@ def _framing(gaussians: Gaussians, lowest: float) -> tuple[float, float]:
 
 def preview_sheet(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None, size: int = 384) -> NDArray[np.uint8]:
     """Two rows of eight directions around and two rows of expressions and poses, labelled, (4 size, 4 size, 3) uint8 sRGB."""
-    renderer = _PreviewRenderer(avatar, model, rasterizer)
+    renderer = PreviewRenderer(avatar, model, rasterizer)
     views = (*AROUND, *EXPRESSIONS)
     sheet = Image.new("RGB", (COLUMNS * size, -(-len(views) // COLUMNS) * size), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(10, size // 24))
@@ -122,20 +125,20 @@ def preview_sheet(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | Non
 
 def previews(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> dict[str, bytes]:
     """Small PNG pictures by name, for `Avatar.previews`."""
-    renderer = _PreviewRenderer(avatar, model, rasterizer)
+    renderer = PreviewRenderer(avatar, model, rasterizer)
     views = {"front": PreviewView(""), "three_quarter": PreviewView("", THREE_QUARTER)}
     return {name: png.encode(renderer.picture(view, PREVIEW), 9) for name, view in views.items()}
 
 
 def front(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> bytes:
     """The avatar from the front, a small PNG."""
-    return png.encode(_PreviewRenderer(avatar, model, rasterizer).picture(PreviewView(""), PREVIEW), 9)
+    return png.encode(PreviewRenderer(avatar, model, rasterizer).picture(PreviewView(""), PREVIEW), 9)
 
 
 def turntable(avatar: Avatar, model: HeadModel, rasterizer: Rasterizer | None = None) -> bytes:
     """The avatar from all around: `TURNTABLE` square pictures side by side in one WebP, the first from the front, then towards
     the person's left."""
-    renderer = _PreviewRenderer(avatar, model, rasterizer)
+    renderer = PreviewRenderer(avatar, model, rasterizer)
     views = [PreviewView("", 360.0 * i / TURNTABLE) for i in range(TURNTABLE)]
     stream = io.BytesIO()
     strip = Image.fromarray(np.hstack([renderer.picture(view, SIDE) for view in views]))

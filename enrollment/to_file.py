@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from enrollment.instant.pipeline import Enrollment
+from enrollment.likeness import likeness
 from enrollment.options import EnrollOptions, Quality
 from enrollment.remarks import remarks
 from enrollment.report import preview_sheet, previews
@@ -90,7 +91,7 @@ def enroll_to_file(
         on_instant=save_instant, progress=progress,
     )  # fmt: skip
     filmed = clip is not None or refinement.capture is not None
-    found = remarks(made.instant.portraits[0], made.warnings, filmed=filmed, photos=len(photos))
+    found = remarks(made.instant.portraits[0], made.warnings, filmed=filmed, photos=len(photos), like=likeness(made))
     sheet, views = _save(made.avatar, model, out, with_sheet=options.sheet), None
     if made.views is not None and options.sheet:
         views = str(_beside(out, VIEWS))

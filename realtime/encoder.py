@@ -20,6 +20,7 @@ from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
+from realtime import nvenc
 from realtime.timing import StageTimes
 
 DEFAULT_BITRATE = 2_500_000
@@ -112,7 +113,10 @@ class LiveVp8Encoder(_Live, Vp8Encoder):
 
 
 class LiveH264Encoder(_Live, H264Encoder):
-    """H.264 constrained baseline by x264, without delay. It takes each picture to last 1/30 s, however long it does."""
+    """H.264 constrained baseline without delay, by NVENC where it is there (realtime/nvenc.py), else by x264. It takes each
+    picture to last 1/30 s, however long it does."""
+
+    _changed = 0  # time stamp of the picture since which the codec has its rate
 
     def compress(self, frame: av.VideoFrame, force_keyframe: bool = False) -> Compressed:
         """A yuv420p frame with 90 kHz time stamps -> what `packetize` takes, of this encoder or of another one."""
@@ -121,18 +125,30 @@ class LiveH264Encoder(_Live, H264Encoder):
         bitrate = round(FRAME_RATE * self._bits(frame.pts))
         codec: VideoCodecContext | None = self.codec
         if codec is None or (codec.width, codec.height) != (frame.width, frame.height) or not self._fits(bitrate):
-            self._limit = 2 * bitrate
-            codec = self.codec = _h264(frame.width, frame.height, bitrate, self._limit)
-        if abs((codec.bit_rate or 0) - bitrate) > 0.05 * bitrate:
-            codec.bit_rate = bitrate
+            codec = self._begin(frame, bitrate)
+        since = (frame.pts - self._changed) / VIDEO_CLOCK_RATE
+        has = codec.bit_rate or 0
+        if nvenc.wants_rate(has, bitrate, since) if nvenc.is_nvenc(codec) else abs(has - bitrate) > 0.05 * bitrate:
+            codec.bit_rate, self._changed = bitrate, frame.pts
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-        packets = list(codec.encode(frame))
+        try:
+            packets = list(codec.encode(frame))
+        except av.FFmpegError:
+            if not nvenc.is_nvenc(codec):
+                raise
+            packets = list(self._begin(frame, bitrate, on_gpu=False).encode(frame))  # the GPU may be gone; the call goes on
         units = list(self._split_bitstream(b"".join(bytes(p) for p in packets)))
         return self._done(units, any(p.is_keyframe for p in packets), start)
 
     def packetize(self, compressed: Compressed) -> list[bytes]:
         """RTP payloads (RFC 6184)."""
         return list(self._packetize(iter(compressed.parts)))
+
+    def _begin(self, frame: av.VideoFrame, bitrate: int, *, on_gpu: bool = True) -> VideoCodecContext:
+        self._limit, self._changed = 2 * bitrate, frame.pts or 0
+        given = (frame.width, frame.height, FRAME_RATE, bitrate, self._limit)
+        self.codec = (nvenc.opened(*given) if on_gpu else None) or _h264(frame.width, frame.height, bitrate, self._limit)
+        return self.codec
 
     def _fits(self, bitrate: int) -> bool:
         """Whether the limit that the codec was made with, and cannot change, suits: it bounds the size of a keyframe."""

@@ -50,10 +50,7 @@ def listen(
         try:
             receiver.bind((host, port))
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise VisavisError(
-                f"packets were expected at port {port} of {host}, which cannot be had ({reason}); take another"
-            ) from None
+            raise taken(host, port, error) from None
         receiver.settimeout(WAIT)
         drives, refused = _received(receiver, seconds, progress)
     if not drives:
@@ -61,6 +58,12 @@ def listen(
     recording = drive_recording.in_order(out, drives)
     drive_recording.write(out, recording.drives)
     return ListenSummary(len(recording.drives), refused)
+
+
+def taken(host: str, port: int, error: Exception) -> VisavisError:
+    """What to tell of a port that cannot be listened at."""
+    reason = getattr(error, "strerror", None) or error
+    return VisavisError(f"packets were expected at port {port} of {host}, which cannot be had ({reason}); take another")
 
 
 def _received(receiver: socket.socket, seconds: float, progress: ProgressCallback) -> tuple[list[DriveFrame], int]:

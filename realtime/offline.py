@@ -23,8 +23,9 @@ from models.renderer import AvatarRenderer, head_matrix, tracked_camera
 from models.splat.choose import best
 from models.tracking.dense_alignment import Aligner
 from models.tracking.landmarks import Pixels
-from models.tracking.matting import matte
+from models.tracking.matting import matte, matte_frame, person_alone
 from models.tracking.offline import Motion, Reenactment, track_clip
+from models.tracking.synthesis import Synthesis
 from models.types import Array64, Camera, DriveFrame, Picture
 from models.video.reader import Clip, open_clip
 from models.video.writer import is_for_folder, is_our_clip, is_our_picture, open_writer
@@ -129,15 +130,17 @@ def pictures(
     height: int,
     camera: CameraPath = "tracked",
     film: Iterable[Pixels] = (),
+    *,
+    careful: bool = False,
 ) -> Iterator[Pixels]:
     """The avatar in each drive frame of `motion`, (height, width, 4) uint8 sRGB with straight alpha.
 
     film: the clip's own pictures of these frames, (height, width, 3); with "tracked" and a self-reenactment, head and shoulders
-    are aligned to them (models/tracking/dense_alignment.py).
+    are aligned to them (models/tracking/dense_alignment.py). careful: by mattes as good as a photo's, which doubles the time.
     """
     rasterizer = best()
     if camera == "tracked" and motion.reenactment is Reenactment.SELF and any(face is not None for face in motion.faces):
-        yield from _aligned(avatar, model, motion, width, height, film)
+        yield from _aligned(avatar, model, motion, width, height, film, careful)
         return
     renderer = AvatarRenderer(avatar, model, rasterizer, width, height, BLACK, tracked=camera == "tracked")
     renderer.neutral = resting_pose(motion.drives)
@@ -147,7 +150,7 @@ def pictures(
 
 
 def _aligned(
-    avatar: Avatar, model: HeadModel, motion: Motion, width: int, height: int, film: Iterable[Pixels]
+    avatar: Avatar, model: HeadModel, motion: Motion, width: int, height: int, film: Iterable[Pixels], careful: bool
 ) -> Iterator[Pixels]:
     """`pictures` over the film of a self-reenactment. A frame without a face repeats the picture before it; the frames before
     the first face show the first face's."""
@@ -155,15 +158,18 @@ def _aligned(
     aligner, view = Aligner(poser, rasterizer), tracked_camera(width, height, motion.focal)
     waiting = 0
     held: Pixels | None = None
-    for frame, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
-        waiting += 1
-        if face is not None:
-            pose = pose_of(frame, poser.person.joints)
-            better = aligner.refine(rgb, matte(rgb), face.points[:, :2], view, frame.coefficients, pose)
-            held = straight(rasterizer.render(poser.pose(*better), view, background=BLACK))
-        if held is not None:
-            yield from [held] * waiting
-            waiting = 0
+    with Synthesis(aligner) as synthesis:
+        for frame, face, rgb in zip(motion.drives, motion.faces, film, strict=True):
+            waiting += 1
+            if face is not None:
+                pose = pose_of(frame, poser.person.joints)
+                shown = person_alone(rgb, matte_frame(rgb, face)) if careful else (rgb, matte(rgb))
+                better = aligner.refine(*shown, face.points[:, :2], view, frame.coefficients, pose)
+                better = synthesis.refine(rgb, face, view, *better)
+                held = straight(rasterizer.render(poser.pose(*better), view, background=BLACK))
+            if held is not None:
+                yield from [held] * waiting
+                waiting = 0
 
 
 def _camera(renderer: AvatarRenderer, motion: Motion, camera: CameraPath, part: float) -> Camera:

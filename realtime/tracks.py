@@ -69,7 +69,8 @@ class AvatarTrack(MediaStreamTrack):
             return await self._pictures.get()
         while True:
             try:
-                return await asyncio.wait_for(self._pictures.get(), REPEAT_AFTER)
+                async with asyncio.timeout(REPEAT_AFTER):  # and not `wait_for`, which Python 3.11 may not be able to cancel
+                    return await self._pictures.get()
             except TimeoutError:
                 if not self.paused or self.readyState != "live":
                     return self._last

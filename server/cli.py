@@ -19,7 +19,7 @@ VERBS = {
     "enroll": "Make an avatar from one or several photos of a person.",
     "view": "Draw an avatar from all sides and with six expressions.",
     "drive": "Puppet an avatar with a recorded clip, or with recorded drive frames.",
-    "listen": "Record the drive frames that a phone sends (Live Link Face).",
+    "listen": "Record what a phone sends (Live Link Face), or let it drive an avatar in a call.",
     "export": "Write an avatar for other programs: PLY, SPZ, GaussianAvatars, LAM.",
     "import": "Make an avatar file of what GaussianAvatars trained.",
     "serve": "Start the server: a live call with an avatar.",

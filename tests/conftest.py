@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from tests import shared
 from tests.parts import pytest_addoption, pytest_ignore_collect
 
 __all__ = ["pytest_addoption", "pytest_ignore_collect"]
@@ -38,6 +39,7 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 SLOW = (
+    "client_web/test_camera_hints.py",
     "enrollment/high",
     "enrollment/instant",
     "enrollment/portrait",
@@ -49,6 +51,7 @@ SLOW = (
     "enrollment/test_to_file.py",
     "enrollment/test_workflow.py",
     "gpu",
+    "models/diffusion/test_export.py",
     "models/exchange/test_viewers.py",
     "models/heads/test_anny.py",
     "models/heads/test_flame.py",
@@ -60,6 +63,7 @@ SLOW = (
     "packaging",
     "realtime/room",
     "realtime/test_offline.py",
+    "server/api/test_app.py",
     "server/benchmarks",
     "server/call/attacks",
     "server/call/test_avatar_kept.py",
@@ -80,7 +84,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
         if path.startswith(tuple(f"{name}/" for name in SLOW)) or path in SLOW:
             item.add_marker("slow")
-        if "chromium" in getattr(item, "fixturenames", ()):
+        if {"chromium", "page"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker("e2e")
 
 
@@ -117,10 +121,19 @@ def stages() -> list[tuple[str, float]]:
 
 
 @pytest.fixture(scope="session")
-def enrolled(astronaut: NDArray[np.uint8], stages: list[tuple[str, float]]) -> Enrollment:
-    from enrollment import enroll
+def enrolled(stages: list[tuple[str, float]]) -> Enrollment:
+    """Of the astronaut."""
+    made, told = shared.enrollment()
+    stages += told
+    return made
 
-    return enroll([astronaut], consent="public domain", progress=lambda stage, part: stages.append((stage, part))).instant
+
+@pytest.fixture
+def enrolled_before(enrolled: Enrollment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever enrolls the astronaut gets the enrollment that is there: for tests of what comes after it."""
+    from enrollment import workflow
+
+    monkeypatch.setattr(workflow, "enroll_instant", lambda pictures, **_: enrolled)
 
 
 @pytest.fixture(scope="session")

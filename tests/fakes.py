@@ -21,6 +21,7 @@ from models.tracking.landmarks import Landmarks
 from models.types import Camera, DriveFrame
 from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
+from tests.one_by_one import OneByOne
 
 BLUE = 40
 
@@ -43,7 +44,7 @@ def fake_avatar(blue: int = BLUE, fault: str = "", preview: bytes = b"") -> byte
     return avatar_file.encode(made)
 
 
-class FakePipeline:
+class FakePipeline(OneByOne):
     """Follows webcams and cameras visibly: flat pictures whose red follows the yaw that the first avatar of the picture is seen
     from, green is the mean brightness of the webcams of those shown, and blue the mean of their avatars (`fake_avatar`).
 
@@ -115,7 +116,7 @@ class FakePipeline:
             coefficients[0] = landmarks.points[:, 0].mean() / landmarks.width
         return DriveFrame(timestamp, float(landmarks is not None), coefficients=coefficients)
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
+    def draw_one(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
         """One flat colour; white of nobody."""
         time.sleep(self._draw_seconds)
         shown = [s for s in shown if s.participant in self._people]

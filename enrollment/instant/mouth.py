@@ -18,10 +18,13 @@ INNER = ("mouth_inside", "tongue", "upper_teeth", "lower_teeth")
 """Regions of the head model that lie in the mouth."""
 TEETH, CAVITY, TONGUE, GUM = (0.88, 0.81, 0.71), (0.26, 0.10, 0.10), (0.60, 0.30, 0.29), (0.66, 0.36, 0.36)
 """sRGB colours under even light; scaled by the light on the person's face."""
-DEPTHS = {"upper_teeth": 0.030, "lower_teeth": 0.026, "mouth_inside": 0.016, "tongue": 0.022}
+DEPTHS = {"upper_teeth": 0.022, "lower_teeth": 0.014, "mouth_inside": 0.012, "tongue": 0.018}
 """Metres behind the front teeth in which light falls to a half, by region."""
-SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.78, "mouth_inside": 1.0, "tongue": 1.0}
+SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.66, "mouth_inside": 0.8, "tongue": 0.8}
 """Light on a region's front, relative to the light on the lips: the upper lip and teeth shade the lower teeth."""
+WARMTH = (0.0, 0.12, 0.18)
+"""Part by which the light loses more of red, green and blue where it falls to a half: lips and gums are red, and so is what they
+reflect."""
 SKIN_BRIGHTNESS = 0.66
 """`light_on_face` under even light."""
 LIT = 80
@@ -103,8 +106,8 @@ def mouth_colors(
             edge = float(model.template[model.region_vertices(name), 1].max())
             gum = _smooth((edge - rest[of_region, 1] - CROWN[0]) / (CROWN[1] - CROWN[0]))[:, None]
             color = color + gum * (_toned(np.array(GUM) * gain, saturation) - color)
-        depth = np.maximum(front - points[of_region, 2], 0) / DEPTHS[name]
-        out[of_region] = color * SHADE[name] * np.exp2(-depth)[:, None]
+        halves = np.maximum(front - points[of_region, 2], 0) / DEPTHS[name] - np.log2(SHADE[name])
+        out[of_region] = color * np.exp2(-halves[:, None] * (1 + saturation * np.array(WARMTH)))
     inside = region == REGION["mouth_inside"]
     out[inside] = _lips(model, rest[inside], skin_color, out[inside])
     return np.clip(out, 0, 1)

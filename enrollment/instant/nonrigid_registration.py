@@ -31,6 +31,9 @@ SURE = 0.85
 """Matte value of the outline: beyond it, the matte's soft edge is left to the lifted Gaussians."""
 MARGIN = 8
 """Distance to the photo's edge, pixels, within which an edge of the matte is not the person's."""
+NECK, MOST_NECK = -0.05, 0.07
+"""Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair around it, but
+not as far as to the end of a scarf that hangs beside it."""
 STIFFNESS = 0.5
 """Weight of smoothness of the outline offset (`smooth_field`)."""
 REST = 2e-3
@@ -46,12 +49,6 @@ def posed(person: PersonHead, photo: PhotoFit, *, neutral: bool = False) -> Arra
     head = photo.head_pose()
     pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
     return person.vertices(np.zeros_like(photo.coefficients) if neutral else photo.coefficients, pose)
-
-
-def register(model: HeadModel, identity: Array, photo: PhotoFit, portrait: Portrait) -> Array:
-    """Register the head to the photo's landmarks and outline: static offsets (V, 3) float32 metres in avatar space."""
-    offset = landmark_offset(model, identity, photo, portrait)
-    return offset + outline_offset(model, identity, offset, photo, portrait)
 
 
 def landmark_offset(
@@ -84,8 +81,11 @@ def landmark_offset(
     return offset.astype(np.float32)
 
 
-def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait) -> Array:
-    """Offsets (V, 3) along smoothed normals that bring the mesh's silhouette to the matte's outline."""
+def outline_offset(
+    model: HeadModel, identity: Array, offset: Array, photo: PhotoFit, portrait: Portrait, measured: NDArray[np.bool_]
+) -> Array:
+    """Offsets (V, 3) along smoothed normals that bring the mesh's silhouette to the matte's outline. measured: (V,) vertices that
+    may lie on the silhouette; the others follow their neighbours."""
     laplacian, average = graph(model)
     camera = photo.camera(portrait)
     person = model.person(identity, offset)
@@ -93,16 +93,17 @@ def outline_offset(model: HeadModel, identity: Array, offset: Array, photo: Phot
     outer = np.zeros(model.vertex_count, bool)
     outer[model.region_vertices("skin", "body")] = True
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
-    face = _near_landmarks(model, person)
+    face, seen = _near_landmarks(model, person), outer & measured
+    most = np.where(model.template[:, 1] < NECK, MOST_NECK, np.inf)
     amount = np.zeros(model.vertex_count)
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
         vertices = posed(person, photo)
         normals = smooth_normals(vertices, model, average)
         hit = rasterize(vertices, model.faces, camera, cull=False).face >= 0
-        distance, weight = _outline_distance(vertices, normals, hit, outer & ~face, camera.project(vertices), photo, portrait)
+        distance, weight = _outline_distance(vertices, normals, hit, seen & ~face, camera.project(vertices), photo, portrait)
         weight[face] = 1.0
-        target = np.where(face, 0.0, amount + distance)
+        target = np.where(face, 0.0, np.minimum(amount + distance, most))
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
         amount[~outer & ~face] = np.minimum(amount[~outer & ~face], 0.0)
     return np.asarray(amount[:, None] * direction, np.float32)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from enrollment.instant.assemble import build_gaussians
 from enrollment.instant.fit import HeadFit, fit
 from enrollment.instant.gaze import estimate_gaze
-from enrollment.instant.nonrigid_registration import register
+from enrollment.instant.hair_shape import shaped
 from enrollment.photo.reader import Photo, read_photo
 from enrollment.portrait.person_check import check_person
 from enrollment.portrait.portrait import Portrait, prepare
@@ -32,6 +32,12 @@ from models.tracking.synthetic_landmarks import gaze_coefficients
 from models.types import Array
 
 MAX_PHOTOS = 16
+LIDS = np.array(
+    [i for i, n in enumerate(arkit.NAMES) if n.startswith(("eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown"))]
+)
+"""Coefficients that move the lids."""
+LIDS_AT_REST = 0.25
+"""Of such a coefficient: one photo cannot distinguish less from the shape of the person's eyes."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,7 @@ def build_instant(
     fitted = fit(list(portraits), model)
     progress("matching the outline", 0.5)
     fitted = _with_lids(fitted, model.person(fitted.identity), portraits)
-    offset = register(model, fitted.identity, fitted.photos[0], lead)
+    offset = shaped(model, fitted.identity, fitted.photos[0], lead)
     person = model.person(fitted.identity, offset)
     photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
     fitted = replace(fitted, photos=photos)
@@ -104,11 +110,14 @@ def build_instant(
 
 
 def _with_lids(fitted: HeadFit, person: PersonHead, portraits: Sequence[Portrait]) -> HeadFit:
-    """The fit with the lids as the gaze moves them: those of somebody who looks down are open in the neutral face."""
+    """The fit with the lids as the gaze moves them: those of somebody who looks down are open in the neutral face. Lids that are
+    only a little off the average person's are at rest (`LIDS_AT_REST`): they are that person's own, in the neutral face too."""
     photos = []
     for photo, portrait in zip(fitted.photos, portraits, strict=True):
         look = gaze_coefficients(person.model, estimate_gaze(person, photo, portrait))
         coefficients = np.maximum(photo.coefficients, np.asarray(arkit.vector(**look), np.float32))
+        clearly = np.clip((coefficients - LIDS_AT_REST) / (1 - LIDS_AT_REST), 0, 1)
+        coefficients[LIDS] = clearly[LIDS]
         photos.append(replace(photo, coefficients=coefficients))
     return replace(fitted, photos=tuple(photos))
 

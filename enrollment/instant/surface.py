@@ -69,6 +69,14 @@ def stretch_ratios(person: PersonHead, coefficients: Array) -> Array:
     return np.asarray(largest / now)
 
 
+def steadiness(model: HeadModel, ratios: Array, span: tuple[float, float]) -> Array:
+    """(F,) in [0, 1], smooth over the mesh: 1 for faces with `ratios` (F,) up to span[0], 0 from span[1]."""
+    steady = np.clip((span[1] - ratios) / (span[1] - span[0]), 0, 1)
+    count = np.bincount(model.faces.ravel(), minlength=model.vertex_count)
+    mean = np.bincount(model.faces.ravel(), np.repeat(steady, 3), model.vertex_count) / np.maximum(count, 1)
+    return np.asarray(np.minimum(steady, mean[model.faces].mean(axis=1)), np.float32)
+
+
 def triangle_areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
     """(F,) areas of triangles with vertices (V, 3), in the vertices' unit squared."""
     c = vertices[faces]

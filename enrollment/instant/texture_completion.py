@@ -18,14 +18,8 @@ from models.types import Array
 
 HAIRLINE = ((0.12, 0.088), (0.085, 0.082), (0.03, 0.045), (0.0, 0.03), (-0.03, -0.01), (-0.10, -0.065))
 """(z, y) metres on the template, front to back: above this line a head is scalp."""
-DENSE = 0.7
-"""Part of the band between face and outline that must be hair for an angle of the band to be used for the back of the head."""
-CALM = 0.3
-"""Contrast of the strands at the whorl, relative to the visible hair."""
 LONG_HAIR = 0.4
 """Part of the sides of the neck that hair must cover for the nape to be covered too."""
-WHORL = 0.3
-"""Height of the whorl, at which the wrapped hair converges: 0 is the crown, 1 the chin."""
 SQUARE_ON = 0.3
 """Cosine between normal and view direction under which a photo's pixel is too stretched to be trusted."""
 LID = 0.25
@@ -54,10 +48,10 @@ def vertex_colors(surface: VisibleSurface, portrait: Portrait, colors: Array) ->
 
 
 def eyelid_vertices(model: HeadModel) -> NDArray[np.bool_]:
-    """(V,) eyelid vertices. A photo shows their lashes and shadow, not their skin."""
+    """(V,) vertices of the upper eyelids. A photo shows their lashes and shadow, not their skin."""
     moved = np.zeros(model.vertex_count)
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
-        moved = np.maximum(moved, np.linalg.norm(model.expression_basis[arkit.INDEX[name]], axis=1))
+        moved = np.maximum(moved, -model.expression_basis[arkit.INDEX[name], :, 1])
     return np.asarray(moved > LID * moved.max())
 
 
@@ -104,87 +98,6 @@ def lid_tones(model: HeadModel, person: PersonHead, color: Array, trust: Array, 
             bright = color[around].sum(axis=1)
             out[half] = np.median(color[around][bright >= np.median(bright)], axis=0)
     return out
-
-
-class HairWrap:
-    """Wraps the visible hair around the head. The visible hair is a band between face and outline, in polar coordinates about the
-    middle of the head; the back of the head gets this band, stretched from the outline
-    inwards to the whorl."""
-
-    BINS = 256
-
-    def __init__(
-        self, surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, hair: NDArray[np.bool_], tone: Array
-    ) -> None:
-        """shown: (S, S) pixels that show hair. hair: (V,) vertices whose surface is hair. colors: (S, S, 3). tone: (3,) the
-        hair's colour."""
-        self.tone = tone
-        model, fragments = surface.model, surface.fragments
-        self.camera = surface.camera
-        head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
-        self.middle = self._centre(surface, head)
-        corner = model.faces[np.maximum(fragments.face, 0)]
-        is_hair = (hair[corner].sum(axis=-1) >= 2) & (fragments.face >= 0) & shown
-        row, column = np.nonzero(is_hair)
-        angle, radius = self._polar(np.stack([column + 0.5, row + 0.5], axis=1))
-        bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
-        self.outer = np.zeros(self.BINS)
-        np.maximum.at(self.outer, bin_, radius)
-        self.inner = np.full(self.BINS, np.inf)
-        order = np.argsort(-radius)
-        last = self.outer.copy()
-        for b, r in zip(bin_[order], radius[order], strict=True):  # inwards until the hair ends
-            if last[b] - r < 4.0:
-                last[b] = r
-                self.inner[b] = r
-        width = self.outer - self.inner
-        pixels = np.bincount(bin_, minlength=self.BINS)
-        whole = np.pi / self.BINS * (self.outer**2 - np.where(np.isfinite(self.inner), self.inner, 0.0) ** 2)
-        valid = (width > 8.0) & (pixels > DENSE * whole)
-        self.known = bool(valid.any())
-        if self.known:
-            near = ndimage.distance_transform_edt(~is_hair, return_distances=False, return_indices=True)
-            self.colors = colors[near[0], near[1]]  # so that ears and background are not sampled
-            index, there = np.arange(self.BINS), np.flatnonzero(valid)
-            tripled = np.concatenate([there - self.BINS, there, there + self.BINS])
-            after = np.searchsorted(tripled, index)
-            ahead, behind = tripled[after], tripled[after - (tripled[after] > index)]
-            self.sources = (behind % self.BINS, ahead % self.BINS)
-            part = (index - behind) / np.maximum(ahead - behind, 1)
-            self.share = part * part * (3 - 2 * part)
-            skin_xy = surface.camera.project(surface.vertices[head | hair])
-            a, r = self._polar(skin_xy)
-            self.reach = np.full(self.BINS, 1.0)
-            np.maximum.at(self.reach, (a / (2 * np.pi) * self.BINS).astype(int) % self.BINS, r)
-            self.reach = ndimage.uniform_filter1d(ndimage.maximum_filter1d(self.reach, 9, mode="wrap"), 9, mode="wrap")
-
-    def _centre(self, surface: VisibleSurface, head: NDArray[np.bool_]) -> Array:
-        low, high = (f(surface.camera.project(surface.vertices[head]), axis=0) for f in (np.min, np.max))
-        return np.array([0.5 * (low[0] + high[0]), low[1] + WHORL * (high[1] - low[1])], np.float32)
-
-    def _polar(self, xy: NDArray[np.floating]) -> tuple[Array, Array]:
-        d = xy - self.middle
-        return np.arctan2(d[:, 1], d[:, 0]) % (2 * np.pi), np.linalg.norm(d, axis=1)
-
-    def at(self, points: Array) -> Array:
-        """Colours (N, 3) for points (N, 3) in the surface's space; where the band has a gap, blended from both ends of the
-        gap."""
-        angle, radius = self._polar(self.camera.project(points))
-        bin_ = (angle / (2 * np.pi) * self.BINS).astype(int) % self.BINS
-        part = np.clip(radius / self.reach[bin_], 0, 1)
-        behind, ahead = (self._band(source[bin_], bin_, angle, part) for source in self.sources)
-        found = behind + self.share[bin_, None] * (ahead - behind)
-        clear = CALM + (1 - CALM) * part[:, None]  # the contrast falls towards the whorl
-        return np.asarray(self.tone + (found - self.tone) * clear, np.float32)
-
-    def _band(self, source: NDArray[np.int64], bin_: NDArray[np.int64], angle: Array, part: Array) -> Array:
-        """The photo's colours (N, 3) at the fraction `part` (N,) of the band's width, in the angular bins `source` (N,)."""
-        inner, outer = self.inner[source], self.outer[source]
-        r = inner + (0.08 + 0.84 * part) * (outer - inner)
-        turned = np.where(source == bin_, angle, (source + 0.5) / self.BINS * 2 * np.pi + (angle * 7.0 % 0.1))
-        side = self.colors.shape[0] - 1
-        at = np.clip(np.stack([self.middle[1] + r * np.sin(turned), self.middle[0] + r * np.cos(turned)]), 0, side)
-        return np.stack([ndimage.map_coordinates(self.colors[..., k], at, order=1) for k in range(3)], axis=1)
 
 
 def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:

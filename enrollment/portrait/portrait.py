@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.portrait.occlusion import occlusion_warnings
+from enrollment.portrait.one_person import without_others
 from enrollment.portrait.upright import find_people
 from models.errors import PhotoError
 from models.tracking.closed_form import foreground_colors
@@ -116,12 +117,13 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
         notes.append(f"the head was tilted by {abs(tilt):.0f} degrees; the photo was turned until it stood upright")
     image, inside, face, matrix = _crop(photo, face, level)
     matte = _matte_shown(image, inside, face)
+    alpha = without_others(matte.alpha, face, [_moved(other, matrix) for other in found.faces[1:]])
     notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]
     principal = matrix @ (columns / 2, rows / 2, 1.0)
     scale = _scale(matrix)
     side, middle = scale * max(rows, columns), (float(principal[0]), float(principal[1]))
-    return Portrait(image, inside, matte.alpha, face, middle, scale, side, photo_hash, tuple(notes), matte.parsing)
+    return Portrait(image, inside, alpha, face, middle, scale, side, photo_hash, tuple(notes), matte.parsing)
 
 
 def _crop(
@@ -131,10 +133,15 @@ def _crop(
     and not `inside`. Also the way from the photo to it, (2, 3)."""
     matrix = around(face, CROP, SIZE, level)
     image, inside = square(photo, matrix, SIZE, 255)
+    return image, inside, _moved(face, matrix), matrix
+
+
+def _moved(face: Landmarks, matrix: Array64) -> Landmarks:
+    """A face of the photo in the crop. matrix: (2, 3), photo -> crop."""
     points = face.points.copy()
     points[:, :2] = face.points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
     points[:, 2] *= _scale(matrix)
-    return image, inside, replace(face, points=points.astype(np.float32), width=SIZE, height=SIZE), matrix
+    return replace(face, points=points.astype(np.float32), width=SIZE, height=SIZE)
 
 
 def _scale(matrix: Array64) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from typing import Literal
 
 from models.engines import half as half_precision
 from models.engines import onnx_runtime, plans, tensorrt
-from models.engines.base import Engine
+from models.engines.base import Engine, EngineError
 from models.engines.onnx_runtime import OnnxEngine, Provider
 from models.engines.switching import SwitchingEngine
 from models.engines.tensorrt import Profile, TensorRtEngine
@@ -22,26 +24,51 @@ def choose(network: bytes, name: str, profile: Profile, *, threads: int = 1, hal
     With TensorRT the engine runs at once on ONNX Runtime, and hands over when TensorRT's is built. Raises `MissingPartError`
     without ONNX Runtime, `EngineError` for what is no network.
     """
-    there = onnx_runtime.available()
-    if not there:
+    choice = what_runs(device)
+    if choice.first is None:
         raise MissingPartError("ONNX Runtime was expected, it is not installed; install visavis[engines], or leave it to torch")
-    on_gpu = device != "cpu" and _has_gpu()
-    provider: Provider = "cuda" if on_gpu and "cuda" in there else "cpu"
-    first = OnnxEngine(network, provider=provider, threads=threads)
-    reason = "there is no NVIDIA GPU" if not on_gpu else "TensorRT is not installed"
-    engine: Engine = first
-    if on_gpu and _has_tensorrt():
-        engine = SwitchingEngine(first, lambda: _tensorrt(network, profile, half))
-        reason = "until TensorRT's engine is built"
-    elif on_gpu and "tensorrt" in there:
-        engine = SwitchingEngine(first, lambda: OnnxEngine(network, provider="tensorrt", half=half))
-        reason = "until the engine of ONNX Runtime's TensorRT is built"
-    log.info("%s runs on %s (%s)", name, first.description, reason)
+    engine: Engine = OnnxEngine(network, provider=choice.first, threads=threads)
+    first = engine.description
+    if choice.then == "TensorRT":
+        engine = SwitchingEngine(engine, lambda: _tensorrt(network, profile, half))
+    elif choice.then:
+        engine = SwitchingEngine(engine, lambda: OnnxEngine(network, provider="tensorrt", half=half))
+    log.info("%s runs on %s (%s)", name, first, choice.reason)
     return engine
 
 
+@dataclass(frozen=True)
+class Choice:
+    """first: what of ONNX Runtime runs a network at once; `None` where that is not installed. then: what takes over when it is
+    built, or nothing. reason: why, in words that fit into a sentence."""
+
+    first: Provider | None
+    then: Literal["", "TensorRT", "ONNX Runtime's TensorRT"]
+    reason: str
+
+
+def what_runs(device: str = "auto") -> Choice:
+    """What this machine's networks run on. device: auto, cpu or cuda."""
+    there = onnx_runtime.available()
+    if not there:
+        return Choice(None, "", "ONNX Runtime is not installed")
+    if device == "cpu" or not _has_gpu():
+        return Choice("cpu", "", "there is no NVIDIA GPU" if device != "cpu" else "the processor was asked for")
+    first: Provider = "cuda" if "cuda" in there else "cpu"
+    if _has_tensorrt():
+        return Choice(first, "TensorRT", "until TensorRT's engine is built")
+    if "tensorrt" in there:
+        return Choice(first, "ONNX Runtime's TensorRT", "until the engine of ONNX Runtime's TensorRT is built")
+    return Choice(first, "", "TensorRT is not installed")
+
+
 def _tensorrt(network: bytes, profile: Profile, half: bool) -> Engine:
-    return TensorRtEngine(plans.plan_for(half_precision.converted(network) if half else network, profile))
+    network = half_precision.converted(network) if half else network
+    plan = plans.plan_for(network, profile)
+    try:
+        return TensorRtEngine(plan)
+    except EngineError:  # whole, and for this machine, but not to be had: another driver, perhaps
+        return TensorRtEngine(plans.plan_for(network, profile, renew=True))
 
 
 def _has_gpu() -> bool:

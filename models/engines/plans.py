@@ -30,8 +30,10 @@ def gpu() -> dict[str, Any]:
     return {"gpu": found.name, "capability": [found.major, found.minor]}
 
 
-def plan_for(network: bytes, profile: Profile, machine: dict[str, Any] | None = None, folder: Path | None = None) -> bytes:
-    """The plan, from the cache or built now. machine: of `gpu()`. folder: the user's cache by default.
+def plan_for(
+    network: bytes, profile: Profile, machine: dict[str, Any] | None = None, folder: Path | None = None, *, renew: bool = False
+) -> bytes:
+    """The plan, from the cache or built now. machine: of `gpu()`. folder: the user's cache by default. renew: build it anew.
 
     A cache that cannot be read or written costs time only. Raises as `tensorrt.build` does.
     """
@@ -47,7 +49,7 @@ def plan_for(network: bytes, profile: Profile, machine: dict[str, Any] | None = 
         kept = _read(path, key)
     except (OSError, VisavisError):
         path, kept = None, None
-    if kept is not None:
+    if kept is not None and not renew:
         return kept
     plan = tensorrt.build(network, profile)
     if path is not None:

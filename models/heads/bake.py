@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models import arkit
 from models.errors import MissingPartError
-from models.heads import asset, teeth
+from models.heads import asset, bake_expressions, teeth
 from models.heads.anny import PATH
 from models.heads.base import HEAD, JOINTS, LEFT_EYE, NECK, REGION, RIGHT_EYE, TORSO, HeadModel
 from models.heads.embedding import embed
@@ -30,20 +30,15 @@ SMALLEST_CHANGE = 3e-4
 """Metres at one standard deviation; a local change that moves the head less is left out."""
 LOWEST, WIDEST = -0.38, 0.32
 """Metres below the ears and to the sides where the bust is cut off."""
-PUCKER = 1.4
-"""Times the package's: its lips come together by 8 mm at a coefficient of 1, and fell short of filmed ones."""
-BROW_RISE = {"browInnerUp": 7.5e-3, "browOuterUpLeft": 6.5e-3, "browOuterUpRight": 6.5e-3}
-"""Metres that a brow rises at a coefficient of 1, at most; the package's inner ends rise by 5 mm, a filmed face by more."""
-STILL, RISES = 0.3e-3, 1.0e-3
-"""Metres between which a vertex begins to count as a part of the brow."""
-TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
-"""Metres below a brow within which the skin moves with the brow, over which that fades, and by which it fades to the sides."""
 UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0935), (0.0, -0.0528, 0.0905)
 """Middle of the biting edges on the average head: behind the closed lips, the upper one 3 mm below the upper lip, as an adult's
 is, and a little over the lower one."""
 EQUAL = 1e-6
 """Relative difference under which two diagonals of a quad count as equally long; the next larger one is above 1e-5."""
 CHIN = (0.0, -0.08, 0.09)
+LOWER_FALLS = 4e-3
+"""Metres that the lower teeth fall beyond the chin with a jaw opened fully: the lower lip falls by 10 mm more than they do, and
+showed them down to the gum."""
 
 
 def bake() -> HeadModel:
@@ -74,7 +69,7 @@ def bake() -> HeadModel:
 
     template, joints = source.mean[used], source.joints
     identity, joints_basis = source.identity(used, np.unique(faces[region != REGION["body"]]))
-    expression = source.expression(used)
+    expression = source.expression(used, faces, region)
     weights = _skin_weights(body)[used]
     gaze_range = _take_eyes_out(template, faces, region, joints, expression)
     for joint, name in ((LEFT_EYE, "left_eye"), (RIGHT_EYE, "right_eye")):
@@ -83,7 +78,8 @@ def bake() -> HeadModel:
 
     parts = {"template": template, "identity": identity, "expression": expression, "weights": weights}
     parts, faces, region, uv, face_uv = _add_teeth(parts, faces, region, uv, face_uv)
-    template = parts["template"].astype(np.float32)
+    tongue = np.unique(faces[region == REGION["tongue"]])
+    template = bake_expressions.tongue_between_teeth(parts["template"].astype(np.float64), tongue).astype(np.float32)
     landmark_face, landmark_bary, landmark_weight = embed(template, faces, region, joints.astype(np.float32))
     return HeadModel(
         "anny", template, faces, region, uv, face_uv, parts["identity"].astype(np.float32),
@@ -150,40 +146,11 @@ class _Source:
         directions = np.concatenate([mix, np.asarray(local)])
         return np.tensordot(directions, shapes, 1), np.tensordot(directions, joints, 1)
 
-    def expression(self, used: NDArray[np.int64]) -> Array:
-        """The 52 ARKit directions, (52, V, 3), brows and pucker larger than the package's."""
+    def expression(self, used: NDArray[np.int64], faces: NDArray[np.int32], region: NDArray[np.uint8]) -> Array:
+        """The 52 ARKit directions, (52, V, 3). faces: (F, 3) into `used`, region: (F,)."""
         index = {label.split(":")[-1]: i for i, label in enumerate(self.labels)}
-        out = {name: self.shapes[index[name]][used] for name in arkit.NAMES}
-        out["mouthPucker"] = PUCKER * out["mouthPucker"]
-        lids = np.minimum(out["eyeBlinkLeft"][:, 1], out["eyeBlinkRight"][:, 1])
-        free = 1 - np.clip(lids / lids.min(), 0, 1)
-        for name, rise in BROW_RISE.items():
-            raised = _raised(out[name], rise)
-            out[name] = raised + _taken_along(self.mean[used], raised[:, 1], free)
-        return np.stack(list(out.values()))
-
-
-def _raised(direction: NDArray[np.float64], rise: float) -> NDArray[np.float64]:
-    """A brow's direction (V, 3), made to rise by `rise` metres where it rises most, and nearly as much all over the brow: the
-    package's lower edge stays behind."""
-    up = direction[:, 1]
-    part = np.clip(up / up.max(), 0, 1)
-    scale = rise * (1 - (1 - part) ** 2) / np.maximum(up, STILL)
-    belongs = np.clip((up - STILL) / (RISES - STILL), 0, 1)
-    return direction * (1 + belongs * (scale - 1))[:, None]
-
-
-def _taken_along(places: NDArray[np.float64], up: NDArray[np.float64], free: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is missing, (V, 3), for the skin between brow and lid to rise with the brow above it, whose vertices (V, 3) rise by
-    `up`: thick brows reach down there. free: (V,) 0 for what belongs to the lid and stays with it."""
-    rising = np.flatnonzero(up > RISES)
-    aside = (places[:, None, 0] - places[None, rising, 0]) / BESIDE
-    below = places[None, rising, 1] - places[:, None, 1]
-    near = np.exp(-np.square(np.maximum(below - TAKES_ALONG, 0) / FADES) - np.square(aside)) * (below > 0)
-    taken = free * (near * up[rising]).max(axis=1)
-    out = np.zeros_like(places)
-    out[:, 1] = np.maximum(taken - np.maximum(up, 0), 0) * (places[:, 2] > 0)
-    return out
+        actions = {name: self.shapes[index[name]][used] for name in arkit.NAMES}
+        return np.stack(list(bake_expressions.improve(actions, self.mean[used], faces, region).values()))
 
 
 def _axes(v: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -265,6 +232,7 @@ def _add_teeth(
     ):
         v, f, t = teeth.row(arch)
         moved = teeth.follow_rigidly(v, template[chin], parts["expression"][:, chin])
+        moved[arkit.INDEX["jawOpen"], :, 1] -= LOWER_FALLS
         still = name == "upper_teeth"
         jaw = [i for i, n in enumerate(arkit.NAMES) if n.startswith("jaw") and not still]
         expression = np.zeros((arkit.COUNT, *v.shape), np.float32)

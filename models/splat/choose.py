@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Rasterize = Callable[..., tuple[Tensor, Tensor, Tensor]]
+
+log = logging.getLogger(__name__)
 
 NAMES = ("auto", "cpu", "cuda", "oracle")
 
@@ -30,6 +36,16 @@ def best() -> LiveRasterizer:
     from models.splat.cpu import CpuRasterizer
 
     return CpuRasterizer()
+
+
+def prepare() -> None:
+    """Have gsplat's kernels compiled where it is installed and they are not yet, which takes minutes, once: by a process of its
+    own, so that nothing of CUDA is in this one. A room's process would be given up before it has done that."""
+    if importlib.util.find_spec("gsplat") is None:
+        return
+    log.info("gsplat is made ready; the first time it is compiled, which takes minutes")
+    code = "from models.splat.cuda import problem; problem()"
+    subprocess.run([sys.executable, "-P", "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
 
 
 def by_name(name: str) -> Rasterizer:

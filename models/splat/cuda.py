@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import MissingPartError
+from models import caches
+from models.errors import MissingPartError, VisavisError
 from models.splat import base
 from models.splat.normals import shortest_axes
 from models.types import Camera, Gaussians, Picture
@@ -17,11 +22,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+OLDEST = (1, 5, 3)
+"""The release of gsplat that `batch_cuda` needs."""
+
+
 @cache
 def problem() -> str | None:
     """Why gsplat cannot be used here, in words that fit into a sentence; None where it can. Looked for once.
 
-    Where gsplat came without compiled kernels this compiles them, which takes minutes the first time.
+    Where gsplat came without compiled kernels this compiles them, which takes minutes the first time; or waits until another
+    process has.
     """
     try:
         import torch
@@ -30,10 +40,27 @@ def problem() -> str | None:
     if not torch.cuda.is_available():
         return "torch finds no CUDA device"
     try:
-        import gsplat  # noqa: F401
+        import gsplat
     except ImportError as error:
         return f"gsplat cannot be imported ({error})"
-    return _kernels_problem()
+    there = str(getattr(gsplat, "__version__", ""))
+    if tuple(map(int, re.findall(r"\d+", there)[:3])) < OLDEST:
+        return f"gsplat {there or 'of unknown version'} is too old, {'.'.join(map(str, OLDEST))} is needed"
+    with _alone():
+        return _kernels_problem()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """While no other process is here: of two that compile gsplat at a time, each takes the other's lock away."""
+    try:
+        lock = (caches.folder() / "gsplat.lock").open("w")
+    except (OSError, VisavisError):
+        yield  # without a place for a lock there is none
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _kernels_problem() -> str | None:
@@ -63,7 +90,7 @@ def require() -> None:
 
 
 class CudaRasterizer:
-    """Draws on an NVIDIA GPU with gsplat >= 1.5 in its "classic" mode."""
+    """Draws on an NVIDIA GPU with gsplat in its "classic" mode."""
 
     name = "cuda"
 

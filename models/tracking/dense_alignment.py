@@ -20,10 +20,13 @@ from models.heads.base import JOINTS, PersonHead, Pose, rotation_vector
 from models.splat.base import Rasterizer
 from models.tracking.gauss_newton import NO_BOUNDS, Equations, minimise
 from models.tracking.pinhole import POSE, pixel_motion, point_motion, project
-from models.types import Array, Array64, Camera
+from models.types import Array, Array64, Camera, Gaussians
 
 SIDE = 192
 """Width of the pictures compared, pixels."""
+OVERSAMPLED = 2
+"""The avatar is drawn this many times larger and averaged: the rasterizer's blur of half a pixel makes its outline fat, and a
+head that is matched by a fat outline is put too far away (1 to 3 dB of a picture of 512 pixels)."""
 STEPS, EXPRESSION_STEPS = 5, 2
 """Gauss-Newton steps of the pose, and of the coefficients after it."""
 REACH = 0.3
@@ -112,7 +115,7 @@ class Aligner:
         tried = corrected(pose, x, self._neck)
         gaussians = self.poser.pose(expression.coefficients, tried, expression.vertices)
         marks = expression.landmarks @ tried.head[:3, :3].T + tried.head[:3, 3]
-        return _smooth(self.rasterizer.render(gaussians, camera).color), camera.project(marks).ravel() / camera.width
+        return _smooth(drawn_small(self.rasterizer, gaussians, camera)), camera.project(marks).ravel() / camera.width
 
 
 class _PoseProblem:
@@ -206,6 +209,13 @@ class _ExpressionProblem:
     def moved(self, state: Array64, step: Array64) -> Array64:
         """See `gauss_newton.Problem`."""
         return np.clip(state + step, 0, 1)
+
+
+def drawn_small(rasterizer: Rasterizer, gaussians: Gaussians, camera: Camera) -> Array:
+    """The Gaussians on white, (h, w, 3), in a picture so small that it is compared with a shrunk one: `OVERSAMPLED`."""
+    fine = camera.resized(camera.width * OVERSAMPLED, camera.height * OVERSAMPLED)
+    drawn = rasterizer.render(gaussians, fine).color
+    return np.asarray(cv2.resize(drawn, (camera.width, camera.height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def corrected(pose: Pose, x: Array64, neck: Array64) -> Pose:

@@ -10,7 +10,7 @@ from models.heads.base import PersonHead
 from models.posture import pose_of
 from models.renderer import tracked_camera
 from models.splat.choose import best
-from models.tracking.dense_alignment import Aligner
+from models.tracking.dense_alignment import Aligner, drawn_small
 from models.tracking.landmarks import Landmarks, Pixels
 from models.tracking.matting import matte
 from models.tracking.solver import Solver
@@ -75,7 +75,7 @@ def _difference(poser: AvatarPoser, solver: Solver, pictures: list[tuple[Pixels,
         coefficients, pose = aligner.refine(rgb, alpha, face.points[:, :2], camera, drive.coefficients, pose)
         part = SIDE / max(face.width, face.height)
         size = max(1, round(face.width * part)), max(1, round(face.height * part))
-        rendered = rasterizer.render(poser.pose(coefficients, pose), camera.resized(*size)).color
+        rendered = drawn_small(rasterizer, poser.pose(coefficients, pose), camera.resized(*size))
         target = cv2.resize(alpha[..., None] * (rgb / 255) + 1 - alpha[..., None], size, interpolation=cv2.INTER_AREA)
         errors.append(float(np.mean((rendered - target) ** 2)))
     return float(np.mean(errors))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.errors import PhotoError
-from models.tracking.closed_form import closed_form_alpha
+from models.tracking.closed_form import closed_form_alpha, foreground_colors
 from models.tracking.face_geometry import CHIN, face_height, well_within
 from models.tracking.landmarks import Landmarks, quiet
 from models.tracking.parsing import Parsing, parse
@@ -29,6 +29,11 @@ HAIR_BAND, BAND = 0.08, 0.032
 near, and elsewhere."""
 STEEP = 1.25
 """How much steeper than the parsing's probability the guess for an unknown pixel is."""
+
+ALONE = 512
+"""Pixels across of a picture to which an avatar's is compared."""
+MOST_FACE = 240
+"""Height of a face, pixels, from which a clip's picture is matted smaller."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,42 @@ def matte_photo(image: NDArray[np.uint8], face: Landmarks) -> Matte:
     alpha = closed_form_alpha(image.astype(np.float32) / 255, guess, unknown)
     alpha[~_connected(alpha > 0.1, head)] = 0.0
     return Matte(alpha, parsing)
+
+
+def matte_frame(image: NDArray[np.uint8], face: Landmarks | None) -> Array:
+    """How much of each pixel of a clip's picture is the person, as careful as in a photo: (H, W, 3) uint8 -> (H, W) float32.
+
+    A face larger than `MOST_FACE` pixels is matted in a smaller picture, so that the time is bounded. A picture without a face,
+    or in which the person cannot be told from the background, is matted as `matte` does it; none is refused.
+    """
+    height, width = image.shape[:2]
+    by = 1.0 if face is None else min(1.0, MOST_FACE / max(face_height(face), 1.0))
+    size = max(1, round(width * by)), max(1, round(height * by))
+    small = image if by == 1.0 else np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    try:
+        if face is None:
+            raise PhotoError("a face was expected")
+        points = face.points * np.array([size[0] / width, size[1] / height, by], np.float32)
+        alpha = matte_photo(small, replace(face, points=points, width=size[0], height=size[1])).alpha
+    except PhotoError:
+        alpha = matte(small)
+    if by < 1.0:
+        alpha = np.clip(cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+    return np.asarray(alpha, np.float32)
+
+
+def person_alone(image: NDArray[np.uint8], alpha: Array) -> tuple[NDArray[np.uint8], Array]:
+    """`person_colors` of a picture (H, W, 3), and its matte (H, W), both shrunk to at most `ALONE` pixels across."""
+    by = min(1.0, ALONE / image.shape[1])
+    size = max(1, round(by * image.shape[1])), max(1, round(by * image.shape[0]))
+    image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    alpha = np.asarray(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA), np.float32)
+    return person_colors(image, alpha), alpha
+
+
+def person_colors(image: NDArray[np.uint8], alpha: Array) -> NDArray[np.uint8]:
+    """The person's colours without the background's, (H, W, 3) uint8. alpha: (H, W) in [0, 1]."""
+    return np.asarray(np.round(255 * foreground_colors(image.astype(np.float32) / 255, alpha)), np.uint8)
 
 
 def parse_person(image: NDArray[np.uint8], face: Landmarks) -> Parsing | None:

@@ -1,8 +1,9 @@
 """The memory that the server and a room's render process share: webcam pictures and drive frames in, drawn pictures and drive
 frames out, view requests, flags.
 
-One block without a name for the life of the room (see realtime/shared.py for why, and for `PictureSlot`). Avatar files do not
-lie in it; they come with the message that announces them.
+One block without a name for the life of the room (see realtime/shared.py for why, and for `PictureSlot`). Pictures take
+the most by far: memory for those of a slot is there from `take_webcam` and `take_picture` on, until `give_webcam` and
+`give_picture`. Avatar files do not lie in it; they come with the message that announces them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from models.exchange.drive_frames import RECORD_BYTES
 from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.record_table import RecordTable
-from realtime.shared import PictureSlot, reserve
+from realtime.shared import PictureSlot, give_back, reserve, take
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,34 @@ class MemoryLayout:
     input_bytes: int
 
     @property
-    def total(self) -> int:
-        """Bytes of the whole block."""
-        return (
-            self.people * PictureSlot.size(self.input_bytes)
-            + self.views * PictureSlot.size(self.width * self.height * 3)
-            + RequestTable.size(self.views)
+    def picture_bytes(self) -> int:
+        """Bytes of the largest drawn picture."""
+        return self.width * self.height * 3
+
+    @property
+    def slots(self) -> list[tuple[int, int]]:
+        """Offset of each slot, and bytes of a picture in it: those of webcams, then those of views."""
+        found, offset = list[tuple[int, int]](), 0
+        for capacity in [self.input_bytes] * self.people + [self.picture_bytes] * self.views:
+            found.append((offset, capacity))
+            offset += PictureSlot.size(capacity)
+        return found
+
+    @property
+    def tables(self) -> tuple[int, int]:
+        """Offset of what comes after the slots, and its bytes."""
+        size = (
+            RequestTable.size(self.views)
             + Flags.size(self.people)
             + 2 * RecordTable.size(self.people, RECORD_BYTES)
             + RecordTable.size(self.people, landmark_frames.BYTES)
         )
+        return sum(PictureSlot.size(capacity) for _, capacity in self.slots), size
+
+    @property
+    def total(self) -> int:
+        """Bytes of the whole block, whether memory is there for them or not."""
+        return sum(self.tables)
 
 
 class OpenRow(NamedTuple):
@@ -175,27 +194,23 @@ class RoomMemory:
     def __init__(self, layout: MemoryLayout, handle: int | None = None) -> None:
         """Makes the block, or takes over an open `handle` of it. Raises `VisavisError` when the memory is not to be had."""
         self.layout = layout
+        self._slots = layout.slots
+        self._taken: set[int] = set()  # numbers of slots, at the end that made the block
         self._handle = -1
+        offset, size = layout.tables
         try:
             self._handle = reserve(layout.total) if handle is None else handle
+            if handle is None:
+                take(self._handle, offset, size)
+                for begin, capacity in self._slots:
+                    take(self._handle, begin, PictureSlot.pictures(0, capacity)[0])
             self._memory = mmap.mmap(self._handle, layout.total)
         except OSError as error:
             if self._handle >= 0:
                 os.close(self._handle)
-            raise VisavisError(
-                f"{-(-layout.total >> 20)} MB of memory were expected for the pictures of a room, but the system refused "
-                f"({error.strerror or error}); free some memory, or allow fewer people, and start again"
-            ) from error
-        offset = 0
-
-        def slots(count: int, capacity: int) -> list[PictureSlot]:
-            nonlocal offset
-            made = [PictureSlot(self._memory, offset + i * PictureSlot.size(capacity), capacity) for i in range(count)]
-            offset += count * PictureSlot.size(capacity)
-            return made
-
-        self.webcams = slots(layout.people, layout.input_bytes)
-        self.pictures = slots(layout.views, layout.width * layout.height * 3)
+            raise _refused(size, error) from error
+        made = [PictureSlot(self._memory, begin, capacity) for begin, capacity in self._slots]
+        self.webcams, self.pictures = made[: layout.people], made[layout.people :]
         self.requests = RequestTable(self._memory, offset, layout.views)
         offset += RequestTable.size(layout.views)
         self.flags = Flags(self._memory, offset, layout.people)
@@ -207,6 +222,42 @@ class RoomMemory:
         self.landmarks = RecordTable(self._memory, offset, layout.people, landmark_frames.BYTES)
         if handle is None:
             self.clear()
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the system provides for the block now."""
+        return os.fstat(self._handle).st_blocks * 512
+
+    def take_webcam(self, slot: int) -> None:
+        """Have memory for the pictures of a webcam. Raises `VisavisError` when there is not enough."""
+        self._take(slot)
+
+    def give_webcam(self, slot: int) -> None:
+        """Nothing more comes from that webcam."""
+        self._give(slot)
+
+    def take_picture(self, slot: int) -> None:
+        """Have memory for the drawn pictures of a view. Raises `VisavisError` when there is not enough."""
+        self._take(self.layout.people + slot)
+
+    def give_picture(self, slot: int) -> None:
+        """Nobody draws there any more, nor looks at what was drawn."""
+        self._give(self.layout.people + slot)
+
+    def _take(self, index: int) -> None:
+        if index in self._taken:
+            return
+        offset, size = PictureSlot.pictures(*self._slots[index])
+        try:
+            take(self._handle, offset, size)
+        except OSError as error:
+            raise _refused(size, error) from error
+        self._taken.add(index)
+
+    def _give(self, index: int) -> None:
+        if index in self._taken:
+            self._taken.remove(index)
+            give_back(self._memory, *PictureSlot.pictures(*self._slots[index]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.layout, DupFd(self._handle))
@@ -235,6 +286,13 @@ class RoomMemory:
             self._handle = -1
         with suppress(BufferError):  # somebody still looks at a picture; the memory goes with it
             self._memory.close()
+
+
+def _refused(size: int, error: OSError) -> VisavisError:
+    return VisavisError(
+        f"{-(-size >> 20)} MB of memory were expected for the pictures of a room, but the system refused "
+        f"({error.strerror or error}); free some memory, or allow fewer people, and start again"
+    )
 
 
 def _reopen(layout: MemoryLayout, handle: Any) -> RoomMemory:

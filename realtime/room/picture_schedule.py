@@ -1,7 +1,7 @@
-"""Which picture of a room to draw next.
+"""Which pictures of a room to draw next.
 
 Views that show the same share a picture. A picture is due when what it shows has changed since it was drawn last and its
-interval is over; of those that are due, the one that waited longest is next. So each view gets an equal share of a machine
+interval is over; of those that are due, those that waited longest are next. So each view gets an equal share of a machine
 that is too slow for all, and nothing is drawn that has not changed.
 """
 
@@ -49,20 +49,22 @@ class PictureSchedule:
         self._clock = clock
         self._drawn: dict[Hashable, _Drawn] = {}
 
-    def next(self, jobs: list[Job]) -> tuple[Job | None, float]:
-        """The job to do now; or `None` and the seconds until one is due (infinite when nothing has changed)."""
+    def due(self, jobs: list[Job], most: int = 1) -> tuple[list[Job], float]:
+        """The jobs to do now, together, `most` of them; or none and the seconds until one is due (infinite when nothing has
+        changed)."""
         self._drawn = {job.key: self._drawn.get(job.key, _NEVER) for job in jobs}
-        now, best, wait = self._clock(), None, math.inf
+        now, found, wait = self._clock(), list[Job](), math.inf
         for job in jobs:
             last = self._drawn[job.key]
             if last.state == job.state and last.rows.issuperset(job.rows):
                 continue
-            due = last.when + (SINGLE if job.people <= 1 else SEVERAL)
-            if due > now:
-                wait = min(wait, due - now)
-            elif best is None or last.when < self._drawn[best.key].when:
-                best = job
-        return best, 0.0 if best is not None else wait
+            when = last.when + (SINGLE if job.people <= 1 else SEVERAL)
+            if when > now:
+                wait = min(wait, when - now)
+            else:
+                found.append(job)
+        found.sort(key=lambda job: self._drawn[job.key].when)
+        return found[:most], 0.0 if found else wait
 
     def done(self, job: Job) -> None:
         """The job's picture has been drawn."""

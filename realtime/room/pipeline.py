@@ -23,14 +23,12 @@ from realtime.room.framing import WHITE, Color
 
 if TYPE_CHECKING:
     from models.heads.base import PersonHead
-    from models.splat.base import LiveRasterizer
     from models.tracking.calibration import Calibration
     from models.tracking.face_tracker import FaceTracker
     from models.tracking.landmarks import Landmarks
     from models.tracking.one_euro import DriveFilter
     from models.tracking.solver import Solver
-    from models.types import Gaussians
-    from realtime.room.scene import SceneAvatar
+    from realtime.room.renderer import RoomAvatar, RoomRenderer
 
 Pixels = NDArray[np.uint8]
 FACE_SHARE = 0.8
@@ -47,12 +45,26 @@ class Shown:
     pixels_per_metre: float
 
 
+@dataclass(frozen=True)
+class PictureOrder:
+    """A picture to draw. scale: part of the full size to draw at before scaling up. background: sRGB. mask: whether there is one
+    below it (realtime/room/framing.py)."""
+
+    shown: list[Shown]
+    camera: Camera
+    scale: float = 1.0
+    background: Color = WHITE
+    mask: bool = False
+
+
 class RoomPipeline(Protocol):
     """`step`, `follow` and `recalibrate` are called by one thread a participant, `draw` and `leave` by another, `join` and
     `replace` by a third; `leave` comes after the last `step` or `follow` of a participant, `draw` shows nobody who has left."""
 
     timings: dict[str, float]
     """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""
+    at_once: int
+    """Pictures in one call of `draw` at the most: more than one where they are drawn faster together."""
 
     def join(self, participant: int, avatar: bytes) -> None:
         """Load an avatar file's bytes. Raises `VisavisError`."""
@@ -82,9 +94,9 @@ class RoomPipeline(Protocol):
     def calibrating(self, participant: int) -> bool:
         """Whether the neutral face is being taken."""
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
-        """Draw over `background` (sRGB) into `out`, (height, width, 3) uint8 RGB, or 4 with the opacity; all of it. scale: part
-        of the full size to draw at before scaling up."""
+    def draw(self, orders: list[PictureOrder]) -> list[Pixels]:
+        """The pictures with their masks, valid until the next call: (height, width, 3) uint8 RGB, or (3 height / 2, width) uint8
+        I420 (BT.601, limited range)."""
 
 
 def load_factory(where: str) -> Callable[..., RoomPipeline]:
@@ -102,48 +114,41 @@ class _Participant:
 
     calibration: Calibration
     smoother: DriveFilter
-    avatar: SceneAvatar
+    avatar: RoomAvatar
     tracker: FaceTracker | None = None
 
 
 class LiveRoomPipeline:
-    """Tracker, solver, calibration and smoothing for each webcam; posers and one rasterizer for the pictures.
+    """Tracker, solver, calibration and smoothing for each webcam; a renderer for the pictures.
 
     Raises `MissingPartError` for a rasterizer that is not installed.
     """
 
     def __init__(self, width: int = 512, height: int = 512, rasterizer: str = "auto") -> None:
-        from models.renderer import view_camera
-        from models.splat import choose
-        from models.types import Gaussians
-        from realtime.room.scene import Composer
+        from realtime.room import choose_renderer
 
         self.timings: dict[str, float] = {}
-        self._rasterizer = cast("LiveRasterizer", choose.by_name(rasterizer))
+        self._renderer = choose_renderer.choose(rasterizer, width, height)
+        self.at_once = self._renderer.at_once
         self._people: dict[int, _Participant] = {}
-        self._compose = Composer()
-        self._small: Pixels = np.zeros((0, 0, 3), np.uint8)
-        nothing = Gaussians(*(np.zeros(shape, np.float32) for shape in ((1, 3), (1, 4), (1, 3), 1, (1, 3))))
-        out = np.zeros((height, width, 3), np.uint8)
-        self._rasterizer.render_into(nothing, view_camera(width=width, height=height), out)  # compiles
 
     def join(self, participant: int, avatar: bytes) -> None:
         """See `RoomPipeline`."""
         from models.tracking.calibration import Calibration
         from models.tracking.one_euro import DriveFilter
 
-        scene_avatar, solver = _loaded(avatar)
-        self._people[participant] = _Participant(Calibration(solver), DriveFilter(), scene_avatar)
+        ready, solver = _loaded(avatar, self._renderer)
+        self._people[participant] = _Participant(Calibration(solver), DriveFilter(), ready)
 
     def replace(self, participant: int, avatar: bytes) -> None:
         """See `RoomPipeline`. What is known of the resting face goes on with the new head."""
         person = self._people.get(participant)
         if person is None:
             return
-        scene_avatar, solver = _loaded(avatar)
+        ready, solver = _loaded(avatar, self._renderer)
         calibration = person.calibration.continued(solver)
         if participant in self._people:
-            person.calibration, person.avatar = calibration, scene_avatar
+            person.calibration, person.avatar = calibration, ready
 
     def refine(self, participant: int) -> bool:
         """See `RoomPipeline`."""
@@ -192,42 +197,15 @@ class LiveRoomPipeline:
         person = self._people.get(participant)
         return person is not None and bool(person.calibration.running)
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
+    def draw(self, orders: list[PictureOrder]) -> list[Pixels]:
         """See `RoomPipeline`."""
-        from realtime.room.scene import Placed
+        from realtime.room.renderer import Appearance, RoomPicture
 
-        if not shown:
-            out[..., :3] = background
-            out[..., 3:] = 0
-            return
-        with self._timed("pose"):
-            placed = [
-                Placed(self._people[s.participant].avatar.gaussians(s.drive, scale * s.pixels_per_metre), s.transform)
-                for s in shown
-            ]
-        with self._timed("splat"):
-            gaussians, camera = self._compose(placed, camera)
-            behind = (background[0] / 255, background[1] / 255, background[2] / 255)
-            if scale == 1.0:
-                self._splat(gaussians, camera, behind, out)
-                return
-            import cv2
+        def appearance(shown: Shown) -> Appearance:
+            return Appearance(self._people[shown.participant].avatar, shown.drive, shown.transform, shown.pixels_per_metre)
 
-            width, height = round(scale * camera.width), round(scale * camera.height)
-            if self._small.shape != (height, width, out.shape[2]):
-                self._small = np.zeros((height, width, out.shape[2]), np.uint8)
-            self._splat(gaussians, camera.resized(width, height), behind, self._small)
-            cv2.resize(self._small, (camera.width, camera.height), dst=out, interpolation=cv2.INTER_CUBIC)
-
-    def _splat(self, gaussians: Gaussians, camera: Camera, background: tuple[float, float, float], out: Pixels) -> None:
-        if out.shape[2] == 3:
-            self._rasterizer.render_into(gaussians, camera, out, background)
-            return
-        import cv2
-
-        picture = self._rasterizer.render(gaussians, camera, background=background)
-        rgba = cv2.merge((*cv2.split(picture.color), picture.alpha))
-        cv2.convertScaleAbs(rgba, dst=out, alpha=255.0)
+        pictures = [RoomPicture([appearance(s) for s in o.shown], o.camera, o.scale, o.background, o.mask) for o in orders]
+        return self._renderer.draw(pictures, self.timings)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -236,21 +214,20 @@ class LiveRoomPipeline:
         self.timings[stage] = (time.perf_counter() - start) * 1000
 
 
-def _loaded(avatar: bytes) -> tuple[SceneAvatar, Solver]:
+def _loaded(avatar: bytes, renderer: RoomRenderer) -> tuple[RoomAvatar, Solver]:
     """An avatar file's bytes ready to be drawn, and a solver for its head that is compiled. Raises `VisavisError`."""
     from models import avatar_file
     from models.heads import registry
     from models.tracking.solver import Solver
-    from realtime.room.scene import SceneAvatar
 
     loaded = avatar_file.loads(avatar)
     model = registry.by_name(loaded.head)
     avatar_file.check(loaded, model)
-    scene_avatar = SceneAvatar(loaded, model)
-    solver = Solver(scene_avatar.person)
-    solver.solve(facing(scene_avatar.person), 0.0)
+    ready = renderer.avatar(loaded, model)
+    solver = Solver(ready.person)
+    solver.solve(facing(ready.person), 0.0)
     solver.reset()
-    return scene_avatar, solver
+    return ready, solver
 
 
 def _tracker() -> FaceTracker:

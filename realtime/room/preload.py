@@ -21,6 +21,8 @@ MODULES = (
     "models.tracking.calibration",
     "models.tracking.face_tracker",
     "models.tracking.one_euro",
+    "realtime.room.choose_renderer",
+    "realtime.room.cpu_renderer",
     "realtime.room.process",
     "realtime.room.scene",
     "realtime.room.warm",

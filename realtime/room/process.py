@@ -26,14 +26,14 @@ from realtime.quality import QualityControl
 from realtime.rest import STEP
 from realtime.room import messages, seating
 from realtime.room.drive_exchange import DriveExchange
-from realtime.room.framing import ANY, Framing, add_mask
+from realtime.room.framing import ANY, Framing
 from realtime.room.hang import HangWatch, HungError
 from realtime.room.layout import Layout, Shot, ViewRequest
 from realtime.room.memory import RoomMemory
 from realtime.room.messages import Beat, Failed, Join, Joined, Leave, ProcessEnd, Ready, Refused, Rendered, Replace, Replaced
 from realtime.room.person import TrackedPerson
 from realtime.room.picture_schedule import Job, PictureSchedule, RestPace
-from realtime.room.pipeline import Pixels, RoomPipeline, Shown, load_factory
+from realtime.room.pipeline import PictureOrder, Pixels, RoomPipeline, Shown, load_factory
 from realtime.room.supervision import SupervisorTimeouts
 from realtime.room.tracking import FIRST_TRACKER, MOST_TRACKERS, Trackers, TrackingRoom
 
@@ -120,7 +120,6 @@ class _RoomLoop:
         self._closing = False
         self._last_beat = 0.0
         self._pace = RestPace()
-        self._canvas = np.zeros(setup.height * setup.width * 4, np.uint8)
         self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
         self._drives = DriveExchange(memory, lambda: self._say(messages.Moved()))
 
@@ -138,9 +137,9 @@ class _RoomLoop:
             self._advance(now)
             jobs = self._jobs(now)
             self._release()
-            job, wait = self._schedule.next(jobs)
-            if job is not None:
-                self._draw(job)
+            due, wait = self._schedule.due(jobs, self._pipeline.at_once)
+            if due:
+                self._draw(due)
             else:
                 self._changed.wait(min(wait, IDLE))
             self._changed.clear()
@@ -307,34 +306,41 @@ class _RoomLoop:
         if shown:
             self._trackers.wake()
 
-    def _draw(self, job: Job) -> None:
+    def _draw(self, jobs: list[Job]) -> None:
         now = time.monotonic()
-        request = cast(ViewRequest, job.key)
-        shot, seats = self._layout.shot(request, now), self._layout.seats(now)
-        shown, arrival = self._shown(shot, seats)
-        self._memory.flags.work_on(DRAWING, shown[0].participant if len(shown) == 1 else -1)
-        driven = any(s.drive.confidence > 0 for s in shown)
-        frame, scale = request.frame, self._quality.scale if driven else 1.0
-        shape = (frame.height, frame.width, 4 if frame.mask else 3)
-        canvas = self._canvas[: math.prod(shape)].reshape(shape)
-        self._pipeline.draw(shown, shot.arrangement.camera, scale, canvas, frame.color)
+        seats, orders, arrivals = self._layout.seats(now), [], []
+        for job in jobs:
+            request = cast(ViewRequest, job.key)
+            shot, frame = self._layout.shot(request, now), request.frame
+            shown, arrival = self._shown(shot, seats)
+            driven = any(s.drive.confidence > 0 for s in shown)
+            scale = self._quality.scale if driven else 1.0
+            orders.append(PictureOrder(shown, shot.arrangement.camera, scale, frame.color, frame.mask))
+            arrivals.append(0.0 if arrival == self._newest.get(request) else arrival)
+        people = [s.participant for order in orders for s in order.shown]
+        self._memory.flags.work_on(DRAWING, people[0] if len(people) == 1 else -1)
+        drawn = self._pipeline.draw(orders)
         self._memory.flags.work_on(DRAWING, -1)
-        self._pace.drew(time.monotonic() - now)
+        each = (time.monotonic() - now) / len(jobs)
+        for job, picture, arrival in zip(jobs, drawn, arrivals, strict=True):
+            self._pace.drew(each)
+            self._deliver(job, picture, arrival)
+            if arrival:
+                self._quality.add(each * 1000 * len(self._newest))
+
+    def _deliver(self, job: Job, picture: Pixels, arrival: float) -> None:
+        """A picture to all of its views. arrival: of the newest webcam picture in it, 0 without a new one."""
+        request = cast(ViewRequest, job.key)
         self._schedule.done(job)
         self._drawn[request] = self._wanted[request]
-        arrival = 0.0 if arrival == self._newest.get(request) else arrival
         if arrival:
             self._newest[request] = arrival
-            self._quality.add((time.monotonic() - now) * 1000 * len(self._newest))
-
-        def fill(out: Pixels) -> None:
-            if frame.mask:
-                add_mask(canvas, out)
-            else:
-                out[:] = canvas
-
-        height, width, pictures = frame.total_height, frame.width, self._memory.pictures
-        rows = [(slot, generation, pictures[slot].write(height, width, arrival, fill)) for slot, generation in job.rows]
+        height, width, pictures = request.frame.total_height, request.frame.width, self._memory.pictures
+        planar = picture.ndim == 2
+        rows = [
+            (slot, generation, pictures[slot].write(height, width, arrival, lambda out: np.copyto(out, picture), planar=planar))
+            for slot, generation in job.rows
+        ]
         self._say(Rendered(rows, dict(self._pipeline.timings)))
 
     def _shown(self, shot: Shot, seats: dict[int, seating.Seat]) -> tuple[list[Shown], float]:

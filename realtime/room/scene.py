@@ -10,7 +10,7 @@ import numpy as np
 
 from models import binding, level_of_detail
 from models.avatar import Avatar, AvatarPoser
-from models.binding import Frames
+from models.binding import BoundGaussians, Frames
 from models.heads.base import HeadModel, PersonHead, Pose, quaternion
 from models.jit import kernel
 from models.posture import body_under
@@ -27,24 +27,33 @@ WORTH = 0.93
 """Part of the Gaussians of the next finer level that a level may have at the most to be kept."""
 
 
-class SceneAvatar:
-    """One avatar, posed in its own space: the head where the drive frame has it, near the origin. For one thread, and another one
-    that calls `refine`."""
+@dataclass(frozen=True, eq=False)
+class Level:
+    """An avatar's Gaussians, merged in cells of `cell` metres (0: as they are), for pictures on which such a cell takes `pixels`
+    at the most."""
 
-    def __init__(self, avatar: Avatar, model: HeadModel) -> None:
-        self._poser = AvatarPoser(avatar, model)
+    cell: float
+    pixels: float
+    bound: BoundGaussians
+
+
+class Levels:
+    """An avatar's Gaussians in several details, the finest first. `choose` is for one thread, `refine` for another. rest: the
+    resting head's triangles."""
+
+    def __init__(self, avatar: Avatar, rest: Frames) -> None:
         corrected = avatar.corrections is not None and avatar.corrections.gaussians is not None
-        self._levels = [_Level(0.0, math.inf, avatar.gaussians)]
+        self._levels = [Level(0.0, math.inf, avatar.gaussians)]
         self._to_make = set() if corrected else set(range(len(CELLS)))
         self._asked = [0] * len(CELLS)  # pictures for which each of the cells is the largest that will do
-        frames = self._poser.frames
-        self._rest = Frames(*(getattr(frames, field.name).copy() for field in fields(frames)))
-        self._drive: DriveFrame | None = None
+        self._rest = Frames(*(getattr(rest, field.name).copy() for field in fields(rest)))
 
-    @property
-    def person(self) -> PersonHead:
-        """The head that is drawn; the solver is made for the same."""
-        return self._poser.person
+    def choose(self, pixels_per_metre: float) -> Level:
+        """What a picture needs on which a metre takes so many pixels."""
+        fits = [i for i, (cell, pixels) in enumerate(CELLS) if cell * pixels_per_metre <= pixels]
+        if fits:
+            self._asked[fits[-1]] += 1
+        return [level for level in self._levels if level.cell * pixels_per_metre <= level.pixels][-1]
 
     def refine(self) -> bool:
         """Make one coarser copy for small pictures, which takes a twentieth of a second, if `PAYS_AFTER` pictures would have been
@@ -57,40 +66,51 @@ class SceneAvatar:
         coarse = level_of_detail.merged(self._levels[0].bound, self._rest, cell)
         finer = [level for level in self._levels if level.cell < cell]
         if len(coarse) < WORTH * len(finer[-1].bound):
-            self._levels = [*finer, _Level(cell, pixels, coarse), *self._levels[len(finer) :]]
+            self._levels = [*finer, Level(cell, pixels, coarse), *self._levels[len(finer) :]]
         return True
+
+
+class SceneAvatar:
+    """One avatar, posed by the processor in its own space: the head where the drive frame has it, near the origin. For one
+    thread, and another one that calls `refine`."""
+
+    def __init__(self, avatar: Avatar, model: HeadModel) -> None:
+        self._poser = AvatarPoser(avatar, model)
+        self._levels = Levels(avatar, self._poser.frames)
+        self._posed: dict[Level, Gaussians] = {}
+        self._fresh: set[Level] = set()
+        self._drive: DriveFrame | None = None
+
+    @property
+    def person(self) -> PersonHead:
+        """The head that is drawn; the solver is made for the same."""
+        return self._poser.person
+
+    def refine(self) -> bool:
+        """See `Levels.refine`."""
+        return self._levels.refine()
 
     def gaussians(self, drive: DriveFrame, pixels_per_metre: float) -> Gaussians:
         """The posed avatar for a picture on which a metre takes so many pixels. It is overwritten by the next drive frame."""
-        fits = [i for i, (cell, pixels) in enumerate(CELLS) if cell * pixels_per_metre <= pixels]
-        if fits:
-            self._asked[fits[-1]] += 1
-        level = [level for level in self._levels if level.cell * pixels_per_metre <= level.pixels][-1]
+        level = self._levels.choose(pixels_per_metre)
         if drive is not self._drive:
-            for each in self._levels:
-                each.fresh = False
-            self._poser.pose_frames(drive.coefficients, self._pose(drive))
+            self._fresh.clear()
+            self._poser.pose_frames(drive.coefficients, pose_in_room(drive, self.person))
             self._drive = drive
-        if not level.fresh:
-            level.fresh = True
+        if level not in self._fresh:
+            self._fresh.add(level)
             if level.cell:
-                level.posed = binding.to_world(level.bound, self._poser.frames, level.posed)
+                self._posed[level] = binding.to_world(level.bound, self._poser.frames, self._posed.get(level))
             else:
-                level.posed = self._poser.place(drive.coefficients)
-        assert level.posed is not None
-        return level.posed
-
-    def _pose(self, drive: DriveFrame) -> Pose:
-        head = head_matrix(drive)
-        head[:3, 3] = ROAM * np.tanh(head[:3, 3] / ROAM)
-        return Pose(head=head, body=body_under(head, self.person.joints), gaze=drive.gaze)
+                self._posed[level] = self._poser.place(drive.coefficients)
+        return self._posed[level]
 
 
-class _Level:
-    def __init__(self, cell: float, pixels: float, bound: binding.BoundGaussians) -> None:
-        self.cell, self.pixels, self.bound = cell, pixels, bound
-        self.posed: Gaussians | None = None
-        self.fresh = False
+def pose_in_room(drive: DriveFrame, person: PersonHead) -> Pose:
+    """Where somebody's head and shoulders are, in their own space."""
+    head = head_matrix(drive)
+    head[:3, 3] = ROAM * np.tanh(head[:3, 3] / ROAM)
+    return Pose(head=head, body=body_under(head, person.joints), gaze=drive.gaze)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class ViewPicture:
 
 
 class Converter:
-    """Makes what encoders take of what the process draws. For one thread."""
+    """Makes what encoders take of what the process draws, which is that already where a GPU has drawn it. For one thread."""
 
     def __init__(self) -> None:
         self._to_yuv = VideoReformatter()
@@ -48,9 +48,13 @@ class Converter:
         gone wild may leave anything there."""
 
         def convert(picture: Snapshot) -> ViewPicture | None:
+            planar = picture.pixels.ndim == 2
             height, width = picture.pixels.shape[:2]
+            height = 2 * height // 3 if planar else height
             if picture.sequence != sequence or min(height, width) < LEAST_SIDE or height % 2 or width % 2:
                 return None
+            if planar:
+                return ViewPicture(picture.pixels.copy(), picture.stamp)
             rgb = av.VideoFrame.from_numpy_buffer(picture.pixels, format="rgb24")
             planes = self._to_yuv.reformat(rgb, format="yuv420p").to_ndarray()
             return ViewPicture(np.asarray(planes, np.uint8), picture.stamp)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import multiprocessing
 import os
 import socket
@@ -31,9 +30,9 @@ from realtime.room.process import HUNG, RoomSetup
 from realtime.room.room_drives import RoomDrives
 from realtime.room.roster import AvatarBytes, Roster
 from realtime.room.supervision import RoomEvents, SupervisorTimeouts, handle_of, signal_name
-from realtime.room.view import Converter, OpenView
+from realtime.room.view import OpenView
+from realtime.room.views import RoomViews
 from realtime.room.webcam import MAX_SIDE, rgb_of
-from realtime.shared_encoding import EncoderGroups
 from realtime.timing import StageTimes
 
 log = logging.getLogger(__name__)
@@ -60,12 +59,9 @@ class RoomWorker:
         self._memory = RoomMemory(MemoryLayout(people, views, setup.width, setup.height, MAX_SIDE * MAX_SIDE * 3))
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["realtime.room.preload"])
-        self._views: dict[int, OpenView] = {}
         self._roster = Roster(people)
         self._people = self._roster.people
-        self._generation = 0
         self._lock = threading.Lock()  # guards what follows and the memory; never held while anything can block
-        self._convert, self._groups = Converter(), EncoderGroups()
         self._line: ServerEnd | None = None
         self._process: Any = None
         self._stopping = threading.Event()
@@ -73,6 +69,7 @@ class RoomWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._events = RoomEvents()
         self.times = StageTimes()
+        self._views = RoomViews(self._memory, self._lock, self.times)
         self.drives = RoomDrives(self._memory, self._people, self._lock, self._wake, self.times)
         self.ready = False
         self.failure = ""
@@ -90,7 +87,7 @@ class RoomWorker:
         """Stop the process and free the memory; ends within three seconds whatever the process does. May be called twice."""
         with self._lock:
             self._stopping.set()
-            self._views.clear()
+            self._views.close()
             self._memory.flags.stop()
             self._wake()
         deadline = time.monotonic() + STOP_TIMEOUT + 1.5 * KILL_TIMEOUT
@@ -127,6 +124,11 @@ class RoomWorker:
             except VisavisError:
                 os.close(kept.handle)
                 raise
+            try:
+                self._memory.take_webcam(seated.slot)
+            except VisavisError:
+                self._roster.remove(participant)
+                raise
             self._memory.vacate(seated.slot)
             self._tell()
 
@@ -145,6 +147,9 @@ class RoomWorker:
     def leave(self, participant: int) -> None:
         """The seat goes. Nothing happens when there is none."""
         with self._lock:
+            person = self._people.get(participant)
+            if person is not None and not self._stopping.is_set():
+                self._memory.give_webcam(person.slot)
             self._roster.remove(participant)
             self._tell()
 
@@ -185,31 +190,16 @@ class RoomWorker:
         self, deliver: Callable[[av.VideoFrame], None], request: ViewRequest | None = None, *, drawn: bool = True
     ) -> OpenView:
         """A new view. `deliver` gets each of its pictures on the event loop, as a yuv420p frame of its own over pixels that other
-        views may share: they must not be changed. drawn: whether there are any. Raises `VisavisError` when all views are taken.
+        views may share: they must not be changed. drawn: whether there are any. Raises `VisavisError` when all views are taken or
+        there is not enough memory.
         """
-        count = self._memory.layout.views
-        with self._lock:
-            slot = next((i for i in range(count) if i not in self._views), None)
-            if slot is None or self._stopping.is_set():
-                raise VisavisError(f"at most {count} views can be open at once; close one first")
-            self._generation += 1
-            view = OpenView(self._move, slot, self._generation, request or ViewRequest(), deliver, self._groups)
-            self._views[slot] = view
-        view.look(view.request, drawn=drawn)
-        return view
+        return self._views.open(deliver, request or ViewRequest(), drawn=drawn)
 
-    def _move(self, view: OpenView, *, is_open: bool) -> None:
+    @property
+    def memory_taken(self) -> int:
+        """Bytes that are there for pictures and drive frames now, shared with the process; 0 once it has stopped."""
         with self._lock:
-            if self._stopping.is_set() or self._views.get(view.slot) is not view:
-                return
-            if is_open and view.is_seen:
-                return self._request(view)
-            self._memory.requests.free(view.slot)
-            if not is_open:
-                del self._views[view.slot]
-
-    def _request(self, view: OpenView) -> None:
-        self._memory.requests.set(view.slot, view.generation, view.request, drawn=view.is_drawn)
+            return 0 if self._stopping.is_set() else self._memory.taken
 
     # The supervisor's thread
 
@@ -275,8 +265,7 @@ class RoomWorker:
             with self._lock:
                 self._memory.clear()
                 self._roster.restart()
-                for view in (v for v in self._views.values() if v.is_seen):
-                    self._request(view)
+                self._views.tell()
                 if self._stopping.is_set():
                     self._memory.flags.stop()
                 self._line = ServerEnd(ours)
@@ -307,6 +296,7 @@ class RoomWorker:
                 self._receive(message)
             with self._lock:
                 self._tell()
+                self._views.tidy(now)
             if now - last_sign > (self._timeouts.silent if self.ready else self._timeouts.loading):
                 return self.ready, "fell silent"
             if not self.ready and now - born > self._timeouts.start:
@@ -360,24 +350,7 @@ class RoomWorker:
             case Rendered():
                 for stage, milliseconds in message.stages.items():
                     self.times.add(stage, milliseconds)
-                self._hand_out(message.rows)
-
-    def _hand_out(self, rows: list[tuple[int, int, int]]) -> None:
-        """Give one picture to all views that show it. A slot that holds another one by now has a message of its own."""
-        picture = None
-        for slot, generation, sequence in rows:
-            view = self._views.get(slot)
-            if view is None or view.generation != generation:
-                continue
-            if picture is None:
-                picture = self._convert(self._memory.pictures[slot], sequence)
-                if picture is None:
-                    continue
-                age = time.monotonic() - picture.arrival
-                if picture.arrival > 0 and age >= 0 and math.isfinite(age):
-                    self.times.add("total", age * 1000)
-            if view.offer(picture):
-                self._post(view.deliver)
+                self._views.hand_out(message.rows, self._post)
 
     def _fail(self, sentence: str) -> None:
         self.failure = sentence

@@ -12,20 +12,29 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from models.errors import MissingPartError
 from server.benchmarks.webcam_clip import Clip, load_clip, own_clip
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
 )  # fmt: skip
-SIZE = (640, 480)
+SIZE, WINDOW = (640, 480), (1280, 720)
+"""Pixels: of the webcam's pictures, and of the page."""
 WARM_UP_MS = 6000
 COUNT = """(milliseconds) => new Promise((done) => {
   const video = document.querySelector('[data-testid=avatar]');
@@ -43,6 +52,21 @@ COUNT = """(milliseconds) => new Promise((done) => {
 def bench_browser(avatar_path: str | Path, clip: Clip | None = None, seconds: float = 10.0) -> dict[str, Any]:
     """Join a call as a person in headless Chromium. clip: as `bench_live`. Returns shown_fps: pictures a second that the
     page painted; picture: width x height that came; seconds. Raises `MissingPartError` without playwright or Chromium."""
+    frames = load_clip(own_clip(avatar_path, SIZE) if clip is None else clip, SIZE)
+    with calling(Path(avatar_path), map(_jpeg, frames)) as page:
+        page.wait_for_timeout(WARM_UP_MS)
+        shown = page.evaluate(COUNT, seconds * 1000)
+        size = page.evaluate("() => { const v = document.querySelector('[data-testid=avatar]'); "
+                             "return `${v.videoWidth}x${v.videoHeight}`; }")  # fmt: skip
+    return {"shown_fps": float(shown), "picture": size, "seconds": seconds}
+
+
+@contextmanager
+def calling(
+    avatar_path: Path, webcam: Iterable[bytes], script: str = "", flags: Sequence[str] = FLAGS, window: tuple[int, int] = WINDOW
+) -> Iterator[Page]:
+    """A page that is in a call with a server of its own, both on this machine. webcam: its pictures, JPEG, 30 a second, over and
+    over. script: runs in the page before its own. window: pixels. Raises `MissingPartError` without playwright or Chromium."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -50,31 +74,34 @@ def bench_browser(avatar_path: str | Path, clip: Clip | None = None, seconds: fl
     chromium = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
     if chromium is None:
         raise MissingPartError("the browser bench needs Chromium, none was found; run `apt-get install chromium`")
-    frames = load_clip(own_clip(avatar_path, SIZE) if clip is None else clip, SIZE)
     with tempfile.TemporaryDirectory() as folder:
-        webcam = Path(folder) / "webcam.mjpeg"
-        webcam.write_bytes(b"".join(map(_jpeg, frames)))
+        film = Path(folder) / "webcam.mjpeg"
+        film.write_bytes(b"".join(webcam))
         command = [sys.executable, "-m", "server.cli", "serve", "--avatar", str(avatar_path), "--port", "0", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
             try:
                 assert server.stdout is not None
                 address = json.loads(server.stdout.readline())["host"]
-                flags = [*FLAGS, f"--use-file-for-fake-video-capture={webcam}"]
-                browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-                page = browser.new_context(permissions=["camera", "microphone"]).new_page()
+                given = [*flags, f"--use-file-for-fake-video-capture={film}"]
+                browser = playwright.chromium.launch(executable_path=chromium, args=given)
+                width, height = window
+                viewport: Any = {"width": width, "height": height}
+                page = browser.new_context(permissions=["camera", "microphone"], viewport=viewport).new_page()
+                page.add_init_script(script)
                 page.goto(address + "?autojoin=1")
                 page.wait_for_selector("html[data-phase=live]", timeout=60_000)
-                page.wait_for_timeout(WARM_UP_MS)
-                shown = page.evaluate(COUNT, seconds * 1000)
-                size = page.evaluate("() => { const v = document.querySelector('[data-testid=avatar]'); "
-                                     "return `${v.videoWidth}x${v.videoHeight}`; }")  # fmt: skip
+                yield page
                 browser.close()
             finally:
                 server.terminate()
-    return {"shown_fps": float(shown), "picture": size, "seconds": seconds}
+
+
+def jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) uint8 RGB as a webcam's picture."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
 def _jpeg(frame: av.VideoFrame) -> bytes:
-    out = io.BytesIO()
-    frame.to_image().save(out, "JPEG", quality=90)
-    return out.getvalue()
+    return jpeg(np.asarray(frame.to_image()))

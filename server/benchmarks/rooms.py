@@ -30,8 +30,9 @@ def bench_rooms(avatar: Path, *, rooms: int = 10, people: int = 2, config: Serve
 
     config: settings other than avatars, host, port and limits. Returns join_p50_ms, join_p95_ms: from a page's first message to
     the answer to its offer; first_picture_p50_ms, first_picture_p95_ms: to its first picture, for the first person of a room with
-    the start of its process; room_mb: proportional memory of a render process with all its people; person_mb: what each further
-    person added to it, 0 for one person; server_mb: of the server, the measuring program included; rooms, people.
+    the start of its process; room_mb: proportional memory of a render process with all its people, and shared_mb: what a room
+    shares with the server for pictures; person_mb: what each further person added to both, 0 for one person; server_mb: of the
+    server, the measuring program included; rooms, people. What is shared counts once, as shared_mb.
     """
     values = {
         "avatars": (avatar,), "host": "127.0.0.1", "port": 0, "max_rooms": rooms, "max_people": max(people, 2), "least_rate": 0.0,
@@ -50,14 +51,16 @@ async def _measure(config: ServerConfig, count: int, people: int) -> dict[str, A
         theirs.close()
         joins: list[float] = []
         pictures: list[float] = []
-        memory: list[float] = []
+        own: list[float] = []
+        shared: list[float] = []
         try:
             for _ in range(people):
                 times = await receive(ours, JOIN_TIMEOUT + 20 * count)
                 joins += times[0]
                 pictures += times[1]
                 await asyncio.sleep(SETTLE)
-                memory.append(float(np.mean([_megabytes(room.worker.pid) for room in rooms.open])))
+                own.append(float(np.mean([_megabytes(room.worker.pid) for room in rooms.open])))
+                shared.append(float(np.mean([room.worker.memory_taken / MB for room in rooms.open])))
                 ours.send("go on")
         finally:
             pages.kill()
@@ -70,8 +73,9 @@ async def _measure(config: ServerConfig, count: int, people: int) -> dict[str, A
         "join_p95_ms": round(float(join[1]), 1),
         "first_picture_p50_ms": round(float(picture[0]), 1),
         "first_picture_p95_ms": round(float(picture[1]), 1),
-        "room_mb": round(memory[-1]),
-        "person_mb": round((memory[-1] - memory[0]) / max(people - 1, 1)),
+        "room_mb": round(own[-1]),
+        "shared_mb": round(shared[-1]),
+        "person_mb": round((own[-1] + shared[-1] - own[0] - shared[0]) / max(people - 1, 1)),
         "server_mb": round(server),
         "rooms": count,
         "people": people,
@@ -79,8 +83,10 @@ async def _measure(config: ServerConfig, count: int, people: int) -> dict[str, A
 
 
 def _megabytes(process: int | None) -> float:
-    """Proportional memory of a process, of this one for None."""
-    return float(psutil.Process(process).memory_full_info().pss) / MB
+    """Proportional memory of a process, of this one for None, without what it shares with others by memory without a name."""
+    looked_at = psutil.Process(process)
+    shared = sum(part.pss for part in looked_at.memory_maps() if part.path.startswith("/memfd:"))
+    return float(looked_at.memory_full_info().pss - shared) / MB
 
 
 # In the pages' process

@@ -21,6 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import StorageError, VisavisError
+from models.splat import choose as rasterizers
+from realtime import nvenc
 from server.api.app import create_api
 from server.api.service import Service
 from server.api.upkeep import keep_up
@@ -71,6 +73,8 @@ async def serve(
     """As `run`, on the running loop. `on_rooms` gets the rooms and a function that stops the server."""
     catalog = AvatarCatalog(list(config.avatars), config.avatar_folder)
     await asyncio.to_thread(catalog.refresh, strict=True)
+    await asyncio.to_thread(rasterizers.prepare)
+    await asyncio.to_thread(nvenc.announce)
     secure = await asyncio.to_thread(_certificate, config)
     sock = _listen(config)
     here, others = base_urls(config, sock.getsockname()[1], "http" if secure is None else "https")

@@ -26,6 +26,8 @@ LEAST, MOST, EACH = 0.01, 1 / 31, 0.0002
 most, which is as often as pages show them; and in between for each page, so that sending takes no more than half of a core."""
 BACKLOG = 4 * 1024
 """Bytes waiting on a channel above which a message is dropped: a few tenths of a second of a full room."""
+FOLLOWED = 5.0
+"""Seconds after its last landmarks for which a page counts as one that sends them: somebody who turns away for a moment."""
 COMPLAIN_EVERY = 1.0
 """Seconds between two sentences about what comes on one channel."""
 
@@ -72,13 +74,18 @@ class DriveLine:
         self._channel = channel
         self._input, self._landmarks = DriveInput(participant), LandmarkInput(participant)
         self._drive, self._follow, self._malformed = drive, follow, malformed
-        self._complained = -math.inf
+        self._complained = self._followed = -math.inf
         channel.on("message", self._on_message)
 
     @property
     def is_open(self) -> bool:
         """Whether something can be sent."""
         return bool(self._channel.readyState == "open")
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether landmarks come."""
+        return time.monotonic() - self._followed < FOLLOWED
 
     def send(self, message: bytes) -> None:
         """Send, or drop it when the page does not keep up."""
@@ -98,6 +105,7 @@ class DriveLine:
                 self._malformed(str(error))
             return
         if taken is not None:
+            self._followed = now if told == self._follow else self._followed
             told(taken, now)
 
 

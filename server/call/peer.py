@@ -30,6 +30,7 @@ from aiortc import (
 from aiortc.sdp import SessionDescription
 
 from models.errors import ProtocolError
+from realtime import nvenc
 from realtime.encoder import LiveH264Encoder, LiveVp8Encoder
 from realtime.receiving import make_prompt
 from realtime.room.framing import NAMES, Framing
@@ -196,6 +197,11 @@ class RoomPeer:
         return self._place.draws
 
     @property
+    def is_private(self) -> bool:
+        """Whether landmarks come from the page, so that no picture of its webcam is tracked."""
+        return self._drive is not None and self._drive.is_followed
+
+    @property
     def target_bitrate(self) -> int:
         """Bits a second that its encoder aims at."""
         return 0 if self._encoder is None else self._encoder.rate
@@ -236,8 +242,8 @@ class RoomPeer:
                 track = waiting.pop(0)
             transceiver = pc.addTransceiver(track or line.kind, direction=self._direction(line, track))
             if line.kind == "video":
-                codecs = RTCRtpSender.getCapabilities("video").codecs  # VP8 comes first, then H.264
-                transceiver.setCodecPreferences(codecs)
+                codecs = RTCRtpSender.getCapabilities("video").codecs  # VP8 comes first, then H.264, unless a GPU encodes it
+                transceiver.setCodecPreferences(nvenc.preferred(codecs))
                 picture = picture or (transceiver if track is not None else None)
         return picture
 

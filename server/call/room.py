@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from models.errors import ProtocolError, VisavisError
-from realtime.room.admission import PERSON_MS, VIEW_MS, Load
 from realtime.room.layout import Layout, ViewRequest
 from realtime.room.process import RoomSetup
 from realtime.room.sound import RoomSound
@@ -23,7 +21,7 @@ from server.call.avatars import AvatarCatalog
 from server.call.driving import DriveRelay
 from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
-from server.call.room_cost import cores_taken, costs
+from server.call.room_cost import cores_taken, load
 from server.call.rules import RoomKeys, RoomSettings, Visitor, rules_of
 from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK = 0.25
-MOST_BUSY = 0.95
-"""Part of the cores that other rooms are taken to need at the most."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that all peers together have to close."""
 MESSAGE_EVERY = 0.02
@@ -228,12 +224,10 @@ class Room:
         return [AvatarInfo(e.id, e.name, f"/avatars/{e.id}.png" if e.preview else "") for e in shown]
 
     def _admits(self, person: bool) -> bool:
-        person_ms, view_ms = costs(self.worker.times)
-        load = Load(
-            len(self._orders), sum(not peer.draws for peer in self._peers.values()), person_ms or PERSON_MS, view_ms or VIEW_MS,
-            os.cpu_count() or 1, min(self._others_busy(), MOST_BUSY),
-        )  # fmt: skip
-        return load.admits(person=person, least=self._settings.least_rate)
+        peers = self._peers.values()
+        drawn, private = sum(not peer.draws for peer in peers), sum(peer.is_private for peer in peers)
+        now = load(self.worker.times, len(self._orders), private, drawn, self._others_busy())
+        return now.admits(person=person, least=self._settings.least_rate)
 
     @property
     def cores_taken(self) -> float:

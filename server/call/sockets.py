@@ -141,7 +141,8 @@ class SignallingSocket(asyncio.Protocol):
         self._rules.send_text(text.encode())
         self._flush()
         try:
-            await asyncio.wait_for(self._writable.wait(), SEND_TIMEOUT)
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await self._writable.wait()
         except TimeoutError:
             self._abort()
             raise ConnectionError("the other end does not read") from None
@@ -155,7 +156,8 @@ class SignallingSocket(asyncio.Protocol):
             self._rules.send_close(code)
             self._flush()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._gone.wait(), CLOSE_TIMEOUT)
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._gone.wait()
         self._abort()
 
     # Inside

@@ -87,6 +87,20 @@ def live(
 
 @command.command()
 @click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
+@click.option("--seconds", type=click.FloatRange(5.0), default=30.0, show_default=True, help="How long to measure each.")
+@click.option("--path", "paths", type=click.Choice(["server", "page", "private"]), multiple=True, help="Only that; repeat it.")
+@json_option
+def latency(avatar: Path | None, seconds: float, paths: tuple[str, ...], as_json: bool) -> None:
+    """From the webcam to the picture that a page shows, by a light in the one and a mouth in the other: drawn by the server, by
+    the page, and by the page with a private camera. Headless Chromium takes the same cores, and draws in software."""
+    from server.benchmarks.latency import PATHS, bench_latency
+
+    rows = bench_latency(_avatar(avatar), seconds, paths or tuple(PATHS))
+    report({"rows": rows}, table(rows), as_json)
+
+
+@command.command()
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @click.option("--seconds", default=10.0, show_default=True, help="How long to measure.")
 @click.option("--clip", type=click.Path(path_type=Path), help="A face clip as webcams; the avatar's own faces when left out.")
 @click.option("--people", type=click.IntRange(1, 16), default=2, show_default=True, help="With a webcam and an avatar each.")
@@ -166,7 +180,7 @@ def reconstruct(ablate: bool, steps: int, size: int, seed: int, sheet: Path | No
     from models.heads.registry import by_name
     from server.evaluation.ablation import rows as ablation
 
-    start = ablation.begin(by_name("anny"), seed, size)
+    start = ablation.begin(by_name("anny"), seed, size, ablate=ablate)
     chosen = ablation.cases(steps, size, ablate=ablate)
     rows, made = ablation.run(start, chosen, lambda stage, part: note(f"{stage} ({part:.0%})"))
     if sheet is not None:

@@ -11,15 +11,13 @@ from typing import Any
 
 import click
 
-from server.commands import doctor_call
+from server.commands import doctor_call, doctor_gpu
 from server.console import json_option, report
 from server.installation import explain, requirements
 
 OPTIONAL = {
-    "gsplat": ("drawing on an NVIDIA GPU", "pip install 'visavis[cuda]' beside a CUDA build of torch"),
     "pyfvvdp": ("the JOD column of `visavis eval` (non-commercial licence)", "pip install 'visavis[eval]'"),
     "anny": ("baking the head asset again", "pip install 'visavis[bake]'"),
-    "tensorrt": ("networks on an NVIDIA GPU", "pip install tensorrt"),
     "pytorch3d": ("nothing: our own rasterizers stand in for it", "not needed"),
 }
 
@@ -41,7 +39,8 @@ def command(link: str | None, as_json: bool) -> None:
     found = {name: _version(name) for name, extra in requirements().items() if not extra and not name.startswith("opencv")}
     optional = {name: _version(name) for name in OPTIONAL}
     page = (WEB_DIR / "index.html").is_file()
-    gpu, processor, seconds = _gpu(), machine.processor(), round(machine.seconds_of_additions(), 2)
+    gpu, processor, seconds = doctor_gpu.name(), machine.processor(), round(machine.seconds_of_additions(), 2)
+    uses = doctor_gpu.uses(gpu)
     chromium = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
     missing = [name for name, v in found.items() if v is None]
     problems = [f"{name} is missing: run `pip install visavis`, in a checkout `make setup`" for name in missing]
@@ -54,6 +53,7 @@ def command(link: str | None, as_json: bool) -> None:
         f"Python {platform.python_version()}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}",
         f"processor: {processor}; speed: {seconds} s for ten million additions in Python (less is faster)",
         f"GPU: {gpu or 'none; everything runs on the processors'}",
+        *(use.line for use in uses),
         *(f"{name} {v or 'MISSING'}" for name, v in found.items()),
         f"web page: {'built' if page else 'not built, run `make web`'}",
         f"browser for the tests: {chromium or 'none; `apt-get install chromium`, else those tests are skipped'}",
@@ -64,7 +64,8 @@ def command(link: str | None, as_json: bool) -> None:
     lines.append("; ".join(problems) if problems else "everything that is needed is there")
     result: dict[str, Any] = {
         "python": platform.python_version(), "processors": os.cpu_count(), "processor": processor,
-        "seconds_of_additions": seconds, "gpu": gpu, "packages": found, "optional": optional, "web_page": page,
+        "seconds_of_additions": seconds, "gpu": gpu, "gpu_uses": doctor_gpu.records(uses),
+        "packages": found, "optional": optional, "web_page": page,
         "browser": chromium, "problems": problems,
     }  # fmt: skip
     report(result, lines, as_json)
@@ -85,12 +86,3 @@ def _opencv() -> tuple[str | None, str]:
         return cv2.__version__, ""
     except ImportError as error:
         return None, explain(error) or f"OpenCV cannot be loaded ({error}); install it again"
-
-
-def _gpu() -> str | None:
-    try:
-        import torch
-
-        return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
-    except (ImportError, OSError, RuntimeError):
-        return None

@@ -56,12 +56,18 @@ def command(photos: tuple[Path, ...], out: Path, quality: str | None, as_json: b
     options = EnrollOptions(level, chosen["consent"], chosen["head"], refinement)
     with progress() as show:
         made = enroll_to_file(photos, chosen["video"], out, options, progress=show, notify=note)
+    told = {remark["sentence"] for remark in made.report}
     for warning in made.warnings:
-        note(f"note: {warning}")
+        if warning.partition("; ")[0] not in told:
+            note(f"note: {warning}")
     lines = [
         f"{made.avatar}: {made.gaussians} Gaussians in {made.seconds:.1f} s, "
         f"landmarks fitted to {made.fit_rms_px_at_512:.1f} px at 512x512",
         f"{made.sheet}: look at it; what the photo does not show is a guess",
+    ]
+    lines += [
+        f"{'good' if remark['good'] else 'weak'}: {remark['sentence']}{'; ' if remark['advice'] else ''}{remark['advice']}"
+        for remark in made.report
     ]
     if made.views:
         lines.append(f"{made.views}: the synthesised views and their normals")

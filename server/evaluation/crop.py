@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ClipError
+from models.tracking.closed_form import foreground_colors
 from models.tracking.landmarks import detect_faces
-from models.tracking.matting import matte
+from models.tracking.matting import matte_frame
 
 Pixels = NDArray[np.uint8]
 
@@ -51,7 +53,7 @@ class FaceCrop:
         return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=way), np.uint8)
 
     def matted(self, rgb: Pixels) -> Pixels:
-        """The square with the person on white.
+        """The square with the person on white, without the background's colours.
 
         Only the part that the clip shows is matted: white padding misleads the segmentation, and hair beside it is lost.
         """
@@ -59,7 +61,9 @@ class FaceCrop:
         shown = self.clipped(np.zeros_like(square)).min(axis=2) < 255
         rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
         window = square[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        window[:] = over_white(window, matte(window))
+        faces = detect_faces(window, max_faces=1)
+        alpha = matte_frame(np.ascontiguousarray(window), faces[0] if faces else None)
+        window[:] = over_white(255 * foreground_colors(window.astype(np.float32) / 255, alpha), alpha)
         return self.clipped(square)
 
     def clipped(self, square: Pixels) -> Pixels:
@@ -68,7 +72,7 @@ class FaceCrop:
         return np.maximum(square, self.cut(black))
 
 
-def over_white(rgb: Pixels, alpha: NDArray[np.floating]) -> Pixels:
-    """(H, W, 3) uint8 with alpha (H, W) in [0, 1] on white."""
+def over_white(rgb: NDArray[Any], alpha: NDArray[np.floating]) -> Pixels:
+    """(H, W, 3) in [0, 255] with alpha (H, W) in [0, 1] on white."""
     a = alpha[..., None].astype(np.float32)
     return np.asarray(rgb * a + 255 * (1 - a) + 0.5, np.float32).clip(0, 255).astype(np.uint8)

@@ -118,7 +118,7 @@ def _driven(clip: Clip, crop: FaceCrop, avatar: Avatar) -> list[Pixels]:
     """Every `APART`-th picture of the avatar driven by the clip, on white, cut."""
     model = by_name(avatar.head)
     motion = track_clip(islice(clip.frames(), MOST * APART + 1), avatar, model, known=Reenactment.SELF)
-    drawn = pictures(avatar, model, motion.every(APART), clip.width, clip.height, film=_compared(clip))
+    drawn = pictures(avatar, model, motion.every(APART), clip.width, clip.height, film=_compared(clip), careful=True)
     return [crop.clipped(crop.cut(over_white(rgba[..., :3], rgba[..., 3] / 255))) for rgba in drawn]
 
 

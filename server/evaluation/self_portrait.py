@@ -16,15 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment import EnrollmentResult
-from enrollment.portrait.portrait import Portrait
+from enrollment.likeness import as_photographed, outline_error
 from models import png
-from models.avatar import AvatarPoser
-from models.heads.base import Pose
-from models.heads.registry import by_name
-from models.posture import body_under
 from models.progress import ProgressCallback, no_progress
-from models.splat.cpu import CpuRasterizer
-from models.types import Array, Picture
 from server.evaluation import metrics
 from server.evaluation.crop import SIDE, over_white
 from server.evaluation.sheet import contact_sheet
@@ -34,8 +28,8 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class SelfScore:
-    """psnr: decibels over white. outline: pixels at 512x512, area between the alphas of photo and drawing for each pixel of the
-    matte's outline. gaussians: number of them."""
+    """psnr: decibels over white. outline: how far the outlines are apart, pixels at 512x512
+    (`enrollment.likeness.outline_error`). gaussians: number of them."""
 
     photo: str
     psnr: float
@@ -54,9 +48,19 @@ class SelfResult:
         """Mean PSNR, decibels."""
         return float(np.mean([score.psnr for score in self.scores]))
 
+    @property
+    def least(self) -> float:
+        """Least PSNR, decibels."""
+        return min(score.psnr for score in self.scores)
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return f"mean {self.mean:.2f} dB, least {self.least:.2f} dB"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"photos": self.rows(), "psnr": self.mean, "least": min(score.psnr for score in self.scores)}
+        return {"photos": self.rows(), "psnr": self.mean, "least": self.least}
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each photo, for a table."""
@@ -89,23 +93,3 @@ def draw_again(
     if out_sheet is not None:
         png.write(out_sheet, contact_sheet(rows, len(photos)))
     return SelfResult(tuple(scores))
-
-
-def as_photographed(made: EnrollmentResult) -> Picture:
-    """The avatar over white in pose, expression and camera of its leading photo, at the portrait's size."""
-    avatar, fit, portrait = made.avatar, made.instant.fit.photos[0], made.instant.portraits[0]
-    poser = AvatarPoser(avatar, by_name(avatar.head))
-    head = fit.head_pose()
-    gaussians = poser.pose(fit.coefficients, Pose(head, body_under(head, poser.person.joints), fit.gaze))
-    return CpuRasterizer().render(gaussians, fit.camera(portrait))
-
-
-def outline_error(portrait: Portrait, alpha: Array) -> float:
-    """`SelfScore.outline` of a drawing with this alpha (S, S)."""
-    known = portrait.inside.astype(np.float32)
-    truth, drawn = (
-        np.asarray(cv2.resize(a * known, (SIDE, SIDE), interpolation=cv2.INTER_AREA)) for a in (portrait.matte, alpha)
-    )
-    person = np.uint8(truth > 0.5)
-    length = int((person - cv2.erode(person, np.ones((3, 3), np.uint8))).sum())
-    return float(np.abs(truth - drawn).sum() / max(length, 1))

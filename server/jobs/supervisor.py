@@ -53,7 +53,8 @@ class Runners:
             process.stdin.close()  # it gives its job back and ends
         for process in processes:
             try:
-                await asyncio.wait_for(process.wait(), STOP_TIMEOUT)
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    await process.wait()
             except TimeoutError:
                 with suppress(ProcessLookupError):
                     process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,15 @@ if TYPE_CHECKING:
 
 BO, CLEO = Participant(7, "Bo", seated=True), Participant(8, "Cleo", seated=True, muted=True)
 
+PATIENCE = 60.0
+"""Seconds that anything may take on a machine that has much else to do."""
+MEASURED = """() => ['excellent', 'good', 'poor'].includes(document.querySelector('[data-testid=quality]')?.dataset.quality)"""
+"""Pictures have come, and the page has looked at how many."""
+FRAMES = """(count) => new Promise((done) => {
+  const next = () => (count-- > 0 ? requestAnimationFrame(next) : done());
+  next();
+})"""
+"""Waits for that many animation frames."""
 PICTURE_PLAYS = """() => {
   const video = document.querySelector("[data-testid=avatar]");
   return video && video.readyState >= 2 && video.videoWidth === 512 && !video.paused;
@@ -34,13 +44,23 @@ def enter(page: Page, name: str = "Ada") -> None:
     phase(page, "live")
 
 
-def until(page: Page, condition: Callable[[], bool], milliseconds: int = 5_000) -> None:
+def until(page: Page, condition: Callable[[], bool]) -> None:
     """Waits while the page goes on."""
-    for _ in range(milliseconds // 50):
-        if condition():
-            return
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("the condition did not come true in time")
         page.wait_for_timeout(50)
-    raise TimeoutError("the condition did not come true in time")
+
+
+def holds(page: Page, test_id: str, value: str) -> None:
+    """Waits until a field has that value."""
+    until(page, lambda: page.input_value(by(test_id)) == value)
+
+
+def focused(page: Page, test_id: str) -> None:
+    """Waits until that element has the focus."""
+    page.wait_for_selector(f"{by(test_id)}:focus", state="attached")
 
 
 def plates(page: Page) -> list[str]:

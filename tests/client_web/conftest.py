@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",
+    "--use-fake-device-for-media-stream=fps=5",
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--host-resolver-rules=MAP insecure.test 127.0.0.1",  # a page over plain http from elsewhere
 ]
@@ -77,7 +77,7 @@ def open_page(chromium: Browser, mock: MockServer) -> Iterator[Callable[..., Pag
 
     def open_(path: str, permissions: list[str] = DEVICES, script: str = "", clock: bool = False, **options: Any) -> Page:
         context = chromium.new_context(permissions=permissions, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         if clock:

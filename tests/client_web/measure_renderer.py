@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,35 +16,15 @@ import numpy as np
 from models import avatar_file
 from models.exchange.web_avatar import WebAvatar, encode
 from models.heads.registry import by_name
-from tests.client_web.conftest import CHROMIUM, CLIENT
-from tests.client_web.test_renderer import WEBGL
+from tests.client_web.rendering import renderer_page
 
 
 def measure(path: Path, times: int = 200, side: int = 512) -> dict[str, Any]:
     """Milliseconds of each part of each picture, and how many Gaussians there were."""
-    from playwright.sync_api import sync_playwright
-
     avatar = avatar_file.load(path)
     file = base64.b64encode(encode(WebAvatar.of_avatar(avatar, by_name(avatar.head)))).decode()
-    with TemporaryDirectory() as folder, sync_playwright() as playwright:
-        bundle, esbuild = Path(folder) / "cost.js", CLIENT / "node_modules" / ".bin" / "esbuild"
-        source = CLIENT / "src" / "testing" / "renderer_cost.ts"
-        words = [
-            esbuild,
-            source,
-            "--bundle",
-            "--format=iife",
-            "--global-name=renderer",
-            f"--outfile={bundle}",
-            "--log-level=error",
-        ]
-        subprocess.run(words, check=True)
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=WEBGL)
-        page = browser.new_page()
-        page.set_default_timeout(180_000)
-        page.add_script_tag(path=str(bundle))
+    with TemporaryDirectory() as folder, renderer_page(Path(folder), "renderer_cost.ts") as page:
         found: dict[str, Any] = page.evaluate("([f, n, s]) => renderer.costs(f, n, s)", [file, times, side])
-        browser.close()
         return found
 
 

@@ -24,7 +24,7 @@ from server.call.protocol import Failure
 from tests.client_web.browser import BO, announced, by, until
 from tests.client_web.browser import enter as join
 from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
-from tests.client_web.test_renderer import WEBGL, psnr
+from tests.client_web.rendering import WEBGL, psnr
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -312,7 +312,7 @@ def test_the_call_is_entered_and_left_with_a_headset(open_page: Callable[..., Pa
     for way in ("Escape", "system"):
         page.click(by("immersive-vr"))
         until(page, lambda: mock.places()[-1].draws)
-        until(page, lambda: KnownParts.HEAD | KnownParts.IN_ROOM | KnownParts.MOUTH in known_parts(mock), 15_000)
+        until(page, lambda: KnownParts.HEAD | KnownParts.IN_ROOM | KnownParts.MOUTH in known_parts(mock))
         page.wait_for_selector(by("camera") + "[aria-label='Turn camera on']")
         assert page.get_attribute(by("immersive-vr"), "aria-label") == "Leave the headset view"
         if way == "Escape":

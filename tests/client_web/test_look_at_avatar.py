@@ -10,19 +10,19 @@ import pytest
 from enrollment.instant.pipeline import Enrollment
 from models.exchange.web_avatar import WebAvatar, encode
 from models.heads.base import HeadModel
-from tests.client_web.browser import by
+from tests.client_web.browser import FRAMES, by, until
 from tests.client_web.conftest import CHROMIUM, FLAGS
 from tests.client_web.mock_api import FakeAvatar
+from tests.client_web.rendering import WEBGL
 from tests.client_web.test_page_access import axe
 from tests.client_web.test_page_make_avatar import KNOWN
-from tests.client_web.test_renderer import WEBGL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from tests.client_web.mock_server import MockServer
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 COUNTED = """
   window.drawn = 0;
@@ -65,12 +65,17 @@ def drawn(page: Page) -> int:
 
 def settled(page: Page) -> int:
     """Waits until it moves no more -> pictures that were drawn."""
-    for _ in range(100):
+    seen: list[int] = []
+
+    def rests() -> bool:
         before = drawn(page)
-        page.wait_for_timeout(400)
-        if drawn(page) == before:
-            return before
-    raise TimeoutError("the avatar never comes to rest")
+        page.evaluate(FRAMES, 12)  # however long the browser takes for one
+        page.wait_for_timeout(300)
+        seen.append(drawn(page))
+        return seen[-1] == before
+
+    until(page, rests)
+    return seen[-1]
 
 
 def picture(page: Page) -> bytes:
@@ -122,8 +127,7 @@ def test_it_turns_by_itself_until_a_hand_takes_it(open_page: Callable[..., Page]
     page.wait_for_selector(by("face-smile"))
     page.wait_for_function("() => window.drawn > 3")
     first = picture(page)
-    page.wait_for_timeout(1500)
-    assert picture(page) != first
+    until(page, lambda: picture(page) != first)
     page.focus(by("look-canvas"))
     page.keyboard.press("ArrowLeft")
     assert settled(page) > 3

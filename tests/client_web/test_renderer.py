@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from enrollment.instant.pipeline import Enrollment
@@ -21,34 +19,24 @@ from models.heads.base import HeadModel
 from models.posture import pose_of
 from models.renderer import view_camera
 from models.splat.cpu import CpuRasterizer
-from models.types import Array, Camera, DriveFrame, Gaussians
-from tests.client_web.conftest import CHROMIUM, CLIENT
+from models.types import Array, DriveFrame, Gaussians
+from tests.client_web.conftest import CHROMIUM
+from tests.client_web.rendering import ESBUILD, drawn, psnr, renderer_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-WEBGL = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 SIDE = 256
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """An empty page with the renderer in it."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    esbuild = CLIENT / "node_modules" / ".bin" / "esbuild"
-    if not CHROMIUM.exists() or not esbuild.exists():
+    pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists() or not ESBUILD.exists():
         pytest.skip(f"{CHROMIUM} or client_web/node_modules is missing")
-    bundle = tmp_path_factory.mktemp("renderer") / "renderer.js"
-    source = CLIENT / "src" / "testing" / "renderer.ts"
-    words = [esbuild, source, "--bundle", "--format=iife", "--global-name=renderer", f"--outfile={bundle}", "--log-level=error"]
-    subprocess.run(words, check=True)
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=WEBGL)
-        found = browser.new_page()
-        found.set_default_timeout(120_000)
-        found.add_script_tag(path=str(bundle))
+    with renderer_page(tmp_path_factory.mktemp("renderer")) as found:
         yield found
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -69,27 +57,6 @@ def moment(
     rotation = Rotation.from_rotvec(turn).as_quat()[[3, 0, 1, 2]]
     coefficients = np.asarray(arkit.vector(**values), np.float32)
     return DriveFrame(0, 1, rotation, np.array([x, 0.02, -0.03]), coefficients, np.array(gaze, np.float32).reshape(2, 2))
-
-
-def drawn(page: Page, drives: Sequence[DriveFrame], camera: Camera, stage: str = "stage") -> Array:
-    """The browser's picture over white, (H, W, 3)."""
-    seated = [
-        {
-            "coefficients": d.coefficients.tolist(), "rotation": d.rotation.tolist(), "shift": d.translation.tolist(),
-            "gaze": d.gaze.ravel().tolist(),
-        }
-        for d in drives
-    ]  # fmt: skip
-    lens: dict[str, Any] = {name: getattr(camera, name) for name in ("width", "height", "fx", "fy", "cx", "cy")}
-    lens["worldToCamera"] = camera.world_to_camera[:3].ravel().tolist()
-    pixels = base64.b64decode(page.evaluate(f"([seated, camera]) => {stage}.draw(seated, camera).pixels", [seated, lens]))
-    rgba = np.frombuffer(pixels, np.uint8).reshape(camera.height, camera.width, 4)[::-1] / np.float32(255)
-    assert (rgba[..., :3].max(axis=2) <= rgba[..., 3] + 2 / 255).all(), "premultiplied"
-    return np.asarray(rgba[..., :3] + 1 - rgba[..., 3:], np.float32)
-
-
-def psnr(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    return float(-10 * np.log10(np.mean((a - b) ** 2)))
 
 
 MOMENTS = [

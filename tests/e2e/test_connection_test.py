@@ -23,7 +23,7 @@ from tests.server.call.serving import Running, in_thread, running
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 __all__ = ["built_page", "chromium"]
 
 DEAD_RELAY = IceServer(["turn:127.0.0.1:9?transport=tcp"], "user", "secret-credential")
@@ -105,7 +105,7 @@ def tested(opened: Callable[..., Page]) -> Callable[..., Page]:
 
 
 def finished(page: Page) -> Page:
-    page.wait_for_selector("html[data-phase=tested]", timeout=60_000)
+    page.wait_for_selector("html[data-phase=tested]", timeout=120_000)
     return page
 
 
@@ -140,7 +140,7 @@ def test_all_is_well_and_the_page_is_for_everybody(server: Running, tested: Call
     page.wait_for_selector(by("join"))
     page.click(by("test-link"))
     page.wait_for_selector(by("summary"))
-    assert page.url.endswith(f"/connection-test/{server.key('host')}")
+    page.wait_for_url(f"**/connection-test/{server.key('host')}")
 
 
 def test_a_viewer_is_asked_for_no_device_and_leaves_no_trace(server: Running, tested: Callable[..., Page]) -> None:

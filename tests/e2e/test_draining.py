@@ -15,7 +15,7 @@ from tests.server.call.serving import Running, in_thread, running
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 __all__ = ["built_page", "chromium"]
 
 

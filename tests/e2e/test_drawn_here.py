@@ -22,14 +22,14 @@ from enrollment.instant.pipeline import Enrollment
 from models import avatar_file
 from server.benchmarks.call_client import BenchPage
 from server.call.protocol import Join, Place
-from tests.client_web.browser import by
+from tests.client_web.browser import FRAMES, by, until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
-from tests.client_web.test_renderer import WEBGL, psnr
+from tests.client_web.rendering import WEBGL, psnr
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 __all__ = ["built_page"]
 
 LIKE = 30.0
@@ -103,7 +103,7 @@ def page(addresses: dict[str, str]) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
         context = browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport={"width": 800, "height": 712})
         found = context.new_page()
-        found.set_default_timeout(30_000)
+        found.set_default_timeout(60_000)
         found.add_init_script(KEPT)
         found.goto(addresses["viewer"] + "?autojoin=1")
         found.wait_for_function(PLAYING)
@@ -126,14 +126,20 @@ def grabbed(page: Page, name: str) -> NDArray[np.float32]:
 
 def at_rest(page: Page, name: str) -> NDArray[np.float32]:
     """The picture once it changes no more."""
-    before = grabbed(page, name)
-    for _ in range(60):
+    seen = [grabbed(page, name)]
+
+    def rests() -> bool:
+        page.evaluate(FRAMES, 6)
         page.wait_for_timeout(150)
-        now = grabbed(page, name)
-        if now.shape == before.shape and np.abs(now - before).max() < 0.02:
-            return now
-        before = now
-    raise TimeoutError("the picture never comes to rest")
+        seen.append(grabbed(page, name))
+        return alike(*seen[-2:])
+
+    until(page, rests)
+    return seen[-1]
+
+
+def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
+    return one.shape == other.shape and bool(np.abs(one - other).max() < 0.02)
 
 
 def fitted(own: NDArray[np.float32], like: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -149,23 +155,22 @@ def test_the_page_draws_the_same_picture_as_the_server_and_gives_it_back(page: P
     theirs = at_rest(page, "avatar")
     plate = page.locator(".plate").bounding_box()
     choose(page, "device")
+    until(page, lambda: psnr(fitted(at_rest(page, "own-picture"), theirs), theirs) > LIKE)
     own = at_rest(page, "own-picture")
-    assert "drawn here" in page.inner_text(by("stats-line"))
-    assert page.locator(".plate").inner_text() == "Bo"
-    assert psnr(fitted(own, theirs), theirs) > LIKE
+    page.wait_for_selector(by("stats-line", "drawn here"))
+    page.wait_for_selector(".plate:text-is('Bo')")
     assert psnr(np.ones_like(theirs), theirs) < 15
 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    side = at_rest(page, "own-picture")
-    assert psnr(side, own) < 25, "the view follows at once"
+    until(page, lambda: psnr(grabbed(page, "own-picture"), own) < 25)  # the view follows
     page.keyboard.press("0")
-    assert np.abs(at_rest(page, "own-picture") - own).max() < 0.02
+    until(page, lambda: alike(at_rest(page, "own-picture"), own))
 
     choose(page, "server")
     assert page.locator(by("own-picture")).count() == 0
-    assert psnr(at_rest(page, "avatar"), theirs) > LIKE
-    assert page.locator(".plate").bounding_box() == plate
+    until(page, lambda: psnr(at_rest(page, "avatar"), theirs) > LIKE)
+    until(page, lambda: page.locator(".plate").bounding_box() == plate)
 
 
 def test_a_gpu_that_is_lost_for_good_gives_the_picture_back_to_the_server(page: Page) -> None:
@@ -173,7 +178,7 @@ def test_a_gpu_that_is_lost_for_good_gives_the_picture_back_to_the_server(page: 
     page.evaluate("""() => document.querySelector('[data-testid=own-picture]').getContext('webgl2')
       .getExtension('WEBGL_lose_context').loseContext()""")
     page.wait_for_selector(f"{by('stage')}[data-drawn-by=server]")
-    assert "graphics failed. So the server draws" in page.inner_text(by("toast"))
+    page.wait_for_selector(by("toast", "graphics failed. So the server draws"))
 
 
 def test_an_avatar_that_cannot_be_fetched_leaves_the_picture_to_the_server(page: Page) -> None:
@@ -184,6 +189,6 @@ def test_an_avatar_that_cannot_be_fetched_leaves_the_picture_to_the_server(page:
     page.wait_for_selector(by("drawn-by-words", "Bo's avatar cannot be drawn by this device."))
     page.unroute("**/web-avatars/**")
     page.keyboard.press("Escape")
-    assert page.get_attribute(by("stage"), "data-drawn-by") == "server"
+    page.wait_for_selector(f"{by('stage')}[data-drawn-by=server]")
     theirs = at_rest(page, "avatar")
     assert psnr(np.ones_like(theirs), theirs) < 15, "and the call goes on"

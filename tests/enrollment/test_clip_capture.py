@@ -41,8 +41,16 @@ def test_frames_of_a_clip_are_spread_over_it(tmp_path: Path, monkeypatch: pytest
     actor = Actor(seed=3, spread=0.5)
     pictures = list(open_clip(record(actor, [*act(9)], tmp_path / "actor.mp4")).frames())
     silhouettes = {picture.tobytes(): actor.silhouette(moment) for (picture, _), moment in zip(pictures, act(9), strict=True)}
-    monkeypatch.setattr(clip_capture, "matte", lambda rgb: silhouettes[rgb.tobytes()].astype(np.float32))
-    capture = clip_capture.capture_clip(lambda: pictures, actor.avatar(), actor.model, verify_person=False, most=3)
+    matted: list[bytes] = []
+
+    def matte(rgb: np.ndarray, face: object) -> np.ndarray:
+        matted.append(rgb.tobytes())
+        return silhouettes[rgb.tobytes()].astype(np.float32)
+
+    monkeypatch.setattr(clip_capture, "matte_frame", matte)
+    mattes: dict[int, np.ndarray] = {4: (255 * silhouettes[pictures[4][0].tobytes()]).astype(np.uint8)}
+    capture = clip_capture.capture_clip(lambda: pictures, actor.avatar(), actor.model, verify_person=False, most=3, mattes=mattes)
+    assert sorted(mattes) == [0, 4, 8] and len(matted) == 2, "a picture is matted once"
     assert [frame.name for frame in capture.frames] == ["picture 1", "picture 5", "picture 9"]
     assert all(frame.covered(actor.person) > 0.9 for frame in capture.frames)
     jaw = [frame.coefficients[arkit.INDEX["jawOpen"]] for frame in capture.frames]

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 import skimage.data
 
+from enrollment.likeness import Likeness
+from enrollment.portrait.accessories import GLASSES, HAT
 from enrollment.portrait.portrait import Portrait, prepare
-from enrollment.remarks import Remark, remarks
+from enrollment.remarks import WORN, Remark, remarks
+from models.tracking.face_geometry import well_within
+from models.tracking.parsing import CLASSES, Parsing
+from tests.enrollment.portrait.test_accessories import CROWN, EYES, wearing
 
 Topics = dict[str, bool]
 
@@ -78,3 +83,40 @@ def test_the_enrollments_own_sentences_come_with_their_advice(good: Portrait) ->
     assert Remark("covered", False, "something dark covers the eyes (sunglasses?)", "take it off for a better avatar") in found
     assert Remark("other", False, "2 faces were found", "the largest is used") in found
     assert sum(remark.topic == "covered" for remark in found) == 1
+
+
+@pytest.mark.parametrize(
+    ("like", "told"),
+    [
+        (Likeness(0.3, 0.8, 0.03), {"likeness": True, "detail": True}),
+        (Likeness(2.0, 0.5, 0.03), {"likeness": False}),
+        (Likeness(0.3, 0.5, 0.12), {"likeness": False}),
+        (Likeness(1.0, 0.2, 0.03), {"detail": False}),
+    ],
+    ids=["alike", "another outline", "other colours", "soft"],
+)
+def test_how_like_the_avatar_is_is_told(good: Portrait, like: Likeness, told: Topics) -> None:
+    found = remarks(good, (), filmed=True, like=like)
+    assert {r.topic: r.good for r in found if r.topic in ("likeness", "detail")} == told
+    assert all(r.good or r.advice for r in found)
+    assert "likeness" not in topics(good), "not told where it was not measured"
+
+
+def test_what_is_worn_is_told_once(good: Portrait) -> None:
+    found = [r for r in remarks(wearing(good, *EYES, CROWN), (), filmed=True) if r.topic == "worn"]
+    assert {(r.sentence, r.advice) for r in found} == {WORN[GLASSES], WORN[HAT]} and not any(r.good for r in found)
+    dark = ("something dark covers the eyes (sunglasses?); take it off for a better avatar",)
+    assert "worn" not in topics(wearing(good, *EYES), dark, filmed=True), "sunglasses are told already"
+
+
+def test_hair_before_the_face_is_told_and_a_fringe_is_not(good: Portrait) -> None:
+    assert good.parsing is not None
+    face = good.landmarks.points
+    for column, row, told in ((face[1, 0], 0, True), (0, int(face[105, 1]), False)):
+        shares = good.parsing.shares.copy()
+        covered = well_within(good.landmarks, good.matte.shape) > 0
+        covered[:, : int(column)] = False
+        covered[row or len(covered) :] = False
+        shares[covered] = np.eye(len(CLASSES))[CLASSES.index("hair")]
+        found = remarks(replace(good, parsing=Parsing(shares)), (), filmed=True)
+        assert any("hair hides" in r.sentence for r in found) == told

@@ -27,13 +27,14 @@ from tests.server.call.actors import Actor, act, record
 REST = np.zeros(arkit.COUNT, np.float32)
 
 
+@pytest.mark.usefixtures("enrolled_before")
 def test_a_stopped_refinement_keeps_the_best_and_goes_on(
     photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = replace(ReconstructConfig.for_photos(1), size=64)
+    small = replace(ReconstructConfig.for_photos(1), size=64, check_every=10)
     monkeypatch.setattr(ReconstructConfig, "for_photos", staticmethod(lambda photos: small))
     out, heard = tmp_path / "a.avatar", list[str]()
-    options = EnrollOptions("standard", refinement=RefineOptions(steps=100))
+    options = EnrollOptions("standard", refinement=RefineOptions(steps=20))
 
     def stop(stage: str, part: float) -> None:
         if stage.startswith("refining,"):
@@ -41,7 +42,7 @@ def test_a_stopped_refinement_keeps_the_best_and_goes_on(
 
     first = enroll_to_file([photo_file], None, out, options, progress=stop, notify=heard.append)
     assert len(heard) == 1 and "instant avatar" in heard[0]
-    assert "best so far was kept" in first.stopped and first.steps == 50
+    assert "best so far was kept" in first.stopped and first.steps == 10
     assert avatar_file.load(out).provenance["quality"] == "standard"
     assert checkpoint_of(out).exists()
 
@@ -51,11 +52,12 @@ def test_a_stopped_refinement_keeps_the_best_and_goes_on(
         progress=lambda stage, part: parts.append(part) if stage.startswith("refining,") else None,
     )  # fmt: skip
     assert len(heard) == 1, "what was better than instant was overwritten"
-    assert parts == [1.0] and done.steps == 100 and not done.stopped
+    assert parts == [1.0] and done.steps == 20 and not done.stopped
     assert not checkpoint_of(out).exists()
     assert Path(done.sheet).exists() and set(avatar_file.load(out).previews)
 
 
+@pytest.mark.usefixtures("enrolled_before")
 def test_a_clip_of_somebody_else_is_refused(photo_file: Path, tmp_path: Path) -> None:
     clip = record(Actor(seed=3, spread=0.5), [*act(8)], tmp_path / "actor.mp4")
     options = EnrollOptions("standard", refinement=RefineOptions(steps=2))
@@ -64,6 +66,7 @@ def test_a_clip_of_somebody_else_is_refused(photo_file: Path, tmp_path: Path) ->
     assert avatar_file.load(tmp_path / "a.avatar").provenance["quality"] == "instant"
 
 
+@pytest.mark.usefixtures("enrolled_before")
 def test_high_quality_synthesises_views_and_shows_them(photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     views = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
     monkeypatch.setattr(synthesize, "plan_views", lambda: views)

@@ -37,8 +37,8 @@ def test_a_clip_alone_is_enough(clip_file: Path, monkeypatch: pytest.MonkeyPatch
     stages: list[str] = []
     heard: list[Enrollment] = []
     made = enroll(
-        clip=clip_file, quality="standard", refinement=RefineOptions(steps=4, learned_frames=2), on_instant=heard.append,
-        progress=lambda stage, part: stages.append(stage),
+        clip=clip_file, quality="standard", refinement=RefineOptions(steps=4, clip_frames=4, learned_frames=2),
+        on_instant=heard.append, progress=lambda stage, part: stages.append(stage),
     )  # fmt: skip
     assert made.steps == 4 and len(made.avatar.gaussians) > 20_000
     assert stages[0] == "choosing a picture of the clip" and len(heard) == 1 and heard[0] is made.instant
@@ -54,6 +54,7 @@ def test_cancelling_before_the_optimisation_raises(photo_file: Path, model: Head
     assert len(stages) == 1
 
 
+@pytest.mark.usefixtures("enrolled_before")
 def test_cancelling_the_optimisation_keeps_the_best_so_far(
     photo_file: Path, model: HeadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,5 @@
 """gsplat's `rasterization` as its documentation describes it, in plain torch on any device: so that what calls it can be tried
-without a GPU. It refuses what gsplat 1.5 refuses (shapes, keywords, other float types than float32)."""
+without a GPU. It refuses what gsplat 1.5.3 refuses (shapes, keywords, other float types than float32)."""
 
 from __future__ import annotations
 
@@ -33,26 +33,51 @@ def rasterization(
     render_mode: str = "RGB",
     rasterize_mode: str = "classic",
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """(1, H, W, D), with "RGB+ED" (1, H, W, D + 1), and alphas (1, H, W, 1)."""
-    count = len(means)
-    assert count > 0 and colors.dim() == 2
+    """(..., C, H, W, D), with "RGB+ED" one more, and alphas (..., C, H, W, 1), for Gaussians (..., N, .) and cameras (..., C, .).
+
+    The dimensions in front (`...`) came with 1.5.3.
+    """
+    front, (count, channels) = means.shape[:-2], colors.shape[-2:]
+    cameras = viewmats.shape[-3]
+    assert count > 0 and colors.dim() == len(front) + 2
+    assert backgrounds is not None
     shapes = (
-        (means, (count, 3)),
-        (quats, (count, 4)),
-        (scales, (count, 3)),
-        (opacities, (count,)),
-        (colors, (count, colors.shape[1])),
+        (means, (*front, count, 3)),
+        (quats, (*front, count, 4)),
+        (scales, (*front, count, 3)),
+        (opacities, (*front, count)),
+        (colors, (*front, count, channels)),
+        (viewmats, (*front, cameras, 4, 4)),
+        (Ks, (*front, cameras, 3, 3)),
+        (backgrounds, (*front, cameras, channels)),
     )
-    for tensor, shape in (*shapes, (viewmats, (1, 4, 4)), (Ks, (1, 3, 3))):
-        assert tensor.shape == shape and tensor.dtype == torch.float32 and torch.isfinite(tensor).all()
-    assert backgrounds is not None and backgrounds.shape == (1, colors.shape[1]) and backgrounds.dtype == torch.float32
+    for tensor, shape in shapes:
+        assert tensor.shape == shape and tensor.dtype == torch.float32 and torch.isfinite(tensor).all(), shape
+        assert tensor.device == means.device
+    assert isinstance(width, int) and isinstance(height, int) and packed is False
     assert render_mode in ("RGB", "RGB+ED") and rasterize_mode == "classic"
-    assert (near_plane, eps2d) == (base.NEAR, base.DILATION) and (quats.norm(dim=1) > 0).all()
-    k = Ks[0].double().cpu().numpy()
-    view = Camera(width, height, k[0, 0], k[1, 1], k[0, 2], k[1, 2], viewmats[0].double().cpu().numpy().astype(np.float64))
-    out, alpha, depth = reference.rasterize(means, quats, scales, opacities, colors, view, backgrounds[0])
-    drawn = torch.cat([out, depth[..., None]], dim=2) if render_mode == "RGB+ED" else out
-    return drawn[None], alpha[None, ..., None], {}
+    assert (near_plane, eps2d) == (base.NEAR, base.DILATION) and (quats.norm(dim=-1) > 0).all()
+    calls.append((*front, cameras, count))
+    sets = [tensor.reshape(-1, *tensor.shape[len(front) :]) for tensor, _ in shapes]
+    pictures = []
+    for five, views, lenses, behind in ((parts[:5], *parts[5:]) for parts in zip(*sets, strict=True)):
+        for view, k, ground in zip(views, lenses, behind, strict=True):
+            pictures.append(_picture(five, view, k, ground, width, height, render_mode == "RGB+ED"))
+    drawn, alpha = (torch.stack(parts).reshape(*front, cameras, height, width, -1) for parts in zip(*pictures, strict=True))
+    return drawn, alpha, {}
+
+
+calls: list[tuple[int, ...]] = []
+"""Of each call since `install`: the dimensions in front, cameras, and Gaussians."""
+
+
+def _picture(
+    five: tuple[Tensor, ...], view: Tensor, k: Tensor, behind: Tensor, width: int, height: int, depth: bool
+) -> tuple[Tensor, Tensor]:
+    k_, world = k.double().cpu().numpy(), view.double().cpu().numpy()
+    camera = Camera(width, height, k_[0, 0], k_[1, 1], k_[0, 2], k_[1, 2], world.astype(np.float64))
+    out, alpha, away = reference.rasterize(*five, camera, behind)  # type: ignore[call-arg]
+    return torch.cat([out, away[..., None]], dim=2) if depth else out, alpha
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,11 +86,16 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     module.rasterization = rasterization  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "gsplat", module)
     monkeypatch.setattr(cuda, "problem", lambda: None)
+    calls.clear()
 
 
-def install_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def install_without_kernels(monkeypatch: pytest.MonkeyPatch, version: str = "1.5.3") -> None:
     """A gsplat as pip leaves it on a machine without nvcc: it imports and cannot draw."""
-    parts: dict[str, dict[str, Any]] = {"gsplat": {}, "gsplat.cuda": {}, "gsplat.cuda._backend": {"_C": None}}
+    parts: dict[str, dict[str, Any]] = {
+        "gsplat": {"__version__": version},
+        "gsplat.cuda": {},
+        "gsplat.cuda._backend": {"_C": None},
+    }
     for name, content in parts.items():
         module = ModuleType(name)
         module.__dict__.update(content, __path__=[])

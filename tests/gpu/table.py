@@ -44,12 +44,15 @@ Check = tuple[str, Callable[[], Iterable[Row]]]
 """The name that stands in the table when the check yields nothing, and what yields its rows."""
 
 
-def run(checks: Sequence[Check], say: Callable[[str], None]) -> list[Row]:
-    """All rows. A check that raises becomes one row, failed or not run, and the others go on."""
+def run(checks: Sequence[Check], say: Callable[[str], None], seconds: float = math.inf) -> list[Row]:
+    """All rows. A check that raises becomes one row, failed or not run, and the others go on. seconds: none begins later."""
     rows: list[Row] = []
+    start = time.perf_counter()
     for name, check in checks:
         began = time.perf_counter()
         try:
+            if began - start > seconds:
+                raise NotRun("the time is over (--minutes)")
             rows += check()
         except NotRun as reason:
             rows.append(Row(name, None, "", "", "not run", str(reason)))

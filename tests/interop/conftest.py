@@ -33,3 +33,13 @@ async def firefox(request: pytest.FixtureRequest) -> AsyncIterator[firefox_bidi.
     request.getfixturevalue("built_page")
     async with firefox_bidi.firefox() as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def drawing_firefox(request: pytest.FixtureRequest) -> AsyncIterator[firefox_bidi.Firefox]:
+    """A Firefox with WebGL, on a display that nobody sees."""
+    if firefox_bidi.FIREFOX is None or firefox_bidi.XVFB is None:
+        pytest.skip("Firefox or Xvfb is not installed (apt-get install firefox-esr xvfb): nothing was drawn with Firefox")
+    request.getfixturevalue("built_page")
+    async with firefox_bidi.screen() as display, firefox_bidi.firefox(display) as running:
+        yield running

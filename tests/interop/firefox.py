@@ -20,8 +20,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from tests.interop.probe import WATCH
 
 FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
+XVFB = shutil.which("Xvfb")
 PREFERENCES = {
     "media.navigator.permission.disabled": True,
+    "webgl.force-enabled": True,
     "media.navigator.streams.fake": True,
     "media.autoplay.default": 0,
     "media.peerconnection.ice.loopback": True,
@@ -62,11 +64,15 @@ class Firefox:
 
     @asynccontextmanager
     async def page(self, **options: Any) -> AsyncIterator[FirefoxPage]:
-        """A window with nothing remembered, until the block ends. options: of `WATCH`."""
+        """A window with nothing remembered, until the block ends. options: of `WATCH`; `before`, a function that runs in the page
+        before its own scripts."""
+        before = options.pop("before", "")
         user = (await self.command("browser.createUserContext"))["userContext"]
         created = await self.command("browsingContext.create", type="window", userContext=user)
         watch = f"() => ({WATCH})({json.dumps(options)})"
         await self.command("script.addPreloadScript", functionDeclaration=watch, contexts=[created["context"]])
+        if before:
+            await self.command("script.addPreloadScript", functionDeclaration=before, contexts=[created["context"]])
         try:
             yield FirefoxPage(self, created["context"])
         finally:
@@ -95,17 +101,36 @@ class FirefoxPage:
 
 
 @asynccontextmanager
-async def firefox() -> AsyncIterator[Firefox]:
-    """A headless Firefox with a fake camera and microphone, in a profile of its own, until the block ends."""
+async def screen() -> AsyncIterator[str]:
+    """The name of a display that nobody sees, until the block ends: without one Firefox has no WebGL."""
+    assert XVFB is not None
+    process = await asyncio.create_subprocess_exec(
+        XVFB, "-displayfd", "1", "-screen", "0", "1024x768x24", "-nolisten", "tcp",
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(START):
+            number = (await process.stdout.readline()).decode().strip()
+        yield f":{number}"
+    finally:
+        await _stop(process)
+
+
+@asynccontextmanager
+async def firefox(display: str = "") -> AsyncIterator[Firefox]:
+    """A Firefox with a fake camera and microphone, in a profile of its own, until the block ends. display: to draw on, with WebGL
+    in software; headless without one."""
     assert FIREFOX is not None
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         lines = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in PREFERENCES.items()]
         (Path(folder) / "user.js").write_text("".join(lines), encoding="utf-8")
-        arguments = ["--headless", "--no-remote", "--profile", folder, "--remote-debugging-port", "0", "about:blank"]
+        headless = [] if display else ["--headless"]
+        arguments = [*headless, "--no-remote", "--profile", folder, "--remote-debugging-port", "0", "about:blank"]
         process = await asyncio.create_subprocess_exec(
             FIREFOX,
             *arguments,
-            env=os.environ | {"HOME": folder},
+            env=os.environ | {"HOME": folder, "DISPLAY": display},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -34,7 +34,9 @@ WATCH = """(options) => {
       prefer.call(this, codecs.filter(({ mimeType }) => mimeType.toLowerCase() === options.codec));
     };
   }
-  if (options.avatar && location.host) localStorage.setItem('visavis.preferences', JSON.stringify({ avatar: options.avatar }));
+  const preferences = { ...options.preferences, ...(options.avatar && { avatar: options.avatar }) };
+  const isSet = Object.keys(preferences).length > 0 && location.host;
+  if (isSet) localStorage.setItem('visavis.preferences', JSON.stringify(preferences));
   const connect = AudioNode.prototype.connect;
   AudioNode.prototype.connect = function (target, ...rest) {
     if (target === this.context.destination) {
@@ -46,7 +48,7 @@ WATCH = """(options) => {
 }"""
 """Keeps the page's peer connections, `control` channels and sockets, and listens to what goes to the loudspeakers. options:
 `configuration` overrides the page's RTCConfiguration; `codec` is the only one that it offers for video (a MIME type); `avatar` is
-the id of the one that it takes."""
+the id of the one that it takes; `preferences` are others of the page."""
 
 READ = """async () => {
   const { connections, sockets, listener } = globalThis.interop ?? { connections: [], sockets: [] };

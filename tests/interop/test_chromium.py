@@ -11,7 +11,7 @@ from tests.interop.probe import seen
 from tests.interop.scenario import ADA, AVATARS, BOB, avatar_id, check_sections, comes_back, is_blue
 from tests.server.call.serving import running, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 @pytest.mark.parametrize("codec", ["video/VP8", "video/H264"])

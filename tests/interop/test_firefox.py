@@ -11,7 +11,7 @@ from tests.interop.scenario import ADA, AVATARS, BOB, avatar_id, check_sections,
 from tests.server.call.serving import running, until
 from tests.server.call.test_call import Tone
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 async def test_a_host_and_a_viewer_see_and_hear_and_come_back(firefox: Firefox) -> None:

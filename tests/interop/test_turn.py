@@ -24,7 +24,7 @@ from tests.interop.probe import seen
 from tests.interop.turn_server import HOST, TURNSERVER, TurnServer, coturn
 from tests.server.call.serving import running, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def own_address() -> str:

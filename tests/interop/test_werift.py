@@ -24,7 +24,7 @@ from tests.interop.scenario import avatar_id
 from tests.server.call.serving import Running, running, until
 from tests.server.call.test_call import Tone
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 FOLDER = Path(__file__).parent / "werift"
 TOOLS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -25,7 +25,7 @@ from tests.interop.chromium import Chromium, ChromiumPage
 from tests.server.call.serving import Running, running, until
 from tests.server.call.test_call import Tone
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 FOLDER = Path(__file__).parent / "whip"
 TOOLS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -85,6 +85,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     instant = SimpleNamespace(avatar=avatar, fit_rms=1.0, warnings=(), portraits=[None])
     result = EnrollmentResult(avatar, "instant", instant, refinement=None, views=None, warnings=())
     monkeypatch.setattr(to_file, "enroll", lambda *_, **__: result)
+    monkeypatch.setattr(to_file, "likeness", lambda made: None)
     monkeypatch.setattr(to_file, "remarks", lambda *_, **__: [])
 
 

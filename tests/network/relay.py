@@ -151,7 +151,8 @@ class Relay:
                 continue
             self._wake.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+                async with asyncio.timeout(wait):  # `wait_for` of Python 3.11 may swallow a cancellation
+                    await self._wake.wait()
 
 
 async def rewritten(relay: Relay, text: str) -> str:

@@ -18,6 +18,7 @@ from models.tracking.landmarks import Landmarks
 from models.types import Camera, DriveFrame
 from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Shown as ShownAvatar
+from tests.one_by_one import OneByOne
 
 BITS = 24
 STRIP = 0.05
@@ -27,7 +28,7 @@ GRAIN = 3.0
 _WRAP = 1 << BITS
 
 
-class StampedPipeline:
+class StampedPipeline(OneByOne):
     """A pipeline for the render process (`ServerConfig.factory`): the moving head with the time of drawing."""
 
     def __init__(self, width: int, height: int) -> None:
@@ -65,7 +66,7 @@ class StampedPipeline:
         """As `step`."""
         return DriveFrame(timestamp)
 
-    def draw(
+    def draw_one(
         self, shown: list[ShownAvatar], camera: Camera, scale: float, out: NDArray[np.uint8], background: Color = WHITE
     ) -> None:
         """The head where it is now, and the time."""

@@ -8,7 +8,7 @@ from tests.network.bottleneck import Line
 from tests.network.relay import Relay, shaped_socket
 from tests.server.call.serving import running, shows, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 OFFER = "\r\n".join(
     (
         "v=0",

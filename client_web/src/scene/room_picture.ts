@@ -1,12 +1,11 @@
 /** The room's picture, drawn by this machine: avatars, seats, camera and clock together, on one canvas. Loaded when it is wanted. */
-import { decodeDriveFrames, WireError } from "../drive/wire";
 import type { Look } from "../look";
 import type { Label, Participant } from "../protocol";
 import { RenderError, SplatRenderer } from "../render/splat_renderer";
 import { Budget } from "./budget";
-import { Layout, type ViewRequest } from "./layout";
-import { RoomAvatars } from "./room_avatars";
+import type { ViewRequest } from "./layout";
 import { RoomScene } from "./room_scene";
+import { SeatedPeople } from "./seated_people";
 
 /** Milliseconds between two pictures of people who only breathe. */
 const CALM = 1000 / 15;
@@ -34,9 +33,7 @@ export class RoomPicture {
   readonly budget: Budget;
   private readonly renderer: SplatRenderer;
   private readonly scene: RoomScene;
-  private readonly avatars: RoomAvatars;
-  private readonly layout = new Layout();
-  private people: readonly Participant[] = [];
+  private readonly seated: SeatedPeople;
   private request = 0;
   private lastDrawn = -Infinity;
   private lastFrame = -Infinity;
@@ -61,20 +58,18 @@ export class RoomPicture {
       clearTimeout(this.gpuTimer);
       this.isStale = true;
     };
-    this.avatars = new RoomAvatars({
-      arrived: (id, avatar) => {
-        this.scene.seat(id, avatar);
+    this.seated = new SeatedPeople(this.scene, {
+      arrived: () => {
         this.isStale = true;
         if (this.isComplete) this.events.complete();
       },
-      left: (id) => this.scene.leave(id),
-      failed: (id, sentence) => this.fail(`${this.nameOf(id)}'s avatar cannot be drawn by this device. ${sentence}`),
+      failed: (id, sentence) => this.fail(`${this.seated.nameOf(id) || "Somebody"}'s avatar cannot be drawn by this device. ${sentence}`),
     });
   }
 
   /** Whether everybody who can be seen is there. */
   get isComplete(): boolean {
-    return this.people.length > 0 && this.avatars.hasAll(this.people);
+    return this.seated.isComplete;
   }
 
   /** Of the longest playout buffer, milliseconds. */
@@ -84,25 +79,15 @@ export class RoomPicture {
 
   /** Who is here, in the order of their seats. */
   seat(people: readonly Participant[], own: number): void {
-    const isFirst = this.layout.people.length === 0;
-    this.people = people.filter((person) => person.seated);
     this.own = own;
-    this.layout.arrange(this.people.map(({ id }) => id), performance.now());
-    if (isFirst) this.layout.settle();
-    this.avatars.update(this.people);
+    this.seated.seat(people);
     this.tellLabels();
     if (this.isComplete) this.events.complete();
   }
 
   /** A message of the channel `drive`. */
   driven(data: ArrayBuffer): void {
-    try {
-      const now = performance.now();
-      for (const frame of decodeDriveFrames(data)) this.scene.drive(frame.participant, frame, now);
-      this.messages++;
-    } catch (error) {
-      if (!(error instanceof WireError)) throw error; // another kind of message, or one that makes no sense: lost
-    }
+    if (this.seated.driven(data)) this.messages++;
   }
 
   lookAt(look: Look): void {
@@ -144,7 +129,7 @@ export class RoomPicture {
     this.isRunning = false;
     cancelAnimationFrame(this.request);
     clearTimeout(this.gpuTimer);
-    this.avatars.close();
+    this.seated.close();
     this.renderer.close();
   }
 
@@ -165,7 +150,7 @@ export class RoomPicture {
     const before = this.lastFrame;
     this.lastFrame = now;
     const [width, height] = this.size;
-    const moves = this.isStale || this.scene.moves(now) || this.layout.moving(now) || this.canvas.width !== width || this.canvas.height !== height;
+    const moves = this.isStale || this.scene.moves(now) || this.seated.layout.moving(now) || this.canvas.width !== width || this.canvas.height !== height;
     if (!moves && !(this.scene.breathes && now - this.lastDrawn >= CALM)) return;
     if (this.lastDrawn === before) this.budget.add(now - before);
     this.lastDrawn = now;
@@ -179,7 +164,7 @@ export class RoomPicture {
       this.tellLabels();
     }
     this.isStale = false;
-    const { people, placed, arrangement } = this.layout.shot(this.view, width, height, now);
+    const { people, placed, arrangement } = this.seated.layout.shot(this.view, width, height, now);
     try {
       this.scene.pose(now, people);
       const shown = people.map((participant, i) => ({ participant, transform: placed[i]! }));
@@ -195,15 +180,11 @@ export class RoomPicture {
   private tellLabels(): void {
     this.isStale = true;
     const [width, height] = this.size;
-    const { people, arrangement } = this.layout.shot(this.view, width, height, Infinity); // where everybody will be
+    const { people, arrangement } = this.seated.layout.shot(this.view, width, height, Infinity); // where everybody will be
     this.events.labels(people.map((participant, i) => {
       const [left, top, wide, tall] = arrangement.cells[i]!;
       return { participant, left, top, width: wide, height: tall };
     })); // prettier-ignore
-  }
-
-  private nameOf(id: number): string {
-    return this.people.find((person) => person.id === id)?.name || "Somebody";
   }
 
   private fail(sentence: string): void {

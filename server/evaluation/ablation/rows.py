@@ -17,6 +17,7 @@ from models.avatar import Avatar
 from models.heads.base import HeadModel, Pose
 from models.progress import ProgressCallback, no_progress
 from models.types import Array
+from server.evaluation.ablation import instant
 from server.evaluation.ablation.scoring import Scores, World, drawn, mean_pose, score
 from server.evaluation.ablation.spoiling import Spoiling, spoiled
 from server.evaluation.ablation.truth import Truth, TruthFrame
@@ -61,13 +62,14 @@ class Row:
 @dataclass(frozen=True)
 class Start:
     """What all rows share: the instant avatar of the truth's portrait, the capture in that avatar's world, where `world` is in
-    the truth's, and the held-out shots."""
+    the truth's, the held-out shots, and instant avatars without one of their stages, each in its own world."""
 
     model: HeadModel
     avatar: Avatar
     world: World
     capture: Capture
     held: tuple[TruthFrame, ...]
+    variants: tuple[tuple[str, Fitted], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ class Fitted:
     pose: Pose
 
 
-def begin(model: HeadModel, seed: int, size: int, how: Spoiling | None = None) -> Start:
-    """Make the head, enroll its portrait, photograph it at `size` pixels and spoil the pictures.
+def begin(model: HeadModel, seed: int, size: int, how: Spoiling | None = None, *, ablate: bool = False) -> Start:
+    """Make the head, enroll its portrait, photograph it at `size` pixels and spoil the pictures. ablate: also enroll without each
+    stage of the instant avatar in turn.
 
     The capture's world is the avatar's: its camera poses went through the similarity that lays the avatar's landmarks on the
     true ones, as a tracker would, for which the scale of the world is free. Raises `PhotoError` when the portrait shows no face.
@@ -89,12 +92,18 @@ def begin(model: HeadModel, seed: int, size: int, how: Spoiling | None = None) -
     truth = Truth.random(model, seed, size)
     avatar = enroll([truth.portrait()], head=model).avatar
     marks = np.unique(model.landmark_corners[model.landmark_weight > TRUSTED])
-    world = World.between(avatar.person(model).rest[marks], truth.person.rest[marks])
+
+    def world_of(made: Avatar) -> World:
+        return World.between(made.person(model).rest[marks], truth.person.rest[marks])
+
+    world = world_of(avatar)
+    others = instant.variants(model, truth.portrait()) if ablate else ()
+    variants = tuple((name, Fitted(made, model, world_of(made), Pose())) for name, made in others)
     rng = np.random.default_rng([seed, 1])
     shots = truth.training()
     frames = [spoiled(frame(shot, world), how or Spoiling(), rng, photo=i == 0) for i, shot in enumerate(shots)]
     frames[0] = replace(frames[0], weight=PHOTO_SHARE / (1 - PHOTO_SHARE) * (len(frames) - 1), name="photo")
-    return Start(model, avatar, world, Capture.of_frames(frames), tuple(truth.held_out()))
+    return Start(model, avatar, world, Capture.of_frames(frames), tuple(truth.held_out()), variants)
 
 
 def frame(shot: TruthFrame, world: World) -> Frame:
@@ -138,9 +147,10 @@ def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
 
 
 def run(start: Start, chosen: Sequence[Case], progress: ProgressCallback = no_progress) -> tuple[list[Row], list[Fitted]]:
-    """A row for the instant avatar and one for each case, and what was fitted."""
+    """A row for the instant avatar, one for each of `start.variants` and one for each case; and the fits, the first the start."""
     first = Fitted(start.avatar, start.model, start.world, Pose())
     rows, made = [Row("instant avatar", scored(first, start), len(start.avatar.gaussians))], [first]
+    rows += [Row(name, scored(other, start), len(other.avatar.gaussians)) for name, other in start.variants]
     for index, case in enumerate(chosen):
         avatar, model = (start.avatar, start.model)
         if case.uv:

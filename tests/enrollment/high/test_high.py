@@ -60,6 +60,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, weights: list[float], enrolled: En
         return Reconstruction(enrolled.avatar, capture.frames, 0, (), StopReason.FINISHED, capture.warnings, 0, 0.0)
 
     monkeypatch.setattr(high, "synthesize", frames)
+    monkeypatch.setattr(high, "thicken_hair", lambda enrollment, *_: enrollment)
     monkeypatch.setattr(high, "apply_quality_gate", judged)
     monkeypatch.setattr(high, "reconstruct", optimised)
     refine_high(enrolled, model, Prior(tiny.config()))

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from enrollment.instant.assemble import build_gaussians
+from enrollment.instant.assemble import STRETCH, build_gaussians
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.pipeline import Enrollment
+from enrollment.instant.surface import steadiness, stretch_ratios
 from models import arkit
 from models.avatar import AvatarPoser
-from models.heads.base import HeadModel, Pose
+from models.heads.base import REGION, HeadModel, Pose
 from models.heads.raster import rasterize
 from models.posture import body_under
 from models.splat.cpu import CpuRasterizer
@@ -146,6 +147,14 @@ def test_a_blink_closes_the_eyes(studio: Studio, neutral: Array) -> None:
         cv2.fillPoly(area, [np.round(neutral[list(ring)]).astype(np.int32)], 1)
     before, after = (np.quantile(p.color[area > 0].mean(axis=1), 0.1) for p in (studio.around(), closed))
     assert after > before + 0.15, "no pupil and no iris is left to be seen"
+
+
+def test_pixels_fade_where_skin_unfolds(studio: Studio, enrolled: Enrollment, model: HeadModel) -> None:
+    """An unfolding lid would enlarge them into a mottled patch; what lies under them is even."""
+    made, ratios = enrolled.avatar.gaussians, stretch_ratios(studio.poser.person, enrolled.fit.photos[0].coefficients)
+    unfolding = (model.region == REGION["skin"]) & (steadiness(model, ratios, STRETCH) < 0.4)
+    opacity = made.opacities[unfolding[made.face]]
+    assert ((opacity < 0.5) | (np.abs(opacity - 0.95) < 1e-3)).mean() > 0.9 and (opacity < 0.5).sum() > 20
 
 
 def test_a_wink_closes_one_eye(studio: Studio, neutral: Array) -> None:

@@ -36,19 +36,26 @@ def painted(
         away = np.hypot(x - marks[centre, 0], y - marks[centre, 1])
         colors[away < width] = WHITE + red * (SKIN - WHITE)
         colors[away < np.linalg.norm(marks[list(edge)] - marks[centre], axis=1).max()] = IRIS
-    return person, sample(person, eyes.spacings(person)), surface, portrait, colors
+    return person, sample(person, eyes.spacings(person, eyes.eyeballs(person, surface, portrait))), surface, portrait, colors
 
 
-def angles(person: PersonHead, samples: Samples, name: str) -> tuple[np.ndarray, Array]:
+def painted_eyes(person: PersonHead, samples: Samples, surface: VisibleSurface, portrait: Portrait, colors: Array) -> Array:
+    return eyes.eye_colors(person, eyes.eyeballs(person, surface, portrait), samples, surface, portrait, colors)
+
+
+def angles(
+    person: PersonHead, samples: Samples, surface: VisibleSurface, portrait: Portrait, name: str
+) -> tuple[np.ndarray, Array]:
     of = person.model.region[samples.face] == REGION[name]
-    return of, eyes._polar(samples.at(person.model.faces, person.rest)[of], eyes._middle(person, name))[0]
+    ball = eyes.eyeballs(person, surface, portrait)[name]
+    return of, ball.polar(samples.at(person.model.faces, person.rest)[of])[0]
 
 
 def test_an_iris_is_round_and_whole_under_the_lids(model: HeadModel) -> None:
     person, samples, surface, portrait, colors = painted(model)
-    out = eyes.eye_colors(person, samples, surface, portrait, colors)
+    out = painted_eyes(person, samples, surface, portrait, colors)
     for name in eyes.EYES:
-        of, angle = angles(person, samples, name)
+        of, angle = angles(person, samples, surface, portrait, name)
         blue = out[of][:, 2] - out[of][:, 0]
         assert (blue[angle < 0.25] > 0.3).mean() > 0.97, "hidden parts of the iris are iris"
         assert (np.abs(out[of] - WHITE).max(axis=1)[angle > 0.75] < 0.08).mean() > 0.95, "and what is behind the lids is white"
@@ -57,8 +64,8 @@ def test_an_iris_is_round_and_whole_under_the_lids(model: HeadModel) -> None:
 
 def test_what_was_read_from_lids_is_no_white(model: HeadModel) -> None:
     person, samples, surface, portrait, colors = painted(model, red=0.9)
-    out = eyes.eye_colors(person, samples, surface, portrait, colors)
-    of, angle = angles(person, samples, "left_eye")
+    out = painted_eyes(person, samples, surface, portrait, colors)
+    of, angle = angles(person, samples, surface, portrait, "left_eye")
     hidden = np.median(out[of][angle > 0.95], axis=0)
     assert np.ptp(hidden) < 1.2 * eyes.MOST_TINT * hidden.max() < np.ptp(colors[0, 0])
 
@@ -69,16 +76,42 @@ def test_an_eye_that_is_turned_away_is_painted_as_the_other_one(model: HeadModel
     far = min(widths, key=lambda name: widths[name])
     x = portrait.landmarks.points[eyes.EYES[far][1], 0]
     colors[:, int(x - 1.5 * widths[far]) : int(x + 1.5 * widths[far])] = (0.9, 0.0, 0.0)
-    out = eyes.eye_colors(person, samples, surface, portrait, colors)
-    of, angle = angles(person, samples, far)
+    out = painted_eyes(person, samples, surface, portrait, colors)
+    of, angle = angles(person, samples, surface, portrait, far)
     assert widths[far] < eyes.NARROW * max(widths.values())
     assert (out[of][:, 2] > out[of][:, 0])[angle < 0.2].mean() > 0.9
 
 
+@pytest.mark.parametrize("down", [0.0, 1.5, 60.0])
+def test_an_iris_lies_where_the_photo_has_it(model: HeadModel, down: float) -> None:
+    """down: millimetres from where the head model has its irises; landmarks that are lost are not followed."""
+    person, _, surface, portrait, _ = painted(model)
+    pixels = down * 1e-3 * FOCAL / -surface.vertices[:, 2].max()
+    portrait.landmarks.points[468:, 1] += pixels
+    for name, ball in eyes.eyeballs(person, surface, portrait).items():
+        _, centre, _ = eyes.EYES[name]
+        of = model.region_vertices(name)
+        rotation, shift = eyes._rigid(person.rest[of], surface.vertices[of])
+        radius = np.linalg.norm(person.rest[of] - ball.middle, axis=1)[person.rest[of, 2] > ball.middle[2]].mean()
+        drawn = surface.camera.project((rotation @ (ball.middle + radius * ball.pupil) + shift)[None].astype(np.float32))[0]
+        away = np.linalg.norm(drawn - portrait.landmarks.points[centre, :2])
+        assert away < 0.5 if down < 10 else away > 0.5 * pixels
+
+
+def test_the_neutral_eyes_are_as_open_as_the_photos(enrolled: Enrollment, model: HeadModel) -> None:
+    """The astronaut looks straight ahead with her lids at rest: no more white shows around the iris than in the photo."""
+    person, fitted = enrolled.avatar.person(model), enrolled.fit.photos[0]
+    neutral, as_photo = (person.landmarks(person.expressed(c)) for c in (0 * fitted.coefficients, fitted.coefficients))
+    for upper, lower in ((386, 374), (159, 145)):
+        gaps = [points[upper, 1] - points[lower, 1] for points in (neutral, as_photo)]
+        assert gaps[0] < 1.1 * gaps[1]
+
+
 @pytest.mark.parametrize("part", ["front", "back"])
 def test_only_what_comes_to_light_has_gaussians(model: HeadModel, part: str) -> None:
-    person = model.person(np.zeros(model.identity_count))
-    spacing, centre = eyes.spacings(person), person.rest[model.faces].mean(axis=1)
+    person, _, surface, portrait, _ = painted(model)
+    spacing = eyes.spacings(person, eyes.eyeballs(person, surface, portrait))
+    centre = person.rest[model.faces].mean(axis=1)
     ball = model.region_faces("left_eye")
     middle = eyes._middle(person, "left_eye")
     chosen = ball & ((centre[:, 2] > middle[2] + 0.009) if part == "front" else (centre[:, 2] < middle[2]))

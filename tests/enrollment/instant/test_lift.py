@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from enrollment.instant.assemble import _source_photo
-from enrollment.instant.lift import MOUTH, lift, polygon_of
+from enrollment.instant.lift import MOUTH, lift, polygon_of, redder
 from enrollment.instant.pipeline import Enrollment
 from models import binding
 from models.heads.base import REGION, HeadModel
@@ -35,3 +35,9 @@ def test_a_polygon_of_landmarks_is_filled() -> None:
     points[[1, 2, 3, 4]] = [(2, 2), (10, 2), (10, 6), (2, 6)]
     inside = polygon_of((1, 2, 3, 4), points, (12, 16))
     assert inside[4, 5] and not inside[8, 5] and not inside[4, 13] and inside.shape == (12, 16)
+
+
+def test_lips_and_gums_are_redder_than_skin_and_yellow_teeth_are_not() -> None:
+    skin, lip, tooth, yellow = (0.9, 0.76, 0.66), (0.85, 0.58, 0.58), (0.86, 0.8, 0.7), (0.8, 0.68, 0.42)
+    assert redder(np.array([lip, tooth, yellow, skin]), np.array(skin)).tolist() == [True, False, False, False]
+    assert not redder(np.full((2, 3), 0.7), np.full(3, 0.5)).any(), "a photo in black and white"

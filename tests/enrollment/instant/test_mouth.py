@@ -47,9 +47,20 @@ def test_lower_teeth_end_in_gum_and_lie_in_the_shade(model: HeadModel) -> None:
     y = samples.at(model.faces, model.template)[:, 1]
     out = colored(model, samples, np.tile(SKIN, (model.vertex_count, 1)))
     redness = out[:, 0] / out[:, 1]
-    assert redness[y > y.max() - 0.006].mean() < 1.15 < 1.5 < redness[y < y.max() - 0.0095].mean()
+    assert redness[y > y.max() - 0.006].mean() < 1.3 < 1.5 < redness[y < y.max() - 0.0095].mean()
     upper = colored(model, inside(model, "upper_teeth", spacing=0.001), np.tile(SKIN, (model.vertex_count, 1)))
     assert out[:, 1].max() < 0.85 * upper[:, 1].max()
+
+
+@pytest.mark.parametrize("row", ["upper_teeth", "lower_teeth"])
+def test_light_falls_off_into_the_mouth_and_gets_warmer(model: HeadModel, row: str) -> None:
+    samples = inside(model, row, spacing=0.001)
+    out = colored(model, samples, np.tile(SKIN, (model.vertex_count, 1)))
+    rest = samples.at(model.faces, model.template)
+    crown = rest[:, 1] > rest[:, 1].max() - 0.005
+    back = rest[:, 2].max() - rest[:, 2]
+    front, side = out[crown & (back < 0.004)].mean(axis=0), out[crown & (back > 0.014)].mean(axis=0)
+    assert side.mean() < 0.7 * front.mean() and side[0] / side[2] > 1.05 * front[0] / front[2]
 
 
 def test_the_mouth_of_a_black_and_white_photo_is_grey(model: HeadModel) -> None:

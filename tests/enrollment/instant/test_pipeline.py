@@ -11,12 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from enrollment.instant.pipeline import MAX_PHOTOS, Enrollment, enroll_instant
-from models import avatar_file
+from enrollment.instant.fit import HeadFit, PhotoFit
+from enrollment.instant.pipeline import MAX_PHOTOS, Enrollment, _with_lids, enroll_instant
+from models import arkit, avatar_file
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel
 from models.tracking.face_geometry import turned_away
-from tests.enrollment.heads import picture_of
+from tests.enrollment.heads import FOCAL, known, picture_of, portrait_of
 
 Pixels = NDArray[np.uint8]
 
@@ -109,3 +110,15 @@ def test_several_photos_give_a_whole_avatar(several: Enrollment, model: HeadMode
     g = several.avatar.gaussians
     assert len(g) >= 20_000 and g.face.max() < len(model.faces)
     assert np.isfinite(g.means).all() and g.colors.min() >= 0 and g.colors.max() <= 1
+
+
+@pytest.mark.parametrize(("blink", "rest"), [(0.2, True), (0.9, False)])
+def test_lids_that_hang_a_little_are_the_persons_own(model: HeadModel, blink: float, rest: bool) -> None:
+    truth = known(model, 1)
+    still = np.array(arkit.vector(eyeBlinkLeft=blink, eyeSquintRight=blink, mouthSmileLeft=0.2), np.float32)
+    photo = PhotoFit(truth.rotation, truth.translation, FOCAL, still, np.zeros((2, 2), np.float32), 0.0)
+    fitted = HeadFit(truth.identity.astype(np.float32), (photo,))
+    out = _with_lids(fitted, model.person(fitted.identity), [portrait_of(model, truth)]).photos[0].coefficients
+    for name in ("eyeBlinkLeft", "eyeSquintRight"):
+        assert out[arkit.INDEX[name]] == 0 if rest else out[arkit.INDEX[name]] > 0.8
+    assert out[arkit.INDEX["mouthSmileLeft"]] == still[arkit.INDEX["mouthSmileLeft"]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from enrollment.instant.surface import Samples, VisibleSurface, sample, stretch_ratios
+from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from models import arkit
 from models.heads.base import HeadModel, PersonHead
 from models.types import Array, Camera
@@ -131,3 +131,11 @@ def test_points_outside_the_picture_are_not_visible(model: HeadModel) -> None:
     camera = Camera(256, 256, 700, 700, -400, 128, np.diag([1.0, -1.0, -1.0, 1.0]))
     view = VisibleSurface.of(head, ball, camera)
     assert not view.visible(ball, view.normals)[0].any()
+
+
+def test_steadiness_falls_smoothly_to_zero_where_skin_unfolds(person: PersonHead, model: HeadModel) -> None:
+    ratios = stretch_ratios(person, np.zeros(arkit.COUNT, np.float32))
+    steady = steadiness(model, ratios, (1.5, 2.5))
+    assert (steady[ratios >= 2.5] == 0).all() and steady.min() == 0 and steady.max() == pytest.approx(1.0, abs=1e-6)
+    touching = np.isin(model.faces, model.faces[ratios >= 2.5]).any(axis=1) & (ratios < 1.5)
+    assert touching.any() and steady[touching].max() < 1 - 1e-3, "faces beside those that unfold lead over to them"

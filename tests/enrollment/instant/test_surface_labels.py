@@ -33,7 +33,7 @@ def shaved(seen: SourcePhoto) -> Parsing:
 
 def share(seen: SourcePhoto, offset: Array, parsing: Parsing | None) -> Array:
     portrait = replace(seen.portrait, parsing=parsing)
-    return hair_share(seen.surface, portrait, PixelLabels.of(portrait), offset)
+    return hair_share(seen.surface, portrait, offset)
 
 
 def test_a_scalp_is_as_hairy_as_the_parsing_says(seen: SourcePhoto, enrolled: Enrollment, model: HeadModel) -> None:

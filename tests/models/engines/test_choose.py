@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,22 @@ def test_with_a_gpu_tensorrt_takes_over_from_onnx_runtime(monkeypatch: pytest.Mo
     assert engine.description.startswith("TensorRT")
     np.testing.assert_allclose(engine.run(given)["z"], before, atol=5e-3)
     assert isinstance(choose.choose(NETWORK, "a network", PROFILE, device="cpu"), OnnxEngine)
+
+
+def test_a_kept_plan_that_tensorrt_does_not_take_is_built_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The file is whole and for this network, GPU and version; TensorRT refuses it all the same."""
+    done = fake_tensorrt.install(monkeypatch)
+    monkeypatch.setattr(choose, "_has_gpu", lambda: True)
+    monkeypatch.setattr(choose.plans, "gpu", lambda: {"gpu": "one", "capability": [9, 0]})
+    monkeypatch.setattr(choose.plans.caches, "folder", lambda: tmp_path)
+    monkeypatch.setattr(choose, "TensorRtEngine", lambda plan: TensorRtEngine(plan, device="cpu"))
+    for version, builds in (("11.4.1", 1), ("11.4.1", 1), ("another driver", 2), ("another driver", 2)):
+        monkeypatch.setattr(fake_tensorrt, "VERSION", version)
+        engine = choose.choose(NETWORK, "a network", PROFILE)
+        assert isinstance(engine, SwitchingEngine)
+        engine.wait(60)
+        assert engine.description.startswith("TensorRT") and done.count("build") == builds
+        engine.close()
 
 
 def test_without_onnx_runtime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

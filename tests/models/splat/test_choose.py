@@ -26,6 +26,19 @@ def test_importing_is_free():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_gsplat_is_made_ready_by_another_process_and_only_where_it_is(monkeypatch, tmp_path):
+    ran: list[int] = []
+    run = subprocess.run
+    monkeypatch.setattr(choose.subprocess, "run", lambda *words, **how: ran.append(run(*words, **how).returncode))
+    monkeypatch.setattr(choose.importlib.util, "find_spec", lambda name: None)
+    choose.prepare()
+    assert not ran
+    monkeypatch.setattr(choose.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.chdir(tmp_path)
+    choose.prepare()
+    assert ran == [0] and "gsplat" not in sys.modules
+
+
 def test_by_name():
     assert choose.by_name("cpu").name == "cpu" and choose.by_name("oracle").name == "oracle"
     assert choose.by_name("auto").name == choose.best().name in ("cpu", "cuda")

@@ -5,6 +5,9 @@ Where gsplat and a GPU are there, the tests marked `gpu` try the real one.
 
 from __future__ import annotations
 
+import fcntl
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +102,24 @@ def test_the_live_rasterizer_draws_what_the_oracle_draws(gsplat, make_gaussians)
 def test_a_gsplat_without_kernels_is_found_out_before_the_first_picture(monkeypatch):
     fake_gsplat.install_without_kernels(monkeypatch)
     assert "no compiled kernels" in (cuda.problem.__wrapped__() or "")
+    fake_gsplat.install_without_kernels(monkeypatch, "1.5.2")
+    assert cuda.problem.__wrapped__() == "gsplat 1.5.2 is too old, 1.5.3 is needed"
+
+
+def test_only_one_process_at_a_time_compiles_the_kernels(monkeypatch, tmp_path):
+    fake_gsplat.install_without_kernels(monkeypatch)
+    monkeypatch.setattr(cuda.caches, "folder", lambda: tmp_path)
+    found: list[str | None] = []
+    with (tmp_path / "gsplat.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        other = threading.Thread(target=lambda: found.append(cuda.problem.__wrapped__()))
+        other.start()
+        other.join(0.2)
+        assert not found
+    other.join(60)
+    assert found and "no compiled kernels" in str(found[0])
+    monkeypatch.setattr(cuda.caches, "folder", lambda: tmp_path / "gsplat.lock" / "below")
+    assert cuda.problem.__wrapped__()
 
 
 def test_a_device_that_is_not_there_is_refused_in_one_sentence(monkeypatch):

@@ -13,6 +13,7 @@ from models.heads.base import HeadModel
 from models.synthetic.cameras import orbit_camera
 from models.synthetic.head import HeadSample, SyntheticHead
 from models.tracking import matting
+from models.tracking.face_geometry import face_height
 from models.tracking.landmarks import Landmarks, detect_faces
 from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array
@@ -39,6 +40,26 @@ def test_the_matte_is_the_true_one(drawn: tuple[HeadSample, NDArray[np.uint8], L
     assert careful < 1.5 and careful < 0.7 * quick
     hair = (sample.matte > 0.9) & sample.hair
     assert found.parsing.most("hair")[hair].mean() > 0.7
+
+
+def test_a_clips_picture_is_matted_as_a_photo_in_bounded_time(
+    drawn: tuple[HeadSample, NDArray[np.uint8], Landmarks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample, photo, face = drawn
+    sizes: list[tuple[int, ...]] = []
+    careful = matting.matte_photo
+
+    def watched(image: NDArray[np.uint8], face: Landmarks) -> matting.Matte:
+        sizes.append(image.shape)
+        return careful(image, face)
+
+    monkeypatch.setattr(matting, "matte_photo", watched)
+    monkeypatch.setattr(matting, "MOST_FACE", 0.75 * face_height(face))
+    found = matting.matte_frame(photo, face)
+    assert sizes == [(288, 288, 3)] and found.shape == (SIDE, SIDE) and found.dtype == np.float32
+    quick = matting.matte(photo)
+    assert error(found, sample.matte) < 0.8 * error(quick, sample.matte)
+    np.testing.assert_array_equal(matting.matte_frame(photo, None), quick)
 
 
 def error(found: Array, truth: Array) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -12,18 +13,20 @@ from models.tracking.landmarks import Landmarks
 from models.types import Camera, DriveFrame
 from realtime.room.framing import WHITE, Color
 from realtime.room.pipeline import Pixels, Shown
+from tests.one_by_one import OneByOne
 
 DARK = 0.02
 """Mean brightness (0 to 1) of a webcam's picture under which it is black."""
 
 
-class FakeRoomPipeline:
+class FakeRoomPipeline(OneByOne):
     """The avatar's bytes are three colours, and then what goes wrong with it: refuse, crash or stall (when it is loaded), step
     (when its webcam is tracked).
 
     lit: each colour is drawn as bright as the participant's webcam picture; black before the first. face_from: the least
     brightness (0 to 1) that shows a face; 0 asks for no face. track_seconds, draw_seconds: slept, to stand for work.
-    hang_on_black: a black webcam picture is tracked for ever. fail: the sentence of the error that making it raises.
+    tracking: a file that is made when a webcam's picture begins to be tracked. hang_on_black: a black webcam picture is tracked
+    for ever. fail: the sentence of the error that making it raises.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class FakeRoomPipeline:
         face_from: float = 0.0,
         track_seconds: float = 0.0,
         draw_seconds: float = 0.0,
+        tracking: str = "",
         hang_on_black: bool = False,
         fail: str = "",
     ) -> None:
@@ -45,6 +49,7 @@ class FakeRoomPipeline:
         self.refined: list[int] = []
         self.draw_seconds = draw_seconds
         self._lit, self._face_from = lit, face_from
+        self._tracking = Path(tracking) if tracking else None
         self._track_seconds, self._hang_on_black = track_seconds, hang_on_black
         self._people: dict[int, bytes] = {}
         self._calibrating: set[int] = set()
@@ -75,6 +80,8 @@ class FakeRoomPipeline:
         """First coefficient: the brightness of the webcam's picture. Confidence: the brightness, or whether it shows a face."""
         if self._people[participant][3:] == b"step":
             os._exit(9)
+        if self._tracking is not None:
+            self._tracking.touch()
         time.sleep(self._track_seconds)
         brightness = float(rgb.mean() / 255)
         while self._hang_on_black and brightness < DARK:
@@ -101,7 +108,7 @@ class FakeRoomPipeline:
     def calibrating(self, participant: int) -> bool:
         return participant in self._calibrating
 
-    def draw(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
+    def draw_one(self, shown: list[Shown], camera: Camera, scale: float, out: Pixels, background: Color = WHITE) -> None:
         """People fill the picture; where nobody is, there is the background."""
         time.sleep(self.draw_seconds)
         colors = [

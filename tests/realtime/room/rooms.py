@@ -96,6 +96,15 @@ def webcam(brightness: int, width: int = 64, height: int = 48) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(np.full((height, width, 3), brightness, np.uint8), format="rgb24")
 
 
+async def rests(value: Callable[[], int], seconds: float = 0.4) -> None:
+    """Wait until a count has stayed the same for so long; the test's own timeout is the limit."""
+    before, since = value(), time.monotonic()
+    while time.monotonic() - since < seconds:
+        await asyncio.sleep(0.01)
+        if value() != before:
+            before, since = value(), time.monotonic()
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for it; the test's own timeout is the limit."""
     while not condition():

@@ -57,6 +57,13 @@ class Running:
         while not condition():
             self.listen(0.02)
 
+    def rests(self, seconds: float = 0.4) -> None:
+        """Listen until nothing has been drawn for so long."""
+        before = -1
+        while before != self.rendered:
+            before = self.rendered
+            self.listen(seconds)
+
     @property
     def rendered(self) -> int:
         """Pictures drawn."""

@@ -31,3 +31,11 @@ def test_a_least_rate_of_none_takes_everybody() -> None:
 
 def test_an_empty_room_is_fast() -> None:
     assert Load(0, 0).rate == 30.0
+
+
+def test_who_sends_landmarks_costs_what_landmarks_cost() -> None:
+    seen = Load(6, 6, 14.0, 4.0, cores=2)
+    private = Load(6, 6, 14.0, 4.0, cores=2, private=6, private_ms=3.0)
+    assert not seen.admits(person=True, least=20.0) and private.admits(person=True, least=20.0)
+    assert private.rate == Load(6, 6, 3.0, 4.0, cores=2).rate
+    assert Load(1, 0, private=3).rate == Load(1, 0, private=1).rate, "one who has just left is not counted twice"

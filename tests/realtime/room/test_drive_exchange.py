@@ -15,7 +15,7 @@ from realtime.room.layout import ViewRequest
 from realtime.room.messages import Moved
 from tests.realtime.room.running import Running, running
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

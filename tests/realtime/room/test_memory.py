@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 
 import numpy as np
@@ -61,9 +62,36 @@ def test_what_a_wild_process_writes_is_drawn_within_limits() -> None:
 
 
 def test_memory_that_is_not_to_be_had_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(size: int) -> int:
+    def refuse(*_: int) -> int:
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
-    monkeypatch.setattr(memory, "reserve", refuse)
-    with pytest.raises(VisavisError, match=r"1 MB of memory were expected.*Cannot allocate memory"):
-        RoomMemory(LAYOUT)
+    block, handles = RoomMemory(LAYOUT), len(os.listdir("/proc/self/fd"))
+    for name in ("take", "reserve"):
+        monkeypatch.setattr(memory, name, refuse)
+        with pytest.raises(VisavisError, match=r"1 MB of memory were expected.*Cannot allocate memory"):
+            RoomMemory(LAYOUT)
+    assert len(os.listdir("/proc/self/fd")) == handles
+    with pytest.raises(VisavisError, match="memory were expected"):
+        block.take_picture(1)
+    block.close()
+
+
+def test_memory_for_pictures_is_there_while_it_is_used() -> None:
+    block = RoomMemory(MemoryLayout(people=2, views=3, width=256, height=256, input_bytes=300_000))
+    least, picture, webcam = block.taken, 3 * 256 * 256 * 3, 3 * 300_000
+    assert least < 200_000
+    block.take_picture(1)
+    block.take_picture(1)
+    block.take_webcam(0)
+    assert 0 <= block.taken - least - picture - webcam < 2 * mmap.PAGESIZE
+    block.pictures[1].write(256, 256, 0.0, lambda out: out.fill(7))
+    block.give_picture(1)
+    block.give_picture(1)
+    block.give_picture(2)
+    assert 0 <= block.taken - least - webcam < 2 * mmap.PAGESIZE
+    block.take_picture(1)
+    assert block.pictures[1].write(256, 256, 0.0, lambda out: out.fill(8)) == 2, "no sequence number comes twice"
+    block.give_webcam(0)
+    block.give_picture(1)
+    assert block.taken == least
+    block.close()

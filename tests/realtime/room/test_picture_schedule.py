@@ -24,9 +24,9 @@ def job(name: str, state: int = 0, people: int = 1, *slots: int) -> Job:
 def test_a_new_view_does_not_wait_and_a_still_one_is_not_drawn_again() -> None:
     schedule = PictureSchedule(Clock())
     only = job("a")
-    assert schedule.next([only]) == (only, 0.0)
+    assert schedule.due([only]) == ([only], 0.0)
     schedule.done(only)
-    assert schedule.next([only]) == (None, math.inf)
+    assert schedule.due([only]) == ([], math.inf)
 
 
 def test_what_changes_is_drawn_when_its_interval_is_over() -> None:
@@ -34,10 +34,10 @@ def test_what_changes_is_drawn_when_its_interval_is_over() -> None:
     schedule = PictureSchedule(clock)
     for people, interval in ((1, SINGLE), (3, SEVERAL)):
         schedule.done(job("a", 0, people))
-        found, wait = schedule.next([job("a", 1, people)])
-        assert found is None and math.isclose(wait, interval, rel_tol=1e-6)
+        found, wait = schedule.due([job("a", 1, people)])
+        assert not found and math.isclose(wait, interval, rel_tol=1e-6)
         clock.now += interval + 1e-6
-        assert schedule.next([job("a", 1, people)])[0] is not None
+        assert schedule.due([job("a", 1, people)])[0]
 
 
 def test_a_slow_machine_serves_all_views_in_turn() -> None:
@@ -45,8 +45,7 @@ def test_a_slow_machine_serves_all_views_in_turn() -> None:
     schedule = PictureSchedule(clock)
     count = dict.fromkeys("abc", 0)
     for turn in range(30):
-        found, _ = schedule.next([job(name, turn) for name in "abc"])
-        assert found is not None
+        (found,), _ = schedule.due([job(name, turn) for name in "abc"])
         count[str(found.key)] += 1
         clock.now += 0.1
         schedule.done(found)
@@ -59,9 +58,22 @@ def test_a_page_that_joins_a_shared_picture_gets_it_at_once() -> None:
     schedule.done(job("a", 0, 1, 0))
     clock.now += 1
     joined = job("a", 0, 1, 0, 1)
-    assert schedule.next([joined])[0] is joined
+    assert schedule.due([joined])[0] == [joined]
     schedule.done(joined)
-    assert schedule.next([job("a", 0, 1, 1)])[0] is None, "one has left; nothing has changed for the other"
+    assert not schedule.due([job("a", 0, 1, 1)])[0], "one has left; nothing has changed for the other"
+
+
+def test_what_draws_several_at_once_gets_all_that_are_due_those_first_that_wait_longest() -> None:
+    clock = Clock()
+    schedule = PictureSchedule(clock)
+    for name in "cab":
+        schedule.done(job(name))
+        clock.now += 0.01
+    clock.now += 1
+    jobs = [job(name, 1) for name in "ab"] + [job("c", 0)]
+    assert schedule.due(jobs, 8)[0] == jobs[:2], "what has not changed is not drawn along"
+    jobs = [job(name, 1) for name in "abc"]
+    assert [str(found.key) for found in schedule.due(jobs, 2)[0]] == ["c", "a"]
 
 
 @pytest.mark.parametrize(

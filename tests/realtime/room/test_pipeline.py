@@ -11,7 +11,7 @@ from enrollment.instant.pipeline import Enrollment
 from models import avatar_file
 from models.renderer import view_camera
 from models.types import DriveFrame
-from realtime.room.pipeline import LiveRoomPipeline, Shown
+from realtime.room.pipeline import LiveRoomPipeline, PictureOrder, Shown
 
 NOBODY = np.zeros((120, 160, 3), np.uint8)
 
@@ -24,9 +24,8 @@ def test_a_tracker_comes_with_the_first_webcam_picture_stays_with_a_better_avata
     pipeline = LiveRoomPipeline(64, 64)
     for participant in (1, 2):
         pipeline.join(participant, avatar)
-    out = np.zeros((64, 64, 3), np.uint8)
-    pipeline.draw([Shown(1, DriveFrame(), np.eye(4), 167.0)], view_camera(width=64, height=64), 1.0, out)
-    assert out.std() > 5, "who has no webcam is drawn"
+    (out,) = pipeline.draw([PictureOrder([Shown(1, DriveFrame(), np.eye(4), 167.0)], view_camera(width=64, height=64))])
+    assert out.shape == (64, 64, 3) and out.std() > 5, "who has no webcam is drawn"
     assert pipeline.step(1, NOBODY, 0.0).confidence == 0
     one, two = pipeline._people[1], pipeline._people[2]
     tracker = one.tracker

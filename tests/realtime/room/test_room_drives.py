@@ -15,9 +15,9 @@ from models import arkit
 from models.exchange.drive_frames import SentFrame, pack_record, unpack_record
 from models.types import DriveFrame
 from realtime.room.layout import ViewRequest
-from tests.realtime.room.rooms import Room, room, until
+from tests.realtime.room.rooms import Room, rests, room, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 def frame(participant: int, value: float) -> bytes:
@@ -49,7 +49,7 @@ async def test_what_is_sent_is_shown_and_whoever_draws_is_told() -> None:
         await drive(here, 1, 0.8)
         assert not told and value_of(here, 2) == 0.0
         view.look(view.request, drawn=False)
-        await asyncio.sleep(0.2)
+        await rests(lambda: screen.count)
         count = screen.count
         await drive(here, 2, 0.4)
         assert told and screen.count == count

@@ -36,6 +36,17 @@ def test_a_picture_keeps_its_colours_and_outlives_the_slot(slot: PictureSlot) ->
     assert np.abs(shown[:, 2:22] - (200, 40, 90)).max() <= 6 and np.abs(shown[:, 28:] - (20, 180, 60)).max() <= 6
 
 
+def test_what_a_gpu_has_made_planar_goes_to_encoders_as_it_is(slot: PictureSlot) -> None:
+    planes = np.random.default_rng(0).integers(16, 235, (48, 32), np.uint8)
+    sequence = slot.write(32, 32, 2.0, lambda out: np.copyto(out, planes), planar=True)
+    picture = Converter()(slot, sequence)
+    for _ in range(3):
+        slot.write(32, 32, 3.0, lambda out: out.fill(0))
+    assert picture is not None and picture.arrival == 2.0 and np.array_equal(picture.planes, planes)
+    assert picture.frame().format.name == "yuv420p" and (picture.frame().width, picture.frame().height) == (32, 32)
+    assert Converter()(slot, slot.write(8, 32, 0.0, lambda out: out.fill(9), planar=True)) is None
+
+
 @pytest.mark.parametrize(("height", "width"), [(31, 32), (32, 33), (8, 32), (32, 8)])
 def test_a_size_that_no_encoder_takes_is_no_picture(slot: PictureSlot, height: int, width: int) -> None:
     sequence = slot.write(height, width, 0.0, lambda out: out.fill(9))

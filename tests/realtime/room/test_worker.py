@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 
@@ -17,9 +18,9 @@ from realtime.room.process import RoomSetup
 from realtime.room.roster import DEATHS
 from realtime.room.supervision import RoomEvents, SupervisorTimeouts
 from realtime.room.worker import RoomWorker
-from tests.realtime.room.rooms import BLUE, GREEN, RED, WHITE, room, until
+from tests.realtime.room.rooms import BLUE, GREEN, RED, WHITE, rests, room, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def test_each_sees_the_others_and_who_leaves_is_gone() -> None:
@@ -45,10 +46,7 @@ async def test_pictures_follow_the_webcams_and_rest_when_none_comes() -> None:
         assert set(here.worker.times.medians()) == {"decode", "track", "solve", "pose", "splat", "total"}
         await until(lambda: 1 in here.worker.driven)
         await until(lambda: screen.shows(0, 0, 0) and not here.worker.driven)
-        await asyncio.sleep(0.4)
-        rested = screen.count
-        await asyncio.sleep(0.5)
-        assert screen.count <= rested + 1
+        await rests(lambda: screen.count, 0.5)
         await here.until_shown(screen, 230)
 
 
@@ -56,18 +54,21 @@ async def test_a_picture_that_several_see_is_converted_once(monkeypatch: pytest.
     converted: list[int] = []
 
     async with room(lit=True) as here:
-        convert = here.worker._convert
-        monkeypatch.setattr(here.worker, "_convert", lambda slot, sequence: converted.append(0) or convert(slot, sequence))
+        convert = here.worker._views._convert
+        monkeypatch.setattr(here.worker._views, "_convert", lambda slot, sequence: converted.append(0) or convert(slot, sequence))
         await here.seat(1)
         screens = [here.watch()[0] for _ in range(4)]
         await until(lambda: all(screen.count for screen in screens))
         del converted[:]
         counts = [screen.count for screen in screens]
-        await here.until_shown(screens[0], 200)
-        await until(lambda: all(screen.shows(200, 200, 200) for screen in screens))
+        for brightness in itertools.cycle((200, 90)):
+            await here.until_shown(screens[0], brightness)
+            if min(screen.count - count for screen, count in zip(screens, counts, strict=True)) > 5:
+                break
         await until(lambda: not here.worker.driven)
+        await rests(lambda: len(converted))
         each = [screen.count - count for screen, count in zip(screens, counts, strict=True)]
-        assert min(each) > 5 and max(each) <= len(converted) <= max(each) + 1
+        assert max(each) <= len(converted) <= max(each) + 1
 
 
 async def test_webcams_of_any_size_are_taken() -> None:
@@ -212,7 +213,7 @@ async def test_stopping_before_it_is_ready_and_what_is_said_after_it_are_harmles
 
 @pytest.mark.parametrize("fault", [b"refuse", b"crash", b"stall"])
 async def test_a_better_avatar_is_shown_without_a_rejoin_and_one_that_is_none_leaves_the_old_one(fault: bytes) -> None:
-    async with room(SupervisorTimeouts(avatar=0.5, backoff=0.1)) as here:
+    async with room(SupervisorTimeouts(avatar=1.5, backoff=0.1)) as here:
         await here.seat(1, RED)
         await here.seat(2, RED)
         screen, _ = here.watch()

@@ -5,7 +5,9 @@ import threading
 
 import pytest
 
+from server.accounts.people import Identity
 from server.api import jobs
+from server.api.service import Service
 from server.store.cleaning import erase_photos
 from server.store.tables import AuditEntry, Job
 from tests.server.api.serving import Api, every, is_problem
@@ -109,12 +111,19 @@ def test_events_end_when_the_avatar_is_erased_or_after_a_while(server: Api, monk
     monkeypatch.setattr(jobs, "LOOK", 0.02)
     _, headers = server.person()
     made = server.enroll(headers).json()
-    erasing = threading.Timer(0.1, lambda: server.client.delete(f"/api/avatars/{made['id']}", headers=headers))
-    erasing.start()
+    looks, read = [], jobs._read
+
+    def erased_at_the_second_look(service: Service, me: Identity, job_id: str) -> jobs.JobOut:
+        looks.append(job_id)
+        if len(looks) == 2:
+            server.client.delete(f"/api/avatars/{made['id']}", headers=headers)
+        return read(service, me, job_id)
+
+    monkeypatch.setattr(jobs, "_read", erased_at_the_second_look)
     assert [event["state"] for event in events(server.client.get(f"/api/jobs/{made['job']}/events", headers=headers).text)] == [
         "waiting"
     ]
-    erasing.join()
+    assert len(looks) == 2
     monkeypatch.setattr(jobs, "MAX_LISTENING", 0.1)
     job = server.enroll(headers).json()["job"]
     assert len(events(server.client.get(f"/api/jobs/{job}/events", headers=headers).text)) == 1

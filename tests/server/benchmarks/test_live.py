@@ -13,7 +13,7 @@ from server.benchmarks.webcam_clip import load_clip
 from server.call.config import ServerConfig
 from tests.fakes import fake_avatar
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 FRAMES = [np.full((90, 160, 3), 10 * i, np.uint8) for i in range(20)]
 
 

@@ -7,7 +7,7 @@ import pytest
 from models.exchange.drive_frames import HEADER, RECORD_BYTES
 from server.benchmarks.relay import PACKET_OVERHEAD, bench_relay
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_a_few_pages_get_the_frames_of_two_people() -> None:

@@ -25,6 +25,9 @@ from server.call.protocol import ANYWHERE, Join, Place, Role
 from server.call.room import Room
 from server.call.rooms import Rooms
 from tests.fakes import fake_avatar, flat_color
+from tests.realtime.room.rooms import rests
+
+__all__ = ["rests"]
 
 FAKE = ServerConfig(
     port=0,

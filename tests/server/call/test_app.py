@@ -17,7 +17,7 @@ from server.call.protocol import MAX_MESSAGE, Join
 from server.store.database import Database, sqlite_url
 from tests.server.call.serving import FAKE, Running, running, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from server.call.protocol import Lobby
 from tests.fakes import fake_avatar
 from tests.server.call.serving import running, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.mark.parametrize("fate", ["gone", "replaced"])

@@ -19,7 +19,7 @@ from tests.fakes import fake_avatar
 from tests.server.call.serving import running, until
 from tests.server.store.rows import add_person
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 def blue(page: BenchPage) -> int:

@@ -43,9 +43,9 @@ from server.call.protocol import (
     decode_from_server,
 )
 from tests.fakes import fake_avatar
-from tests.server.call.serving import running, shows, until
+from tests.server.call.serving import rests, running, shows, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 class Tone(MediaStreamTrack):
@@ -96,10 +96,7 @@ async def test_a_room_from_start_to_end() -> None:
 
         await ada.tell(Presence(muted=True))
         await until(lambda: bob.said[RoomState].people[0].muted)
-        await asyncio.sleep(0.2)
-        bob.heard.clear()
-        await asyncio.sleep(0.4)
-        assert all(loudness < 2000 for loudness in bob.heard.values()), "a muted voice is kept back"
+        await _is_silent(bob)  # a muted voice is kept back
 
         await bob.tell(Moderate("remove", ids[0]))
         await until(lambda: _failed(bob) == "not_allowed")
@@ -122,13 +119,19 @@ async def test_a_page_gets_the_picture_that_its_screen_has_room_for_and_none_whi
         await until(lambda: (eve.last_picture.width, eve.last_picture.height) == (80, 112 + 56))
         await until(lambda: (eve.said[Labels].width, eve.said[Labels].height, eve.said[Labels].mask) == (80, 112, True))
         eve.say(ViewerFrame(Place(400, 400, seen=False)))
-        await asyncio.sleep(0.5)
-        before = eve.pictures
-        await asyncio.sleep(1.2)
-        assert eve.pictures == before, "not even the last one again"
+        await rests(lambda: eve.pictures, 1.2)  # not even the last one again
         server.brightness = 90
         eve.say(ViewerFrame(Place(400, 400)))
         await until(lambda: shows(eve, 90) and eve.last_picture.width == 128)
+
+
+async def _is_silent(page: BenchPage) -> None:
+    """Wait until nobody has been loud for a while."""
+    loud = True
+    while loud:
+        page.heard.clear()
+        await asyncio.sleep(0.4)
+        loud = any(loudness >= 2000 for loudness in page.heard.values())
 
 
 def _failed(page: BenchPage) -> str:
@@ -331,7 +334,7 @@ async def test_all_are_back_in_their_seats_after_a_restart(tmp_path: Path) -> No
     for first in ("Ada", "Bob"):  # who was second is the first to be back
         async with running(port=port, state=tmp_path) as server, AsyncExitStack() as pages:
             seated = {"Ada": server.page("host", ada), "Bob": server.page("person", bob)}
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(100):
                 await pages.enter_async_context(seated.pop(first))
                 (second,) = seated.values()
                 others = [server.page("viewer") for _ in range(6)]

@@ -17,7 +17,7 @@ from server.call.origins import Origins
 from server.call.sockets import SignallingSocket
 from tests.server.call.serving import running, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 

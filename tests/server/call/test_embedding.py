@@ -10,7 +10,7 @@ from models.errors import VisavisError
 from server.call.config import ServerConfig
 from tests.server.call.serving import Running, running
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 ORIGIN, OTHER = "https://www.example.org", "http://127.0.0.1:9000"
 

@@ -14,6 +14,7 @@ import pytest
 from models.errors import ProtocolError
 from models.exchange import drive_frames
 from models.exchange.landmark_frames import LandmarkFrame, encode
+from realtime.room.tracking import PRIVATE
 from server.call.landmark_input import LandmarkInput, are_landmarks
 from server.call.protocol import Failure, Join, Place
 from tests.models.exchange.test_drive_frames import some_frame
@@ -21,7 +22,7 @@ from tests.models.exchange.test_landmark_frames import EMPTY, GOOD, some_face
 from tests.server.call.serving import running, until
 from tests.server.call.test_driving import brightness
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 def message(sequence: int, right: float = 0.5) -> bytes:
@@ -75,17 +76,26 @@ async def test_landmarks_drive_the_avatar_and_go_before_a_webcam() -> None:
         filmed = pytest.approx(server.brightness / 255, abs=0.03)
         await until(lambda: brightness(eve, own) == filmed)
 
-        async def until_told(wanted: Callable[[], bool], right: float) -> None:
+        async def until_told(wanted: Callable[[], bool], right: float) -> float:
+            """Returns the longest time between two frames, seconds."""
             nonlocal sequence
+            longest, before = 0.0, time.monotonic()
             while not wanted():
                 sequence += 1
                 ada.drive.send(message(sequence, right))
                 await asyncio.sleep(0.03)
+                longest, before = max(longest, time.monotonic() - before), time.monotonic()
+            return longest
 
-        await until_told(lambda: brightness(eve, own) == pytest.approx(0.25, abs=0.01), 0.25)
-        eve.driven.clear()
-        end = time.monotonic() + 0.6
-        await until_told(lambda: time.monotonic() > end, 0.25)
+        peers = server.room._peers.values()
+        assert not any(peer.is_private for peer in peers)
+        longest = PRIVATE
+        while longest > PRIVATE / 2:  # or the machine had so much else to do that the webcam's turn came
+            await until_told(lambda: brightness(eve, own) == pytest.approx(0.25, abs=0.01), 0.25)
+            assert sum(peer.is_private for peer in peers) == 1, "admission counts one who sends landmarks"
+            eve.driven.clear()
+            end = time.monotonic() + 1.2 * PRIVATE
+            longest = await until_told(lambda: time.monotonic() > end, 0.25)  # noqa: B023
         shown = [frame.drive.coefficients[0] for data in list(eve.driven) for frame in drive_frames.decode(data)]
         assert shown == pytest.approx([0.25] * len(shown), abs=0.02), "the webcam's pictures do not show through"
         ada.drive.send(GOOD[:-1])

@@ -11,7 +11,7 @@ from aiortc import RTCPeerConnection, RTCSctpTransport
 from server.call import ice, light_channel
 from tests.server.call.serving import until
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def pair(**options: Any) -> tuple[RTCPeerConnection, RTCPeerConnection, Any, Any]:

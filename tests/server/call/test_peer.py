@@ -15,6 +15,7 @@ from server.call import peer as peers
 from server.call.actions import StartMedia
 from server.call.peer import PeerEvents, RoomPeer
 from server.call.protocol import Join, Label, Labels, Place, Recalibrate, ViewerCamera, ViewerFrame, encode
+from tests.server.call.serving import until
 
 
 def peer(participant: int) -> tuple[Any, Mock]:
@@ -31,8 +32,8 @@ async def test_a_camera_that_rests_snaps_to_what_others_nearby_see(monkeypatch: 
     moved, _ = peer(-1)
     for i in range(5):
         moved._on_message(encode(ViewerCamera(orbit=True, yaw=0.01 * i)))
-        await asyncio.sleep(0.01)
     assert moved._view.look.call_count == 5, "not while it moves"
+    await until(lambda: moved._view.look.call_count > 5)
     await asyncio.sleep(0.1)
     assert moved._view.look.call_count == 6 and moved._view.look.call_args[0][0].yaw == pytest.approx(np.radians(2))
     moved._on_message(encode(ViewerCamera(orbit=True, yaw=0.3)))

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from server.call.protocol import Hello, Lobby, decode_from_server, encode
 from tests.server.call.serving import running
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(240)
 PUBLIC = "https://call.example.org"
 
 

@@ -13,7 +13,7 @@ from server.call.protocol import MAX_MESSAGE
 from tests.server.call.serving import until
 from tests.server.call.test_door import handshake, knock, opened
 
-pytestmark = pytest.mark.timeout(30)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def test_messages_whole_and_in_parts_pings_and_the_end() -> None:
@@ -66,9 +66,10 @@ async def test_who_does_not_answer_or_does_not_read_is_let_go(monkeypatch: pytes
         pings = (b"\x89\xfd" + bytes(4 + 125)) * 1000
         with pytest.raises(ConnectionError):
             await _write_for_ever(deaf.writer, pings)  # type: ignore[attr-defined]
+        monkeypatch.setattr(sockets, "ALIVE", 0.4)  # time for an answer on a machine that has much else to do
         async with connect(f"ws://127.0.0.1:{port}/ws", ping_interval=None) as alive:
             await alive.send("key")
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(1.0)
             await alive.send("still here")
             assert [await alive.recv(), await alive.recv()] == ["heard", "heard"]
 

@@ -16,7 +16,7 @@ from tests.server.call.serving import running, until
 from tests.server.call.test_signalling import KEYS, Table, said
 
 SETTINGS = {"turn_urls": ("turn:127.0.0.1:9?transport=udp",), "turn_secret": "north"}
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_the_password_is_what_openssl_computes() -> None:

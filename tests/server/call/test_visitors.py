@@ -21,7 +21,7 @@ from tests.server.api.serving import bearer
 from tests.server.call.serving import Running, running, until
 from tests.server.store.rows import add_person
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from server.call.stored_avatars import StoredAvatars
 from server.web_avatar_files import WebAvatarFiles
 from tests.server.call.serving import running, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from tests.network.relay import Relay, shaped_socket
 from tests.network.turn import TurnServer, turn_server
 from tests.server.call.serving import Running, running, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 PAGE = "<html><title>Visavis</title>"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from enrollment import workflow
 from enrollment.instant.pipeline import Enrollment
+from enrollment.remarks import Remark
+from enrollment.to_file import SavedEnrollment
 from models import avatar_file
 from models.errors import VisavisError
 from server.cli import cli
@@ -65,6 +68,19 @@ def test_a_folder_a_configuration_and_networks_make_an_avatar_with_corrections(
     made = avatar_file.load(out)
     assert made.corrections is not None and made.corrections.gaussians is not None, "version 2, with the networks' directions"
     assert made.corrections.loss_db == pytest.approx(result["baking_loss_db"], abs=1e-3)
+
+
+def test_the_report_is_printed_and_nothing_is_said_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Remark("other", False, "2 faces were found", "the largest is used"), Remark("light", True, "the light is even")]
+    made = SavedEnrollment(
+        "a.avatar", "a.avatar.png", "instant", 7, 1.0, 0, "", None, 0.0, 1.0,
+        ["2 faces were found; the largest is used", "nothing was signed"], [dataclasses.asdict(remark) for remark in found],
+    )  # fmt: skip
+    monkeypatch.setattr("enrollment.to_file.enroll_to_file", lambda *_, **__: made)
+    said = call("enroll", "a.png", "-o", "a.avatar")
+    lines = said.output.splitlines()
+    assert said.exit_code == 0 and "weak: 2 faces were found; the largest is used" in lines and "good: the light is even" in lines
+    assert [line for line in lines if line.startswith("note:")] == ["note: nothing was signed"]
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from enrollment.portrait.portrait import Portrait
 from enrollment.reconstruction.capture import Capture, Frame
 from models.avatar import Avatar, AvatarPoser
 from models.heads.base import HeadModel, Pose, rotation_vector
 from models.splat.cpu import CpuRasterizer
 from models.types import Camera
-from server.evaluation.ablation import rows, truth
+from server.evaluation.ablation import instant, rows, truth
 from server.evaluation.ablation.rows import Fitted, Row, Start
 from server.evaluation.ablation.scoring import Scores, World, mean_pose, score, smoothly
 from server.evaluation.ablation.spoiling import Spoiling, spoiled
@@ -145,6 +147,28 @@ def test_the_table_has_a_row_for_each_mechanism_and_fitting_gains(start: Start) 
     assert set(rows.records(table)[0]) >= {"fit", "psnr", "ssim", "normals_deg"}
     json.dumps(rows.records(table))
     assert rows.sheet(start, made[1], [0, 1]).shape == (2 * SIDE, 6 * SIDE, 3)
+
+
+def test_stages_of_the_instant_avatar_are_left_out_one_by_one(
+    start: Start, known: Avatar, portrait: Portrait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[Portrait] = []
+
+    def build(model: HeadModel, portraits: list[Portrait]) -> SimpleNamespace:
+        built.extend(portraits)
+        return SimpleNamespace(avatar=known)
+
+    monkeypatch.setattr(instant, "build_instant", build)
+    monkeypatch.setattr(instant, "prepare", lambda photo: portrait)
+    made = dict(instant.variants(start.model, portrait.image))
+    assert list(made) == ["instant, without matting", "instant, without parsing"]
+    matted, parsed = built
+    assert matted.parsing is portrait.parsing is not None and np.abs(matted.matte - portrait.matte).mean() > 1e-3
+    assert parsed.parsing is None and parsed.matte is portrait.matte
+    others = tuple((name, Fitted(avatar, start.model, STILL, Pose())) for name, avatar in made.items())
+    table, fits = rows.run(replace(start, variants=others), [])
+    assert [row.name for row in table] == ["instant avatar", *made] and len(fits) == 1
+    assert table[1].scores.psnr > table[0].scores.psnr + 10, "each is scored, not the start"
 
 
 def test_held_out_views_and_expressions_are_seen_in_no_picture_of_the_capture(

@@ -14,7 +14,7 @@ from server.jobs.supervisor import Runners
 from server.operations.draining import Drain
 from tests.server.call.serving import Running, running, shows, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 LONG = 3600.0
 
 

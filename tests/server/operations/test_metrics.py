@@ -15,7 +15,7 @@ from tests.server.call.serving import FAKE, running, shows, until
 from tests.server.store.rows import add_job
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 def free_port() -> int:

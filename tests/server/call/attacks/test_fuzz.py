@@ -35,7 +35,7 @@ from tests.server.call.attacks.unharmed import unharmed_call
 from tests.server.call.attacks.visitor import visit
 from tests.server.call.serving import until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 MEMORY = 50_000_000
 MESSAGES = 500
 SOCKETS = 12

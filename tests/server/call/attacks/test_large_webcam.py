@@ -6,7 +6,7 @@ import pytest
 from tests.server.call.attacks.large_webcam import encoded, measure
 from tests.server.call.attacks.stage import Stage
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 MEMORY = 150_000_000
 """Bytes: ten of its pictures decoded; a queue of them would take 700 MB a second."""
 

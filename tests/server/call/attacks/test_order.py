@@ -29,7 +29,7 @@ from tests.server.call.attacks.offers import offer
 from tests.server.call.attacks.stage import AVATAR_ID, Stage
 from tests.server.call.attacks.visitor import visit
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 ME = Join("Me", AVATAR_ID)
 FLOOD = 40
 NAMES = {

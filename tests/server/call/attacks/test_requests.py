@@ -12,7 +12,7 @@ from tests.models.makers import png
 from tests.server.call.attacks.conftest import ROOMS
 from tests.server.call.attacks.stage import AVATAR_ID, Stage
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 SECRETS = ("/etc/passwd", "log", "me.avatar")
 
 

@@ -22,7 +22,7 @@ from tests.server.call.attacks.unharmed import unharmed_call
 from tests.server.call.attacks.visitor import Visitor, visit
 from tests.server.call.serving import until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 MEMORY = 50_000_000
 SECONDS = 2.0
 ACTS: tuple[Any, ...] = get_args(Act)

@@ -19,7 +19,7 @@ from tests.server.call.attacks.stage import Stage, stage
 from tests.server.call.attacks.unharmed import MAX_LOG, unharmed_call
 from tests.server.call.serving import until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 SECONDS = 0.6
 """Of each attack."""
 KEPT_OUT = 3.0

@@ -1,0 +1,237 @@
+"""Hair texture by example: strands for the hair that no photo shows, made of patches of the visible hair, laid along a flow from
+the crown downwards.
+
+The patches are blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise
+using a histogram-preserving blending operator"), and laid out as lapped textures are (Praun et al. 2000): each has its own
+tangent frame, so strands keep their width, also where the flow spreads at the crown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from enrollment.instant.surface import Samples, VisibleSurface, triangle_areas
+from enrollment.instant.surface_labels import PixelLabels, pixels_of
+from enrollment.instant.texture_completion import interpolate_colors, vertex_colors
+from enrollment.portrait.portrait import Portrait
+from models.heads.base import HeadModel
+from models.types import Array, Array64
+
+CROWN = (0.0, 0.125, -0.04)
+"""Where the hair parts in all directions, on the template, metres."""
+FALLS = (0.04, 0.15)
+"""Distances from the crown, metres, between which the flow turns from outwards to downwards."""
+PATCH = 0.018
+"""Distance between the middles of neighbouring patches, metres."""
+BLENDED = 4
+"""Patches that cover a point."""
+COARSE = 0.007
+"""Standard deviation of the blur whose result is the base tone, metres: what is finer is texture."""
+DEEP = 0.5
+"""Quantile of the distance from the hair's edge beyond which a pixel may be the middle of a patch."""
+COARSER = 3.0
+"""How much larger the patches of cloth are."""
+LEAST = 400
+"""Pixels of hair that a photo has to show for texture to be taken from it."""
+TENSOR = 0.004
+"""Width of the window in which the direction of strands is measured, metres."""
+MOST_STRETCH = 3.0
+"""How many times as long as wide a strand's Gaussian is where all strands lie alike; 1 in curls."""
+RELIEF, MOST_RELIEF = 0.002, 0.0035
+"""Height of a strand that is one standard deviation brighter than its surroundings, and the most, metres."""
+SEED = 7
+HAIRY = (0.35, 0.65)
+"""Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
+SPACING, MOST_GAUSSIANS, SEEN = 0.0032, 9000, 0.3
+"""Metres between neighbouring Gaussians on hair that the photo does not show, and about how many there may be; cosine between
+normal and view direction from which it does."""
+TAPS = (-0.008, -0.004, 0.0, 0.004, 0.008)
+"""Places along a strand whose mean is its colour, metres; in curls all at one place."""
+
+
+@dataclass(frozen=True)
+class HairCover:
+    """Hair on N samples of the surface. part: (N,) in [0, 1], how much of each is hair. colors: (N, 3). along: (N, 3) unit,
+    direction of the strands. stretch: (N,) at least 1, their length. relief: (N,) metres along the normal."""
+
+    part: Array
+    colors: Array
+    along: Array
+    stretch: Array
+    relief: Array
+
+    def select(self, which: NDArray[np.bool_]) -> HairCover:
+        """Of the samples `which` (N,)."""
+        return HairCover(*(a[which] for a in (self.part, self.colors, self.along, self.stretch, self.relief)))
+
+
+def spacings(surface: VisibleSurface, share: Array, spacing: Array) -> Array:
+    """(F,) the given distances between samples, metres, finer where there is hair that the photo does not show. share: (V,)."""
+    model = surface.model
+    toward = -surface.vertices / np.linalg.norm(surface.vertices, axis=1, keepdims=True)
+    unseen = np.sum(toward * surface.normals, axis=1) < SEEN
+    fine = ((share > 0.5) & unseen)[model.faces].sum(axis=1) >= 2
+    fine &= model.region_faces("skin", "body")
+    area = float(triangle_areas(surface.vertices, model.faces)[fine].sum())
+    return np.where(fine, np.minimum(spacing, max(SPACING, np.sqrt(area / MOST_GAUSSIANS))), spacing)
+
+
+def cover(
+    surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array, samples: Samples, points: Array, normals: Array,
+    down: Array,
+) -> HairCover:  # fmt: skip
+    """Hair for the samples, at points (N, 3) with normals (N, 3) in the surface's space. share: (V,) how much of each vertex is
+    hair. colors: (S, S, 3) `Portrait.colors`. down: (3,) the head's own."""
+    model = surface.model
+    here = samples.at(model.faces, share[:, None])[:, 0]
+    part = np.clip((here - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1).astype(np.float32)
+    upwards = np.array([0.0, 1.0, 0.0], np.float32)
+    out = HairCover(part, np.zeros_like(points), np.tile(upwards, (len(part), 1)), np.ones_like(part), np.zeros_like(part))
+    on = part > 0
+    corner = model.faces[np.maximum(surface.fragments.face, 0)]
+    shown = PixelLabels.of(portrait).hair & (share[corner] > 0.5).all(axis=-1) & (surface.fragments.face >= 0)
+    if not on.any() or not shown.any():
+        return HairCover(np.zeros_like(part), *(out.colors, out.along, out.stretch, out.relief))
+    woven = _woven(portrait, shown)
+    tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
+    found = strands(surface, shown, colors, points[on], normals[on], down, woven)
+    out.colors[on] = np.clip(samples.select(on).at(model.faces, tone) + found.detail, 0, 1)
+    out.along[on], out.relief[on] = found.along, found.relief * part[on]
+    out.stretch[on] = 1 + (found.stretch - 1) * part[on]
+    return out
+
+
+def _woven(portrait: Portrait, shown: NDArray[np.bool_]) -> float:
+    """Part in [0, 1] of what covers the head that is no hair but a hat or a scarf: that has no strands."""
+    if portrait.parsing is None:
+        return 0.0
+    hair, other = (float(portrait.parsing.share(*names)[shown].mean()) for names in (("hair",), ("clothes", "others")))
+    return float(np.clip(2 * other / max(hair + other, 1e-6) - 0.5, 0, 1))
+
+
+def base_tone(
+    surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array, shown: NDArray[np.bool_], coarse: float
+) -> Array:
+    """(V, 3) colour of the hair at each vertex without what is finer than `coarse` metres, continued over what the photo does not
+    show."""
+    weight = shown.astype(np.float32)
+    blur = coarse * surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+    coverage = cv2.GaussianBlur(weight, (0, 0), blur)
+    mean = cv2.GaussianBlur(colors * weight[..., None], (0, 0), blur) / np.maximum(coverage, 1e-4)[..., None]
+    _, trust = vertex_colors(surface, portrait, colors)
+    row, column = pixels_of(surface)
+    trust = trust * shown[row, column]
+    everywhere = np.median(colors[shown], axis=0)
+    tone = np.where(trust[:, None] > 0, mean[row, column], everywhere).astype(np.float32)
+    return interpolate_colors(surface.model, tone, trust, share > 0.1)
+
+
+@dataclass(frozen=True)
+class Strands:
+    """Texture at N points. detail: (N, 3), to be added to the base tone. along: (N, 3) unit, direction of the flow. stretch: how
+    many times as long as wide a strand's Gaussian is, at least 1. relief: (N,) metres along the normal."""
+
+    detail: Array
+    along: Array
+    stretch: float
+    relief: Array
+
+
+def strands(
+    surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, points: Array, normals: Array, down: Array, woven: float
+) -> Strands:
+    """Texture for hair at points (N, 3) with normals (N, 3), in the surface's space, down (3,): the head's own.
+
+    shown: (S, S) pixels that show hair. colors: (S, S, 3). woven: part that is cloth, which has folds and no strands.
+    """
+    along = flow(surface.model, surface.vertices, points, normals, down)
+    scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))  # pixels in a metre
+    if shown.sum() < LEAST or not len(points):
+        return Strands(np.zeros((len(points), 3), np.float32), along, 1.0, np.zeros(len(points), np.float32))
+    larger = 1 + COARSER * woven
+    detail = _detail(colors, shown, COARSE * larger * scale)
+    angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
+    inwards = ndimage.distance_transform_edt(shown)
+    middles = np.argwhere(inwards >= max(np.quantile(inwards[shown], DEEP), 1.0))
+    order *= 1 - woven
+    found = _laid(_drawn_out(detail, angle, order * scale), middles, angle, points / larger, normals, along, scale * larger)
+    light = found.mean(axis=1)
+    relief = np.clip(RELIEF * light / max(float(light.std()), 1e-3), -MOST_RELIEF, MOST_RELIEF)
+    return Strands(found, along, 1 + (MOST_STRETCH - 1) * order, ((1 - woven) * relief).astype(np.float32))
+
+
+def flow(model: HeadModel, vertices: Array, points: Array, normals: Array, down: Array) -> Array:
+    """Directions (N, 3), unit, in which hair grows at points (N, 3) of the surface: from the crown outwards, then downwards."""
+    crown = vertices[np.argmin(np.linalg.norm(model.template - np.array(CROWN, np.float32), axis=1))]
+    outwards = points - crown
+    distance = np.linalg.norm(outwards, axis=1, keepdims=True)
+    part = np.clip((distance - FALLS[0]) / (FALLS[1] - FALLS[0]), 0, 1)
+    wanted = (1 - part) * outwards / np.maximum(distance, 1e-6) + part * down
+    wanted = wanted - np.sum(wanted * normals, axis=1, keepdims=True) * normals
+    return np.asarray(wanted / np.maximum(np.linalg.norm(wanted, axis=1, keepdims=True), 1e-6), np.float32)
+
+
+def _detail(colors: Array, shown: NDArray[np.bool_], blur: float) -> Array:
+    """(S, S, 3) what is finer in the hair than `blur` pixels; the nearest hair's where there is none."""
+    weight = shown.astype(np.float32)
+    share = cv2.GaussianBlur(weight, (0, 0), blur)
+    base = cv2.GaussianBlur(colors * weight[..., None], (0, 0), blur) / np.maximum(share, 1e-4)[..., None]
+    near = ndimage.distance_transform_edt(~shown, return_distances=False, return_indices=True)
+    fine = (colors - base)[near[0], near[1]]
+    return np.asarray(fine - fine[shown].mean(axis=0), np.float32)
+
+
+def _directions(light: Array, shown: NDArray[np.bool_], width: float) -> tuple[Array, float]:
+    """(S, S) angle of the strands in the picture, radians, by the structure tensor; and how alike they lie, in [0, 1]."""
+    x, y = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
+    xx, yy, xy = (cv2.GaussianBlur(a * shown, (0, 0), width) for a in (x * x, y * y, x * y))
+    strength = np.hypot(xx - yy, 2 * xy)
+    order = float(strength[shown].sum() / max(float((xx + yy)[shown].sum()), 1e-9))
+    return 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2, min(1.5 * order, 1.0)
+
+
+def _drawn_out(detail: Array, angle: Array, scale: float) -> Array:
+    """The detail (S, S, 3), averaged along the strands: what is left are strands. scale: pixels in a metre of `TAPS`."""
+    rows, columns = np.indices(angle.shape, np.float32)
+    x, y = np.cos(angle).astype(np.float32) * scale, np.sin(angle).astype(np.float32) * scale
+    taps = [cv2.remap(detail, columns + t * x, rows + t * y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT) for t in TAPS]
+    return np.asarray(np.mean(taps, axis=0), np.float32)
+
+
+def _laid(
+    detail: Array, middles: NDArray[np.int64], angle: Array, points: Array, normals: Array, along: Array, scale: float
+) -> Array:  # fmt: skip
+    """Detail (N, 3) at points: of the patches around each, blended."""
+    rng = np.random.default_rng(SEED)
+    _, first = np.unique(np.floor(points / PATCH).astype(np.int64), axis=0, return_index=True)
+    source = middles[rng.integers(0, len(middles), len(first))]
+    count = min(BLENDED, len(first))
+    away, which = cKDTree(points[first]).query(points, k=count)
+    away, which = away.reshape(-1, count), which.reshape(-1, count)
+    weight = np.maximum(1 - away / (2 * PATCH), 1e-3) ** 3
+    weight /= np.sqrt((weight**2).sum(axis=1, keepdims=True))
+    across = np.cross(normals, along)
+    out = np.zeros((len(points), 3), np.float32)
+    for k in range(count):
+        patch = which[:, k]
+        from_middle = points - points[first[patch]]
+        s = np.sum(from_middle * along[first[patch]], axis=1) * scale
+        t = np.sum(from_middle * across[first[patch]], axis=1) * scale
+        row, column = source[patch].T
+        turn = angle[row, column]
+        x = column + s * np.cos(turn) - t * np.sin(turn)
+        y = row + s * np.sin(turn) + t * np.cos(turn)
+        out += weight[:, k, None].astype(np.float32) * _at(detail, x, y)
+    return out
+
+
+def _at(picture: Array, x: Array64, y: Array64) -> Array:
+    """The picture (S, S, 3) at N places, (N, 3); its mirror image beyond its edge."""
+    across, down = (np.asarray(a, np.float32).reshape(1, -1) for a in (x, y))
+    return np.asarray(cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)[0], np.float32)

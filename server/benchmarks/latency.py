@@ -1,0 +1,200 @@
+"""From the webcam to the picture at the viewer, measured in the pictures: a light beside a face, and the avatar's mouth.
+
+The webcam's face opens and shuts its mouth from one picture to the next, and a light in the corner goes on and off with it. A
+page in headless Chromium sees the light in what the webcam gives it, and the avatar's mouth in the picture that it shows: both by
+pixels, by one clock. What the camera and the screen themselves take is not in it, nor is a network.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import VisavisError
+from server.benchmarks.browser import FLAGS, SIZE, WARM_UP_MS, calling, jpeg
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+LIGHT = 64
+"""Pixels of the webcam's picture, to a side, from its upper left corner."""
+LENGTHS = (17, 20, 22, 16, 19, 23, 18, 21)
+"""Frames that the mouth stays as it is: never twice the same, so that it moves at any moment of the picture's beat."""
+WINDOW = (500, 640)
+"""Pixels: a page whose picture is as large as the server's."""
+SIDE = 48
+"""Pixels to a side of what is kept of each picture that the page shows."""
+STANDING = 3
+"""Pictures before a change of the light that show how the mouth was."""
+LEAST_CLEAR = 0.5
+"""Of how much the picture changes usually when the mouth does, at least, for a change to count."""
+ATTEMPTS = 4
+"""Of 30 seconds, to have the page draw."""
+FLAGS_WITH_GRAPHICS = (
+    *(flag for flag in FLAGS if flag != "--disable-gpu"), "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+)  # fmt: skip
+PATHS: dict[str, dict[str, Any]] = {
+    "server": {"drawnBy": "server"},
+    "page": {"drawnBy": "device"},
+    "private": {"drawnBy": "device", "privateCamera": True},
+}
+"""What the page prefers: drawn by the server, by the page, and by the page with a private camera."""
+SCRIPT = """
+localStorage.setItem("visavis.preferences", JSON.stringify(PREFERENCES));
+window.seen = { light: [], picture: [] };
+const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+let newest = 0;
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  const stream = await ask(wanted);
+  const [track] = stream.getVideoTracks();
+  if (track) void watchLight(track.clone(), ++newest);
+  return stream;
+};
+async function watchLight(track, own) {
+  const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 1 }).readable.getReader();
+  const wanted = { rect: { x: 16, y: 16, width: 16, height: 16 } };
+  let before = -1;
+  for (;;) {
+    const { value: frame, done } = await reader.read();
+    if (done || own !== newest) return;
+    const now = performance.now();
+    const bytes = new Uint8Array(frame.allocationSize(wanted));
+    await frame.copyTo(bytes, wanted);
+    frame.close();
+    const on = bytes[0] > 128 ? 1 : 0;
+    if (before >= 0 && on !== before) window.seen.light.push(now);
+    before = on;
+  }
+}
+window.watchPicture = (name) => {
+  const kept = new OffscreenCanvas(SIDE, SIDE).getContext("2d", { willReadFrequently: true });
+  const look = () => {
+    const from = document.querySelector(`[data-testid=${name}]`);
+    kept.fillStyle = "white";
+    kept.fillRect(0, 0, SIDE, SIDE);
+    kept.drawImage(from, 0, 0, SIDE, SIDE);
+    const { data } = kept.getImageData(0, 0, SIDE, SIDE);
+    window.seen.picture.push([performance.now(), data.filter((_, i) => i % 4 === 1)]);
+    again();
+  };
+  const again = () => {
+    const from = document.querySelector(`[data-testid=${name}]`);
+    if (from instanceof HTMLVideoElement) from.requestVideoFrameCallback(look);
+    else requestAnimationFrame(look);
+  };
+  again();
+};
+const get = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, options) {
+  return get.call(this, kind, kind === "webgl2" ? { ...options, preserveDrawingBuffer: true } : options);
+};
+"""
+TAKE = """() => {
+  const { light, picture } = window.seen;
+  window.seen = { light: [], picture: [] };
+  const all = new Uint8Array(SIDE * SIDE * picture.length);
+  picture.forEach(([, values], i) => all.set(values, SIDE * SIDE * i));
+  let text = "";
+  for (let i = 0; i < all.length; i += 8192) text += String.fromCharCode(...all.subarray(i, i + 8192));
+  return { light, times: picture.map(([time]) => time), pictures: btoa(text) };
+}"""
+
+
+def bench_latency(avatar: Path, seconds: float = 30.0, paths: Sequence[str] = tuple(PATHS)) -> list[dict[str, Any]]:
+    """A row for each path, of `PATHS`: p50_ms and p95_ms, from when the page has the webcam's picture to when its own shows
+    half of the change; first_ms: median until a quarter shows; fps: pictures a second that differ; changes: how many.
+
+    Raises `MissingPartError` without playwright or Chromium, `VisavisError` where no change was seen.
+    """
+    frames = list(webcam(avatar))
+    return [{"path": name} | _measure(avatar, frames, PATHS[name], seconds) for name in paths]
+
+
+def webcam(avatar: Path) -> Iterator[bytes]:
+    """JPEG after JPEG: the avatar with its mouth open and shut, and the light."""
+    from models import avatar_file
+    from models.heads.registry import by_name
+    from models.renderer import AvatarRenderer
+    from models.splat.choose import best
+    from models.types import DriveFrame
+
+    loaded = avatar_file.load(avatar)
+    renderer = AvatarRenderer(loaded, by_name(loaded.head), best(), *SIZE)
+    states = []
+    for on in (0, 1):
+        picture = renderer.render(DriveFrame.expression(jawOpen=0.8 * on)).copy()
+        picture[:LIGHT, :LIGHT] = 255 * on
+        states.append(jpeg(picture))
+    for number, length in enumerate(LENGTHS):
+        for _ in range(length):
+            yield states[number % 2]
+
+
+def _measure(avatar: Path, frames: list[bytes], preferred: dict[str, Any], seconds: float) -> dict[str, Any]:
+    script = SCRIPT.replace("PREFERENCES", json.dumps(preferred)).replace("SIDE", str(SIDE))
+    drawn = preferred["drawnBy"]
+    with calling(avatar, frames, script, FLAGS_WITH_GRAPHICS, WINDOW) as page:
+        shown = "avatar" if drawn == "server" else "own-picture"
+        page.wait_for_function("() => document.querySelector('[data-testid=avatar]').videoWidth > 0", timeout=120_000)
+        if drawn == "device":
+            _draw_here(page)
+        page.wait_for_timeout(WARM_UP_MS)
+        page.evaluate("name => window.watchPicture(name)", shown)
+        page.evaluate(TAKE.replace("SIDE", str(SIDE)))
+        page.wait_for_timeout(1000 * seconds)
+        told = page.evaluate(TAKE.replace("SIDE", str(SIDE)))
+    pictures = np.frombuffer(base64.b64decode(told["pictures"]), np.uint8).reshape(-1, SIDE * SIDE).astype(np.float32)
+    return delays(np.asarray(told["light"]), np.asarray(told["times"]), pictures)
+
+
+def _draw_here(page: Page) -> None:
+    """Let the page draw. It gives up where its first drive frame takes seconds, as on a machine that has too much to do."""
+    from playwright.sync_api import TimeoutError as TooLateError
+
+    for _ in range(ATTEMPTS):
+        with suppress(TooLateError):
+            page.wait_for_selector("[data-testid=own-picture]", timeout=30_000)
+            return
+        page.reload()
+    raise VisavisError("the page was expected to draw by itself, it never did; measure when the machine has less to do")
+
+
+def delays(light: NDArray[np.floating], times: NDArray[np.floating], pictures: NDArray[np.floating]) -> dict[str, Any]:
+    """light: when it changed, milliseconds. times (N,), pictures (N, P): what the page showed, and when. Returns as
+    `bench_latency`. Raises `VisavisError` where the picture does not follow the light."""
+    found = []
+    places = np.searchsorted(times, light, side="right")
+    for moment, start, end in zip(light, places, places[1:], strict=False):
+        if start >= STANDING and end >= start + STANDING:
+            standing = [pictures[place - STANDING : place].mean(axis=0) for place in (start, end)]
+            found.append((moment, start, end, *standing))
+    if not found:
+        raise VisavisError(
+            "the avatar was expected to follow the webcam, but its picture was not seen to change; measure for longer"
+        )
+    usual = float(np.median([np.linalg.norm(after - before) for *_, before, after in found]))
+    halves, quarters = list[float](), list[float]()
+    for moment, start, end, before, after in found:
+        change = after - before
+        if np.linalg.norm(change) < LEAST_CLEAR * usual:
+            continue
+        share = (pictures[start:end] - before) @ change / (change @ change)
+        for part, out in ((0.5, halves), (0.25, quarters)):
+            reached = np.flatnonzero(share >= part)
+            out += [float(times[start + place] - moment) for place in reached[:1]]
+    differs = np.abs(np.diff(pictures, axis=0)).max(axis=1) > 0
+    return {
+        "p50_ms": round(float(np.percentile(halves, 50)), 1),
+        "p95_ms": round(float(np.percentile(halves, 95)), 1),
+        "first_ms": round(float(np.median(quarters)), 1),
+        "fps": round(float(1000 * differs.sum() / max(times[-1] - times[0], 1.0)), 1),
+        "changes": len(halves),
+    }

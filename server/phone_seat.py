@@ -1,0 +1,141 @@
+"""The work behind `visavis listen --room`: a seat whose avatar follows a phone's packets (Live Link Face), in a call that runs.
+
+The packets come to a UDP port of this machine, and go on as drive frames on the data channel that pages have (docs/protocol.md),
+so the server checks them as any page's. Nothing queues: what comes faster than the server takes is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import math
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.protocol import State
+
+from models.errors import ProtocolError, VisavisError
+from models.exchange import live_link_face
+from models.exchange.drive_frames import MAX_SECONDS, SentFrame, encode
+from models.types import DriveFrame
+from realtime.listening import taken
+from server.benchmarks.call_client import BenchPage, RefusedError
+from server.call import ice
+from server.call.driving import BACKLOG
+from server.call.protocol import Failure, Join, Place
+from server.call_check.link import RoomLink
+
+READ_EVERY = 1 / 240
+"""Seconds between two packets that are read; a phone sends 60 a second, and the rest of a flood is not even looked at."""
+SEND_EVERY = 1 / 55
+"""Seconds between two frames that are sent: the server takes 60 a second."""
+FORGOTTEN = 5.0
+"""Seconds without a packet after which another phone may take the place of the first."""
+LOOK = 0.25
+"""Seconds between two looks at the connection while nothing comes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SeatSummary:
+    """frames: sent. refused: packets that were none of the app's, came from another sender than the first, or too fast."""
+
+    frames: int
+    refused: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+class PhoneFrames(asyncio.DatagramProtocol):
+    """The newest frame of the phone that sends first, until it is silent."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.refused = 0
+        self.came = asyncio.Event()
+        self._clock = clock
+        self._newest: DriveFrame | None = None
+        self._sender: Any = None
+        self._heard = self._read = -math.inf
+
+    def datagram_received(self, data: bytes, address: Any) -> None:
+        """A packet."""
+        now = self._clock()
+        is_known = self._sender in (None, address) or now - self._heard > FORGOTTEN
+        if not is_known or now - self._read < READ_EVERY:
+            self.refused += 1
+            return
+        self._read = now
+        try:
+            drive = live_link_face.read_packet(data)
+        except ProtocolError:
+            self.refused += 1
+            return
+        self._sender, self._heard = address, now
+        if drive is not None and abs(drive.timestamp) < MAX_SECONDS:
+            self._newest = drive
+            self.came.set()
+
+    def take(self) -> DriveFrame | None:
+        """The newest frame, once."""
+        found, self._newest = self._newest, None
+        self.came.clear()
+        return found
+
+
+def sit(
+    link: RoomLink,
+    join: Join,
+    host: str,
+    port: int,
+    seconds: float = math.inf,
+    seated: Callable[[], None] = lambda: None,
+) -> SeatSummary:
+    """Take a seat in the room and drive its avatar with what comes to a UDP port, for so many seconds. seated: called once the
+    seat is there. Raises `VisavisError`: the port cannot be had, the room lets nobody in, or the connection has ended."""
+    ice.install()
+    return asyncio.run(_sit(link, join, host, port, seconds, seated))
+
+
+async def _sit(link: RoomLink, join: Join, host: str, port: int, seconds: float, seated: Callable[[], None]) -> SeatSummary:
+    loop = asyncio.get_running_loop()
+    try:
+        transport, phone = await loop.create_datagram_endpoint(PhoneFrames, (host, port))
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise taken(host, port, error) from None
+    page = BenchPage(link.socket, link.key, join, voices=0, tls=ssl.create_default_context() if link.secure else None)
+    page.place = Place(seen=False)
+    try:
+        async with page:
+            seated()
+            return SeatSummary(await _send(page, phone, loop.time() + seconds), phone.refused)
+    except RefusedError as error:
+        raise VisavisError(f"a seat in the room was expected, the server says: {error.failure.message}") from None
+    except (OSError, WebSocketException, InvalidHandshake) as error:
+        raise VisavisError(
+            f"a server was expected behind the link, which cannot be talked to ({type(error).__name__}); "
+            "try the link with `visavis doctor --call`"
+        ) from None
+    finally:
+        transport.close()
+
+
+async def _send(page: BenchPage, phone: PhoneFrames, end: float) -> int:
+    """Until `end`, by the loop's clock. Returns how many frames were sent."""
+    loop, frames = asyncio.get_running_loop(), 0
+    while (now := loop.time()) < end:
+        if page.socket.state is State.CLOSED:
+            raise RefusedError(page.said.get(Failure, Failure("internal", "The connection has ended.")))
+        try:
+            await asyncio.wait_for(phone.came.wait(), min(LOOK, end - now))
+        except TimeoutError:
+            continue
+        drive = phone.take()
+        if drive is not None and page.drive.readyState == "open" and page.drive.bufferedAmount < BACKLOG:
+            page.drive.send(encode([SentFrame(drive, page.welcome.participant, frames)]))
+            frames += 1
+        await asyncio.sleep(max(0.0, now + SEND_EVERY - loop.time()))
+    return frames

@@ -1,0 +1,58 @@
+"""The measures of an avatar of each photo share their options and their way of printing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from enrollment import workflow
+from server.cli import cli
+
+MEASURES = {
+    "self": "server.evaluation.self_portrait.draw_again",
+    "identity": "server.evaluation.identity.identity",
+    "parsing": "server.evaluation.parsing_agreement.parsing_agreement",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    summary: str = "all in all 7"
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"value": 7}
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{"photo": "a.png", "value": 7}]
+
+
+@pytest.mark.parametrize("verb", MEASURES)
+def test_each_photo_is_enrolled_and_measured(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    enrolled: list[Any] = []
+    measured: list[Any] = []
+    monkeypatch.setattr(workflow, "enroll", lambda photos, **named: enrolled.append((photos, named)))
+
+    def measure(photos: tuple[Path, ...], *, enroll: Callable[[Path], Any], out_sheet: Path | None, progress: Any) -> Measured:
+        for photo in photos:
+            enroll(photo)
+        measured.append((photos, out_sheet))
+        return Measured()
+
+    monkeypatch.setattr(MEASURES[verb], measure)
+    photos, sheet = (tmp_path / "a.png", tmp_path / "b.png"), tmp_path / "sheet.png"
+    photos[0].write_bytes(b"a photo")
+    words = ["eval", verb, *map(str, photos), "--sheet", str(sheet), "--quality", "standard"]
+    said = CliRunner().invoke(cli, words)
+    assert said.exit_code == 0, said.output
+    assert "a.png" in said.output and said.output.rstrip().endswith("all in all 7")
+    assert measured == [(photos, sheet)] and enrolled == [([photo], {"quality": "standard"}) for photo in photos]
+    spoken = CliRunner().invoke(cli, [*words, "--json"])
+    assert json.loads(spoken.output.strip().splitlines()[-1]) == {"value": 7}
+    refused = CliRunner().invoke(cli, ["eval", verb, str(photos[0]), "--sheet", str(photos[0])])
+    assert refused.exit_code != 0 and len(measured) == 2, "a sheet over its photo"
