@@ -66,14 +66,15 @@ def clothes(
         return None
     face, side = surface.fragments.face, len(colors)
     person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
-    rim = cloth & (ndimage.distance_transform_edt(person) < RIM * side) & _far_from_skin(surface, COLLAR * side)
+    lit = cloth & _far_from_skin(surface, COLLAR * side)
+    rim = lit & (ndimage.distance_transform_edt(person) < RIM * side)
     source = rim if rim.sum() > LEAST // 2 else cloth
     xy, hidden = surface.camera.project(points.posed), points.hidden
     soft, slow = ndimage.uniform_filter(colors, (5, 5, 0)), _slow(colors, cloth)
     at_rim = _slow(colors, source)
     main = main_color(at_rim[source])
     pixel = float(np.median(surface.fragments.depth[cloth & (face >= 0)])) / surface.camera.fx
-    pattern = ClothPattern.of(colors, slow, cloth, main, pixel).at(points.rest)
+    pattern = ClothPattern.of(colors, _slow(colors, lit), lit, main, pixel).at(points.rest)
     out = np.empty((len(xy), 3), np.float32)
     out[~hidden] = _extrapolated(soft, slow, cloth, portrait.inside, xy[~hidden], main + pattern[~hidden])
     near, away = _nearest_shown(surface, source, points.posed[hidden])
