@@ -30,7 +30,7 @@ COVERED = 0.5
 """Share of hair or cloth, beside skin, over an ear's place in the photo from which there is no ear."""
 CHEEK = (-0.005, 0.02, 0.07)
 """On the template, metres: rearmost depth of the cheeks, depth from which they are the face's alone, their greatest height."""
-AROUND, RELAXED, TAUBIN = 0.012, 60, (0.6, -0.4)
+AROUND, RELAXED, TAUBIN = 0.012, 60, (0.6, -0.5)
 """Distance from a covered ear within which the mesh is relaxed, metres; how often each vertex is moved by this part of the way to
 the middle of its neighbours, forth and back, which takes ridges off but leaves much of the volume (Taubin 1995)."""
 BAND = 0.02
