@@ -135,7 +135,7 @@ def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     ran: list[list[Step]] = []
 
     def run(_: object, *rounds: list[list[Step]], throughout: Sequence[Step] = ()) -> int:
-        ran.extend([*itertools.chain(*rounds), throughout])
+        ran.extend([*itertools.chain(*rounds), list(throughout)])
         return 0
 
     monkeypatch.setattr("tests.side_by_side.Runner.run", run)
