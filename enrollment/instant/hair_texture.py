@@ -133,7 +133,7 @@ def base_tone(
 
 
 @dataclass(frozen=True)
-class Strands:
+class StrandTexture:
     """Texture at N points. detail: (N, 3), to be added to the base tone. along: (N, 3) unit, direction of the flow. stretch: how
     many times as long as wide a strand's Gaussian is, at least 1. relief: (N,) metres along the normal."""
 
@@ -145,7 +145,7 @@ class Strands:
 
 def strands(
     surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, points: Array, normals: Array, down: Array, woven: float
-) -> Strands:
+) -> StrandTexture:
     """Texture for hair at points (N, 3) with normals (N, 3), in the surface's space, down (3,): the head's own.
 
     shown: (S, S) pixels that show hair. colors: (S, S, 3). woven: part that is cloth, which has folds and no strands.
@@ -153,7 +153,7 @@ def strands(
     along = flow(surface.model, surface.vertices, points, normals, down)
     scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))  # pixels in a metre
     if shown.sum() < LEAST or not len(points):
-        return Strands(np.zeros((len(points), 3), np.float32), along, 1.0, np.zeros(len(points), np.float32))
+        return StrandTexture(np.zeros((len(points), 3), np.float32), along, 1.0, np.zeros(len(points), np.float32))
     larger = 1 + COARSER * woven
     detail = _detail(colors, shown, COARSE * larger * scale)
     angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
@@ -163,7 +163,7 @@ def strands(
     found = _laid(_drawn_out(detail, angle, order * scale), middles, angle, points / larger, normals, along, scale * larger)
     light = found.mean(axis=1)
     relief = np.clip(RELIEF * light / max(float(light.std()), 1e-3), -MOST_RELIEF, MOST_RELIEF)
-    return Strands(found, along, 1 + (MOST_STRETCH - 1) * order, ((1 - woven) * relief).astype(np.float32))
+    return StrandTexture(found, along, 1 + (MOST_STRETCH - 1) * order, ((1 - woven) * relief).astype(np.float32))
 
 
 def flow(model: HeadModel, vertices: Array, points: Array, normals: Array, down: Array) -> Array:

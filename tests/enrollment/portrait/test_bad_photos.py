@@ -37,7 +37,7 @@ def pencil(model: HeadModel) -> Pixels:
     """A drawing: the photo in parts of its blur."""
     grey = cv2.cvtColor(astronaut(), cv2.COLOR_RGB2GRAY).astype(np.float32)
     lines = np.clip(255 * grey / (cv2.GaussianBlur(grey, (0, 0), 9) + 1), 0, 255)
-    return np.repeat(np.uint8(lines)[..., None], 3, axis=2)
+    return np.repeat(lines.astype(np.uint8)[..., None], 3, axis=2)
 
 
 def statue(model: HeadModel) -> Pixels:
