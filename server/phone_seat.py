@@ -130,7 +130,8 @@ async def _send(page: BenchPage, phone: PhoneFrames, end: float) -> int:
         if page.socket.state is State.CLOSED:
             raise RefusedError(page.said.get(Failure, Failure("internal", "The connection has ended.")))
         try:
-            await asyncio.wait_for(phone.came.wait(), min(LOOK, end - now))
+            async with asyncio.timeout(min(LOOK, end - now)):
+                await phone.came.wait()
         except TimeoutError:
             continue
         drive = phone.take()
