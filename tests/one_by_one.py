@@ -16,9 +16,9 @@ class OneByOne:
 
     def draw(self, orders: list[PictureOrder]) -> list[Pixels]:
         """See `RoomPipeline`."""
-        return [self._drawn(order) for order in orders]
+        return [self._picture_of(order) for order in orders]
 
-    def _drawn(self, order: PictureOrder) -> Pixels:
+    def _picture_of(self, order: PictureOrder) -> Pixels:
         camera = order.camera
         out = np.zeros((camera.height, camera.width, 4 if order.mask else 3), np.uint8)
         self.draw_one(order.shown, camera, order.scale, out, order.background)
