@@ -57,6 +57,11 @@ class StageTimes:
             self._entries.setdefault(stage, deque(maxlen=self._most)).append((self._clock(), milliseconds))
         TOTALS.add(stage, milliseconds)
 
+    def restart(self, window: float, most: int) -> None:
+        """Forget all measurements, and keep those to come for another time; all who have this object see the same ones."""
+        with self._lock:
+            self._window, self._most, self._entries = window, most, {}
+
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
         """Add the time that the block takes."""

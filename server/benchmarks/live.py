@@ -200,7 +200,8 @@ class _Window:
 
 async def _window(room: Room, pipe: Connection, seconds: float) -> _Window:
     render = psutil.Process(room.worker.pid)
-    times = room.worker.times = StageTimes(window=2 * seconds, most=1_000_000)
+    times = room.worker.times
+    times.restart(window=2 * seconds, most=1_000_000)
     server_before, render_before = time.process_time(), _cpu(render)
     pipe.send(seconds)
     seen = await receive(pipe, seconds + JOIN_TIMEOUT)

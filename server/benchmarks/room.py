@@ -20,7 +20,6 @@ from realtime.room.layout import ViewRequest
 from realtime.room.process import RoomSetup
 from realtime.room.supervision import RoomEvents
 from realtime.room.worker import RoomWorker
-from realtime.timing import StageTimes
 from server.benchmarks.webcam_clip import Clip, load_clip, own_clip
 
 WARM_UP = 3.0
@@ -76,7 +75,8 @@ async def _measure(
             raise VisavisError(refused[0] if refused else worker.failure)
         tasks = [asyncio.create_task(_webcam(worker, person, frames)) for person in range(people)]
         await asyncio.sleep(WARM_UP)
-        worker.times = times = StageTimes(window=2 * seconds, most=1_000_000)
+        times = worker.times
+        times.restart(window=2 * seconds, most=1_000_000)
         before = list(counts)
         await asyncio.sleep(seconds)
         rates = [(after - start) / seconds for after, start in zip(counts, before, strict=True)]

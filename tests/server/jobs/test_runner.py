@@ -147,7 +147,9 @@ def test_a_real_photo_becomes_an_avatar_and_what_is_none_becomes_a_sentence(tmp_
     strip = Image.open(io.BytesIO(state.files.read(avatar.turntable)))
     assert (strip.format, strip.width) == ("WEBP", TURNTABLE * strip.height)
     assert provenance.SOURCE_TYPE in strip.info["xmp"].decode()
-    found = {"covered": True, "size": False, "light": True, "direction": True, "sides": False}
+    found = {
+        "covered": True, "size": False, "light": True, "direction": True, "sides": False, "likeness": True, "detail": True,
+    }  # fmt: skip
     assert {finding["topic"]: finding["good"] for finding in avatar.report} == found
     state.database.close()
 
