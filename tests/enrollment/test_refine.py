@@ -32,11 +32,11 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     capture_clip = clip_capture.capture_clip
 
     def watched(
-        pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, most: int, seen: SeenClip | None
+        pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, seen: SeenClip | None, **rest: Any
     ) -> Capture:
         tracked.append((avatar, verify_person))
         looked.append(seen)
-        return capture_clip(pictures, avatar, model, verify_person=verify_person, most=most, seen=seen)
+        return capture_clip(pictures, avatar, model, verify_person=verify_person, seen=seen, **rest)
 
     small = replace(ReconstructConfig.for_clip(), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))

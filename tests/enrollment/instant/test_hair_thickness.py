@@ -56,7 +56,7 @@ def behind(enrolled: Enrollment, model: HeadModel) -> NDArray[np.bool_]:
 def test_as_thick_as_the_mattes_say(enrolled: Enrollment, model: HeadModel, blur: float) -> None:
     found = np.linalg.norm(hair_offset(enrolled, model, outlines(enrolled, model, TRUE, blur=blur)), axis=1)
     assert np.median(found[behind(enrolled, model)]) == pytest.approx(TRUE, abs=0.15 * TRUE)
-    assert found.max() < 1.5 * TRUE
+    assert found.max() < 1.6 * TRUE
     assert not found[~hair_region(model)].any(), "no hair on a face, a front of a neck or shoulders"
 
 
