@@ -41,6 +41,9 @@ SPREAD, SPREAD_PLAIN = 0.7, 0.85
 rare."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
+MOST_GAUSSIANS, FEWER = 57_500, 1.3
+"""About how many there may be before the bust's bottom is added (long hair makes the most); when there are more, by how much more
+than what is too many those that the photo does not show are thinned out."""
 GAINS = (0.5, 1.8)
 """Least and largest gain by which a further photo's colours are matched to the leading photo's."""
 LID_SHADE, LID_TRUST = 0.95, 0.2
@@ -93,7 +96,11 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
     bust = Bust.of(person, shown)
     shown = shown.select(bust.within(shown, person))
-    made = BoundGaussians.concatenate([shown, _unseen_gaussians(person, photos, offset, bust)]).valid()
+    unseen = _unseen_gaussians(person, photos, offset, bust)
+    if (over := FEWER * (len(shown) + len(unseen) - MOST_GAUSSIANS)) > 0:
+        coarser = np.sqrt(len(unseen) / max(len(unseen) - over, 0.2 * len(unseen)))
+        unseen = _unseen_gaussians(person, photos, offset, bust, coarser)
+    made = BoundGaussians.concatenate([shown, unseen]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     skin = model.region[made.face] == REGION["skin"]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
@@ -130,11 +137,16 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
     return np.asarray(near & (model.region != REGION["body"]))
 
 
-def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Array, bust: Bust) -> BoundGaussians:
-    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show."""
+def _unseen_gaussians(
+    person: PersonHead, photos: list[SourcePhoto], offset: Array, bust: Bust, coarser: float = 1.0
+) -> BoundGaussians:
+    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show. coarser:
+    times their usual distance, on skin, hair and cloth."""
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
-    spacing[texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])] = LID_SPACING
+    fine = texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])
+    spacing[fine] = LID_SPACING
+    fine[mouth.inner_lips(model)] = True
     spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
     balls = eyes.eyeballs(person, lead.surface, lead.portrait)
     spacing += eyes.spacings(person, balls)
@@ -142,6 +154,7 @@ def _unseen_gaussians(person: PersonHead, photos: list[SourcePhoto], offset: Arr
     spacing = hair_texture.spacings(lead.surface, share, spacing)
     at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
     spacing[at_cut & model.region_faces("skin", "body")] = CUT_SPACING
+    spacing[model.region_faces("skin", "body") & ~fine] *= coarser
     samples = sample(person, spacing)
     samples = samples.select(bust.depth(samples.at(model.faces, person.rest)) > 0)
     vertices, normals = lead.surface.vertices, lead.surface.normals

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from enrollment.instant import assemble
 from enrollment.instant.assemble import STRETCH, build_gaussians
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.pipeline import Enrollment
@@ -183,3 +184,12 @@ def test_building_again_gives_the_same_avatar(enrolled: Enrollment, model: HeadM
     assert np.array_equal(again.face, avatar.gaussians.face)
     assert np.allclose(again.means, avatar.gaussians.means, atol=1e-5)
     assert np.allclose(again.colors, avatar.gaussians.colors, atol=1e-4)
+
+
+def test_there_are_never_more_gaussians_than_a_call_can_draw(
+    enrolled: Enrollment, model: HeadModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    avatar = enrolled.avatar
+    monkeypatch.setattr(assemble, "MOST_GAUSSIANS", 36_000)
+    fewer = build_gaussians(avatar.person(model), enrolled.fit, list(enrolled.portraits), avatar.offset)
+    assert len(avatar.gaussians) > 40_000 > 38_500 > len(fewer) > 30_000
