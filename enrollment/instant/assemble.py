@@ -169,7 +169,7 @@ def _unseen_gaussians(
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
     hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
-    colors = _unseen_colors(person, photos, samples, points, covered, share, hair)
+    colors = _unseen_colors(person, photos, samples, points, covered, share, hair, balls)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
@@ -203,7 +203,7 @@ def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.in
 
 def _unseen_colors(
     person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], share: Array,
-    cover: HairCover,
+    cover: HairCover, balls: dict[str, eyes.Eyeball],
 ) -> Array:  # fmt: skip
     """Completed texture of the samples, (N, 3): skin by interpolation, then clothes and hair, eyes and mouth, then whatever
     further photos show.
@@ -232,7 +232,6 @@ def _unseen_colors(
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     out += (cover.part * outer)[:, None] * (cover.colors - out)
     ball = np.isin(region, [REGION[name] for name in eyes.EYES])
-    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
     out[ball] = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors)[ball]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
     light = mouth.light_on_face(model, color, trust, float(skin.mean()))
