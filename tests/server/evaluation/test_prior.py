@@ -12,7 +12,7 @@ from server.evaluation import prior as evaluation
 from tests.models.diffusion.tiny import config, trained
 
 
-@pytest.mark.usefixtures("one_torch_thread")
+@pytest.mark.usefixtures("one_torch_thread", "hardly_fitted")
 def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
     monkeypatch.setattr(evaluation, "FACES", 5)
@@ -34,7 +34,7 @@ def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tm
         evaluation.evaluate_prior(trained(), benchmark)
 
 
-@pytest.mark.usefixtures("one_torch_thread")
+@pytest.mark.usefixtures("one_torch_thread", "hardly_fitted")
 def test_the_prior_that_ships_knows_more_than_the_coarse_view(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "FACES", 5)
     assert weights.SHIPPED.stat().st_size < 40e6 and weights.notes(weights.SHIPPED)["steps"]
