@@ -56,8 +56,8 @@ ASLANT = (0.15, 0.45)
 """Cosines between normal and view direction between which a pixel is believed more and more."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
-LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
-"""Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
+FINE_UNDERLAY, LID_PHOTO = 0.0008, 0.5
+"""Depth of that second layer under eyelids and lips, metres, and the share of the photo's colour in it under the eyelids."""
 BOTTOM_REACH = 2.2
 """How far within the outline a Gaussian of the bust's bottom has to lie, in its standard deviations."""
 
@@ -146,8 +146,9 @@ def _unseen_gaussians(
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     fine = texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])
     spacing[fine] = LID_SPACING
-    fine[mouth.inner_lips(model)] = True
-    spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
+    lips = mouth.inner_lips(model) | mouth.outer_lips(model)
+    fine |= lips
+    spacing[lips] = mouth.LIP_SPACING
     balls = eyes.eyeballs(person, lead.surface, lead.portrait)
     spacing += eyes.spacings(person, balls)
     share = hair_share(lead.surface, lead.portrait, offset)
@@ -176,7 +177,7 @@ def _unseen_gaussians(
     believed = np.where(lid, LID_PHOTO, 1.0) * _believed(lead.portrait, hair.part, facing, row, column)
     colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     under = covered & (model.region[samples.face] == REGION["skin"])
-    points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
+    points = np.where(under[:, None], points - np.where(fine[samples.face], FINE_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
@@ -186,8 +187,9 @@ def _unseen_gaussians(
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"])
     spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
+    sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
-    return surfels(at, points, n, spread * samples.spacing, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
+    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
 
 
 def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:

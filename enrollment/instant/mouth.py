@@ -36,8 +36,12 @@ LIPS = (0.0015, 0.006)
 between shut lips."""
 WET, TURN = 0.85, 0.009
 """Brightness of the lips' inner side relative to their outside, and metres in which that turns into the cavity's colour."""
-LIP_SPACING = 0.0018
-"""Metres between Gaussians on the inner side of the lips."""
+LIP_SPACING, BESIDE_LIPS = 0.0018, 0.012
+"""Metres between Gaussians on both sides of the lips, and metres around their inner edge within which that is: coarser ones stick
+out of the corners as bristles."""
+ROOM = (0.35, 0.0006)
+"""Largest standard deviation of a Gaussian inside the mouth, relative to its distance from the face's skin, beyond which it would
+shine through; and the least such limit, metres."""
 CROWN = (0.0074, 0.0088)
 """Metres below the biting edge between which the lower teeth turn into gum; at the upper row the lip covers the gum."""
 TOOTH_WIDTHS = {
@@ -57,6 +61,25 @@ def inner_lips(model: HeadModel) -> NDArray[np.bool_]:
     centre = model.template[model.faces].mean(axis=1)
     away, _ = cKDTree(model.template[_edge(model)]).query(centre)
     return np.asarray(model.region_faces("mouth_inside") & (away < TURN))
+
+
+def outer_lips(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) faces of the skin along the opening of the mouth: the lips and their corners."""
+    centre = model.template[model.faces].mean(axis=1)
+    away, _ = cKDTree(model.template[_edge(model)]).query(centre)
+    return np.asarray(model.region_faces("skin") & (away < BESIDE_LIPS))
+
+
+def room(person: PersonHead, samples: Samples) -> Array:
+    """(N,) largest standard deviation of a Gaussian at each sample, metres: those of the cavity and of the tongue stay within the
+    face; infinity elsewhere."""
+    model, (part, least) = person.model, ROOM
+    inner = model.region_faces("mouth_inside", "tongue")[samples.face] & ~inner_lips(model)[samples.face]
+    skin = np.setdiff1d(model.region_vertices("skin"), _edge(model))
+    out = np.full(len(samples.face), np.inf, np.float32)
+    away, _ = cKDTree(person.rest[skin]).query(samples.select(inner).at(model.faces, person.rest))
+    out[inner] = np.maximum(part * away, least)
+    return out
 
 
 def teeth_tone(mouth: Array, skin: Array) -> Array | None:
