@@ -16,10 +16,10 @@ from models.types import Array
 
 INNER = ("mouth_inside", "tongue", "upper_teeth", "lower_teeth")
 """Regions of the head model that lie in the mouth."""
-TEETH, CAVITY, TONGUE, GUM = (0.88, 0.81, 0.71), (0.26, 0.10, 0.10), (0.60, 0.30, 0.29), (0.66, 0.36, 0.36)
+TEETH, CAVITY, TONGUE, GUM = (0.88, 0.81, 0.71), (0.26, 0.10, 0.10), (0.66, 0.37, 0.36), (0.66, 0.36, 0.36)
 """sRGB colours under even light; scaled by the light on the person's face."""
-DEPTHS = {"upper_teeth": 0.022, "lower_teeth": 0.014, "mouth_inside": 0.012, "tongue": 0.018}
-"""Metres behind the front teeth in which light falls to a half, by region."""
+DEPTHS = {"upper_teeth": 0.022, "lower_teeth": 0.014, "mouth_inside": 0.012, "tongue": 0.022}
+"""Metres behind the front teeth in which light falls to a half, by region; of the tongue, behind its tip, which comes out."""
 SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.66, "mouth_inside": 0.8, "tongue": 0.8}
 """Light on a region's front, relative to the light on the lips: the upper lip and teeth shade the lower teeth."""
 WARMTH = (0.0, 0.12, 0.18)
@@ -82,6 +82,20 @@ def room(person: PersonHead, samples: Samples) -> Array:
     return out
 
 
+def without_lip_line(model: HeadModel, samples: Samples, colors: Array) -> Array:
+    """The colours (N, 3) of samples, in which the skin along the inner edge of the lips has the lips' colour beside it: the dark
+    line between shut lips would be drawn out when they part."""
+    points = samples.at(model.faces, model.template)
+    away, _ = cKDTree(model.template[_edge(model)]).query(points)
+    skin = model.region_faces("skin")[samples.face]
+    lip, line = (np.flatnonzero(skin & (low < away) & (away < high)) for low, high in ((LIPS[0], LIPS[1]), (-1.0, LIPS[0])))
+    out = colors.copy()
+    if len(lip) and len(line):
+        _, near = cKDTree(points[lip]).query(points[line], k=min(6, len(lip)))
+        out[line] = colors[lip][near.reshape(len(line), -1)].mean(axis=1)
+    return out
+
+
 def teeth_tone(mouth: Array, skin: Array) -> Array | None:
     """Median colour (3,) of the teeth: of the pixels between the lips, (N, 3), those that are bright and paler than the skin
     (3,); None when there are fewer than `TOOTH_PIXELS`."""
@@ -129,7 +143,8 @@ def mouth_colors(
             edge = float(model.template[model.region_vertices(name), 1].max())
             gum = _smooth((edge - rest[of_region, 1] - CROWN[0]) / (CROWN[1] - CROWN[0]))[:, None]
             color = color + gum * (_toned(np.array(GUM) * gain, saturation) - color)
-        halves = np.maximum(front - points[of_region, 2], 0) / DEPTHS[name] - np.log2(SHADE[name])
+        tip = float(person.rest[model.region_vertices(name), 2].max()) if name == "tongue" else front
+        halves = np.maximum(tip - points[of_region, 2], 0) / DEPTHS[name] - np.log2(SHADE[name])
         out[of_region] = color * np.exp2(-halves[:, None] * (1 + saturation * np.array(WARMTH)))
     inside = region == REGION["mouth_inside"]
     out[inside] = _lips(model, rest[inside], skin_color, out[inside])
