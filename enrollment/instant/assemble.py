@@ -41,7 +41,7 @@ SPREAD, SPREAD_PLAIN = 0.7, 0.85
 rare."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
-MOST_GAUSSIANS, FEWER = 57_500, 1.3
+MOST_GAUSSIANS, FEWER = 57_000, 1.6
 """About how many there may be before the bust's bottom is added (long hair makes the most); when there are more, by how much more
 than what is too many those that the photo does not show are thinned out."""
 GAINS = (0.5, 1.8)

@@ -49,8 +49,8 @@ LIP_LINE = 0.009
 LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 """Landmarks along the lips' outer edge."""
 LINE, LINE_LIGHT = 0.010, 0.8
-"""How far around the landmarks of the inner edge the dark line between the lips may lie, face heights, and its greatest brightness,
-relative to the lips."""
+"""How far around the landmarks of the inner edge the dark line between the lips may lie, face heights, and its greatest
+brightness, relative to the lips."""
 OPENINGS = (
     (MOUTH, ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
     ((33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7), ("right_eye",)),
@@ -191,8 +191,8 @@ def _assign_teeth(
 
 
 def _assign_lip_line(surface: VisibleSurface, portrait: Portrait, colors: Array, face: NDArray[np.int32]) -> None:
-    """Assign the dark line between the lips to the upper lip's inner side: on the lips' own skin it would be drawn out to dots where
-    they part. Changes `face` in place."""
+    """Assign the dark line between the lips to the upper lip's inner side: on the lips' own skin it would be drawn out to dots
+    where they part. Changes `face` in place."""
     model, points = surface.model, portrait.landmarks.points[:, :2]
     lips, between = (polygon_of(outline, points, face.shape) for outline in (LIPS, MOUTH))
     around = ndimage.distance_transform_edt(~between) < LINE * face_height(portrait.landmarks)

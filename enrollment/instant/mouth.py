@@ -20,7 +20,7 @@ TEETH, CAVITY, TONGUE, GUM = (0.88, 0.81, 0.71), (0.26, 0.10, 0.10), (0.66, 0.37
 """sRGB colours under even light; scaled by the light on the person's face."""
 DEPTHS = {"upper_teeth": 0.022, "lower_teeth": 0.014, "mouth_inside": 0.012, "tongue": 0.022}
 """Metres behind the front teeth in which light falls to a half, by region; of the tongue, behind its tip, which comes out."""
-SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.66, "mouth_inside": 0.8, "tongue": 0.8}
+SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.66, "mouth_inside": 0.8, "tongue": 1.0}
 """Light on a region's front, relative to the light on the lips: the upper lip and teeth shade the lower teeth."""
 WARMTH = (0.0, 0.12, 0.18)
 """Part by which the light loses more of red, green and blue where it falls to a half: lips and gums are red, and so is what they

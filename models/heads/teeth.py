@@ -14,8 +14,8 @@ COLUMNS = 15
 ROWS = 4
 """Across the arch, and from the gum over the biting edge to the back: 14 x 3 quads a row of teeth, 84 triangles."""
 BEND = 2.6
-"""Exponent of the arch: the incisors stand nearly in a line, and the arch bends at the canines (a parabola, 2, is so round that half
-of the row is hidden by the other half from the side)."""
+"""Exponent of the arch: the incisors stand nearly in a line, and the arch bends at the canines (a parabola, 2, is so round that
+half of the row is hidden by the other half from the side)."""
 
 
 @dataclass(frozen=True)
