@@ -25,10 +25,14 @@ SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.66, "mouth_inside": 0.8, "tongue":
 WARMTH = (0.0, 0.12, 0.18)
 """Part by which the light loses more of red, green and blue where it falls to a half: lips and gums are red, and so is what they
 reflect."""
+SKIN_CHROMA = ((1.08, 0.84, 0.58), (1.48, 1.02, 0.97))
+"""Least and largest red, green and blue of people's skin, relative to their mean, under even light."""
 SKIN_BRIGHTNESS = 0.66
 """`light_on_face` under even light."""
 LIT = 80
 """Percentile of the skin's brightness around the mouth that counts as the light that falls into it."""
+LIGHTS = (0.30, 0.76)
+"""Least and largest brightness of that skin: dark skin is no dark light."""
 AROUND = 0.05
 """Metres around the middle of the lips in which the light on the face is measured."""
 LIPS = (0.0015, 0.006)
@@ -115,34 +119,41 @@ def shown(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tuple[A
 def light_on_face(model: HeadModel, color: Array, trust: Array, default: float) -> float:
     """Brightness of the lit skin around the mouth. color: (V, 3) and trust: (V,) of a photo. default: where it shows none."""
     near = _around(model) & (trust > 0.1)
-    return float(np.percentile(color[near].mean(axis=1), LIT)) if near.any() else default
+    return float(np.clip(np.percentile(color[near].mean(axis=1), LIT) if near.any() else default, *LIGHTS))
+
+
+def cast(skin: Array) -> Array:
+    """(3,) the colour cast of a photo by its skin (3,): factors of red, green and blue, 1 where people's skin may have that
+    colour. Under yellow varnish teeth are yellow as well."""
+    chroma = skin / max(float(skin.mean()), 1e-6)
+    return np.asarray(chroma / np.clip(chroma, *np.array(SKIN_CHROMA)), np.float32)
 
 
 def mouth_colors(
-    person: PersonHead, samples: Samples, skin_color: Array, light: float, saturation: float, teeth: Array | None = None
+    person: PersonHead, samples: Samples, skin_color: Array, light: Array, saturation: float, teeth: Array | None = None
 ) -> Array:
     """Colours (N, 3) of samples in the regions `INNER`, in [0, 1]; 0 elsewhere. They are darker further back.
 
-    skin_color: (V, 3), completed. light: `light_on_face`. saturation: of the photo, 0 for black and white. teeth: (3,) as a photo
-    shows them.
+    skin_color: (V, 3), completed. light: (3,) `light_on_face` times `cast`. saturation: of the photo, 0 for black and white.
+    teeth: (3,) as a photo shows them.
     """
     model = person.model
     region = model.region[samples.face]
     points, rest = samples.at(model.faces, person.rest), samples.at(model.faces, model.template)
-    gain = float(np.clip(light / SKIN_BRIGHTNESS, 0.45, 1.15))
+    gain = light / SKIN_BRIGHTNESS
     front = float(person.rest[model.region_vertices("upper_teeth"), 2].max())
     base = {"mouth_inside": CAVITY, "tongue": TONGUE, "upper_teeth": TEETH, "lower_teeth": TEETH}
     out = np.zeros((len(points), 3), np.float32)
     for name in INNER:
         of_region = region == REGION[name]
-        color = np.tile(_toned(np.array(base[name]) * gain, saturation), (int(of_region.sum()), 1))
+        color = np.tile(_toned(np.array(base[name]), saturation) * gain, (int(of_region.sum()), 1))
         if name in TOOTH_WIDTHS:
             color = color if teeth is None else np.tile(teeth, (len(color), 1))
             color = color * (1 - GAP_SHADE * between_teeth(rest[of_region], np.array(TOOTH_WIDTHS[name]))[:, None])
         if name == "lower_teeth":
             edge = float(model.template[model.region_vertices(name), 1].max())
             gum = _smooth((edge - rest[of_region, 1] - CROWN[0]) / (CROWN[1] - CROWN[0]))[:, None]
-            color = color + gum * (_toned(np.array(GUM) * gain, saturation) - color)
+            color = color + gum * (_toned(np.array(GUM), saturation) * gain - color)
         tip = float(person.rest[model.region_vertices(name), 2].max()) if name == "tongue" else front
         halves = np.maximum(tip - points[of_region, 2], 0) / DEPTHS[name] - np.log2(SHADE[name])
         out[of_region] = color * np.exp2(-halves[:, None] * (1 + saturation * np.array(WARMTH)))
