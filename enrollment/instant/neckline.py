@@ -68,4 +68,5 @@ def _collar(model: HeadModel, label: Array, trust: Array) -> float:
         return USUAL
     levels = np.linspace(*LEVELS, 52)
     wrong = np.abs((y[side] < levels[:, None]) - label[side]) @ trust[side]
-    return float(levels[wrong <= wrong.min() + 1e-6].mean())
+    best = levels[wrong <= wrong.min() + 1e-6]
+    return float(best[0] if best[-1] == LEVELS[1] else best.mean())  # no skin above: just over the highest cloth
