@@ -103,13 +103,14 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
     bust = Bust.of(person, shown)
     shown = shown.select(bust.within(shown, person))
-    unseen = _unseen_gaussians(person, photos, offset, bust, steady)
+    share = hair_share(lead.surface, lead.portrait, offset)
+    unseen = _unseen_gaussians(person, photos, share, bust, steady)
     if (over := FEWER * (len(shown) + len(unseen) - MOST_GAUSSIANS)) > 0:
         coarser = np.sqrt(len(unseen) / max(len(unseen) - over, 0.2 * len(unseen)))
-        unseen = _unseen_gaussians(person, photos, offset, bust, steady, coarser)
+        unseen = _unseen_gaussians(person, photos, share, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, unseen]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
-    skin = model.region[made.face] == REGION["skin"]
+    skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5))[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
     shell = bust.fade(fit_own_view(made, len(shown), skin, lid, view).valid(), person)
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
@@ -145,10 +146,11 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 
 
 def _unseen_gaussians(
-    person: PersonHead, photos: list[SourcePhoto], offset: Array, bust: Bust, steady: Array, coarser: float = 1.0
+    person: PersonHead, photos: list[SourcePhoto], share: Array, bust: Bust, steady: Array, coarser: float = 1.0
 ) -> BoundGaussians:
-    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show. steady:
-    (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on skin, hair and cloth."""
+    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show. share:
+    (V,) `hair_share`. steady: (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on
+    skin, hair and cloth."""
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     fine = texture_completion.around_eyes(model)
@@ -158,7 +160,6 @@ def _unseen_gaussians(
     spacing[lips] = mouth.LIP_SPACING
     balls = eyes.eyeballs(person, lead.surface, lead.portrait)
     spacing += eyes.spacings(person, balls)
-    share = hair_share(lead.surface, lead.portrait, offset)
     spacing = hair_texture.spacings(lead.surface, share, spacing)
     at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
     spacing[at_cut & model.region_faces("skin", "body")] = CUT_SPACING
