@@ -76,16 +76,19 @@ SLOW = (
     "server/test_cli.py",
     "server/test_service.py",
 )
-"""What `make test-fast` leaves out: these enroll, train, measure, make heads, or wait for processes that fail."""
+"""What `make test-fast` leaves out, besides what needs an enrollment: these train, measure, make heads, or wait for processes
+that fail."""
+NEEDS_ENROLLMENT = {"enrolled", "portrait", "enrolled_before"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in `SLOW`, and what drives a browser."""
+    """Mark what is in `SLOW` or needs the enrollment, and what drives a browser."""
     for item in items:
         path = item.path.relative_to(Path(__file__).parent).as_posix()
-        if path.startswith(tuple(f"{name}/" for name in SLOW)) or path in SLOW:
+        needed = {*getattr(item, "fixturenames", ())}
+        if path.startswith(tuple(f"{name}/" for name in SLOW)) or path in SLOW or NEEDS_ENROLLMENT & needed:
             item.add_marker("slow")
-        if {"chromium", "page"} & {*getattr(item, "fixturenames", ())}:
+        if {"chromium", "page"} & needed:
             item.add_marker("e2e")
 
 

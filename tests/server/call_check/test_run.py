@@ -117,7 +117,13 @@ def _servers(turn: TurnServer) -> tuple[IceServer, ...]:
 
 
 async def test_blocked_udp_is_said_and_a_relay_goes_around_it(pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(findings, "LIMIT", 3.0)
+    limited = media.limited
+
+    def patient(sentence: str) -> AbstractAsyncContextManager[None]:
+        monkeypatch.setattr(findings, "LIMIT", 3.0 if sentence == media.BLOCKED else 60.0)
+        return limited(sentence)
+
+    monkeypatch.setattr(media, "limited", patient)
     blocked = Line(loss=1.0)
     async with running(pages) as server, Relay(up=blocked, down=blocked) as relay, shaped_socket(server.socket, relay) as narrow:
         with pytest.raises(CheckError, match="no UDP packet gets through; open the server's UDP ports"):
