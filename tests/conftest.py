@@ -71,6 +71,7 @@ SLOW = (
     "server/call/test_call.py",
     "server/commands/test_enroll.py",
     "server/commands/test_synth_heads.py",
+    "server/commands/test_train.py",
     "server/evaluation",
     "server/jobs",
     "server/test_cli.py",
