@@ -51,8 +51,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def file(enrolled: Enrollment, model: HeadModel) -> bytes:
     """The astronaut's avatar, one Gaussian of six: how it looks is seen elsewhere, and software draws each."""
-    all_of_them = enrolled.avatar.gaussians
-    few = replace(enrolled.avatar, gaussians=all_of_them.select(np.arange(0, len(all_of_them), 6)))
+    few = replace(enrolled.avatar, gaussians=enrolled.avatar.gaussians.select(np.arange(0, len(enrolled.avatar.gaussians), 6)))
     return encode(WebAvatar.of_avatar(few, model))
 
 
