@@ -31,6 +31,9 @@ STEEPEST = 0.35
 """Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
 COLLAR = 0.04
 """Distance from the body within which clothes on the mesh's skin are the body's, picture sides."""
+LEAN, MOST_LEAN, TUFT, SEED = 0.8, 0.025, 0.007, 20
+"""How far strands that stand off the mesh lean forwards or backwards, relative to how far they stand off, and at most, metres;
+width of a tuft, picture sides; the seed of the lots."""
 FAINT = 0.06
 """Matte from which a pixel gets a Gaussian."""
 OPACITY = 0.97
@@ -73,7 +76,7 @@ def lift(
     steps = step_map(face, model, face_area, portrait)
     row, column = _grid(steps, portrait)
     step = steps[row, column]
-    z = depth[row, column]
+    z = (depth + _ruffled(surface, portrait, covered))[row, column]
     c = surface.camera
     points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
     normal = surface.fragments.interpolate(model.faces, surface.normals)[row, column]
@@ -112,6 +115,16 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
     _assign_lip_line(surface, portrait, colors, face)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
+
+
+def _ruffled(surface: VisibleSurface, portrait: Portrait, covered: NDArray[np.bool_]) -> Array:
+    """(S, S) metres, depth to be added where strands stand off the mesh: tufts lean forwards and backwards, the more the further
+    they stand off. All in one plane they would be a comb from the side."""
+    shape = portrait.matte.shape
+    off = ndimage.distance_transform_edt(~covered) * portrait.hairy
+    noise = ndimage.gaussian_filter(np.random.default_rng(SEED).normal(size=shape), TUFT * shape[0])
+    metres = off * float(np.median(surface.fragments.depth[surface.fragments.face >= 0])) / surface.camera.fx
+    return np.asarray(np.clip(LEAN * metres, 0, MOST_LEAN) * np.clip(noise / noise.std(), -1.5, 1.5), np.float32)
 
 
 def opening(outline: tuple[int, ...], portrait: Portrait) -> NDArray[np.bool_]:
