@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.instant import lips
 from enrollment.instant.assemble import build_gaussians
 from enrollment.instant.fit import HeadFit, fit
 from enrollment.instant.gaze import blinks, estimate_gaze
@@ -100,7 +101,7 @@ def build_instant(
     fitted = fit(list(portraits), model)
     progress("matching the outline", 0.5)
     fitted = _with_lids(fitted, model.person(fitted.identity), portraits)
-    offset = shaped(model, fitted.identity, fitted.photos[0], lead)
+    offset = lips.shut(model, fitted.identity, shaped(model, fitted.identity, fitted.photos[0], lead))
     person = model.person(fitted.identity, offset)
     photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
     fitted = replace(fitted, photos=photos)
