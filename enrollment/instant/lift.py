@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
-from models import binding
+from models import arkit, binding
 from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, HeadModel
 from models.tracking.face_geometry import face_height
@@ -49,6 +49,11 @@ LIP_RED = 1.5
 """Redness, relative to the skin's, from which a pixel between the lips is lip or gum."""
 LIP_LINE = 0.009
 """Half the height of the line between shut lips, face heights."""
+LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+"""Landmarks along the lips' outer edge."""
+LINE, LINE_LIGHT = 0.010, 0.8
+"""How far around the landmarks of the inner edge the dark line between the lips may lie, face heights, and its greatest
+brightness, relative to the lips."""
 OPENINGS = (
     (MOUTH, ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
     ((33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7), ("right_eye",)),
@@ -107,6 +112,7 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
     _assign_clothes(surface, portrait, face, depth, covered)
     _assign_teeth(surface, colors, opening(MOUTH, portrait), face, depth, covered)
+    _assign_lip_line(surface, portrait, colors, face)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
 
@@ -195,6 +201,33 @@ def _assign_teeth(
     there = away * -centre[nearest, 2] / surface.camera.fx < TOOTH_REACH
     tooth = row[there], column[there]
     face[tooth], depth[tooth], covered[tooth] = teeth[nearest[there]], -centre[nearest[there], 2], False
+
+
+def _assign_lip_line(surface: VisibleSurface, portrait: Portrait, colors: Array, face: NDArray[np.int32]) -> None:
+    """Assign the dark line between the lips to the upper lip's inner side: on the lips' own skin it would be drawn out to dots
+    where they part. Changes `face` in place."""
+    model, points = surface.model, portrait.landmarks.points[:, :2]
+    lips, between = (polygon_of(outline, points, face.shape) for outline in (LIPS, MOUTH))
+    around = ndimage.distance_transform_edt(~between) < LINE * face_height(portrait.landmarks)
+    if not (lips & ~around).any():
+        return
+    light = colors.mean(axis=2)
+    row, column = np.nonzero(around & ~opening(MOUTH, portrait) & (light < LINE_LIGHT * np.median(light[lips & ~around])))
+    inner = upper_lip(model)
+    _, nearest = cKDTree(surface.camera.project(surface.vertices[model.faces[inner]].mean(axis=1))).query(
+        np.stack([column + 0.5, row + 0.5], axis=1)
+    )
+    face[row, column] = inner[nearest]
+
+
+def upper_lip(model: HeadModel) -> NDArray[np.int64]:
+    """Faces of the mouth's inside that touch the upper lip's inner edge, and not the lower lip's."""
+    edge = np.intersect1d(model.region_vertices("skin"), model.region_vertices("mouth_inside"))
+    falls = model.expression_basis[arkit.INDEX["jawOpen"], :, 1]
+    lower = falls < 0.5 * (falls[edge].min() + falls[edge].max())
+    of_edge = np.isin(model.faces, edge)
+    touching = model.region_faces("mouth_inside") & of_edge.any(axis=1) & ~(of_edge & lower[model.faces]).any(axis=1)
+    return np.flatnonzero(touching)
 
 
 def redder(colors: Array, skin: Array) -> NDArray[np.bool_]:

@@ -24,6 +24,10 @@ SQUARE_ON = 0.3
 """Cosine between normal and view direction under which a photo's pixel is too stretched to be trusted."""
 LID = 0.25
 """A vertex is eyelid when a blink moves it by more than this part of the largest displacement."""
+RIM = (-0.5, 0.006)
+"""Of a face of an eyelid's rim: greatest height of its unit normal, and distance from the eye's socket, metres."""
+BESIDE_EYES = 0.009
+"""Metres around that edge within which skin belongs to the opening of an eye."""
 CHEEKS, JAW = (50, 101, 118, 280, 330, 347), (136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 169, 170, 394, 395)
 """Landmarks of the cheeks, and of the jaw and the chin."""
 BEARDED, BEHIND_JAW, GUESSED = 0.6, 0.015, 0.15
@@ -58,6 +62,29 @@ def eyelid_vertices(model: HeadModel) -> NDArray[np.bool_]:
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         moved = np.maximum(moved, -model.expression_basis[arkit.INDEX[name], :, 1])
     return np.asarray(moved > LID * moved.max())
+
+
+def eyelid_rims(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) faces of the upper eyelids that look down onto the eye: their rims, on which the lashes stand."""
+    a, b, c = (model.template[model.faces[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    down = normal[:, 1] < RIM[0] * np.linalg.norm(normal, axis=1)
+    away = _from_eyes(model)
+    lids = eyelid_vertices(model)[model.faces].all(axis=1) & model.region_faces("skin")
+    return np.asarray(down & lids & (away < RIM[1]))
+
+
+def around_eyes(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) faces of the skin along the openings of the eyes: all of the upper eyelids, and the edge of the lower ones."""
+    lids = eyelid_vertices(model)[model.faces].any(axis=1) | (_from_eyes(model) < BESIDE_EYES)
+    return np.asarray(lids & model.region_faces("skin"))
+
+
+def _from_eyes(model: HeadModel) -> Array:
+    """(F,) metres from the edge between eyelids and sockets."""
+    edge = np.intersect1d(model.region_vertices("skin"), model.region_vertices("eye_socket"))
+    away, _ = cKDTree(model.template[edge]).query(model.template[model.faces].mean(axis=1))
+    return np.asarray(away, np.float32)
 
 
 def interpolate_colors(model: HeadModel, color: Array, trust: Array, part: NDArray[np.bool_]) -> Array:
