@@ -53,6 +53,8 @@ STRETCH = (1.5, 2.5)
 """Factors of enlargement by some expression between which a face's lifted pixels fade out: they would be enlarged as well."""
 LEAST_STEADY = 0.25
 """Part of their opacity that lifted pixels keep: of the lashes, and of the dark line between the lips."""
+SKIN = 0.7
+"""Share of skin from which a vertex of the body says what colour the nape has."""
 CLAD = (0.35, 0.65)
 """Shares of cloth at a sample between which its colour goes from the skin's to the cloth's."""
 ASLANT = (0.15, 0.45)
@@ -60,7 +62,7 @@ ASLANT = (0.15, 0.45)
 UNLIKE, UNLIKE_HAIR = 0.12, 0.25
 """Distance of an aslant pixel's colour from the completed one, of skin and of hair, at which a third of it is believed."""
 UNDERLAY = 0.0025
-"""Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
+"""Depth under the surface of a coarse second layer of skin and cloth, metres; it closes cracks between the lifted Gaussians."""
 FINE_UNDERLAY, LID_PHOTO = 0.0008, 0.25
 """Depth of that second layer around eyes and mouth, metres, and the share of the photo's colour in it where an eyelid unfolds."""
 RIM_SHADE = 0.5
@@ -188,7 +190,7 @@ def _unseen_gaussians(
     colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     colors = mouth.without_lip_line(model, samples, colors)
     colors[texture_completion.eyelid_rims(model)[samples.face]] *= RIM_SHADE
-    under = covered & (model.region[samples.face] == REGION["skin"])
+    under = covered & skin
     points = np.where(under[:, None], points - np.where(fine[samples.face], FINE_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
@@ -243,6 +245,7 @@ def _unseen_colors(
     sure = np.where(lids, LID_TRUST, sure)
     body = np.zeros(model.vertex_count, bool)
     body[model.region_vertices("body")] = True
+    sure = np.where(body & ~head & (skin_share(lead.surface, lead.portrait) < SKIN), 0.0, sure)  # a collar does not tint a nape
     color, sure = texture_completion.bare_behind(model, color, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, (head | body) & ~hair)
     out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])

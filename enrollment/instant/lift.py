@@ -31,7 +31,7 @@ STEEPEST = 0.35
 """Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
 COLLAR = 0.04
 """Distance from the body within which clothes on the mesh's skin are the body's, picture sides."""
-LEAN, MOST_LEAN, TUFT, SEED = 0.8, 0.025, 0.007, 20
+LEAN, MOST_LEAN, TUFT, SEED = 0.6, 0.012, 0.007, 20
 """How far strands that stand off the mesh lean forwards or backwards, relative to how far they stand off, and at most, metres;
 width of a tuft, picture sides; the seed of the lots."""
 FAINT = 0.06

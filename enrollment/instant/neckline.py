@@ -21,6 +21,8 @@ AT_SIDES, LEVELS = (0.03, 0.11, -0.07, 0.01), (-0.17, 0.0)
 collar may end there, metres."""
 USUAL, LEAST = -0.1, 8
 """Height of a collar that the photo does not show, metres; vertices at the sides of the neck that it must show."""
+FAINT = 0.05
+"""Trust under which such a vertex says nothing."""
 SOFT, BEHIND = 0.006, 0.0
 """Half the height over which skin turns into cloth, and depth behind which a collar is as high as at the sides, metres."""
 GUESS = 0.1
@@ -60,13 +62,17 @@ def _neck(model: HeadModel) -> NDArray[np.bool_]:
 
 
 def _collar(model: HeadModel, label: Array, trust: Array) -> float:
-    """Height on the template at which cloth begins at the sides of the neck, metres: where it parts skin and cloth best."""
+    """Height on the template at which cloth begins at the sides of the neck, metres: where it parts skin and cloth best, on the
+    side where that is lower, as something before the neck may hide the other."""
     x, y, z = model.template.T
     near, far, back, front = AT_SIDES
-    side = (np.abs(x) > near) & (np.abs(x) < far) & (back < z) & (z < front) & (trust > 0) & (y < LEVELS[1])
-    if side.sum() < LEAST:
-        return USUAL
-    levels = np.linspace(*LEVELS, 52)
-    wrong = np.abs((y[side] < levels[:, None]) - label[side]) @ trust[side]
-    best = levels[wrong <= wrong.min() + 1e-6]
-    return float(best[0] if best[-1] == LEVELS[1] else best.mean())  # no skin above: just over the highest cloth
+    found = []
+    for across in (x, -x):
+        side = (across > near) & (across < far) & (back < z) & (z < front) & (trust > FAINT) & (y < LEVELS[1])
+        if side.sum() < LEAST:
+            continue
+        levels = np.linspace(*LEVELS, 52)
+        wrong = np.abs((y[side] < levels[:, None]) - label[side]) @ trust[side]
+        best = levels[wrong <= wrong.min() + 1e-6]
+        found.append(float(best[0] if best[-1] == LEVELS[1] else best.mean()))  # no skin above: just over the highest cloth
+    return min(found, default=USUAL)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from enrollment.instant.hair_shape import FRONT, MOST_THICK, covered_ears, hair_behind
-from enrollment.instant.nonrigid_registration import graph, landmark_offset, outline_offset, posed
+from enrollment.instant.nonrigid_registration import _without_brim, graph, landmark_offset, outline_offset, posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import ears, hair_share, hanging_hair
@@ -109,3 +109,24 @@ def test_long_hair_falls_on_the_back(enrolled: Enrollment, model: HeadModel, by_
     hollow = nape & (v[:, 1] > -0.12)
     assert np.median(moved[hollow, 2]) < -0.01, "it bridges the hollow of the neck"
     assert not moved[(v[:, 2] > 0) & (v[:, 1] < -0.1)].any(), "nothing in front moves"
+
+
+def test_a_skull_that_the_outline_drew_in_stays_so(enrolled: Enrollment, model: HeadModel, by_landmarks: Array) -> None:
+    identity, photo, portrait = enrolled.avatar.identity, enrolled.fit.photos[0], enrolled.portraits[0]
+    drawn_in = np.where(model.template[:, 1:2] > 0.05, -0.1, 0.0).astype(np.float32) * model.template
+    grown = hair_behind(model, identity, by_landmarks + drawn_in, drawn_in, photo, shaved(portrait))
+    assert np.abs(grown[model.template[:, 1] > 0.05]).max() < 1e-3
+
+
+def test_a_brim_gives_the_mesh_no_horns(enrolled: Enrollment) -> None:
+    portrait = enrolled.portraits[0]
+    assert portrait.parsing is not None
+    brow, side = int(portrait.landmarks.points[10, 1]), len(portrait.matte)
+    brim = np.zeros(portrait.matte.shape, bool)
+    brim[brow - 15 : brow, side // 8 : -side // 8] = True
+    brim &= portrait.matte < 0.1
+    shares = portrait.parsing.shares.copy()
+    shares[: brow + 10] = np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index("others")]
+    worn = replace(portrait, matte=np.where(brim, 1.0, portrait.matte).astype(np.float32), parsing=Parsing(shares))
+    assert brim.any() and _without_brim(worn)[brim].mean() < 0.2
+    assert _without_brim(replace(worn, parsing=portrait.parsing))[brim].all(), "without a hat it is the matte"
