@@ -13,6 +13,8 @@ from scipy import ndimage
 from enrollment.instant import eyes, hair_texture, mouth, texture_completion
 from enrollment.instant.bust import Bust, bottom
 from enrollment.instant.clothes import BodyPoints, clothes
+from enrollment.instant.far_half import SPACING as FAR_SPACING
+from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
@@ -38,15 +40,13 @@ LID_SPACING = 0.0016
 NECK = -0.03
 """Sum of a skin point's height and depth on the template, metres, under which it belongs to the neck or the nape."""
 SPREAD, SPREAD_PLAIN = 0.7, 0.85
-"""Standard deviation of a Gaussian relative to its spacing, and on neck and body: wider, as cracks show there and texture is
-rare."""
+"""Standard deviation of a Gaussian relative to its spacing, and on neck, body and the far half of a turned face: wider, as
+cracks show there."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
 MOST_GAUSSIANS, FEWER = 57_000, 1.6
 """About how many there may be before the bust's bottom is added (long hair makes the most); when there are more, by how much more
 than what is too many those that the photo does not show are thinned out."""
-GAINS = (0.5, 1.8)
-"""Least and largest gain by which a further photo's colours are matched to the leading photo's."""
 LID_SHADE, LID_TRUST = 0.95, 0.2
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
 STRETCH = (1.5, 2.5)
@@ -103,16 +103,18 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     shown = lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid)
     steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0).astype(np.float32)
     shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
-    bust = Bust.of(person, shown)
-    shown = shown.select(bust.within(shown, person))
     share = hair_share(lead.surface, lead.portrait, offset)
-    unseen = _unseen_gaussians(person, photos, share, bust, steady)
+    far = FarHalf.of(lead.surface, lead.portrait, share, _face_area(model, person))
+    bust = Bust.of(person, shown)
+    shown = shown.select(~far.fine()[shown.face])
+    shown = shown.select(bust.within(shown, person))
+    unseen = _unseen_gaussians(person, photos, share, far, bust, steady)
     if (over := FEWER * (len(shown) + len(unseen) - MOST_GAUSSIANS)) > 0:
         coarser = np.sqrt(len(unseen) / max(len(unseen) - over, 0.2 * len(unseen)))
-        unseen = _unseen_gaussians(person, photos, share, bust, steady, coarser)
+        unseen = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, unseen]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
-    skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5))[made.face]
+    skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
     shell = bust.fade(fit_own_view(made, len(shown), skin, lid, view).valid(), person)
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
@@ -148,7 +150,7 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 
 
 def _unseen_gaussians(
-    person: PersonHead, photos: list[SourcePhoto], share: Array, bust: Bust, steady: Array, coarser: float = 1.0
+    person: PersonHead, photos: list[SourcePhoto], share: Array, far: FarHalf, bust: Bust, steady: Array, coarser: float = 1.0
 ) -> BoundGaussians:
     """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show. share:
     (V,) `hair_share`. steady: (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on
@@ -157,15 +159,16 @@ def _unseen_gaussians(
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
     fine = texture_completion.around_eyes(model)
     spacing[fine] = LID_SPACING
-    lips = mouth.inner_lips(model) | mouth.outer_lips(model)
+    lips, mirrored = mouth.inner_lips(model) | mouth.outer_lips(model), far.fine()
     fine |= lips
     spacing[lips] = mouth.LIP_SPACING
+    spacing[mirrored] = np.minimum(spacing[mirrored], FAR_SPACING)
     balls = eyes.eyeballs(person, lead.surface, lead.portrait)
     spacing += eyes.spacings(person, balls)
     spacing = hair_texture.spacings(lead.surface, share, spacing)
     at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
     spacing[at_cut & model.region_faces("skin", "body")] = CUT_SPACING
-    spacing[model.region_faces("skin", "body") & ~fine] *= coarser
+    spacing[model.region_faces("skin", "body") & ~fine & ~mirrored] *= coarser
     samples = sample(person, spacing)
     samples = samples.select(bust.depth(samples.at(model.faces, person.rest)) > 0)
     vertices, normals = lead.surface.vertices, lead.surface.normals
@@ -175,18 +178,20 @@ def _unseen_gaussians(
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
+    covered &= ~mirrored[samples.face]
     furthest = np.where(model.region[samples.face] == REGION["body"], CUT_BODY, CUT).astype(np.float32)
     points, outside = lead.outline.drawn_in(points, samples.spacing, lead.surface.camera, furthest)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
     hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
-    colors = _unseen_colors(person, photos, samples, points, covered, share, hair, balls)
+    colors = _unseen_colors(person, photos, samples, points, covered, share, hair, balls, far)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
     unfolds = lid * (1 - steady[samples.face])
     believed = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
     believed *= np.where(covered | (model.region[samples.face] == REGION["body"]), 1.0, _alike(soft, colors, hair.part))
+    believed *= 1 - far.at(samples)
     colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     colors = mouth.without_lip_line(model, samples, colors)
     colors[texture_completion.eyelid_rims(model)[samples.face]] *= RIM_SHADE
@@ -199,7 +204,7 @@ def _unseen_gaussians(
     samples, points, n, colors, hair = samples.select(keep), points[keep], n[keep], colors[keep], hair.select(keep)
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
-    plain = neck | (model.region == REGION["body"])
+    plain = neck | (model.region == REGION["body"]) | mirrored
     spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
@@ -226,7 +231,7 @@ def _alike(seen: Array, expected: Array, hair: Array) -> Array:
 
 def _unseen_colors(
     person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], share: Array,
-    cover: HairCover, balls: dict[str, eyes.Eyeball],
+    cover: HairCover, balls: dict[str, eyes.Eyeball], far: FarHalf,
 ) -> Array:  # fmt: skip
     """Completed texture of the samples, (N, 3): skin by interpolation, then clothes and hair, eyes and mouth, then whatever
     further photos show.
@@ -234,7 +239,8 @@ def _unseen_colors(
     covered: (N,) samples that the leading photo shows. share: (V,) `hair_share`.
     """
     model, lead = person.model, photos[0]
-    color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
+    shown = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
+    color, trust = shown
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
     lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
@@ -249,6 +255,7 @@ def _unseen_colors(
     color, sure = texture_completion.bare_behind(model, color, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, (head | body) & ~hair)
     out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])
+    far.paint(lead.portrait, samples, out, lead.colors, shown)
     region = model.region[samples.face]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     cloth_here = samples.at(model.faces, cloth_share(lead.surface, lead.portrait)[:, None])[:, 0]
@@ -279,13 +286,8 @@ def _fill_from(
     (V,), the leading photo's vertex colours (`texture_completion.vertex_colors`).
     """
     model = other.surface.model
-    theirs, seen = texture_completion.vertex_colors(other.surface, other.portrait, other.colors)
-    both = (seen > 0.1) & (trust > 0.1)
-    gain = np.ones((len(samples.face), 3), np.float32)
-    if both.sum() > 50:  # the light differs between the photos, and not equally everywhere
-        ratio = np.clip(color / np.maximum(theirs, 0.02), *GAINS) / GAINS[1]
-        smooth = texture_completion.interpolate_colors(model, ratio, np.where(both, 0.3, 0.0), np.ones(model.vertex_count, bool))
-        gain = samples.at(model.faces, smooth * GAINS[1])
+    theirs = texture_completion.vertex_colors(other.surface, other.portrait, other.colors)
+    gain = samples.at(model.faces, texture_completion.matching_gains(model, (color, trust), theirs))
     points, normals = samples.at(model.faces, other.surface.vertices), samples.at(model.faces, other.surface.normals)
     visible, xy, facing = other.surface.visible(points, normals)
     side = other.portrait.matte.shape[0]

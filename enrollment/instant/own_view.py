@@ -31,9 +31,9 @@ ALPHA_WEIGHT = 1.0
 MOST_COLOR, MOST_STRAND_COLOR, MOST_RIM_COLOR = 0.25, 0.4, 0.06
 """Largest change of a colour inside, at the outline of hair, where a Gaussian covers a strand, and at the outline of skin and
 cloth, which is the same as further inwards."""
-MOST_SHRINK, MOST_UNSEEN_SHRINK, MOST_GROWTH = 1.2, 0.1, 0.15
+MOST_SHRINK, MOST_UNSEEN_SHRINK, MOST_GROWTH = 1.2, 0.2, 0.15
 """Largest change of the logarithm of a scale; less for skin that the photo does not show, which would get gaps."""
-MOST_SHIFT, MOST_UNSEEN_SHIFT = 2.0, 0.5
+MOST_SHIFT, MOST_UNSEEN_SHIFT = 2.0, 1.5
 """Pixels; the second is for skin that the photo does not show."""
 MOST_LOGIT = 4.6
 EDGE = 9

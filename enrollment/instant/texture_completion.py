@@ -24,6 +24,10 @@ SQUARE_ON = 0.3
 """Cosine between normal and view direction under which a photo's pixel is too stretched to be trusted."""
 LID = 0.25
 """A vertex is eyelid when a blink moves it by more than this part of the largest displacement."""
+GAINS = (0.5, 1.8)
+"""Least and largest gain by which another picture's colours are matched to the leading photo's."""
+TWIN = 0.004
+"""Most distance of a mirrored vertex from its twin, metres."""
 RIM = (-0.5, 0.006)
 """Of a face of an eyelid's rim: greatest height of its unit normal, and distance from the eye's socket, metres."""
 BESIDE_EYES = 0.009
@@ -64,6 +68,12 @@ def eyelid_vertices(model: HeadModel) -> NDArray[np.bool_]:
     return np.asarray(moved > LID * moved.max())
 
 
+def twins(model: HeadModel) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(V,) the vertex on the other side of the head that mirrors each one, and whether it really does."""
+    distance, twin = cKDTree(model.template).query(model.template * np.array([-1, 1, 1], np.float32))
+    return twin, distance < TWIN
+
+
 def eyelid_rims(model: HeadModel) -> NDArray[np.bool_]:
     """(F,) faces of the upper eyelids that look down onto the eye: their rims, on which the lashes stand."""
     a, b, c = (model.template[model.faces[:, k]] for k in range(3))
@@ -95,9 +105,8 @@ def interpolate_colors(model: HeadModel, color: Array, trust: Array, part: NDArr
     trust = np.where(part, trust, 0.0).astype(np.float64)
     if not (trust > 0).any():
         return np.tile(color.mean(axis=0), (len(color), 1))
-    tree = cKDTree(model.template)
-    distance, twin = tree.query(model.template * np.array([-1, 1, 1], np.float32))
-    mirrored = np.where(distance < 0.004, trust[twin] * MIRRORED, 0.0) * (trust < 0.05)
+    twin, alike = twins(model)
+    mirrored = np.where(alike, trust[twin] * MIRRORED, 0.0) * (trust < 0.05)
     f = model.faces[part[model.faces].all(axis=1)]
     i = np.concatenate([f[:, 0], f[:, 1], f[:, 2], f[:, 1], f[:, 2], f[:, 0]])
     j = np.concatenate([f[:, 1], f[:, 2], f[:, 0], f[:, 0], f[:, 1], f[:, 2]])
@@ -109,6 +118,17 @@ def interpolate_colors(model: HeadModel, color: Array, trust: Array, part: NDArr
     right = 4.0 * (trust[:, None] * color + mirrored[:, None] * color[twin]) + 1e-4 * mean
     solved = spsolve((sparse.diags(weight + 1e-4) + 0.2 * laplacian).tocsc(), right)
     return np.asarray(np.clip(solved, 0, 1), np.float32)
+
+
+def matching_gains(model: HeadModel, lead: tuple[Array, Array], other: tuple[Array, Array]) -> Array:
+    """(V, 3) gains that take another picture's colours into the light of the leading one: the light differs between the two, and
+    not equally everywhere. lead, other: `vertex_colors` of the same vertices."""
+    both = (lead[1] > 0.1) & (other[1] > 0.1)
+    if both.sum() <= 50:
+        return np.ones((model.vertex_count, 3), np.float32)
+    ratio = np.clip(lead[0] / np.maximum(other[0], 0.02), *GAINS) / GAINS[1]
+    everywhere = np.ones(model.vertex_count, bool)
+    return interpolate_colors(model, ratio, np.where(both, 0.3, 0.0), everywhere) * GAINS[1]
 
 
 def median_color(color: Array, trust: Array, part: NDArray[np.bool_], default: Array) -> Array:

@@ -12,6 +12,7 @@ from enrollment.instant.assemble import STRETCH, build_gaussians
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import steadiness, stretch_ratios
+from enrollment.likeness import outline_error
 from models import arkit
 from models.avatar import AvatarPoser
 from models.heads.base import REGION, HeadModel, Pose
@@ -121,6 +122,7 @@ def test_from_the_photos_camera_it_is_the_photo(studio: Studio, enrolled: Enroll
     assert psnr(picture.color, truth, face) > 22
     drawn, person = picture.alpha > 0.5, portrait.matte > 0.5
     assert (drawn & person).sum() / (drawn | person).sum() > 0.95
+    assert outline_error(portrait, picture.alpha) < 0.25, "hair that the photo does not show stays behind the hair that it shows"
 
 
 def test_from_behind_there_is_no_face_and_no_hole(studio: Studio, model: HeadModel) -> None:
