@@ -1,5 +1,5 @@
-"""The CUDA compiler that pip installs beside torch's own libraries, of the same release: nothing of the system is needed to compile
-gsplat but a C++ compiler.
+"""The CUDA compiler that pip installs beside torch's own libraries, of the same release: to compile gsplat, nothing of the system
+is needed but a C++ compiler.
 
 torch looks for nvcc in CUDA_HOME, on PATH and in /usr/local/cuda, and links with libcudart.so; NVIDIA's packages lie in
 `nvidia/cu13` among Python's, and have libcudart.so.13 alone.
@@ -20,7 +20,7 @@ GIVEN = ("CUDA_HOME", "CUDA_PATH")
 
 
 def offer() -> None:
-    """Let torch find the packaged toolkit, by environment variables of this process: before `torch.utils.cpp_extension` is imported.
+    """Let torch find the packaged toolkit, by environment variables of this process; before `torch.utils.cpp_extension` is imported.
     Nothing happens without one, or where a user names another."""
     home = packaged()
     if home is None or any(os.environ.get(name) for name in GIVEN):
