@@ -20,7 +20,7 @@ GIVEN = ("CUDA_HOME", "CUDA_PATH")
 
 
 def offer() -> None:
-    """Let torch find the packaged toolkit, by environment variables of this process; before `torch.utils.cpp_extension` is imported.
+    """Let torch find the packaged toolkit, by this process's environment, before `torch.utils.cpp_extension` is imported.
     Nothing happens without one, or where a user names another."""
     home = packaged()
     if home is None or any(os.environ.get(name) for name in GIVEN):
