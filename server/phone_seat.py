@@ -22,11 +22,11 @@ from models.exchange import live_link_face
 from models.exchange.drive_frames import MAX_SECONDS, SentFrame, encode
 from models.types import DriveFrame
 from realtime.listening import taken
-from server.benchmarks.call_client import BenchPage, RefusedError
 from server.call import ice
 from server.call.driving import BACKLOG
 from server.call.protocol import Failure, Join, Place
 from server.call_check.link import RoomLink
+from server.call_client import CallClient, RefusedError
 
 READ_EVERY = 1 / 240
 """Seconds between two packets that are read; a phone sends 60 a second, and the rest of a flood is not even looked at."""
@@ -106,7 +106,7 @@ async def _sit(link: RoomLink, join: Join, host: str, port: int, seconds: float,
         transport, phone = await loop.create_datagram_endpoint(PhoneFrames, (host, port))
     except (OSError, OverflowError, UnicodeError) as error:
         raise taken(host, port, error) from None
-    page = BenchPage(link.socket, link.key, join, voices=0, tls=ssl.create_default_context() if link.secure else None)
+    page = CallClient(link.socket, link.key, join, voices=0, tls=ssl.create_default_context() if link.secure else None)
     page.place = Place(seen=False)
     try:
         async with page:
@@ -123,7 +123,7 @@ async def _sit(link: RoomLink, join: Join, host: str, port: int, seconds: float,
         transport.close()
 
 
-async def _send(page: BenchPage, phone: PhoneFrames, end: float) -> int:
+async def _send(page: CallClient, phone: PhoneFrames, end: float) -> int:
     """Until `end`, by the loop's clock. Returns how many frames were sent."""
     loop, frames = asyncio.get_running_loop(), 0
     while (now := loop.time()) < end:

@@ -124,10 +124,11 @@ COVERED_BY: dict[str, str] = {
     "tests/models/tracking/test_offline.py": "models.tracking.render_bias",
     "tests/models/tracking/test_solver.py": "models.tracking.face_basis models.tracking.tracker_bias_bake",
     "tests/models/video/test_writer.py": "models.video.sound",
+    "tests/client_web/test_drive_wire.py": "server.call.drive_format",
     "tests/packaging/test_wheel.py": "server.call.page_folder",
     "tests/server/benchmarks/test_live.py": "server.benchmarks.enrolling server.benchmarks.pages server.benchmarks.webcam_clip",
     "tests/server/benchmarks/test_measuring_page.py": "server.benchmarks.recorded_webcam",
-    "tests/server/call/attacks/test_viewers.py": "server.benchmarks.call_client",
+    "tests/server/call/attacks/test_viewers.py": "server.call_client",
     "tests/server/call_check/test_run.py": (
         "server.call_check.findings server.call_check.media server.call_check.relays server.call_check.web "
         "server.commands.doctor_call"

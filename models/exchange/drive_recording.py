@@ -22,10 +22,14 @@ import numpy as np
 from models import arkit
 from models.atomic import atomic_write
 from models.errors import ClipError
-from models.exchange.drive_frames import MAX_GAZE, MAX_SECONDS, MAX_TRANSLATION, UNIT_WITHIN, VERSION
+from models.exchange.drive_frames import MAX_GAZE, MAX_SECONDS, MAX_TRANSLATION
 from models.tensor_file import MalformedError, open_regular
 from models.types import DriveFrame
 
+VERSION = 1
+"""Of a line; that of drive frames as bytes counts for itself."""
+UNIT_WITHIN = 0.01
+"""By how much the length of a rotation's quaternion may differ from 1."""
 ENDING = ".jsonl"
 MAX_LINE, MAX_FRAMES = 16 << 10, 200_000
 """Bytes, and lines: more than an hour at 50 a second."""

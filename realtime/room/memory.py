@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import VisavisError
-from models.exchange import landmark_frames
-from models.exchange.drive_frames import RECORD_BYTES
+from models.exchange import drive_frames, landmark_frames
 from realtime.room.framing import Framing
 from realtime.room.layout import ViewRequest
 from realtime.room.record_table import RecordTable
@@ -58,7 +57,7 @@ class MemoryLayout:
         size = (
             RequestTable.size(self.views)
             + Flags.size(self.people)
-            + 2 * RecordTable.size(self.people, RECORD_BYTES)
+            + 2 * RecordTable.size(self.people, drive_frames.LONGEST)
             + RecordTable.size(self.people, landmark_frames.BYTES)
         )
         return sum(PictureSlot.size(capacity) for _, capacity in self.slots), size
@@ -215,10 +214,10 @@ class RoomMemory:
         offset += RequestTable.size(layout.views)
         self.flags = Flags(self._memory, offset, layout.people)
         offset += Flags.size(layout.people)
-        self.sent = RecordTable(self._memory, offset, layout.people, RECORD_BYTES)
-        offset += RecordTable.size(layout.people, RECORD_BYTES)
-        self.shown = RecordTable(self._memory, offset, layout.people, RECORD_BYTES)
-        offset += RecordTable.size(layout.people, RECORD_BYTES)
+        self.sent = RecordTable(self._memory, offset, layout.people, drive_frames.LONGEST)
+        offset += RecordTable.size(layout.people, drive_frames.LONGEST)
+        self.shown = RecordTable(self._memory, offset, layout.people, drive_frames.LONGEST)
+        offset += RecordTable.size(layout.people, drive_frames.LONGEST)
         self.landmarks = RecordTable(self._memory, offset, layout.people, landmark_frames.BYTES)
         if handle is None:
             self.clear()

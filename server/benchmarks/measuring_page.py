@@ -17,8 +17,8 @@ from aiortc.rtp import RtpPacket
 from models.errors import MissingPartError
 from realtime.decoding import KeyframeRequests
 from realtime.receiving import PromptJitterBuffer
-from server.benchmarks.call_client import BenchPage
 from server.benchmarks.recorded_webcam import RecordedWebcam
+from server.call_client import CallClient
 
 _BUFFER = "_RTCRtpReceiver__jitter_buffer"
 _VP8_START = b"\x9d\x01\x2a"
@@ -55,7 +55,7 @@ def begins(data: bytes) -> bool:
     return {_SPS, _IDR} <= kinds
 
 
-class MeasuringPage(BenchPage):
+class MeasuringPage(CallClient):
     """A page that takes next to nothing of the cores that it measures: it counts pictures instead of decoding them, and its
     webcam, if it has one, is a `RecordedWebcam`. `last_picture` stays empty."""
 
@@ -64,8 +64,8 @@ class MeasuringPage(BenchPage):
         make_counting(picture.receiver, self._count)
 
 
-class DecodingPage(BenchPage):
-    """A page that decodes as a `BenchPage` does, with a `RecordedWebcam`."""
+class DecodingPage(CallClient):
+    """A page that decodes as a `CallClient` does, with a `RecordedWebcam`."""
 
     def _prepare(self, picture: RTCRtpTransceiver) -> None:
         answer_keyframe_requests(picture)

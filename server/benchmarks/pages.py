@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from server.benchmarks.call_client import BenchPage
 from server.benchmarks.measuring_page import DecodingPage, MeasuringPage
 from server.benchmarks.recorded_webcam import RecordedClip, RecordedWebcam
 from server.benchmarks.webcam_clip import Clip, load_clip, own_clip
 from server.call.protocol import Join, ViewerCamera
+from server.call_client import CallClient
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def run_pages(pipe: Connection, url: str, keys: tuple[str, str], clip: Clip | Pa
 
 
 async def _run(pipe: Connection, url: str, keys: tuple[str, str], clip: RecordedClip, pages: Pages) -> None:
-    kind: type[BenchPage] = DecodingPage if pages.decode else MeasuringPage
-    there: list[BenchPage] = []
+    kind: type[CallClient] = DecodingPage if pages.decode else MeasuringPage
+    there: list[CallClient] = []
     joined = Arrived([], [])
     try:
         for person in range(pages.people):
@@ -80,7 +80,7 @@ async def _run(pipe: Connection, url: str, keys: tuple[str, str], clip: Recorded
             await page.leave()
 
 
-async def _join(page: BenchPage, joined: Arrived) -> None:
+async def _join(page: CallClient, joined: Arrived) -> None:
     start = time.monotonic()
     await page.enter()
     await page.offer()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from aiortc import RTCDataChannel
 
 from models.errors import ProtocolError
-from models.exchange.drive_frames import FITTING, SentFrame, addressed, decode, message_of, pack_record
+from models.exchange.drive_frames import SentFrame, addressed, decode, messages_of, pack_record
 from realtime.room.record_table import Record
 from server.call import light_channel
 from server.call.arrivals import Arrivals
@@ -176,4 +176,4 @@ class DriveRelay:
                 self._told[participant] = record.count, sequence + 1
             if is_new or not only_new:
                 records.append(addressed(record.data, participant, sequence + is_new))
-        return [message_of(records[i : i + FITTING]) for i in range(0, len(records), FITTING)]
+        return messages_of(records)

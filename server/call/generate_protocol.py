@@ -1,7 +1,8 @@
-"""Write `client_web/src/protocol.ts` from the structs of `server/call/protocol.py`, with the numbers that both sides share.
+"""Write `client_web/src/protocol.ts` from the structs of `server/call/protocol.py`, with the numbers that both sides share, and
+`client_web/src/drive/format.ts` (`server/call/drive_format.py`).
 
-`python -m server.call.generate_protocol` writes the file; with `--check` it writes nothing and exits with status 1 when the
-file on disk is not what would be written.
+`python -m server.call.generate_protocol` writes the files; with `--check` it writes nothing and exits with status 1 when one
+on disk is not what would be written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from realtime.room import framing, layout
-from server.call import protocol
+from server.call import drive_format, protocol
 
 TARGET = Path(__file__).resolve().parents[2] / "client_web" / "src" / "protocol.ts"
 
@@ -233,16 +234,18 @@ def _fallback(default: Any) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m server.call.generate_protocol", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit with status 1 when the file differs")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with status 1 when a file differs")
     options = parser.parse_args(arguments)
-    wanted = render()
-    if options.check:
-        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == wanted:
-            return 0
-        print(f"{TARGET} does not match server/call/protocol.py; run `python -m server.call.generate_protocol`", file=sys.stderr)
-        return 1
-    TARGET.write_text(wanted, encoding="utf-8")
-    return 0
+    stale = 0
+    for target, wanted in ((TARGET, render()), (drive_format.TARGET, drive_format.render())):
+        if target.exists() and target.read_text(encoding="utf-8") == wanted:
+            continue
+        if options.check:
+            stale = 1
+            print(f"{target} is not what the server says; run `python -m server.call.generate_protocol`", file=sys.stderr)
+        else:
+            target.write_text(wanted, encoding="utf-8")
+    return stale
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
 from models.errors import ProtocolError
-from server.benchmarks.call_client import BenchPage, RefusedError
 from server.call.protocol import Bye, Failure, Hello, IceServer, Join, Lobby, Ping, Pong, Stats, decode_from_server, encode
 from server.call_check.findings import CheckError, limited
 from server.call_check.link import RoomLink
+from server.call_client import CallClient, RefusedError
 
 MAX_SAID = 1 << 20
 """Bytes of a message of the server's."""
@@ -75,14 +75,14 @@ async def greet(socket: ClientConnection, key: str) -> Lobby:
 @asynccontextmanager
 async def call(
     socket: str, key: str, servers: list[IceServer], tls: ssl.SSLContext | None, *, relay: bool
-) -> AsyncIterator[BenchPage]:
+) -> AsyncIterator[CallClient]:
     """A viewer's connection for media, which is open. Raises `CheckError`, and `NoPlaceError`."""
     ice = RTCConfiguration(
         [RTCIceServer(urls=s.urls, username=s.username or None, credential=s.credential or None) for s in servers],
         iceTransportPolicy=RTCIceTransportPolicy.RELAY if relay else RTCIceTransportPolicy.ALL,
         bundlePolicy=RTCBundlePolicy.MAX_BUNDLE,
     )
-    page = BenchPage(socket, key, JOIN, ice=ice, tls=tls)
+    page = CallClient(socket, key, JOIN, ice=ice, tls=tls)
     try:
         try:
             async with limited("the server does not answer the offer; look at its log, and at its TURN servers"):
@@ -100,7 +100,7 @@ async def call(
         await page.leave()
 
 
-async def check_sending(page: BenchPage) -> str:
+async def check_sending(page: CallClient) -> str:
     """That what is sent comes back. Raises `CheckError`."""
     async with limited("the connection stands, but nothing comes back; look at the server's log"):
         while Pong not in page.said:
@@ -110,7 +110,7 @@ async def check_sending(page: BenchPage) -> str:
     return "what is sent arrives and is answered"
 
 
-async def check_receiving(page: BenchPage) -> str:
+async def check_receiving(page: CallClient) -> str:
     """That a picture comes and can be decoded. Raises `CheckError`."""
     try:
         async with limited(""):

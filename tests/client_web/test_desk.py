@@ -14,14 +14,14 @@ from PIL import Image
 from server.store.database import Database, sqlite_url
 from server.store.files import FileStore
 from server.store.tables import Job, StoredAvatar
-from tests.client_web.browser import by, focused, phase
+from tests.client_web.browser import by, focused, phase, until
 from tests.client_web.conftest import CLIENT
 from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
 from tests.server.call.serving import Running, in_thread, running
 from tests.server.store.rows import add_job
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.timeout(240)
 PASSWORD = "correct horse battery"
@@ -223,8 +223,14 @@ def better_and_retried(page: Page, database: Database, files: FileStore, ready: 
 def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path: Path) -> None:
     set_up(page, server)
     bo = add_person(page, "Bo", "bo")
+    held: list[Route] = []
+    page.route("**/api/people*", held.append)
     page.click(by(f"enroll-{bo}"))
-    page.wait_for_selector(f"{by('avatar-name')} >> visible=true")
+    until(page, lambda: bool(held))
+    assert not page.evaluate("document.querySelector('[data-testid=owner]').checkValidity()"), "nobody is known yet"
+    page.unroute("**/api/people*")
+    for route in held:
+        route.continue_()
     page.wait_for_function("() => document.querySelector('[data-testid=avatar-name]').value === 'Bo'")
     page.set_input_files(by("photos"), {"name": "bo.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})
     page.wait_for_selector(by("enroll-trouble", "A photo was expected"))

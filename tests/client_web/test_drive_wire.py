@@ -72,9 +72,3 @@ def test_page_and_server_refuse_the_same() -> None:
         else:
             assert "error" not in answer, json.dumps(answer)
     assert 20 < refused < len(messages) - 20
-
-
-def test_the_kinds_of_what_is_known_are_the_same() -> None:
-    text = (Path(__file__).parents[2] / "client_web" / "src" / "drive" / "wire.ts").read_text()
-    for known in drive_frames.KnownParts:
-        assert f"  {known.name}: {known.value}," in text

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call.avatars import entry_of
 from server.call.protocol import Join, Place, ViewerFrame
+from server.call_client import CallClient, CameraTrack
 from tests.client_web.conftest import CHROMIUM, FLAGS
 
 PEOPLE = {"Sam": 14, "Mira": 12, "Ada": 0, "Theo": 15}
@@ -113,7 +113,7 @@ async def guests(folder: Path, addresses: dict[str, str], portraits: dict[str, P
     async with AsyncExitStack() as stack:
         for turn, (name, pixels) in enumerate(portraits.items()):
             join = Join(name, identity(folder, name), muted=True)
-            page = BenchPage(base.replace("http", "ws", 1) + "/ws", key, join, webcam=webcam(pixels, turn))
+            page = CallClient(base.replace("http", "ws", 1) + "/ws", key, join, webcam=webcam(pixels, turn))
             await stack.enter_async_context(page)
             page.say(ViewerFrame(Place(seen=False)))
         yield

@@ -20,8 +20,8 @@ from PIL import Image
 
 from enrollment.instant.pipeline import Enrollment
 from models import avatar_file
-from server.benchmarks.call_client import BenchPage
 from server.call.protocol import Join, Place
+from server.call_client import CallClient
 from tests.client_web.browser import FRAMES, by, until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
 from tests.client_web.rendering import WEBGL, psnr
@@ -76,7 +76,7 @@ def guest(addresses: dict[str, str]) -> Iterator[None]:
     loop, leave, here = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
 
     async def stay() -> None:
-        page = BenchPage(base.replace("http", "ws", 1) + "/ws", key, Join("Bo"))
+        page = CallClient(base.replace("http", "ws", 1) + "/ws", key, Join("Bo"))
         page.place = Place(seen=False)
         async with page:
             here.set()

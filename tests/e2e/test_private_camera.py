@@ -18,8 +18,8 @@ from models import avatar_file
 from models.exchange import drive_frames, landmark_frames
 from models.heads.anny import AnnyHead
 from models.types import DriveFrame
-from server.benchmarks.call_client import BenchPage
 from server.call.protocol import Place
+from server.call_client import CallClient
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
 from tests.models import makers
 from tests.server.call.serving import Running, running, until
@@ -85,13 +85,13 @@ def plain_avatar() -> bytes:
     return avatar_file.encode(replace(makers.avatar(head), identity=np.zeros(head.identity_count, np.float32)))
 
 
-def moments(viewer: BenchPage, participant: int) -> list[DriveFrame]:
+def moments(viewer: CallClient, participant: int) -> list[DriveFrame]:
     """How the avatar was shown to somebody who draws it."""
     sent = [frame for message in list(viewer.driven) for frame in drive_frames.decode(message)]
     return [frame.drive for frame in sent if frame.participant == participant]
 
 
-def sway(viewer: BenchPage, participant: int) -> float:
+def sway(viewer: CallClient, participant: int) -> float:
     """Metres that the head has moved to the side while it was seen."""
     seen = [drive.translation[0] for drive in moments(viewer, participant) if drive.confidence > 0.2]
     return float(np.ptp(seen)) if seen else 0.0

@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnection
 
-from server.benchmarks.call_client import BenchPage
 from server.call.certificate import FILE, self_signed
 from server.call.protocol import IceServer
 from server.call.turn import Turn
 from server.call_check.findings import CheckError
 from server.call_check.relays import check_ice_server
+from server.call_client import CallClient
 from tests.interop.chromium import Chromium
 from tests.interop.firefox import Firefox
 from tests.interop.probe import seen
@@ -99,8 +99,8 @@ async def test_firefox_behind_a_relay(firefox: Firefox, certificate: Path) -> No
                 assert (moment["local"], moment["relay"]) == ("relay", transport)
 
 
-class RelayPage(BenchPage):
-    """A `BenchPage` that has no address but its relay's."""
+class RelayPage(CallClient):
+    """A `CallClient` that has no address but its relay's."""
 
     def through(self, server: IceServer) -> RelayPage:
         """The page, whose media go through this TURN server."""

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from server.benchmarks.call_client import BenchPage
 from server.call.protocol import Join, RoomState
+from server.call_client import CallClient
 from tests.interop.chromium import Chromium, ChromiumPage
 from tests.server.call.serving import Running, running, until
 from tests.server.call.test_call import Tone
@@ -44,11 +44,11 @@ def has_gstreamer() -> bool:
     return subprocess.run([SYSTEM_PYTHON, "-c", tried], capture_output=True, timeout=60, check=False).returncode == 0
 
 
-def people(page: BenchPage) -> list[str]:
+def people(page: CallClient) -> list[str]:
     return [person.name for person in page.said[RoomState].people]
 
 
-async def is_driven(server: Running, page: BenchPage, name: str) -> int:
+async def is_driven(server: Running, page: CallClient, name: str) -> int:
     """The participant of that name, once its webcam moves its avatar and its voice is heard."""
     await until(lambda: name in people(page))
     number = next(person.id for person in page.said[RoomState].people if person.name == name)

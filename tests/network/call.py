@@ -13,8 +13,8 @@ import av
 import numpy as np
 from aiortc import MediaStreamTrack
 
-from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call.protocol import Role
+from server.call_client import CallClient, CameraTrack
 from tests.server.call.serving import Running, running, until
 
 STAMPED = {"factory": "tests.network.stamped:StampedPipeline", "width": 512, "height": 512}
@@ -48,10 +48,10 @@ def webcam() -> CameraTrack:
     return CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), 120, np.uint8)))
 
 
-def page(server: Running, url: str, role: Role = "viewer") -> BenchPage:
+def page(server: Running, url: str, role: Role = "viewer") -> CallClient:
     """A page that joins by the signalling socket at `url`."""
     seated = role != "viewer"
-    return BenchPage(url, server.key(role), webcam=webcam() if seated else None, microphone=Voice() if seated else None)
+    return CallClient(url, server.key(role), webcam=webcam() if seated else None, microphone=Voice() if seated else None)
 
 
 @contextmanager

@@ -26,8 +26,8 @@ from PIL import Image
 
 from models import avatar_file
 from models.heads.anny import AnnyHead
-from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call.protocol import Join, Lobby
+from server.call_client import CallClient, CameraTrack
 from tests.models import makers
 
 NEAR, FAR = "near0", "far0"
@@ -102,7 +102,7 @@ async def use(base: str, key: str) -> str:
         events = (await client.get(f"/api/jobs/{made['job']}/events", headers=headers)).text
         state: str = json.loads(events.strip().split("\n\n")[-1].removeprefix("data: "))["state"]
         picture = av.VideoFrame.from_ndarray(skimage.data.astronaut())
-        page = BenchPage(
+        page = CallClient(
             f"{base.replace('http', 'ws', 1)}/ws", key, Join("Ada", made["id"]), webcam=CameraTrack(lambda _: picture)
         )
         page._hello = msgspec.structs.replace(page._hello, token=token)

@@ -14,9 +14,9 @@ import httpx
 import msgspec
 import pytest
 
-from server.benchmarks.call_client import BenchPage, RefusedError
 from server.call.config import ServerConfig
 from server.call.protocol import Failure, Join, Lobby
+from server.call_client import CallClient, RefusedError
 from server.jobs.runner import Runner
 from server.jobs.supervisor import Runners
 from server.service import make_runners, open_service, runner_settings
@@ -30,7 +30,7 @@ from tests.server.store.rows import add_job, read_job
 pytestmark = pytest.mark.timeout(240)
 
 
-def page_of(server: Running, token: str, avatar: str = "") -> BenchPage:
+def page_of(server: Running, token: str, avatar: str = "") -> CallClient:
     page = server.page("person", Join("Ada", avatar))
     page._hello = msgspec.structs.replace(page._hello, token=token)
     return page

@@ -8,7 +8,7 @@ describe("landmarks", () => {
   it("are 2881 bytes, and 13 where nobody is seen", () => {
     expect(encodeLandmarks(seen).byteLength).toBe(2881);
     const nobody = new DataView(encodeLandmarks({ ...seen, points: null }));
-    expect([nobody.byteLength, nobody.getUint8(0), nobody.getUint8(1), nobody.getUint8(12)]).toEqual([13, 1, 2, 0]);
+    expect([nobody.byteLength, nobody.getUint8(0), nobody.getUint8(1), nobody.getUint8(12)]).toEqual([13, 2, 2, 0]);
   });
 
   it("are cut to what can be written", () => {

@@ -2,9 +2,9 @@
  * A face's landmarks on the data channel `drive`, as `models/exchange/landmark_frames.py` reads them: the layout is there and in
  * docs/protocol.md.
  */
-import { VERSION, WireError } from "./wire";
+import { LANDMARK_FRAMES, VERSION } from "./format";
+import { WireError } from "./wire";
 
-export const LANDMARK_FRAMES = 2;
 export const LANDMARKS = 478;
 const HEADER_BYTES = 13;
 const [STEPS, BYTE_STEPS] = [16384, 255];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type DriveFrame, decodeDriveFrames, encodeDriveFrames, isNewer, Known, MOST, RECORD_BYTES, WireError } from "./wire";
+import { type DriveFrame, decodeDriveFrames, encodeDriveFrames, isNewer, Known, MOST, SHORTEST, WireError } from "./wire";
 
 const rest: DriveFrame = {
   participant: 7,
@@ -45,7 +45,7 @@ describe("drive frames", () => {
 
   it("are not read where a message is cut short", () => {
     const whole = encodeDriveFrames([rest, rest]);
-    for (const length of [0, 2, 3, 3 + RECORD_BYTES, whole.byteLength - 1])
+    for (const length of [0, 2, 3, 3 + SHORTEST, whole.byteLength - 1])
       expect(() => decodeDriveFrames(whole.slice(0, length))).toThrow(WireError);
   });
 });

@@ -13,7 +13,7 @@ const HINT = "The most frontal photo first; more photos of the same face make th
 
 /** An avatar for a colleague, whose consent is on file. `enrollment` goes on while another part of the desk is shown. */
 export class EnrollSection extends DeskSection {
-  private readonly person = selectField("owner", "Whose avatar it becomes", [], "");
+  private readonly person = selectField("owner", "Whose avatar it becomes", [["", "People are being looked up"]], "", true);
   private readonly material = new MaterialField(HINT, (trouble) => this.materialChanged(trouble));
   private readonly name = textField("avatar-name", "Name of the avatar", { maxlength: 64 });
   private readonly consent = new ConsentFields();

@@ -31,10 +31,10 @@ export function loginField(id: string, attributes: Attributes = {}, hint = "Smal
   return textField(id, "Login", { autocapitalize: "none", spellcheck: "false", maxlength: 63, pattern: LOGIN_PATTERN, title: "Small letters, digits, dots and dashes", ...attributes }, hint);
 }
 
-/** `choices`: value -> what it is called. */
-export function selectField(id: string, label: string, choices: [string, string][], chosen: string): Field<HTMLSelectElement> {
+/** `choices`: value -> what it is called. `required`: the form is not sent while an empty value is chosen. */
+export function selectField(id: string, label: string, choices: [string, string][], chosen: string, required = false): Field<HTMLSelectElement> {
   const options = choices.map(([value, name]) => h("option", { value, selected: value === chosen }, name));
-  const input = h("select", { id, "data-testid": id }, ...options);
+  const input = h("select", { id, required, "data-testid": id }, ...options);
   return { element: h("div", { class: "picker" }, h("label", { for: id }, label), input), input };
 }
 

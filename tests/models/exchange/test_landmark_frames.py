@@ -62,8 +62,8 @@ def test_what_is_no_number_is_not_written(value: float) -> None:
     ("data", "says"),
     [
         (b"", "0 bytes"),
-        (b"\x02" + GOOD[1:], "version 2"),
-        (b"\x01\x01" + GOOD[2:], "kind 1"),
+        (b"\x01" + GOOD[1:], "version 1; reload the page"),
+        (b"\x02\x01" + GOOD[2:], "kind 1"),
         (GOOD[:-1], "2881 bytes"),
         (GOOD + b"\0", "2881 bytes"),
         (GOOD[: HEADER.size], "2881 bytes"),

@@ -34,7 +34,15 @@ def test_what_drew_once_is_ready_until_anything_changes(folder: Path, monkeypatc
     assert ready.is_ready() and ready.last_tried() == tried
     kept = folder / ready.NAME
     whole: dict[str, Any] = json.loads(kept.read_bytes())
-    for change in ({"torch": "1.0"}, {"gpus": []}, {"python": "3.0.0"}, {"library": "/nowhere.so"}, {"more": 1}, {"library": 3}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"torch": "1.0"},
+        {"gpus": []},
+        {"python": "3.0.0"},
+        {"library": "/nowhere.so"},
+        {"more": 1},
+        {"library": 3},
+    )
+    for change in changes:
         kept.write_text(json.dumps({**whole, **change}))
         assert not ready.is_ready(), change
     for text in ("", "[]", "{", "null", json.dumps(whole) + " " * ready.MOST_BYTES):

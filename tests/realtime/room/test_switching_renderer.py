@@ -34,7 +34,9 @@ class Gpu(CudaRoomRenderer):
     def draw(self, pictures: Sequence[RoomPicture], timings: Timings) -> list[Pixels]:
         if self.fails:
             raise RuntimeError("CUDA error: an illegal memory access was encountered\nmore lines")
-        return [picture // 2 + self.adds if self.adds else picture for picture in super().draw(pictures, timings)]
+        return [
+            (picture // 2 + self.adds).astype(np.uint8) if self.adds else picture for picture in super().draw(pictures, timings)
+        ]
 
 
 def on_processor() -> RoomRenderer:

@@ -18,12 +18,12 @@ import av
 import numpy as np
 from aiortc import MediaStreamTrack
 
-from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call.app import Addresses, serve
 from server.call.config import ServerConfig
 from server.call.protocol import ANYWHERE, Join, Place, Role
 from server.call.room import Room
 from server.call.rooms import Rooms
+from server.call_client import CallClient, CameraTrack
 from tests.fakes import fake_avatar, flat_color
 from tests.realtime.room.rooms import rests
 
@@ -93,12 +93,12 @@ class Running:
         voices: int = 1,
         filmed: bool = True,
         place: Place = ANYWHERE,
-    ) -> BenchPage:
+    ) -> CallClient:
         """A page without a browser; those with an avatar have a webcam if `filmed`."""
         webcam = None
         if filmed and role != "viewer" and not (join and join.watch):
             webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), self.brightness, np.uint8)))
-        page = BenchPage(self.socket, self.key(role), join, webcam=webcam, microphone=microphone, resume=resume, voices=voices)
+        page = CallClient(self.socket, self.key(role), join, webcam=webcam, microphone=microphone, resume=resume, voices=voices)
         page.place = place
         return page
 
@@ -183,7 +183,7 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
-def shows(page: BenchPage, brightness: float, yaw: float = 0.0) -> bool:
+def shows(page: CallClient, brightness: float, yaw: float = 0.0) -> bool:
     """Whether the page's newest picture is what the fake pipeline draws for that webcam and view."""
     frame: av.VideoFrame | None = page.last_picture
     if frame is None:

@@ -22,9 +22,9 @@ from aiortc.rtcsctptransport import DataChunk, RTCSctpTransport
 from aiortc.rtp import RtcpRtpfbPacket, RtpPacket
 from packaging.requirements import Requirement
 
-from server.benchmarks.call_client import CameraTrack
 from server.call import aiortc_fixes, ice
 from server.call.aiortc_fixes import MAX_CHANNELS, MAX_FRAGMENTS, MAX_RETRANSMISSIONS, MAX_SSRCS, MAX_STREAMS
+from server.call_client import CameraTrack
 from tests.server.call.serving import until
 
 pytestmark = pytest.mark.timeout(240)

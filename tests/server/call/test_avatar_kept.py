@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from models.errors import AvatarFileError
-from server.benchmarks.call_client import BenchPage, RefusedError
 from server.call import avatars
 from server.call.app import serve
 from server.call.config import ServerConfig
 from server.call.protocol import Lobby
+from server.call_client import CallClient, RefusedError
 from tests.fakes import fake_avatar
 from tests.server.call.serving import running, until
 
@@ -54,6 +54,6 @@ async def test_who_is_enrolled_while_the_server_runs_can_come_in(tmp_path: Path,
             assert [avatar.name for avatar in person.said[Lobby].avatars] == ["me"]
 
 
-def _blue(page: BenchPage) -> int:
+def _blue(page: CallClient) -> int:
     picture = page.last_picture
     return 0 if picture is None else int(picture.to_ndarray(format="rgb24")[8, 8, 2])

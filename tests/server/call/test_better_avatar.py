@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from server.accounts.tokens import Claims, Tokens, keep_secret
-from server.benchmarks.call_client import BenchPage
 from server.call import rooms
 from server.call.protocol import Join
+from server.call_client import CallClient
 from server.store.database import Database, sqlite_url
 from server.store.files import FileStore
 from server.store.tables import StoredAvatar
@@ -22,7 +22,7 @@ from tests.server.store.rows import add_person
 pytestmark = pytest.mark.timeout(240)
 
 
-def blue(page: BenchPage) -> int:
+def blue(page: CallClient) -> int:
     picture = page.last_picture
     return 0 if picture is None else int(picture.to_ndarray(format="rgb24")[8, 8, 2])
 

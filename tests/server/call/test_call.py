@@ -19,8 +19,7 @@ from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender
 from websockets.asyncio.client import connect
 
 from models.errors import VisavisError
-from server.benchmarks import call_client
-from server.benchmarks.call_client import BenchPage, RefusedError
+from server import call_client
 from server.call import rooms
 from server.call.protocol import (
     Answer,
@@ -42,6 +41,7 @@ from server.call.protocol import (
     ViewerFrame,
     decode_from_server,
 )
+from server.call_client import CallClient, RefusedError
 from tests.fakes import fake_avatar
 from tests.server.call.serving import rests, running, shows, until
 
@@ -125,7 +125,7 @@ async def test_a_page_gets_the_picture_that_its_screen_has_room_for_and_none_whi
         await until(lambda: shows(eve, 90) and eve.last_picture.width == 128)
 
 
-async def _is_silent(page: BenchPage) -> None:
+async def _is_silent(page: CallClient) -> None:
     """Wait until nobody has been loud for a while."""
     loud = True
     while loud:
@@ -134,24 +134,24 @@ async def _is_silent(page: BenchPage) -> None:
         loud = any(loudness >= 2000 for loudness in page.heard.values())
 
 
-def _failed(page: BenchPage) -> str:
+def _failed(page: CallClient) -> str:
     return str(page.said[Failure].code) if Failure in page.said else ""
 
 
-def _labels(page: BenchPage) -> list[int]:
+def _labels(page: CallClient) -> list[int]:
     return [label.participant for label in page.said.get(Labels, Labels()).labels]
 
 
-def _names(page: BenchPage) -> list[str]:
+def _names(page: CallClient) -> list[str]:
     return [p.name for p in page.said[RoomState].people]
 
 
-def _blue(page: BenchPage) -> int:
+def _blue(page: CallClient) -> int:
     picture = page.last_picture
     return -100 if picture is None else int(picture.to_ndarray(format="rgb24")[64, 64, 2])
 
 
-def _stats(page: BenchPage) -> Stats:
+def _stats(page: CallClient) -> Stats:
     said = page.said.get(Stats, Stats(0, {}, 0, False))
     assert isinstance(said, Stats)
     return said
@@ -190,14 +190,14 @@ async def test_full_and_unknown_are_refused_and_a_token_brings_the_page_back() -
         full = await _refusal(server.page("person"))
         assert full.code == "full" and not full.may_watch and not full.final
         assert (await _refusal(server.page("viewer"))).code == "full"
-        assert (await _refusal(BenchPage(server.socket, "not the key of the room"))).code == "not_found"
+        assert (await _refusal(CallClient(server.socket, "not the key of the room"))).code == "not_found"
         async with server.page("host", resume=person.welcome.resume) as back:
             assert back.welcome.participant == person.welcome.participant
             await until(lambda: shows(back, server.brightness))
             await person.socket.wait_closed()
 
 
-async def _refusal(page: BenchPage) -> Failure:
+async def _refusal(page: CallClient) -> Failure:
     with pytest.raises(RefusedError) as error:
         async with page:
             pass
@@ -222,7 +222,7 @@ async def test_each_room_is_for_itself_and_begins_when_somebody_comes(monkeypatc
         full = await server.request("/rooms", "POST", authorization=f"Bearer {server.key('host')}")
         assert full.status == 409 and b"at most 2 rooms" in full.body
         assert len(server.rooms.open) == 1
-        async with BenchPage(server.socket, made["host"].rpartition("/")[2], Join("Bob")) as bob:
+        async with CallClient(server.socket, made["host"].rpartition("/")[2], Join("Bob")) as bob:
             assert len(server.rooms.open) == 2 and bob.welcome.viewer_link == made["viewer"]
             assert [_names(bob), _names(ada)] == [["Bob"], ["Ada"]]
             second = server.rooms.open[1].worker
@@ -244,7 +244,7 @@ async def test_a_page_that_falls_silent_is_let_go_and_its_place_is_free() -> Non
             await until(lambda: shows(next_one, server.brightness))
 
 
-class BundledPage(BenchPage):
+class BundledPage(CallClient):
     """Names its address as browsers do, in the first section of the bundle (RFC 8843); aiortc repeats it in each."""
 
     ADDRESS = "198.51.100.7"

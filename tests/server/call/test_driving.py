@@ -20,10 +20,10 @@ from models.exchange import drive_frames
 from models.exchange.drive_frames import KnownParts, SentFrame, pack_record
 from models.types import DriveFrame
 from realtime.room.record_table import Record
-from server.benchmarks.call_client import BenchPage
 from server.call import driving
 from server.call.driving import BACKLOG, DriveInput, DriveLine, DriveRelay
 from server.call.protocol import Failure, Join, Place, RoomState, ViewerFrame
+from server.call_client import CallClient
 from tests.models.exchange.test_drive_frames import GOOD, some_frame
 from tests.server.call.serving import rests, running, until
 
@@ -69,12 +69,12 @@ def test_sixty_frames_a_second_are_taken_and_a_flood_is_told() -> None:
     [
         (b"", "0 bytes"),
         ("{}", "binary"),
-        (b"\x02" + GOOD[1:], "version"),
-        (GOOD[:-1], "bytes"),
+        (b"\x01" + GOOD[1:], "version 1; reload the page"),
+        (GOOD[:-1], "send whole ones"),
         (GOOD, "own number"),
         (message(1, participant=OWN + 1), "own number"),
         (drive_frames.encode([some_frame(0)] * 3), "own number"),
-        (message(1)[:15] + bytes(8) + message(1)[23:], "quaternion"),
+        (message(1)[:15] + b"\xff\x7f" * 3 + message(1)[21:], "quaternion"),
     ],
 )
 def test_lies_are_refused_in_one_sentence(data: Any, says: str) -> None:
@@ -194,13 +194,13 @@ async def test_people_who_move_at_different_times_share_a_message(monkeypatch: p
 
 
 async def test_a_full_house_goes_in_messages_of_one_packet() -> None:
-    relay = DriveRelay(Shown(16))
+    relay = DriveRelay(Shown(20))
     page, channel, _, _ = line()
     relay.open(page)
-    assert [len(frames) for frames in heard(channel)] == [13, 3] and max(map(len, channel.sent)) <= 1200
+    assert sum(len(frames) for frames in heard(channel)) == 20 and len(channel.sent) == 2 and max(map(len, channel.sent)) <= 1200
 
 
-def brightness(page: BenchPage, participant: int) -> float:
+def brightness(page: CallClient, participant: int) -> float:
     """As the page was told last."""
     for data in reversed(page.driven):
         for frame in drive_frames.decode(data):

@@ -14,8 +14,8 @@ import pytest
 
 from server.accounts.room_tokens import Grants, RoomTokens
 from server.accounts.tokens import Claims, Tokens, keep_secret
-from server.benchmarks.call_client import BenchPage, RefusedError
 from server.call.protocol import Failure, Join, Lobby, Moderate, RoomState
+from server.call_client import CallClient, RefusedError
 from server.store.database import Database, sqlite_url
 from tests.server.api.serving import bearer
 from tests.server.call.serving import Running, running, until
@@ -48,7 +48,7 @@ class Site:
         assert reply.status_code == 201, reply.text
         return str(reply.json()["token"])
 
-    def page(self, key: str, name: str = "Ada", resume: str = "", watch: bool = False) -> BenchPage:
+    def page(self, key: str, name: str = "Ada", resume: str = "", watch: bool = False) -> CallClient:
         page = self.server.page("viewer" if watch else "person", Join(name, watch=watch), resume=resume)
         page._hello = msgspec.structs.replace(page._hello, key=key)
         return page

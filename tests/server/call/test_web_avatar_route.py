@@ -8,12 +8,12 @@ import pytest
 
 from realtime.room.worker import RoomWorker
 from server import web_avatar_files
-from server.benchmarks.call_client import BenchPage
 from server.call import web_avatar_route
 from server.call.avatars import CatalogEntry
 from server.call.protocol import RoomState
 from server.call.shown_avatars import WEB_AVATAR_PATH, ShownAvatars
 from server.call.stored_avatars import StoredAvatars
+from server.call_client import CallClient
 from server.web_avatar_files import WebAvatarFiles
 from tests.server.call.serving import running, until
 
@@ -25,7 +25,7 @@ def nothing_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_avatar_route, "WEB_AVATARS", WebAvatarFiles())
 
 
-def told(page: BenchPage) -> list[str]:
+def told(page: CallClient) -> list[str]:
     """Where the page was told to find the web avatars."""
     state = page.said.get(RoomState, RoomState())
     return [person.web_avatar for person in state.people if person.web_avatar]

@@ -17,9 +17,9 @@ from aiortc.rtcdtlstransport import generate_certificate
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from server.accounts.room_tokens import Grants, RoomTokens
-from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import http_peer
 from server.call.protocol import IceServer, Join, Moderate, Participant, RoomState
+from server.call_client import CallClient, CameraTrack
 from tests.fakes import fake_avatar, flat_color
 from tests.server.call.http_media import FRAGMENT, SDP, HttpMedia
 from tests.server.call.serving import Running, running, until
@@ -37,7 +37,7 @@ def whip(server: Running, query: str = "", key: str = "person") -> HttpMedia:
     return HttpMedia(f"{server.base}/whip{query}", server.key(key), tracks=(camera(), Tone()))
 
 
-def people(page: BenchPage) -> list[Participant]:
+def people(page: CallClient) -> list[Participant]:
     return list(page.said[RoomState].people)
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from server import cli
-from server.benchmarks.call_client import BenchPage
 from server.call.protocol import IceServer
 from server.call_check import findings, media, relays, web
 from server.call_check.findings import CheckError, Finding
 from server.call_check.link import read_link
 from server.call_check.run import check_call, summary, works
+from server.call_client import CallClient
 from tests.network.bottleneck import Line
 from tests.network.relay import Relay, shaped_socket
 from tests.network.turn import TurnServer, turn_server
@@ -127,7 +127,7 @@ async def test_blocked_udp_is_said_and_a_relay_goes_around_it(pages: Path, monke
             assert await media.check_sending(page) and turn.allocations == 1
 
 
-def _relayed(server: Running, turn: TurnServer) -> AbstractAsyncContextManager[BenchPage]:
+def _relayed(server: Running, turn: TurnServer) -> AbstractAsyncContextManager[CallClient]:
     return media.call(server.socket, server.key("viewer"), [turn.ice("tcp")], None, relay=True)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from server.benchmarks.call_client import RefusedError
 from server.call.protocol import Failure, Join
 from server.call.room import RESTARTS
+from server.call_client import RefusedError
 from server.jobs.supervisor import Runners
 from server.operations.draining import Drain
 from tests.server.call.serving import Running, running, shows, until

@@ -18,7 +18,7 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from server.benchmarks.call_client import BenchPage
+from server.call_client import CallClient
 from tests.server.call.attacks.attackers import FLOODS
 from tests.server.call.attacks.stage import Stage, pictures, stage
 from tests.server.call.serving import until
@@ -66,7 +66,7 @@ def _page(server: Stage) -> str:
             return str(error.headers["set-cookie"]).partition(";")[0]
 
 
-async def observe(server: Stage, pages: list[BenchPage], seconds: float) -> tuple[list[float], float, int]:
+async def observe(server: Stage, pages: list[CallClient], seconds: float) -> tuple[list[float], float, int]:
     """Pictures a second of each page, and the slowest newcomer's seconds and tries."""
     start = time.monotonic()
     slowest, most = 0.0, 0

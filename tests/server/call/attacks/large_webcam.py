@@ -24,7 +24,7 @@ from aiortc.codecs import CODECS
 from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE, MediaStreamError
 from av.video.frame import PictureType
 
-from server.benchmarks.call_client import BenchPage
+from server.call_client import CallClient
 from tests.server.call.attacks.stage import Stage, longest_gap, pictures, stage
 from tests.server.call.serving import until
 
@@ -84,7 +84,7 @@ class EncodedTrack(MediaStreamTrack):
         return packet
 
 
-def delay(page: BenchPage, track: EncodedTrack) -> float:
+def delay(page: CallClient, track: EncodedTrack) -> float:
     """Seconds since the webcam's picture was sent of which the page shows the avatar now; at most `CYCLE` pictures."""
     frame = page.last_picture
     assert frame is not None

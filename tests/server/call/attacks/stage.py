@@ -27,11 +27,11 @@ import numpy as np
 import psutil
 from aiortc import MediaStreamTrack
 
-from server.benchmarks.call_client import BenchPage, CameraTrack
 from server.call import ice
 from server.call.avatars import entry_of
 from server.call.protocol import Join, Role
 from server.call.rules import RoomKeys
+from server.call_client import CallClient, CameraTrack
 from tests.fakes import fake_avatar
 from tests.models.makers import png
 
@@ -97,12 +97,12 @@ class Stage:
         resume: str = "",
         cookie: str = "",
         webcam: MediaStreamTrack | None = None,
-    ) -> BenchPage:
+    ) -> CallClient:
         """A page without a browser; with an avatar it has a webcam. keys: of the room; the first when left out."""
         if role != "viewer" and webcam is None:
             webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), 200, np.uint8)))
         key = getattr(keys or self.keys, role)
-        return BenchPage(self.socket, key, join, webcam=webcam, resume=resume, cookie=cookie)
+        return CallClient(self.socket, key, join, webcam=webcam, resume=resume, cookie=cookie)
 
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers of a reply; the path goes out as it is."""
@@ -187,13 +187,13 @@ def _loading(running: Stage) -> bool:
     return False
 
 
-def longest_gap(page: BenchPage, since: float) -> float:
+def longest_gap(page: CallClient, since: float) -> float:
     """Seconds without a picture, since that moment and until now (`time.monotonic`)."""
     moments = [since, *(t for t in page.arrivals if t > since), time.monotonic()]
     return max(b - a for a, b in pairwise(moments))
 
 
-def pictures(page: BenchPage, since: float) -> int:
+def pictures(page: CallClient, since: float) -> int:
     """How many came since that moment."""
     return sum(t > since for t in page.arrivals)
 

@@ -11,8 +11,8 @@ import pytest
 from aiortc.sdp import SessionDescription
 from websockets.exceptions import ConnectionClosed
 
-from server.benchmarks.call_client import BenchPage
 from server.call.protocol import Bye, Join, Moderate, Offer, Pong, ViewerCamera, encode
+from server.call_client import CallClient
 from tests.server.call.attacks.offers import largest, offer, shapes
 from tests.server.call.attacks.stage import Stage
 from tests.server.call.attacks.unharmed import unharmed_call
@@ -129,7 +129,7 @@ async def test_places_are_asked_for_again_when_they_are_free(server: Stage) -> N
         pass
     await asyncio.sleep(0.5)
     handles = server.handles
-    pages: list[BenchPage] = []
+    pages: list[CallClient] = []
     for _ in range(4):
         page = server.page("viewer")
         await page.__aenter__()

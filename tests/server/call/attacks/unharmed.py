@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from server.benchmarks.call_client import BenchPage
+from server.call_client import CallClient
 from tests.server.call.attacks.stage import Stage, longest_gap, pictures
 from tests.server.call.serving import until
 
@@ -21,7 +21,7 @@ MAX_LOG = 10_000
 """Bytes that an attack may add to the log."""
 
 
-async def _rate(page: BenchPage) -> float:
+async def _rate(page: CallClient) -> float:
     """Pictures a second while nobody attacks."""
     start = time.monotonic()
     await asyncio.sleep(USUAL)
@@ -29,7 +29,7 @@ async def _rate(page: BenchPage) -> float:
 
 
 @asynccontextmanager
-async def unharmed_call(server: Stage) -> AsyncIterator[BenchPage]:
+async def unharmed_call(server: Stage) -> AsyncIterator[CallClient]:
     """In the first room a person, who is yielded, and a viewer, whose connections and pictures must live through the block."""
     log = server.log.stat().st_size
     async with server.page("person") as person, server.page("viewer") as viewer:

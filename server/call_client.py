@@ -85,8 +85,8 @@ class CameraTrack(MediaStreamTrack):
         return frame
 
 
-class BenchPage:
-    """`async with BenchPage(url, key, Join(...)) as page:` is in the room until the block ends.
+class CallClient:
+    """`async with CallClient(url, key, Join(...)) as page:` is in the room until the block ends.
 
     `said` holds what the server sent last, by class. `last_picture` is the newest picture, `pictures` counts them, `sounds`
     counts frames of sound, `heard` is the loudest sample of each sound line by mid. `drive` is the channel of drive frames, and
