@@ -1,5 +1,5 @@
-"""One sentence as a page, for somebody with a browser at an address where there is nothing else. It loads nothing. Programs get the
-sentence alone."""
+"""One sentence as a page, for somebody with a browser at an address where there is nothing else. It loads nothing. Programs get
+the sentence alone."""
 
 from __future__ import annotations
 
