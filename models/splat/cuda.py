@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models import caches
 from models.errors import MissingPartError, VisavisError
-from models.splat import base
+from models.splat import base, toolkit
 from models.splat.normals import shortest_axes
 from models.types import Camera, Gaussians, Picture
 
@@ -50,7 +50,7 @@ def problem() -> str | None:
     if tuple(map(int, re.findall(r"\d+", there)[:3])) < OLDEST:
         return f"gsplat {there or 'of unknown version'} is too old, {'.'.join(map(str, OLDEST))} is needed"
     with _alone():
-        return _kernels_problem()
+        return kernels_problem()
 
 
 @contextmanager
@@ -66,8 +66,10 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _kernels_problem() -> str | None:
-    """gsplat imports without its kernels too, and fails at the first picture only: so they are asked for here."""
+def kernels_problem() -> str | None:
+    """Why gsplat's kernels are not to be had, with a GPU or without. It imports without them too, and fails at the first picture
+    only: so they are asked for here, which compiles them."""
+    toolkit.offer()
     os.environ.setdefault("MAX_JOBS", str(_compilers()))
     try:
         from gsplat.cuda import _backend

@@ -38,6 +38,7 @@ from server.call.live_rooms import LiveRooms
 from server.call.origins import Origins
 from server.call.passes import PAGES, Passes, path_of
 from server.call.rooms import Rooms
+from server.call.sentence_page import sentence_reply
 from server.call.shown_avatars import WEB_AVATAR_PATH
 from server.call.sockets import SignallingSocket
 from server.call.tls import TlsFront
@@ -211,7 +212,7 @@ class _Server(uvicorn.Server):
     def instant(self, header: bytes) -> bytes | None:
         method, path = header.split(b" ", 1)[0], path_of(header)
         if path.startswith((API.encode(), SETUP.encode())) or path in (ADMIN.encode(), DOCS.encode()):
-            return None if self._has_api else plain_reply(method, 404, NOTHING)
+            return None if self._has_api else sentence_reply(header, 404, NOTHING)
         if path.partition(b"/")[2].partition(b"/")[0] in (b"whip", b"whep"):
             return plain_reply(method, 200, "", extra=PREFLIGHT) if method == b"OPTIONS" else None
         if method == b"POST":
@@ -219,22 +220,22 @@ class _Server(uvicorn.Server):
         if path.startswith((b"/assets/", COMPONENT.encode())):
             return None
         if path in (b"/connection-test", b"/connection-test/"):
-            return plain_reply(method, 404, NO_TEST)
+            return sentence_reply(header, 404, NO_TEST)
         if path.startswith(PAGES):
-            return None if self._passes.page(path) else plain_reply(method, 404, NO_ROOM)
+            return None if self._passes.page(path) else sentence_reply(header, 404, NO_ROOM)
         if path.startswith(WEB_AVATAR_PATH.encode()):
             address = path.removeprefix(WEB_AVATAR_PATH.encode()).decode("latin-1")
             return plain_reply(method, 404, GONE) if shown_at(self._rooms, address) is None else None
         if path.startswith(b"/avatars/") and self._passes.shows_cookie(header):
             return None
         if path == b"/":
-            return plain_reply(method, 200, HOME)
+            return sentence_reply(header, 200, HOME)
         if path == b"/healthz":
             return plain_reply(method, 200, '{"status":"ok"}', "application/json")
         if path == b"/readyz":
             status, body = self._operations.health.report()
             return plain_reply(method, status, body, "application/json")
-        return plain_reply(method, 404, NOTHING)
+        return sentence_reply(header, 404, NOTHING)
 
     def is_known(self, header: bytes) -> bool:
         return self._passes.request(header)

@@ -16,7 +16,7 @@ if [ -n "${WHEELS:-}" ]; then source=(--no-index --find-links "$WHEELS"); fi
 # install MODULE REQUIREMENT...
 install() {
   local module="$1"; shift
-  "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)" && return
+  "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)" 2>/dev/null && return
   echo "installing $* ..." >&2
   timeout 120 "$python" -m pip install --quiet "${source[@]}" "$@" >&2 || echo "$* could not be installed; its rows will not be run" >&2
 }
@@ -25,6 +25,10 @@ if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; th
   install gsplat 'gsplat>=1.5.3'
   install ninja ninja
   install platformdirs platformdirs
+  if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then  # the compiler of the release that torch was built with
+    release="$("$python" -c 'import torch; print(torch.version.cuda)')"
+    install nvidia.nvcc "cuda-toolkit[nvcc,cccl]==$release.*"
+  fi
   ("$python" -c 'from models.splat.cuda import problem; problem()' >/dev/null 2>&1 || true) &  # compiles; whoever is next waits
   install numba 'numba>=0.61'
   install scipy scipy

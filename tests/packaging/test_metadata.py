@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 OURS = ("models", "enrollment", "realtime", "server")
 NOT_IMPORTED = {
     "gsplat": "looked for by name",
+    "cuda-toolkit": "a compiler",
     "opencv-contrib-python": "one of two builds that fill cv2",
     "opencv-contrib-python-headless": "the other one",
     "python-multipart": "FastAPI reads forms with it",
