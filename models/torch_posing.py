@@ -1,7 +1,8 @@
 """`models.avatar.AvatarPoser` in torch: an avatar posed on the device that draws it, so nothing of it goes through the host.
 
-It agrees with the numba poser to 2e-5 m and 1e-4 in all else (tests/models/test_torch_posing.py). Only a pose goes to the
-device each time: 52 coefficients and six transforms. Nothing here is made for gradients; enrollment/reconstruction has what is.
+It agrees with the numba poser to 2e-5 m, a thousandth of each scale, and 1e-4 in all else (tests/models/test_torch_posing.py).
+Only a pose goes to the device each time: 52 coefficients and six transforms. Nothing here is made for gradients;
+enrollment/reconstruction has what is.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,10 +131,32 @@ def enrolled(stages: list[tuple[str, float]]) -> Enrollment:
 
 @pytest.fixture
 def enrolled_before(enrolled: Enrollment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever enrolls the astronaut gets the enrollment that is there: for tests of what comes after it."""
+    """Whoever enrolls the astronaut gets the enrollment that is there, with the own consent: for tests of what comes after it."""
     from enrollment import workflow
 
-    monkeypatch.setattr(workflow, "enroll_instant", lambda pictures, **_: enrolled)
+    def given(_: object, *, consent: str = "", **__: object) -> Enrollment:
+        return replace(enrolled, avatar=replace(enrolled.avatar, provenance={**enrolled.avatar.provenance, "consent": consent}))
+
+    monkeypatch.setattr(workflow, "enroll_instant", given)
+
+
+@pytest.fixture
+def hardly_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of the thirty steps in which an avatar is fitted to its photo, which take most of the time: for tests of all else."""
+    from enrollment.instant import own_view
+
+    monkeypatch.setattr(own_view, "STEPS", 2)
+
+
+@pytest.fixture
+def same_gaussians(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head whose hair becomes thicker keeps its Gaussians: for tests of what comes after that."""
+    from enrollment.instant import hair_thickness
+
+    def grown(enrollment: Enrollment, _: HeadModel, offset: NDArray[np.float32]) -> Enrollment:
+        return replace(enrollment, avatar=replace(enrollment.avatar, offset=offset))
+
+    monkeypatch.setattr(hair_thickness, "rebuild_with_offset", grown)
 
 
 @pytest.fixture(scope="session")

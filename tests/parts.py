@@ -10,6 +10,20 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
+ENROLLING = (
+    "enrollment/instant",
+    "enrollment/portrait",
+)
+OPTIMISING = (
+    "enrollment/high",
+    "enrollment/prior_training",
+    "enrollment/reconstruction",
+    "enrollment/test_clip_capture.py",
+    "enrollment/test_refine.py",
+    "enrollment/test_report.py",
+    "enrollment/test_to_file.py",
+    "enrollment/test_workflow.py",
+)
 COMPUTING = (
     "enrollment",
     "gpu",
@@ -19,7 +33,8 @@ COMPUTING = (
     "realtime/test_offline.py",
     "server/evaluation",
 )
-"""What uses a core all the time and waits for nobody: at low priority it fills what the others leave."""
+"""What uses a core all the time and waits for nobody: at low priority it fills what the others leave. Three parts, so that two of
+them can run at a time at the end."""
 PAGES = (
     "client_web",
     "interop",
@@ -44,7 +59,16 @@ ALONE = (
     "server/call/attacks",
 )
 """What looks for gaps in what is seen and heard: when nothing but work of low priority runs."""
-LISTED = {"alone": ALONE, "later": LATER, "computing": COMPUTING, "calls": CALLS, "browsers": BROWSERS, "pages": PAGES}
+LISTED = {
+    "alone": ALONE,
+    "later": LATER,
+    "enrolling": ENROLLING,
+    "optimising": OPTIMISING,
+    "computing": COMPUTING,
+    "calls": CALLS,
+    "browsers": BROWSERS,
+    "pages": PAGES,
+}
 """The first that names a file or one of its folders has it."""
 PARTS = (*LISTED, "live")
 

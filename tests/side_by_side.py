@@ -1,10 +1,11 @@
 """Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more; with
 `--fast` only what takes no more than a second or two each, without a browser, which `make test-fast` does.
 
-First, beside mypy and the page's own tests, one process compiles the kernels and makes the enrollment that all others share
-(`tests/shared.py`). Then what computes runs at low priority beside all else: beside what waits for browsers, for calls, for the
+First one process compiles the kernels and makes the enrollment that all others share (`tests/shared.py`). At low priority mypy,
+the page's own tests and then what computes, part by part, run beside all else: beside what waits for browsers, for calls, for the
 API and for jobs, three of those at a time, and, when they are over, beside what is sensitive to a busy machine, which it hardly
-disturbs. What runs alone is shown as it comes, of others the first, and the rest when they have ended, so that lines do not mix.
+disturbs. What is left of them then runs two at a time, so that both cores are busy until the end. What runs alone is shown as it
+comes, of others the first, and the rest when they have ended, so that lines do not mix.
 At the end each step is named with its result, and each test that failed.
 
 Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
@@ -12,6 +13,7 @@ Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 af
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -21,7 +23,8 @@ import tempfile
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,17 +75,28 @@ class Runner:
         self._lock = threading.Lock()
         self._stopped = 0
 
-    def run(self, *rounds: Sequence[Sequence[Step]], throughout: Sequence[Step] = ()) -> int:
+    def run(self, *rounds: Sequence[Sequence[Step]], from_the_start: Sequence[Step] = (), throughout: Sequence[Step] = ()) -> int:
         """The exit code. rounds: one after the other; each has sequences that run next to each other, one step after the other.
-        throughout: a sequence that runs next to all rounds but the first."""
+        from_the_start: a sequence that runs next to all rounds. throughout: what comes after it, not before the first round is
+        over; when the last round is over, the steps that have not begun run two at a time."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
         first, *others = rounds
-        self._beside(first)
-        with self._meanwhile(throughout):
+        begun, waiting = threading.Event(), deque(throughout)
+
+        def taken() -> Iterator[Step]:
+            begun.wait()
+            while waiting:
+                with suppress(IndexError):  # the other one was quicker
+                    yield waiting.popleft()
+
+        with self._meanwhile(itertools.chain(from_the_start, taken())):
+            self._beside(first)
+            begun.set()
             for one in others:
                 self._beside(one)
+            self._each(taken())
         return self._summary()
 
     def _beside(self, sequences: Sequence[Sequence[Step]]) -> None:
@@ -94,7 +108,7 @@ class Runner:
             self._each(first)
 
     @contextmanager
-    def _meanwhile(self, steps: Sequence[Step]) -> Iterator[None]:
+    def _meanwhile(self, steps: Iterable[Step]) -> Iterator[None]:
         """Steps that run, one after the other, next to the block; what they say comes when both are over."""
         with tempfile.TemporaryFile() as output:
             thread = threading.Thread(target=self._each, args=(steps, output), daemon=True)
@@ -105,7 +119,7 @@ class Runner:
             shutil.copyfileobj(output, sys.stdout.buffer)
             sys.stdout.flush()
 
-    def _each(self, steps: Sequence[Step], output: IO[bytes] | None = None) -> None:
+    def _each(self, steps: Iterable[Step], output: IO[bytes] | None = None) -> None:
         for step in steps:
             with self._lock:
                 if self._stopped:
@@ -186,14 +200,15 @@ def main(folder: Path) -> int:
     os.environ[shared.FOLDER] = str(folder)
     kernels = Step("kernels and one enrollment", [sys.executable, "-m", "tests.shared"])
     return Runner().run(
-        [[kernels], [types, page]],
+        [[kernels]],
         [
             [_tests(folder, "live"), _tests(folder, "later")],
             [_tests(folder, "pages")],
             [_tests(folder, "calls"), _tests(folder, "browsers")],
         ],
         [[_tests(folder, "alone")]],
-        throughout=[_tests(folder, "computing", nice=LOWEST)],
+        from_the_start=[types, page],
+        throughout=[_tests(folder, part, nice=LOWEST) for part in ("computing", "optimising", "enrolling")],
     )
 
 

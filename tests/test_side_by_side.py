@@ -28,16 +28,20 @@ def python(name: str, code: str = SAYS, nice: int = 0) -> Step:
 
 
 def runs(
-    *rounds: list[list[Step]], until: str = "", send: int = signal.SIGINT, throughout: Sequence[Step] = ()
+    *rounds: list[list[Step]],
+    until: str = "",
+    send: int = signal.SIGINT,
+    from_the_start: Sequence[Step] = (),
+    throughout: Sequence[Step] = (),
 ) -> tuple[int, str]:
     """Exit code and output of a runner in a process of its own; it gets a signal when the file `until` is there."""
     code = """
         import sys
         from pathlib import Path, PosixPath
         from tests.side_by_side import Runner, Step
-        sys.exit(Runner().run(*{rounds!r}, throughout={throughout!r}))
+        sys.exit(Runner().run(*{rounds!r}, from_the_start={from_the_start!r}, throughout={throughout!r}))
     """
-    program = textwrap.dedent(code).format(rounds=rounds, throughout=throughout)
+    program = textwrap.dedent(code).format(rounds=rounds, from_the_start=from_the_start, throughout=throughout)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while until and not os.path.exists(until):
@@ -72,30 +76,28 @@ while len(os.listdir('{tmp_path}')) < 3:
     assert code == 0
 
 
-def test_what_runs_throughout_begins_with_the_second_round_and_is_waited_for(tmp_path: Path) -> None:
+def test_what_runs_throughout_fills_both_cores_at_the_end_and_is_waited_for(tmp_path: Path) -> None:
     def leaves(name: str, waits_for: str = "") -> Step:
+        """Says which files are there, and leaves one; then waits for another's."""
         waiting = f"""
 import os, time
+print('{name}', sorted(os.listdir('{tmp_path}')), flush=True)
+open('{tmp_path}/{name}', 'w').close()
 deadline = time.monotonic() + 30
 while '{waits_for}' and not os.path.exists('{tmp_path}/{waits_for}'):
     assert time.monotonic() < deadline
     time.sleep(0.01)
-print('{name}', sorted(os.listdir('{tmp_path}')), flush=True)
-open('{tmp_path}/{name}', 'w').close()
 """
         return Step(name, [sys.executable, "-c", waiting])
 
-    rounds = [[leaves("one")]], [[leaves("two", "always")]], [[leaves("three")]]
-    code, out = runs(*rounds, throughout=[leaves("always", "one"), leaves("at last", "three")])
-    assert code == 0
-    lines = [line for line in out.splitlines() if "[" in line]
-    assert lines == [
-        "one []",
-        "two ['always', 'one']",
-        "three ['always', 'one', 'two']",
-        "always ['one']",
-        "at last ['always', 'one', 'three', 'two']",
-    ]
+    rounds = [[leaves("one", "types")]], [[leaves("two", "always")]], [[leaves("three")]]
+    throughout = [leaves("always", "three"), leaves("left", "right"), leaves("right", "left")]
+    code, out = runs(*rounds, from_the_start=[leaves("types", "one")], throughout=throughout)
+    assert code == 0, "left and right wait for each other"
+    seen = {name: there for name, _, there in (line.partition(" ") for line in out.splitlines() if "[" in line)}
+    assert set(seen) == {"types", "one", "two", "three", "always", "left", "right"}
+    assert not any("always" in seen[name] for name in ("types", "one")) and "types" in seen["always"]
+    assert all("three" in seen[name] for name in ("left", "right")) and "left" not in seen["three"]
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -115,7 +117,14 @@ def test_a_signal_ends_all_steps_and_what_they_started(number: int, expected: in
     before = time.monotonic()
     beside = [[python("first", second), python("first too")], [python("beside", wait), python("beside too")]]
     after = [[python("after")]]
-    code, out = runs(beside, after, until=str(tmp_path / "first"), send=number, throughout=[python("throughout")])
+    code, out = runs(
+        beside,
+        after,
+        until=str(tmp_path / "first"),
+        send=number,
+        from_the_start=[python("types", wait)],
+        throughout=[python("throughout")],
+    )
     assert code == expected and time.monotonic() - before < 60
     assert "begins" not in out and "stopped" in out
 
@@ -134,8 +143,8 @@ def test_a_failed_test_is_named_at_the_end(tmp_path: Path, monkeypatch: pytest.M
 def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ran: list[list[Step]] = []
 
-    def run(_: object, *rounds: list[list[Step]], throughout: Sequence[Step] = ()) -> int:
-        ran.extend([*itertools.chain(*rounds), list(throughout)])
+    def run(_: object, *rounds: list[list[Step]], from_the_start: Sequence[Step] = (), throughout: Sequence[Step] = ()) -> int:
+        ran.extend([*itertools.chain(*rounds), list(from_the_start), list(throughout)])
         return 0
 
     monkeypatch.setattr("tests.side_by_side.Runner.run", run)

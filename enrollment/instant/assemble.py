@@ -16,6 +16,7 @@ from enrollment.instant.clothes import BodyPoints, clothes
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
+from enrollment.instant.neckline import cloth_share
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.outline import CUT, CUT_BODY, Outline
 from enrollment.instant.own_view import OwnView, fit_own_view
@@ -29,11 +30,11 @@ from models.types import Array
 
 SPACING = {
     "skin": 0.0042, "body": 0.0065, "left_eye": 0.0, "right_eye": 0.0, "eye_socket": 0.0, "mouth_inside": 0.0045,
-    "tongue": 0.0035, "upper_teeth": 0.0014, "lower_teeth": 0.0014,
+    "tongue": 0.0022, "upper_teeth": 0.0014, "lower_teeth": 0.0014,
 }  # fmt: skip
 """Metres between neighbouring Gaussians on the surface that the photo does not show, by region; 0: none."""
 LID_SPACING = 0.0016
-"""Metres between neighbouring Gaussians on the eyelids: they unfold in a blink."""
+"""Metres between neighbouring Gaussians around the eyes: eyelids unfold in a blink, and coarser ones stick out of the corners."""
 NECK = -0.03
 """Sum of a skin point's height and depth on the template, metres, under which it belongs to the neck or the nape."""
 SPREAD, SPREAD_PLAIN = 0.7, 0.85
@@ -41,7 +42,7 @@ SPREAD, SPREAD_PLAIN = 0.7, 0.85
 rare."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
-MOST_GAUSSIANS, FEWER = 57_500, 1.3
+MOST_GAUSSIANS, FEWER = 57_000, 1.6
 """About how many there may be before the bust's bottom is added (long hair makes the most); when there are more, by how much more
 than what is too many those that the photo does not show are thinned out."""
 GAINS = (0.5, 1.8)
@@ -52,12 +53,18 @@ STRETCH = (1.5, 2.5)
 """Factors of enlargement by some expression between which a face's lifted pixels fade out: they would be enlarged as well."""
 LEAST_STEADY = 0.25
 """Part of their opacity that lifted pixels keep: of the lashes, and of the dark line between the lips."""
+CLAD = (0.35, 0.65)
+"""Shares of cloth at a sample between which its colour goes from the skin's to the cloth's."""
 ASLANT = (0.15, 0.45)
 """Cosines between normal and view direction between which a pixel is believed more and more."""
+UNLIKE, UNLIKE_HAIR = 0.12, 0.25
+"""Distance of an aslant pixel's colour from the completed one, of skin and of hair, at which a third of it is believed."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin, metres; it closes the cracks between the lifted Gaussians."""
-LID_UNDERLAY, LID_PHOTO = 0.0008, 0.5
-"""Depth of that second layer under the eyelids, metres, and the share of the photo's colour in it there."""
+FINE_UNDERLAY, LID_PHOTO = 0.0008, 0.25
+"""Depth of that second layer around eyes and mouth, metres, and the share of the photo's colour in it where an eyelid unfolds."""
+RIM_SHADE = 0.5
+"""Brightness of the rims of the eyelids, on which the lashes stand, relative to the eyelids: the line of a shut eye."""
 BOTTOM_REACH = 2.2
 """How far within the outline a Gaussian of the bust's bottom has to lie, in its standard deviations."""
 
@@ -92,17 +99,18 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     avoid = (ratios > STRETCH[1]) & (model.region == REGION["skin"])
     avoid |= model.region_faces(*_hidden_inside(lead), *eyes.EYES)
     shown = lift(lead.surface, lead.portrait, lead.colors, _face_area(model, person), avoid)
-    steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0)
+    steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0).astype(np.float32)
     shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
     bust = Bust.of(person, shown)
     shown = shown.select(bust.within(shown, person))
-    unseen = _unseen_gaussians(person, photos, offset, bust)
+    share = hair_share(lead.surface, lead.portrait, offset)
+    unseen = _unseen_gaussians(person, photos, share, bust, steady)
     if (over := FEWER * (len(shown) + len(unseen) - MOST_GAUSSIANS)) > 0:
         coarser = np.sqrt(len(unseen) / max(len(unseen) - over, 0.2 * len(unseen)))
-        unseen = _unseen_gaussians(person, photos, offset, bust, coarser)
+        unseen = _unseen_gaussians(person, photos, share, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, unseen]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
-    skin = model.region[made.face] == REGION["skin"]
+    skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5))[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
     shell = bust.fade(fit_own_view(made, len(shown), skin, lid, view).valid(), person)
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
@@ -138,19 +146,20 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 
 
 def _unseen_gaussians(
-    person: PersonHead, photos: list[SourcePhoto], offset: Array, bust: Bust, coarser: float = 1.0
+    person: PersonHead, photos: list[SourcePhoto], share: Array, bust: Bust, steady: Array, coarser: float = 1.0
 ) -> BoundGaussians:
-    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show. coarser:
-    times their usual distance, on skin, hair and cloth."""
+    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show. share:
+    (V,) `hair_share`. steady: (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on
+    skin, hair and cloth."""
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
-    fine = texture_completion.eyelid_vertices(model)[model.faces].any(axis=1) & (model.region == REGION["skin"])
+    fine = texture_completion.around_eyes(model)
     spacing[fine] = LID_SPACING
-    fine[mouth.inner_lips(model)] = True
-    spacing[mouth.inner_lips(model)] = mouth.LIP_SPACING
+    lips = mouth.inner_lips(model) | mouth.outer_lips(model)
+    fine |= lips
+    spacing[lips] = mouth.LIP_SPACING
     balls = eyes.eyeballs(person, lead.surface, lead.portrait)
     spacing += eyes.spacings(person, balls)
-    share = hair_share(lead.surface, lead.portrait, offset)
     spacing = hair_texture.spacings(lead.surface, share, spacing)
     at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
     spacing[at_cut & model.region_faces("skin", "body")] = CUT_SPACING
@@ -173,10 +182,14 @@ def _unseen_gaussians(
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
-    believed = np.where(lid, LID_PHOTO, 1.0) * _believed(lead.portrait, hair.part, facing, row, column)
+    unfolds = lid * (1 - steady[samples.face])
+    believed = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
+    believed *= np.where(covered | (model.region[samples.face] == REGION["body"]), 1.0, _alike(soft, colors, hair.part))
     colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
+    colors = mouth.without_lip_line(model, samples, colors)
+    colors[texture_completion.eyelid_rims(model)[samples.face]] *= RIM_SHADE
     under = covered & (model.region[samples.face] == REGION["skin"])
-    points = np.where(under[:, None], points - np.where(lid, LID_UNDERLAY, UNDERLAY)[:, None] * n, points)
+    points = np.where(under[:, None], points - np.where(fine[samples.face], FINE_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
@@ -186,8 +199,9 @@ def _unseen_gaussians(
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"])
     spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
+    sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
-    return surfels(at, points, n, spread * samples.spacing, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
+    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
 
 
 def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
@@ -199,6 +213,13 @@ def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.in
     skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
     cloth = portrait.parsing.share("clothes")[row, column]
     return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
+
+
+def _alike(seen: Array, expected: Array, hair: Array) -> Array:
+    """(N,) in [0, 1]: how alike colours (N, 3) each are: at the edge of what the photo shows, a pixel of another colour than the
+    surface around it is a strand, an ear or a shadow before or behind it. hair: (N,) how much of each sample is hair."""
+    away = np.linalg.norm(seen - expected, axis=1) / np.where(hair > 0.5, UNLIKE_HAIR, UNLIKE)
+    return np.asarray(np.exp(-np.square(away)), np.float32)
 
 
 def _unseen_colors(
@@ -220,21 +241,26 @@ def _unseen_colors(
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
-    completed = texture_completion.interpolate_colors(model, color, sure, head & ~hair)
+    body = np.zeros(model.vertex_count, bool)
+    body[model.region_vertices("body")] = True
+    color, sure = texture_completion.bare_behind(model, color, sure)
+    completed = texture_completion.interpolate_colors(model, color, sure, (head | body) & ~hair)
     out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])
     region = model.region[samples.face]
-    body = region == REGION["body"]
+    outer = np.isin(region, [REGION["skin"], REGION["body"]])
+    cloth_here = samples.at(model.faces, cloth_share(lead.surface, lead.portrait)[:, None])[:, 0]
+    clad = np.where(outer, np.clip((cloth_here - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0.0)
+    on = clad > 0
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
-    on_body = BodyPoints(points[body], samples.at(model.faces, person.rest)[body], away[body])
+    on_body = BodyPoints(points[on], samples.at(model.faces, person.rest)[on], away[on])
     cloth = clothes(lead.surface, lead.portrait, lead.colors, on_body, labels.cloth)
     if cloth is not None:
-        out[body] = cloth
-    outer = np.isin(region, [REGION["skin"], REGION["body"]])
+        out[on] += clad[on, None] * (cloth - out[on])
     out += (cover.part * outer)[:, None] * (cover.colors - out)
     ball = np.isin(region, [REGION[name] for name in eyes.EYES])
     out[ball] = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors)[ball]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
-    light = mouth.light_on_face(model, color, trust, float(skin.mean()))
+    light = mouth.light_on_face(model, color, trust, float(skin.mean())) * mouth.cast(skin)
     out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), lead.teeth)[inner]
     for other in photos[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from enrollment.instant.gaze import blinks
 from enrollment.instant.lift import OPENINGS, polygon_of
 from enrollment.instant.surface import Samples, VisibleSurface
 from enrollment.portrait.portrait import Portrait
@@ -37,6 +38,8 @@ KNOWN, NARROW = 0.25, 0.65
 painted as the other one is."""
 WHITE = (0.80, 0.77, 0.74)
 """sRGB of an eye's white that no photo shows."""
+PUPIL, IRIS, UNSEEN_PUPIL = (0.06, 0.05, 0.05), (0.27, 0.18, 0.13), 0.35
+"""sRGB of a pupil and of an iris that no photo shows, and the pupil's radius there, relative to the iris."""
 MOST_TINT = 0.22
 """Largest difference between the channels of an eye's white, relative to the largest: more than that is skin."""
 MOST_APART = 0.25
@@ -62,8 +65,8 @@ class Eyeball:
 
 
 def eyeballs(person: PersonHead, surface: VisibleSurface, portrait: Portrait) -> dict[str, Eyeball]:
-    """Both eyeballs, by region: with the surface posed as in the photo, each iris lies where the photo's landmarks have it. An
-    eyeball's own pole would not do: a head model's may lie higher between the lids than anybody's iris."""
+    """Both eyeballs, by region: with the surface posed as in the photo, each iris lies where the photo's landmarks have it
+    (unless the lids hide it). An eyeball's own pole would not do: it may lie higher between the lids than anybody's iris."""
     own, out = person.landmarks(person.rest), {}
     for name, (_, centre, _) in EYES.items():
         of, middle = person.model.region_vertices(name), _middle(person, name)
@@ -72,6 +75,8 @@ def eyeballs(person: PersonHead, surface: VisibleSurface, portrait: Portrait) ->
         radius = float(reach[person.rest[of, 2] > middle[2]].mean())
         seen = rotation.T @ (_hit(surface, portrait.landmarks.points[centre, :2], rotation @ middle + shift, radius) - shift)
         expected, there = _unit(own[centre] - middle), _unit(seen - middle)
+        if blinks(portrait)[list(EYES).index(name)]:
+            there = expected
         apart = float(np.arccos(np.clip(expected @ there, -1, 1)))
         out[name] = Eyeball(middle, _unit(expected + min(1.0, MOST_APART / max(apart, 1e-6)) * (there - expected)))
     return out
@@ -110,7 +115,8 @@ def eye_colors(
         eyes[name] = _Eye(of, angle, around, shown, seen, iris, _width(portrait, name))
     for name, eye in eyes.items():
         other = next(e for n, e in eyes.items() if n != name)
-        if (eye.known < KNOWN <= other.known and eye.width < other.width) or eye.width < NARROW * other.width:
+        less = eye.known < KNOWN <= other.known and (eye.width < other.width or not eye.known)
+        if less or eye.width < NARROW * other.width:
             out[eye.of] = other.chart().at(eye.angle, np.pi - eye.around)
         else:
             out[eye.of] = np.where(eye.seen[:, None], eye.shown, eye.chart().at(eye.angle, eye.around))
@@ -146,7 +152,8 @@ class _Eye:
             colors[r, s] = np.median(self.shown[self.seen & (ring == r) & (sector == s)], axis=0)
             known[r, s] = True
         base = np.tile(_white(self.shown[self.seen & (self.angle > 1.15 * self.iris)]), (RINGS, 1))
-        for r in np.flatnonzero(of_iris):
+        base[of_iris] = np.where((np.arange(RINGS) < UNSEEN_PUPIL * of_iris.sum())[of_iris, None], PUPIL, IRIS)
+        for r in np.flatnonzero(of_iris) if known.any() else ():
             base[r] = np.median(colors[r, known[r]], axis=0) if known[r].any() else base[max(r - 1, 0)]
         mirror = (SECTORS // 2 - 1 - np.arange(SECTORS)) % SECTORS
         mirrored = (known[:, mirror] & of_iris[:, None])[..., None]
@@ -215,7 +222,9 @@ def _aligned(surface: VisibleSurface, portrait: Portrait, name: str, angle: Arra
 
 
 def _readable(portrait: Portrait, name: str, xy: Array) -> NDArray[np.bool_]:
-    """(N,) whether each pixel lies between the lids, apart from lashes."""
+    """(N,) whether each pixel lies between the lids, apart from lashes; none does where the lids are shut."""
+    if blinks(portrait)[list(EYES).index(name)]:
+        return np.zeros(len(xy), bool)
     outline = _outline(name)
     within = polygon_of(outline, portrait.landmarks.points[:, :2], portrait.matte.shape) & portrait.inside
     deep = ndimage.distance_transform_edt(within) > LASHES * _width(portrait, name)

@@ -118,7 +118,8 @@ def hair_behind(model: HeadModel, identity: Array, offset: Array, outline: Array
     view = -surface.vertices / np.linalg.norm(surface.vertices, axis=1, keepdims=True)
     facing = np.sum(view * smooth_normals(surface.vertices, model, average), axis=1)
     thick = np.sum(outline * direction, axis=1).astype(np.float64)
-    target = np.clip(_at_the_sides(model, share, facing, thick, portrait, surface) * share - thick, 0, MOST_THICK)
+    wanted = _at_the_sides(model, share, facing, thick, portrait, surface) * share  # a skull that the outline drew in stays so
+    target = np.clip(wanted - np.maximum(thick, 0), 0, MOST_THICK)
     behind = (facing < -NORMAL_WIDTH / 2) & (share > 0.1) & (model.template[:, 1] > NAPE) & ~np.any(ears(model), axis=0)
     body = np.zeros(model.vertex_count, bool)
     body[model.region_vertices("body")] = True

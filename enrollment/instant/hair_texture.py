@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from enrollment.instant.clothes import main_color
 from enrollment.instant.surface import Samples, VisibleSurface, triangle_areas
-from enrollment.instant.surface_labels import PixelLabels, pixels_of
+from enrollment.instant.surface_labels import INPUT, SURE, PixelLabels, pixels_of
 from enrollment.instant.texture_completion import interpolate_colors, vertex_colors
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
@@ -45,6 +46,8 @@ MOST_STRETCH = 3.0
 """How many times as long as wide a strand's Gaussian is where all strands lie alike; 1 in curls."""
 RELIEF, MOST_RELIEF = 0.002, 0.0035
 """Height of a strand that is one standard deviation brighter than its surroundings, and the most, metres."""
+TURNING = 0.02
+"""Distance from the cloth that the photo shows over which its tone turns into the cloth's main colour, metres."""
 SEED = 7
 HAIRY = (0.35, 0.65)
 """Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
@@ -99,7 +102,11 @@ def cover(
     if not on.any() or not shown.any():
         return HairCover(np.zeros_like(part), *(out.colors, out.along, out.stretch, out.relief))
     woven = _woven(portrait, shown)
+    if portrait.parsing is not None and woven > 0.5:  # hair beside a scarf does not go on over it
+        cloth = portrait.parsing.share("clothes", "others") > SURE
+        shown &= ndimage.binary_erosion(cloth, iterations=max(1, len(cloth) // INPUT))
     tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
+    tone += woven * _evenly(surface, colors, shown, tone)
     found = strands(surface, shown, colors, points[on], normals[on], down, woven)
     out.colors[on] = np.clip(samples.select(on).at(model.faces, tone) + found.detail, 0, 1)
     out.along[on], out.relief[on] = found.along, found.relief * part[on]
@@ -130,6 +137,19 @@ def base_tone(
     everywhere = np.median(colors[shown], axis=0)
     tone = np.where(trust[:, None] > 0, mean[row, column], everywhere).astype(np.float32)
     return interpolate_colors(surface.model, tone, trust, share > 0.1)
+
+
+def _evenly(surface: VisibleSurface, colors: Array, shown: NDArray[np.bool_], tone: Array) -> Array:
+    """(V, 3) what turns the tone (V, 3) of a cloth into its main colour, the further from the pixels `shown` (S, S) the more: the
+    shade under a brim, or another cloth at the silhouette, does not go around the head."""
+    row, column = pixels_of(surface)
+    seen, _, facing = surface.visible(surface.vertices, surface.normals)
+    near = seen & (facing > SEEN) & shown[row, column]
+    if not near.any():
+        return np.zeros_like(tone)
+    away, _ = cKDTree(surface.vertices[near]).query(surface.vertices)
+    part = 1 - np.exp(-np.maximum(away - TURNING / 2, 0) / TURNING)
+    return np.asarray(part[:, None] * (main_color(colors[shown]) - tone), np.float32)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
-from models import binding
+from models import arkit, binding
 from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, HeadModel
 from models.tracking.face_geometry import face_height
@@ -31,6 +31,9 @@ STEEPEST = 0.35
 """Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
 COLLAR = 0.04
 """Distance from the body within which clothes on the mesh's skin are the body's, picture sides."""
+LEAN, MOST_LEAN, TUFT, SEED = 0.8, 0.025, 0.007, 20
+"""How far strands that stand off the mesh lean forwards or backwards, relative to how far they stand off, and at most, metres;
+width of a tuft, picture sides; the seed of the lots."""
 FAINT = 0.06
 """Matte from which a pixel gets a Gaussian."""
 OPACITY = 0.97
@@ -46,6 +49,11 @@ LIP_RED = 1.5
 """Redness, relative to the skin's, from which a pixel between the lips is lip or gum."""
 LIP_LINE = 0.009
 """Half the height of the line between shut lips, face heights."""
+LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+"""Landmarks along the lips' outer edge."""
+LINE, LINE_LIGHT = 0.010, 0.8
+"""How far around the landmarks of the inner edge the dark line between the lips may lie, face heights, and its greatest
+brightness, relative to the lips."""
 OPENINGS = (
     (MOUTH, ("mouth_inside", "upper_teeth", "lower_teeth", "tongue")),
     ((33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7), ("right_eye",)),
@@ -68,7 +76,7 @@ def lift(
     steps = step_map(face, model, face_area, portrait)
     row, column = _grid(steps, portrait)
     step = steps[row, column]
-    z = depth[row, column]
+    z = (depth + _ruffled(surface, portrait, covered))[row, column]
     c = surface.camera
     points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
     normal = surface.fragments.interpolate(model.faces, surface.normals)[row, column]
@@ -104,8 +112,19 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
                 face[wrong], depth[wrong], covered[wrong] = fragments.face[at], fragments.depth[at], False
     _assign_clothes(surface, portrait, face, depth, covered)
     _assign_teeth(surface, colors, opening(MOUTH, portrait), face, depth, covered)
+    _assign_lip_line(surface, portrait, colors, face)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
+
+
+def _ruffled(surface: VisibleSurface, portrait: Portrait, covered: NDArray[np.bool_]) -> Array:
+    """(S, S) metres, depth to be added where strands stand off the mesh: tufts lean forwards and backwards, the more the further
+    they stand off. All in one plane they would be a comb from the side."""
+    shape = portrait.matte.shape
+    off = ndimage.distance_transform_edt(~covered) * portrait.hairy
+    noise = ndimage.gaussian_filter(np.random.default_rng(SEED).normal(size=shape), TUFT * shape[0])
+    metres = off * float(np.median(surface.fragments.depth[surface.fragments.face >= 0])) / surface.camera.fx
+    return np.asarray(np.clip(LEAN * metres, 0, MOST_LEAN) * np.clip(noise / noise.std(), -1.5, 1.5), np.float32)
 
 
 def opening(outline: tuple[int, ...], portrait: Portrait) -> NDArray[np.bool_]:
@@ -182,6 +201,33 @@ def _assign_teeth(
     there = away * -centre[nearest, 2] / surface.camera.fx < TOOTH_REACH
     tooth = row[there], column[there]
     face[tooth], depth[tooth], covered[tooth] = teeth[nearest[there]], -centre[nearest[there], 2], False
+
+
+def _assign_lip_line(surface: VisibleSurface, portrait: Portrait, colors: Array, face: NDArray[np.int32]) -> None:
+    """Assign the dark line between the lips to the upper lip's inner side: on the lips' own skin it would be drawn out to dots
+    where they part. Changes `face` in place."""
+    model, points = surface.model, portrait.landmarks.points[:, :2]
+    lips, between = (polygon_of(outline, points, face.shape) for outline in (LIPS, MOUTH))
+    around = ndimage.distance_transform_edt(~between) < LINE * face_height(portrait.landmarks)
+    if not (lips & ~around).any():
+        return
+    light = colors.mean(axis=2)
+    row, column = np.nonzero(around & ~opening(MOUTH, portrait) & (light < LINE_LIGHT * np.median(light[lips & ~around])))
+    inner = upper_lip(model)
+    _, nearest = cKDTree(surface.camera.project(surface.vertices[model.faces[inner]].mean(axis=1))).query(
+        np.stack([column + 0.5, row + 0.5], axis=1)
+    )
+    face[row, column] = inner[nearest]
+
+
+def upper_lip(model: HeadModel) -> NDArray[np.int64]:
+    """Faces of the mouth's inside that touch the upper lip's inner edge, and not the lower lip's."""
+    edge = np.intersect1d(model.region_vertices("skin"), model.region_vertices("mouth_inside"))
+    falls = model.expression_basis[arkit.INDEX["jawOpen"], :, 1]
+    lower = falls < 0.5 * (falls[edge].min() + falls[edge].max())
+    of_edge = np.isin(model.faces, edge)
+    touching = model.region_faces("mouth_inside") & of_edge.any(axis=1) & ~(of_edge & lower[model.faces]).any(axis=1)
+    return np.flatnonzero(touching)
 
 
 def redder(colors: Array, skin: Array) -> NDArray[np.bool_]:

@@ -16,19 +16,23 @@ from models.types import Array
 
 INNER = ("mouth_inside", "tongue", "upper_teeth", "lower_teeth")
 """Regions of the head model that lie in the mouth."""
-TEETH, CAVITY, TONGUE, GUM = (0.88, 0.81, 0.71), (0.26, 0.10, 0.10), (0.60, 0.30, 0.29), (0.66, 0.36, 0.36)
+TEETH, CAVITY, TONGUE, GUM = (0.88, 0.81, 0.71), (0.26, 0.10, 0.10), (0.66, 0.37, 0.36), (0.66, 0.36, 0.36)
 """sRGB colours under even light; scaled by the light on the person's face."""
-DEPTHS = {"upper_teeth": 0.022, "lower_teeth": 0.014, "mouth_inside": 0.012, "tongue": 0.018}
-"""Metres behind the front teeth in which light falls to a half, by region."""
-SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.66, "mouth_inside": 0.8, "tongue": 0.8}
+DEPTHS = {"upper_teeth": 0.022, "lower_teeth": 0.014, "mouth_inside": 0.012, "tongue": 0.022}
+"""Metres behind the front teeth in which light falls to a half, by region; of the tongue, behind its tip, which comes out."""
+SHADE = {"upper_teeth": 1.0, "lower_teeth": 0.66, "mouth_inside": 0.8, "tongue": 1.0}
 """Light on a region's front, relative to the light on the lips: the upper lip and teeth shade the lower teeth."""
 WARMTH = (0.0, 0.12, 0.18)
 """Part by which the light loses more of red, green and blue where it falls to a half: lips and gums are red, and so is what they
 reflect."""
+SKIN_CHROMA = ((1.08, 0.84, 0.58), (1.48, 1.02, 0.97))
+"""Least and largest red, green and blue of people's skin, relative to their mean, under even light."""
 SKIN_BRIGHTNESS = 0.66
 """`light_on_face` under even light."""
 LIT = 80
 """Percentile of the skin's brightness around the mouth that counts as the light that falls into it."""
+LIGHTS = (0.30, 0.76)
+"""Least and largest brightness of that skin: dark skin is no dark light."""
 AROUND = 0.05
 """Metres around the middle of the lips in which the light on the face is measured."""
 LIPS = (0.0015, 0.006)
@@ -36,8 +40,12 @@ LIPS = (0.0015, 0.006)
 between shut lips."""
 WET, TURN = 0.85, 0.009
 """Brightness of the lips' inner side relative to their outside, and metres in which that turns into the cavity's colour."""
-LIP_SPACING = 0.0018
-"""Metres between Gaussians on the inner side of the lips."""
+LIP_SPACING, BESIDE_LIPS = 0.0018, 0.012
+"""Metres between Gaussians on both sides of the lips, and metres around their inner edge within which that is: coarser ones stick
+out of the corners as bristles."""
+ROOM = (0.35, 0.0006)
+"""Largest standard deviation of a Gaussian inside the mouth, relative to its distance from the face's skin, beyond which it would
+shine through; and the least such limit, metres."""
 CROWN = (0.0074, 0.0088)
 """Metres below the biting edge between which the lower teeth turn into gum; at the upper row the lip covers the gum."""
 TOOTH_WIDTHS = {
@@ -59,6 +67,39 @@ def inner_lips(model: HeadModel) -> NDArray[np.bool_]:
     return np.asarray(model.region_faces("mouth_inside") & (away < TURN))
 
 
+def outer_lips(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) faces of the skin along the opening of the mouth: the lips and their corners."""
+    centre = model.template[model.faces].mean(axis=1)
+    away, _ = cKDTree(model.template[_edge(model)]).query(centre)
+    return np.asarray(model.region_faces("skin") & (away < BESIDE_LIPS))
+
+
+def room(person: PersonHead, samples: Samples) -> Array:
+    """(N,) largest standard deviation of a Gaussian at each sample, metres: those of the cavity and of the tongue stay within the
+    face; infinity elsewhere."""
+    model, (part, least) = person.model, ROOM
+    inner = model.region_faces("mouth_inside", "tongue")[samples.face] & ~inner_lips(model)[samples.face]
+    skin = np.setdiff1d(model.region_vertices("skin"), _edge(model))
+    out = np.full(len(samples.face), np.inf, np.float32)
+    away, _ = cKDTree(person.rest[skin]).query(samples.select(inner).at(model.faces, person.rest))
+    out[inner] = np.maximum(part * away, least)
+    return out
+
+
+def without_lip_line(model: HeadModel, samples: Samples, colors: Array) -> Array:
+    """The colours (N, 3) of samples, in which the skin along the inner edge of the lips has the lips' colour beside it: the dark
+    line between shut lips would be drawn out when they part."""
+    points = samples.at(model.faces, model.template)
+    away, _ = cKDTree(model.template[_edge(model)]).query(points)
+    skin = model.region_faces("skin")[samples.face]
+    lip, line = (np.flatnonzero(skin & (low < away) & (away < high)) for low, high in ((LIPS[0], LIPS[1]), (-1.0, LIPS[0])))
+    out = colors.copy()
+    if len(lip) and len(line):
+        _, near = cKDTree(points[lip]).query(points[line], k=min(6, len(lip)))
+        out[line] = colors[lip][near.reshape(len(line), -1)].mean(axis=1)
+    return out
+
+
 def teeth_tone(mouth: Array, skin: Array) -> Array | None:
     """Median colour (3,) of the teeth: of the pixels between the lips, (N, 3), those that are bright and paler than the skin
     (3,); None when there are fewer than `TOOTH_PIXELS`."""
@@ -78,35 +119,43 @@ def shown(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tuple[A
 def light_on_face(model: HeadModel, color: Array, trust: Array, default: float) -> float:
     """Brightness of the lit skin around the mouth. color: (V, 3) and trust: (V,) of a photo. default: where it shows none."""
     near = _around(model) & (trust > 0.1)
-    return float(np.percentile(color[near].mean(axis=1), LIT)) if near.any() else default
+    return float(np.clip(np.percentile(color[near].mean(axis=1), LIT) if near.any() else default, *LIGHTS))
+
+
+def cast(skin: Array) -> Array:
+    """(3,) the colour cast of a photo by its skin (3,): factors of red, green and blue, 1 where people's skin may have that
+    colour. Under yellow varnish teeth are yellow as well."""
+    chroma = skin / max(float(skin.mean()), 1e-6)
+    return np.asarray(chroma / np.clip(chroma, *np.array(SKIN_CHROMA)), np.float32)
 
 
 def mouth_colors(
-    person: PersonHead, samples: Samples, skin_color: Array, light: float, saturation: float, teeth: Array | None = None
+    person: PersonHead, samples: Samples, skin_color: Array, light: Array, saturation: float, teeth: Array | None = None
 ) -> Array:
     """Colours (N, 3) of samples in the regions `INNER`, in [0, 1]; 0 elsewhere. They are darker further back.
 
-    skin_color: (V, 3), completed. light: `light_on_face`. saturation: of the photo, 0 for black and white. teeth: (3,) as a photo
-    shows them.
+    skin_color: (V, 3), completed. light: (3,) `light_on_face` times `cast`. saturation: of the photo, 0 for black and white.
+    teeth: (3,) as a photo shows them.
     """
     model = person.model
     region = model.region[samples.face]
     points, rest = samples.at(model.faces, person.rest), samples.at(model.faces, model.template)
-    gain = float(np.clip(light / SKIN_BRIGHTNESS, 0.45, 1.15))
+    gain = light / SKIN_BRIGHTNESS
     front = float(person.rest[model.region_vertices("upper_teeth"), 2].max())
     base = {"mouth_inside": CAVITY, "tongue": TONGUE, "upper_teeth": TEETH, "lower_teeth": TEETH}
     out = np.zeros((len(points), 3), np.float32)
     for name in INNER:
         of_region = region == REGION[name]
-        color = np.tile(_toned(np.array(base[name]) * gain, saturation), (int(of_region.sum()), 1))
+        color = np.tile(_toned(np.array(base[name]), saturation) * gain, (int(of_region.sum()), 1))
         if name in TOOTH_WIDTHS:
             color = color if teeth is None else np.tile(teeth, (len(color), 1))
             color = color * (1 - GAP_SHADE * between_teeth(rest[of_region], np.array(TOOTH_WIDTHS[name]))[:, None])
         if name == "lower_teeth":
             edge = float(model.template[model.region_vertices(name), 1].max())
             gum = _smooth((edge - rest[of_region, 1] - CROWN[0]) / (CROWN[1] - CROWN[0]))[:, None]
-            color = color + gum * (_toned(np.array(GUM) * gain, saturation) - color)
-        halves = np.maximum(front - points[of_region, 2], 0) / DEPTHS[name] - np.log2(SHADE[name])
+            color = color + gum * (_toned(np.array(GUM), saturation) * gain - color)
+        tip = float(person.rest[model.region_vertices(name), 2].max()) if name == "tongue" else front
+        halves = np.maximum(tip - points[of_region, 2], 0) / DEPTHS[name] - np.log2(SHADE[name])
         out[of_region] = color * np.exp2(-halves[:, None] * (1 + saturation * np.array(WARMTH)))
     inside = region == REGION["mouth_inside"]
     out[inside] = _lips(model, rest[inside], skin_color, out[inside])

@@ -14,6 +14,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from enrollment.instant.fit import PhotoFit
+from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
@@ -42,6 +43,8 @@ SMOOTHED = 12
 """Iterations in which normals are averaged with those of their neighbours."""
 NORMAL_WIDTH = 0.35
 """Largest cosine between normal and view direction of a vertex on the outline."""
+BRIM = 0.16
+"""Half the width of what a brim or a scarf's tail is at most, face heights."""
 
 
 def posed(person: PersonHead, photo: PhotoFit, *, neutral: bool = False) -> Array:
@@ -95,13 +98,15 @@ def outline_offset(
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
     face, seen = _near_landmarks(model, person), outer & measured
     most = np.where(model.template[:, 1] < NECK, MOST_NECK, np.inf)
-    amount = np.zeros(model.vertex_count)
+    amount, solid = np.zeros(model.vertex_count), _without_brim(portrait)
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
         vertices = posed(person, photo)
         normals = smooth_normals(vertices, model, average)
         hit = rasterize(vertices, model.faces, camera, cull=False).face >= 0
-        distance, weight = _outline_distance(vertices, normals, hit, seen & ~face, camera.project(vertices), photo, portrait)
+        distance, weight = _outline_distance(
+            vertices, normals, hit, seen & ~face, camera.project(vertices), photo, portrait, solid
+        )
         weight[face] = 1.0
         target = np.where(face, 0.0, np.minimum(amount + distance, most))
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
@@ -117,6 +122,7 @@ def _outline_distance(
     xy: Array64,
     photo: PhotoFit,
     portrait: Portrait,
+    solid: NDArray[np.bool_],
 ) -> tuple[Array64, Array64]:
     """Distance (V,) of each silhouette vertex from the matte's outline along its normal, metres; and its weight (V,), 0 off the
     silhouette and where the outline is unknown."""
@@ -135,7 +141,7 @@ def _outline_distance(
     ray = xy[chosen, None] + steps[None, :, None] * (flat / length[:, None])[:, None]
     inside_picture = (ray >= 0).all(axis=2) & (ray < side - 1).all(axis=2)
     at = np.clip(ray.astype(int), 0, side - 1)
-    person = (portrait.matte[at[..., 1], at[..., 0]] > SURE) & inside_picture
+    person = solid[at[..., 1], at[..., 0]] & inside_picture
     shown = ndimage.binary_erosion(portrait.inside, iterations=MARGIN)
     known = inside_picture & shown[at[..., 1], at[..., 0]]
     zero = int(np.argmin(np.abs(steps)))
@@ -147,6 +153,18 @@ def _outline_distance(
         distance[vertex] = (edge - surface) * -vertices[vertex, 2] / photo.focal / length[i]
         weight[vertex] = 1.0
     return distance, weight
+
+
+def _without_brim(portrait: Portrait) -> NDArray[np.bool_]:
+    """(S, S) the person, without what stands off a hat or a scarf and is thin: a brim, a tail. The mesh would get horns there."""
+    person = portrait.matte > SURE
+    if portrait.parsing is None or not hatted(portrait):
+        return np.asarray(person)
+    radius = round(BRIM * face_height(portrait.landmarks))
+    open_ = np.pad(person | ~portrait.inside, radius, mode="edge")
+    inner = ndimage.distance_transform_edt(open_) > radius
+    opened = (ndimage.distance_transform_edt(~inner) <= radius)[radius:-radius, radius:-radius]
+    return np.asarray(person & (opened | ~portrait.parsing.most("clothes", "others")))
 
 
 def _exit(inside: NDArray[np.bool_], start: int) -> int | None:

@@ -87,7 +87,7 @@ class OwnView:
 def fit_own_view(
     gaussians: BoundGaussians, shown: int, skin: NDArray[np.bool_], fixed: NDArray[np.bool_], photo: OwnView
 ) -> BoundGaussians:
-    """The Gaussians, fitted to the photo. The first `shown` of them were lifted from it. skin: (N,) those of the head. fixed:
+    """The Gaussians, fitted to the photo. The first `shown` of them were lifted from it. skin: (N,) those of bare skin. fixed:
     (N,) those that keep their colours."""
     portrait, camera, at = photo.portrait, photo.camera, photo.at
     world = binding.to_world(gaussians, at)

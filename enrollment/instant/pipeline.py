@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from enrollment.instant.assemble import build_gaussians
 from enrollment.instant.fit import HeadFit, fit
-from enrollment.instant.gaze import estimate_gaze
+from enrollment.instant.gaze import blinks, estimate_gaze
 from enrollment.instant.hair_shape import shaped
 from enrollment.photo.reader import Photo, read_photo
 from enrollment.portrait.person_check import check_person
@@ -36,6 +36,7 @@ LIDS = np.array(
     [i for i, n in enumerate(arkit.NAMES) if n.startswith(("eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown"))]
 )
 """Coefficients that move the lids."""
+BLINKS = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 LIDS_AT_REST = 0.25
 """Of such a coefficient: one photo cannot distinguish less from the shape of the person's eyes."""
 
@@ -110,12 +111,14 @@ def build_instant(
 
 
 def _with_lids(fitted: HeadFit, person: PersonHead, portraits: Sequence[Portrait]) -> HeadFit:
-    """The fit with the lids as the gaze moves them: those of somebody who looks down are open in the neutral face. Lids that are
-    only a little off the average person's are at rest (`LIDS_AT_REST`): they are that person's own, in the neutral face too."""
+    """The fit with the lids as the gaze moves them, and shut where they are: those of somebody who looks down, or whose eyes are
+    shut, are open in the neutral face. Lids that are only a little off the average person's are at rest (`LIDS_AT_REST`): they
+    are that person's own, in the neutral face too."""
     photos = []
     for photo, portrait in zip(fitted.photos, portraits, strict=True):
         look = gaze_coefficients(person.model, estimate_gaze(person, photo, portrait))
         coefficients = np.maximum(photo.coefficients, np.asarray(arkit.vector(**look), np.float32))
+        coefficients[BLINKS] = np.maximum(coefficients[BLINKS], blinks(portrait))
         clearly = np.clip((coefficients - LIDS_AT_REST) / (1 - LIDS_AT_REST), 0, 1)
         coefficients[LIDS] = clearly[LIDS]
         photos.append(replace(photo, coefficients=coefficients))

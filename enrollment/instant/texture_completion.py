@@ -24,6 +24,15 @@ SQUARE_ON = 0.3
 """Cosine between normal and view direction under which a photo's pixel is too stretched to be trusted."""
 LID = 0.25
 """A vertex is eyelid when a blink moves it by more than this part of the largest displacement."""
+RIM = (-0.5, 0.006)
+"""Of a face of an eyelid's rim: greatest height of its unit normal, and distance from the eye's socket, metres."""
+BESIDE_EYES = 0.009
+"""Metres around that edge within which skin belongs to the opening of an eye."""
+CHEEKS, JAW = (50, 101, 118, 280, 330, 347), (136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 169, 170, 394, 395)
+"""Landmarks of the cheeks, and of the jaw and the chin."""
+BEARDED, BEHIND_JAW, GUESSED = 0.6, 0.015, 0.15
+"""Logarithm of the jaw's brightness relative to the cheeks' from which there is a beard; depth on the template behind which the
+skin is bare then, metres, and trust in that."""
 MIRRORED = 0.03
 """Weight of the colour at the mirrored vertex, relative to a colour seen at the vertex itself."""
 
@@ -53,6 +62,29 @@ def eyelid_vertices(model: HeadModel) -> NDArray[np.bool_]:
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         moved = np.maximum(moved, -model.expression_basis[arkit.INDEX[name], :, 1])
     return np.asarray(moved > LID * moved.max())
+
+
+def eyelid_rims(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) faces of the upper eyelids that look down onto the eye: their rims, on which the lashes stand."""
+    a, b, c = (model.template[model.faces[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    down = normal[:, 1] < RIM[0] * np.linalg.norm(normal, axis=1)
+    away = _from_eyes(model)
+    lids = eyelid_vertices(model)[model.faces].all(axis=1) & model.region_faces("skin")
+    return np.asarray(down & lids & (away < RIM[1]))
+
+
+def around_eyes(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) faces of the skin along the openings of the eyes: all of the upper eyelids, and the edge of the lower ones."""
+    lids = eyelid_vertices(model)[model.faces].any(axis=1) | (_from_eyes(model) < BESIDE_EYES)
+    return np.asarray(lids & model.region_faces("skin"))
+
+
+def _from_eyes(model: HeadModel) -> Array:
+    """(F,) metres from the edge between eyelids and sockets."""
+    edge = np.intersect1d(model.region_vertices("skin"), model.region_vertices("eye_socket"))
+    away, _ = cKDTree(model.template[edge]).query(model.template[model.faces].mean(axis=1))
+    return np.asarray(away, np.float32)
 
 
 def interpolate_colors(model: HeadModel, color: Array, trust: Array, part: NDArray[np.bool_]) -> Array:
@@ -98,6 +130,26 @@ def lid_tones(model: HeadModel, person: PersonHead, color: Array, trust: Array, 
             bright = color[around].sum(axis=1)
             out[half] = np.median(color[around][bright >= np.median(bright)], axis=0)
     return out
+
+
+def bare_behind(model: HeadModel, color: Array, trust: Array) -> tuple[Array, Array]:
+    """Colours (V, 3) and trust (V,) with a guess for ears and nape of somebody with a beard: the cheeks' tone. A beard, which the
+    parsing takes for skin, would go on around the neck otherwise. As they came where the jaw is like the cheeks."""
+    cheek, jaw = (_tone(model, color, trust, marks) for marks in (CHEEKS, JAW))
+    if cheek is None or jaw is None or abs(np.log(jaw.mean() / cheek.mean())) < BEARDED:
+        return color, trust
+    behind = np.zeros(model.vertex_count, bool)
+    behind[model.region_vertices("skin")] = True
+    unlike = np.abs(np.log(np.maximum(color.mean(axis=1), 0.02) / cheek.mean())) > BEARDED / 2
+    behind &= (model.template[:, 2] < BEHIND_JAW) & ((trust == 0) | unlike)
+    return np.where(behind[:, None], cheek, color).astype(np.float32), np.where(behind, GUESSED, trust).astype(np.float32)
+
+
+def _tone(model: HeadModel, color: Array, trust: Array, marks: tuple[int, ...]) -> Array | None:
+    """Median colour (3,) of the trusted vertices at some landmarks."""
+    at = model.landmark_corners[list(marks)].ravel()
+    at = at[trust[at] > 0.1]
+    return np.maximum(np.median(color[at], axis=0), 0.02).astype(np.float32) if len(at) else None
 
 
 def long_hair(model: HeadModel, hair: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from models.errors import VisavisError
 
 Arrays = Mapping[str, NDArray[Any]]
+Shape = tuple[int, ...]
+Profile = Mapping[str, tuple[Shape, Shape, Shape]]
+"""For each input, the smallest, the usual and the largest shape."""
 
 
 class EngineError(VisavisError):

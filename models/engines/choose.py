@@ -8,10 +8,10 @@ from typing import Literal
 
 from models.engines import half as half_precision
 from models.engines import onnx_runtime, plans, tensorrt
-from models.engines.base import Engine, EngineError
+from models.engines.base import Engine, EngineError, Profile
 from models.engines.onnx_runtime import OnnxEngine, Provider
 from models.engines.switching import SwitchingEngine
-from models.engines.tensorrt import Profile, TensorRtEngine
+from models.engines.tensorrt import TensorRtEngine
 from models.errors import MissingPartError
 
 log = logging.getLogger(__name__)
@@ -27,14 +27,25 @@ def choose(network: bytes, name: str, profile: Profile, *, threads: int = 1, hal
     choice = what_runs(device)
     if choice.first is None:
         raise MissingPartError("ONNX Runtime was expected, it is not installed; install visavis[engines], or leave it to torch")
-    engine: Engine = OnnxEngine(network, provider=choice.first, threads=threads)
+    engine, reason = _first(network, choice, threads, half)
     first = engine.description
     if choice.then == "TensorRT":
         engine = SwitchingEngine(engine, lambda: _tensorrt(network, profile, half))
     elif choice.then:
-        engine = SwitchingEngine(engine, lambda: OnnxEngine(network, provider="tensorrt", half=half))
-    log.info("%s runs on %s (%s)", name, first, choice.reason)
+        engine = SwitchingEngine(engine, lambda: OnnxEngine(network, provider="tensorrt", half=half, profile=profile))
+    log.info("%s runs on %s (%s)", name, first, reason)
     return engine
+
+
+def _first(network: bytes, choice: Choice, threads: int, half: bool) -> tuple[Engine, str]:
+    """What runs a network at once, and why: the processor too where ONNX Runtime has CUDA and cannot load it."""
+    assert choice.first is not None
+    try:
+        return OnnxEngine(network, provider=choice.first, threads=threads, half=half), choice.reason
+    except MissingPartError as error:
+        if choice.first == "cpu":
+            raise
+        return OnnxEngine(network, threads=threads), str(error)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 from models import caches
 from models.atomic import atomic_write
 from models.engines import tensorrt
-from models.engines.tensorrt import Profile
+from models.engines.base import Profile
 from models.errors import VisavisError
 
 log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.engines.base import Arrays, Engine, zeros
-from models.errors import VisavisError
 
 log = logging.getLogger(__name__)
 
@@ -53,25 +53,30 @@ class SwitchingEngine:
             self._engine.close()
 
     def _build(self, make: Callable[[], Engine]) -> None:
+        other: Engine | None = None
         try:
             other = make()
             other.run(zeros(other.inputs))  # its first run takes longest
-        except VisavisError as error:
-            log.warning("%s stays: %s", self.description, error)
-            return
+            taken = self._take(other)
+        except Exception as error:  # whatever CUDA or TensorRT has to say; the first one goes on
+            log.warning("%s stays: %s", self.description, re.sub(r"\s+", " ", str(error) or type(error).__name__)[:200])
+            taken = False
+        if other is not None and not taken:
+            other.close()
+
+    def _take(self, other: Engine) -> bool:
         with self._lock:
-            if self._closed:
-                other.close()
-                return
             before = self._engine
+            if self._closed:
+                return False
             apart = difference(before.run(self._last), other.run(self._last))
             if not apart <= TOLERANCE:
                 log.warning("%s stays: %s differs by %.3f", before.description, other.description, apart)
-                other.close()
-                return
+                return False
             self._engine = other
         log.info("%s takes over from %s", other.description, before.description)
         before.close()
+        return True
 
 
 def difference(ours: Arrays, theirs: Arrays) -> float:

@@ -7,20 +7,16 @@ API, and `tests/gpu/acceptance.sh` runs it where there is one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engines.base import Arrays, EngineError, TensorSpec, check
+from models.engines.base import Arrays, EngineError, Profile, TensorSpec, check
 from models.errors import MissingPartError
 
 WORKSPACE = 1 << 30
 """Bytes of GPU memory that TensorRT may try kernels with while it builds."""
-Shape = tuple[int, ...]
-Profile = Mapping[str, tuple[Shape, Shape, Shape]]
-"""For each input, the smallest, the usual and the largest shape."""
 
 
 def module() -> Any:
@@ -91,6 +87,8 @@ class TensorRtEngine:
         if self._engine is None:
             raise EngineError("an engine for this GPU and this version of TensorRT was expected, another came; it is built again")
         self._context: Any = self._engine.create_execution_context()
+        if self._context is None:
+            raise EngineError("TensorRT has no memory left for the network on this GPU; another engine is used")
         names = [self._engine.get_tensor_name(k) for k in range(self._engine.num_io_tensors)]
         is_input = {name: self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT for name in names}
         self.inputs = tuple(self._spec(trt, name) for name in names if is_input[name])

@@ -30,7 +30,7 @@ SMALLEST_CHANGE = 3e-4
 """Metres at one standard deviation; a local change that moves the head less is left out."""
 LOWEST, WIDEST = -0.38, 0.32
 """Metres below the ears and to the sides where the bust is cut off."""
-UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0935), (0.0, -0.0528, 0.0905)
+UPPER_EDGE, LOWER_EDGE = (0.0, -0.0540, 0.0980), (0.0, -0.0528, 0.0950)
 """Middle of the biting edges on the average head: behind the closed lips, the upper one 3 mm below the upper lip, as an adult's
 is, and a little over the lower one."""
 EQUAL = 1e-6

@@ -21,6 +21,8 @@ BROW_RISE = {"browInnerUp": 7.5e-3, "browOuterUpLeft": 6.5e-3, "browOuterUpRight
 BROW_FALL = {"browDownLeft": 5.8e-3, "browDownRight": 5.8e-3}
 """Metres that a brow falls at a coefficient of 1, at most. The package's lower edge falls by half of what its upper edge does,
 which makes a thick brow thin instead of low."""
+BROW_FORWARD = 0.3
+"""Metres that a brow comes forward for each that it falls: it bulges over the skin that folds under it."""
 STILL, RISES = 0.3e-3, 1.0e-3
 """Metres between which a vertex begins to count as a part of the brow."""
 TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
@@ -41,10 +43,15 @@ FUNNEL_FORWARD = 0.35
 """Metres that a lip comes forward for each that it comes inwards, as the teeth's arch bends."""
 LIPS_REACH = 9e-3
 """Metres around the opening in which the skin follows the lips, to 1/e."""
-TONGUE = (0.62, -4e-3, 5e-3)
+TONGUE = (0.62, -4e-3, 1e-3)
 """The tongue between the lower teeth: width relative to the package's, metres that its front is lowered and drawn back."""
 TONGUE_FRONT = (40e-3, 75e-3)
 """Depths on the average head, metres, between which the tongue's root turns into its front."""
+TONGUE_OUT = (13e-3, 8e-3, 0.5, 5e-3, 9e-3)
+"""The tongue put out: half its width, metres that its tip comes further forward than the package's, its thickness relative to the
+package's, metres by which it rises over the lower teeth and by which the tip hangs down."""
+OUTSIDE, BEYOND = (85e-3, 100e-3), (103e-3, 118e-3)
+"""Depths on the average head, metres, between which the tongue that is put out leaves the mouth, and hangs down over the lip."""
 TONGUE_FALLS = 4e-3
 """Metres that the tongue's front falls with a jaw opened fully, beyond the package's: it lies behind the lower teeth."""
 
@@ -60,6 +67,8 @@ def improve(
     for names, sign in ((BROW_RISE, 1.0), (BROW_FALL, -1.0)):
         for name, way in names.items():
             moved = _lifted(out[name], way, sign)
+            if sign < 0:
+                moved[:, 2] += BROW_FORWARD * free * np.maximum(-moved[:, 1], 0)
             out[name] = moved + sign * _taken_along(places, sign * moved[:, 1], free)
     for name in ("eyeBlinkLeft", "eyeBlinkRight"):
         blink = _unfolded(out[name])
@@ -72,6 +81,9 @@ def improve(
     tongue = np.unique(faces[region == REGION["tongue"]])
     out["jawOpen"] = out["jawOpen"].copy()
     out["jawOpen"][tongue, 1] -= TONGUE_FALLS * _front(places[tongue])
+    out["tongueOut"] = out["tongueOut"].copy()
+    resting = tongue_between_teeth(places, tongue)[tongue]
+    out["tongueOut"][tongue] = _put_out(resting + out["tongueOut"][tongue], _front(places[tongue])[:, None]) - resting
     out["mouthFunnel"] = _rounded(out["mouthFunnel"], out["jawOpen"], places, faces, region)
     return {name: out[name] for name in arkit.NAMES}
 
@@ -85,6 +97,26 @@ def tongue_between_teeth(places: Array64, tongue: NDArray[np.int64]) -> Array64:
     out[tongue, 1] += front * down
     out[tongue, 2] -= front * back
     return out
+
+
+def _put_out(tongue: Array64, front: Array64) -> Array64:
+    """The tongue's vertices (N, 3), put out as the package does, as wide and as long as a tongue is, with a round tip.
+
+    front: (N, 1) how much each belongs to the tongue's front.
+    """
+    half, further, thickness, rises, hangs = TONGUE_OUT
+    levels = np.linspace(tongue[:, 2].min(), tongue[:, 2].max(), 20)
+    near = [tongue[np.abs(tongue[:, 2] - level) < 6e-3] for level in levels]
+    there = np.array([len(n) > 0 for n in near])
+    width = np.interp(tongue[:, 2], levels[there], [np.abs(n[:, 0]).max() for n in near if len(n)])
+    height = np.interp(tongue[:, 2], levels[there], [n[:, 1].max() for n in near if len(n)])
+    out = tongue.copy()
+    out[:, 2] += further * _smooth((tongue[:, 2] - OUTSIDE[0]) / (OUTSIDE[1] - OUTSIDE[0]))
+    beyond = _smooth((out[:, 2] - BEYOND[0]) / (BEYOND[1] - BEYOND[0]))
+    tip = np.clip((out[:, 2] - (out[:, 2].max() - half)) / half, 0, 1)
+    out[:, 0] *= half * np.sqrt(1 - 0.9 * tip**2) / np.maximum(width, 1e-3)
+    out[:, 1] = height + thickness * (tongue[:, 1] - height) + rises - (rises + hangs) * beyond
+    return np.asarray(tongue + front * (out - tongue))
 
 
 def _front(tongue: Array64) -> Array64:

@@ -13,14 +13,17 @@ from models.types import Array
 COLUMNS = 15
 ROWS = 4
 """Across the arch, and from the gum over the biting edge to the back: 14 x 3 quads a row of teeth, 84 triangles."""
+BEND = 2.6
+"""Exponent of the arch: the incisors stand nearly in a line, and the arch bends at the canines (a parabola, 2, is so round that
+half of the row is hidden by the other half from the side)."""
 
 
 @dataclass(frozen=True)
 class Arch:
     """Where a row of teeth sits, metres in avatar space. front: (3,) middle of the biting edge, outer side.
 
-    half_width and depth: the arch is the parabola z = front.z - depth (x / half_width)^2. height: of the crowns; negative
-    for the lower row, whose gums are below the edge.
+    half_width and depth: the arch is the curve z = front.z - depth |x / half_width|^BEND. height: of the crowns; negative for the
+    lower row, whose gums are below the edge.
     """
 
     front: tuple[float, float, float]
@@ -35,11 +38,11 @@ def row(arch: Arch) -> tuple[Array, NDArray[np.int32], Array]:
     s = np.linspace(-1.0, 1.0, COLUMNS)
     t = np.sin(s * np.pi / 2)  # closer together at the sides, where the arch bends away
     x = arch.front[0] + arch.half_width * t
-    z = arch.front[2] - arch.depth * t**2
-    tangent = np.stack([np.full_like(t, arch.half_width), -2 * arch.depth * t], axis=1)
+    z = arch.front[2] - arch.depth * np.abs(t) ** BEND
+    slope = -BEND * arch.depth * np.sign(t) * np.abs(t) ** (BEND - 1)
+    tangent = np.stack([np.full_like(t, arch.half_width), slope], axis=1)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     inward = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
-    inward *= np.sign(-inward[:, 1:2])
     y = arch.front[1]
     profile = [(0.0, arch.height), (0.0, 0.0), (arch.thickness * 0.6, 0.0), (arch.thickness, arch.height)]
     vertices = np.empty((COLUMNS, ROWS, 3), np.float32)

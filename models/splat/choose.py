@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from models.errors import MissingPartError, VisavisError
+from models.splat import ready
 from models.splat.base import LiveRasterizer, Rasterizer
 
 if TYPE_CHECKING:
@@ -25,27 +22,20 @@ NAMES = ("auto", "cpu", "cuda", "oracle")
 
 
 def best() -> LiveRasterizer:
-    """The CUDA rasterizer where gsplat and an NVIDIA GPU are there, else the CPU one."""
-    if importlib.util.find_spec("gsplat") is not None:
+    """The CUDA rasterizer where gsplat and an NVIDIA GPU are there and it has drawn before (`models.splat.ready`), else the CPU
+    one: nothing is compiled here."""
+    if ready.is_ready():
         from models.splat.cuda import CudaRasterizer
 
         try:
             return CudaRasterizer()
         except MissingPartError:
             pass
+    elif ready.is_installed() and ready.last_tried() is None:
+        log.info("gsplat's kernels may have to be compiled, so the processor draws; `visavis doctor` makes them ready, once")
     from models.splat.cpu import CpuRasterizer
 
     return CpuRasterizer()
-
-
-def prepare() -> None:
-    """Have gsplat's kernels compiled where it is installed and they are not yet, which takes minutes, once: by a process of its
-    own, so that nothing of CUDA is in this one. A room's process would be given up before it has done that."""
-    if importlib.util.find_spec("gsplat") is None:
-        return
-    log.info("gsplat is made ready; the first time it is compiled, which takes minutes")
-    code = "from models.splat.cuda import problem; problem()"
-    subprocess.run([sys.executable, "-P", "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
 
 
 def by_name(name: str) -> Rasterizer:

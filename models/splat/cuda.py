@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 OLDEST = (1, 5, 3)
 """The release of gsplat that `batch_cuda` needs."""
+COMPILER_BYTES = 4 << 30
+"""Of the machine's memory for each of the compilers that make gsplat's kernels."""
 
 
 @cache
@@ -31,7 +34,7 @@ def problem() -> str | None:
     """Why gsplat cannot be used here, in words that fit into a sentence; None where it can. Looked for once.
 
     Where gsplat came without compiled kernels this compiles them, which takes minutes the first time; or waits until another
-    process has.
+    process has. What may not wait asks `models.splat.ready.is_ready` before.
     """
     try:
         import torch
@@ -65,17 +68,24 @@ def _alone() -> Iterator[None]:
 
 def _kernels_problem() -> str | None:
     """gsplat imports without its kernels too, and fails at the first picture only: so they are asked for here."""
+    os.environ.setdefault("MAX_JOBS", str(_compilers()))
     try:
         from gsplat.cuda import _backend
     except Exception as error:  # whatever the compiler or the loader has to say
         if isinstance(error, ImportError) and (error.name or "").startswith("gsplat"):
             return None  # a gsplat that keeps them elsewhere; the first picture will tell
-        return f"gsplat's kernels cannot be built or loaded ({_first_line(error)})"
+        return f"gsplat's kernels cannot be built or loaded ({first_line(error)})"
     missing = getattr(_backend, "_C", "elsewhere") is None
     return "gsplat has no compiled kernels and finds no CUDA toolkit (nvcc) to build them" if missing else None
 
 
-def _first_line(error: Exception) -> str:
+def _compilers() -> int:
+    """Compilers that may run at once, each of which takes up to 2 GB; gsplat would start ten on any machine."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min((os.cpu_count() or 2) - 1, memory // COMPILER_BYTES))
+
+
+def first_line(error: Exception) -> str:
     """What an error says, short enough for a sentence."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 

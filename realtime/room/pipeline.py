@@ -63,8 +63,10 @@ class RoomPipeline(Protocol):
 
     timings: dict[str, float]
     """Milliseconds that each stage took the last time it ran: track, solve, pose, splat."""
-    at_once: int
-    """Pictures in one call of `draw` at the most: more than one where they are drawn faster together."""
+
+    @property
+    def at_once(self) -> int:
+        """Pictures in one call of `draw` at the most: more than one where they are drawn faster together."""
 
     def join(self, participant: int, avatar: bytes) -> None:
         """Load an avatar file's bytes. Raises `VisavisError`."""
@@ -129,8 +131,12 @@ class LiveRoomPipeline:
 
         self.timings: dict[str, float] = {}
         self._renderer = choose_renderer.choose(rasterizer, width, height)
-        self.at_once = self._renderer.at_once
         self._people: dict[int, _Participant] = {}
+
+    @property
+    def at_once(self) -> int:
+        """See `RoomPipeline`."""
+        return self._renderer.at_once
 
     def join(self, participant: int, avatar: bytes) -> None:
         """See `RoomPipeline`."""

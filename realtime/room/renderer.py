@@ -77,7 +77,9 @@ class RoomRenderer(Protocol):
     at_once: pictures in one call of `draw` at the most: more than one where they are drawn faster together.
     """
 
-    at_once: int
+    @property
+    def at_once(self) -> int:
+        """It may change while the room runs."""
 
     def warm(self, width: int, height: int) -> None:
         """Do now what the first picture would have to wait for."""

@@ -21,7 +21,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from models.errors import StorageError, VisavisError
-from models.splat import choose as rasterizers
 from realtime import nvenc
 from server.api.app import create_api
 from server.api.service import Service
@@ -33,6 +32,7 @@ from server.call.certificate import Certificate
 from server.call.config import ServerConfig, state_folder
 from server.call.door import BACKLOG, Door
 from server.call.embedding import COMPONENT
+from server.call.gpu_start import prepare_gpu
 from server.call.kept_rooms import RoomStore
 from server.call.live_rooms import LiveRooms
 from server.call.origins import Origins
@@ -73,7 +73,6 @@ async def serve(
     """As `run`, on the running loop. `on_rooms` gets the rooms and a function that stops the server."""
     catalog = AvatarCatalog(list(config.avatars), config.avatar_folder)
     await asyncio.to_thread(catalog.refresh, strict=True)
-    await asyncio.to_thread(rasterizers.prepare)
     await asyncio.to_thread(nvenc.announce)
     secure = await asyncio.to_thread(_certificate, config)
     sock = _listen(config)
@@ -115,7 +114,7 @@ async def serve(
         Origins(config.trusted_proxies),
         has_api=service is not None,
     )
-    tasks: list[asyncio.Task[None]] = []
+    tasks = [asyncio.create_task(prepare_gpu())]
     try:
         operations.start()
         await rooms.start(on_failure=stop)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import click
 
 CUDA = "pip install 'visavis[cuda]' beside a CUDA build of torch"
 TENSORRT = "pip install --extra-index-url https://pypi.nvidia.com tensorrt"
@@ -54,13 +57,26 @@ def records(found: list[Use]) -> list[dict[str, str | None]]:
 
 
 def _drawing() -> Use:
-    from models.splat import cuda
+    from models.splat import cuda, ready
     from realtime.room.cuda_renderer import AT_ONCE
 
-    there, problem = _version("gsplat"), cuda.problem()
-    if problem is None:
+    there = _version("gsplat")
+    problem = _tried() if ready.is_installed() else cuda.problem()
+    if not problem:
         return Use("drawing", there, f"gsplat {there} on the GPU, up to {AT_ONCE} pictures of a room at once", "")
     return Use("drawing", there, f"the processors, as {problem}", f"for drawing on an NVIDIA GPU: {CUDA} (docs/gpu.md)")
+
+
+def _tried() -> str:
+    """Why gsplat does not draw, or nothing. Compiles it in a process of its own, of which nothing is heard."""
+    from models.splat import ready
+
+    if not ready.is_ready() and ready.last_tried() is None:
+        click.echo("gsplat is made ready; where its kernels have to be compiled that takes some minutes, once ...", err=True)
+    words, environment = ready.command()
+    subprocess.run(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    tried = ready.last_tried()
+    return "the process that tried gsplat ended before it was done" if tried is None else tried.problem
 
 
 def _networks() -> Use:

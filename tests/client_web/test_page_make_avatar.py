@@ -12,7 +12,7 @@ from PIL import Image
 
 from server.api.enrolling import CONSENT
 from server.call.protocol import Failure, Join
-from tests.client_web.browser import by, holds, phase, until
+from tests.client_web.browser import by, drawn_anew, holds, phase, until
 from tests.client_web.drawing import portrait
 from tests.client_web.mock_api import DONE, RUNNING, FakeAvatar
 
@@ -208,13 +208,16 @@ def test_it_is_made_while_one_goes_on_and_can_be_stopped(open_page: Callable[...
 
 def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Callable[..., Page], known: MockServer) -> None:
     page = open_page("/room/x-person", script=KNOWN)
-    page.click(by("manage-avatars"))
+    with page.expect_response("**/api/avatars*"):
+        page.click(by("manage-avatars"))
     page.wait_for_function("() => document.querySelectorAll('[data-testid=own-avatars] img').length === 2")
-    page.fill(by("own-name-one"), "Best")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(by("own-outcome", "It is called Best now."))
-    page.check(by("own-share-one"))
-    page.wait_for_selector(by("own-outcome", "Everybody on this server can take Best now."))
+    with drawn_anew(page, "own-share-one"):
+        page.fill(by("own-name-one"), "Best")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(by("own-outcome", "It is called Best now."))
+    with drawn_anew(page, "own-share-one"):
+        page.check(by("own-share-one"))
+        page.wait_for_selector(by("own-outcome", "Everybody on this server can take Best now."))
     one = known.api.avatars[0]
     assert (one.name, one.shared, one.version) == ("Best", True, 3)
     known.api.problem = (412, "somebody else has changed this avatar meanwhile; read it again")

@@ -10,6 +10,7 @@ import pytest
 from enrollment import clip_capture
 from models import arkit
 from models.errors import ClipError
+from models.tracking import offline
 from models.video.reader import open_clip
 from tests.models.video import clips
 from tests.server.call.actors import Actor, act, record
@@ -48,6 +49,7 @@ def test_frames_of_a_clip_are_spread_over_it(tmp_path: Path, monkeypatch: pytest
         return silhouettes[rgb.tobytes()].astype(np.float32)
 
     monkeypatch.setattr(clip_capture, "matte_frame", matte)
+    monkeypatch.setattr(offline, "refine_focal", lambda _, first, *__: first)  # as found by landmarks
     mattes: dict[int, np.ndarray] = {4: (255 * silhouettes[pictures[4][0].tobytes()]).astype(np.uint8)}
     capture = clip_capture.capture_clip(lambda: pictures, actor.avatar(), actor.model, verify_person=False, most=3, mattes=mattes)
     assert sorted(mattes) == [0, 4, 8] and len(matted) == 2, "a picture is matted once"

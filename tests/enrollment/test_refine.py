@@ -17,6 +17,7 @@ from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.refine import refine_on_clip
 from models.avatar import Avatar
 from models.heads.base import HeadModel
+from models.tracking import offline
 from models.tracking.offline import SeenClip
 from models.video.reader import open_clip
 
@@ -31,16 +32,23 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     looked: list[SeenClip | None] = []
     capture_clip = clip_capture.capture_clip
 
+    captures: list[tuple[Avatar, Capture]] = []
+
     def watched(
         pictures: Callable[[], Any], avatar: Avatar, model: HeadModel, *, verify_person: bool, seen: SeenClip | None, **rest: Any
     ) -> Capture:
+        for known, capture in captures:  # the same again, when it goes on
+            if np.array_equal(known.offset, avatar.offset) and np.array_equal(known.identity, avatar.identity):
+                return capture
         tracked.append((avatar, verify_person))
         looked.append(seen)
-        return capture_clip(pictures, avatar, model, verify_person=verify_person, seen=seen, **rest)
+        captures.append((avatar, capture_clip(pictures, avatar, model, verify_person=verify_person, seen=seen, **rest)))
+        return captures[-1][1]
 
     small = replace(ReconstructConfig.for_clip(), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
     monkeypatch.setattr(clip_capture, "capture_clip", watched)
+    monkeypatch.setattr(offline, "refine_focal", lambda _, first, *__: first)  # as found by landmarks
     stopping = True
 
     def stop(stage: str, part: float) -> None:
@@ -56,6 +64,7 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
     assert np.abs(after.offset - before.offset).max() > 0, "the first round may change the rig"
     stopping = False
     again = refine_on_clip(enrolled, model, clip, options)
+    assert len(tracked) == 2
     assert not again.stopped and again.steps == 6
     assert np.array_equal(again.avatar.offset, after.offset), "the second round leaves the rig alone"
     assert np.array_equal(again.avatar.gaussians.means, once.avatar.gaussians.means), "it went on where it was stopped"
@@ -68,7 +77,7 @@ def test_the_second_round_tracks_the_clip_with_the_avatar_of_the_first(
 def test_a_second_round_that_hardly_began_does_not_count(
     clip_file: Path, enrolled: Enrollment, model: HeadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clip, short = open_clip(clip_file), ReconstructConfig(steps=12, size=96, rig=True, check_every=1)
+    clip, short = open_clip(clip_file), ReconstructConfig(steps=12, size=48, rig=True, check_every=1)
     monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: short))
     seen, heard = Capture.of_portraits(enrolled, enrolled.avatar.person(model)), list[str]()
     monkeypatch.setattr(clip_capture, "capture_clip", lambda *_, **__: seen)

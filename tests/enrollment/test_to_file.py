@@ -17,7 +17,7 @@ from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.to_file import _save, checkpoint_of
 from models import arkit, avatar_file, provenance
-from models.diffusion import weights
+from models.diffusion import export, weights
 from models.diffusion.prior import Prior
 from models.errors import ClipError, StorageError, VisavisError
 from models.heads.base import HeadModel
@@ -31,10 +31,10 @@ REST = np.zeros(arkit.COUNT, np.float32)
 def test_a_stopped_refinement_keeps_the_best_and_goes_on(
     photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = replace(ReconstructConfig.for_photos(1), size=64, check_every=10)
+    small = replace(ReconstructConfig.for_photos(1), size=48, check_every=2)
     monkeypatch.setattr(ReconstructConfig, "for_photos", staticmethod(lambda photos: small))
     out, heard = tmp_path / "a.avatar", list[str]()
-    options = EnrollOptions("standard", refinement=RefineOptions(steps=20))
+    options = EnrollOptions("standard", refinement=RefineOptions(steps=4))
 
     def stop(stage: str, part: float) -> None:
         if stage.startswith("refining,"):
@@ -42,7 +42,7 @@ def test_a_stopped_refinement_keeps_the_best_and_goes_on(
 
     first = enroll_to_file([photo_file], None, out, options, progress=stop, notify=heard.append)
     assert len(heard) == 1 and "instant avatar" in heard[0]
-    assert "best so far was kept" in first.stopped and first.steps == 10
+    assert "best so far was kept" in first.stopped and first.steps == 2
     assert avatar_file.load(out).provenance["quality"] == "standard"
     assert checkpoint_of(out).exists()
 
@@ -52,7 +52,7 @@ def test_a_stopped_refinement_keeps_the_best_and_goes_on(
         progress=lambda stage, part: parts.append(part) if stage.startswith("refining,") else None,
     )  # fmt: skip
     assert len(heard) == 1, "what was better than instant was overwritten"
-    assert parts == [1.0] and done.steps == 20 and not done.stopped
+    assert parts == [1.0] and done.steps == 4 and not done.stopped
     assert not checkpoint_of(out).exists()
     assert Path(done.sheet).exists() and set(avatar_file.load(out).previews)
 
@@ -66,7 +66,7 @@ def test_a_clip_of_somebody_else_is_refused(photo_file: Path, tmp_path: Path) ->
     assert avatar_file.load(tmp_path / "a.avatar").provenance["quality"] == "instant"
 
 
-@pytest.mark.usefixtures("enrolled_before")
+@pytest.mark.usefixtures("enrolled_before", "same_gaussians")
 def test_high_quality_synthesises_views_and_shows_them(photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     views = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
     monkeypatch.setattr(synthesize, "plan_views", lambda: views)
@@ -74,6 +74,7 @@ def test_high_quality_synthesises_views_and_shows_them(photo_file: Path, tmp_pat
     small = replace(ReconstructConfig.for_photos(1), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_photos", staticmethod(lambda photos: small))
     weights.save(Prior(tiny.config()), tmp_path / "tiny.safetensors")
+    monkeypatch.setattr(export, "use_engine", lambda *_, **__: None)
     monkeypatch.setattr(provenance, "label", lambda picture: np.full_like(picture, 7))
     out = tmp_path / "a.avatar"
     options = EnrollOptions("high", refinement=RefineOptions(steps=2, prior=tmp_path / "tiny.safetensors"))

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import enrollment
-from enrollment import RefineOptions, enroll
+from enrollment import RefineOptions, enroll, refine, workflow
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.reconstruct import Reconstruction, StopReason
 from models.errors import Cancelled, VisavisError
 from models.heads.base import HeadModel
+from models.video.reader import Clip
 
 
 def test_every_public_name_can_be_imported() -> None:
@@ -28,20 +31,39 @@ def test_instant_quality_is_the_instant_avatar(photo_file: Path, enrolled: Enrol
     assert made.avatar is made.instant.avatar and made.refinement is None and made.views is None
     assert made.steps == 0 and made.stopped == "" and made.quality == "instant" and not heard
     assert made.avatar.provenance["consent"] == "a consent"
-    assert np.array_equal(made.avatar.gaussians.colors, enrolled.avatar.gaussians.colors), "file and picture give one avatar"
+    again, before = made.avatar.gaussians, enrolled.avatar.gaussians
+    assert np.array_equal(again.face, before.face), "file and picture give one avatar, each time"
+    assert np.allclose(again.means, before.means, atol=1e-5) and np.array_equal(again.colors, before.colors)
 
 
-def test_a_clip_alone_is_enough(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = replace(ReconstructConfig.for_clip(), size=96)
-    monkeypatch.setattr(ReconstructConfig, "for_clip", staticmethod(lambda: small))
+def test_a_clip_alone_is_enough(clip_file: Path, enrolled: Enrollment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`refine_on_clip` itself: test_refine.py."""
+    chosen: list[NDArray[np.uint8]] = []
+    verified: list[bool] = []
     stages: list[str] = []
     heard: list[Enrollment] = []
+    better = replace(enrolled.avatar, offset=enrolled.avatar.offset + np.float32(1e-4))
+
+    def enroll_instant(pictures: list[NDArray[np.uint8]], **_: object) -> Enrollment:
+        chosen.extend(pictures)
+        return enrolled
+
+    def refine_on_clip(
+        first: Enrollment, model: HeadModel, clip: Clip, options: RefineOptions, *, verify_person: bool, **_: object
+    ) -> Reconstruction:
+        assert heard == [first] and clip.path == clip_file
+        verified.append(verify_person)
+        return Reconstruction(better, (), options.steps or 0, (), StopReason.FINISHED, ("a note",), 0, 0.0)
+
+    monkeypatch.setattr(workflow, "enroll_instant", enroll_instant)
+    monkeypatch.setattr(refine, "refine_on_clip", refine_on_clip)
     made = enroll(
-        clip=clip_file, quality="standard", refinement=RefineOptions(steps=4, clip_frames=4, learned_frames=2),
+        clip=clip_file, quality="standard", refinement=RefineOptions(steps=4, clip_frames=4),
         on_instant=heard.append, progress=lambda stage, part: stages.append(stage),
     )  # fmt: skip
-    assert made.steps == 4 and len(made.avatar.gaussians) > 20_000
-    assert stages[0] == "choosing a picture of the clip" and len(heard) == 1 and heard[0] is made.instant
+    assert made.steps == 4 and made.avatar is better and "a note" in made.warnings
+    assert stages == ["choosing a picture of the clip"] and heard == [made.instant] and verified == [False]
+    assert len(chosen) == 1 and chosen[0].shape == (512, 512, 3)
 
 
 def test_cancelling_before_the_optimisation_raises(photo_file: Path, model: HeadModel) -> None:

@@ -84,6 +84,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `import gsplat` find this, and `models.splat.cuda` believe that all is well."""
     module = ModuleType("gsplat")
     module.rasterization = rasterization  # type: ignore[attr-defined]
+    module.__file__ = __file__
     monkeypatch.setitem(sys.modules, "gsplat", module)
     monkeypatch.setattr(cuda, "problem", lambda: None)
     calls.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import pickle
 import resource
 import signal
 import struct
@@ -12,6 +13,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,6 +21,9 @@ import skimage.data
 from PIL import Image
 
 from server import cli
+
+if TYPE_CHECKING:
+    from enrollment.instant.pipeline import Enrollment
 
 VERBS = ["enroll", "view", "drive", "serve", "eval", "bench", "doctor", "export", "import", "synth-heads", "train"]
 
@@ -154,9 +159,23 @@ def test_an_unknown_verb_and_a_missing_option_are_usage_errors(run) -> None:  # 
         assert is_one_sentence(err)
 
 
-@pytest.mark.usefixtures("enrolled")  # the kernels are compiled by now, which a full disk would not keep
-def test_a_full_disk_keeps_the_old_avatar(avatar: Path, tmp_path: Path) -> None:
-    photo, out = tmp_path / "photo.jpg", tmp_path / "me.avatar"
+ENROLLED_BEFORE = """
+import pickle, sys
+from enrollment import workflow
+from server import cli
+
+made = pickle.load(open(sys.argv.pop(1), "rb"))
+workflow.enroll_instant = lambda *_, **__: made
+cli.main()
+"""
+
+
+def test_a_full_disk_keeps_the_old_avatar(
+    avatar: Path, enrolled: Enrollment, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The kernels are compiled by now, which a full disk would not keep."""
+    photo, out, before = tmp_path / "photo.jpg", tmp_path / "me.avatar", tmp_path_factory.mktemp("before") / "enrollment"
+    before.write_bytes(pickle.dumps(enrolled))
     photo.write_bytes(jpeg(skimage.data.astronaut()))
     out.write_bytes(avatar.read_bytes())
 
@@ -165,7 +184,7 @@ def test_a_full_disk_keeps_the_old_avatar(avatar: Path, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     done = subprocess.run(
-        [sys.executable, "-m", "server.cli", "enroll", str(photo), "-o", str(out)],
+        [sys.executable, "-c", ENROLLED_BEFORE, str(before), "enroll", str(photo), "-o", str(out)],
         preexec_fn=small_disk, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr

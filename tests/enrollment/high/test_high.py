@@ -25,6 +25,7 @@ REST = np.zeros(arkit.COUNT, np.float32)
 VIEWS = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
 
 
+@pytest.mark.usefixtures("same_gaussians")
 def test_a_run(enrolled: Enrollment, model: HeadModel) -> None:
     told: list[float] = []
     steps: list[float] = []

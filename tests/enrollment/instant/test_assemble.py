@@ -178,14 +178,7 @@ def test_the_photos_smile_is_not_in_the_neutral_face(studio: Studio, enrolled: E
     assert corners_up(landmarks(studio.around(mouthSmileLeft=1, mouthSmileRight=1))) > corners_up(neutral) + 0.02
 
 
-def test_building_again_gives_the_same_avatar(enrolled: Enrollment, model: HeadModel) -> None:
-    avatar = enrolled.avatar
-    again = build_gaussians(avatar.person(model), enrolled.fit, list(enrolled.portraits), avatar.offset)
-    assert np.array_equal(again.face, avatar.gaussians.face)
-    assert np.allclose(again.means, avatar.gaussians.means, atol=1e-5)
-    assert np.allclose(again.colors, avatar.gaussians.colors, atol=1e-4)
-
-
+@pytest.mark.usefixtures("hardly_fitted")
 def test_there_are_never_more_gaussians_than_a_call_can_draw(
     enrolled: Enrollment, model: HeadModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

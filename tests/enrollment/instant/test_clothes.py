@@ -96,6 +96,7 @@ def test_the_main_colour_is_the_most_frequent_one() -> None:
     np.testing.assert_allclose(clothes.main_color(np.full((50, 3), 0.4, np.float32)), 0.4, atol=1e-5)
 
 
+@pytest.mark.usefixtures("hardly_fitted")
 def test_a_bust_has_no_seam_where_the_photo_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """NASA's astronaut, in a plain apron of which the photo shows a strip; what is cloth is known from her suit."""
     model: HeadModel = by_name("anny")

@@ -23,8 +23,8 @@ def read_anew() -> Iterator[None]:
 
 
 def test_depths_of_people_it_was_not_learned_from_become_better(model: HeadModel) -> None:
-    found = [e for e in (error_of(model, 9_700_000 + k) for k in range(6)) if e is not None]
-    assert len(found) >= 5
+    found = [e for e in (error_of(model, 9_700_000 + k) for k in range(4)) if e is not None]
+    assert len(found) >= 3
     weight = model.landmark_weight[: depths.MARKS]
 
     def rms(errors: list[np.ndarray]) -> float:

@@ -131,3 +131,15 @@ def test_no_pixel_of_the_photo_turns_with_an_eye(enrolled: Enrollment, model: He
         reach = np.linalg.norm(world.means[of] - ball.mean(axis=0), axis=1)
         assert of.sum() > 400 and reach.max() < np.linalg.norm(ball - ball.mean(axis=0), axis=1).max() - 0.5 * eyes.RECESS
         assert world.scales[of].max() < 1.5 * eyes.SPACING_WHITE
+
+
+def test_eyes_that_are_shut_are_not_painted_as_lids(model: HeadModel) -> None:
+    person, samples, surface, portrait, colors = painted(model)
+    points = portrait.landmarks.points
+    for upper, lower in ((386, 374), (159, 145)):
+        points[upper, :2] = points[lower, :2] - (0.0, 1.0)
+    out = painted_eyes(person, samples, surface, portrait, np.tile(SKIN, (*colors.shape[:2], 1)).astype(np.float32))
+    for name in eyes.EYES:
+        of, angle = angles(person, samples, surface, portrait, name)
+        assert np.abs(out[of][angle > 0.75] - eyes.WHITE).max() < 0.1
+        assert out[of][angle < 0.05].max() < 0.2 and 0.1 < np.median(out[of][(angle > 0.25) & (angle < 0.35)]) < 0.35

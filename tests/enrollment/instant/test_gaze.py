@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from enrollment.instant.fit import PhotoFit
-from enrollment.instant.gaze import LIMIT, estimate_gaze
+from enrollment.instant.gaze import LIMIT, blinks, estimate_gaze
 from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose
@@ -49,3 +49,15 @@ def test_irises_beyond_the_eye_stay_within_the_limit(model: HeadModel) -> None:
     portrait.landmarks.points[468:, 0] += 500
     assert np.isfinite(estimate_gaze(person, photo, portrait)).all()
     assert np.abs(estimate_gaze(person, photo, portrait)).max() <= LIMIT + 1e-6
+
+
+def test_shut_eyes_look_straight_ahead_and_are_shut(model: HeadModel) -> None:
+    person, photo, portrait = looking(model, known(model, 1), (0.2, -0.1))
+    assert not blinks(portrait).any()
+    points = portrait.landmarks.points
+    points[386, :2] = points[374, :2] - (0.0, 1.0)
+    closing = blinks(portrait)
+    assert closing[0] > 0.7 and closing[1] == 0
+    assert np.abs(estimate_gaze(person, photo, portrait) - (0.2, -0.1)).max() < 0.06, "the other eye knows"
+    points[159, :2] = points[145, :2] - (0.0, 1.0)
+    assert (blinks(portrait) > 0.7).all() and not estimate_gaze(person, photo, portrait).any()

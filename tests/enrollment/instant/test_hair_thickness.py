@@ -95,6 +95,7 @@ def test_the_photos_outline_stays(enrolled: Enrollment, model: HeadModel) -> Non
     assert (before != after).sum() < 0.005 * before.sum()
 
 
+@pytest.mark.usefixtures("hardly_fitted")
 def test_the_avatar_is_built_on_the_thicker_head(enrolled: Enrollment, model: HeadModel) -> None:
     frames = outlines(enrolled, model, TRUE)
     thick = thicken_hair(enrolled, model, frames)

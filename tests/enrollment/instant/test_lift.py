@@ -3,10 +3,13 @@ from __future__ import annotations
 import numpy as np
 
 from enrollment.instant.assemble import _source_photo
-from enrollment.instant.lift import MOUTH, lift, polygon_of, redder
+from enrollment.instant.lift import LIPS, MOUTH, lift, polygon_of, redder, upper_lip
 from enrollment.instant.pipeline import Enrollment
-from models import binding
+from enrollment.instant.surface import VisibleSurface
+from models import arkit, binding
 from models.heads.base import REGION, HeadModel
+from models.types import Camera
+from tests.enrollment.heads import FOCAL, known, portrait_of
 
 
 def test_the_teeth_of_a_smile_belong_to_the_upper_jaw(enrolled: Enrollment, model: HeadModel) -> None:
@@ -41,3 +44,22 @@ def test_lips_and_gums_are_redder_than_skin_and_yellow_teeth_are_not() -> None:
     skin, lip, tooth, yellow = (0.9, 0.76, 0.66), (0.85, 0.58, 0.58), (0.86, 0.8, 0.7), (0.8, 0.68, 0.42)
     assert redder(np.array([lip, tooth, yellow, skin]), np.array(skin)).tolist() == [True, False, False, False]
     assert not redder(np.full((2, 3), 0.7), np.full(3, 0.5)).any(), "a photo in black and white"
+
+
+def test_the_dark_line_between_shut_lips_goes_with_the_upper_lip(model: HeadModel) -> None:
+    truth = known(model, identity=np.zeros(model.identity_count))
+    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    side = portrait.image.shape[0]
+    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    vertices = (person.rest @ truth.rotation.T + truth.translation).astype(np.float32)
+    points = portrait.landmarks.points[:, :2]
+    points[list(MOUTH[:10:-1])] = points[list(MOUTH[1:10])] + (0.0, 3.0)  # the lower lip touches the upper one
+    colors = np.full((side, side, 3), 0.7, np.float32)
+    colors[polygon_of(LIPS, points, (side, side))] = (0.7, 0.4, 0.4)
+    colors[polygon_of(MOUTH, points, (side, side))] = 0.1
+    none = np.zeros(len(model.faces), bool)
+    made = lift(VisibleSurface.of(model, vertices, camera), portrait, colors, ~none, none)
+    dark = made.face[made.colors.mean(axis=1) < 0.3]
+    assert len(dark) > 20 and np.isin(dark, upper_lip(model)).mean() > 0.85
+    falls = model.expression_basis[arkit.INDEX["jawOpen"]][model.faces[dark], 1]
+    assert falls.mean() > 0.3 * model.expression_basis[arkit.INDEX["jawOpen"]][:, 1].min(), "and stays when the jaw falls"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from enrollment.instant import mouth
 from enrollment.instant.lift import MOUTH, opening, polygon_of
@@ -22,7 +23,8 @@ def inside(model: HeadModel, *names: str, spacing: float = 0.002) -> Samples:
 
 
 def colored(model: HeadModel, samples: Samples, skin_color: Array, light: float = 0.6, saturation: float = 1.0) -> Array:
-    return mouth.mouth_colors(model.person(np.zeros(model.identity_count)), samples, skin_color, light, saturation)
+    person = model.person(np.zeros(model.identity_count))
+    return mouth.mouth_colors(person, samples, skin_color, np.full(3, light, np.float32), saturation)
 
 
 def test_lips_go_on_inwards_and_the_cavity_is_dark(model: HeadModel) -> None:
@@ -125,7 +127,40 @@ def test_teeth_under_a_bright_light_are_white_and_no_whiter(model: HeadModel) ->
     samples = sample(person, spacing)
     for skin in (np.full(3, 0.99), np.array([1.0, 0.9, 0.7]), np.full(3, 0.02)):
         lips = np.tile(skin.astype(np.float32), (model.vertex_count, 1))
-        out = mouth.mouth_colors(person, samples, lips, float(skin.mean()), 1.0)
+        out = mouth.mouth_colors(person, samples, lips, skin.astype(np.float32), 1.0)
         assert np.isfinite(out).all() and out.min() >= 0 and out.max() <= 1
         if skin[0] > 0.9:
             assert out.max() > 0.9
+
+
+def test_teeth_share_the_photos_cast_but_not_the_skins_colour() -> None:
+    for skin in (SKIN, np.array([0.42, 0.28, 0.2]), np.array([0.9, 0.76, 0.66])):
+        np.testing.assert_allclose(mouth.cast(skin), 1.0, atol=0.02)
+    yellow = mouth.cast(np.array([0.75, 0.6, 0.25]))
+    assert yellow[2] < 0.9 and yellow[:2].min() >= 1.0
+
+
+def test_nothing_in_the_mouth_reaches_through_the_face(model: HeadModel) -> None:
+    person = model.person(np.zeros(model.identity_count))
+    samples = inside(model, "mouth_inside", "tongue", "upper_teeth")
+    room = mouth.room(person, samples)
+    of = model.region[samples.face]
+    assert np.isinf(room[of == REGION["upper_teeth"]]).all()
+    bound = np.isfinite(room)
+    skin = np.setdiff1d(model.region_vertices("skin"), model.region_vertices("mouth_inside"))
+    away = cKDTree(model.template[skin]).query(samples.select(bound).at(model.faces, model.template))[0]
+    assert (2 * room[bound] <= np.maximum(away, 1.3e-3)).all()
+    assert bound[of == REGION["tongue"]].all() and np.median(room[bound]) > 2e-3, "but most of it is not needles"
+
+
+def test_the_dark_line_is_not_on_the_lips_that_part(model: HeadModel) -> None:
+    samples = inside(model, "skin")
+    points = samples.at(model.faces, model.template)
+    edge = model.template[np.intersect1d(model.region_vertices("skin"), model.region_vertices("mouth_inside"))]
+    away = cKDTree(edge).query(points)[0]
+    line, lips = away < mouth.LIPS[0], (away > mouth.LIPS[0]) & (away < mouth.LIPS[1])
+    colors = np.tile(SKIN, (len(points), 1))
+    colors[lips], colors[line] = RED, 0.1
+    found = mouth.without_lip_line(model, samples, colors)
+    np.testing.assert_allclose(found[line], np.tile(RED, (int(line.sum()), 1)), atol=1e-5)
+    np.testing.assert_array_equal(found[~line], colors[~line])

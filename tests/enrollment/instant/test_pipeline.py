@@ -11,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from enrollment.instant import own_view, pipeline
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.pipeline import MAX_PHOTOS, Enrollment, _with_lids, enroll_instant
+from enrollment.portrait.portrait import Portrait
 from models import arkit, avatar_file
 from models.errors import Cancelled, PhotoError
 from models.heads.base import HeadModel
@@ -35,7 +37,9 @@ def photos(astronaut: Pixels, model: HeadModel, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module")
 def several(photos: list[Path | Pixels]) -> Enrollment:
-    return enroll_instant(photos, consent="")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_view, "STEPS", 2)  # of what is common to one photo and several
+        return enroll_instant(photos, consent="")
 
 
 def test_progress_goes_up_to_one(enrolled: Enrollment, stages: list[tuple[str, float]]) -> None:
@@ -47,10 +51,12 @@ def test_progress_goes_up_to_one(enrolled: Enrollment, stages: list[tuple[str, f
 
 @pytest.mark.parametrize("last", [0, 1, 2, 3])
 def test_cancelling_stops_at_the_next_stage(
-    astronaut: Pixels, last: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    astronaut: Pixels, portrait: Portrait, last: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     told: list[str] = []
+    monkeypatch.setattr(pipeline, "prepare", lambda *_: portrait)  # judged elsewhere
+    monkeypatch.setattr(pipeline, "check_person", lambda found: found)
     with pytest.raises(Cancelled, match="nothing was written"):
         enroll_instant([astronaut], progress=lambda stage, _: told.append(stage), cancelled=lambda: len(told) >= last)
     assert len(told) == last

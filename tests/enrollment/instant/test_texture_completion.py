@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
+from enrollment.instant.texture_completion import around_eyes, eyelid_rims, interpolate_colors, long_hair, scalp
 from models.heads.base import HeadModel
 
 SKIN, DARK = np.array([0.7, 0.52, 0.44], np.float32), np.array([0.3, 0.2, 0.15], np.float32)
@@ -31,3 +31,13 @@ def test_hair_beside_the_neck_covers_the_nape(model: HeadModel) -> None:
     sides = head & (model.template[:, 1] < -0.03) & (np.abs(model.template[:, 0]) > 0.04)
     nape = long_hair(model, crown | sides)
     assert nape.any() and not (nape & crown).any() and model.template[nape, 2].max() < 0.0
+
+
+def test_the_rims_of_the_eyelids_are_narrow_and_look_down(model: HeadModel) -> None:
+    a, b, c = (model.template[model.faces[:, k]] for k in range(3))
+    rims = eyelid_rims(model)
+    assert (np.cross(b - a, c - a)[rims, 1] < 0).all()
+    assert (around_eyes(model) | ~rims).all() and 0 < rims.sum() < 0.25 * around_eyes(model).sum()
+    for side in (-1, 1):
+        middle = ((a + b + c) / 3)[rims & (side * a[:, 0] > 0)]
+        assert np.ptp(middle[:, 0]) > 0.015 and np.ptp(middle[:, 2]) < 0.02

@@ -74,14 +74,13 @@ def test_a_cat_is_refused_however_it_is_shown() -> None:
         assert "a photo of a person's face was expected" in refusal(cat)
 
 
-def test_of_several_faces_the_largest_is_used(astronaut: Pixels) -> None:
+def test_of_several_faces_the_largest_is_used(astronaut: Pixels, portrait: Portrait) -> None:
     both = np.full((520, 1000, 3), 200, np.uint8)
     both[:512, 480:992] = astronaut
     both[100:484, 50:434] = scaled(astronaut, 0.75)
-    portrait = prepare(both)
-    assert portrait.warnings == ("2 faces were found; the largest is used",)
-    alone = prepare(astronaut)
-    assert portrait.scale == pytest.approx(alone.scale, rel=0.02)
+    largest = prepare(both)
+    assert largest.warnings == ("2 faces were found; the largest is used",)
+    assert largest.scale == pytest.approx(portrait.scale, rel=0.02)
 
 
 def test_a_cat_beside_a_person_is_not_counted(astronaut: Pixels) -> None:
@@ -125,8 +124,7 @@ def test_a_face_cut_by_the_border_is_refused(astronaut: Pixels, cut: str) -> Non
     assert "cut off" in text or "whole face" in text
 
 
-def test_a_person_lost_in_the_background_is_refused(astronaut: Pixels) -> None:
-    portrait = prepare(astronaut)
+def test_a_person_lost_in_the_background_is_refused(portrait: Portrait) -> None:
     with pytest.raises(PhotoError, match="background"):
         matte(np.full_like(portrait.image, 255), portrait.landmarks)
 

@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from enrollment.portrait import portrait as portraits
 from enrollment.portrait.portrait import SIZE, Portrait, prepare
 from models.errors import PhotoError
 from models.tracking.face_geometry import roll
 from models.tracking.landmarks import detect_faces
+from models.tracking.matting import Matte
+
+
+@pytest.fixture(autouse=True)
+def matted(portrait: Portrait, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The astronaut's matte, whatever the photo: these tests look at how it is turned."""
+    monkeypatch.setattr(portraits, "_matte_shown", lambda *_: Matte(portrait.matte, portrait.parsing))
 
 
 @pytest.mark.parametrize(("quarters", "said"), [(1, "on its side"), (2, "upside down"), (3, "on its side")])

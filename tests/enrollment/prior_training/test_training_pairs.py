@@ -222,7 +222,7 @@ def test_only_what_is_missing_is_made(filled: Cache, monkeypatch: pytest.MonkeyP
     assert TRAINING + 6 not in there and len(there) == 7, "a head that cannot be enrolled is left out"
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("hardly_fitted")
 def test_a_whole_head(model: HeadModel) -> None:
     rows = training_pairs.rows(model, SEED, views=2)
     again = training_pairs.rows(model, SEED, views=2)
@@ -233,7 +233,7 @@ def test_a_whole_head(model: HeadModel) -> None:
     assert rows["parts"].std() > 10 and rows["target_matte"].mean() > 30
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("hardly_fitted")
 def test_a_clip_is_one_cameras_view_of_a_changing_face(model: HeadModel) -> None:
     rows = training_pairs.rows(model, SEED, views=3, frames=3)
     c = rows["coefficients"].astype(float)

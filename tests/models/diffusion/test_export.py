@@ -46,6 +46,7 @@ def test_the_encoder_gives_what_torch_gives() -> None:
 @torch.no_grad()
 def test_the_denoiser_gives_what_torch_gives_for_any_number_of_views(mechanisms: dict[str, bool]) -> None:
     prior = small(**mechanisms)
+    saved = set(prior.state_dict())
     expected: dict[int, torch.Tensor] = {}
     for engine in (False, True):
         if engine:
@@ -59,16 +60,10 @@ def test_the_denoiser_gives_what_torch_gives_for_any_number_of_views(mechanisms:
             out = prior.denoise(made["noisy"], torch.full((views,), 400), known)
             if engine:
                 assert (out - expected[views]).abs().max() < 1e-3
+                assert set(prior.state_dict()) == saved, "an engine is not saved with the prior"
             else:
                 expected[views] = out
                 assert out.abs().max() > 0.05
-
-
-def test_an_engine_is_not_saved_with_the_prior() -> None:
-    prior = small()
-    before = set(prior.state_dict())
-    assert export.use_engine(prior) is not None
-    assert set(prior.state_dict()) == before
 
 
 def test_a_prior_of_clips_and_a_machine_without_the_packages_stay_in_torch(monkeypatch: pytest.MonkeyPatch) -> None:

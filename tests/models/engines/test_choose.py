@@ -54,6 +54,19 @@ def test_with_a_gpu_tensorrt_takes_over_from_onnx_runtime(monkeypatch: pytest.Mo
     assert isinstance(choose.choose(NETWORK, "a network", PROFILE, device="cpu"), OnnxEngine)
 
 
+def test_a_cuda_that_onnx_runtime_cannot_load_is_not_said_to_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ONNX Runtime goes on with the processor without a word; here it has no CUDA at all, which it treats alike."""
+    monkeypatch.setattr(onnx_runtime, "available", lambda: ("cpu", "cuda"))
+    monkeypatch.setattr(choose, "_has_gpu", lambda: True)
+    monkeypatch.setattr(choose, "_has_tensorrt", lambda: False)
+    with caplog.at_level(logging.INFO), pytest.warns(UserWarning, match="CUDAExecutionProvider"):
+        engine = choose.choose(NETWORK, "a network", PROFILE)
+    assert engine.description == "ONNX Runtime on cpu, threads: 1" and engine.run(feeds())["z"].shape == (3, 3)
+    assert "cannot be loaded" in caplog.text and "on cuda" not in caplog.text
+
+
 def test_a_kept_plan_that_tensorrt_does_not_take_is_built_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The file is whole and for this network, GPU and version; TensorRT refuses it all the same."""
     done = fake_tensorrt.install(monkeypatch)
@@ -97,13 +110,40 @@ def test_one_that_gives_something_else_does_not_take_over(apart: float, caplog: 
     assert "ONNX" in engine.description and "differs" in caplog.text
 
 
-def test_one_that_cannot_be_built_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [EngineError("it cannot be built; use another"), RuntimeError("it cannot be built:\n line 3")])
+def test_one_that_cannot_be_built_changes_nothing(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
     def make() -> Engine:
-        raise EngineError("it cannot be built; use another")
+        raise error
 
     engine = SwitchingEngine(OnnxEngine(NETWORK), make)
     engine.wait(60)
     assert engine.run(feeds())["z"].shape == (3, 3) and "it cannot be built" in caplog.text
+    assert "\n" not in caplog.messages[-1]
+
+
+def test_one_that_fails_at_what_is_asked_for_now_does_not_take_over(caplog: pytest.LogCaptureFixture) -> None:
+    made: list[OnnxEngine] = []
+
+    class Small(OnnxEngine):
+        def run(self, feeds: Arrays) -> dict[str, Any]:
+            if len(feeds["x"]) > 1:
+                raise EngineError("it was not built for so many")
+            return super().run(feeds)
+
+    go = threading.Event()
+
+    def make() -> Engine:
+        assert go.wait(60)
+        made.append(Small(NETWORK))
+        return made[0]
+
+    engine = SwitchingEngine(OnnxEngine(NETWORK), make)
+    engine.run(feeds())
+    go.set()
+    engine.wait(60)
+    assert "ONNX" in engine.description and engine.run(feeds())["z"].shape == (3, 3) and "for so many" in caplog.text
+    with pytest.raises(EngineError, match="closed"):
+        made[0].run(feeds(1))
 
 
 def test_one_that_is_ready_after_the_end_is_closed_too() -> None:

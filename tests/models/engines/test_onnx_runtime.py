@@ -14,7 +14,7 @@ from models.engines import onnx_runtime
 from models.engines.base import EngineError, check, zeros
 from models.engines.onnx_runtime import OnnxEngine
 from models.errors import MissingPartError
-from tests.models.engines.networks import network
+from tests.models.engines.networks import PROFILE, network
 
 MODULE, NETWORK = network()
 RNG = np.random.default_rng(0)
@@ -80,3 +80,32 @@ def test_a_provider_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(onnx_runtime, "available", lambda: ("cpu",))
     with pytest.raises(MissingPartError, match="onnxruntime-gpu"):
         OnnxEngine(NETWORK, provider="tensorrt")
+
+
+def test_a_gpus_options_are_those_that_onnx_runtime_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime's documentation of the providers CUDA and TensorRT; their shapes are written x:1x4,y:1x4."""
+    import onnxruntime
+
+    given_: list[Any] = []
+
+    class Session:
+        def __init__(self, network: bytes, options: Any, providers: list[Any]) -> None:
+            given_.append(providers)
+
+        def get_providers(self) -> list[str]:
+            return [p if isinstance(p, str) else p[0] for p in given_[-1]]
+
+        def get_inputs(self) -> list[Any]:
+            return []
+
+        get_outputs = get_inputs
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    monkeypatch.setattr(onnx_runtime, "available", lambda: ("cpu", "cuda", "tensorrt"))
+    OnnxEngine(NETWORK, provider="cuda")
+    OnnxEngine(NETWORK, provider="tensorrt", half=True, profile=PROFILE)
+    cuda, trt = given_
+    assert cuda == [("CUDAExecutionProvider", {"use_tf32": "0"}), "CPUExecutionProvider"]
+    shapes = {f"trt_profile_{size}_shapes": f"x:{n}x4,y:{n}x4" for size, n in (("min", 1), ("opt", 4), ("max", 8))}
+    assert trt[0] == ("TensorrtExecutionProvider", {"trt_fp16_enable": True, **shapes})
+    assert trt[1:] == [("CUDAExecutionProvider", {"use_tf32": "1"}), "CPUExecutionProvider"]

@@ -89,3 +89,21 @@ def _arch(teeth: Array) -> tuple[Array, Array]:
     side = teeth[teeth[:, 0] >= 0]
     order = np.argsort(-side[:, 2])
     return -side[order, 2], np.maximum.accumulate(side[order, 0])
+
+
+def test_a_tongue_comes_out_over_the_lower_lip() -> None:
+    """As wide as a tongue is, in front of the lips, above the lower one, with a round tip."""
+    person = MODEL.person(np.zeros(MODEL.identity_count))
+    at = person.expressed(face(jawOpen=0.3, tongueOut=1.0))
+    tongue, lip = at[MODEL.region_vertices("tongue")], person.landmarks(at)[14]
+    beyond = tongue[tongue[:, 2] > lip[2]]
+    assert beyond[:, 2].max() > lip[2] + 8e-3
+    assert 20e-3 < np.ptp(beyond[:, 0]) < 32e-3
+    assert np.ptp(tongue[tongue[:, 2] > tongue[:, 2].max() - 1e-3][:, 0]) < 0.7 * np.ptp(beyond[:, 0])
+    over = tongue[np.abs(tongue[:, 2] - lip[2]) < 4e-3]
+    assert over[:, 1].max() > lip[1]
+
+
+def test_a_brow_that_falls_bulges() -> None:
+    forward = moved("browDownLeft")[list(LOWER_BROW), 2]
+    assert (forward > 0.5e-3).all()

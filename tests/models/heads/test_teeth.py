@@ -46,3 +46,10 @@ def test_following_bone() -> None:
     r, t = rotation_vector(np.array([0.2, 0.1, -0.3])), np.array([0.1, 0.2, 0.3])
     moved = teeth.follow_rigidly(points, near, (near @ r.T + t - near)[None])
     np.testing.assert_allclose(points + moved[0], points @ r.T + t, atol=1e-6)
+
+
+def test_the_incisors_stand_nearly_in_a_line() -> None:
+    v, _, _ = teeth.row(UPPER)
+    outer = v.reshape(teeth.COLUMNS, teeth.ROWS, 3)[:, 0]
+    near = np.abs(outer[:, 0]) < 0.4 * UPPER.half_width
+    assert np.ptp(outer[near, 2]) < 0.1 * UPPER.depth, "a parabola: 0.16"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.errors import MissingPartError, VisavisError
-from models.splat import choose
+from models.splat import choose, cuda, ready
 from models.splat.oracle import OracleRasterizer
 from models.types import Camera
 
@@ -26,17 +26,21 @@ def test_importing_is_free():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_gsplat_is_made_ready_by_another_process_and_only_where_it_is(monkeypatch, tmp_path):
-    ran: list[int] = []
-    run = subprocess.run
-    monkeypatch.setattr(choose.subprocess, "run", lambda *words, **how: ran.append(run(*words, **how).returncode))
-    monkeypatch.setattr(choose.importlib.util, "find_spec", lambda name: None)
-    choose.prepare()
-    assert not ran
-    monkeypatch.setattr(choose.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.chdir(tmp_path)
-    choose.prepare()
-    assert ran == [0] and "gsplat" not in sys.modules
+def test_the_best_one_compiles_nothing(monkeypatch, tmp_path, caplog):
+    """gsplat that was never tried here is left alone, and the log says what to do."""
+
+    def looked() -> None:
+        raise AssertionError("problem() would have compiled")
+
+    monkeypatch.setattr(ready.caches, "folder", lambda: tmp_path)
+    monkeypatch.setattr(ready, "is_installed", lambda: True)
+    monkeypatch.setattr(cuda, "problem", looked)
+    with caplog.at_level("INFO", "models"):
+        assert choose.best().name == "cpu"
+    assert "`visavis doctor` makes them ready" in caplog.text
+    monkeypatch.setattr(ready, "is_ready", lambda: True)
+    monkeypatch.setattr(cuda, "problem", lambda: None)
+    assert choose.best().name == "cuda"
 
 
 def test_by_name():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import av
@@ -94,6 +97,13 @@ async def room(
 def webcam(brightness: int, width: int = 64, height: int = 48) -> av.VideoFrame:
     """A flat webcam picture."""
     return av.VideoFrame.from_ndarray(np.full((height, width, 3), brightness, np.uint8), format="rgb24")
+
+
+async def stop_process(pid: int) -> None:
+    """Send SIGSTOP and wait until no thread of the process runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+    await until(lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir()))
 
 
 async def rests(value: Callable[[], int], seconds: float = 0.4) -> None:

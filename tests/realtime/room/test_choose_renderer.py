@@ -11,7 +11,7 @@ import pytest
 from models.errors import MissingPartError
 from models.heads.anny import AnnyHead
 from models.renderer import view_camera
-from models.splat import cuda
+from models.splat import cuda, ready
 from models.types import DriveFrame
 from realtime.room import choose_renderer
 from realtime.room.cpu_renderer import CpuRoomRenderer
@@ -22,11 +22,18 @@ from tests.gpu.scenes import PosedHead
 CAMERA = view_camera(width=64, height=48)
 
 
-def test_without_a_gpu_the_processor_draws_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_gpu_the_processor_draws_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with caplog.at_level(logging.INFO, "realtime"):
         made = choose_renderer.choose("auto", 64, 48)
     assert isinstance(made, CpuRoomRenderer) and made.at_once == 1
     assert [r.getMessage() for r in caplog.records] == ["a room's pictures are drawn by the rasterizer cpu, 1 at once"]
+    caplog.clear()
+    monkeypatch.setattr(ready, "is_installed", lambda: True)
+    with caplog.at_level(logging.INFO, "realtime"):
+        assert choose_renderer.choose("auto", 64, 48).at_once == 1, "at once, whatever gsplat still needs"
+    assert caplog.messages[-1].endswith("cpu, 1 at once; the GPU takes over when it is ready")
     with pytest.raises(MissingPartError, match="needs gsplat and an NVIDIA GPU"):
         choose_renderer.choose("cuda")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
+import torch
 
 from models import arkit, avatar_file
 from models.avatar import Avatar
@@ -22,7 +25,7 @@ from realtime.room.cpu_renderer import CpuRoomRenderer
 from realtime.room.cuda_renderer import CudaRoomRenderer
 from realtime.room.layout import ViewRequest
 from realtime.room.renderer import Appearance, Pixels, RoomPicture, RoomRenderer
-from tests.gpu import fake_gsplat
+from tests.gpu import fake_gsplat, nowhere
 from tests.gpu.scenes import PosedHead
 from tests.models import makers
 from tests.realtime.room.rooms import room, until
@@ -176,6 +179,25 @@ def test_compositions_do_not_pile_up(both: tuple[RoomRenderer, RoomRenderer]) ->
         made = gpu._composition([[(0, rows)]], 100)  # type: ignore[attr-defined]
         assert gpu._composition([[(0, rows)]], 100) is made  # type: ignore[attr-defined]
     assert len(gpu._compositions) == cuda_renderer.KEPT  # type: ignore[attr-defined]
+
+
+def test_all_is_done_on_the_device_and_asks_it_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a device without numbers: anything of the host among it, a count that it is asked for, or float64 fails."""
+    gpu, seen = CudaRoomRenderer("cpu"), list[tuple[int, ...]]()
+    gpu._device = nowhere.NOWHERE
+    monkeypatch.setattr(sys.modules["gsplat"], "rasterization", nowhere.rasterization)
+    monkeypatch.setattr(gpu, "_numbers", SimpleNamespace(room=nowhere.Host))
+    monkeypatch.setattr(gpu, "_rooms", lambda _, counts: [nowhere.Host(count, seen.append) for count in counts])
+    corrected = replace(PEOPLE[2], corrections=makers.corrections(MODEL, len(PEOPLE[2].gaussians), 300))
+    with nowhere.OneDevice():
+        people = [gpu.avatar(avatar, MODEL) for avatar in (*PEOPLE[:2], corrected)]
+        nobody = RoomPicture((), view_camera(width=WIDTH, height=HEIGHT))
+        for drives in (DRIVES, DRIVES[::-1]):
+            made = gpu.draw([view(people, 0, drives), nobody, view(people, 1, drives, scale=0.64, mask=True)], {})
+            assert len(made) == 3
+    assert seen == [(2, 3 * HEIGHT // 2, WIDTH), (1, 3 * (HEIGHT + HEIGHT // 2) // 2, WIDTH)] * 2
+    with nowhere.OneDevice(), pytest.raises(AssertionError, match="two devices"):
+        torch.zeros(2, 3) @ torch.zeros(3, 4, device=nowhere.NOWHERE)
 
 
 @pytest.mark.timeout(240)

@@ -19,7 +19,7 @@ from realtime.room.roster import DEATHS
 from realtime.room.supervision import RoomEvents, SupervisorTimeouts
 from realtime.room.view import OpenView, ViewPicture
 from realtime.room.worker import RoomWorker
-from tests.realtime.room.rooms import BLUE, GREEN, RED, WHITE, rests, room, until
+from tests.realtime.room.rooms import BLUE, GREEN, RED, WHITE, rests, room, stop_process, until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -78,13 +78,18 @@ async def test_webcams_of_any_size_are_taken() -> None:
 
 
 async def test_webcam_pictures_that_come_too_fast_are_skipped_not_queued() -> None:
-    async with room(lit=True, track_seconds=0.05) as here:
+    async with room(SupervisorTimeouts(silent=60.0), lit=True) as here:
         await here.seat(1)
         screen, _ = here.watch()
+        await until(lambda: screen.count > 0)
+        process, seen = here.worker.pid, list[int]()
+        assert process is not None
+        await stop_process(process)  # or a quick one takes each
         for brightness in range(50, 250, 2):
             here.webcam(1, brightness)
-        await until(lambda: screen.shows(248, 248, 248))
-        assert screen.count < 50
+        os.kill(process, signal.SIGCONT)
+        await until(lambda: seen.append(screen.count) or screen.shows(248, 248, 248))
+        assert seen[-1] - seen[0] < 50
 
 
 async def test_recalibrating_reaches_the_participant_alone() -> None:
@@ -129,13 +134,13 @@ async def test_an_avatar_that_ends_the_process_twice_is_put_out_and_the_room_goe
 
 
 async def test_who_comes_and_goes_leaves_no_avatars_waiting_in_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with room() as here:
+    async with room(SupervisorTimeouts(silent=60.0)) as here:
         await here.seat(1, RED)
         line, told = here.worker._line, []
         send = line.send
         monkeypatch.setattr(line, "send", lambda message, *more: told.append(message) or send(message, *more))
         assert here.worker.pid is not None
-        os.kill(here.worker.pid, signal.SIGSTOP)  # or a quick one answers in between, and is told of the next
+        await stop_process(here.worker.pid)  # or a quick one answers in between, and is told of the next
         for participant in range(2, 100):
             here.worker.join(participant, GREEN)
             here.worker.leave(participant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -258,3 +259,52 @@ async def test_room_tokens_open_what_they_grant_and_nothing_once_expired(tmp_pat
             if status == 201:
                 assert (await media.send("DELETE")).status_code == 200
             await media.vanish()
+
+
+class Obs(HttpMedia):
+    """Offers as OBS 30 and newer do, by libdatachannel (Description::generateSdp): what belongs to the transport stands above the
+    sections, each has one codec, and no address is named, then or later: it gathers when it knows the answer."""
+
+    async def offer(self) -> str:
+        lines = (await super().offer()).splitlines()
+
+        def first(start: str) -> str:
+            return next(line for line in lines if line.startswith(start))
+
+        above = ["a=msid-semantic:WMS *", "a=setup:actpass",
+                 first("a=ice-ufrag:"), first("a=ice-pwd:"), "a=ice-options:ice2,trickle",
+                 first("a=fingerprint:sha-256")]  # fmt: skip
+        opus = "minptime=10;maxaveragebitrate=96000;stereo=1;sprop-stereo=1;useinbandfec=1"
+        sound = ["m=audio 9 UDP/TLS/RTP/SAVPF 111", *_section("0", 11), "a=rtpmap:111 opus/48000/2", f"a=fmtp:111 {opus}"]
+        h264 = "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1"
+        feedback = [f"a=rtcp-fb:96 {kind}" for kind in ("nack", "nack pli", "goog-remb")]
+        picture = ["m=video 9 UDP/TLS/RTP/SAVPF 96", *_section("1", 12), "a=rtpmap:96 H264/90000", *feedback, f"a=fmtp:96 {h264}"]
+        begin = ["v=0", "o=rtc 3767197920 0 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0 1", "a=group:LS 0 1"]
+        return "\r\n".join([*begin, *above, *sound, *picture, ""])
+
+
+def _section(mid: str, ssrc: int) -> list[str]:
+    named = [f"a=ssrc:{ssrc} cname:obs", f"a=ssrc:{ssrc} msid:stream track{mid}", f"a=msid:stream track{mid}"]
+    return ["c=IN IP4 0.0.0.0", f"a=mid:{mid}", "a=sendonly", *named, "a=rtcp-mux"]
+
+
+async def test_obs_is_a_camera() -> None:
+    async with (
+        running(ice_servers=(IceServer(["stun:127.0.0.1:9"]),)) as server,
+        server.page("host", Join("Ada")) as host,
+        Obs(f"{server.base}/whip?name=OBS", server.key("person"), tracks=(Tone(), camera())) as obs,
+    ):
+        assert obs.reply.status_code == 201 and obs.reply.headers["content-type"] == SDP
+        assert '<stun:127.0.0.1:9>; rel="ice-server"' in obs.reply.headers.get_list("link")
+        above, sound, picture = re.split(r"(?m)^m=", obs.reply.text)
+        assert "a=group:BUNDLE 0 1" in above and "a=ice-lite" not in above
+        for section, kind, payload in ((sound, "audio", 111), (picture, "video", 96)):
+            assert re.match(rf"{kind} [1-9]\d* UDP/TLS/RTP/SAVPF {payload}\r", section), "one codec, and not refused"
+            assert "a=recvonly" in section and "a=rtcp-mux" in section
+            assert "a=candidate:" in section and re.search("a=setup:(active|passive)", section)
+        assert "opus/48000/2" in sound and "H264/90000" in picture and "packetization-mode=1" in picture
+        await until(lambda: [p.name for p in people(host)] == ["Ada", "OBS"] and people(host)[1].seated)
+        studio = people(host)[1].id
+        await until(lambda: host.voices.get(studio, 0) > 1000 and "decode" in server.room.worker.times.medians())
+        assert (await obs.send("DELETE")).status_code == 200
+        await until(lambda: len(people(host)) == 1)

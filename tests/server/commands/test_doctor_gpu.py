@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.engines import choose
-from models.splat import cuda
+from models.splat import cuda, ready
 from realtime import nvenc
 from server.commands import doctor, doctor_gpu
 from tests.gpu import fake_gsplat, fake_nvenc, fake_tensorrt
@@ -57,6 +57,9 @@ def test_with_everything_it_is_said_what_was_chosen(monkeypatch: pytest.MonkeyPa
     fake_tensorrt.install(monkeypatch)
     fake_nvenc.install(monkeypatch)
     monkeypatch.setattr(choose, "_has_gpu", lambda: True)
+    monkeypatch.setattr(ready, "is_installed", lambda: True)
+    monkeypatch.setattr(ready, "command", lambda: (["true"], {}))
+    monkeypatch.setattr(ready, "last_tried", ready._here)
     drawing, networks, encoding = lines("NVIDIA L4")
     assert drawing.endswith("on the GPU, up to 16 pictures of a room at once")
     assert networks == "networks: TensorRT, once its engine is built, version 11.4.1; until then ONNX Runtime on cpu"

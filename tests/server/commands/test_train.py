@@ -182,7 +182,7 @@ sample_every = 1000
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("enrolled_before")
+@pytest.mark.usefixtures("enrolled_before", "same_gaussians")
 def test_a_latent_prior_learns_from_an_operators_folder_and_enrolls(
     stable_diffusion_folder: Path, tmp_path: Path, astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:

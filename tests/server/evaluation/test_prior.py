@@ -1,21 +1,35 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from enrollment.prior_training import face_crops
 from models.diffusion import weights
+from models.diffusion.batch import Faces
 from models.diffusion.config import PriorConfigError
+from models.heads.registry import by_name
 from server import cli
 from server.evaluation import prior as evaluation
 from tests.models.diffusion.tiny import config, trained
 
 
-@pytest.mark.usefixtures("one_torch_thread")
-def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def faces() -> Faces:
+    """Of five people."""
+    return evaluation._faces(by_name("anny"), evaluation.FIRST_FACE, 5, lambda _: None)
+
+
+@pytest.fixture
+def few_faces(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benchmark has these."""
+    monkeypatch.setattr(evaluation, "_faces", lambda *_: faces)
+
+
+@pytest.mark.usefixtures("one_torch_thread", "hardly_fitted", "few_faces")
+def test_it_measures_against_the_coarse_view(tmp_path: Path) -> None:
     """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
-    monkeypatch.setattr(evaluation, "FACES", 5)
     nothing = weights.Prior(config(expression={"crop": face_crops.CROP})).eval()
     benchmark = evaluation.PriorBenchmark.generate(1, nothing.config.size)
     result = evaluation.evaluate_prior(nothing, benchmark, steps=(1, 3), out_sheet=tmp_path / "s.png")
@@ -27,19 +41,19 @@ def test_it_measures_against_the_coarse_view(monkeypatch: pytest.MonkeyPatch, tm
     assert result.readout_r2 < 0.9 and 0 <= result.triples <= 1
     assert result.thick_outline == pytest.approx(result.outline, abs=0.01) and 0.02 < result.outline < 0.3
     assert (tmp_path / "s.png").stat().st_size > 1000
-    again = evaluation.evaluate_prior(trained(nothing.config), benchmark, steps=(1,))
+    again = evaluation.evaluate_prior(trained(nothing.config), replace(benchmark, outlines=[]), steps=(1,))
     assert again.painted_db == pytest.approx(result.painted_db) and again.figures[0].unseen_db < again.painted_db
     assert again.rows()[0]["gain_db"] == 0.0 and len(again.rows()) == 2
     with pytest.raises(PriorConfigError, match="expected to see faces on 128 pixels, it sees them on 64"):
         evaluation.evaluate_prior(trained(), benchmark)
 
 
-@pytest.mark.usefixtures("one_torch_thread")
-def test_the_prior_that_ships_knows_more_than_the_coarse_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "FACES", 5)
+@pytest.mark.usefixtures("one_torch_thread", "hardly_fitted", "few_faces")
+def test_the_prior_that_ships_knows_more_than_the_coarse_view() -> None:
     assert weights.SHIPPED.stat().st_size < 40e6 and weights.notes(weights.SHIPPED)["steps"]
     shipped = weights.load(weights.SHIPPED)
-    result = evaluation.evaluate_prior(shipped, evaluation.PriorBenchmark.generate(2, shipped.config.size), steps=(1,))
+    benchmark = evaluation.PriorBenchmark.generate(2, shipped.config.size)
+    result = evaluation.evaluate_prior(shipped, replace(benchmark, outlines=benchmark.outlines[:1]), steps=(1,))
     (ours,) = result.figures
     assert ours.unseen_db > result.painted_db + 1 and ours.normals_deg < result.coarse_deg - 2
     assert ours.hair_deg < result.fitted_hair_deg - 2 and result.triples > 0.8

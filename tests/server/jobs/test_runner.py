@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from skimage.data import astronaut
 
@@ -113,34 +114,47 @@ def run_once(runner: Runner, state: State) -> None:
     runner._clean()
 
 
-def test_a_real_photo_becomes_an_avatar_and_what_is_none_becomes_a_sentence(tmp_path: Path) -> None:
+def photo_of(picture: NDArray[np.uint8]) -> bytes:
+    """JPEG."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def test_what_is_no_photo_becomes_a_sentence(tmp_path: Path) -> None:
     """By the process that ships."""
     state = State(tmp_path)
-    Image.fromarray(astronaut()).save(tmp_path / "photo.jpg", quality=90)
     bomb = tmp_path / "bomb.png"
     Image.fromarray(np.zeros((20_000, 20_000), np.uint8)).save(bomb)
-    photo, flat = (tmp_path / "photo.jpg").read_bytes(), tmp_path / "flat.png"
+    photo, flat = photo_of(astronaut()), tmp_path / "flat.png"
     Image.fromarray(np.full((256, 256, 3), 128, np.uint8)).save(flat)
     refused = {
         "a text": b"Dear server, this is a letter.", "svg": b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>',
         "bomb": bomb.read_bytes(), "no face": flat.read_bytes(), "cut off": photo[: len(photo) // 3],
         "pdf": b"%PDF-1.7\n" + photo, "zip": b"PK\x03\x04" + bytes(100), "nothing": b"\0" * 1000,
     }  # fmt: skip
-    jobs = {name: state.job(data, priority=1) for name, data in refused.items()}
-    real = state.job(photo)
+    jobs = {name: state.job(data) for name, data in refused.items()}
     process = subprocess.Popen([sys.executable, "-m", "server.jobs.runner"], stdin=subprocess.PIPE)
     assert process.stdin is not None
     process.stdin.write(msgspec.json.encode(state.settings) + b"\n")
     process.stdin.flush()
-    until(lambda: state.state(real) not in ("waiting", "running") and not any("photo" in name for name in state.left()))
+    until(lambda: all(state.state(job) not in ("waiting", "running") for job in jobs.values()) and not state.left())
     process.stdin.close()
     assert process.wait() == 0
     for name, job in jobs.items():
         found = read_job(state.database, job.id)
         assert found.state == "failed" and found.error and "log" not in found.error, (name, found.error)
         assert found.attempts == 1 and read_avatar(state.database, job.avatar_id).state == "failed", name
-    avatar = read_avatar(state.database, real.avatar_id)
-    assert state.state(real) == "done" and avatar.state == "ready"
+    state.database.close()
+
+
+@pytest.mark.usefixtures("enrolled_before")
+def test_a_photo_becomes_an_avatar_with_its_pictures_and_a_report(state: State) -> None:
+    """From the photo to the Gaussians, in a process: tests/e2e/test_make_avatar.py."""
+    job = state.job(photo_of(astronaut()))
+    run_once(state.runner(), state)
+    avatar = read_avatar(state.database, job.avatar_id)
+    assert state.state(job) == "done" and avatar.state == "ready"
     assert state.left() == sorted([avatar.file, avatar.preview, avatar.turntable])
     loaded = avatar_file.loads(state.files.read(avatar.file))
     assert loaded.provenance["consent"] == "Ada: I agree." and state.files.read(avatar.preview).startswith(b"\x89PNG")
@@ -151,7 +165,6 @@ def test_a_real_photo_becomes_an_avatar_and_what_is_none_becomes_a_sentence(tmp_
         "covered": True, "size": False, "light": True, "direction": True, "sides": False, "likeness": True, "detail": True,
     }  # fmt: skip
     assert {finding["topic"]: finding["good"] for finding in avatar.report} == found
-    state.database.close()
 
 
 def test_a_better_avatar_takes_the_place_of_the_instant_one(state: State) -> None:

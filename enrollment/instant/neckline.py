@@ -1,0 +1,72 @@
+"""Where the cloth begins around the neck: behind, a collar goes on as high as at the sides of the neck in the photo. Above it the
+nape is skin; a high collar or a scarf covers the neck all around.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from enrollment.instant.surface import VisibleSurface
+from enrollment.instant.surface_labels import SOLID, pixels_of
+from enrollment.instant.texture_completion import interpolate_colors
+from enrollment.portrait.portrait import Portrait
+from models.heads.base import HeadModel
+from models.types import Array
+
+BELOW_JAW = -0.03
+"""Sum of a point's height and depth on the template, metres, under which it lies below the jaw or behind it."""
+AT_SIDES, LEVELS = (0.03, 0.11, -0.07, 0.01), (-0.17, 0.0)
+"""Distances to the side and depths on the template between which a vertex lies at the side of the neck; heights between which a
+collar may end there, metres."""
+USUAL, LEAST = -0.1, 8
+"""Height of a collar that the photo does not show, metres; vertices at the sides of the neck that it must show."""
+SOFT, BEHIND = 0.006, 0.0
+"""Half the height over which skin turns into cloth, and depth behind which a collar is as high as at the sides, metres."""
+GUESS = 0.1
+"""Trust in that height, beside that in a vertex that is seen."""
+ASLANT = 0.1
+"""Cosine between normal and view direction under which a vertex takes no label from its pixel."""
+
+
+def cloth_share(surface: VisibleSurface, portrait: Portrait) -> Array:
+    """(V,) in [0, 1]: how much each vertex of body and neck is cloth; 0 on the head. The photo's label where it shows the vertex,
+    continued over the mesh. All of the body, and nothing else, where the parsing sees no person."""
+    model = surface.model
+    body = np.zeros(model.vertex_count, bool)
+    body[model.region_vertices("body")] = True
+    if portrait.parsing is None:
+        return body.astype(np.float32)
+    part = body | _neck(model)
+    seen, _, facing = surface.visible(surface.vertices, surface.normals)
+    row, column = pixels_of(surface)
+    cloth, skin = (portrait.parsing.share(*names)[row, column] for names in (("clothes", "others"), ("face_skin", "body_skin")))
+    shown = part & seen & (facing > ASLANT) & portrait.inside[row, column] & (portrait.matte[row, column] > SOLID)
+    trust = np.where(shown, facing * np.clip(cloth + skin, 0, 1) ** 2, 0.0)
+    label = cloth / np.maximum(cloth + skin, 1e-3)
+    y, z = model.template[:, 1], model.template[:, 2]
+    guess = np.clip(0.5 + 0.5 * (_collar(model, label, trust) - y) / SOFT, 0, 1)
+    guessed = part & (trust == 0) & (z < BEHIND)
+    value = np.where(guessed, guess, label).astype(np.float32)
+    weight = np.where(guessed, GUESS, trust)
+    return np.where(part, interpolate_colors(model, np.tile(value[:, None], (1, 3)), weight, part)[:, 0], 0.0).astype(np.float32)
+
+
+def _neck(model: HeadModel) -> NDArray[np.bool_]:
+    """(V,) vertices of the neck and the nape above the body."""
+    neck = np.zeros(model.vertex_count, bool)
+    neck[model.region_vertices("skin")] = True
+    return np.asarray(neck & (model.template @ np.array([0, 1, 1], np.float32) < BELOW_JAW))
+
+
+def _collar(model: HeadModel, label: Array, trust: Array) -> float:
+    """Height on the template at which cloth begins at the sides of the neck, metres: where it parts skin and cloth best."""
+    x, y, z = model.template.T
+    near, far, back, front = AT_SIDES
+    side = (np.abs(x) > near) & (np.abs(x) < far) & (back < z) & (z < front) & (trust > 0) & (y < LEVELS[1])
+    if side.sum() < LEAST:
+        return USUAL
+    levels = np.linspace(*LEVELS, 52)
+    wrong = np.abs((y[side] < levels[:, None]) - label[side]) @ trust[side]
+    best = levels[wrong <= wrong.min() + 1e-6]
+    return float(best[0] if best[-1] == LEVELS[1] else best.mean())  # no skin above: just over the highest cloth
