@@ -30,8 +30,8 @@ def pace(rate: float, *, is_free: bool = False) -> float:
     """How fast packets of a picture leave when `rate` bits a second are sent on average. is_free: the line takes the most that
     may be sent.
 
-    A wide line that is free takes a picture at once, as each millisecond of spreading is one of delay; another wide one within half
-    of the time until the next; on a narrow one a picture has most of that time.
+    A wide line that is free takes a picture at once, as each millisecond of spreading is one of delay; another wide one takes it
+    within half of the time until the next; on a narrow one a picture has most of that time.
     """
     if rate < 1_000_000:
         return 1.4 * rate
