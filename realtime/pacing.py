@@ -26,9 +26,13 @@ class Pacer:
         self._free = max(self._free, now + min(seconds, MOST_DEBT))
 
 
-def pace(rate: float) -> float:
-    """How fast packets of a picture leave when `rate` bits a second are sent on average.
+def pace(rate: float, *, is_free: bool = False) -> float:
+    """How fast packets of a picture leave when `rate` bits a second are sent on average. is_free: the line takes the most that
+    may be sent.
 
-    A wide line takes a picture at once; on a narrow one a picture has most of the time until the next one.
+    A wide line that is free takes a picture at once, as each millisecond of spreading is one of delay; another wide one takes it
+    within half of the time until the next; on a narrow one a picture has most of that time.
     """
-    return (2.5 if rate >= 1_000_000 else 1.4) * rate
+    if rate < 1_000_000:
+        return 1.4 * rate
+    return (10.0 if is_free else 2.5) * rate

@@ -112,6 +112,11 @@ class RateControl:
         """Whether the rate is below what is allowed only because no higher one was tried yet: none has failed."""
         return self._failed == math.inf and self._rate < self._most
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the most is sent that may be, and the line takes it."""
+        return self._rate >= self._most
+
     def is_full(self, now: float) -> bool:
         """Whether the line was found too full a moment ago, or packets wait in it."""
         return now - self._fell < REACTION or (now - self._last_report < 1.0 and self.queue > QUEUE)

@@ -114,7 +114,7 @@ class LiveSender(RTCRtpSender):
                     await asyncio.sleep(wait)
                 data = self._restamped(sequence, data)
             now = time.monotonic()
-            self._pacer.sent(len(data), pace(self.control.rate(now)), now)
+            self._pacer.sent(len(data), pace(self.control.rate(now), is_free=self.control.is_free), now)
             self.control.sent(len(data), now)
             if fresh:
                 _remember(self._left_at, sequence, now)

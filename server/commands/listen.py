@@ -55,10 +55,8 @@ def _sit(room: str, name: str, avatar: str, seconds: float, host: str, port: int
     from server.call_check.link import read_link
     from server.phone_seat import sit
 
-    def seated() -> None:
-        note(f"in the room; let Live Link Face send to port {port} of this machine")
-
-    summary = sit(read_link(room), Join(name or "Phone", avatar), host, port, seconds, seated)
+    note(f"let Live Link Face send to port {port} of this machine")
+    summary = sit(read_link(room), Join(name or "Phone", avatar), host, port, seconds, note)
     lines = [f"{summary.frames} frames sent"]
     if summary.refused:
         lines.append(f"{summary.refused} {REFUSED}")

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from models.errors import VisavisError
 from server import phone_seat
-from server.call.protocol import Join, Place, RoomState
+from server.call.protocol import Join, Moderate, Place, RoomState
 from server.call_check.link import read_link
 from server.cli import cli
 from server.phone_seat import FORGOTTEN, PhoneFrames, sit
 from tests.models.exchange.test_live_link_face import NAMES, packet
 from tests.realtime.test_listening import free_port
-from tests.server.call.serving import running, until
+from tests.server.call.serving import Running, running, until
 from tests.server.call.test_driving import brightness
 
 pytestmark = pytest.mark.timeout(120)
@@ -53,30 +56,43 @@ def test_a_flood_is_not_read_and_nothing_queues(monkeypatch: pytest.MonkeyPatch)
     assert len(read) <= 241 and phone.refused >= 9_000
 
 
-async def test_a_phone_drives_an_avatar_in_a_call() -> None:
-    port, value = free_port(), 0.75
+async def test_a_phone_drives_an_avatar_in_a_call_and_comes_back_when_the_server_does(tmp_path: Path) -> None:
+    port, number, told = free_port(), 0, list[str]()
     first = NAMES[0]
-    async with running() as server, server.page("viewer", place=Place(draws=True)) as eve:
-        seat = asyncio.create_task(asyncio.to_thread(sit, read_link(server.addresses.person), Join("Phone"), "127.0.0.1", port))
+    async with AsyncExitStack() as before:
+        with socket.create_server(("127.0.0.1", 0)) as held:
+            kept: dict[str, Any] = {"state": tmp_path, "port": held.getsockname()[1], "drain_time": 0.0}
+        server = await before.enter_async_context(running(**kept))
+        link = read_link(server.addresses.person)
+        seat = asyncio.create_task(asyncio.to_thread(sit, link, Join("Phone"), "127.0.0.1", port, told=told.append))
+
+        async def follows(server: Running, phone: socket.socket) -> None:
+            async with server.page("viewer", place=Place(draws=True)) as eve:
+                for value in (0.75, 0.25):
+
+                    def shown(value: float = value) -> bool:
+                        nonlocal number
+                        assert not seat.done(), seat.exception()
+                        number += 1
+                        phone.sendto(packet({first: value}, number), ("127.0.0.1", port))
+                        people = eve.said[RoomState].people if RoomState in eve.said else []
+                        return any(brightness(eve, person.id) == pytest.approx(value, abs=0.02) for person in people)
+
+                    await until(shown)
+
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
-            number = 0
-
-            def shown() -> bool:
-                nonlocal number
-                assert not seat.done(), seat.exception()
-                number += 1
-                phone.sendto(packet({first: value}, number), ("127.0.0.1", port))
-                people = eve.said[RoomState].people if RoomState in eve.said else []
-                return any(brightness(eve, person.id) == pytest.approx(value, abs=0.02) for person in people)
-
-            await until(shown)
-            value = 0.25
-            await until(shown)
-            [person] = eve.said[RoomState].people
-            assert person.name == "Phone"
-        await server.rooms.close()
-        with pytest.raises(VisavisError, match="the server says"):
-            await seat
+            await follows(server, phone)
+            await before.aclose()
+            async with running(**kept) as again:
+                await follows(again, phone)
+                async with again.page("host", Join("Host"), filmed=False) as host:
+                    await until(lambda: RoomState in host.said)
+                    [guest] = [p.id for p in host.said[RoomState].people if p.name == "Phone"]
+                    await host.tell(Moderate("remove", guest))
+                    await until(seat.done)
+                with pytest.raises(VisavisError, match="the server says"):
+                    await seat
+    assert told == ["in the room", "the connection is lost; trying to come back", "in the room"]
 
 
 @pytest.mark.parametrize(
