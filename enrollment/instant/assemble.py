@@ -270,8 +270,9 @@ def _unseen_colors(
     ball = np.isin(region, [REGION[name] for name in eyes.EYES])
     out[ball] = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors)[ball]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
-    light = mouth.light_on_face(model, color, trust, float(skin.mean())) * mouth.cast(skin)
-    out[inner] = mouth.mouth_colors(person, samples, completed, light, texture_completion.saturation(skin), lead.teeth)[inner]
+    saturation = texture_completion.saturation(skin)
+    light = mouth.light_on_face(model, color, trust, float(skin.mean())) * mouth.cast(skin, saturation)
+    out[inner] = mouth.mouth_colors(person, samples, completed, light, saturation, lead.teeth)[inner]
     for other in photos[1:]:
         _fill_from(other, lead, samples, out, outer & ~covered, color, trust)
     return out

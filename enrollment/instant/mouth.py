@@ -122,11 +122,11 @@ def light_on_face(model: HeadModel, color: Array, trust: Array, default: float) 
     return float(np.clip(np.percentile(color[near].mean(axis=1), LIT) if near.any() else default, *LIGHTS))
 
 
-def cast(skin: Array) -> Array:
+def cast(skin: Array, saturation: float) -> Array:
     """(3,) the colour cast of a photo by its skin (3,): factors of red, green and blue, 1 where people's skin may have that
-    colour. Under yellow varnish teeth are yellow as well."""
+    colour. Under yellow varnish teeth are yellow as well; saturation: of the photo, 0 for black and white, which has no cast."""
     chroma = skin / max(float(skin.mean()), 1e-6)
-    return np.asarray(chroma / np.clip(chroma, *np.array(SKIN_CHROMA)), np.float32)
+    return np.asarray(1 + saturation * (chroma / np.clip(chroma, *np.array(SKIN_CHROMA)) - 1), np.float32)
 
 
 def mouth_colors(

@@ -135,9 +135,10 @@ def test_teeth_under_a_bright_light_are_white_and_no_whiter(model: HeadModel) ->
 
 def test_teeth_share_the_photos_cast_but_not_the_skins_colour() -> None:
     for skin in (SKIN, np.array([0.42, 0.28, 0.2]), np.array([0.9, 0.76, 0.66])):
-        np.testing.assert_allclose(mouth.cast(skin), 1.0, atol=0.02)
-    yellow = mouth.cast(np.array([0.75, 0.6, 0.25]))
+        np.testing.assert_allclose(mouth.cast(skin, 1.0), 1.0, atol=0.02)
+    yellow = mouth.cast(np.array([0.75, 0.6, 0.25]), 1.0)
     assert yellow[2] < 0.9 and yellow[:2].min() >= 1.0
+    np.testing.assert_array_equal(mouth.cast(np.full(3, 0.5), 0.0), 1.0)  # nor is a black-and-white mouth blue
 
 
 def test_nothing_in_the_mouth_reaches_through_the_face(model: HeadModel) -> None:
