@@ -224,13 +224,11 @@ def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path
     set_up(page, server)
     bo = add_person(page, "Bo", "bo")
     held: list[Route] = []
-    page.route("**/api/people*", held.append)
+    page.route("**/api/people*", lambda route: held.append(route))
     page.click(by(f"enroll-{bo}"))
     until(page, lambda: bool(held))
     assert not page.evaluate("document.querySelector('[data-testid=owner]').checkValidity()"), "nobody is known yet"
-    page.unroute("**/api/people*")
-    for route in held:
-        route.continue_()
+    page.unroute("**/api/people*")  # which lets the held ones go on
     page.wait_for_function("() => document.querySelector('[data-testid=avatar-name]').value === 'Bo'")
     page.set_input_files(by("photos"), {"name": "bo.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"})
     page.wait_for_selector(by("enroll-trouble", "A photo was expected"))
