@@ -23,8 +23,8 @@ SPACING = 0.0018
 BETTER = (0.35, 0.6)
 """By how much more square on a point's twin is seen than the point itself, cosines between normal and view direction, from where
 its colour is taken and from where in full."""
-CLEARLY, WHOLLY = 0.4, 0.75
-"""Weights from which a triangle is sampled as finely as `SPACING`, and from which it gets no pixels of its own: they are smears."""
+CLEARLY, WHOLLY = 0.4, 0.8
+"""Weights from which a triangle is sampled as finely as `SPACING`, and from which it gets no pixels of its own: smears."""
 SOLID = 0.9
 """Matte of a pixel that is the person's alone."""
 
