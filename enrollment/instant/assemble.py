@@ -106,8 +106,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     share = hair_share(lead.surface, lead.portrait, offset)
     far = FarHalf.of(lead.surface, lead.portrait, share, _face_area(model, person))
     bust = Bust.of(person, shown)
-    shown = shown.select(~far.fine()[shown.face])
-    shown = shown.select(bust.within(shown, person))
+    shown = far.without(shown.select(bust.within(shown, person)))
     unseen = _unseen_gaussians(person, photos, share, far, bust, steady)
     if (over := FEWER * (len(shown) + len(unseen) - MOST_GAUSSIANS)) > 0:
         coarser = np.sqrt(len(unseen) / max(len(unseen) - over, 0.2 * len(unseen)))

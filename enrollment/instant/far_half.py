@@ -15,6 +15,7 @@ from enrollment.instant.surface import Samples, VisibleSurface
 from enrollment.instant.surface_labels import pixels_of
 from enrollment.instant.texture_completion import eyelid_vertices, matching_gains, twins, vertex_colors
 from enrollment.portrait.portrait import Portrait
+from models.binding import BoundGaussians
 from models.types import Array
 
 SPACING = 0.0018
@@ -22,8 +23,8 @@ SPACING = 0.0018
 BETTER = (0.35, 0.6)
 """By how much more square on a point's twin is seen than the point itself, cosines between normal and view direction, from where
 its colour is taken and from where in full."""
-CLEARLY = 0.4
-"""Weight from which a triangle is sampled as finely as `SPACING` and gets no pixels of its own, which are smears seen aslant."""
+CLEARLY, WHOLLY = 0.4, 0.8
+"""Weights from which a triangle is sampled as finely as `SPACING`, and from which it gets no pixels of its own: smears."""
 SOLID = 0.9
 """Matte of a pixel that is the person's alone."""
 
@@ -56,6 +57,10 @@ class FarHalf:
     def fine(self) -> NDArray[np.bool_]:
         """(F,) triangles that are clearly on the far half."""
         return np.asarray(self.weight[self.surface.model.faces].mean(axis=1) > CLEARLY)
+
+    def without(self, gaussians: BoundGaussians) -> BoundGaussians:
+        """Gaussians lifted from the photo, without those that lie wholly on the far half."""
+        return gaussians.select(self.weight[self.surface.model.faces[gaussians.face]].mean(axis=1) < WHOLLY)
 
     def at(self, samples: Samples) -> Array:
         """(N,) the weight at samples."""
