@@ -191,6 +191,7 @@ def _unseen_gaussians(
     believed = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
     believed *= np.where(covered | (model.region[samples.face] == REGION["body"]), 1.0, _alike(soft, colors, hair.part))
     believed *= 1 - far.at(samples)
+    believed[covered & (model.region[samples.face] == REGION["body"])] = 1.0  # what lies under the lifted cloth is that cloth
     colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     colors = mouth.without_lip_line(model, samples, colors)
     colors[texture_completion.eyelid_rims(model)[samples.face]] *= RIM_SHADE
