@@ -15,7 +15,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from tests import shared
-from tests.parts import pytest_addoption, pytest_ignore_collect
+from tests.parts import ENROLLING, OPTIMISING, pytest_addoption, pytest_ignore_collect
 
 __all__ = ["pytest_addoption", "pytest_ignore_collect"]
 
@@ -40,17 +40,9 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 SLOW = (
+    *ENROLLING,
+    *OPTIMISING,
     "client_web/test_camera_hints.py",
-    "enrollment/high",
-    "enrollment/instant",
-    "enrollment/portrait",
-    "enrollment/prior_training",
-    "enrollment/reconstruction",
-    "enrollment/test_clip_capture.py",
-    "enrollment/test_refine.py",
-    "enrollment/test_report.py",
-    "enrollment/test_to_file.py",
-    "enrollment/test_workflow.py",
     "gpu",
     "models/diffusion/test_export.py",
     "models/exchange/test_viewers.py",

@@ -75,7 +75,7 @@ def eyeballs(person: PersonHead, surface: VisibleSurface, portrait: Portrait) ->
         radius = float(reach[person.rest[of, 2] > middle[2]].mean())
         seen = rotation.T @ (_hit(surface, portrait.landmarks.points[centre, :2], rotation @ middle + shift, radius) - shift)
         expected, there = _unit(own[centre] - middle), _unit(seen - middle)
-        if blinks(portrait)[list(EYES).index(name)]:
+        if _is_shut(portrait, name):
             there = expected
         apart = float(np.arccos(np.clip(expected @ there, -1, 1)))
         out[name] = Eyeball(middle, _unit(expected + min(1.0, MOST_APART / max(apart, 1e-6)) * (there - expected)))
@@ -221,9 +221,13 @@ def _aligned(surface: VisibleSurface, portrait: Portrait, name: str, angle: Arra
     return np.asarray(moved, np.float32), IRIS_ANGLE * float(np.clip(wide / max(drawn, 1e-6), 0.6, 1.3))
 
 
+def _is_shut(portrait: Portrait, name: str) -> bool:
+    return bool(blinks(portrait)[list(EYES).index(name)])
+
+
 def _readable(portrait: Portrait, name: str, xy: Array) -> NDArray[np.bool_]:
     """(N,) whether each pixel lies between the lids, apart from lashes; none does where the lids are shut."""
-    if blinks(portrait)[list(EYES).index(name)]:
+    if _is_shut(portrait, name):
         return np.zeros(len(xy), bool)
     outline = _outline(name)
     within = polygon_of(outline, portrait.landmarks.points[:, :2], portrait.matte.shape) & portrait.inside
