@@ -16,6 +16,7 @@ from enrollment.instant.clothes import BodyPoints, clothes
 from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
+from enrollment.instant.floating import floating
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.neckline import cloth_share
@@ -113,6 +114,8 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
         coarser = np.sqrt(len(unseen) / max(len(unseen) - over, 0.2 * len(unseen)))
         unseen = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, unseen]).valid()
+    loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
+    made = made.select(~loose | (np.arange(len(made)) < len(shown)))
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
