@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from models import arkit
 from models.heads.base import HeadModel, PersonHead
@@ -16,6 +17,11 @@ STRETCHES = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthPucker", "mouthSm
 """Expressions that unfold skin (eyelids, lips); the samples must be dense enough in these too."""
 SEED = 20
 """Of the sampling."""
+FINER, HOLE, CROWDED = 0.45, 0.8, 0.35
+"""Distance between the places that are looked at for holes, distance from the nearest sample from which one is a hole, and
+distance under which the later one of two samples is left out, all in spacings."""
+SIDES = 0.5
+"""Distance in spacings that a right angle between two normals counts as: an ear's other side covers nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,10 @@ class Samples:
         """Per-vertex values (V, C) at the samples, (N, C)."""
         return np.einsum("nk,nkc->nc", self.barycentric, values[faces[self.face]]).astype(np.float32)
 
+    def parts(self) -> tuple[NDArray[np.int32], Array, Array]:
+        """Faces, barycentric coordinates and spacings."""
+        return self.face, self.barycentric, self.spacing
+
     def select(self, which: NDArray[np.generic]) -> Samples:
         """The samples at a mask or positions."""
         return Samples(self.face[which], self.barycentric[which], self.spacing[which])
@@ -38,7 +48,8 @@ class Samples:
 def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
     """Sample every face so that neighbours are about `spacing` (F,) metres apart, also in expressions that stretch it.
 
-    A face with spacing 0 gets none. Deterministic.
+    A face with spacing 0 gets none. Skin and body have no hole (`HOLE`): the dark mouth behind a cheek would be seen through it.
+    Deterministic.
     """
     model = person.model
     area = triangle_areas(person.rest, model.faces)
@@ -47,6 +58,14 @@ def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
         area = np.maximum(area, triangle_areas(moved, model.faces))
     rng = np.random.default_rng(SEED)
     expected = np.where(spacing > 0, area / np.maximum(spacing, 1e-6) ** 2, 0.0)
+    scattered = _scattered(expected, spacing, rng)
+    outer = model.region_faces("skin", "body")
+    finer = _scattered(np.where(outer, expected / FINER**2, 0.0), spacing, rng)
+    return _closed(person, scattered, finer, outer)
+
+
+def _scattered(expected: NDArray[np.floating], spacing: NDArray[np.floating], rng: np.random.Generator) -> Samples:
+    """About `expected` (F,) samples on each face, apart from each other."""
     count = np.floor(expected + rng.random(len(expected))).astype(int)
     face = np.repeat(np.arange(len(count)), count).astype(np.int32)
     order = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
@@ -56,6 +75,34 @@ def sample(person: PersonHead, spacing: NDArray[np.floating]) -> Samples:
     fold = u + v > 1
     u, v = np.where(fold, 1 - u, u), np.where(fold, 1 - v, v)
     return Samples(face, np.stack([1 - u - v, u, v], axis=1).astype(np.float32), spacing[face].astype(np.float32))
+
+
+def _closed(person: PersonHead, samples: Samples, finer: Samples, outer: NDArray[np.bool_]) -> Samples:
+    """The samples without those that crowd, and with those of `finer` in holes. outer: (F,) faces for which this holds."""
+    faces, normals = person.model.faces, vertex_normals(person.rest, person.model.faces)
+
+    def places(of: Samples) -> Array:
+        return np.concatenate([of.at(faces, person.rest), SIDES * of.spacing[:, None] * of.at(faces, normals)], axis=1)
+
+    at = places(samples)
+    here = np.flatnonzero(outer[samples.face])
+    if not len(here):
+        return samples
+    away, near = cKDTree(at[here]).query(at[here], k=2)
+    crowded = np.zeros(len(samples.face), bool)
+    crowded[here] = (away[:, 1] < CROWDED * samples.spacing[here]) & (near[:, 1] < np.arange(len(here)))
+    samples, at = samples.select(~crowded), at[~crowded]
+    there = places(finer)
+    away, _ = cKDTree(at[outer[samples.face]]).query(there)
+    holes = np.flatnonzero(away > HOLE * finer.spacing)
+    neighbours = cKDTree(there[holes]).query_ball_point(there[holes], HOLE * finer.spacing[holes])
+    free, chosen = np.ones(len(holes), bool), []
+    for i in np.argsort(-away[holes] / finer.spacing[holes], kind="stable"):
+        if free[i]:
+            chosen.append(holes[i])
+            free[neighbours[i]] = False
+    filled = finer.select(np.sort(np.array(chosen, np.int64)))
+    return Samples(*(np.concatenate([a, b]) for a, b in zip(samples.parts(), filled.parts(), strict=True)))
 
 
 def stretch_ratios(person: PersonHead, coefficients: Array) -> Array:

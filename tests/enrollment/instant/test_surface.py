@@ -51,19 +51,26 @@ def test_density_is_as_asked_for_and_follows_the_stretch(samples: Samples, perso
     """Per area of the most stretched expression: one sample a square of the spacing."""
     skin = model.region_faces("skin")
     full = triangle_areas(person.rest, model) * stretch_ratios(person, np.zeros(arkit.COUNT, np.float32))
-    assert len(samples.face) == pytest.approx(full[skin].sum() / 0.004**2, rel=0.02)
+    assert len(samples.face) == pytest.approx(full[skin].sum() / 0.004**2, rel=0.06)
     count = np.bincount(samples.face, minlength=len(model.faces))
     blocks = np.array_split(np.flatnonzero(skin), 40)
     wanted = np.array([full[b].sum() for b in blocks]) / 0.004**2
     assert np.abs(np.array([count[b].sum() for b in blocks]) - wanted).max() < 4 * np.sqrt(wanted.max())
 
 
-def test_samples_leave_no_gap(samples: Samples, person: PersonHead, model: HeadModel) -> None:
-    """Any point of the skin has a sample within two spacings."""
+def test_samples_leave_no_hole(samples: Samples, person: PersonHead, model: HeadModel) -> None:
+    """A hole is as wide as a Gaussian: what is behind the skin would be seen through it. Places between the samples, too."""
+    spacing = np.where(model.region_faces("skin"), 0.0015, 0.0).astype(np.float32)
+    places = sample(person, spacing).at(model.faces, person.rest)
+    distance, _ = cKDTree(samples.at(model.faces, person.rest)).query(places)
+    assert np.quantile(distance, 0.99) < 0.8 * 0.004 and distance.max() < 1.1 * 0.004
+
+
+def test_few_samples_crowd(samples: Samples, person: PersonHead, model: HeadModel) -> None:
+    """Holes are filled without many more Gaussians, as others of them are left out where two would do for one."""
     points = samples.at(model.faces, person.rest)
-    centres = person.rest[model.faces[model.region_faces("skin")]].mean(axis=1)
-    distance, _ = cKDTree(points).query(centres)
-    assert np.quantile(distance, 0.99) < 0.004 and distance.max() < 0.008
+    distance, _ = cKDTree(points).query(points, k=2)
+    assert np.quantile(distance[:, 1], 0.1) > 0.3 * 0.004
 
 
 def test_values_are_interpolated_and_selected(samples: Samples, person: PersonHead, model: HeadModel) -> None:
