@@ -44,8 +44,8 @@ SMOOTHED = 12
 NORMAL_WIDTH = 0.35
 """Largest cosine between normal and view direction of a vertex on the outline."""
 HIDDEN = 0.06
-"""Depth behind what is drawn at a vertex's pixel, metres, from which the vertex is not on the silhouette but behind it: the far
-ear of a turned head, the far side of its neck."""
+"""Depth behind what is drawn at the pixel of a vertex of the head, metres, from which it is not on the silhouette but behind it: the
+far ear of a turned one."""
 BRIM = 0.16
 """Half the width of what a brim or a scarf's tail is at most, face heights."""
 
@@ -108,7 +108,7 @@ def outline_offset(
         normals = smooth_normals(vertices, model, average)
         drawn = rasterize(vertices, model.faces, camera, cull=False)
         xy = camera.project(vertices)
-        free = seen & ~face & not_behind(vertices, xy, drawn.depth)
+        free = seen & ~face & (not_behind(vertices, xy, drawn.depth) | (model.template[:, 1] < NECK))
         distance, weight = _outline_distance(vertices, normals, drawn.face >= 0, free, xy, photo, portrait, solid)
         weight[face] = 1.0
         target = np.where(face, 0.0, np.minimum(amount + distance, most))
