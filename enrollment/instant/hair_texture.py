@@ -1,7 +1,8 @@
 """Hair texture: strands for the hair that no photo shows, laid along a flow from the crown downwards.
 
 Where the visible hair lies in strands, they are noise combed along the flow (line integral convolution, Cabral and Leedom 1993),
-with the covariance of the visible hair's colours. Curls and cloth are by example, made of patches of the photo: blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise
+with the covariance of the visible hair's colours. Curls and cloth are by example, made of patches of the photo,
+blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise
 using a histogram-preserving blending operator"), and laid out as lapped textures are (Praun et al. 2000): each has its own
 tangent frame, so strands keep their width, also where the flow spreads at the crown.
 """
@@ -170,8 +171,8 @@ def _evenly(surface: VisibleSurface, colors: Array, shown: NDArray[np.bool_], to
 
 
 def _shading(surface: VisibleSurface, shown: NDArray[np.bool_], points: Array, normals: Array, down: Array) -> Array:
-    """(N,) brightness of hair by the head's form, 1 beside the hair that the photo shows, on average 1: a band of sheen around the
-    crown, shade under the back of the head."""
+    """(N,) brightness of hair by the head's form, 1 beside the hair that the photo shows, on average 1: a band of sheen
+    around the crown, shade under the back of the head."""
     height = -(normals @ down)
     light = SHEEN * np.exp(-np.square((height - SHINES[0]) / SHINES[1])) - NAPE_SHADE * np.clip(-2 * height, 0, 1)
     row, column = pixels_of(surface)
@@ -285,7 +286,8 @@ def _laid(
 
 
 def _covariance(colors: Array, shown: NDArray[np.bool_], blur: float) -> Array:
-    """(3, 3) factor that gives white noise (N, 3) the covariance of what is finer than `blur` pixels in the hair `shown` (S, S)."""
+    """(3, 3) factor that gives white noise (N, 3) the covariance of what is finer than `blur` pixels in the hair `shown`
+    (S, S)."""
     values = _detail(colors, shown, blur)[shown]
     contrast = float(values.mean(axis=1).std()) / max(float(colors[shown].mean()), 1e-3)
     part = min(1.0, MOST_CONTRAST / max(contrast, 1e-6))
