@@ -22,6 +22,7 @@ from enrollment.instant.neckline import cloth_share
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.outline import CUT, CUT_BODY, Outline
 from enrollment.instant.own_view import OwnView, fit_own_view
+from enrollment.instant.photo_edge import shown_part
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
@@ -39,9 +40,9 @@ LID_SPACING = 0.0016
 """Metres between neighbouring Gaussians around the eyes: eyelids unfold in a blink, and coarser ones stick out of the corners."""
 NECK = -0.03
 """Sum of a skin point's height and depth on the template, metres, under which it belongs to the neck or the nape."""
-SPREAD, SPREAD_PLAIN = 0.7, 0.85
-"""Standard deviation of a Gaussian relative to its spacing, and on neck, body and the far half of a turned face: wider, as
-cracks show there."""
+SPREAD, SPREAD_PLAIN, SPREAD_HAIR = 0.7, 0.85, 0.78
+"""Standard deviation of a Gaussian relative to its spacing, on neck, body and the far half of a turned face, and on hair:
+wider, as cracks show there."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
 MOST_GAUSSIANS, FEWER = 57_000, 1.6
@@ -86,6 +87,11 @@ class SourcePhoto:
         return Outline.of(self.portrait)
 
     @cached_property
+    def shown(self) -> Array:
+        """(S, S) how far each of its pixels is believed, `shown_part`."""
+        return shown_part(self.surface, self.portrait)
+
+    @cached_property
     def teeth(self) -> Array | None:
         """Colour (3,) of the teeth that it shows."""
         return mouth.teeth_tone(*mouth.shown(self.surface, self.portrait, self.colors))
@@ -101,7 +107,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     avoid = (ratios > STRETCH[1]) & (model.region == REGION["skin"])
     avoid |= model.region_faces(*_hidden_inside(lead), *eyes.EYES)
     face = _face_area(model, person)
-    shown = lift(lead.surface, lead.portrait, lead.colors, face, avoid)
+    shown = lift(lead.surface, lead.portrait, lead.colors, face, avoid, lead.shown)
     steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0).astype(np.float32)
     shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
     share = hair_share(lead.surface, lead.portrait, offset)
@@ -115,7 +121,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     made = BoundGaussians.concatenate([shown, unseen]).valid()
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
-    view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces))
+    view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces), lead.shown)
     shell = bust.fade(fit_own_view(made, len(shown), skin, lid, view).valid(), person)
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
 
@@ -192,6 +198,7 @@ def _unseen_gaussians(
     believed = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
     believed *= np.where(covered | (model.region[samples.face] == REGION["body"]), 1.0, _alike(soft, colors, hair.part))
     believed *= 1 - far.at(samples)
+    believed *= lead.shown[row, column]
     believed[covered & (model.region[samples.face] == REGION["body"])] = 1.0  # what lies under the lifted cloth is that cloth
     colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
     colors = mouth.without_lip_line(model, samples, colors)
@@ -206,7 +213,9 @@ def _unseen_gaussians(
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"]) | mirrored
-    spread = np.where(plain[samples.face], SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
+    beyond = (seen & ~inside)[keep] & (hair.part == 0)  # a forehead that the photo's edge cuts
+    spread = np.where(plain[samples.face] | beyond, SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
+    spread = np.where((hair.stretch > 1) & ~plain[samples.face], SPREAD_HAIR, spread)
     sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
     return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)

@@ -1,7 +1,8 @@
-"""Hair texture by example: strands for the hair that no photo shows, made of patches of the visible hair, laid along a flow from
-the crown downwards.
+"""Hair texture: strands for the hair that no photo shows, laid along a flow from the crown downwards.
 
-The patches are blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise
+Where the visible hair lies in strands, they are noise combed along the flow (line integral convolution, Cabral and Leedom 1993),
+with the covariance of the visible hair's colours. Curls and cloth are by example, made of patches of the photo,
+blended with the variance of the visible hair kept (Heitz and Neyret 2018, "High-performance by-example noise
 using a histogram-preserving blending operator"), and laid out as lapped textures are (Praun et al. 2000): each has its own
 tangent frame, so strands keep their width, also where the flow spreads at the crown.
 """
@@ -42,18 +43,34 @@ LEAST = 400
 """Pixels of hair that a photo has to show for texture to be taken from it."""
 TENSOR = 0.004
 """Width of the window in which the direction of strands is measured, metres."""
-MOST_STRETCH = 3.0
+MOST_STRETCH = 4.5
 """How many times as long as wide a strand's Gaussian is where all strands lie alike; 1 in curls."""
 RELIEF, MOST_RELIEF = 0.002, 0.0035
 """Height of a strand that is one standard deviation brighter than its surroundings, and the most, metres."""
 TURNING = 0.02
 """Distance from the cloth that the photo shows over which its tone turns into the cloth's main colour, metres."""
+SHEEN, SHINES, NAPE_SHADE = 0.12, (0.7, 0.3), 0.15
+"""Brightening of hair that no photo shows where its normal's height is about the first of the two values, by the second's width;
+darkening where the surface looks down."""
+SEAM = 0.04
+"""Distance from the hair that the photo shows over which that sets in, metres: what is beside it has its brightness."""
 SEED = 7
 HAIRY = (0.35, 0.65)
 """Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
 SPACING, MOST_GAUSSIANS, SEEN = 0.0032, 9000, 0.3
 """Metres between neighbouring Gaussians on hair that the photo does not show, and about how many there may be; cosine between
 normal and view direction from which it does."""
+STRAIGHT = 0.6
+"""How alike strands lie, in [0, 1], from which all of the texture is combed; none in cloth."""
+STRANDS, LOCKS = (0.001, 0.006), (0.004, 0.010)
+"""Standard deviations across and along the flow of the window in which noise is combed, metres: of strands and of locks."""
+COMBED, NEIGHBOURS = 2, 40
+"""How often, and the Gaussians in such a window."""
+LOCK_PART, MOST_NOISE, MOST_CONTRAST = 0.35, 2.2, 0.35
+"""Part of the locks in the variance; the furthest from the mean, in standard deviations; most standard deviation of the
+brightness, relative to its mean: darker hair would be cut off at black."""
+TEXTURED = 0.004
+"""Standard deviation of the blur under which the visible hair's colours vary as strands do, metres."""
 TAPS = (-0.008, -0.004, 0.0, 0.004, 0.008)
 """Places along a strand whose mean is its colour, metres; in curls all at one place."""
 
@@ -107,8 +124,9 @@ def cover(
         shown &= ndimage.binary_erosion(cloth, iterations=max(1, len(cloth) // INPUT))
     tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
     tone += woven * _evenly(surface, colors, shown, tone)
+    shade = 1 + (1 - woven) * (_shading(surface, shown, points[on], normals[on], down) - 1)
     found = strands(surface, shown, colors, points[on], normals[on], down, woven)
-    out.colors[on] = np.clip(samples.select(on).at(model.faces, tone) + found.detail, 0, 1)
+    out.colors[on] = np.clip(shade[:, None] * (samples.select(on).at(model.faces, tone) + found.detail), 0, 1)
     out.along[on], out.relief[on] = found.along, found.relief * part[on]
     out.stretch[on] = 1 + (found.stretch - 1) * part[on]
     return out
@@ -152,6 +170,18 @@ def _evenly(surface: VisibleSurface, colors: Array, shown: NDArray[np.bool_], to
     return np.asarray(part[:, None] * (main_color(colors[shown]) - tone), np.float32)
 
 
+def _shading(surface: VisibleSurface, shown: NDArray[np.bool_], points: Array, normals: Array, down: Array) -> Array:
+    """(N,) brightness of hair by the head's form, 1 beside the hair that the photo shows, on average 1: a band of sheen
+    around the crown, shade under the back of the head."""
+    height = -(normals @ down)
+    light = SHEEN * np.exp(-np.square((height - SHINES[0]) / SHINES[1])) - NAPE_SHADE * np.clip(-2 * height, 0, 1)
+    row, column = pixels_of(surface)
+    seen, _, facing = surface.visible(surface.vertices, surface.normals)
+    near = seen & (facing > SEEN) & shown[row, column]
+    away = cKDTree(surface.vertices[near]).query(points)[0] if near.any() else np.full(len(points), np.inf)
+    return np.asarray(1 + np.clip(away / SEAM, 0, 1) * (light - light.mean()), np.float32)
+
+
 @dataclass(frozen=True)
 class StrandTexture:
     """Texture at N points. detail: (N, 3), to be added to the base tone. along: (N, 3) unit, direction of the flow. stretch: how
@@ -181,6 +211,10 @@ def strands(
     middles = np.argwhere(inwards >= max(np.quantile(inwards[shown], DEEP), 1.0))
     order *= 1 - woven
     found = _laid(_drawn_out(detail, angle, order * scale), middles, angle, points / larger, normals, along, scale * larger)
+    combed = min(order / STRAIGHT, 1.0)
+    if combed > 0:
+        like = _covariance(colors, shown, TEXTURED * scale)
+        found = np.sqrt(1 - combed) * found + np.sqrt(combed) * _combed(points, along) @ like
     light = found.mean(axis=1)
     relief = np.clip(RELIEF * light / max(float(light.std()), 1e-3), -MOST_RELIEF, MOST_RELIEF)
     return StrandTexture(found, along, 1 + (MOST_STRETCH - 1) * order, ((1 - woven) * relief).astype(np.float32))
@@ -249,6 +283,35 @@ def _laid(
         y = row + s * np.sin(turn) + t * np.cos(turn)
         out += weight[:, k, None].astype(np.float32) * _at(detail, x, y)
     return out
+
+
+def _covariance(colors: Array, shown: NDArray[np.bool_], blur: float) -> Array:
+    """(3, 3) factor that gives white noise (N, 3) the covariance of what is finer than `blur` pixels in the hair `shown`
+    (S, S)."""
+    values = _detail(colors, shown, blur)[shown]
+    contrast = float(values.mean(axis=1).std()) / max(float(colors[shown].mean()), 1e-3)
+    part = min(1.0, MOST_CONTRAST / max(contrast, 1e-6))
+    return np.asarray(part * np.linalg.cholesky(np.cov(values.T) + 1e-8 * np.eye(3)).T, np.float32)
+
+
+def _combed(points: Array, along: Array) -> Array:
+    """(N, 3) noise of variance 1 that hardly changes along the directions (N, 3) at points (N, 3), and quickly across them."""
+    rng = np.random.default_rng(SEED)
+    count = min(NEIGHBOURS, len(points))
+    _, near = cKDTree(points).query(points, k=count)
+    near = near.reshape(-1, count)
+    between = points[near] - points[:, None]
+    s = np.einsum("nkc,nc->nk", between, along)
+    t = np.maximum(np.sum(between**2, axis=2) - s**2, 0)
+    total = np.zeros((len(points), 3), np.float32)
+    for (wide, long), part in ((STRANDS, 1 - LOCK_PART), (LOCKS, LOCK_PART)):
+        weight = np.exp(-0.5 * (s**2 / long**2 + t / wide**2)).astype(np.float32)
+        weight /= weight.sum(axis=1, keepdims=True)
+        noise = rng.normal(size=(len(points), 3)).astype(np.float32)
+        for _ in range(COMBED):
+            noise = np.einsum("nk,nkc->nc", weight, noise[near])
+        total += np.sqrt(part) * (noise - noise.mean(axis=0)) / np.maximum(noise.std(axis=0), 1e-6)
+    return np.clip(total, -MOST_NOISE, MOST_NOISE)
 
 
 def _at(picture: Array, x: Array64, y: Array64) -> Array:

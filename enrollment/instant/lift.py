@@ -70,12 +70,17 @@ OPENINGS = (
 
 
 def lift(
-    surface: VisibleSurface, portrait: Portrait, colors: Array, face_area: NDArray[np.bool_], avoid: NDArray[np.bool_]
+    surface: VisibleSurface,
+    portrait: Portrait,
+    colors: Array,
+    face_area: NDArray[np.bool_],
+    avoid: NDArray[np.bool_],
+    shown: Array,
 ) -> BoundGaussians:
     """Gaussians for every pixel of the person, bound to the faces under them.
 
     surface: the posed head. colors: (S, S, 3) `Portrait.colors`. face_area: (F,) which faces deserve the finest step.
-    avoid: (F,) faces that get none, but for the lashes along the eyes.
+    avoid: (F,) faces that get none, but for the lashes along the eyes. shown: (S, S) in [0, 1], how far each pixel is believed.
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """
     model = surface.model
@@ -89,9 +94,9 @@ def lift(
     normal = surface.fragments.interpolate(model.faces, surface.normals)[row, column]
     normal[~covered[row, column]] = (0, 0, 1)
     facing = np.sum(normal * -points, axis=1) / np.linalg.norm(points, axis=1)
-    keep = (facing > GRAZING) & (~avoid[face[row, column]] | _lashes(portrait)[row, column])
+    keep = (facing > GRAZING) & (shown[row, column] > FAINT) & (~avoid[face[row, column]] | _lashes(portrait)[row, column])
     sigma = SIGMA * step * z / c.fx
-    opacity = (OPACITY * portrait.matte[row, column]).astype(np.float32)
+    opacity = (OPACITY * (portrait.matte * shown)[row, column]).astype(np.float32)
     return surfels(
         binding.frames(surface.vertices, model.faces), points[keep], normal[keep], sigma[keep], face[row, column][keep],
         local_mean(colors, step, row, column)[keep], opacity[keep], toward=-points[keep],

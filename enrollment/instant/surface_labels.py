@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.instant.nonrigid_registration import graph
+from enrollment.instant.photo_edge import bare_beyond
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.texture_completion import interpolate_colors, long_hair, scalp
 from enrollment.portrait.accessories import hatted
@@ -197,6 +198,8 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
     value = np.where(unseen, typical * crown, share).astype(np.float32)
     nape = (model.template[:, 1] < NAPE[0]) & (model.template[:, 2] < NAPE[1])
     weight = np.where(unseen, np.select([crown, nape], [UNSEEN_SCALP, UNSEEN_NAPE], UNSEEN_SIDE), trust)
+    bare = bare_beyond(surface, portrait, share, trust)
+    value[bare], weight[bare] = 0.0, UNSEEN_SCALP
     for ear, covered in zip(ears(model), ear_covers(surface, portrait), strict=True):
         value[ear & unseen], weight[ear & unseen] = covered, UNSEEN_EAR
     spread = np.where(head, interpolate_colors(model, np.tile(value[:, None], (1, 3)), weight, head)[:, 0], 0.0)

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.one_person import without_others
+from enrollment.portrait.spill import without_spill
 from enrollment.portrait.upright import find_people
 from models.errors import PhotoError
 from models.tracking.closed_form import foreground_colors
@@ -70,9 +71,13 @@ class Portrait:
     def colors(self) -> Array:
         """The person's colours without the background's, (S, S, 3) float32 in [0, 1]; outside of the person the nearest.
 
-        Strands of hair get their own (`foreground_colors`), the firm edge of skin and cloth the colour a few pixels inwards.
+        Strands of hair get their own (`foreground_colors`, `without_spill`), the firm edge of skin and cloth the colour a few
+        pixels inwards.
         """
-        fused = foreground_colors(self.image.astype(np.float32) / 255, self.matte)
+        picture = self.image.astype(np.float32) / 255
+        fused = foreground_colors(picture, self.matte)
+        if self.hairy.any():
+            fused = without_spill(fused, picture, self.matte, self.hairy, self.inside)
         sure = ndimage.binary_erosion(self.matte > 0.95, iterations=FIRM, border_value=1)
         firm = ~sure if self.parsing is None else ~sure & ~self.hairy
         if not sure.any():

@@ -100,3 +100,30 @@ def test_a_hat_has_no_strands_and_a_bald_head_no_hair(head: Head, model: HeadMod
     bald = np.zeros(model.vertex_count, np.float32)
     none = hair_texture.cover(head.surface, head.portrait, head.colors, bald, head.samples, head.points, head.normals, DOWN)
     assert not none.part.any() and not none.relief.any()
+
+
+def test_strands_are_long_and_thin_and_their_darkest_is_not_cut_off() -> None:
+    """Noise combed along a flow is alike 1 cm further along it and not 4 mm beside it."""
+    x, y = np.meshgrid(np.arange(0, 0.12, 0.003), np.arange(0, 0.12, 0.003))
+    points = np.stack([x.ravel(), y.ravel(), np.zeros(x.size)], axis=1).astype(np.float32)
+    along = np.tile(np.array([0.0, 1.0, 0.0], np.float32), (x.size, 1))
+    noise = hair_texture._combed(points, along)[:, 0].reshape(x.shape)
+    assert 0.8 < noise.std() < 1.2 and abs(noise.mean()) < 0.1
+    assert np.corrcoef(noise[:-3].ravel(), noise[3:].ravel())[0, 1] > 0.5
+    assert np.corrcoef(noise[:, :-2].ravel(), noise[:, 2:].ravel())[0, 1] < 0.5
+    stripes = np.zeros((64, 64, 3), np.float32)
+    stripes[:, ::4] = 0.6  # three times as bright as the mean
+    factor = hair_texture._covariance(stripes, np.ones((64, 64), bool), 8.0)
+    assert np.linalg.norm(factor.mean(axis=1)) < 0.4 * stripes.mean()
+
+
+def test_hair_behind_is_shaded_by_the_heads_form_and_not_beside_the_photos(head: Head) -> None:
+    on = head.cover.part == 1
+    shown = head.hair[head.model.faces[np.maximum(head.surface.fragments.face, 0)]].all(axis=-1) & (
+        head.surface.fragments.face >= 0
+    )
+    shade = hair_texture._shading(head.surface, shown, head.points[on], head.normals[on], DOWN)
+    normals = head.normals[on]
+    under, sheen = (normals[:, 2] < -0.3) & (normals[:, 1] < -0.3), (normals[:, 2] < -0.3) & (normals[:, 1] > 0.5)
+    assert shade[under].mean() < 0.95 < 1.03 < shade[sheen].mean()
+    assert np.abs(shade[normals[:, 2] > 0.5] - 1).max() < 0.05

@@ -25,7 +25,7 @@ def test_the_teeth_of_a_smile_belong_to_the_upper_jaw(enrolled: Enrollment, mode
     avatar = enrolled.avatar
     seen = _source_photo(avatar.person(model), enrolled.fit, avatar.offset, 0, enrolled.portraits[0])
     none = np.zeros(len(model.faces), bool)
-    made = lift(seen.surface, seen.portrait, seen.colors, none, none)
+    made = lift(seen.surface, seen.portrait, seen.colors, none, none, seen.shown)
     world = binding.to_world(made, binding.frames(seen.surface.vertices, model.faces))
     column, row = np.floor(seen.surface.camera.project(world.means)).astype(int).T
     between = polygon_of(MOUTH, seen.portrait.landmarks.points[:, :2], seen.colors.shape[:2])
@@ -66,7 +66,7 @@ def test_the_dark_line_between_shut_lips_goes_with_the_upper_lip(model: HeadMode
     colors[polygon_of(LIPS, points, (side, side))] = (0.7, 0.4, 0.4)
     colors[polygon_of(MOUTH, points, (side, side))] = 0.1
     none = np.zeros(len(model.faces), bool)
-    made = lift(VisibleSurface.of(model, vertices, camera), portrait, colors, ~none, none)
+    made = lift(VisibleSurface.of(model, vertices, camera), portrait, colors, ~none, none, np.ones((side, side), np.float32))
     dark = made.face[made.colors.mean(axis=1) < 0.3]
     assert len(dark) > 20 and np.isin(dark, upper_lip(model)).mean() > 0.85
     falls = model.expression_basis[arkit.INDEX["jawOpen"]][model.faces[dark], 1]

@@ -48,7 +48,7 @@ def drawn(gaussians: BoundGaussians) -> tuple[Array, Array]:
 def fitted(disc: tuple[BoundGaussians, Portrait], shown: int | None = None, fixed: bool = False) -> BoundGaussians:
     gaussians, portrait = disc
     count = len(gaussians)
-    view = OwnView(portrait, CAMERA, AT)
+    view = OwnView(portrait, CAMERA, AT, np.ones((SIDE, SIDE), np.float32))
     return fit_own_view(gaussians, count if shown is None else shown, np.zeros(count, bool), np.full(count, fixed), view)
 
 
