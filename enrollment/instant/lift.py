@@ -36,6 +36,13 @@ COLLAR = 0.04
 LEAN, MOST_LEAN, TUFT, SEED = 0.6, 0.012, 0.007, 20
 """How far strands that stand off the mesh lean forwards or backwards, relative to how far they stand off, and at most, metres;
 width of a tuft, picture sides; the seed of the lots."""
+BACK, MOST_BACK = 1.0, 0.03
+"""How far an ear's rim or a collar that stands off the mesh leans backwards, relative to how far it stands off, and at most,
+metres: standing upright on the outline, it would be a spike from the side."""
+CHEEK, BEHIND = (0.01, 0.02), (0.04, -0.14, 0.05, -0.035, 0.005)
+"""On the template, metres: depth from which a point below this height is on cheek or jaw, beside which hair hangs behind; least
+distance to the side, heights and depths of the places where it does.
+"""
 FAINT = 0.06
 """Matte from which a pixel gets a Gaussian."""
 OPACITY = 0.97
@@ -83,7 +90,7 @@ def lift(
     steps = step_map(face, model, face_area, portrait)
     row, column = _grid(steps, portrait)
     step = steps[row, column]
-    z = (depth + _ruffled(surface, portrait, covered))[row, column]
+    z = (depth + _ruffled(surface, portrait))[row, column]
     c = surface.camera
     points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
     normal = surface.fragments.interpolate(model.faces, surface.normals)[row, column]
@@ -120,18 +127,20 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
     _assign_clothes(surface, portrait, face, depth, covered)
     _assign_teeth(surface, colors, opening(MOUTH, portrait), face, depth, covered)
     _assign_lip_line(surface, portrait, colors, face)
+    _assign_beside(surface, portrait, face, depth)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
 
 
-def _ruffled(surface: VisibleSurface, portrait: Portrait, covered: NDArray[np.bool_]) -> Array:
-    """(S, S) metres, depth to be added where strands stand off the mesh: tufts lean forwards and backwards, the more the further
-    they stand off. All in one plane they would be a comb from the side."""
-    shape = portrait.matte.shape
-    off = ndimage.distance_transform_edt(~covered) * portrait.hairy
+def _ruffled(surface: VisibleSurface, portrait: Portrait) -> Array:
+    """(S, S) metres, depth to be added where something stands off the mesh, the more the further it does: tufts of hair lean
+    forwards and backwards, as all in one plane they would be a comb from the side; what is no hair leans backwards."""
+    shape, hairy = portrait.matte.shape, portrait.hairy
+    off = ndimage.distance_transform_edt(surface.fragments.face < 0)
     noise = ndimage.gaussian_filter(np.random.default_rng(SEED).normal(size=shape), TUFT * shape[0])
     metres = off * float(np.median(surface.fragments.depth[surface.fragments.face >= 0])) / surface.camera.fx
-    return np.asarray(np.clip(LEAN * metres, 0, MOST_LEAN) * np.clip(noise / noise.std(), -1.5, 1.5), np.float32)
+    tufts = np.clip(LEAN * metres, 0, MOST_LEAN) * np.clip(noise / noise.std(), -1.5, 1.5)
+    return np.where(hairy, tufts, np.clip(BACK * metres, 0, MOST_BACK)).astype(np.float32)
 
 
 def opening(outline: tuple[int, ...], portrait: Portrait) -> NDArray[np.bool_]:
@@ -225,6 +234,27 @@ def _assign_lip_line(surface: VisibleSurface, portrait: Portrait, colors: Array,
         np.stack([column + 0.5, row + 0.5], axis=1)
     )
     face[row, column] = inner[nearest]
+
+
+def _assign_beside(surface: VisibleSurface, portrait: Portrait, face: NDArray[np.int32], depth: Array) -> None:
+    """Assign hair and jewellery beside cheek and jaw, where the mesh covers nothing, to the sides of the head behind: on the
+    cheek's rim they would be a comb before the ear. Changes face and depth in place."""
+    if portrait.parsing is None:
+        return
+    model = surface.model
+    x, y, z = model.template[model.faces].mean(axis=1).T
+    skin = model.region_faces("skin")
+    cheek = skin & (z > CHEEK[0]) & (y < CHEEK[1])
+    aside, low, high, back, front = BEHIND
+    behind = np.flatnonzero(skin & (np.abs(x) > aside) & (low < y) & (y < high) & (back < z) & (z < front))
+    near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
+    beside = (face < 0) & portrait.parsing.most("hair", "others") & cheek[face[near[0], near[1]]]
+    row, column = np.nonzero(beside)
+    if not len(row):
+        return
+    centre = surface.vertices[model.faces[behind]].mean(axis=1)
+    _, nearest = cKDTree(surface.camera.project(centre)).query(np.stack([column + 0.5, row + 0.5], axis=1))
+    face[row, column], depth[row, column] = behind[nearest], -centre[nearest, 2]
 
 
 def upper_lip(model: HeadModel) -> NDArray[np.int64]:

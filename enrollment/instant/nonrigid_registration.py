@@ -44,8 +44,8 @@ SMOOTHED = 12
 NORMAL_WIDTH = 0.35
 """Largest cosine between normal and view direction of a vertex on the outline."""
 HIDDEN = 0.06
-"""Depth behind what is drawn at the pixel of a vertex of the head, metres, from which it is not on the silhouette but behind it: the
-far ear of a turned one."""
+"""Depth behind what is drawn at the pixel of a vertex of the head, metres, from which it is not on the silhouette but behind it:
+the far ear of a turned head."""
 BRIM = 0.16
 """Half the width of what a brim or a scarf's tail is at most, face heights."""
 

@@ -3,6 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from enrollment.instant.assemble import _source_photo
 from enrollment.instant.lift import (
@@ -19,8 +23,10 @@ from enrollment.instant.lift import (
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
 from models import arkit, binding
+from models.binding import BoundGaussians
 from models.heads.base import REGION, HeadModel
-from models.types import Camera
+from models.tracking.parsing import CLASSES, Parsing
+from models.types import Array, Camera, Gaussians
 from tests.enrollment.heads import FOCAL, known, portrait_of
 
 
@@ -92,3 +98,55 @@ def test_a_person_who_fills_the_picture_gets_coarser_steps_but_on_the_face(enrol
     small = np.zeros_like(portrait.matte)
     small[200:500, 200:500] = 1
     assert step_map(face, model, none, replace(full, matte=small))[250, 250] == STEP_HEAD
+
+
+@pytest.fixture(scope="module")
+def lifted(model: HeadModel) -> tuple[Gaussians, BoundGaussians, Array]:
+    """What is lifted from a picture that is a person's everywhere: skin on the mesh and to the right of it, hair to the left.
+    Gaussians in the camera's axes, bound to triangles, and their pixels from the mesh."""
+    truth = known(model, identity=np.zeros(model.identity_count))
+    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    side = portrait.image.shape[0]
+    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    surface = VisibleSurface.of(model, (person.rest @ truth.rotation.T + truth.translation).astype(np.float32), camera)
+    off = ndimage.distance_transform_edt(surface.fragments.face < 0)
+    hair = (off > 0) & (np.arange(side) < side / 2)
+    shares = np.zeros((side, side, len(CLASSES)), np.float32)
+    shares[..., CLASSES.index("face_skin")], shares[..., CLASSES.index("hair")] = ~hair, hair
+    none, gray = np.zeros(len(model.faces), bool), np.full((side, side, 3), 0.5, np.float32)
+    bound = lift(surface, replace(portrait, parsing=Parsing(shares)), gray, none, none)
+    world = binding.to_world(bound, binding.frames(surface.vertices, model.faces))
+    column, row = np.clip(np.floor(camera.project(world.means)).astype(int), 0, side - 1).T
+    return world, bound, off[row, column]
+
+
+def test_hair_beside_the_jaw_hangs_behind_the_cheek(lifted: tuple[Gaussians, BoundGaussians, Array], model: HeadModel) -> None:
+    """An ear's rim or a cheek that stands off the mesh stays where it is."""
+    world, bound, off = lifted
+    _, y, z = model.template[model.faces[bound.face]].mean(axis=1).T
+    beside = (off > 2) & (off < 30) & (model.region[bound.face] == REGION["skin"]) & (y > -0.09) & (y < 0.01)
+    hair, skin = beside & (world.means[:, 0] < -0.03), beside & (world.means[:, 0] > 0.05)
+    assert hair.sum() > 50 and z[hair].max() < 0.011
+    assert skin.sum() > 50 and z[skin].max() > 0.02
+
+
+def above(lifted: tuple[Gaussians, BoundGaussians, Array]) -> NDArray[np.bool_]:
+    world, _, off = lifted
+    return np.asarray((off > 0) & (world.means[:, 1] > np.quantile(world.means[off == 0][:, 1], 0.999)))
+
+
+def test_hair_that_stands_off_the_mesh_is_in_tufts(lifted: tuple[Gaussians, BoundGaussians, Array]) -> None:
+    """All at the depth of the mesh's outline, it would be a comb from the side."""
+    world, _, off = lifted
+    tufts = world.means[above(lifted) & (off > 15) & (world.means[:, 0] < -0.03)]
+    _, near = cKDTree(tufts[:, :2]).query(tufts[:, :2], k=40)
+    rough = tufts[:, 2] - np.median(tufts[near, 2], axis=1)
+    assert np.median(np.abs(rough)) > 0.001
+
+
+def test_what_is_no_hair_leans_backwards_off_the_mesh(lifted: tuple[Gaussians, BoundGaussians, Array]) -> None:
+    """A collar that stands on the outline would be a spike from the side."""
+    world, _, off = lifted
+    skin = above(lifted) & (world.means[:, 0] > 0.03)
+    just, far = (np.median(-world.means[skin & chosen, 2]) for chosen in (off < 4, off > 40))
+    assert far - just > 0.02
