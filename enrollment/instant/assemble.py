@@ -16,6 +16,7 @@ from enrollment.instant.clothes import BodyPoints, clothes
 from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
+from enrollment.instant.floating import floating
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.neckline import cloth_share
@@ -45,9 +46,11 @@ SPREAD, SPREAD_PLAIN, SPREAD_HAIR = 0.7, 0.85, 0.78
 wider, as cracks show there."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
-MOST_GAUSSIANS, FEWER = 57_000, 1.6
-"""About how many there may be before the bust's bottom is added (long hair makes the most); when there are more, by how much more
-than what is too many those that the photo does not show are thinned out."""
+MOST_GAUSSIANS = 56_500
+"""About how many there may be before the bust's bottom is added (long hair makes the most); when there are more, those that the
+photo does not show are thinned out."""
+LEAST_LEFT = 0.3
+"""Part of those that is left at least."""
 LID_SHADE, LID_TRUST = 0.95, 0.2
 """Brightness of an eyelid relative to the skin around the eye, and weight of that colour in the colour interpolation."""
 STRETCH = (1.5, 2.5)
@@ -115,10 +118,13 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     bust = Bust.of(person, shown)
     shown = far.without(shown.select(bust.within(shown, person)))
     unseen = _unseen_gaussians(person, photos, share, far, bust, steady)
-    if (over := FEWER * (len(shown) + len(unseen) - MOST_GAUSSIANS)) > 0:
-        coarser = np.sqrt(len(unseen) / max(len(unseen) - over, 0.2 * len(unseen)))
+    if (over := len(shown) + len(unseen) - MOST_GAUSSIANS) > 0:
+        plain = int(_plain(model, far)[unseen.face].sum())
+        coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, unseen]).valid()
+    loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
+    made = made.select(~loose | (np.arange(len(made)) < len(shown)))
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces), lead.shown)
@@ -163,10 +169,9 @@ def _unseen_gaussians(
     skin, hair and cloth."""
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
-    fine = texture_completion.around_eyes(model)
-    spacing[fine] = LID_SPACING
-    lips, mirrored = mouth.inner_lips(model) | mouth.outer_lips(model), far.fine()
-    fine |= lips
+    lids, lips, mirrored = texture_completion.around_eyes(model), _lips(model), far.fine()
+    fine = lids | lips
+    spacing[lids] = LID_SPACING
     spacing[lips] = mouth.LIP_SPACING
     spacing[mirrored] = np.minimum(spacing[mirrored], FAR_SPACING)
     balls = eyes.eyeballs(person, lead.surface, lead.portrait)
@@ -174,7 +179,7 @@ def _unseen_gaussians(
     spacing = hair_texture.spacings(lead.surface, share, spacing)
     at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
     spacing[at_cut & model.region_faces("skin", "body")] = CUT_SPACING
-    spacing[model.region_faces("skin", "body") & ~fine & ~mirrored] *= coarser
+    spacing[_plain(model, far)] *= coarser
     samples = sample(person, spacing)
     samples = samples.select(bust.depth(samples.at(model.faces, person.rest)) > 0)
     vertices, normals = lead.surface.vertices, lead.surface.normals
@@ -219,6 +224,16 @@ def _unseen_gaussians(
     sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
     return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
+
+
+def _lips(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) the lips, outside and inside."""
+    return np.asarray(mouth.inner_lips(model) | mouth.outer_lips(model))
+
+
+def _plain(model: HeadModel, far: FarHalf) -> NDArray[np.bool_]:
+    """(F,) skin, hair and cloth whose samples may lie further apart: not eyes, lips and the far half of a turned face."""
+    return np.asarray(model.region_faces("skin", "body") & ~texture_completion.around_eyes(model) & ~_lips(model) & ~far.fine())
 
 
 def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:

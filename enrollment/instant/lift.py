@@ -18,6 +18,8 @@ from models.types import Array, Gaussians
 
 STEP_FACE, STEP_HEAD, STEP_BODY = 2, 3, 5
 """Pixels of the working picture between neighbouring Gaussians on face, head and body; no finer than the photo's own pixels."""
+MOST_LIFTED = 44_000
+"""Gaussians from which head and body, and then the outline, get coarser steps: much hair, raised arms."""
 SIGMA = 0.55
 """Standard deviation of a Gaussian in steps: neighbours overlap into a closed surface."""
 THICKNESS = 0.12
@@ -312,12 +314,17 @@ def step_map(face: NDArray[np.int32], model: HeadModel, face_area: NDArray[np.bo
 
     face: (S, S) face index under each pixel. face_area: (F,) faces that get the finest step.
     """
-    step = np.full(len(model.faces), STEP_HEAD)
-    step[model.region == REGION["body"]] = STEP_BODY
-    step[face_area] = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
-    rim = ndimage.minimum_filter(portrait.matte, 5) < 0.95
     finest = STEP_FACE if portrait.scale < 1.5 * STEP_FACE / 2 else STEP_HEAD
-    return np.where(rim, np.minimum(step[face], finest), step[face])
+    rim = ndimage.minimum_filter(portrait.matte, 5) < 0.95
+    person = (portrait.matte > FAINT) & portrait.inside
+    for coarser, at_rim in ((0, finest), (1, finest), (1, STEP_HEAD), (2, STEP_HEAD)):
+        step = np.full(len(model.faces), STEP_HEAD + coarser)
+        step[model.region == REGION["body"]] = STEP_BODY + 2 * coarser
+        step[face_area] = finest
+        steps = np.where(rim, np.minimum(step[face], at_rim), step[face])
+        if np.sum(1 / np.square(steps[person])) < MOST_LIFTED:
+            break
+    return np.asarray(steps)
 
 
 def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -43,6 +43,9 @@ SMOOTHED = 12
 """Iterations in which normals are averaged with those of their neighbours."""
 NORMAL_WIDTH = 0.35
 """Largest cosine between normal and view direction of a vertex on the outline."""
+HIDDEN = 0.06
+"""Depth behind what is drawn at a vertex's pixel, metres, from which the vertex is not on the silhouette but behind it: the far
+ear of a turned head, the far side of its neck."""
 BRIM = 0.16
 """Half the width of what a brim or a scarf's tail is at most, face heights."""
 
@@ -103,10 +106,10 @@ def outline_offset(
         person = model.person(identity, offset + (amount[:, None] * direction))
         vertices = posed(person, photo)
         normals = smooth_normals(vertices, model, average)
-        hit = rasterize(vertices, model.faces, camera, cull=False).face >= 0
-        distance, weight = _outline_distance(
-            vertices, normals, hit, seen & ~face, camera.project(vertices), photo, portrait, solid
-        )
+        drawn = rasterize(vertices, model.faces, camera, cull=False)
+        xy = camera.project(vertices)
+        free = seen & ~face & not_behind(vertices, xy, drawn.depth)
+        distance, weight = _outline_distance(vertices, normals, drawn.face >= 0, free, xy, photo, portrait, solid)
         weight[face] = 1.0
         target = np.where(face, 0.0, np.minimum(amount + distance, most))
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
@@ -153,6 +156,13 @@ def _outline_distance(
         distance[vertex] = (edge - surface) * -vertices[vertex, 2] / photo.focal / length[i]
         weight[vertex] = 1.0
     return distance, weight
+
+
+def not_behind(vertices: Array, xy: Array64, depth: Array) -> NDArray[np.bool_]:
+    """(V,) vertices that no nearer surface hides, those on the silhouette's back included. vertices: (V, 3) before the camera, -z
+    forwards. xy: (V, 2) their pixels. depth: (S, S) of what is drawn, metres."""
+    column, row = np.clip(xy.astype(int), 0, len(depth) - 1).T
+    return np.asarray(-vertices[:, 2] < depth[row, column] + HIDDEN)
 
 
 def _without_brim(portrait: Portrait) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from enrollment.portrait.far_contour import on_outline
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.one_person import without_others
 from enrollment.portrait.spill import without_spill
@@ -123,6 +124,7 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
     image, inside, face, matrix = _crop(photo, face, level)
     matte = _matte_shown(image, inside, face)
     alpha = without_others(matte.alpha, face, [_moved(other, matrix) for other in found.faces[1:]])
+    face = on_outline(face, alpha, inside)
     notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]
     principal = matrix @ (columns / 2, rows / 2, 1.0)

@@ -9,7 +9,17 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from enrollment.instant.assemble import _source_photo
-from enrollment.instant.lift import LIPS, MOUTH, lift, polygon_of, redder, upper_lip
+from enrollment.instant.lift import (
+    LIPS,
+    MOST_LIFTED,
+    MOUTH,
+    STEP_HEAD,
+    lift,
+    polygon_of,
+    redder,
+    step_map,
+    upper_lip,
+)
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
 from models import arkit, binding
@@ -123,3 +133,20 @@ def test_what_is_no_hair_leans_backwards_off_the_mesh(lifted: tuple[Gaussians, B
     skin = above(lifted) & (world.means[:, 0] > 0.03)
     just, far = (np.median(-world.means[skin & chosen, 2]) for chosen in (off < 4, off > 40))
     assert far - just > 0.02
+
+
+def test_a_person_who_fills_the_picture_gets_coarser_steps_but_on_the_face(enrolled: Enrollment, model: HeadModel) -> None:
+    portrait = enrolled.portraits[0]
+    none = np.zeros(len(model.faces), bool)
+    skin, nose = np.flatnonzero(model.region == REGION["skin"])[:2].astype(np.int32)
+    face = np.full(portrait.matte.shape, skin, np.int32)
+    face[300:400, 300:400] = nose
+    fine = none.copy()
+    fine[nose] = True
+    full = replace(portrait, matte=np.ones_like(portrait.matte), inside=np.ones_like(portrait.inside))
+    steps = step_map(face, model, fine, full)
+    assert np.sum(1 / steps.astype(float) ** 2) < MOST_LIFTED < np.sum(1 / np.full(steps.shape, float(STEP_HEAD)) ** 2)
+    assert steps[300:400, 300:400].max() <= STEP_HEAD < steps[0, 0]
+    small = np.zeros_like(portrait.matte)
+    small[200:500, 200:500] = 1
+    assert step_map(face, model, none, replace(full, matte=small))[250, 250] == STEP_HEAD

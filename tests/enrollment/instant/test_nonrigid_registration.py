@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from enrollment.instant.fit import CONTOUR, MARKS
-from enrollment.instant.nonrigid_registration import landmark_offset, posed
+from enrollment.instant.nonrigid_registration import landmark_offset, not_behind, posed
 from enrollment.instant.pipeline import Enrollment
+from enrollment.instant.surface_labels import ears
 from models.heads.base import HeadModel, PersonHead
 from models.heads.raster import rasterize
-from models.types import Array
+from models.types import Array, Camera
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +72,15 @@ def test_the_surface_stays_in_one_piece(person: PersonHead, model: HeadModel) ->
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     before, after = (np.linalg.norm(v[edges[:, 0]] - v[edges[:, 1]], axis=1) for v in (model.template, person.rest))
     assert np.quantile(after / np.maximum(before, 1e-4), 0.999) < 6
+
+
+def test_a_turned_heads_far_ear_is_behind_and_its_near_ear_is_not(model: HeadModel) -> None:
+    """The outline would pull the far ear out: it lies near the silhouette in the picture, half a head behind it."""
+    turned = Rotation.from_euler("y", 40, degrees=True).apply(model.template) - (0, 0, 1)
+    vertices = turned.astype(np.float32)
+    camera = Camera(256, 256, 600.0, 600.0, 128.0, 128.0, np.diag([1.0, -1.0, -1.0, 1.0]))
+    before = not_behind(vertices, camera.project(vertices), rasterize(vertices, model.faces, camera, cull=False).depth)
+    right, left = ears(model)
+    assert before[left].all() != before[right].all()
+    far, near = (right, left) if vertices[right, 2].mean() < vertices[left, 2].mean() else (left, right)
+    assert before[near].mean() > 0.95 and before[far].mean() < 0.3
