@@ -97,7 +97,7 @@ def lifted(model: HeadModel) -> tuple[Gaussians, BoundGaussians, Array]:
     shares = np.zeros((side, side, len(CLASSES)), np.float32)
     shares[..., CLASSES.index("face_skin")], shares[..., CLASSES.index("hair")] = ~hair, hair
     none, gray = np.zeros(len(model.faces), bool), np.full((side, side, 3), 0.5, np.float32)
-    bound = lift(surface, replace(portrait, parsing=Parsing(shares)), gray, none, none)
+    bound = lift(surface, replace(portrait, parsing=Parsing(shares)), gray, none, none, np.ones((side, side), np.float32))
     world = binding.to_world(bound, binding.frames(surface.vertices, model.faces))
     column, row = np.clip(np.floor(camera.project(world.means)).astype(int), 0, side - 1).T
     return world, bound, off[row, column]
