@@ -19,7 +19,7 @@ from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
 from models.posture import body_under
-from models.tracking.face_geometry import CHIN, CONTOUR, face_height
+from models.tracking.face_geometry import CHIN, CONTOUR, face_height, turned_away
 from models.types import Array, Array64
 
 SCALES = ((0.030, 0.3), (0.009, 0.5))
@@ -36,8 +36,9 @@ NECK, MOST_NECK, MOST_BARE_NECK = -0.05, 0.07, 0.03
 """Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair or a scarf
 around it, but not as far as to the end of a scarf that hangs beside it; and a bare one, whose root would become a wing of skin
 otherwise where a shoulder is turned further than the rig knows."""
-AROUND_NECK = 0.02
-"""Part of what the photo shows of the person below the chin that is hair from which there is hair around the neck."""
+TURNED, AROUND_NECK = 25.0, 0.02
+"""Degrees from which a face counts as turned: from the front, what is wide there is a collar. Part of what the photo shows of
+the person below the chin that is hair from which there is hair around the neck."""
 STIFFNESS = 0.5
 """Weight of smoothness of the outline offset (`smooth_field`)."""
 REST = 2e-3
@@ -122,7 +123,7 @@ def outline_offset(
 
 def _most_neck(portrait: Portrait) -> float:
     """How far the neck may be moved outwards, metres."""
-    if portrait.parsing is None or hatted(portrait):
+    if portrait.parsing is None or hatted(portrait) or turned_away(portrait.landmarks) < TURNED:
         return MOST_NECK
     below = (portrait.matte > SURE) & portrait.inside
     below[: int(portrait.landmarks.points[CHIN, 1])] = False
