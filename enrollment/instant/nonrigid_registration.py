@@ -19,7 +19,7 @@ from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
 from models.posture import body_under
-from models.tracking.face_geometry import CONTOUR, face_height
+from models.tracking.face_geometry import CHIN, CONTOUR, face_height, turned_away
 from models.types import Array, Array64
 
 SCALES = ((0.030, 0.3), (0.009, 0.5))
@@ -32,9 +32,13 @@ SURE = 0.85
 """Matte value of the outline: beyond it, the matte's soft edge is left to the lifted Gaussians."""
 MARGIN = 8
 """Distance to the photo's edge, pixels, within which an edge of the matte is not the person's."""
-NECK, MOST_NECK = -0.05, 0.07
-"""Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair around it, but
-not as far as to the end of a scarf that hangs beside it."""
+NECK, MOST_NECK, MOST_BARE_NECK = -0.05, 0.07, 0.03
+"""Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair or a scarf
+around it, but not as far as to the end of a scarf that hangs beside it; and a bare one, whose root would become a wing of skin
+otherwise where a shoulder is turned further than the rig knows."""
+TURNED, AROUND_NECK = 25.0, 0.02
+"""Degrees from which a face counts as turned: from the front, what is wide there is a collar. Part of what the photo shows of
+the person below the chin that is hair from which there is hair around the neck."""
 STIFFNESS = 0.5
 """Weight of smoothness of the outline offset (`smooth_field`)."""
 REST = 2e-3
@@ -100,7 +104,7 @@ def outline_offset(
     outer[model.region_vertices("skin", "body")] = True
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
     face, seen = _near_landmarks(model, person), outer & measured
-    most = np.where(model.template[:, 1] < NECK, MOST_NECK, np.inf)
+    most = np.where(model.template[:, 1] < NECK, _most_neck(portrait), np.inf)
     amount, solid = np.zeros(model.vertex_count), _without_brim(portrait)
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
@@ -115,6 +119,16 @@ def outline_offset(
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
         amount[~outer & ~face] = np.minimum(amount[~outer & ~face], 0.0)
     return np.asarray(amount[:, None] * direction, np.float32)
+
+
+def _most_neck(portrait: Portrait) -> float:
+    """How far the neck may be moved outwards, metres."""
+    if portrait.parsing is None or hatted(portrait) or turned_away(portrait.landmarks) < TURNED:
+        return MOST_NECK
+    below = (portrait.matte > SURE) & portrait.inside
+    below[: int(portrait.landmarks.points[CHIN, 1])] = False
+    hair = portrait.parsing.most("hair")[below]
+    return MOST_NECK if len(hair) and hair.mean() > AROUND_NECK else MOST_BARE_NECK
 
 
 def _outline_distance(

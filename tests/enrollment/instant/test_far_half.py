@@ -9,27 +9,36 @@ import pytest
 
 from enrollment.instant.assemble import _face_area
 from enrollment.instant.far_half import SPACING, FarHalf
-from enrollment.instant.nonrigid_registration import posed
-from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface, sample
 from enrollment.instant.texture_completion import twins, vertex_colors
 from enrollment.portrait.portrait import Portrait
-from models.heads.base import HeadModel
-from models.types import Array
+from models.heads.base import HeadModel, PersonHead, rotation_vector
+from models.types import Array, Camera
+from tests.enrollment.heads import known, portrait_of
+
+SIDE = 256
 
 
-def photographed(enrolled: Enrollment, model: HeadModel, yaw: float) -> tuple[VisibleSurface, Portrait]:
-    """The astronaut's head, turned by `yaw` degrees, in a photo that shows rings around her mouth."""
-    person, photo, portrait = enrolled.avatar.person(model), enrolled.fit.photos[0], enrolled.portraits[0]
-    c, s = np.cos(np.deg2rad(yaw)), np.sin(np.deg2rad(yaw))
-    turned = replace(photo, rotation=np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]), coefficients=0 * photo.coefficients)
-    surface = VisibleSurface.of(model, posed(person, turned), turned.camera(portrait))
+@pytest.fixture(scope="module")
+def person(model: HeadModel) -> PersonHead:
+    return model.person(np.zeros(model.identity_count))
+
+
+@pytest.fixture(scope="module")
+def portrait(model: HeadModel) -> Portrait:
+    return portrait_of(model, known(model))
+
+
+def photographed(person: PersonHead, portrait: Portrait, yaw: float) -> tuple[VisibleSurface, Portrait]:
+    """The average head, turned by `yaw` degrees, in a small photo that shows rings around its mouth."""
+    model = person.model
+    turn = rotation_vector(np.array([0.0, np.deg2rad(yaw), 0.0]))
+    camera = Camera(SIDE, SIDE, 2.5 * SIDE, 2.5 * SIDE, SIDE / 2, SIDE / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    surface = VisibleSurface.of(model, (person.rest @ turn.T + (0, 0, -0.8)).astype(np.float32), camera)
     on = surface.fragments.face >= 0
     image = np.where(on[..., None], surface.fragments.interpolate(model.faces, rings(model)), 1.0)
-    matte = on.astype(np.float32)
-    return surface, replace(
-        portrait, image=np.round(255 * image).astype(np.uint8), matte=matte, inside=np.ones_like(on), parsing=None
-    )
+    small, everywhere = np.round(255 * image).astype(np.uint8), np.ones_like(on)
+    return surface, replace(portrait, image=small, matte=on.astype(np.float32), inside=everywhere, parsing=None)
 
 
 def rings(model: HeadModel) -> Array:
@@ -40,13 +49,14 @@ def rings(model: HeadModel) -> Array:
 
 
 @pytest.mark.parametrize("yaw", [50, -50])
-def test_the_hidden_half_is_the_shown_one_mirrored(enrolled: Enrollment, model: HeadModel, yaw: float) -> None:
-    surface, portrait = photographed(enrolled, model, yaw)
-    face = _face_area(model, enrolled.avatar.person(model))
+def test_the_hidden_half_is_the_shown_one_mirrored(person: PersonHead, portrait: Portrait, yaw: float) -> None:
+    model = person.model
+    surface, portrait = photographed(person, portrait, yaw)
+    face = _face_area(model, person)
     far = FarHalf.of(surface, portrait, np.zeros(model.vertex_count, np.float32), face)
     hidden = np.sign(yaw) * model.template[:, 0] > -0.01
     assert far.fine().sum() > 300 and far.weight[~hidden].mean() < 0.05
-    samples = sample(enrolled.avatar.person(model), np.where(far.fine(), SPACING, 0.0))
+    samples = sample(person, np.where(far.fine(), SPACING, 0.0))
     out = np.full((len(samples.face), 3), 0.5, np.float32)
     truth = samples.at(model.faces, rings(model))
     before = np.abs(out - truth).mean()
@@ -54,12 +64,11 @@ def test_the_hidden_half_is_the_shown_one_mirrored(enrolled: Enrollment, model: 
     assert np.abs(out - truth).mean() < 0.5 * before
 
 
-def test_a_face_from_the_front_is_its_own(enrolled: Enrollment, model: HeadModel) -> None:
-    surface, portrait = photographed(enrolled, model, 0.0)
-    face = _face_area(model, enrolled.avatar.person(model))
-    far = FarHalf.of(surface, portrait, np.zeros(model.vertex_count, np.float32), face)
+def test_a_face_from_the_front_is_its_own(person: PersonHead, portrait: Portrait) -> None:
+    model, face = person.model, _face_area(person.model, person)
+    far = FarHalf.of(*photographed(person, portrait, 0.0), np.zeros(model.vertex_count, np.float32), face)
     assert far.fine()[face].mean() < 0.01
-    hair = FarHalf.of(*photographed(enrolled, model, 50.0), np.ones(model.vertex_count, np.float32), face)
+    hair = FarHalf.of(*photographed(person, portrait, 50.0), np.ones(model.vertex_count, np.float32), face)
     assert hair.weight.max() == 0.0, "hair falls to one side"
 
 

@@ -83,23 +83,6 @@ def test_the_dark_line_between_shut_lips_goes_with_the_upper_lip(model: HeadMode
     assert falls.mean() > 0.3 * model.expression_basis[arkit.INDEX["jawOpen"]][:, 1].min(), "and stays when the jaw falls"
 
 
-def test_a_person_who_fills_the_picture_gets_coarser_steps_but_on_the_face(enrolled: Enrollment, model: HeadModel) -> None:
-    portrait = enrolled.portraits[0]
-    none = np.zeros(len(model.faces), bool)
-    skin, nose = np.flatnonzero(model.region == REGION["skin"])[:2].astype(np.int32)
-    face = np.full(portrait.matte.shape, skin, np.int32)
-    face[300:400, 300:400] = nose
-    fine = none.copy()
-    fine[nose] = True
-    full = replace(portrait, matte=np.ones_like(portrait.matte), inside=np.ones_like(portrait.inside))
-    steps = step_map(face, model, fine, full)
-    assert np.sum(1 / steps.astype(float) ** 2) < MOST_LIFTED < np.sum(1 / np.full(steps.shape, float(STEP_HEAD)) ** 2)
-    assert steps[300:400, 300:400].max() <= STEP_HEAD < steps[0, 0]
-    small = np.zeros_like(portrait.matte)
-    small[200:500, 200:500] = 1
-    assert step_map(face, model, none, replace(full, matte=small))[250, 250] == STEP_HEAD
-
-
 @pytest.fixture(scope="module")
 def lifted(model: HeadModel) -> tuple[Gaussians, BoundGaussians, Array]:
     """What is lifted from a picture that is a person's everywhere: skin on the mesh and to the right of it, hair to the left.
@@ -114,7 +97,7 @@ def lifted(model: HeadModel) -> tuple[Gaussians, BoundGaussians, Array]:
     shares = np.zeros((side, side, len(CLASSES)), np.float32)
     shares[..., CLASSES.index("face_skin")], shares[..., CLASSES.index("hair")] = ~hair, hair
     none, gray = np.zeros(len(model.faces), bool), np.full((side, side, 3), 0.5, np.float32)
-    bound = lift(surface, replace(portrait, parsing=Parsing(shares)), gray, none, none)
+    bound = lift(surface, replace(portrait, parsing=Parsing(shares)), gray, none, none, np.ones((side, side), np.float32))
     world = binding.to_world(bound, binding.frames(surface.vertices, model.faces))
     column, row = np.clip(np.floor(camera.project(world.means)).astype(int), 0, side - 1).T
     return world, bound, off[row, column]
@@ -150,3 +133,20 @@ def test_what_is_no_hair_leans_backwards_off_the_mesh(lifted: tuple[Gaussians, B
     skin = above(lifted) & (world.means[:, 0] > 0.03)
     just, far = (np.median(-world.means[skin & chosen, 2]) for chosen in (off < 4, off > 40))
     assert far - just > 0.02
+
+
+def test_a_person_who_fills_the_picture_gets_coarser_steps_but_on_the_face(enrolled: Enrollment, model: HeadModel) -> None:
+    portrait = enrolled.portraits[0]
+    none = np.zeros(len(model.faces), bool)
+    skin, nose = np.flatnonzero(model.region == REGION["skin"])[:2].astype(np.int32)
+    face = np.full(portrait.matte.shape, skin, np.int32)
+    face[300:400, 300:400] = nose
+    fine = none.copy()
+    fine[nose] = True
+    full = replace(portrait, matte=np.ones_like(portrait.matte), inside=np.ones_like(portrait.inside))
+    steps = step_map(face, model, fine, full)
+    assert np.sum(1 / steps.astype(float) ** 2) < MOST_LIFTED < np.sum(1 / np.full(steps.shape, float(STEP_HEAD)) ** 2)
+    assert steps[300:400, 300:400].max() <= STEP_HEAD < steps[0, 0]
+    small = np.zeros_like(portrait.matte)
+    small[200:500, 200:500] = 1
+    assert step_map(face, model, none, replace(full, matte=small))[250, 250] == STEP_HEAD

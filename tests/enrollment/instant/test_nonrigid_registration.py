@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from enrollment.instant.fit import CONTOUR, MARKS
-from enrollment.instant.nonrigid_registration import landmark_offset, not_behind, posed
+from enrollment.instant.nonrigid_registration import (
+    MOST_BARE_NECK,
+    MOST_NECK,
+    _most_neck,
+    landmark_offset,
+    not_behind,
+    posed,
+)
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface_labels import ears
+from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead
 from models.heads.raster import rasterize
+from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array, Camera
+from tests.enrollment.heads import known, portrait_of
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +96,19 @@ def test_a_turned_heads_far_ear_is_behind_and_its_near_ear_is_not(model: HeadMod
     assert before[left].all() != before[right].all()
     far, near = (right, left) if vertices[right, 2].mean() < vertices[left, 2].mean() else (left, right)
     assert before[near].mean() > 0.95 and before[far].mean() < 0.3
+
+
+def test_a_turned_persons_bare_neck_is_not_pulled_out_to_the_shoulder(model: HeadModel) -> None:
+    """The root of a bare one would be pulled up to a shoulder as a wing of skin."""
+    portrait, front = (portrait_of(model, known(model, turn=(0.0, yaw, 0.0))) for yaw in (45.0, 0.0))
+    chin = int(portrait.landmarks.points[152, 1])
+
+    def most(above: str, below: str, portrait: Portrait = portrait) -> float:
+        shares = np.zeros((*portrait.matte.shape, len(CLASSES)), np.float32)
+        shares[:chin, :, CLASSES.index(above)] = 1.0
+        shares[chin:, :, CLASSES.index(below)] = 1.0
+        return _most_neck(replace(portrait, parsing=Parsing(shares)))
+
+    assert most("hair", "clothes") == most("hair", "body_skin") == MOST_BARE_NECK
+    assert most("hair", "hair") == most("others", "clothes") == MOST_NECK
+    assert most("hair", "clothes", front) == MOST_NECK, "a collar stands as far off as the photo shows"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from enrollment.instant.texture_completion import around_eyes, eyelid_rims, interpolate_colors, long_hair, scalp
+from enrollment.instant.texture_completion import (
+    CHEEKS,
+    JAW,
+    around_eyes,
+    bare_behind,
+    eyelid_rims,
+    interpolate_colors,
+    long_hair,
+    scalp,
+)
 from models.heads.base import HeadModel
 
 SKIN, DARK = np.array([0.7, 0.52, 0.44], np.float32), np.array([0.3, 0.2, 0.15], np.float32)
@@ -41,3 +50,21 @@ def test_the_rims_of_the_eyelids_are_narrow_and_look_down(model: HeadModel) -> N
     for side in (-1, 1):
         middle = ((a + b + c) / 3)[rims & (side * a[:, 0] > 0)]
         assert np.ptp(middle[:, 0]) > 0.015 and np.ptp(middle[:, 2]) < 0.02
+
+
+def test_a_beard_does_not_go_on_around_the_neck(model: HeadModel) -> None:
+    """The parsing takes it for skin: ears and nape get the cheeks' tone, and what the photo shows of the face stays."""
+    color, trust = np.tile(SKIN, (model.vertex_count, 1)), np.zeros(model.vertex_count, np.float32)
+    trust[model.landmark_corners[list(CHEEKS + JAW)].ravel()] = 1.0
+    same_color, same_trust = bare_behind(model, color, trust)
+    assert same_color is color and same_trust is trust, "without a beard"
+    bearded = color.copy()
+    bearded[model.landmark_corners[list(JAW)].ravel()] = SKIN / 3
+    bearded[trust == 0] = SKIN / 3
+    found, guessed = bare_behind(model, bearded, trust)
+    nape = model.region_vertices("skin")
+    nape = nape[model.template[nape, 2] < -0.02]
+    np.testing.assert_allclose(found[nape], SKIN[None].repeat(len(nape), 0), atol=1e-5)
+    assert (guessed[nape] > 0).all() and (guessed[nape] < 0.5).all()
+    front = model.template[:, 2] > 0.03
+    assert np.array_equal(found[front], bearded[front]) and np.array_equal(guessed[front], trust[front])
