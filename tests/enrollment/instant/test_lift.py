@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from enrollment.instant.assemble import _source_photo
-from enrollment.instant.lift import LIPS, MOUTH, lift, polygon_of, redder, upper_lip
+from enrollment.instant.lift import LIPS, MOUTH, _even, lift, polygon_of, redder, upper_lip
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
 from models import arkit, binding
@@ -63,3 +65,19 @@ def test_the_dark_line_between_shut_lips_goes_with_the_upper_lip(model: HeadMode
     assert len(dark) > 20 and np.isin(dark, upper_lip(model)).mean() > 0.85
     falls = model.expression_basis[arkit.INDEX["jawOpen"]][model.faces[dark], 1]
     assert falls.mean() > 0.3 * model.expression_basis[arkit.INDEX["jawOpen"]][:, 1].min(), "and stays when the jaw falls"
+
+
+def test_hair_far_off_the_mesh_is_one_sheet(model: HeadModel) -> None:
+    """The nearest of head and shoulder are 10 cm apart in depth: hair between them slopes, and is not torn."""
+    side = 256
+    truth = known(model, identity=np.zeros(model.identity_count))
+    portrait = replace(portrait_of(model, truth), matte=np.ones((side, side), np.float32))
+    object.__setattr__(portrait, "hairy", np.ones((side, side), bool))
+    covered = np.zeros((side, side), bool)
+    covered[:, :60] = True
+    depth = np.full((side, side), 0.6, np.float32)
+    depth[side // 2 :] = 0.7
+    found = _even(depth, covered, portrait)
+    assert np.array_equal(found[:, :60], depth[:, :60]), "what lies on the mesh stays on it"
+    assert np.abs(np.diff(found[:, 120])).max() < 0.01 < np.abs(np.diff(found[:, 60])).max()
+    assert found.min() > 0.59 and found.max() < 0.71
