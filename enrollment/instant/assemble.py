@@ -44,6 +44,9 @@ NECK = -0.03
 SPREAD, SPREAD_PLAIN, SPREAD_HAIR = 0.7, 0.85, 0.78
 """Standard deviation of a Gaussian relative to its spacing, on neck, body and the far half of a turned face, and on hair:
 wider, as cracks show there."""
+HAIR_RIM, RIM_STRETCH = 0.03, 2.0
+"""Distance within the photo's outline up to which hair is finer, picture sides, and how long its strands are there: longer ones
+stick out."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
 MOST_GAUSSIANS = 56_500
@@ -220,10 +223,12 @@ def _unseen_gaussians(
     plain = neck | (model.region == REGION["body"]) | mirrored
     beyond = (seen & ~inside)[keep] & (hair.part == 0)  # a forehead that the photo's edge cuts
     spread = np.where(plain[samples.face] | beyond, SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
-    spread = np.where((hair.stretch > 1) & ~plain[samples.face], SPREAD_HAIR, spread)
+    at_rim = lead.outline.within(lead.surface.camera.project(points)) < HAIR_RIM * side
+    spread = np.where((hair.stretch > 1) & ~plain[samples.face] & ~at_rim, SPREAD_HAIR, spread)
+    stretch = np.where(at_rim, np.minimum(hair.stretch, RIM_STRETCH), hair.stretch)
     sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
-    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=hair.stretch)
+    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=stretch)
 
 
 def _lips(model: HeadModel) -> NDArray[np.bool_]:

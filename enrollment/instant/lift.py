@@ -33,9 +33,12 @@ STEEPEST = 0.35
 """Cosine between normal and view direction under which a Gaussian is not stretched further along its tilt."""
 COLLAR = 0.04
 """Distance from the body within which clothes on the mesh's skin are the body's, picture sides."""
-LEAN, MOST_LEAN, TUFT, SEED = 0.6, 0.012, 0.007, 20
+LEAN, MOST_LEAN, TUFT, LOCK, SEED = 0.6, 0.012, 0.007, 0.03, 20
 """How far strands that stand off the mesh lean forwards or backwards, relative to how far they stand off, and at most, metres;
-width of a tuft, picture sides; the seed of the lots."""
+width of a tuft, and of a lock far off the mesh, picture sides; the seed of the lots."""
+EVEN, FAR_OFF = 0.04, 0.03
+"""Width of the neighbourhood over which the depth of such strands is even, and distance from the mesh from which it is so in
+full, picture sides: the nearest of head, shoulder and chest would tear hair that is blown aside."""
 BACK, MOST_BACK = 1.0, 0.03
 """How far an ear's rim or a collar that stands off the mesh leans backwards, relative to how far it stands off, and at most,
 metres: standing upright on the outline, it would be a spike from the side."""
@@ -90,7 +93,7 @@ def lift(
     steps = step_map(face, model, face_area, portrait)
     row, column = _grid(steps, portrait)
     step = steps[row, column]
-    z = (depth + _ruffled(surface, portrait))[row, column]
+    z = (_even(depth, covered, portrait) + _ruffled(surface, portrait))[row, column]
     c = surface.camera
     points = np.stack([(column + 0.5 - c.cx) * z / c.fx, -(row + 0.5 - c.cy) * z / c.fy, -z], axis=1).astype(np.float32)
     normal = surface.fragments.interpolate(model.faces, surface.normals)[row, column]
@@ -132,15 +135,31 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
     return face[near[0], near[1]], depth[near[0], near[1]], covered
 
 
+def _even(depth: Array, covered: NDArray[np.bool_], portrait: Portrait) -> Array:
+    """(S, S) the depth, evened out where hair stands far off the mesh."""
+    side = len(depth)
+    strands = ~covered & portrait.hairy & (portrait.matte > FAINT)
+    part = np.clip(ndimage.distance_transform_edt(~covered) / (FAR_OFF * side), 0, 1) * strands
+    if not part.any():
+        return depth
+    weight = strands.astype(np.float32)
+    share = cv2.GaussianBlur(weight, (0, 0), EVEN * side)
+    even = cv2.GaussianBlur(depth * weight, (0, 0), EVEN * side) / np.maximum(share, 1e-6)
+    return np.where(strands, depth + part * (even - depth), depth).astype(np.float32)
+
+
 def _ruffled(surface: VisibleSurface, portrait: Portrait) -> Array:
     """(S, S) metres, depth to be added where something stands off the mesh, the more the further it does: tufts of hair lean
     forwards and backwards, as all in one plane they would be a comb from the side; what is no hair leans backwards."""
-    shape, hairy = portrait.matte.shape, portrait.hairy
+    shape = portrait.matte.shape
     off = ndimage.distance_transform_edt(surface.fragments.face < 0)
-    noise = ndimage.gaussian_filter(np.random.default_rng(SEED).normal(size=shape), TUFT * shape[0])
+    lots = np.random.default_rng(SEED).normal(size=shape)
+    tufts, locks = (ndimage.gaussian_filter(lots, width * shape[0]) for width in (TUFT, LOCK))
+    far = np.clip(off / (FAR_OFF * shape[0]), 0, 1)
+    noise = (1 - far) * tufts / tufts.std() + 0.5 * far * locks / locks.std()
     metres = off * float(np.median(surface.fragments.depth[surface.fragments.face >= 0])) / surface.camera.fx
-    tufts = np.clip(LEAN * metres, 0, MOST_LEAN) * np.clip(noise / noise.std(), -1.5, 1.5)
-    return np.where(hairy, tufts, np.clip(BACK * metres, 0, MOST_BACK)).astype(np.float32)
+    leaning = np.clip(LEAN * metres, 0, MOST_LEAN) * np.clip(noise, -1.5, 1.5)
+    return np.where(portrait.hairy, leaning, np.clip(BACK * metres, 0, MOST_BACK)).astype(np.float32)
 
 
 def opening(outline: tuple[int, ...], portrait: Portrait) -> NDArray[np.bool_]:

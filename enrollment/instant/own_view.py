@@ -31,6 +31,8 @@ ALPHA_WEIGHT = 1.0
 MOST_COLOR, MOST_STRAND_COLOR, MOST_RIM_COLOR = 0.25, 0.4, 0.06
 """Largest change of a colour inside, at the outline of hair, where a Gaussian covers a strand, and at the outline of skin and
 cloth, which is the same as further inwards."""
+MOST_WHITER = 0.12
+"""Largest brightening of a strand: the white behind it is seen through it, and would be a bright line from the side."""
 MOST_SHRINK, MOST_UNSEEN_SHRINK, MOST_GROWTH = 1.2, 0.2, 0.15
 """Largest change of the logarithm of a scale; less for skin that the photo does not show, which would get gaps."""
 MOST_SHIFT, MOST_UNSEEN_SHIFT = 2.0, 1.5
@@ -100,13 +102,14 @@ def fit_own_view(
     square = _squareness(world)[:, None]
     most = np.select([edge & hair, edge], [MOST_STRAND_COLOR, MOST_RIM_COLOR], MOST_COLOR)
     color_room = (most * (lifted & ~fixed))[:, None] * square
+    whiter = np.where((edge & hair)[:, None], np.minimum(color_room, MOST_WHITER), color_room)
     delicate = (~lifted & skin)[:, None]
     shrink = np.where(delicate, MOST_UNSEEN_SHRINK, np.where(lifted[:, None], MOST_SHRINK * square, MOST_SHRINK))
     shift = np.where(delicate, MOST_UNSEEN_SHIFT, MOST_SHIFT)
     free, soft = moving[:, None].astype(np.float32), (lifted & edge)[:, None]
     zero2, zero3 = np.zeros((len(world), 2), np.float32), np.zeros((len(world), 3), np.float32)
     parameters = {
-        "colors": _Parameter.of(world.colors, np.clip(world.colors - color_room, 0, 1), np.clip(world.colors + color_room, 0, 1)),
+        "colors": _Parameter.of(world.colors, np.clip(world.colors - color_room, 0, 1), np.clip(world.colors + whiter, 0, 1)),
         "logits": _Parameter.of(logit, np.where(soft, -6.0, logit), np.where(soft, MOST_LOGIT, logit)),
         "log_scales": _Parameter.of(zero3, -shrink * free + zero3, MOST_GROWTH * free * lifted[:, None] + zero3),
         "shifts": _Parameter.of(zero2, -shift * free + zero2, shift * free + zero2),

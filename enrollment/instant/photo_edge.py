@@ -38,7 +38,7 @@ def shown_part(surface: VisibleSurface, portrait: Portrait) -> Array:
     off, near = ndimage.distance_transform_edt(face < 0, return_indices=True)
     body = surface.model.region[face[near[0], near[1]]] == REGION["body"]
     if portrait.parsing is not None:
-        body &= (portrait.parsing.share("hair", "others") < BARE) & ((face >= 0) | portrait.parsing.most("clothes"))
+        body &= (portrait.parsing.share("hair") < BARE) & ((face >= 0) | portrait.parsing.most("clothes"))
     away = ndimage.distance_transform_edt(inside)
     part = np.clip(away / (FADE * len(inside) + STANDING * off), 0, 1)
     return np.where(body, 1.0, part * part * (3 - 2 * part)).astype(np.float32)

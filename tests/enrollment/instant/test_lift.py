@@ -14,6 +14,7 @@ from enrollment.instant.lift import (
     MOST_LIFTED,
     MOUTH,
     STEP_HEAD,
+    _even,
     lift,
     polygon_of,
     redder,
@@ -150,3 +151,19 @@ def test_a_person_who_fills_the_picture_gets_coarser_steps_but_on_the_face(enrol
     small = np.zeros_like(portrait.matte)
     small[200:500, 200:500] = 1
     assert step_map(face, model, none, replace(full, matte=small))[250, 250] == STEP_HEAD
+
+
+def test_hair_far_off_the_mesh_is_one_sheet(model: HeadModel) -> None:
+    """The nearest of head and shoulder are 10 cm apart in depth: hair between them slopes, and is not torn."""
+    side = 256
+    truth = known(model, identity=np.zeros(model.identity_count))
+    portrait = replace(portrait_of(model, truth), matte=np.ones((side, side), np.float32))
+    object.__setattr__(portrait, "hairy", np.ones((side, side), bool))
+    covered = np.zeros((side, side), bool)
+    covered[:, :60] = True
+    depth = np.full((side, side), 0.6, np.float32)
+    depth[side // 2 :] = 0.7
+    found = _even(depth, covered, portrait)
+    assert np.array_equal(found[:, :60], depth[:, :60]), "what lies on the mesh stays on it"
+    assert np.abs(np.diff(found[:, 120])).max() < 0.01 < np.abs(np.diff(found[:, 60])).max()
+    assert found.min() > 0.59 and found.max() < 0.71

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from enrollment.instant.own_view import MOST_COLOR, OwnView, fit_own_view
+from enrollment.instant.own_view import MOST_COLOR, MOST_WHITER, OwnView, fit_own_view
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians
@@ -84,3 +84,17 @@ def test_gaussians_seen_aslant_keep_their_colours(disc: tuple[BoundGaussians, Po
     middle = np.hypot(*world.means[:, :2].T) * SIDE < 5
     made = fitted((turned, portrait))
     assert np.abs(made.colors - turned.colors)[middle].max() < 0.05
+
+
+def test_strands_do_not_turn_white(disc: tuple[BoundGaussians, Portrait]) -> None:
+    """What is seen through thin hair is transparency and no colour: it would be a bright line from the side."""
+    gaussians, portrait = disc
+    y, x = np.mgrid[:SIDE, :SIDE] + 0.5
+    thin = np.where(np.hypot(x - SIDE / 2, y - SIDE / 2) > 25, 0.5 * portrait.matte, portrait.matte).astype(np.float32)
+    hair = replace(portrait, matte=thin)
+    object.__setattr__(hair, "hairy", np.ones((SIDE, SIDE), bool))
+    after = fitted((gaussians, hair))
+    assert (after.colors - gaussians.colors).max() < MOST_COLOR + 1e-3
+    rim = binding.to_world(gaussians, AT).means[:, :2]
+    outer = np.hypot(*rim.T) * SIDE > 26
+    assert (after.colors - gaussians.colors)[outer].max() <= MOST_WHITER + 1e-3
