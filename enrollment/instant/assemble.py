@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import eyes, hair_texture, mouth, texture_completion
+from enrollment.instant import eyes, hair_texture, lashes, mouth, texture_completion
 from enrollment.instant.bust import Bust, bottom
 from enrollment.instant.clothes import BodyPoints, clothes
 from enrollment.instant.far_half import SPACING as FAR_SPACING
@@ -59,7 +59,7 @@ LID_SHADE, LID_TRUST = 0.95, 0.2
 STRETCH = (1.5, 2.5)
 """Factors of enlargement by some expression between which a face's lifted pixels fade out: they would be enlarged as well."""
 LEAST_STEADY = 0.25
-"""Part of their opacity that lifted pixels keep: of the lashes, and of the dark line between the lips."""
+"""Part of their opacity that lifted pixels keep of the dark line between the lips, and at most of the lids, where shadow lies."""
 SKIN = 0.7
 """Share of skin from which a vertex of the body says what colour the nape has."""
 CLAD = (0.35, 0.65)
@@ -115,7 +115,8 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     face = _face_area(model, person)
     shown = lift(lead.surface, lead.portrait, lead.colors, face, avoid, lead.shown)
     steady = np.where(model.region == REGION["skin"], steadiness(model, ratios, STRETCH), 1.0).astype(np.float32)
-    shown = replace(shown, opacities=(shown.opacities * np.maximum(steady, LEAST_STEADY)[shown.face]).astype(np.float32)).valid()
+    stays = np.where(lashes.unfolding_lids(model), np.minimum(steady, LEAST_STEADY), np.maximum(steady, LEAST_STEADY))
+    shown = replace(shown, opacities=(shown.opacities * stays[shown.face]).astype(np.float32)).valid()
     share = hair_share(lead.surface, lead.portrait, offset)
     far = FarHalf.of(lead.surface, lead.portrait, share, face)
     bust = Bust.of(person, shown)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from enrollment.instant.lashes import assign_lashes
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import Portrait
 from models import arkit, binding
@@ -131,6 +132,7 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
     _assign_teeth(surface, colors, opening(MOUTH, portrait), face, depth, covered)
     _assign_lip_line(surface, portrait, colors, face)
     _assign_beside(surface, portrait, face, depth)
+    assign_lashes(surface, portrait, colors, face, depth, _eyes_opened(portrait))
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
 
@@ -357,9 +359,14 @@ def _grid(steps: NDArray[np.int64], portrait: Portrait) -> tuple[NDArray[np.int6
 
 def _lashes(portrait: Portrait) -> NDArray[np.bool_]:
     """(S, S) the thin band around the eyes in which lashes and the edge of the lid lie."""
-    points, shape = portrait.landmarks.points[:, :2], portrait.matte.shape
-    eyes = np.any([polygon_of(outline, points, shape) for outline, _ in OPENINGS if outline != MOUTH], axis=0)
+    eyes = _eyes_opened(portrait)
     return np.asarray(~eyes & (ndimage.distance_transform_edt(~eyes) < LASHES * face_height(portrait.landmarks)))
+
+
+def _eyes_opened(portrait: Portrait) -> NDArray[np.bool_]:
+    """(S, S) the pixels between the lids."""
+    points, shape = portrait.landmarks.points[:, :2], portrait.matte.shape
+    return np.any([polygon_of(outline, points, shape) for outline, _ in OPENINGS if outline != MOUTH], axis=0)
 
 
 def local_mean(picture: Array, size: NDArray[np.integer], row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:

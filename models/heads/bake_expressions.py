@@ -29,9 +29,10 @@ TAKES_ALONG, FADES, BESIDE = 5e-3, 3e-3, 4e-3
 """Metres below a brow within which the skin moves with the brow, over which that fades, and by which it fades to the sides."""
 UNFOLDS = (0.15, 0.6)
 """Parts of a lid's largest way in a blink between which the skin above the lid begins to follow: under the brow it stays."""
-LOWER_LID, LOWER_LID_REACH = 0.25, 5e-3
+LOWER_LID, LOWER_LID_REACH = 0.15, 5e-3
 """Part of the gap between the lids that the lower one closes in a blink, and metres below its edge over which that fades: the
-package's stays, and its closed lids lie too low."""
+package's stays, and its closed lids lie too low. Filmed eyes are shut some 0.06 of their width under the line between their
+corners."""
 LOWERED, TAKEN_DOWN = 0.85, 0.12
 """Of a lowered gaze: way of the upper lid relative to the package's, and part of the gap between the lids by which the lower one
 goes down with it, so that the eye stays open."""
