@@ -144,17 +144,6 @@ def hardly_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own_view, "STEPS", 2)
 
 
-@pytest.fixture
-def same_gaussians(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A head whose hair becomes thicker keeps its Gaussians: for tests of what comes after that."""
-    from enrollment.instant import hair_thickness
-
-    def grown(enrollment: Enrollment, _: HeadModel, offset: NDArray[np.float32]) -> Enrollment:
-        return replace(enrollment, avatar=replace(enrollment.avatar, offset=offset))
-
-    monkeypatch.setattr(hair_thickness, "rebuild_with_offset", grown)
-
-
 @pytest.fixture(scope="session")
 def portrait(enrolled: Enrollment) -> Portrait:
     """The astronaut, checked, cropped and matted."""

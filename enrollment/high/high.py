@@ -1,24 +1,21 @@
-"""`--quality high`: hair thickness and target views are synthesised by the diffusion prior from the instant avatar; then the
-Gaussians are optimised against the photos and those views."""
+"""`--quality high`: the diffusion prior synthesises target views from the instant avatar; then the Gaussians are optimised
+against the photos and those views."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.high.quality_gate import QualityReport, apply_quality_gate
-from enrollment.high.synthesize import AROUND, SynthesisOptions, TargetView, sheet, synthesize
-from enrollment.instant.hair_thickness import thicken_hair
+from enrollment.high.synthesize import SynthesisOptions, TargetView, sheet, synthesize
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.reconstruct import Reconstruction, reconstruct
-from models import arkit
 from models.avatar import Avatar
 from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
@@ -32,13 +29,6 @@ STEPS = 1000
 """Least number of optimisation steps: a photo is then drawn as often as without synthesised frames."""
 WARP_SPREAD = 1.0
 """Spread of the warps of synthesised frames in the optimisation (`ReconstructConfig.warp_spread`)."""
-SILHOUETTE_VIEWS = tuple(
-    TargetView(yaw, np.zeros(arkit.COUNT, np.float32), f"outline at {yaw:.0f}°")
-    for yaw in (180.0, *AROUND, 60.0, -60.0, 40.0, -40.0)
-)
-"""Target views whose mattes give the thickness of the hair."""
-SILHOUETTE_SHARE = 0.2
-"""Part of the synthesis time that these views take."""
 
 
 @dataclass(frozen=True)
@@ -83,18 +73,17 @@ def refine_high(
     progress: ProgressCallback = no_progress,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> HighResult:
-    """Instant avatar -> thicker hair -> synthesised views -> quality gate -> optimisation -> baked corrections.
+    """Instant avatar -> synthesised views -> quality gate -> optimisation -> baked corrections.
 
     Synthesis is deterministic, so a run that was stopped goes on from the checkpoint after it synthesised the frames again.
     Raises `Cancelled` while synthesising; later the best avatar so far is returned, as by `reconstruct`.
     """
     config = options.config or config_for(len(enrollment.portraits))
     sampling = SynthesisOptions(options.sampling_steps, seed=options.seed, device=config.device)
-    make = partial(synthesize, options=sampling, cancelled=cancelled)
-    outlines = make(enrollment, model, prior, SILHOUETTE_VIEWS, progress=_part_of(synthesis_progress, 0.0, SILHOUETTE_SHARE))
-    enrollment = thicken_hair(enrollment, model, outlines)
     person = enrollment.avatar.person(model)
-    frames = make(enrollment, model, prior, options.views, progress=_part_of(synthesis_progress, SILHOUETTE_SHARE, 1.0))
+    frames = synthesize(
+        enrollment, model, prior, options.views, options=sampling, cancelled=cancelled, progress=synthesis_progress
+    )  # fmt: skip
     accepted, report = apply_quality_gate(frames, person, enrollment.portraits[0])
     capture = combined(Capture.of_portraits(enrollment, person), accepted)
     if len(accepted) < FEWEST:
@@ -114,8 +103,3 @@ def combined(photos: Capture, synthesised: tuple[Frame, ...], share: float = SHA
     weight, of_synthesised = sum(f.weight for f in photos.frames), sum(f.weight for f in synthesised)
     scale = weight * share / ((1 - share) * of_synthesised) if of_synthesised else 0.0
     return replace(photos, frames=(*photos.frames, *(replace(f, weight=f.weight * scale) for f in synthesised)))
-
-
-def _part_of(progress: ProgressCallback, begin: float, end: float) -> ProgressCallback:
-    """Progress of a stage that takes the work from `begin` to `end`."""
-    return lambda stage, part: progress(stage, begin + (end - begin) * part)

@@ -30,7 +30,6 @@ from models.heads.registry import by_name
 from models.progress import ProgressCallback, no_progress
 from models.tracking.face_geometry import turned_away
 from models.tracking.synthetic_landmarks import gaze_coefficients
-from models.types import Array
 
 MAX_PHOTOS = 16
 LIDS = np.array(
@@ -124,13 +123,6 @@ def _with_lids(fitted: HeadFit, person: PersonHead, portraits: Sequence[Portrait
         coefficients[LIDS] = clearly[LIDS]
         photos.append(replace(photo, coefficients=coefficients))
     return replace(fitted, photos=tuple(photos))
-
-
-def rebuild_with_offset(enrollment: Enrollment, model: HeadModel, offset: Array) -> Enrollment:
-    """Run the last stage again, on a head with another static offset (V, 3) metres; fit and portraits stay."""
-    person = model.person(enrollment.avatar.identity, offset)
-    gaussians = build_gaussians(person, enrollment.fit, list(enrollment.portraits), offset)
-    return replace(enrollment, avatar=replace(enrollment.avatar, offset=offset, gaussians=gaussians))
 
 
 def _prepare(photos: Sequence[Path | NDArray[np.uint8]], progress: ProgressCallback) -> tuple[list[Portrait], list[str]]:

@@ -166,5 +166,5 @@ def prior(
         benchmark = PriorBenchmark.generate(people, network.config.size, show)
         result = evaluate_prior(network, benchmark, steps=steps or (1, 10, 25, 50), out_sheet=sheet, progress=show)
     lines = [f"expression latent: R² {result.readout_r2:.2f}, triples {result.triples:.3f}"]
-    lines.append(f"outline from the sides: error {100 * result.outline:.1f} %, hair thickened {100 * result.thick_outline:.1f} %")
+    lines.append(f"outline from the sides: the instant avatar is off by {100 * result.outline:.1f} %")
     report(result.as_dict(), [*table(result.rows()), *lines], as_json, sheet)

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from enrollment.high.conditions import target_camera
-from enrollment.high.high import SILHOUETTE_VIEWS
-from enrollment.high.synthesize import PITCH, synthesize
-from enrollment.instant.hair_thickness import thicken_hair
+from enrollment.high.synthesize import PITCH
 from enrollment.instant.pipeline import Enrollment
 from enrollment.prior_training.training_pairs import TrainingPairMaker
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
-from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
 from models.splat.cpu import CpuRasterizer
 from models.types import Array, Camera
@@ -44,13 +41,8 @@ class OutlineBenchmark:
         ]
         return OutlineBenchmark(made.enrollment, np.stack(mattes))
 
-    def errors(self, prior: Prior, model: HeadModel) -> tuple[float, float]:
-        """Mean error of the instant avatar's silhouettes relative to the area of the true ones, and the error after its hair was
-        thickened with the prior (`enrollment.instant.hair_thickness`)."""
-        thick = thicken_hair(self.enrollment, model, synthesize(self.enrollment, model, prior, SILHOUETTE_VIEWS))
-        return self._error(self.enrollment.avatar, model), self._error(thick.avatar, model)
-
-    def _error(self, avatar: Avatar, model: HeadModel) -> float:
+    def error(self, avatar: Avatar, model: HeadModel) -> float:
+        """Mean error of the avatar's silhouettes relative to the area of the true ones."""
         poser, rasterizer, upper = AvatarPoser(avatar, model), CpuRasterizer(1), round(HEAD * SIDE)
         errors = []
         for camera, truth in zip(cameras(), self.mattes, strict=True):

@@ -7,6 +7,7 @@ enrollment. Its pictures, and the coarse view (the instant avatar with completed
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,8 +69,8 @@ class Figures:
 class PriorResult:
     """people, views: measured. painted_db: of the coarse view, where `Figures.unseen_db` is. coarse_deg: of its normals.
     fitted_hair_deg: of the fitted head's own normals, where `Figures.hair_deg` is. readout_r2, triples: of the expression
-    latent, see `enrollment.prior_training.figures`. outline, thick_outline: error of the instant avatar's silhouette, before and
-    after its hair was thickened with the prior (`server.evaluation.outlines`); not a number for a benchmark without outlines."""
+    latent, see `enrollment.prior_training.figures`. outline: error of the instant avatar's silhouette
+    (`server.evaluation.outlines`); not a number for a benchmark without outlines."""
 
     people: int
     views: int
@@ -79,7 +80,6 @@ class PriorResult:
     readout_r2: float
     triples: float
     outline: float
-    thick_outline: float
     figures: list[Figures]
 
     def as_dict(self) -> dict[str, Any]:
@@ -169,12 +169,12 @@ def evaluate_prior(
     errors = []
     for k, outline in enumerate(benchmark.outlines):
         progress("outlines", k / len(benchmark.outlines))
-        errors.append(outline.errors(prior, by_name("anny")))
-    thin, thick = np.mean(errors, axis=0) if errors else (np.nan, np.nan)
+        errors.append(outline.error(outline.enrollment.avatar, by_name("anny")))
+    outline_error = float(np.mean(errors)) if errors else math.nan
     return PriorResult(
         benchmark.people, len(batch), psnr(batch.coarse_color, batch.target_color, where),
         angle_deg(batch.coarse_normals, batch.target_normals, batch.target_matte),
-        angle_deg(batch.pose, batch.target_normals, benchmark.hair), r2, nearer, float(thin), float(thick), figures,
+        angle_deg(batch.pose, batch.target_normals, benchmark.hair), r2, nearer, outline_error, figures,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from enrollment import EnrollOptions, RefineOptions, enroll_to_file
-from enrollment.high import high, synthesize
+from enrollment.high import synthesize
 from enrollment.high.synthesize import TargetView
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.config import ReconstructConfig
@@ -66,11 +66,10 @@ def test_a_clip_of_somebody_else_is_refused(photo_file: Path, tmp_path: Path) ->
     assert avatar_file.load(tmp_path / "a.avatar").provenance["quality"] == "instant"
 
 
-@pytest.mark.usefixtures("enrolled_before", "same_gaussians")
+@pytest.mark.usefixtures("enrolled_before")
 def test_high_quality_synthesises_views_and_shows_them(photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     views = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
     monkeypatch.setattr(synthesize, "plan_views", lambda: views)
-    monkeypatch.setattr(high, "SILHOUETTE_VIEWS", views[:1])
     small = replace(ReconstructConfig.for_photos(1), size=64)
     monkeypatch.setattr(ReconstructConfig, "for_photos", staticmethod(lambda photos: small))
     weights.save(Prior(tiny.config()), tmp_path / "tiny.safetensors")

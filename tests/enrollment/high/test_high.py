@@ -25,7 +25,6 @@ REST = np.zeros(arkit.COUNT, np.float32)
 VIEWS = (TargetView(180.0, REST, "back"), TargetView(25.0, REST, "side"))
 
 
-@pytest.mark.usefixtures("same_gaussians")
 def test_a_run(enrolled: Enrollment, model: HeadModel) -> None:
     told: list[float] = []
     steps: list[float] = []
@@ -61,7 +60,6 @@ def captured(monkeypatch: pytest.MonkeyPatch, weights: list[float], enrolled: En
         return Reconstruction(enrolled.avatar, capture.frames, 0, (), StopReason.FINISHED, capture.warnings, 0, 0.0)
 
     monkeypatch.setattr(high, "synthesize", frames)
-    monkeypatch.setattr(high, "thicken_hair", lambda enrollment, *_: enrollment)
     monkeypatch.setattr(high, "apply_quality_gate", judged)
     monkeypatch.setattr(high, "reconstruct", optimised)
     refine_high(enrolled, model, Prior(tiny.config()))
@@ -81,35 +79,6 @@ def test_dropped_views_are_told_and_replaced(monkeypatch: pytest.MonkeyPatch, en
     capture = captured(monkeypatch, [1.0, 1.0, 0.0, 0.0], enrolled, model)
     assert len(capture.frames) == 1 + 2 + len(COARSE)
     assert len(capture.warnings) == 1 and "2 were left out" in capture.warnings[0]
-
-
-def test_hair_grows_before_the_views_are_made(monkeypatch: pytest.MonkeyPatch, enrolled: Enrollment, model: HeadModel) -> None:
-    """The survey looks at the instant avatar; views, capture and optimiser get the one with thicker hair."""
-    asked: list[tuple[object, object]] = []
-    surveyed: list[int] = []
-    optimised: list[object] = []
-    thick = replace(enrolled, avatar=replace(enrolled.avatar, offset=enrolled.avatar.offset + np.float32(1e-4)))
-
-    def grown(enrollment: Enrollment, model: HeadModel, frames: tuple[Frame, ...]) -> Enrollment:
-        assert enrollment is enrolled
-        surveyed.append(len(frames))
-        return thick
-
-    def made(enrollment: Enrollment, model: object, prior: object, views: object, **options: object) -> tuple[Frame, ...]:
-        asked.append((enrollment, views))
-        return ()
-
-    def reconstruct(avatar: object, model: object, capture: Capture, *args: object, **options: object) -> Reconstruction:
-        optimised.append(avatar)
-        return Reconstruction(enrolled.avatar, capture.frames, 0, (), StopReason.FINISHED, capture.warnings, 0, 0.0)
-
-    monkeypatch.setattr(high, "thicken_hair", grown)
-    monkeypatch.setattr(high, "synthesize", made)
-    monkeypatch.setattr(high, "sheet", lambda frames: np.zeros((1, 1, 3), np.uint8))
-    monkeypatch.setattr(high, "reconstruct", reconstruct)
-    refine_high(enrolled, model, Prior(tiny.config()), HighOptions(VIEWS))
-    assert asked[0] == (enrolled, high.SILHOUETTE_VIEWS) and asked[1] == (thick, VIEWS)
-    assert surveyed == [0] and optimised == [thick.avatar]
 
 
 def test_stopping_while_synthesising(enrolled: Enrollment, model: HeadModel) -> None:

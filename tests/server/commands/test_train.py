@@ -16,7 +16,7 @@ from diffusers import UNet2DConditionModel
 from numpy.typing import NDArray
 from PIL import Image
 
-from enrollment.high import high, synthesize
+from enrollment.high import synthesize
 from enrollment.prior_training import checkpoint, loop
 from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING
 from models import arkit, avatar_file
@@ -182,7 +182,7 @@ sample_every = 1000
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("enrolled_before", "same_gaussians")
+@pytest.mark.usefixtures("enrolled_before")
 def test_a_latent_prior_learns_from_an_operators_folder_and_enrolls(
     stable_diffusion_folder: Path, tmp_path: Path, astronaut: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +202,6 @@ def test_a_latent_prior_learns_from_an_operators_folder_and_enrolls(
     name = "down_blocks.0.resnets.0.conv1.weight"
     assert (made.denoiser.unet.state_dict()[name] - theirs[name]).abs().max() < 0.01, "it begins with the folder's weights"
 
-    monkeypatch.setattr(high, "SILHOUETTE_VIEWS", high.SILHOUETTE_VIEWS[:2])
     monkeypatch.setattr(
         synthesize, "plan_views", lambda: (synthesize.TargetView(180.0, np.zeros(arkit.COUNT, np.float32), "back"),)
     )
