@@ -18,7 +18,11 @@ Version "2" has besides, R directions for A of the Gaussians, or S directions fo
     vertex_directions (S, V, 3) F16, vertex_mixing (52, S) F32
     loss_db (1,) F32                             measured with just these numbers
 
-An avatar without corrections is written as version "1", which knows none of them and is read by every release.
+Version "3" has besides, in half precision, the weights of the networks that the directions stand in for (`models.networks`):
+`dynamics.NAME` where there are directions for Gaussians, `deformation.NAME` where there are some for vertices, or both.
+
+An avatar without corrections is written as version "1", which knows none of them and is read by every release, one without
+networks as version "2".
 
 Metadata: `format`, `version`, `head`, `provenance` (JSON), and `sha256` over all of the above, so that a file that was
 damaged or altered by hand is noticed. The hash is no signature: who can write files can write a fitting hash.
@@ -44,11 +48,12 @@ from models.binding import BoundGaussians
 from models.corrections import WIDTH, Basis, Corrections
 from models.errors import AvatarFileError
 from models.heads.base import HeadModel
+from models.networks import DEFORMATION, DYNAMICS, Networks
 from models.tensor_file import Entry, Header, MalformedError
 
 FORMAT = "visavis-avatar"
-VERSION, CORRECTED = "1", "2"
-"""Without and with corrections."""
+VERSION, CORRECTED, WITH_NETWORKS = "1", "2", "3"
+"""Without and with corrections, and with the networks behind them."""
 MAX_BYTES = 64 << 20
 MAX_HEADER_BYTES = 256 << 10
 MAX_GAUSSIANS = 500_000
@@ -57,7 +62,7 @@ MAX_IDENTITY = 1024
 MAX_ACTIVE = 1 << 15
 MAX_RANK = 32
 MAX_CORRECTION = 1000.0
-"""Of any number in the directions and the mixing: keeps all sums of theirs finite."""
+"""Of any number in the directions, the mixing and the networks: keeps all sums of theirs finite."""
 MAX_PROVENANCE_BYTES = 64 << 10
 MAX_PREVIEWS = 16
 MAX_PREVIEW_BYTES = 4 << 20
@@ -80,6 +85,11 @@ OF_GAUSSIANS: dict[str, tuple[str, tuple[str | int, ...]]] = {
 OF_VERTICES: dict[str, tuple[str, tuple[str | int, ...]]] = {
     "vertex_directions": ("F16", ("S", "V", 3)), "vertex_mixing": ("F32", (arkit.COUNT, "S")),
 }  # fmt: skip
+OF_NETWORKS = {
+    f"{network}.{name}": ("F16", shape)
+    for network, layout in (("dynamics", DYNAMICS), ("deformation", DEFORMATION))
+    for name, shape in layout.items()
+}
 OF_BOTH: dict[str, tuple[str, tuple[str | int, ...]]] = {"loss_db": ("F32", (1,))}
 LARGEST = {
     "N": (MAX_GAUSSIANS, "Gaussians"), "V": (MAX_VERTICES, "vertices"), "K": (MAX_IDENTITY, "identity numbers"),
@@ -192,7 +202,7 @@ def encode(avatar: Avatar) -> bytes:
             tensors |= _of_corrections(avatar.corrections)
     for name, png in avatar.previews.items():
         tensors[PREVIEW + name] = np.frombuffer(png, np.uint8)
-    number = VERSION if avatar.corrections is None else CORRECTED
+    number = VERSION if avatar.corrections is None else CORRECTED if avatar.corrections.networks is None else WITH_NETWORKS
     metadata = {"format": FORMAT, "version": number, "head": avatar.head, "provenance": provenance}
     metadata["sha256"] = _hash(metadata, tensors)
     return tensor_file.write(tensors, metadata)
@@ -218,6 +228,9 @@ def _of_corrections(corrections: Corrections) -> Tensors:
             "vertex_directions": vertices.directions.astype(np.float16),
             "vertex_mixing": np.asarray(vertices.mixing, np.float32),
         }
+    for network in ("dynamics", "deformation"):
+        weights = getattr(corrections.networks, network, None)
+        tensors |= {f"{network}.{name}": np.asarray(array, np.float16) for name, array in (weights or {}).items()}
     return tensors
 
 
@@ -231,7 +244,10 @@ def _corrections(t: Tensors) -> Corrections | None:
         gaussians = Basis(t["gaussian_directions"].astype(np.float32), t["gaussian_mixing"].astype(np.float32))
     if "vertex_directions" in t:
         vertices = Basis(t["vertex_directions"].astype(np.float32), t["vertex_mixing"].astype(np.float32))
-    return Corrections(active, gaussians, vertices, float(t["loss_db"][0]))
+    dynamics = {name: np.array(t[f"dynamics.{name}"]) for name in DYNAMICS} if "dynamics.points" in t else None
+    deformation = {name: np.array(t[f"deformation.{name}"]) for name in DEFORMATION} if "deformation.rest" in t else None
+    networks = None if dynamics is None and deformation is None else Networks(dynamics, deformation)
+    return Corrections(active, gaussians, vertices, float(t["loss_db"][0]), networks)
 
 
 def _read(stream: Any, size: int) -> Avatar:
@@ -260,9 +276,9 @@ def _check_header(header: Header) -> None:
     meta = header.metadata
     if meta.get("format") != FORMAT:
         raise MalformedError("it is not a Visavis avatar")
-    if meta.get("version") not in (VERSION, CORRECTED):
+    if meta.get("version") not in (VERSION, CORRECTED, WITH_NETWORKS):
         raise MalformedError(
-            f"it has version {meta.get('version', '')[:20]!r} where this Visavis reads versions {VERSION!r} and {CORRECTED!r}"
+            f"it has version {meta.get('version', '')[:20]!r} where this Visavis reads versions {VERSION!r} to {WITH_NETWORKS!r}"
         )
     if set(meta) != {"format", "version", "head", "provenance", "sha256"}:
         raise MalformedError("its metadata does not have the entries of an avatar")
@@ -284,11 +300,16 @@ def _check_header(header: Header) -> None:
 
 def _check_shapes(entries: dict[str, Entry], version: str) -> None:
     layout = dict(SHAPES)
-    if version == CORRECTED:
+    if version != VERSION:
         groups = [group for group in (OF_GAUSSIANS, OF_VERTICES) if set(group) & set(entries)]
         for group in groups or [OF_GAUSSIANS]:
             layout |= group
         layout |= OF_BOTH
+    if version == WITH_NETWORKS:
+        bases = {"dynamics": OF_GAUSSIANS, "deformation": OF_VERTICES}
+        may = [network for network, basis in bases.items() if basis in (groups or [OF_GAUSSIANS])]
+        there = [network for network in may if any(name.startswith(f"{network}.") for name in entries)]
+        layout |= {name: entry for name, entry in OF_NETWORKS.items() if name.partition(".")[0] in (there or may)}
     if set(entries) != set(layout):
         odd = min(set(layout) ^ set(entries))
         raise MalformedError(f"it lacks or should not have the tensor {odd[:40]!r}")
@@ -316,7 +337,7 @@ def _check_values(t: Tensors) -> None:
     for name in ("opacities", "colors"):
         if t[name].min() < 0 or t[name].max() > 1:
             raise MalformedError(f"its {name} are not all in [0, 1]")
-    for name in ("gaussian_directions", "gaussian_mixing", "vertex_directions", "vertex_mixing"):
+    for name in ("gaussian_directions", "gaussian_mixing", "vertex_directions", "vertex_mixing", *OF_NETWORKS):
         if name in t and np.abs(t[name]).max() > MAX_CORRECTION:
             raise MalformedError(f"its {name} are not all in -{MAX_CORRECTION:.0f} to {MAX_CORRECTION:.0f}")
     if "active" in t:

@@ -14,9 +14,16 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from platformdirs import user_cache_dir
-
 from models.errors import StorageError
+
+try:
+    from platformdirs import user_cache_dir
+except ImportError:  # tests/gpu/acceptance.sh runs with torch and numpy alone, on Linux
+
+    def user_cache_dir(appname: str | None = None, appauthor: str | bool | None = None) -> str:  # type: ignore[misc]
+        """As platformdirs has it on Linux."""
+        return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), appname or "")
+
 
 NAME = "visavis"
 SHARED_MEMORY = Path("/dev/shm")

@@ -3,7 +3,7 @@
 Enrollment may train networks that correct the avatar under each expression (models/nets/dynamics.py, deformation.py). They are
 too slow for a processor's live path, so the file carries a low-rank stand-in (models/nets/bake.py), linear in the 52
 coefficients: (coefficients @ mixing) @ directions. There is no constant in it, so the resting face is what the Gaussians and
-the head say, in whatever reads only those (exporters, older paths).
+the head say, in whatever reads only those (exporters, older paths). Beside it are the networks' weights, which a GPU runs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models import arkit
 from models.binding import BoundGaussians
 from models.jit import kernel
+from models.networks import Networks
 from models.types import Array
 
 CHANNELS = {"means": 3, "rotations": 4, "log_scales": 3, "logits": 1, "colors": 3}
@@ -54,12 +55,14 @@ class Corrections:
     (means in units of the triangle, rotations added to the unit quaternion). vertices: of the head's vertices, M = V, metres
     in avatar space, before skinning. Either basis may be missing; without `gaussians` there are no active ones.
     loss_db: how much less the avatar looks like the enrollment's pictures than with the networks themselves, decibels PSNR.
+    networks: those themselves, of what has a basis, for whoever has a GPU (models/torch_posing.py); all else uses the bases.
     """
 
     active: NDArray[np.int32]
     gaussians: Basis | None
     vertices: Basis | None
     loss_db: float
+    networks: Networks | None = None
 
     def select(self, which: NDArray[np.generic], count: int) -> Corrections | None:
         """For an avatar that keeps of `count` Gaussians those at a mask (N,) or ascending positions; None when none is left."""
@@ -72,7 +75,8 @@ class Corrections:
             basis = replace(basis, directions=np.ascontiguousarray(basis.directions[:, left])) if left.any() else None
         if basis is None and self.vertices is None:
             return None
-        return replace(self, active=place[self.active[left]], gaussians=basis)
+        networks = None if self.networks is None else self.networks.select(left)
+        return replace(self, active=place[self.active[left]], gaussians=basis, networks=networks)
 
 
 class Corrector:

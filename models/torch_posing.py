@@ -1,6 +1,7 @@
 """`models.avatar.AvatarPoser` in torch: an avatar posed on the device that draws it, so nothing of it goes through the host.
 
-It agrees with the numba poser to 2e-5 m, a thousandth of each scale, and 1e-4 in all else (tests/models/test_torch_posing.py).
+It agrees with the numba poser to 2e-5 m, a thousandth of each scale, and 1e-4 in all else (tests/models/test_torch_posing.py),
+but for an avatar that carries its networks: these run here, where the numba poser has the directions that stand in for them.
 Only a pose goes to the device each time: 52 coefficients and six transforms. Nothing here is made for gradients;
 enrollment/reconstruction has what is.
 """
@@ -12,13 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from models import arkit
 from models.avatar import Avatar
 from models.binding import BoundGaussians
 from models.corrections import CHANNELS, MOST_EXPONENT
+from models.engines.choose import on_device
+from models.engines.on_device import OnDevice
 from models.heads.base import JOINTS, PersonHead, Pose, skinning_transforms
+from models.nets import carried
 from models.torch_binding import Frames, to_world, triangle_frames
 from models.types import Array
 
@@ -62,7 +66,10 @@ class TorchPoser:
         model = person.model
         self.device = device
         self._rest = self._tensor(person.rest)
-        self._basis = self._tensor(model.expression_basis.reshape(arkit.COUNT, -1))
+        self._deformation = self._running(carried.deformation_of(avatar, person), "the deformation of an avatar")
+        self._dynamics = self._running(carried.dynamics_of(avatar), "the dynamics of an avatar")
+        basis = model.expression_basis if self._deformation is None else carried.plain_basis(avatar, person)
+        self._basis = self._tensor(basis.reshape(arkit.COUNT, -1))
         self._weights = self._tensor(model.weights)
         self._faces = torch.from_numpy(model.faces.astype(np.int64)).to(device)
         self._bound = BoundTensors.of(avatar.gaussians, device)
@@ -70,11 +77,16 @@ class TorchPoser:
         corrections = avatar.corrections
         if corrections is not None and corrections.gaussians is not None:
             self._active = torch.from_numpy(corrections.active.astype(np.int64)).to(device)
-            basis = corrections.gaussians
+            own = corrections.gaussians
             self._mixing, self._directions = (
-                self._tensor(basis.mixing),
-                self._tensor(basis.directions.reshape(len(basis.directions), -1)),
+                self._tensor(own.mixing),
+                self._tensor(own.directions.reshape(len(own.directions), -1)),
             )
+
+    def _running(self, network: nn.Module | None, name: str) -> OnDevice | None:
+        if network is None:
+            return None
+        return on_device(network.to(self.device), torch.zeros(arkit.COUNT, device=self.device) + 0.2, name)
 
     def _tensor(self, values: NDArray[np.floating]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
@@ -83,6 +95,8 @@ class TorchPoser:
         """The triangles' frames. numbers: (POSE_NUMBERS,) float32 on the device, of `pose_numbers`."""
         coefficients, transforms = numbers[: arkit.COUNT], numbers[arkit.COUNT :].reshape(len(JOINTS), 12)
         vertices = self._rest + (coefficients @ self._basis).reshape(-1, 3)
+        if self._deformation is not None:
+            vertices = vertices + self._deformation(coefficients)
         blended = (self._weights @ transforms).reshape(-1, 3, 4)
         vertices = (blended[:, :, :3] * vertices[:, None, :]).sum(dim=2) + blended[:, :, 3]
         return triangle_frames(vertices, self._faces)
@@ -96,8 +110,10 @@ class TorchPoser:
         b, active = self._bound, self._active
         if active is None:
             return b
-        weights = coefficients @ self._mixing
-        changes = (weights @ self._directions).reshape(len(active), -1)
+        if self._dynamics is not None:
+            changes = self._dynamics(coefficients)
+        else:
+            changes = ((coefficients @ self._mixing) @ self._directions).reshape(len(active), -1)
         mean, turn, size, odds, color = changes.split(list(CHANNELS.values()), dim=1)
         rest = b.rotations[active]
         turned = rest + turn

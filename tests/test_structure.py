@@ -80,7 +80,7 @@ COVERED_BY: dict[str, str] = {
     "tests/enrollment/reconstruction/test_photometric_warp.py": "enrollment.reconstruction.targets",
     "tests/enrollment/test_to_file.py": "enrollment.options",
     "tests/enrollment/test_workflow.py": "models.progress",
-    "tests/models/diffusion/test_export.py": "server.benchmarks.engines",
+    "tests/models/diffusion/test_export.py": "models.engines.export server.benchmarks.engines",
     "tests/models/diffusion/test_precision.py": "models.diffusion.batch",
     "tests/models/diffusion/test_prior.py": (
         "models.diffusion.attention models.diffusion.conditions models.diffusion.denoiser models.diffusion.reference "

@@ -17,7 +17,9 @@ from enrollment.reconstruction.targets import Target
 from models.avatar import Avatar, AvatarPoser
 from models.corrections import Basis, Corrections
 from models.heads.base import HeadModel
+from models.nets import carried
 from models.nets.bake import RANK, bake, loss_in_decibels
+from models.networks import Networks
 from models.splat.cpu import CpuRasterizer
 from models.types import Array
 
@@ -56,10 +58,22 @@ def with_corrections(
         offset = offset + resting.numpy()
     if gaussians is None and vertices is None:
         return replace(avatar, offset=offset, corrections=None)
-    corrections = Corrections(active, gaussians, vertices, 0.0)
+    corrections = Corrections(active, gaussians, vertices, 0.0, _networks(scene, active, gaussians, vertices))
     corrected = replace(avatar, offset=offset, corrections=corrections)
     loss = _loss(corrected, model, scene, frames, targets)
     return replace(corrected, corrections=replace(corrections, loss_db=loss))
+
+
+def _networks(scene: Scene, active: NDArray[np.int32], gaussians: Basis | None, vertices: Basis | None) -> Networks:
+    """What there is a basis of, as the file carries it."""
+    dynamics = deformation = None
+    if scene.dynamics is not None and gaussians is not None:
+        now, chosen = scene.splats.now, torch.from_numpy(active.astype(np.int64))
+        known = (scene.places(), now["rotations"].detach().norm(dim=1, keepdim=True), now["colors"].detach())
+        dynamics = carried.of_dynamics(scene.dynamics, torch.cat([part[chosen] for part in known], dim=1).numpy())
+    if scene.deformation is not None and vertices is not None:
+        deformation = carried.of_deformation(scene.deformation)
+    return Networks(dynamics, deformation)
 
 
 def _of_gaussians(scene: Scene, expressions: Array) -> tuple[NDArray[np.int32], Basis | None]:

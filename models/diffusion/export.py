@@ -3,12 +3,8 @@ sRGB in [0, 1] -> `latent` (B, 128); and the denoiser, with inputs as `DenoiserE
 
 from __future__ import annotations
 
-import importlib.util
-import io
 import logging
-import warnings
 from collections.abc import Mapping
-from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +14,12 @@ from models.diffusion.expression import ExpressionEncoder
 from models.diffusion.prior import Prior
 from models.engines import choose
 from models.engines.base import Engine, EngineError
+from models.engines.export import exported
 from models.errors import MissingPartError
 
 log = logging.getLogger(__name__)
 
-INPUT, OUTPUT, OPSET = "crop", "latent", 17
+INPUT, OUTPUT = "crop", "latent"
 DENOISER_INPUTS, RESIDUAL = ("noisy", "t", "known", "tokens"), "residual"
 MOST_VIEWS = 16
 """Views in one call of the denoiser that TensorRT builds for."""
@@ -32,7 +29,7 @@ def encoder_network(encoder: ExpressionEncoder) -> bytes:
     """The expression encoder. Raises `MissingPartError` without the onnx package."""
     side = encoder.config.crop
     device = next(encoder.parameters()).device
-    return _exported(encoder.eval(), {INPUT: torch.zeros(1, 3, side, side, device=device)}, OUTPUT)
+    return exported(encoder.eval(), {INPUT: torch.zeros(1, 3, side, side, device=device)}, OUTPUT)
 
 
 def denoiser_network(prior: Prior) -> bytes:
@@ -40,7 +37,7 @@ def denoiser_network(prior: Prior) -> bytes:
     was trained on clips: the views of a clip belong together, and the exported network takes each for itself."""
     if prior.config.mechanisms.temporal:
         raise EngineError("a prior without attention over frames was expected, this one has it; it runs in torch")
-    return _exported(flat_denoiser(prior), example(prior, 2), RESIDUAL)
+    return exported(flat_denoiser(prior), example(prior, 2), RESIDUAL)
 
 
 def flat_denoiser(prior: Prior) -> nn.Module:
@@ -116,23 +113,3 @@ def example(prior: Prior, views: int) -> dict[str, Tensor]:
         **{f"reference_{level}": tokens.expand(views, -1, -1).clone() for level, tokens in sorted(_features(prior).items())},
     }
     return {name: tensor.to(device) for name, tensor in made.items()}
-
-
-def _exported(network: nn.Module, inputs: Mapping[str, Tensor], output: str) -> bytes:
-    """An ONNX file's bytes; the first axis of all inputs and of the output is the batch."""
-    if importlib.util.find_spec("onnx") is None:
-        raise MissingPartError("exporting to ONNX needs the package onnx, which is not installed; install visavis[engines]")
-    stream = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the TorchScript exporter announces its end; the other one needs a package more
-        torch.onnx.export(
-            network,
-            tuple(inputs.values()),
-            cast(Any, stream),
-            input_names=list(inputs),
-            output_names=[output],
-            dynamic_axes={name: {0: "batch"} for name in (*inputs, output)},
-            opset_version=OPSET,
-            dynamo=False,
-        )
-    return stream.getvalue()

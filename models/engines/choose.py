@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
+
+from torch import Tensor, nn
 
 from models.engines import half as half_precision
 from models.engines import onnx_runtime, plans, tensorrt
 from models.engines.base import Engine, EngineError, Profile
+from models.engines.on_device import OnDevice, for_person
 from models.engines.onnx_runtime import OnnxEngine, Provider
 from models.engines.switching import SwitchingEngine
 from models.engines.tensorrt import TensorRtEngine
@@ -35,6 +39,16 @@ def choose(network: bytes, name: str, profile: Profile, *, threads: int = 1, hal
         engine = SwitchingEngine(engine, lambda: OnnxEngine(network, provider="tensorrt", half=half, profile=profile))
     log.info("%s runs on %s (%s)", name, first, reason)
     return engine
+
+
+def on_device(network: nn.Module, trial: Tensor, name: str) -> OnDevice:
+    """What runs a person's own network where its input and output lie. trial: an input, on the network's device.
+
+    torch, not ONNX Runtime: that would wait for the device, and such a network is a few dozen small kernels either way.
+    """
+    built = trial.device.type == "cuda" and _has_tensorrt()
+    log.info("%s runs in torch on %s%s", name, trial.device.type, " until TensorRT's engine is built" if built else "")
+    return OnDevice(network, trial, name, partial(for_person, shape=tuple(trial.shape)) if built else None)
 
 
 def _first(network: bytes, choice: Choice, threads: int, half: bool) -> tuple[Engine, str]:

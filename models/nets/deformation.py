@@ -82,7 +82,7 @@ class Deformation(nn.Module):
         """(4, side, side): where the skin is, over REACH, and 1 where the texel shows any. coefficients: (52,)."""
         vertices = self.rest + (coefficients @ self.basis).reshape(-1, 3)
         points = (vertices[self.corners] * self.weights[..., None]).sum(dim=1) / REACH
-        flat = torch.zeros(4, self.side * self.side, dtype=points.dtype)
+        flat = points.new_zeros(4, self.side * self.side)
         flat[:3, self.covered] = points.T
         flat[3, self.covered] = 1.0
         return flat.reshape(4, self.side, self.side)

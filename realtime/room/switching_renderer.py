@@ -53,12 +53,15 @@ class SwitchingAvatar:
         return any(made.refine() for made in list(self._made.values()))
 
     def new(self, renderer: RoomRenderer) -> RoomAvatar:
-        """The avatar in another renderer, for the caller alone."""
-        return renderer.avatar(self._avatar, self._model)
+        """The avatar in another renderer, for the caller alone, to compare renderers by: without the networks that it may carry,
+        as only a GPU runs those; the processor has the directions that stand in for them."""
+        corrections = self._avatar.corrections
+        plain = None if corrections is None else replace(corrections, networks=None)
+        return renderer.avatar(replace(self._avatar, corrections=plain), self._model)
 
     def load(self, renderer: RoomRenderer) -> RoomAvatar:
         """The avatar in another renderer too."""
-        made = self.new(renderer)
+        made = renderer.avatar(self._avatar, self._model)
         self._made = {**self._made, renderer: made}
         return made
 

@@ -24,7 +24,7 @@ import torch
 
 from models.splat import choose, reference
 from models.splat.cuda import problem
-from tests.gpu import encoding, engines, optimising, rooms, training
+from tests.gpu import encoding, engines, optimising, personal, rooms, training
 from tests.gpu.scenes import PosedHead, Splats, camera, cloud
 from tests.gpu.table import Check, NotRun, Row, at_least, at_most, records, reported, run, text
 
@@ -47,7 +47,8 @@ LIVE = {512: 300.0, 1024: 200.0}
 class Sizes:
     """cloud, bust: Gaussians of the two scenes that are compared, drawn `side` pixels wide. avatar: Gaussians of the one that is
     timed, at `live` pixels, and, with `fitted` pixels, forward and backward, each for `seconds`. steps: of the optimiser.
-    people: of the room. trained: pixels at which the prior is trained, on the processor and on a GPU, for `training_steps`.
+    people: of the room. active: Gaussians that a person's networks change. trained: pixels at which the prior is trained, on
+    the processor and on a GPU, for `training_steps`.
     tiny: with a network of a few thousand weights instead of the one that ships."""
 
     cloud: int = 400
@@ -59,14 +60,15 @@ class Sizes:
     seconds: float = 2.0
     steps: int = 200
     people: int = 8
+    active: int = personal.ACTIVE
     trained: tuple[int, int] = (32, 128)
     training_steps: int = 6
     tiny: bool = False
 
 
 TINY = Sizes(
-    cloud=60, bust=300, side=32, avatar=500, live=(48,), fitted=(32,), seconds=0.05, steps=3, people=3, trained=(16, 16),
-    tiny=True,
+    cloud=60, bust=300, side=32, avatar=500, live=(48,), fitted=(32,), seconds=0.05, steps=3, people=3, active=50,
+    trained=(16, 16), tiny=True,
 )  # fmt: skip
 
 
@@ -112,6 +114,7 @@ def checks(sizes: Sizes) -> list[Check]:
     networks: list[Check] = []
     for provider in ("cpu", "cuda"):
         networks.append((f"{provider}: networks on ONNX Runtime", partial(engines.parity, provider, timed)))
+    networks.append(("cpu: a person's networks", partial(personal.on_processor, timed, sizes.active)))
     networks.append(("nvenc: H.264", partial(encoding.nvenc, timed)))
     for device, side in zip(("cpu", "cuda"), sizes.trained, strict=True):
         networks.append((f"{device}: training", partial(trained, device, side, sizes)))
@@ -129,7 +132,9 @@ def checks(sizes: Sizes) -> list[Check]:
         out.append((f"{device}: optimisation", partial(optimised, device, sizes)))
         if device == "cpu":
             out += networks
-    out.append(("cuda: networks on TensorRT", partial(engines.tensorrt, timed)))  # which may be built for minutes
+    # TensorRT's engines may be built for minutes
+    out.append(("cuda: a person's networks", partial(personal.on_device, timed, active=sizes.active)))
+    out.append(("cuda: networks on TensorRT", partial(engines.tensorrt, timed)))
     return out
 
 

@@ -3,7 +3,8 @@
 # Exit status 1: a row failed.
 #   tests/gpu/acceptance.sh [--tiny] [--minutes N] [--json FILE]      PYTHON=python3.12 tests/gpu/acceptance.sh
 # Needs torch and numpy. What else it lacks it installs, where it can: from the folder WHEELS where that is named (docs/gpu.md says
-# how to fill it), else from the registries; rows of what cannot be had are not run. gsplat is compiled while other rows run.
+# how to fill it), else from the registries; rows of what cannot be had are not run. gsplat is compiled while other rows run. No row
+# begins after nine minutes, what was installed included.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python="${PYTHON:-python3}"
@@ -13,12 +14,14 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 source=(--retries 1 --timeout 10 --extra-index-url https://pypi.nvidia.com)
 if [ -n "${WHEELS:-}" ]; then source=(--no-index --find-links "$WHEELS"); fi
 
-# install MODULE REQUIREMENT...
+# install MODULE REQUIREMENT...   all of them together may take LONGEST seconds, as the rows need the rest of ten minutes
+LONGEST=300
 install() {
-  local module="$1"; shift
+  local module="$1" left=$((LONGEST - SECONDS)); shift
   "$python" -c "import importlib.util, sys; sys.exit(importlib.util.find_spec('$module') is None)" 2>/dev/null && return
+  if [ "$left" -le 0 ]; then echo "no time is left to install $*; its rows will not be run" >&2; return; fi
   echo "installing $* ..." >&2
-  timeout 120 "$python" -m pip install --quiet "${source[@]}" "$@" >&2 || echo "$* could not be installed; its rows will not be run" >&2
+  timeout "$left" "$python" -m pip install --quiet "${source[@]}" "$@" >&2 || echo "$* could not be installed; its rows will not be run" >&2
 }
 
 if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then
@@ -41,4 +44,4 @@ if "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; th
   install aiortc 'aiortc>=1.16,<1.17' 'av>=17.1'
   install tensorrt tensorrt
 fi
-exec "$python" tests/gpu/acceptance.py "$@"
+exec "$python" tests/gpu/acceptance.py --minutes "$("$python" -c "print(9 - $SECONDS / 60)")" "$@"

@@ -34,14 +34,19 @@ class MemoryPoolType(enum.Enum):
 
 
 class NetworkDefinitionCreationFlag(enum.IntEnum):
-    EXPLICIT_BATCH, STRONGLY_TYPED = range(2)
+    STRONGLY_TYPED, PREFER_AOT_PYTHON_PLUGINS, PREFER_JIT_PYTHON_PLUGINS = range(3)  # the first is ignored since 11.0
+
+
+class _Severity(enum.Enum):
+    INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
 
 
 class Logger:
-    INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
+    Severity = _Severity
+    INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = _Severity
 
-    def __init__(self, min_severity: int = 2) -> None:
-        assert min_severity in range(5)
+    def __init__(self, min_severity: _Severity = _Severity.WARNING) -> None:
+        assert isinstance(min_severity, _Severity)
 
 
 class _Named:
@@ -122,7 +127,7 @@ class Builder:
         assert isinstance(logger, Logger)
 
     def create_network(self, flags: int = 0) -> _Network:
-        assert flags & ~0b11 == 0
+        assert isinstance(flags, int) and flags & ~0b1 == 0
         return _Network()
 
     def create_builder_config(self) -> _Config:
@@ -134,10 +139,16 @@ class Builder:
     def build_serialized_network(self, network: _Network, config: _Config) -> memoryview | None:
         model = network.model
         assert model is not None and len(config.profiles) == 1, "a network with free sizes needs a profile"
-        if {node.name for node in model.graph.input} != set(config.profiles[0].shapes):
+        shapes = config.profiles[0].shapes
+        if {node.name for node in model.graph.input} != set(shapes):
             return None
+        for node in model.graph.input:  # a size that the network fixes is that of all three shapes
+            sizes = [d.dim_value if d.HasField("dim_value") else None for d in node.type.tensor_type.shape.dim]
+            for shape in shapes[node.name]:
+                if len(shape) != len(sizes) or any(a not in (None, b) for a, b in zip(sizes, shape, strict=True)):
+                    return None
         _runs.append("build")
-        return memoryview(pickle.dumps((VERSION, model.SerializeToString(), config.profiles[0].shapes)))
+        return memoryview(pickle.dumps((VERSION, model.SerializeToString(), shapes)))
 
 
 class Runtime:
@@ -206,6 +217,8 @@ class _Context:
     def execute_async_v3(self, stream_handle: int) -> bool:
         assert isinstance(stream_handle, int)
         engine = self._engine
+        if set(self._addresses) != set(engine._nodes) or set(self._shapes) != set(engine.shapes):
+            return False  # what has no address or no shape
         names = [engine.get_tensor_name(k) for k in range(engine.num_io_tensors)]
         arrays = {name: self._array(name) for name in names}
         feeds = {name: arrays[name] for name in names if engine.get_tensor_mode(name) == TensorIOMode.INPUT}

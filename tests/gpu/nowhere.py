@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 NOWHERE = torch.device("meta")
-COPIES = ("_to_copy", "copy_")
-"""What may go from the host to the device and back."""
+COPIES = ("_to_copy", "copy_", "_has_compatible_shallow_copy_type")
+"""What may go from the host to the device and back; the last one is a question of `nn.Module.to`."""
 
 
 class OneDevice(TorchDispatchMode):

@@ -7,16 +7,20 @@ import re
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
 
 from models.diffusion import weights
 from models.engines import half
+from models.engines import tensorrt as trt
+from models.engines.on_device import OnDevice
+from models.engines.tensorrt import TensorRtEngine
 from models.splat import autograd, batch_cuda, choose
 from models.splat.cuda import problem
 from realtime import nvenc as encoder
-from tests.gpu import acceptance, encoding, engines, fake_gsplat, fake_nvenc, fake_tensorrt, optimising
+from tests.gpu import acceptance, encoding, engines, fake_gsplat, fake_nvenc, fake_tensorrt, optimising, personal
 from tests.gpu.table import NotRun, Row, at_least, at_most, run, text
 from tests.models.diffusion.test_export import small
 
@@ -93,6 +97,23 @@ def test_tensorrt_is_measured_where_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(half, "converted", lambda network: encoder_like(network))
     rows = by_name(list(engines.tensorrt(timed, device="cpu")))
     assert rows["cpu: denoiser on TensorRT, half precision, relative difference"].status == "failed"
+
+
+@pytest.mark.usefixtures("one_torch_thread")
+def test_a_persons_networks_are_measured_on_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_tensorrt.install(monkeypatch)
+    timed = partial(acceptance._rate, seconds=0.01)
+
+    def take(network: Any, trial: Any, name: str) -> OnDevice:
+        def make(graph: bytes) -> TensorRtEngine:
+            return TensorRtEngine(trt.build(graph, {"input": ((52,),) * 3}), device="cpu")
+
+        return OnDevice(network, trial, name, make)
+
+    rows = list(personal.on_device(timed, "cpu", 50, take))
+    assert len(rows) == 8 and {row.status for row in rows} == {"ok"} and all(row.value is not None for row in rows), rows
+    rows = list(personal.on_device(timed, "cpu", 50))
+    assert [row.status for row in rows] == ["ok", "ok", "not run"] * 2
 
 
 def encoder_like(network: bytes) -> bytes:

@@ -11,6 +11,7 @@ from models.avatar import Avatar
 from models.binding import BoundGaussians
 from models.corrections import WIDTH, Basis, Corrections
 from models.heads.base import JOINTS, LANDMARKS, HeadModel
+from models.networks import DEFORMATION, DYNAMICS, Half, Networks, Shape
 
 
 def random_head(seed: int = 0, vertices: int = 40, faces: int = 60, identities: int = 3) -> HeadModel:
@@ -93,3 +94,14 @@ def corrections(head: HeadModel, count: int = 50, active: int = 20, rank: int = 
 
     which = np.sort(rng.choice(count, active, replace=False)).astype(np.int32)
     return Corrections(which, basis(0.1, active, WIDTH), basis(0.005, head.vertex_count, 3), 0.125)
+
+
+def networks(head: HeadModel, corrections: Corrections, size: float = 1.0, seed: int = 0) -> Networks:
+    """Random networks behind corrections, as a file keeps them; `size`: of their weights."""
+    rng, sizes = np.random.default_rng(seed), {"A": len(corrections.active), "V": head.vertex_count}
+
+    def weights(layout: dict[str, Shape]) -> dict[str, Half]:
+        shapes = {name: [s if isinstance(s, int) else sizes[s] for s in shape] for name, shape in layout.items()}
+        return {name: rng.normal(0, size, shape).astype(np.float16) for name, shape in shapes.items()}
+
+    return Networks(weights(DYNAMICS), weights(DEFORMATION))

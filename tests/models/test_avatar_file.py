@@ -188,7 +188,7 @@ ENTRY = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}
     ("change", "reason"),
     [
         (_set("__metadata__:format", "visavis-head-1"), "not a Visavis avatar"),
-        (_set("__metadata__:version", "3"), "version '3'"),
+        (_set("__metadata__:version", "4"), "version '4'"),
         (_set("__metadata__:version", "2"), "lacks"),
         (_set("__metadata__:head", "other"), "altered"),
         (_set("__metadata__:provenance", '{"by": "somebody else"}'), "altered"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_a_prior_of_clips_and_a_machine_without_the_packages_stay_in_torch(monke
     assert export.use_engine(small(temporal=True)) is None
     with pytest.raises(EngineError, match="attention over frames"):
         export.denoiser_network(small(temporal=True))
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert export.use_engine(small()) is None
     with pytest.raises(MissingPartError, match="needs the package onnx"):
         export.encoder_network(ExpressionEncoder(load_config("small").expression))

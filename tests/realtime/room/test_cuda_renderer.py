@@ -188,7 +188,8 @@ def test_all_is_done_on_the_device_and_asks_it_for_nothing(monkeypatch: pytest.M
     monkeypatch.setattr(sys.modules["gsplat"], "rasterization", nowhere.rasterization)
     monkeypatch.setattr(gpu, "_numbers", SimpleNamespace(room=nowhere.Host))
     monkeypatch.setattr(gpu, "_rooms", lambda _, counts: [nowhere.Host(count, seen.append) for count in counts])
-    corrected = replace(PEOPLE[2], corrections=makers.corrections(MODEL, len(PEOPLE[2].gaussians), 300))
+    corrections = makers.corrections(MODEL, len(PEOPLE[2].gaussians), 300)
+    corrected = replace(PEOPLE[2], corrections=replace(corrections, networks=makers.networks(MODEL, corrections, 0.1)))
     with nowhere.OneDevice():
         people = [gpu.avatar(avatar, MODEL) for avatar in (*PEOPLE[:2], corrected)]
         nobody = RoomPicture((), view_camera(width=WIDTH, height=HEIGHT))

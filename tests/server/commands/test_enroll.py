@@ -66,7 +66,8 @@ def test_a_folder_a_configuration_and_networks_make_an_avatar_with_corrections(
     assert result["quality"] == "standard" and result["steps"] == 3 and result["baking_loss_db"] >= 0
     assert [p.shape for p in portraits] == [(512, 512, 3)], "the folder's picture leads when no photo is named"
     made = avatar_file.load(out)
-    assert made.corrections is not None and made.corrections.gaussians is not None, "version 2, with the networks' directions"
+    assert made.corrections is not None and made.corrections.gaussians is not None, "the networks' directions"
+    assert made.corrections.networks is not None and made.corrections.networks.dynamics is not None, "and the networks"
     assert made.corrections.loss_db == pytest.approx(result["baking_loss_db"], abs=1e-3)
 
 
