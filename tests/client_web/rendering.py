@@ -18,7 +18,14 @@ from tests.client_web.conftest import CHROMIUM, CLIENT
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-WEBGL = ["--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
+WEBGL = [
+    "--headless",
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-gpu-compositing",
+]
 ESBUILD = CLIENT / "node_modules" / ".bin" / "esbuild"
 
 

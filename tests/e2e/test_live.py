@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,14 +74,17 @@ def webcam(avatar: Path) -> Path:
 
     poser, rasterizer = AvatarPoser(avatar_file.load(avatar), AnnyHead()), CpuRasterizer()
     camera = Camera.orbit(0.0, distance=0.9, width=WIDTH, height=HEIGHT, fov_y=np.deg2rad(30), target=(0, -0.02, 0))
+
+    @cache
+    def picture(jaw: float) -> bytes:
+        gaussians = poser.pose(np.asarray(arkit.vector(jawOpen=jaw), np.float32))
+        color = rasterizer.render(gaussians, camera, background=(0.55, 0.6, 0.65)).color
+        color[:PATCH, :PATCH] = jaw
+        Image.fromarray(np.uint8(np.clip(color, 0, 1) * 255)).save(file := io.BytesIO(), "JPEG", quality=90)
+        return file.getvalue()
+
     path = avatar.with_name("webcam.mjpeg")
-    with path.open("wb") as film:
-        for i in range(int(SECONDS * FPS)):
-            jaw = jaw_open(i / FPS)
-            gaussians = poser.pose(np.asarray(arkit.vector(jawOpen=jaw), np.float32))
-            picture = rasterizer.render(gaussians, camera, background=(0.55, 0.6, 0.65)).color
-            picture[:PATCH, :PATCH] = jaw
-            Image.fromarray(np.uint8(np.clip(picture, 0, 1) * 255)).save(film, "JPEG", quality=90)
+    path.write_bytes(b"".join(picture(round(jaw_open(i / FPS), 6)) for i in range(int(SECONDS * FPS))))
     return path
 
 

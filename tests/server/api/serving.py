@@ -6,7 +6,9 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -137,9 +139,20 @@ class FakeRooms(NoRooms):
         self.out.append(person)
 
 
+@cache
+def _empty_database() -> bytes:
+    """A new database's file: made once, as all its migrations take longer than most tests (tests/server/store)."""
+    with TemporaryDirectory() as folder:
+        Database(sqlite_url(Path(folder))).close()
+        return (Path(folder) / "visavis.db").read_bytes()
+
+
 @contextmanager
 def api(folder: Path, **parts: Any) -> Iterator[Api]:
     """The API over a state folder. parts: of the `Service`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (file := folder / "visavis.db").exists():
+        file.write_bytes(_empty_database())
     database, tokens, rooms = Database(sqlite_url(folder)), Tokens(SECRET), FakeRooms()
     files, people = FileStore(str(folder / "files")), People(database, tokens)
     service = Service(database, files, JobQueue(database), people, tokens, RoomTokens(SECRET), SETUP, folder, rooms, **parts)
