@@ -38,6 +38,7 @@ from aiortc.rtp import (
 from models.errors import MissingPartError
 from realtime.encoder import DEFAULT_BITRATE, LiveH264Encoder, LiveVp8Encoder
 from realtime.pacing import Pacer, pace
+from realtime.playout_delay import PromptExtensions
 from realtime.rate_control import RateControl
 from realtime.shared_encoding import Line, SharedEncoding
 from realtime.tracks import AvatarTrack
@@ -85,6 +86,7 @@ class LiveSender(RTCRtpSender):
         self.control = RateControl(most)
         self.encoder = encoder
         setattr(self, _ENCODER, encoder)
+        setattr(self, _EXTENSIONS, PromptExtensions())
         self._pacer = Pacer()
         self._left_at: OrderedDict[int, float] = OrderedDict()
         self._missed: OrderedDict[int, float] = OrderedDict()
