@@ -1,4 +1,4 @@
-"""The RTP header extension `playout-delay`: how long a page may hold pictures back (webrtc.org/experiments/rtp-hdrext/playout-delay).
+"""How long a page may hold pictures back: the RTP header extension `playout-delay` (its address, `URI`, is its description).
 
 Without it Chromium adds 10 ms for drawing, its measure of the jitter, and up to a picture's interval for even spacing. With least
 and most delay 0 it shows a picture as soon as it is decoded. Who does not offer the extension is sent none.
