@@ -5,6 +5,10 @@ from __future__ import annotations
 SLACK = 0.005
 """Seconds of sending that may leave at once: timers are no finer."""
 MOST_DEBT = 0.5
+WIDE = 1_000_000
+"""Bits a second from which a line is wide."""
+FREE = 10_000_000
+"""Bits a second, at the least, on a line in which nothing waits: a packet in a millisecond."""
 
 
 class Pacer:
@@ -27,12 +31,11 @@ class Pacer:
 
 
 def pace(rate: float, *, is_free: bool = False) -> float:
-    """How fast packets of a picture leave when `rate` bits a second are sent on average. is_free: the line takes the most that
-    may be sent.
+    """How fast packets of a picture leave when `rate` bits a second are sent on average. is_free: nothing waits in the line.
 
-    A wide line that is free takes a picture at once, as each millisecond of spreading is one of delay; another wide one takes it
+    A line that is free takes a picture at once, as each millisecond of spreading is one of delay; another wide one takes it
     within half of the time until the next; on a narrow one a picture has most of that time.
     """
-    if rate < 1_000_000:
-        return 1.4 * rate
-    return (10.0 if is_free else 2.5) * rate
+    if is_free:
+        return max(FREE, 10.0 * rate)
+    return (1.4 if rate < WIDE else 2.5) * rate

@@ -19,6 +19,8 @@ from __future__ import annotations
 import math
 from collections import deque
 
+from realtime.pacing import WIDE
+
 LOWEST = 80_000
 """Bits a second of picture that are always sent."""
 START = 400_000
@@ -46,6 +48,11 @@ SLOW, BOLD, FAST, FIRST = 1.06, 1.25, 1.4, 2.0
 """Growth a second: near the rate that failed, above the receiver's estimate, elsewhere, and before anything has failed."""
 WAIT, LONGEST_WAIT = 1.5, 6.0
 """Seconds from a fall of the rate to new growth; doubled when growth fails at that rate again."""
+FRESH = 1.0
+"""Seconds for which a round trip tells of the line."""
+NEAR_BY = 0.015
+"""Seconds: shorter round trips are those of a local network, which is wide; a narrow line further away would take a burst for a
+queue."""
 _WINDOW = 1.0
 
 
@@ -112,14 +119,16 @@ class RateControl:
         """Whether the rate is below what is allowed only because no higher one was tried yet: none has failed."""
         return self._failed == math.inf and self._rate < self._most
 
-    @property
-    def is_free(self) -> bool:
-        """Whether the most is sent that may be, and the line takes it."""
-        return self._rate >= self._most
+    def is_free(self, now: float) -> bool:
+        """Whether pictures may leave at once: a wide line takes the most that may be sent; or the page is near, no rate has
+        failed, and nothing waits. A page whose picture hardly moves never comes to send the most."""
+        is_near = min(trip for _, trip in self._least) < NEAR_BY
+        clear = self._failed == math.inf and now - self._last_report < FRESH and self.queue <= QUEUE / 2
+        return self._rate >= self._most >= WIDE or (is_near and clear)
 
     def is_full(self, now: float) -> bool:
         """Whether the line was found too full a moment ago, or packets wait in it."""
-        return now - self._fell < REACTION or (now - self._last_report < 1.0 and self.queue > QUEUE)
+        return now - self._fell < REACTION or (now - self._last_report < FRESH and self.queue > QUEUE)
 
     def sent(self, size: int, now: float) -> None:
         """An RTP packet of the picture, also one that is sent again, leaves with `size` bytes."""
@@ -138,7 +147,7 @@ class RateControl:
         if not fell or bitrate >= sent:
             return False
         overrun = bitrate < OVERRUN * sent and now - self._fell > _WINDOW
-        denied = now - self._last_report < 1.0 and self._waited < NO_QUEUE
+        denied = now - self._last_report < FRESH and self._waited < NO_QUEUE
         if denied and not overrun:
             return False
         careful = min(bitrate, max(CAREFUL * sent, bitrate * (bitrate / sent) ** 3))

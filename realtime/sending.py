@@ -37,7 +37,8 @@ from aiortc.rtp import (
 
 from models.errors import MissingPartError
 from realtime.encoder import DEFAULT_BITRATE, LiveH264Encoder, LiveVp8Encoder
-from realtime.pacing import Pacer, pace
+from realtime.pacing import WIDE, Pacer, pace
+from realtime.playout_delay import PromptExtensions
 from realtime.rate_control import RateControl
 from realtime.shared_encoding import Line, SharedEncoding
 from realtime.tracks import AvatarTrack
@@ -48,8 +49,6 @@ KEYFRAMES = 1.0, 0.3
 """Least seconds between two keyframes, on a narrow line and on a wide one."""
 OVERDUE = 2.0
 """Seconds since the last keyframe after which one that is asked for is made though the line seems full."""
-WIDE = 1_000_000
-"""Bits a second from which a line is wide."""
 WAITING = 0.1
 """Seconds of packets that may wait to leave when a lost one is to be sent again before them."""
 REPORTS = 0.2
@@ -85,6 +84,7 @@ class LiveSender(RTCRtpSender):
         self.control = RateControl(most)
         self.encoder = encoder
         setattr(self, _ENCODER, encoder)
+        setattr(self, _EXTENSIONS, PromptExtensions())
         self._pacer = Pacer()
         self._left_at: OrderedDict[int, float] = OrderedDict()
         self._missed: OrderedDict[int, float] = OrderedDict()
@@ -114,7 +114,7 @@ class LiveSender(RTCRtpSender):
                     await asyncio.sleep(wait)
                 data = self._restamped(sequence, data)
             now = time.monotonic()
-            self._pacer.sent(len(data), pace(self.control.rate(now), is_free=self.control.is_free), now)
+            self._pacer.sent(len(data), pace(self.control.rate(now), is_free=self.control.is_free(now)), now)
             self.control.sent(len(data), now)
             if fresh:
                 _remember(self._left_at, sequence, now)

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Figures } from "./figures";
-import { BETTER_AFTER, type Experience, isMoving, judge, pictureAge, SteadyQuality } from "./quality";
+import { BETTER_AFTER, type Experience, isMoving, judge, pictureAge, SETTLED_AFTER, SteadyQuality } from "./quality";
 import type { Participant, Stats } from "./protocol";
 import { Room } from "./room";
 import { person, roomState, stats } from "./testing/messages";
@@ -76,14 +76,24 @@ it.each<[string, Participant[], Partial<Stats>, boolean]>([
 
 it("says at once what got worse, and what got better once that lasts", () => {
   const steady = new SteadyQuality();
+  const start = SETTLED_AFTER;
   expect(steady.settle("excellent", 0)).toBe("excellent");
-  expect(steady.settle("poor", 1)).toBe("poor");
-  expect(steady.settle("good", 2)).toBe("poor");
-  expect(steady.settle("poor", 3)).toBe("poor");
-  expect(steady.settle("good", 4)).toBe("poor");
-  expect(steady.settle("excellent", BETTER_AFTER)).toBe("poor");
-  expect(steady.settle("excellent", 4 + BETTER_AFTER)).toBe("excellent");
+  expect(steady.settle("poor", start + 1)).toBe("poor");
+  expect(steady.settle("good", start + 2)).toBe("poor");
+  expect(steady.settle("poor", start + 3)).toBe("poor");
+  expect(steady.settle("good", start + 4)).toBe("poor");
+  expect(steady.settle("excellent", start + BETTER_AFTER)).toBe("poor");
+  expect(steady.settle("excellent", start + 4 + BETTER_AFTER)).toBe("excellent");
   for (const quality of ["starting", "excellent", "lost", "good"] as const) expect(steady.settle(quality, 9e9)).toBe(quality);
+});
+
+it.each(["unknown", "starting"] as const)("calls nothing poor in the first moments after it was %s", (before) => {
+  const steady = new SteadyQuality();
+  steady.settle(before, 0);
+  expect(steady.settle("poor", 5_000)).toBe("unknown");
+  expect(steady.settle("good", 5_500)).toBe("good");
+  expect(steady.settle("poor", 6_900)).toBe("good");
+  expect(steady.settle("poor", 5_000 + SETTLED_AFTER)).toBe("poor");
 });
 
 it("counts the way there only for somebody alone, whose webcam it is", () => {

@@ -40,15 +40,20 @@ const JERKY = 12;
 const GRADES: readonly Quality[] = ["excellent", "good", "poor"];
 /** Milliseconds for which it must be better before that is said: a word that flickers tells nothing. */
 export const BETTER_AFTER = 2_000;
+/** Milliseconds from the first grade in which none is called poor: decoder, rate control and page are still getting going. */
+export const SETTLED_AFTER = 2_000;
 
 /** Says at once what got worse, and after a while what got better. */
 export class SteadyQuality {
   private said: Quality = "unknown";
   private betterSince = Infinity;
+  private begun = Infinity;
 
   /** `now` in milliseconds -> what to say. */
   settle(quality: Quality, now: number): Quality {
     const [before, after] = [GRADES.indexOf(this.said), GRADES.indexOf(quality)];
+    this.begun = after < 0 ? Infinity : Math.min(this.begun, now);
+    if (quality === "poor" && now - this.begun < SETTLED_AFTER) return (this.said = before < 0 ? "unknown" : this.said);
     const better = before >= 0 && after >= 0 && after < before;
     this.betterSince = better ? Math.min(this.betterSince, now) : Infinity;
     if (!better || now - this.betterSince >= BETTER_AFTER) {

@@ -49,7 +49,7 @@ PATHS: dict[str, dict[str, Any]] = {
 """What the page prefers: drawn by the server, by the page, and by the page with a private camera."""
 SCRIPT = """
 localStorage.setItem("visavis.preferences", JSON.stringify(PREFERENCES));
-window.seen = { light: [], picture: [] };
+window.seen = { light: [], picture: [], held: [] };
 const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 let newest = 0;
 navigator.mediaDevices.getUserMedia = async (wanted) => {
@@ -76,13 +76,15 @@ async function watchLight(track, own) {
 }
 window.watchPicture = (name) => {
   const kept = new OffscreenCanvas(SIDE, SIDE).getContext("2d", { willReadFrequently: true });
-  const look = () => {
+  const look = (_now, video) => {
+    const shown = performance.now(); // before this page's own reading takes its time
+    if (video?.receiveTime) window.seen.held.push(video.presentationTime - video.receiveTime);
     const from = document.querySelector(`[data-testid=${name}]`);
     kept.fillStyle = "white";
     kept.fillRect(0, 0, SIDE, SIDE);
     kept.drawImage(from, 0, 0, SIDE, SIDE);
     const { data } = kept.getImageData(0, 0, SIDE, SIDE);
-    window.seen.picture.push([performance.now(), data.filter((_, i) => i % 4 === 1)]);
+    window.seen.picture.push([video ? shown : performance.now(), data.filter((_, i) => i % 4 === 1)]);
     again();
   };
   const again = () => {
@@ -98,19 +100,20 @@ HTMLCanvasElement.prototype.getContext = function (kind, options) {
 };
 """
 TAKE = """() => {
-  const { light, picture } = window.seen;
-  window.seen = { light: [], picture: [] };
+  const { light, picture, held } = window.seen;
+  window.seen = { light: [], picture: [], held: [] };
   const all = new Uint8Array(SIDE * SIDE * picture.length);
   picture.forEach(([, values], i) => all.set(values, SIDE * SIDE * i));
   let text = "";
   for (let i = 0; i < all.length; i += 8192) text += String.fromCharCode(...all.subarray(i, i + 8192));
-  return { light, times: picture.map(([time]) => time), pictures: btoa(text) };
+  return { light, held, times: picture.map(([time]) => time), pictures: btoa(text) };
 }"""
 
 
 def bench_latency(avatar: Path, seconds: float = 30.0, paths: Sequence[str] = tuple(PATHS)) -> list[dict[str, Any]]:
     """A row for each path, of `PATHS`: p50_ms and p95_ms, from when the page has the webcam's picture to when its own shows
-    half of the change; first_ms: median until a quarter shows; fps: pictures a second that differ; changes: how many.
+    half of the change; first_ms: median until a quarter shows; fps: pictures a second that differ; changes: how many; held_ms:
+    median from a picture's last packet to its place on the page, of those that the server draws.
 
     A row without figures: no change was seen, as where a page draws in software on a machine with too little time for it.
     Raises `MissingPartError` without playwright or Chromium.
@@ -155,11 +158,12 @@ def _measure(avatar: Path, frames: list[bytes], preferred: dict[str, Any], secon
         page.wait_for_timeout(1000 * seconds)
         told = page.evaluate(TAKE.replace("SIDE", str(SIDE)))
     pictures = np.frombuffer(base64.b64decode(told["pictures"]), np.uint8).reshape(-1, SIDE * SIDE).astype(np.float32)
+    held = {"held_ms": round(float(np.median(told["held"])), 1) if told["held"] else None}
     try:
-        return delays(np.asarray(told["light"]), np.asarray(told["times"]), pictures)
+        return delays(np.asarray(told["light"]), np.asarray(told["times"]), pictures) | held
     except VisavisError:
         fps = round(len(pictures) / seconds, 1)
-        return {"p50_ms": None, "p95_ms": None, "first_ms": None, "fps": fps, "changes": 0}
+        return {"p50_ms": None, "p95_ms": None, "first_ms": None, "fps": fps, "changes": 0} | held
 
 
 def _draw_here(page: Page) -> None:

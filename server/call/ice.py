@@ -15,6 +15,7 @@ from typing import Any
 
 import aioice.ice
 
+from realtime import playout_delay
 from server.call import aiortc_fixes, light_channel
 
 LOOPBACK = "127.0.0.1"
@@ -29,6 +30,7 @@ def install(addresses: tuple[str, ...] = (), ports: tuple[int, int] | None = Non
 
     aiortc_fixes.install()
     light_channel.install()
+    playout_delay.install()
     aioice.ice.get_host_addresses = host_addresses
     vars(aioice.ice)["asyncio"] = _PortRange(*ports) if ports else asyncio
 

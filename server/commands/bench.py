@@ -99,6 +99,18 @@ def latency(avatar: Path | None, seconds: float, paths: tuple[str, ...], as_json
     report({"rows": rows}, table(rows), as_json)
 
 
+@command.command("first-picture")
+@click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
+@click.option("--joins", type=click.IntRange(1, 200), default=10, show_default=True, help="How often to open the call.")
+@json_option
+def first_picture(avatar: Path | None, joins: int, as_json: bool) -> None:
+    """From opening a call's address to the first picture that the page draws by itself; headless Chromium draws in software."""
+    from server.benchmarks.first_picture import bench_first_picture
+
+    result = bench_first_picture(_avatar(avatar), joins)
+    report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+
+
 @command.command()
 @click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @click.option("--seconds", default=10.0, show_default=True, help="How long to measure.")

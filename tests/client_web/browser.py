@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from server.call.protocol import Participant
@@ -57,14 +56,6 @@ def until(page: Page, condition: Callable[[], bool]) -> None:
 def holds(page: Page, test_id: str, value: str) -> None:
     """Waits until a field has that value."""
     until(page, lambda: page.input_value(by(test_id)) == value)
-
-
-@contextmanager
-def drawn_anew(page: Page, test_id: str) -> Iterator[None]:
-    """Waits until another element has taken that one's place: a click on one that is about to go may be made twice."""
-    page.eval_on_selector(by(test_id), "(element) => { element.dataset.old = ''; }")
-    yield
-    page.wait_for_selector(f"{by(test_id)}:not([data-old])")
 
 
 def focused(page: Page, test_id: str) -> None:

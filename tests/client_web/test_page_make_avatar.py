@@ -12,7 +12,7 @@ from PIL import Image
 
 from server.api.enrolling import CONSENT
 from server.call.protocol import Failure, Join
-from tests.client_web.browser import by, drawn_anew, holds, phase, until
+from tests.client_web.browser import by, holds, phase, until
 from tests.client_web.drawing import portrait
 from tests.client_web.mock_api import DONE, RUNNING, FakeAvatar
 
@@ -211,13 +211,12 @@ def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Calla
     with page.expect_response("**/api/avatars*"):
         page.click(by("manage-avatars"))
     page.wait_for_function("() => document.querySelectorAll('[data-testid=own-avatars] img').length === 2")
-    with drawn_anew(page, "own-share-one"):
-        page.fill(by("own-name-one"), "Best")
-        page.keyboard.press("Enter")
-        page.wait_for_selector(by("own-outcome", "It is called Best now."))
-    with drawn_anew(page, "own-share-one"):
-        page.check(by("own-share-one"))
-        page.wait_for_selector(by("own-outcome", "Everybody on this server can take Best now."))
+    page.fill(by("own-name-one"), "Best")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(by("own-outcome", "It is called Best now."))
+    assert page.get_by_role("button", name="Erase Best").count() == 1, "the row was not drawn before it was said"
+    page.check(by("own-share-one"))
+    page.wait_for_selector(by("own-outcome", "Everybody on this server can take Best now."))
     one = known.api.avatars[0]
     assert (one.name, one.shared, one.version) == ("Best", True, 3)
     known.api.problem = (412, "somebody else has changed this avatar meanwhile; read it again")
@@ -232,7 +231,7 @@ def test_the_own_avatars_are_renamed_shared_exported_and_erased(open_page: Calla
     page.click(by("own-erase-two"))
     page.click(by("confirm-yes"))
     page.wait_for_selector(by("own-outcome", "Second is erased."))
-    page.wait_for_selector(by("own-name-two"), state="detached")
+    assert page.locator(by("own-name-two")).count() == 0, "the row was there when it was said"
     page.wait_for_selector(by("avatar-two"), state="detached")
     page.wait_for_selector(".avatar-card:has-text('Best')")
     with page.expect_download() as download:

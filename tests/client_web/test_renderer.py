@@ -97,10 +97,27 @@ def test_several_avatars_hide_each_other(page: Page, file: str, enrolled: Enroll
     assert psnr(ours, drawn(page, [far, near], camera, "room")) > 45
 
 
+LOST_TWICE = """async () => {
+  const { renderer, canvas } = stage;
+  const extension = canvas.getContext("webgl2").getExtension("WEBGL_lose_context");
+  for (let time = 0; time < 2; time++) {
+    const back = new Promise((resolve) => (renderer.restored = resolve));
+    extension.loseContext();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    renderer.load([...renderer.avatars]);
+    extension.restoreContext();
+    await back;
+  }
+}"""
+"""And each time avatars come while it is away."""
+
+
 def test_the_picture_comes_back_after_the_gpu_was_lost(stage: Page) -> None:
     camera = view_camera(0.2, width=SIDE, height=SIDE)
     before = drawn(stage, [moment(jawOpen=0.4)], camera)
     stage.evaluate("stage.loseContext()")
+    np.testing.assert_array_equal(drawn(stage, [moment(jawOpen=0.4)], camera), before)
+    stage.evaluate(LOST_TWICE)
     np.testing.assert_array_equal(drawn(stage, [moment(jawOpen=0.4)], camera), before)
 
 

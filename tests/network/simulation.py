@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from aiortc.rate import RemoteBitrateEstimator
 
-from realtime.pacing import Pacer, pace
+from realtime.pacing import WIDE, Pacer, pace
 from realtime.rate_control import RateControl
-from realtime.sending import KEYFRAMES, OVERDUE, OVERRUN, REPORTS, TOO_OLD, WAITING, WIDE
+from realtime.sending import KEYFRAMES, OVERDUE, OVERRUN, REPORTS, TOO_OLD, WAITING
 from tests.network.bottleneck import Bottleneck, Line
 
 PACKET = 1200

@@ -24,7 +24,7 @@ def test_a_pause_has_an_end() -> None:
 
 
 @pytest.mark.parametrize(("rate", "is_free", "least", "most"), [
-    (2_500_000, True, 0.0, 0.0), (2_500_000, False, 0.005, 0.017), (500_000, True, 0.005, 0.03),
+    (2_500_000, True, 0.0, 0.0), (2_500_000, False, 0.005, 0.017), (500_000, False, 0.005, 0.03), (500_000, True, 0.0, 0.0),
 ])  # fmt: skip
 def test_a_picture_leaves_a_free_line_at_once_and_others_within_its_time(
     rate: float, is_free: bool, least: float, most: float

@@ -145,3 +145,18 @@ def test_reports_that_make_no_sense_do_no_harm() -> None:
         control.report(lost, highest, 0.0, float(now))
         control.estimate(0.0, float(now))
         assert LOWEST <= control.rate(float(now)) <= MOST
+
+
+def test_pictures_leave_at_once_for_a_near_page_whose_line_shows_no_queue() -> None:
+    control = RateControl(MOST)
+    assert not control.is_free(0.0), "nothing is known yet"
+    control.report(0, 10, 0.004, 0.1)
+    control.report(0, 20, 0.005, 0.2)
+    assert control.rate(0.2) < MOST and control.is_free(0.2)
+    assert not control.is_free(2.0), "what was known is old"
+    for when in (2.1, 2.2):
+        control.report(0, 30, 0.2, when)
+    assert not control.is_free(2.2), "packets wait"
+    far = RateControl(MOST)
+    far.report(0, 10, 0.05, 0.1)
+    assert not far.is_free(0.1)

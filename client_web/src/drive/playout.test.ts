@@ -192,3 +192,17 @@ describe("playout of drive frames", () => {
     expect(degrees(last, source(117 / 30))).toBeLessThan(6);
   });
 });
+
+it("bears a thousand frames a second, replayed, from the past and of clocks that leap", () => {
+  const chance = random(5);
+  const playout = new Playout();
+  for (let now = 0; now < 3_000; now++) {
+    const time = chance() < 0.02 ? Math.floor(chance() * 2 ** 32) : chance() < 0.3 ? Math.max(0, now - 400) : now;
+    playout.push({ ...source(now / 1000), sequence: Math.floor(chance() * 65536), time }, now);
+    if (now % 16 > 0) continue;
+    const [rotation, ...rest] = Object.values(copy(playout.at(now))) as number[][];
+    expect([...rotation!, ...rest.flat()].every(Number.isFinite)).toBe(true);
+    expect(Math.hypot(...rotation!)).toBeCloseTo(1, 3);
+    expect(playout.delay).toBeLessThanOrEqual(250);
+  }
+});

@@ -182,7 +182,7 @@ function isHeader(value: unknown): value is Header {
     Array.isArray(h.levels) &&
     h.levels.length >= 1 &&
     h.levels.length <= 8 &&
-    h.levels.every((level) => isObject(level) && isCount(level.count, MAX_GAUSSIANS) && isPlace(level.begin) && isPlace(level.end) && level.begin < level.end && isRange(level.means) && isRange(level.log_scales) && level.log_scales.high.every((log) => log < 10))
+    h.levels.every((level) => isObject(level) && isCount(level.count, MAX_GAUSSIANS) && isPlace(level.begin) && isPlace(level.end) && level.begin < level.end && isRange(level.means) && isRange(level.log_scales) && [...level.log_scales.low, ...level.log_scales.high].every((log) => log < 10))
   );
 }
 

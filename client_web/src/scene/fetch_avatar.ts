@@ -18,7 +18,13 @@ export async function fetchAvatar(address: string, signal: AbortSignal, coarse: 
   if (!response.ok || response.body === null) throw new AvatarUnavailable("The server does not give this avatar away.");
   const announced = Number(response.headers.get("content-length") ?? 0);
   if (announced > MAX_BYTES) throw new WebAvatarError("The avatar's file is larger than an avatar can be.");
-  return read(response.body.getReader(), announced, coarse);
+  const reader = response.body.getReader();
+  try {
+    return await read(reader, announced, coarse);
+  } catch (error) {
+    void reader.cancel().catch(() => undefined); // the rest of a file that is none is not fetched
+    throw error;
+  }
 }
 
 async function read(reader: ReadableStreamDefaultReader<Uint8Array>, announced: number, coarse: (avatar: WebAvatar) => void): Promise<WebAvatar> {
@@ -27,10 +33,7 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, announced: 
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (filled + value.length > MAX_BYTES) {
-      await reader.cancel();
-      throw new WebAvatarError("The avatar's file is larger than an avatar can be.");
-    }
+    if (filled + value.length > MAX_BYTES) throw new WebAvatarError("The avatar's file is larger than an avatar can be.");
     if (filled + value.length > bytes.length) {
       const larger = new Uint8Array(Math.min(MAX_BYTES, 2 * (filled + value.length)));
       larger.set(bytes.subarray(0, filled));

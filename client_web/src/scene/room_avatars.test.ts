@@ -7,7 +7,9 @@ import { RoomAvatars } from "./room_avatars";
 const person = (id: number, web_avatar: string): Participant => ({ id, name: `P${id}`, host: false, seated: true, muted: false, camera: true, web_avatar });
 const avatar = (name: string): WebAvatar => ({ coefficients: [name] }) as unknown as WebAvatar;
 
-function room(load: (address: string) => Promise<WebAvatar>): { avatars: RoomAvatars; told: string[]; asked: string[] } {
+type Coarse = (avatar: WebAvatar) => void;
+
+function room(load: (address: string, coarse: Coarse) => Promise<WebAvatar>): { avatars: RoomAvatars; told: string[]; asked: string[] } {
   const [told, asked]: string[][] = [[], []];
   const avatars = new RoomAvatars(
     {
@@ -15,9 +17,9 @@ function room(load: (address: string) => Promise<WebAvatar>): { avatars: RoomAva
       left: (id) => told!.push(`${id} left`),
       failed: (id, sentence) => told!.push(`${id} failed: ${sentence}`),
     },
-    (address) => {
+    (address, _signal, coarse) => {
       asked!.push(address);
-      return load(address);
+      return load(address, coarse);
     },
   );
   return { avatars, told: told!, asked: asked! };
@@ -50,6 +52,20 @@ describe("the avatars of a room", () => {
     await vi.advanceTimersByTimeAsync(1_100);
     expect(told).toEqual(["2 failed: None.", "1 failed: Gone."]);
     expect(asked).toEqual(["/gone", "/none", "/gone"]);
+  });
+
+  it("that were swapped while they were fetched are not shown, not even coarse", async () => {
+    vi.useFakeTimers();
+    const late: (() => void)[] = [];
+    const { avatars, told } = room((address, coarse) => new Promise((resolve) => late.push(() => (coarse(avatar(`${address} coarse`)), resolve(avatar(address))))));
+    avatars.update([person(1, "/old")]);
+    avatars.update([person(1, "/new")]);
+    late[1]!();
+    await settle();
+    late[0]!();
+    await settle();
+    expect(told).toEqual(["1 has /new coarse", "1 has /new"]);
+    expect(avatars.hasAll([person(1, "/new")])).toBe(true);
   });
 
   it("that come too late are not shown", async () => {

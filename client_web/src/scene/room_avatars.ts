@@ -62,7 +62,9 @@ export class RoomAvatars {
     const { address, abort } = wanted;
     for (let attempt = 0; ; attempt++) {
       try {
-        const avatar = await this.load(address, abort.signal, (coarse) => this.events.arrived(id, coarse));
+        const avatar = await this.load(address, abort.signal, (coarse) => {
+          if (!abort.signal.aborted) this.events.arrived(id, coarse);
+        });
         if (abort.signal.aborted) return;
         wanted.isWhole = true;
         this.events.arrived(id, avatar);

@@ -92,9 +92,11 @@ export class MyAvatars {
   /** One change after the other, each of what the one before has left. */
   private change(avatar: Avatar, change: { name?: string; shared?: boolean }, told: string): void {
     this.queue = this.queue.then(async () => {
-      await this.try(async () => Object.assign(avatar, await this.own.api.change(avatar, change)), told);
-      await this.own.touched();
-      this.draw();
+      const redraw = async (): Promise<void> => {
+        await this.own.touched();
+        this.draw();
+      };
+      await this.try(async () => Object.assign(avatar, await this.own.api.change(avatar, change)), told, redraw);
     });
   }
 
@@ -110,7 +112,7 @@ export class MyAvatars {
   private confirmErase({ id, name }: Avatar): void {
     const sentence = "It is gone for good, with its picture and all that belongs to it. Whoever uses it in a call has to take another one.";
     confirmDialog(`Erase ${name}?`, sentence, "Erase", () => {
-      void this.try(() => this.own.api.erase(id), `${name} is erased.`).then(() => this.own.touched());
+      void this.try(() => this.own.api.erase(id), `${name} is erased.`, () => this.own.touched());
     });
   }
 
@@ -121,19 +123,19 @@ export class MyAvatars {
     });
   }
 
-  /** Does something that may fail, and says how it went -> whether it went well. */
-  private async try(work: () => Promise<unknown>, told: string): Promise<boolean> {
+  /** Does something that may fail, shows what is left, and then says how it went -> whether it went well. */
+  private async try(work: () => Promise<unknown>, told: string, redraw = async (): Promise<void> => undefined): Promise<boolean> {
     setText(this.outcome, "");
+    let trouble = "";
     try {
       await work();
-      setText(this.outcome, told);
-      this.outcome.classList.remove("is-bad");
-      return true;
     } catch (error) {
-      setText(this.outcome, error instanceof ApiError ? asSentence(error.message) : "That did not work: try again.");
-      this.outcome.classList.add("is-bad");
-      return false;
+      trouble = error instanceof ApiError ? asSentence(error.message) : "That did not work: try again.";
     }
+    await redraw();
+    setText(this.outcome, trouble || told);
+    this.outcome.classList.toggle("is-bad", trouble !== "");
+    return trouble === "";
   }
 
   private download(data: Blob, name: string): void {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import logging
 import socket
 from pathlib import Path
@@ -45,6 +46,10 @@ async def test_the_pages_and_what_stands_around_them(pages: Path) -> None:
             assert "server" not in page.headers
         asset = await server.get("/assets/app-1234.js")
         assert asset.status == 200 and "immutable" in asset.headers["cache-control"]
+        assert asset.body == b"let x = 1" and "content-encoding" not in asset.headers
+        packed = await server.get("/assets/app-1234.js", **{"accept-encoding": "br, gzip"})
+        assert gzip.decompress(packed.body) == asset.body and packed.headers["content-encoding"] == "gzip"
+        assert "immutable" in packed.headers["cache-control"] and packed.headers["content-type"] == asset.headers["content-type"]
         await _connection_test(server)
         await _refuses_what_it_should(server)
         await _home(server)
