@@ -14,7 +14,7 @@ from enrollment.portrait.portrait import Portrait
 from models.heads.base import REGION
 from models.types import Array
 
-FADE, STANDING = 0.02, 5.0
+FADE, STANDING = 0.02, 0.5
 """Distance from the photo's edge over which its pixels fade, picture sides; how much further for each pixel that they stand off
 the mesh: what the edge cuts there is a slab from the side."""
 MIDDLE, FRONT = 0.045, 0.0

@@ -198,7 +198,7 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
     value = np.where(unseen, typical * crown, share).astype(np.float32)
     nape = (model.template[:, 1] < NAPE[0]) & (model.template[:, 2] < NAPE[1])
     weight = np.where(unseen, np.select([crown, nape], [UNSEEN_SCALP, UNSEEN_NAPE], UNSEEN_SIDE), trust)
-    bare = bare_beyond(surface, portrait, share, trust)
+    bare = bare_beyond(surface, portrait, share, np.asarray(trust, np.float32))
     value[bare], weight[bare] = 0.0, UNSEEN_SCALP
     for ear, covered in zip(ears(model), ear_covers(surface, portrait), strict=True):
         value[ear & unseen], weight[ear & unseen] = covered, UNSEEN_EAR
