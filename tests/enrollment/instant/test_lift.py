@@ -120,12 +120,12 @@ def above(lifted: tuple[Gaussians, BoundGaussians, Array]) -> NDArray[np.bool_]:
 
 
 def test_hair_that_stands_off_the_mesh_is_in_tufts(lifted: tuple[Gaussians, BoundGaussians, Array]) -> None:
-    """All at the depth of the mesh's outline, it would be a comb from the side."""
+    """All at the depth of the mesh's outline, it would be a comb from the side. Far off, tufts are locks as wide as ten steps."""
     world, _, off = lifted
     tufts = world.means[above(lifted) & (off > 15) & (world.means[:, 0] < -0.03)]
-    _, near = cKDTree(tufts[:, :2]).query(tufts[:, :2], k=40)
+    _, near = cKDTree(tufts[:, :2]).query(tufts[:, :2], k=800)
     rough = tufts[:, 2] - np.median(tufts[near, 2], axis=1)
-    assert np.median(np.abs(rough)) > 0.001
+    assert np.median(np.abs(rough)) > 0.002
 
 
 def test_what_is_no_hair_leans_backwards_off_the_mesh(lifted: tuple[Gaussians, BoundGaussians, Array]) -> None:
