@@ -1,5 +1,5 @@
 """A photo cropped close: what it shows of the head does not end in a straight cut along its edge, but fades into what is invented
-there; hair that stands off the head up to the edge is no slab; and a forehead goes on to a hairline.
+there, hair that stands off the head a little earlier; and a forehead goes on to a hairline.
 """
 
 from __future__ import annotations
