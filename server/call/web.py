@@ -169,13 +169,14 @@ class _Assets(StaticFiles):
         if not is_whole or Path(path).suffix not in PACKED or "gzip" not in asked.get("accept-encoding", ""):
             return response
         assert isinstance(response, FileResponse)
-        body = await run_in_threadpool(_packed, str(response.path))
-        return Response(body, headers={"content-encoding": "gzip", "vary": "accept-encoding"}, media_type=response.media_type)
+        body = await run_in_threadpool(_packed, str(response.path), response.headers["etag"])
+        kept = {name: response.headers[name] for name in ("etag", "last-modified")}
+        return Response(body, 200, {**kept, "content-encoding": "gzip", "vary": "accept-encoding"}, response.media_type)
 
 
 @lru_cache(maxsize=64)
-def _packed(path: str) -> bytes:
-    """A file of which the name changes with its contents."""
+def _packed(path: str, version: str) -> bytes:
+    """A file, compressed. version: changes with the file, whose name may not: an embedding page's component."""
     return gzip.compress(Path(path).read_bytes(), mtime=0)
 
 
