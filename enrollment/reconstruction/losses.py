@@ -9,12 +9,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from enrollment.reconstruction.config import Weights
+from enrollment.reconstruction.targets import Target
+
 WINDOW, SIGMA = 11, 1.5
 """Pixels (Wang et al. 2004)."""
 STRIDE = 2
 """Pixels between the windows in which SSIM is measured: a quarter of the work, the same mean."""
 C1, C2 = 0.01**2, 0.03**2
 OCTAVES = 3
+
+
+def photometric(color: Tensor, alpha: Tensor, target: Target, weights: Weights) -> Tensor:
+    """All terms by what a drawn color (H, W, 3) and alpha (H, W) look like; compare `enrollment.reconstruction.photometric`."""
+    w, known = weights, target.known
+    total = (1 - w.ssim) * l1(color, target.image, known)
+    if w.square:
+        total = total + w.square * mean_over((color - target.image).square(), known)
+    if w.ssim:
+        total = total + w.ssim * dissimilarity(color, target.image, known)
+    if w.gradient:
+        total = total + w.gradient * gradients(color, target.image, known)
+    return total + w.alpha * mean_over((alpha - target.matte).abs(), known)
 
 
 def mean_over(values: Tensor, mask: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from enrollment.reconstruction.adam import Adam
 from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.photometric import photometric
 from enrollment.reconstruction.photometric_warp import PhotometricWarp
 from enrollment.reconstruction.scene import DrawnFrame, Scene
 from enrollment.reconstruction.targets import Target, Targets
@@ -231,14 +232,8 @@ class _Run:
 
     def _loss(self, drawn: DrawnFrame, target: Target) -> Tensor:
         w, known = self.config.weights, target.known
-        total = (1 - w.ssim) * losses.l1(drawn.color, target.image, known)
-        if w.square:
-            total = total + w.square * losses.mean_over((drawn.color - target.image).square(), known)
-        if w.ssim:
-            total = total + w.ssim * losses.dissimilarity(drawn.color, target.image, known)
-        if w.gradient:
-            total = total + w.gradient * losses.gradients(drawn.color, target.image, known)
-        total = total + w.alpha * losses.mean_over((drawn.alpha - target.matte).abs(), known)
+        is_here = drawn.color.device.type == "cpu"
+        total = (photometric if is_here else losses.photometric)(drawn.color, drawn.alpha, target, w)
         if drawn.normals is not None and target.normals is not None:
             there = target.normals.abs().amax(dim=2) > 0
             weight = known * target.matte * there * (drawn.alpha.detach() > 0.5)

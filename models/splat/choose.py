@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.errors import MissingPartError, VisavisError
 from models.splat import ready
@@ -75,3 +75,18 @@ def differentiable(device: str = "cpu") -> Rasterize:
         cuda.require()
         return on_cuda
     raise VisavisError(f"A device called {device!r} is not known; choose cpu, cuda, or cuda:1 and so on.")
+
+
+def differentiable_colors(device: str = "cpu") -> Callable[..., tuple[Tensor, Tensor]]:
+    """As `differentiable`, for colours (N, 3): returns color (H, W, 3) and alpha (H, W), on the CPU several times as fast."""
+    if device == "cpu":
+        from models.splat.autograd import rasterize_colors
+
+        return rasterize_colors
+    with_depth = differentiable(device)
+
+    def without_depth(*arguments: Any) -> tuple[Tensor, Tensor]:
+        color, alpha, _ = with_depth(*arguments)
+        return color, alpha
+
+    return without_depth
