@@ -26,8 +26,9 @@ from models.progress import ProgressCallback, no_progress
 from models.tracking.offline import see_clip
 from models.video.reader import Clip
 
-FIRST_ROUND = 0.47
-"""Part of all steps on a clip that the first round takes."""
+FIRST_ROUND, FIRST_SIZE = 0.28, 192
+"""Part of all steps on a clip that the first round takes, and the larger side of its pictures, pixels: poses and shape show
+in small ones."""
 UNSEEN_EXPRESSIONS = 0.2
 """Part of the second round's steps that draw the instant avatar in expressions that the clip may not have."""
 
@@ -79,15 +80,15 @@ def refine_on_clip(
     mattes: dict[int, NDArray[np.uint8]] = {}
     config = _configured(ReconstructConfig.for_clip(), options)
     total = config.steps
-    config = replace(config, steps=round(FIRST_ROUND * total))
-    part = config.steps / max(total, 1)
+    rough = replace(config, steps=round(FIRST_ROUND * total), size=min(config.size, FIRST_SIZE), crops=0.0)
+    part = rough.steps / max(total, 1)
     capture = tracked(first.avatar, verify=verify_person)
     progress("refining", 0.0)
     shaped = refine(
-        first, model, clip=capture, config=config, checkpoint_path=options.checkpoint,
+        first, model, clip=capture, config=rough, checkpoint_path=options.checkpoint,
         progress=_part_of(progress, 0.0, part), cancelled=cancelled, watch=options.watch,
     )  # fmt: skip
-    if shaped.stopped or config.steps == total:
+    if shaped.stopped or rough.steps == total:
         return shaped
     progress("tracking the face again", part)
     capture = tracked(shaped.avatar, verify=False)
@@ -95,10 +96,10 @@ def refine_on_clip(
     restarted = replace(shaped.avatar, gaussians=first.avatar.gaussians, corrections=None)
     made = refine(
         replace(first, avatar=restarted), model, clip=capture, unfilmed=UNSEEN_EXPRESSIONS, checkpoint_path=checkpoint,
-        config=replace(config, steps=total - config.steps, rig=False), progress=_part_of(progress, part, 1.0),
+        config=replace(config, steps=total - rough.steps, rig=False), progress=_part_of(progress, part, 1.0),
         cancelled=cancelled, watch=options.watch,
     )  # fmt: skip
-    if made.stopped and 2 * made.steps < total - config.steps:
+    if made.stopped and 2 * made.steps < total - rough.steps:
         return replace(shaped, stop=made.stop)
     if checkpoint is not None and not made.stopped:
         checkpoint.unlink(missing_ok=True)
@@ -122,7 +123,7 @@ def refine_on_folder(
     """
     progress("reading the capture", 0.0)
     capture = read_folder(folder, first.avatar.person(model))
-    config = _configured(ReconstructConfig.for_clip(), options)
+    config = _configured(replace(ReconstructConfig.for_clip(), normals=True), options)  # a folder may bring true ones
     progress("refining", 0.0)
     return refine(
         first, model, clip=capture, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled,

@@ -38,17 +38,19 @@ class _ToWorld(torch.autograd.Function):
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         of_frames = any(ctx.needs_input_grad[4:])
         grads = [np.empty_like(array) for array in ctx.inputs[1:4]] + [np.zeros_like(array) for array in ctx.inputs[4:]]
-        _backward(*ctx.inputs, *(gradient.contiguous().numpy() for gradient in above), *grads, of_frames)
+        _backward(ctx.inputs, tuple(gradient.contiguous().numpy() for gradient in above), tuple(grads), of_frames)
         out = [torch.from_numpy(grad) for grad in grads]
         return None, *out[:3], *(out[3:] if of_frames else (None, None, None))
 
 
 @kernel(fastmath=True)
-def _backward(
-    face, means, rotations, scales, origin, rotation, scale, above_means, above_rotations, above_scales,
-    grad_means, grad_rotations, grad_scales, grad_origin, grad_rotation, grad_scale, of_frames,
-):  # fmt: skip
-    """Letters as in `binding._to_world`; g is the gradient by the mean in the world, h that by the rotation."""
+def _backward(inputs, above, grads, of_frames):
+    """inputs: face, means, rotations, scales, and the frames. above: gradients by what `to_world` returns. grads: to fill, by
+    means, rotations and scales, and by the frames where `of_frames`. Letters as in `binding._to_world`; g is the gradient by the mean in
+    the world, h that by the rotation."""
+    face, means, rotations, scales, _, rotation, scale = inputs
+    above_means, above_rotations, above_scales = above
+    grad_means, grad_rotations, grad_scales, grad_origin, grad_rotation, grad_scale = grads
     two = np.float32(2.0)
     for n in range(face.shape[0]):
         f = face[n]

@@ -103,8 +103,8 @@ COVERED_BY: dict[str, str] = {
     ),
     "tests/models/splat/test_cuda.py": "models.splat.autograd_cuda models.splat.base",
     "tests/models/splat/test_gradients.py": (
-        "models.splat.autograd models.splat.blend_backward models.splat.normals models.splat.project "
-        "models.splat.project_backward models.splat.reference server.benchmarks.splat"
+        "models.splat.autograd models.splat.blend_backward models.splat.blend_rgb_backward models.splat.block_backward "
+        "models.splat.normals models.splat.project models.splat.project_backward models.splat.reference server.benchmarks.splat"
     ),
     "tests/models/splat/test_parity.py": "models.splat.jit models.splat.oracle",
     "tests/models/synthetic/test_export.py": "models.synthetic.poses",

@@ -1,5 +1,5 @@
-"""The loss by what a picture looks like, with its gradient, in a few passes over memory: what `losses` says term by term in torch,
-which takes a third of a step there.
+"""The loss by what a picture looks like, with its gradient, in a few passes over memory; `losses` says the same term by term in
+torch, and takes several times as long.
 
 L1, square, SSIM, the multi-scale gradient term and alpha, weighted as `Weights` says. SSIM is gone through in rows of windows:
 the moments of a row are sums of eleven rows of the picture, then of eleven columns; its gradient is spread the same way back.
@@ -40,8 +40,8 @@ def photometric(color: Tensor, alpha: Tensor, target: Target, weights: Weights) 
 class _Photometric(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, color: Tensor, alpha: Tensor, target: Target, weights: Weights) -> Tensor:
-        arrays = (target.image, target.matte, target.known)
-        loss, *grads = loss_and_gradient(color.numpy(), alpha.numpy(), *(t.numpy() for t in arrays), weights)
+        image, matte, known = target.image.numpy(), target.matte.numpy(), target.known.numpy()
+        loss, *grads = loss_and_gradient(color.numpy(), alpha.numpy(), image, matte, known, weights)
         ctx.grads = [torch.from_numpy(grad) for grad in grads]
         return torch.tensor(loss, dtype=torch.float32)
 

@@ -14,7 +14,7 @@ from enrollment import RefineOptions, clip_capture
 from enrollment.instant.pipeline import Enrollment
 from enrollment.reconstruction.capture import COARSE, Capture
 from enrollment.reconstruction.config import ReconstructConfig
-from enrollment.refine import refine_on_clip
+from enrollment.refine import FIRST_ROUND, refine_on_clip
 from models.avatar import Avatar
 from models.heads.base import HeadModel
 from models.tracking import offline
@@ -88,5 +88,5 @@ def test_a_second_round_that_hardly_began_does_not_count(
             raise KeyboardInterrupt
 
     made = refine_on_clip(enrolled, model, clip, RefineOptions(), progress=stop)
-    assert made.stopped and made.steps == 6
+    assert made.stopped and made.steps == round(FIRST_ROUND * 12)
     assert np.abs(made.avatar.offset).max() > 0 and not any(f.name.startswith("coarse view") for f in made.frames)

@@ -14,7 +14,13 @@ def test_places_and_gradients_are_those_of_torch():
         return torch.randn(*shape, generator=random)
 
     face = torch.randint(0, 7, (50,), generator=random)
-    tensors = [normal(50, 3), normal(50, 4), normal(50, 3).exp(), normal(7, 3), torch.nn.functional.normalize(normal(7, 4), dim=1)]
+    tensors = [
+        normal(50, 3),
+        normal(50, 4),
+        normal(50, 3).exp(),
+        normal(7, 3),
+        torch.nn.functional.normalize(normal(7, 4), dim=1),
+    ]
     tensors.append(normal(7).exp())
     above = [normal(50, 3), normal(50, 4), normal(50, 3)]
     results = []

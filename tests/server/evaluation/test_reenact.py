@@ -91,6 +91,13 @@ def test_too_short_a_clip(actor: Actor, tmp_path: Path) -> None:
         reenact(short, enroll=lambda portrait: actor.avatar(), with_jod=False)
 
 
+def test_seconds_of_the_avatars_and_how_much_nearer_the_clip_brought_it(measured: tuple[ReenactResult, list[str]]) -> None:
+    assert list(measured[0].seconds) == ["avatar"] and measured[0].summary == ""
+    scores = {name: metrics.ImageScores(psnr, 0.9, 1.0, None, 0) for name, psnr in (("avatar", 26.0), ("clip", 28.125))}
+    both = ReenactResult("clip.mp4", 20, scores, (), {"avatar": 10.0, "clip": 199.6})
+    assert both.summary == "the avatar of the clip took 200 s and is +2.12 dB nearer than that of one picture"
+
+
 def test_nan_becomes_none() -> None:
     result = ReenactResult("clip.mp4", 1, {"avatar": metrics.ImageScores(20.0, 0.9, float("nan"), None, 1)}, ())
     assert result.as_dict()["scores"]["avatar"]["akd"] is None
