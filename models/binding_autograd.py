@@ -46,8 +46,8 @@ class _ToWorld(torch.autograd.Function):
 @kernel(fastmath=True)
 def _backward(inputs, above, grads, of_frames):
     """inputs: face, means, rotations, scales, and the frames. above: gradients by what `to_world` returns. grads: to fill, by
-    means, rotations and scales, and by the frames where `of_frames`. Letters as in `binding._to_world`; g is the gradient by the mean in
-    the world, h that by the rotation."""
+    means, rotations and scales, and by the frames where `of_frames`. Letters as in `binding._to_world`; g is the gradient by the
+    mean in the world, h that by the rotation."""
     face, means, rotations, scales, _, rotation, scale = inputs
     above_means, above_rotations, above_scales = above
     grad_means, grad_rotations, grad_scales, grad_origin, grad_rotation, grad_scale = grads

@@ -48,9 +48,7 @@ def command() -> None:
 @command.command()
 @click.argument("clip", type=click.Path(path_type=Path))
 @click.option("--half", is_flag=True, help="Also learn from the first half of CLIP; the second half is compared.")
-@click.option(
-    "--held-out", is_flag=True, help="Also learn from CLIP but for moments held out all through it; these are compared."
-)
+@click.option("--held-out", is_flag=True, help="Also learn from CLIP but for moments all through it; these are compared.")
 @click.option("--minutes", is_flag=True, help="As the server learns from a clip, in four minutes; with --half or --held-out.")
 @sheet_and_quality("truth, avatar and warp side by side")
 def reenact(clip: Path, half: bool, held_out: bool, minutes: bool, sheet: Path | None, quality: Quality, as_json: bool) -> None:
@@ -71,10 +69,10 @@ def reenact(clip: Path, half: bool, held_out: bool, minutes: bool, sheet: Path |
     from server.evaluation.reenact import reenact as run
 
     with progress() as show:
+        options = MINUTES if minutes else None
         result = run(
-            clip, enroll=lambda rgb: from_photos([rgb], quality, show), out_sheet=sheet, progress=show,
-            learn=(lambda opened, most: from_clip(opened, most, show, MINUTES if minutes else None)) if half or held_out else None,
-            held_out=held_out,
+            clip, enroll=lambda rgb: from_photos([rgb], quality, show), out_sheet=sheet, progress=show, held_out=held_out,
+            learn=(lambda opened, most: from_clip(opened, most, show, options)) if half or held_out else None,
         )  # fmt: skip
     report(result.as_dict(), [*table(result.rows()), *filter(None, [result.summary]), *result.notes], as_json, sheet)
 

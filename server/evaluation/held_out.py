@@ -14,7 +14,7 @@ from models.video.reader import Clip
 
 @dataclass(frozen=True)
 class GappedClip(Clip):
-    """withheld: numbers of the pictures that `frames` leaves out. fps: pictures a second of what is left; times stay as they are."""
+    """withheld: numbers of the pictures that `frames` leaves out. fps: of what is left; times stay as they are."""
 
     withheld: frozenset[int] = frozenset()
 

@@ -7,8 +7,8 @@ and matted in this way; `warp` is given the landmarks of the compared picture. A
 `realtime.offline.pictures`, which takes pose and expression from the compared pictures and all before them, and are then cropped.
 Where the square overhangs the clip nothing is known, so all rows are white there.
 
-With `learn`, a second avatar is optimised on the first half of the clip, and only pictures of the second half are compared. Or, with
-`held_out`, on the whole clip but for a quarter of a second around every third compared picture, and only these are compared.
+With `learn`, a second avatar is optimised on the first half of the clip, and only pictures of the second half are compared. Or,
+with `held_out`, on the whole clip but for a quarter of a second around every third compared picture, and only these are compared.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,8 @@ def reenact(
     with_jod: bool = True,
 ) -> ReenactResult:
     """Measure on one clip. enroll: a portrait (H, W, 3) uint8 sRGB -> its avatar. learn: the clip and how many of its first
-    pictures may be used -> an avatar that was optimised on them; its row is called "clip". held_out: see above. out_sheet: where to write a PNG of
-    truth, avatars and warp side by side.
+    pictures may be used -> an avatar that was optimised on them; its row is called "clip". held_out: see above.
+    out_sheet: where to write a PNG of truth, avatars and warp side by side.
 
     Raises `ClipError` when the clip cannot be read, does not begin with a face, or has no second picture to compare.
     """
@@ -119,11 +120,11 @@ def reenact(
         if held_out:
             chosen, apart = range(THIRD - 1, len(truth), THIRD), THIRD
             around = {number for k in chosen for number in range(k * APART - AROUND, k * APART + AROUND + 1)}
-            given: tuple[Clip, int] = GappedClip.without(clip, around), MOST_CLIP_FRAMES
+            learned = partial(learn, GappedClip.without(clip, around), MOST_CLIP_FRAMES)
         else:
             chosen = range((len(truth) + 1) // 2, len(truth))
-            given = clip, (chosen.start - 1) * APART + 1
-        avatars["clip"] = timed("clip", lambda: learn(*given))
+            learned = partial(learn, clip, (chosen.start - 1) * APART + 1)
+        avatars["clip"] = timed("clip", learned)
     rows: dict[str, list[Pixels]] = {}
     for name, avatar in avatars.items():
         progress(f"driving {name}", 0.3 + 0.1 * len(rows))
@@ -159,8 +160,8 @@ def _compared(clip: Clip) -> Iterator[Pixels]:
 
 
 def _limits(clip: Clip, count: int, expected: int, apart: int) -> tuple[float | None, tuple[str, ...]]:
-    """Pictures a second for JOD, None when JOD cannot be measured; and notes on what was left out. apart: pictures from one that is
-    compared to the next; 0: no JOD."""
+    """Pictures a second for JOD, None when JOD cannot be measured; and notes on what was left out. apart: pictures from one
+    that is compared to the next; 0: no JOD."""
     notes, fps = [], clip.fps / apart if apart else None
     if count < expected:
         notes.append(f"the clip is short: {count} pictures were compared instead of {expected}")

@@ -33,6 +33,6 @@ def test_places_and_gradients_are_those_of_torch():
         assert ours is not None and theirs is not None
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-4)
     still = [tensor.clone().requires_grad_(index < 3) for index, tensor in enumerate(tensors)]
-    out = binding_autograd.to_world(face, *still[:3], (still[3], still[4], still[5]))
+    out = binding_autograd.to_world(face, still[0], still[1], still[2], (still[3], still[4], still[5]))
     sum((a * b).sum() for a, b in zip(out, above, strict=True)).backward()  # type: ignore[union-attr]
     assert torch.allclose(still[0].grad, results[0][3]) and still[3].grad is None  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ def test_loss_and_gradients_are_those_of_the_terms(height, width, masked, weight
     results = []
     for loss in (photometric, losses.photometric):
         leaves = [color.clone().requires_grad_(), alpha.clone().requires_grad_()]
-        value = loss(*leaves, target, weights)
+        value = loss(leaves[0], leaves[1], target, weights)
         (2 * value).backward()
         results.append((value.detach(), [leaf.grad for leaf in leaves]))
     assert float(results[0][0]) == pytest.approx(float(results[1][0]), rel=1e-4)

@@ -63,7 +63,7 @@ def check_colors(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 
     background = torch.tensor(rng.uniform(size=3))
     for draw in (autograd.rasterize_colors, autograd.rasterize):
         leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-        drawn = draw(*leaves, camera, background)[:2]  # type: ignore[operator]
+        drawn = draw(*leaves, camera, background)[:2]  # type: ignore[operator, call-arg]
         sum((a * b).sum() for a, b in zip(drawn, weights, strict=True)).backward()
         results.append((drawn, [gradient_of(leaf) for leaf in leaves]))
     for ours, theirs in zip(results[0][0], results[1][0], strict=True):
