@@ -28,12 +28,12 @@ def project_backward(counter, pair_grads, slots, keys, boxes, gaussians, camera,
     """Write the gradients of means, rotations, scales, opacities and features into the five float32 arrays grads_out.
 
     pair_grads: blend_backward.py. slots: binning.pair_slots. keys, boxes: project.py. gaussians: means, rotations,
-    scales and opacities. What was not drawn gets zeros.
+    scales and opacities. What was not drawn, or is hidden, gets zeros.
     """
     means, rotations, scales, opacities = gaussians
     grad_means, grad_rotations, grad_scales, grad_opacities, grad_features = grads_out
     n = means.shape[0]
-    sums, grads = np.empty(MOMENTS + 1, np.float64), np.empty(10, np.float64)
+    sums, grads, of_axes = np.empty(MOMENTS + 1, np.float64), np.empty(10, np.float64), np.empty((3, 3), np.float64)
     while True:
         start = claim(counter) * CHUNK
         if start >= n:
@@ -50,8 +50,12 @@ def project_backward(counter, pair_grads, slots, keys, boxes, gaussians, camera,
                         sums[k] += pair_grads[slot, k]
                     for k in range(grad_features.shape[1]):
                         grad_features[i, k] += pair_grads[slot, MOMENTS + 1 + k]
-                grad_opacities[i] = sums[0] / np.float64(opacities[i])
-                _one_backward(i, sums, means, rotations, scales, camera, grads)
+                is_told = False
+                for k in range(MOMENTS + 1):
+                    is_told |= sums[k] != 0.0
+                if is_told:
+                    grad_opacities[i] = sums[0] / np.float64(opacities[i])
+                    _one_backward(i, sums, means, rotations, scales, camera, of_axes, grads)
             for k in range(3):
                 grad_means[i, k], grad_scales[i, k] = grads[k], grads[7 + k]
             for k in range(4):
@@ -59,8 +63,8 @@ def project_backward(counter, pair_grads, slots, keys, boxes, gaussians, camera,
 
 
 @kernel
-def _one_backward(i, sums, means, rotations, scales, m, grads):
-    """From sums (MOMENTS + 1,), the splat's six and that of z, fill grads (10,): mean 3, quaternion 4, scales 3."""
+def _one_backward(i, sums, means, rotations, scales, m, d_axes, grads):
+    """From sums (MOMENTS + 1,), the splat's six and that of z, fill grads (10,): mean 3, quaternion 4, scales 3. d_axes: scratch."""
     mx, my, mz = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
     x = m[0] * mx + m[1] * my + m[2] * mz + m[9]
     y = m[3] * mx + m[4] * my + m[5] * mz + m[10]
@@ -94,7 +98,6 @@ def _one_backward(i, sums, means, rotations, scales, m, grads):
     d_xx, d_xy, d_yy = t_xx * c_xx + t_xy * c_xy, t_xx * c_xy + t_xy * c_yy, t_yx * c_xy + t_yy * c_yy
 
     d_a0, d_a1, d_a2, d_b0, d_b1, d_b2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    d_axes = np.empty((3, 3), np.float64)
     for k in range(3):
         s, axis = np.float64(scales[i, k]), axes[k]
         ar, br = _dot(a, axis), _dot(b, axis)
