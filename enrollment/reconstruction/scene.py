@@ -22,7 +22,7 @@ from models.heads.base import PersonHead
 from models.nets.coin import Coin
 from models.nets.deformation import Deformation
 from models.nets.dynamics import Dynamics
-from models.splat.choose import differentiable, differentiable_colors
+from models.splat.choose import differentiable_colors
 from models.splat.reference import shortest_axes
 from models.torch_binding import Frames, triangle_frames
 from models.types import Camera
@@ -56,7 +56,7 @@ class Scene:
     def __init__(self, avatar: Avatar, person: PersonHead, frames: Sequence[Frame], config: ReconstructConfig) -> None:
         torch.manual_seed(config.seed)
         self.config, self.person, self.frames = config, person, frames
-        self.rasterize, self.rasterize_colors = differentiable(config.device), differentiable_colors(config.device)
+        self.rasterize = differentiable_colors(config.device)
         self.splats = Splats.of(avatar.gaussians)
         self.faces = torch.from_numpy(person.model.faces).long()
         self.rig = Rig(person, avatar.identity, avatar.offset, frames) if config.rig or config.deformation else None
@@ -132,10 +132,7 @@ class Scene:
         tensors = [t.to(self.config.device) for t in (means, rotations, scales, p["logits"].sigmoid(), stacked)]
         by = self.config.oversampled
         fine = camera.resized(camera.width * by, camera.height * by)
-        if len(features) == 1:
-            out, alpha = self.rasterize_colors(*tensors, fine, behind.to(self.config.device))
-        else:
-            out, alpha, _ = self.rasterize(*tensors, fine, behind.to(self.config.device))
+        out, alpha = self.rasterize(*tensors, fine, behind.to(self.config.device))
         if by > 1:
             out, alpha = avg_pool2d(out.movedim(-1, 0), by).movedim(0, -1), avg_pool2d(alpha[None], by)[0]
         return DrawnFrame(
@@ -158,7 +155,7 @@ class Scene:
                 area = world[2].sort(dim=1).values[:, 1:].prod(dim=1) * camera.fx * camera.fy / z**2
             ones = torch.ones(len(best), 3, requires_grad=True)
             tensors = [t.to(self.config.device) for t in (*world, now["logits"].detach().sigmoid(), ones)]
-            out, _ = self.rasterize_colors(*tensors, camera, torch.zeros(3, device=self.config.device))
+            out, _ = self.rasterize(*tensors, camera, torch.zeros(3, device=self.config.device))
             out[..., 0].sum().backward()
             assert ones.grad is not None
             best = torch.maximum(best, ones.grad[:, 0] / area.clamp(min=1e-9))

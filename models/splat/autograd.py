@@ -35,8 +35,13 @@ def rasterize(
 def rasterize_colors(
     means: Tensor, rotations: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, camera: Camera, background: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As `rasterize`, for colors (N, 3) without depth, several times as fast: color (H, W, 3) and alpha (H, W)."""
-    return _RasterizeColors.apply(means, rotations, scales, opacities, colors, camera, background)
+    """As `rasterize`, without depth and several times as fast: color (H, W, F) and alpha (H, W) of colors (N, F), F a multiple
+    of three, which are drawn three by three."""
+    drawn = [
+        _RasterizeColors.apply(means, rotations, scales, opacities, three, camera, behind)
+        for three, behind in zip(colors.split(3, dim=1), background.split(3), strict=True)
+    ]
+    return (drawn[0][0] if len(drawn) == 1 else torch.cat([color for color, _ in drawn], dim=2)), drawn[0][1]
 
 
 class _RasterizeColors(torch.autograd.Function):

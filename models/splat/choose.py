@@ -78,7 +78,8 @@ def differentiable(device: str = "cpu") -> Rasterize:
 
 
 def differentiable_colors(device: str = "cpu") -> Callable[..., tuple[Tensor, Tensor]]:
-    """As `differentiable`, for colours (N, 3): returns color (H, W, 3) and alpha (H, W), on the CPU several times as fast."""
+    """As `differentiable`, without depth and for features (N, F), F a multiple of three: returns features (H, W, F) and alpha
+    (H, W), on the CPU several times as fast."""
     if device == "cpu":
         from models.splat.autograd import rasterize_colors
 

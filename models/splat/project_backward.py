@@ -64,7 +64,9 @@ def project_backward(counter, pair_grads, slots, keys, boxes, gaussians, camera,
 
 @kernel
 def _one_backward(i, sums, means, rotations, scales, m, d_axes, grads):
-    """From sums (MOMENTS + 1,), the splat's six and that of z, fill grads (10,): mean 3, quaternion 4, scales 3. d_axes: scratch."""
+    """From sums (MOMENTS + 1,), the splat's six and that of z, fill grads (10,): mean 3, quaternion 4, scales 3.
+
+    d_axes: (3, 3), to work in."""
     mx, my, mz = np.float64(means[i, 0]), np.float64(means[i, 1]), np.float64(means[i, 2])
     x = m[0] * mx + m[1] * my + m[2] * mz + m[9]
     y = m[3] * mx + m[4] * my + m[5] * mz + m[10]

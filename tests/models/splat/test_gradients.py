@@ -57,10 +57,10 @@ def check_colors(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 
     """`autograd.rasterize_colors` against `autograd.rasterize`: pictures, gradients of a loss that looks at a part."""
     rng, results = np.random.default_rng(9), []
     size = (camera.height, camera.width)
-    weights = [torch.tensor(rng.normal(size=shape)) for shape in ((*size, 3), size)]
+    weights = [torch.tensor(rng.normal(size=shape)) for shape in ((*size, inputs[4].shape[1]), size)]
     for weight in weights:
         weight[: size[0] // 3] = 0.0
-    background = torch.tensor(rng.uniform(size=3))
+    background = torch.tensor(rng.uniform(size=inputs[4].shape[1]))
     for draw in (autograd.rasterize_colors, autograd.rasterize):
         leaves = [tensor.clone().requires_grad_() for tensor in inputs]
         drawn = draw(*leaves, camera, background)[:2]  # type: ignore[operator, call-arg]
@@ -75,8 +75,9 @@ def check_colors(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 
 
 
 @pytest.mark.parametrize(("count", "width", "height"), [(120, 131, 70), (1500, 90, 45), (40, 3, 50)])
-def test_colors_alone(make_gaussians, count, width, height):
-    check_colors(inputs_of(make_gaussians(count, 3), 3), Camera.orbit(0.7, distance=0.7, width=width, height=height))
+@pytest.mark.parametrize("features", [3, 6])
+def test_colors_alone(make_gaussians, count, width, height, features):
+    check_colors(inputs_of(make_gaussians(count, 3), features), Camera.orbit(0.7, distance=0.7, width=width, height=height))
 
 
 def test_colors_alone_behind_finished_pixels(make_gaussians):
