@@ -43,7 +43,7 @@ class _ToWorld(torch.autograd.Function):
         return None, *out[:3], *(out[3:] if of_frames else (None, None, None))
 
 
-@kernel(fastmath=True)
+@kernel(fastmath={"contract", "arcp", "nsz", "reassoc"})  # not numbers that are none: the optimiser looks for them
 def _backward(inputs, above, grads, of_frames):
     """inputs: face, means, rotations, scales, and the frames. above: gradients by what `to_world` returns. grads: to fill, by
     means, rotations and scales, and by the frames where `of_frames`. Letters as in `binding._to_world`; g is the gradient by the

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from enrollment.reconstruction import losses, photometric_warp
+from enrollment.reconstruction import photometric, photometric_warp
 from enrollment.reconstruction import reconstruct as module
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import Rates, ReconstructConfig, Weights
@@ -170,8 +170,8 @@ def test_steps_without_a_finite_loss_are_skipped_and_three_in_a_row_end_it(
     truth: Avatar, views: tuple[Frame, ...], model: HeadModel, monkeypatch: pytest.MonkeyPatch, bad: tuple[int, ...], skipped: int
 ) -> None:
     calls = iter(range(1000))
-    plain = losses.l1
-    monkeypatch.setattr(losses, "l1", lambda *a: plain(*a) * (float("nan") if next(calls) in bad else 1.0))
+    plain = photometric.photometric
+    monkeypatch.setattr(module, "photometric", lambda *a: plain(*a) * (float("nan") if next(calls) in bad else 1.0))
     result = reconstruct(scenes.spoiled(truth), model, Capture(views), replace(PLAIN, steps=12, check_every=2))
     assert result.skipped == skipped
     assert np.isfinite(result.avatar.gaussians.colors).all()
