@@ -48,7 +48,7 @@ class RefineOptions:
     watch: Callable[[Avatar], None] | None = field(default=None, repr=False, compare=False)
 
 
-MINUTES = RefineOptions(steps=1800, clip_rate=12.0, learned_frames=48)
+MINUTES = RefineOptions(steps=1600, clip_rate=12.0, learned_frames=48)
 """For a clip whose avatar is to be there in four minutes on two cores."""
 
 

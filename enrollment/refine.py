@@ -80,7 +80,7 @@ def refine_on_clip(
     mattes: dict[int, NDArray[np.uint8]] = {}
     config = _configured(ReconstructConfig.for_clip(), options)
     total = config.steps
-    rough = replace(config, steps=round(FIRST_ROUND * total), size=min(config.size, FIRST_SIZE), crops=0.0)
+    rough = replace(config, steps=round(FIRST_ROUND * total), size=min(config.size, FIRST_SIZE), crops=0.0, normals=False)
     part = rough.steps / max(total, 1)
     capture = tracked(first.avatar, verify=verify_person)
     progress("refining", 0.0)
@@ -123,7 +123,7 @@ def refine_on_folder(
     """
     progress("reading the capture", 0.0)
     capture = read_folder(folder, first.avatar.person(model))
-    config = _configured(replace(ReconstructConfig.for_clip(), normals=True), options)  # a folder may bring true ones
+    config = _configured(replace(ReconstructConfig.for_clip(), normals_every=1), options)  # a folder may bring true ones
     progress("refining", 0.0)
     return refine(
         first, model, clip=capture, config=config, checkpoint_path=options.checkpoint, progress=progress, cancelled=cancelled,

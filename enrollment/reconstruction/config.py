@@ -70,7 +70,10 @@ class ReconstructConfig:
     rig: bool = False
     """G10: residuals on the rig's parameters. Without, poses stay as the capture has them, and posing costs nothing."""
     normals: bool = True
-    """G14: the shortest axes follow the frame's normals, or the mesh's where it has none."""
+    """G14: the shortest axes follow the frame's normals, or the mesh's where it has none. Without, Gaussians that no frame shows
+    from the side stand out as thorns there."""
+    normals_every: int = 1
+    """Steps from one that looks at normals, so many times as strongly, to the next: it takes twice as long."""
     regularise: bool = True
     densify: bool = False
     densify_every: int = 150
@@ -110,7 +113,6 @@ class ReconstructConfig:
     @staticmethod
     def for_clip() -> ReconstructConfig:
         """What suits a clip, whose poses are tracked and not exact. Neither dynamics nor deformation: what they learn from the
-        expressions of a short clip is wrong for others. No normals: many views say where the surface is, and without them a
-        step takes less than half the time."""
+        expressions of a short clip is wrong for others."""
         rates = Rates(means=1e-2, rotations=5e-3, log_scales=1e-2, colors=6e-3, offset=1e-4)
-        return ReconstructConfig(steps=1900, rig=True, enough=0.2, normals=False, rates=rates, weights=Weights(square=4.0))
+        return ReconstructConfig(steps=1900, rig=True, enough=0.2, normals_every=2, rates=rates, weights=Weights(square=4.0))

@@ -212,7 +212,7 @@ class _Run:
         parameters = self.scene.parameters()
         for p in parameters.values():
             p.grad = None
-        with_normals = target.normals is not None
+        with_normals = target.normals is not None and self.done % self.config.normals_every == 0
         drawn = self.scene.draw(index, target.camera, normals=with_normals)
         if self.warp is not None and index and self.done >= WARP_FROM * self.config.steps:
             target = self.warp(target, drawn.color.detach(), drawn.alpha.detach())
@@ -237,7 +237,7 @@ class _Run:
         if drawn.normals is not None and target.normals is not None:
             there = target.normals.abs().amax(dim=2) > 0
             weight = known * target.matte * there * (drawn.alpha.detach() > 0.5)
-            total = total + w.normal * losses.normal_error(drawn.normals, target.normals, weight)
+            total = total + w.normal * self.config.normals_every * losses.normal_error(drawn.normals, target.normals, weight)
         if drawn.view_offset is not None:
             total = total + w.view_offset * drawn.view_offset
             total = total + w.consistent * losses.gradients(drawn.consistent, target.image, known)
