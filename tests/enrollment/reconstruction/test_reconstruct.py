@@ -135,7 +135,7 @@ def test_normals_turn_the_shortest_axes(truth: Avatar, model: HeadModel) -> None
         return float(np.degrees(np.arccos(cosine))[check.matte > 0.9].mean())
 
     weights = Weights(ssim=0, gradient=0, normal=0.5)
-    config = replace(PLAIN, steps=60, rates=replace(STILL, rotations=0.02), weights=weights)
+    config = replace(PLAIN, steps=60, rates=replace(STILL, rotations=0.02), weights=weights, normals_every=2)
     with_, without = (
         error(reconstruct(start, model, Capture(tuple(views)), replace(config, normals=on)).avatar) for on in (True, False)
     )
