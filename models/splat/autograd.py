@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from models.splat.gradients import Drawing
+from models.splat.gradients import ColorDrawing, Drawing
 from models.splat.workspace import as_floats
 from models.types import Array, Camera
 
@@ -30,6 +30,29 @@ def rasterize(
     where alpha is 0. Gradients flow to the five tensors; Gaussians that are not drawn get zeros.
     """
     return _Rasterize.apply(means, rotations, scales, opacities, features, camera, background)
+
+
+def rasterize_colors(
+    means: Tensor, rotations: Tensor, scales: Tensor, opacities: Tensor, colors: Tensor, camera: Camera, background: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As `rasterize`, for colors (N, 3) without depth, several times as fast: color (H, W, 3) and alpha (H, W)."""
+    return _RasterizeColors.apply(means, rotations, scales, opacities, colors, camera, background)
+
+
+class _RasterizeColors(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+        *inputs, camera, background = arguments
+        ctx.drawing = ColorDrawing([_array(tensor) for tensor in inputs], camera, _array(background))
+        ctx.kinds = [tensor.dtype for tensor in inputs]
+        color, alpha = (torch.from_numpy(array).to(ctx.kinds[0]) for array in (ctx.drawing.color, ctx.drawing.alpha))
+        return color, alpha
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+        grads = ctx.drawing.backward(*(_array(gradient) for gradient in above))
+        return *(torch.from_numpy(grad).to(kind) for grad, kind in zip(grads, ctx.kinds, strict=True)), None, None
 
 
 class _Rasterize(torch.autograd.Function):

@@ -26,6 +26,7 @@ from models.splat.lanes import LANES
 ACROSS, DOWN = TILE_WIDTH // BLOCK, TILE_HEIGHT // BLOCK  # blocks in a tile; together as many as a mask has bits
 RGB_BUFFER = ACROSS * DOWN * STATE + BATCH * FIELDS  # floats that `blend_rgb` needs a worker
 UNSEEN_T = f32(1.0 / 512.0)  # what is behind so little transmittance changes no byte by more than a half
+NO_BYTES = np.empty((0, 0, 3), np.uint8)  # for a picture of floats
 _REACH = f32(0.02 - block.LOG2_ALPHA_MIN)  # of log2(alpha), with something for rounding
 _SLACK = f32(1.0e-3)  # pixels added to a splat's reach, for rounding
 _TINY = f32(1.0e-30)
@@ -35,8 +36,7 @@ _STATES = np.uint64(ACROSS * DOWN * STATE)
 _P1, _U_3 = np.uint64(LANES), np.uint64(3)
 _NONE, _ALL, _ONE = np.uint64(0), np.uint64(2**64 - 1), np.uint64(1)
 _0, _HALF, _1 = f32(0.0), f32(0.5), f32(1.0)
-_U, _V, _A, _SHEAR, _C, _L = (_STATES + np.uint64(k * BATCH) for k in range(6))
-_RED, _GREEN, _BLUE = (_STATES + np.uint64(k * BATCH) for k in range(6, 9))
+_U, _V, _A, _SHEAR, _C, _L, _RED, _GREEN, _BLUE = (np.uint64(k * BATCH) for k in range(FIELDS))
 
 
 @kernel
@@ -63,8 +63,8 @@ def blend_rgb(counter, bins, background, buffer, bytes_out, color, alpha):
         alive = _ALL
         for start in range(offsets[tile], offsets[tile + 1], BATCH):
             count = min(BATCH, offsets[tile + 1] - start)
-            _take_batch(bins, start, count, left, top, buffer)
-            find_blocks(buffer, count, alive, masks)
+            take_batch(bins, start, count, left, top, buffer, _STATES)
+            find_blocks(buffer, _STATES, count, alive, masks)
             transpose(masks)
             alive = _draw_batch(buffer, masks, alive, least)
             if alive == _NONE:
@@ -76,11 +76,12 @@ def blend_rgb(counter, bins, background, buffer, bytes_out, color, alpha):
 
 
 @kernel
-def _take_batch(bins, start, count, left, top, buffer):
+def take_batch(bins, start, count, left, top, buffer, batch):
+    """Copy the numbers of `count` splats, from pairs[start] on, to place `batch` of the buffer (block.py)."""
     splats = bins.splats
     shift_u, shift_v = f32(left) + _HALF, f32(top) + _HALF
     for j in range(count):
-        i, at = np.uint64(bins.pairs[start + j]), np.uint64(j)
+        i, at = np.uint64(bins.pairs[start + j]), batch + np.uint64(j)
         buffer[_U + at] = splats[i, project.U] - shift_u
         buffer[_V + at] = splats[i, project.V] - shift_v
         buffer[_A + at] = splats[i, project.A]
@@ -93,16 +94,17 @@ def _take_batch(bins, start, count, left, top, buffer):
 
 
 @kernel
-def find_blocks(buffer, count, alive, masks):
+def find_blocks(buffer, batch, count, alive, masks):
     """Set masks[j] to the blocks with a pixel centre that splat j of the batch may touch, of those in `alive`; 0 from `count` on.
 
     Bit ACROSS * row + column is a block. A splat touches A (dx + SHEAR dy)^2 + C dy^2 <= REACH + L, an ellipse; in each row of
     blocks it reaches from the leftmost to the rightmost point of its part between the first and the last pixel's centre.
     """
     for j in range(_U_BATCH):
-        u, v, shear = buffer[_U + j], buffer[_V + j], buffer[_SHEAR + j]
-        a, c = max(buffer[_A + j], _TINY), max(buffer[_C + j], _TINY)
-        reach = max(buffer[_L + j] + _REACH, _0)
+        at = batch + j
+        u, v, shear = buffer[_U + at], buffer[_V + at], buffer[_SHEAR + at]
+        a, c = max(buffer[_A + at], _TINY), max(buffer[_C + at], _TINY)
+        reach = max(buffer[_L + at] + _REACH, _0)
         high = reach / c  # the half height squared
         half_height, half_width = math.sqrt(high), math.sqrt(reach / a + shear * shear * high)
         tip = shear * high / max(half_width, _TINY)  # dy of the leftmost point; the rightmost is opposite

@@ -46,11 +46,10 @@ def blend_block(typingctx: Any, buffer: Any, state: Any, batch: Any, touching: A
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = _Emit(context, builder, signature, arguments)
+        emit = BlockEmit(context, builder, signature, arguments)
         _, state_, batch_, touching_, column_, row_, least_ = arguments
         places = [builder.add(state_, ir.Constant(_LONG, k * LANES)) for k in range(4)]
-        x = emit.plus(emit.ramp([k % BLOCK for k in range(LANES)]), emit.spread(column_))
-        y = emit.plus(emit.ramp([k // BLOCK for k in range(LANES)]), emit.spread(row_))
+        x, y = emit.places(column_, row_)
         before, start = [emit.load(place) for place in places], builder.block
         loop, after = builder.append_basic_block("splats"), builder.append_basic_block("drawn")
         builder.branch(loop)
@@ -60,11 +59,7 @@ def blend_block(typingctx: Any, buffer: Any, state: Any, batch: Any, touching: A
         values = [builder.phi(value.type) for value in before]
         splat = builder.cttz(left, ir.Constant(ir.IntType(1), 1))
         rest = builder.and_(left, builder.sub(left, ir.Constant(_LONG, 1)))
-        fields = [
-            emit.spread(emit.number(builder.add(builder.add(batch_, ir.Constant(_LONG, k * BATCH)), splat)))
-            for k in range(FIELDS)
-        ]
-        drawn = emit.splat(fields, x, y, values)
+        drawn = emit.splat(emit.fields(batch_, splat), x, y, values)
         builder.cbranch(builder.icmp_unsigned("!=", rest, ir.Constant(_LONG, 0)), loop, after)
         for phi, first, again in zip([left, *values], [touching_, *before], [rest, *drawn], strict=True):
             phi.add_incoming(first, start)
@@ -90,7 +85,7 @@ def store_block(typingctx: Any, buffer: Any, state: Any, background: Any, out: A
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = _Emit(context, builder, signature, arguments)
+        emit = BlockEmit(context, builder, signature, arguments)
         _, state_, background_, out_, first_, step_ = arguments
         t, *colors = (emit.load(builder.add(state_, ir.Constant(_LONG, k * LANES))) for k in range(4))
         t = emit.size(t)
@@ -112,23 +107,43 @@ def store_block(typingctx: Any, buffer: Any, state: Any, background: Any, out: A
     return types.void(buffer, place, types.UniTuple(types.float32, 3), out, place, place), generate
 
 
-class _Emit(Emit):
+class BlockEmit(Emit):
+    """Vector instructions for the 16 pixels of a block."""
+
+    def places(self, column: Any, row: Any) -> tuple[Any, Any]:
+        """x and y of the block's pixels in the tile."""
+        x, y = self.ramp([k % BLOCK for k in range(LANES)]), self.ramp([k // BLOCK for k in range(LANES)])
+        return self.plus(x, self.spread(column)), self.plus(y, self.spread(row))
+
+    def fields(self, batch: Any, splat: Any) -> list[Any]:
+        """The splat's FIELDS numbers, each in all lanes."""
+        places = (self.builder.add(batch, ir.Constant(_LONG, k * BATCH)) for k in range(FIELDS))
+        return [self.spread(self.number(self.builder.add(place, splat))) for place in places]
+
+    def alpha(self, fields: list[Any], dx: Any, dy: Any) -> tuple[Any, Any]:
+        """What a splat covers of each pixel at (dx, dy) from its centre, and the same before the clamp where it touches."""
+        a, shear, c, level = fields[A : L + 1]
+        sheared = self.fused(shear, dy, dx)
+        log_alpha = self.less(self.less(level, self.times(c, dy), dy), self.times(a, sheared), sheared)
+        density = self.exp2(self.most(log_alpha, self.constant(LOG2_ALPHA_MIN - 1.0)))
+        touched = self.builder.fcmp_ordered(">=", log_alpha, self.constant(LOG2_ALPHA_MIN))
+        opaque = self.least(density, self.constant(base.ALPHA_MAX))
+        return self.builder.select(touched, opaque, self.constant(0.0)), density
+
+    def transmitted(self, t: Any, alpha: Any) -> tuple[Any, Any]:
+        """T after a splat, its sign turned where the pixel is finished; and where it is not."""
+        behind = self.less(t, alpha, t)
+        is_open = self.builder.fcmp_ordered(">", behind, self.constant(base.T_MIN))
+        signed = self.builder.or_(self.builder.bitcast(t, _WHOLE), ir.Constant(_WHOLE, [_SIGN] * LANES))
+        return self.builder.select(is_open, behind, self.builder.bitcast(signed, t.type)), is_open
+
     def splat(self, fields: list[Any], x: Any, y: Any, values: list[Any]) -> list[Any]:
         """T and the colours after one splat."""
-        u, v, a, shear, c, level = fields[:RED]
-        dy = self.minus(y, v)
-        dx = self.fused(shear, dy, self.minus(x, u))
-        log_alpha = self.less(self.less(level, self.times(c, dy), dy), self.times(a, dx), dx)
-        opaque = self.least(self.exp2(self.most(log_alpha, self.constant(LOG2_ALPHA_MIN - 1.0))), self.constant(base.ALPHA_MAX))
-        builder, t = self.builder, values[0]
-        touched = builder.fcmp_ordered(">=", log_alpha, self.constant(LOG2_ALPHA_MIN))
-        alpha = builder.select(touched, opaque, self.constant(0.0))
-        behind = self.less(t, alpha, t)
-        is_open = builder.fcmp_ordered(">", behind, self.constant(base.T_MIN))
-        weight = builder.select(is_open, self.times(alpha, t), self.constant(0.0))
-        closed = builder.bitcast(builder.or_(builder.bitcast(t, _WHOLE), ir.Constant(_WHOLE, [_SIGN] * LANES)), t.type)
+        alpha, _ = self.alpha(fields, self.minus(x, fields[U]), self.minus(y, fields[V]))
+        after, is_open = self.transmitted(values[0], alpha)
+        weight = self.builder.select(is_open, self.times(alpha, values[0]), self.constant(0.0))
         colors = [self.fused(weight, field, value) for field, value in zip(fields[RED:], values[1:], strict=True)]
-        return [builder.select(is_open, behind, closed), *colors]
+        return [after, *colors]
 
     def exp2(self, x: Any) -> Any:
         """2^x for x in [-126, 127]."""

@@ -14,7 +14,6 @@ from models.splat.normals import shortest_axes
 from models.splat.workspace import Workspace, as_floats
 from models.types import Array, Camera, Gaussians, Picture
 
-_NO_BYTES = np.empty((0, 0, 3), np.uint8)
 _NO_COLOR, _NO_ALPHA = np.empty((0, 0, 3), np.float32), np.empty((0, 0), np.float32)
 
 
@@ -44,7 +43,7 @@ class CpuRasterizer:
             return self._render_features(gaussians, camera, background, depth, normal)
         color = np.empty((camera.height, camera.width, 3), np.float32)
         alpha = np.empty((camera.height, camera.width), np.float32)
-        self._render_rgb(gaussians, camera, background, _NO_BYTES, color, alpha)
+        self._render_rgb(gaussians, camera, background, blend.NO_BYTES, color, alpha)
         return Picture(color=color, alpha=alpha)
 
     def render_into(

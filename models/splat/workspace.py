@@ -32,6 +32,7 @@ class Workspace:
         self._histogram = np.empty(2048, np.int32)
         self._cursors = np.empty(0, np.int64)
         self._buffers = np.empty((0, 0), np.float32)
+        self._pair_rows = np.empty(0, np.float32)
 
     @property
     def bins(self) -> binning.Bins:
@@ -43,6 +44,13 @@ class Workspace:
         if self._buffers.shape[0] < threads or self._buffers.shape[1] < size:
             self._buffers = np.empty((threads, size), np.float32)
         return self._buffers
+
+    def pair_rows(self, width: int) -> np.ndarray:
+        """(P, width) float32, a row for each (splat, tile) pair of the picture; what is in it is left over."""
+        size = int(self.offsets[-1]) * width
+        if self._pair_rows.shape[0] < size:
+            self._pair_rows = np.empty(size + size // 4, np.float32)
+        return self._pair_rows[:size].reshape(-1, width)
 
     def number_pairs(self) -> None:
         """Fill slots (N,) as binning.pair_slots says; after `prepare`."""

@@ -49,7 +49,7 @@ def test_blocks_are_those_with_a_pixel_that_is_touched(seed):
     buffer = np.zeros(blend.RGB_BUFFER, np.float32)
     buffer[-fields.size :] = fields.ravel()
     masks = np.empty(block.BATCH, np.uint64)
-    blend.find_blocks(buffer, count, ALL, masks)
+    blend.find_blocks(buffer, np.uint64(buffer.size - fields.size), count, ALL, masks)
     found = bits(masks)
 
     u, v, a, shear, c, level = (field[:, None, None] for field in fields[:6])
@@ -62,7 +62,7 @@ def test_blocks_are_those_with_a_pixel_that_is_touched(seed):
     assert found.sum() <= 1.1 * touched.sum() + 5, "blocks that are not touched were taken"
 
     alive = np.uint64(0x00F0_1234_FFFF_0001)
-    blend.find_blocks(buffer, count, alive, masks)
+    blend.find_blocks(buffer, np.uint64(buffer.size - fields.size), count, alive, masks)
     assert np.array_equal(bits(masks), found & bits(np.array([alive]))[0])
 
 

@@ -53,6 +53,38 @@ def check(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 1e-4) -
     return results[0][1]
 
 
+def check_colors(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 1e-4) -> None:
+    """`autograd.rasterize_colors` against `autograd.rasterize`: pictures, and gradients of a loss that looks at a part of them."""
+    rng, results = np.random.default_rng(9), []
+    size = (camera.height, camera.width)
+    weights = [torch.tensor(rng.normal(size=shape)) for shape in ((*size, 3), size)]
+    for weight in weights:
+        weight[: size[0] // 3] = 0.0
+    background = torch.tensor(rng.uniform(size=3))
+    for draw in (autograd.rasterize_colors, autograd.rasterize):
+        leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+        drawn = draw(*leaves, camera, background)[:2]  # type: ignore[operator]
+        sum((a * b).sum() for a, b in zip(drawn, weights, strict=True)).backward()
+        results.append((drawn, [gradient_of(leaf) for leaf in leaves]))
+    for ours, theirs in zip(results[0][0], results[1][0], strict=True):
+        assert (ours - theirs).abs().max() < 5e-5
+    for name, ours, theirs in zip(NAMES, results[0][1], results[1][1], strict=True):
+        assert torch.isfinite(ours).all(), name
+        assert theirs.abs().max() > 0
+        assert (ours - theirs).norm() <= tolerance * theirs.norm(), name
+
+
+@pytest.mark.parametrize(("count", "width", "height"), [(120, 131, 70), (1500, 90, 45), (40, 3, 50)])
+def test_colors_alone(make_gaussians, count, width, height):
+    check_colors(inputs_of(make_gaussians(count, 3), 3), Camera.orbit(0.7, distance=0.7, width=width, height=height))
+
+
+def test_colors_alone_behind_finished_pixels(make_gaussians):
+    gaussians = make_gaussians(300, 6, smallest=0.02, largest=0.05)
+    gaussians = replace(gaussians, opacities=np.full(300, 1.0, np.float32))
+    check_colors(inputs_of(gaussians, 3), Camera.orbit(0.2, width=90, height=40), tolerance=1e-3)
+
+
 @pytest.mark.parametrize(("seed", "features", "distance"), [(0, 3, 0.9), (1, 6, 0.3), (2, 1, 0.9), (3, 9, 0.5)])
 def test_random_scenes(make_gaussians, seed, features, distance):
     rng = np.random.default_rng(seed)
