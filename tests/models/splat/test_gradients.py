@@ -54,7 +54,7 @@ def check(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 1e-4) -
 
 
 def check_colors(inputs: list[torch.Tensor], camera: Camera, tolerance: float = 1e-4) -> None:
-    """`autograd.rasterize_colors` against `autograd.rasterize`: pictures, and gradients of a loss that looks at a part of them."""
+    """`autograd.rasterize_colors` against `autograd.rasterize`: pictures, and gradients of a loss that looks at parts of them."""
     rng, results = np.random.default_rng(9), []
     size = (camera.height, camera.width)
     weights = [torch.tensor(rng.normal(size=shape)) for shape in ((*size, 3), size)]
