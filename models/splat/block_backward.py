@@ -29,7 +29,9 @@ _LONG = ir.IntType(64)
 
 
 @intrinsic
-def blend_block_backward(typingctx: Any, buffer: Any, state: Any, batch: Any, sums: Any, touching: Any, column: Any, row: Any) -> Any:
+def blend_block_backward(
+    typingctx: Any, buffer: Any, state: Any, batch: Any, sums: Any, touching: Any, column: Any, row: Any
+) -> Any:
     """Go through the splats of a batch as `blend_block`, and add what the block says about splat j to the SUMS floats at
     sums + j * SUMS; whether any pixel is unfinished after that. state: of the block's STATE floats; the rest as there."""
 
