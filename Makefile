@@ -9,7 +9,8 @@ PORT ?= 8080
 
 # The releases that the tests ran with; `make setup CONSTRAINTS=` takes the newest that pyproject.toml allows.
 CONSTRAINTS ?= constraints.txt
-PIP_INSTALL = $(BIN)/python -m pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
+# What is imported is compiled when it is imported first; pip would compile twenty thousand files of which most are never used.
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --no-compile $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 # mediapipe brings the OpenCV that needs a desktop's libGL; the build without windows is laid over it (pyproject.toml says more).
 LAY_OPENCV = $(BIN)/python -m pip install --quiet --no-deps --force-reinstall 'opencv-contrib-python-headless>=4.11,<4.12'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,8 +32,10 @@ def avatar_path(announce: Callable[[str], None] = lambda _: None) -> Path:
     import skimage.data
 
     from enrollment import enroll
+    from enrollment.report import previews
 
-    avatar_file.save(enroll([skimage.data.astronaut()], consent="public domain (NASA)").avatar, path)
+    avatar = enroll([skimage.data.astronaut()], consent="public domain (NASA)").avatar
+    avatar_file.save(replace(avatar, previews=previews(avatar, AnnyHead())), path)
     return path
 
 

@@ -19,6 +19,7 @@ from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
+from enrollment.instant.mirrored import Mirrored, mixed
 from enrollment.instant.neckline import cloth_share
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.outline import CUT, CUT_BODY, Outline
@@ -74,6 +75,8 @@ FINE_UNDERLAY, LID_PHOTO = 0.0008, 0.25
 """Depth of that second layer around eyes and mouth, metres, and the share of the photo's colour in it where an eyelid unfolds."""
 RIM_SHADE = 0.5
 """Brightness of the rims of the eyelids, on which the lashes stand, relative to the eyelids: the line of a shut eye."""
+KEEPS_COLOR = 0.25
+"""Weight of the far half from which a lifted pixel keeps its colour, mixed with that of its twin, in the photo's own view."""
 BOTTOM_REACH = 2.2
 """How far within the outline a Gaussian of the bust's bottom has to lie, in its standard deviations."""
 
@@ -118,22 +121,36 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     stays = np.where(lashes.unfolding_lids(model), np.minimum(steady, LEAST_STEADY), np.maximum(steady, LEAST_STEADY))
     shown = replace(shown, opacities=(shown.opacities * stays[shown.face]).astype(np.float32)).valid()
     share = hair_share(lead.surface, lead.portrait, offset)
-    far = FarHalf.of(lead.surface, lead.portrait, share, face)
+    far = FarHalf.of(lead.surface, lead.portrait, share, face, [p.surface for p in photos[1:]])
     bust = Bust.of(person, shown)
-    shown = far.without(shown.select(bust.within(shown, person)))
+    shown = shown.select(bust.within(shown, person))
+    shown = shown.select(~far.wholly()[shown.face])
+    at = binding.frames(lead.surface.vertices, model.faces)
+    shown = mixed(shown, at, far, lead.colors)
+    twins = Mirrored.of(shown, person, far, share[model.faces].mean(axis=1) > 0.5)
+    twins = twins.kept(_near_outline(lead, at, twins.gaussians))
     unseen = _unseen_gaussians(person, photos, share, far, bust, steady)
-    if (over := len(shown) + len(unseen) - MOST_GAUSSIANS) > 0:
+    if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
-    made = BoundGaussians.concatenate([shown, unseen]).valid()
+    made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
     loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
-    made = made.select(~loose | (np.arange(len(made)) < len(shown)))
+    made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
+    handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
-    view = OwnView(lead.portrait, lead.surface.camera, binding.frames(lead.surface.vertices, model.faces), lead.shown)
-    shell = bust.fade(fit_own_view(made, len(shown), skin, lid, view).valid(), person)
+    view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown)
+    made = fit_own_view(made, len(shown), skin, lid | handed_over, view)
+    made.colors[len(shown) : len(shown) + len(twins.source)] = twins.colors_like(made.colors)
+    shell = bust.fade(made.valid(), person)
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
+
+
+def _near_outline(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
+    """(N,) which Gaussians do not lie far out in what the photo shows as background. at: the triangles, posed as in the photo."""
+    xy = lead.surface.camera.project(binding.to_world(gaussians, at).means)
+    return np.asarray(lead.outline.within(xy) > -CUT * lead.portrait.matte.shape[0])
 
 
 def _allowed(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
@@ -177,7 +194,8 @@ def _unseen_gaussians(
     fine = lids | lips
     spacing[lids] = LID_SPACING
     spacing[lips] = mouth.LIP_SPACING
-    spacing[mirrored] = np.minimum(spacing[mirrored], FAR_SPACING)
+    half_far = mirrored & ~far.copied()
+    spacing[half_far] = np.minimum(spacing[half_far], FAR_SPACING)
     balls = eyes.eyeballs(person, lead.surface, lead.portrait)
     spacing += eyes.spacings(person, balls)
     spacing = hair_texture.spacings(lead.surface, share, spacing)
@@ -193,7 +211,7 @@ def _unseen_gaussians(
     column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
-    covered &= ~mirrored[samples.face]
+    covered = (covered & ~mirrored[samples.face]) | (far.copied() & model.region_faces("skin"))[samples.face]
     furthest = np.where(model.region[samples.face] == REGION["body"], CUT_BODY, CUT).astype(np.float32)
     points, outside = lead.outline.drawn_in(points, samples.spacing, lead.surface.camera, furthest)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
@@ -270,23 +288,24 @@ def _unseen_colors(
     covered: (N,) samples that the leading photo shows. share: (V,) `hair_share`.
     """
     model, lead = person.model, photos[0]
-    shown = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
-    color, trust = shown
+    color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
+    color, trust = far.colors(color), far.mixed(trust)
+    skinny = far.mixed(skin_share(lead.surface, lead.portrait))
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
     lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
     hair = share > 0.5
-    sure = trust * skin_share(lead.surface, lead.portrait)
+    sure = trust * skinny
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)
     body = np.zeros(model.vertex_count, bool)
     body[model.region_vertices("body")] = True
-    sure = np.where(body & ~head & (skin_share(lead.surface, lead.portrait) < SKIN), 0.0, sure)  # a collar does not tint a nape
+    sure = np.where(body & ~head & (skinny < SKIN), 0.0, sure)  # a collar does not tint a nape
     color, sure = texture_completion.bare_behind(model, color, sure)
     completed = texture_completion.interpolate_colors(model, color, sure, (head | body) & ~hair)
     out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])
-    far.paint(lead.portrait, samples, out, lead.colors, shown)
+    far.paint(lead.portrait, samples, out, lead.colors)
     region = model.region[samples.face]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     cloth_here = samples.at(model.faces, cloth_share(lead.surface, lead.portrait)[:, None])[:, 0]

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.nonrigid_registration import (
+    LOPSIDED,
     NORMAL_WIDTH,
     graph,
     landmark_offset,
@@ -24,6 +25,7 @@ from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import HangingHair, ear_covers, ears, hair_share, hanging_hair, pixels_of
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
+from models.tracking.face_geometry import turned_away
 from models.types import Array, Array64
 
 COVERED = 0.5
@@ -33,6 +35,8 @@ CHEEK = (-0.005, 0.02, 0.07)
 AROUND, RELAXED, TAUBIN = 0.012, 60, (0.6, -0.5)
 """Distance from a covered ear within which the mesh is relaxed, metres; how often each vertex is moved by this part of the way to
 the middle of its neighbours, forth and back, which takes ridges off but leaves much of the volume (Taubin 1995)."""
+BESIDE = 0.06
+"""Depth on the template behind which hair that a turned face's photo shows is as thick as its outline, metres."""
 BAND = 0.02
 """Standard deviation of the heights over which the thickness at the sides is averaged, metres."""
 MOST_THICK, NAPE = 0.05, -0.07
@@ -120,12 +124,15 @@ def hair_behind(model: HeadModel, identity: Array, offset: Array, outline: Array
     thick = np.sum(outline * direction, axis=1).astype(np.float64)
     wanted = _at_the_sides(model, share, facing, thick, portrait, surface) * share  # a skull that the outline drew in stays so
     target = np.clip(wanted - np.maximum(thick, 0), 0, MOST_THICK)
-    behind = (facing < -NORMAL_WIDTH / 2) & (share > 0.1) & (model.template[:, 1] > NAPE) & ~np.any(ears(model), axis=0)
+    hidden = facing < -NORMAL_WIDTH / 2
+    if turned_away(portrait.landmarks) > LOPSIDED:  # what faces the camera there is no more on the outline than what is behind
+        hidden |= (facing > NORMAL_WIDTH) & (model.template[:, 2] < BESIDE) & (share > 0.5)
+    behind = hidden & (share > 0.1) & (model.template[:, 1] > NAPE) & ~np.any(ears(model), axis=0)
     body = np.zeros(model.vertex_count, bool)
     body[model.region_vertices("body")] = True
     weight = np.where(behind, PULL, 1.0)
     amount = smooth_field(laplacian, weight, np.where(behind & ~body, target, 0.0), STIFFNESS)
-    amount = np.where(facing < 0, np.maximum(amount, 0.0), 0.0)
+    amount = np.where((facing < 0) | behind, np.maximum(amount, 0.0), 0.0)
     grown = (amount[:, None] * direction).astype(np.float32)
     return grown + _hanging(model, person.rest + grown, hanging_hair(surface, portrait, offset), share, average)
 

@@ -14,6 +14,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
 from enrollment.instant.fit import PhotoFit
+from enrollment.instant.texture_completion import twins
 from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead, Pose
@@ -50,6 +51,9 @@ NORMAL_WIDTH = 0.35
 HIDDEN = 0.06
 """Depth behind what is drawn at the pixel of a vertex of the head, metres, from which it is not on the silhouette but behind it:
 the far ear of a turned head."""
+LOPSIDED, LIKE_TWIN = 15.0, 0.3
+"""Degrees by which a face is turned from which the outline shows other parts of its two sides, so that what it says of one side
+holds for the other too; and the weight of that."""
 BRIM = 0.16
 """Half the width of what a brim or a scarf's tail is at most, face heights."""
 
@@ -106,6 +110,8 @@ def outline_offset(
     face, seen = _near_landmarks(model, person), outer & measured
     most = np.where(model.template[:, 1] < NECK, _most_neck(portrait), np.inf)
     amount, solid = np.zeros(model.vertex_count), _without_brim(portrait)
+    twin, alike = twins(model)
+    turned, even = turned_away(portrait.landmarks) > LOPSIDED, alike & outer & ~face & (model.template[:, 1] > NECK)
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
         vertices = posed(person, photo)
@@ -116,6 +122,9 @@ def outline_offset(
         distance, weight = _outline_distance(vertices, normals, drawn.face >= 0, free, xy, photo, portrait, solid)
         weight[face] = 1.0
         target = np.where(face, 0.0, np.minimum(amount + distance, most))
+        if turned:
+            alone = (weight == 0) & (weight[twin] > 0) & even
+            target[alone], weight[alone] = target[twin][alone], LIKE_TWIN
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
         amount[~outer & ~face] = np.minimum(amount[~outer & ~face], 0.0)
     return np.asarray(amount[:, None] * direction, np.float32)

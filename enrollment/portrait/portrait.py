@@ -16,6 +16,7 @@ from enrollment.portrait.far_contour import on_outline
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.one_person import without_others
 from enrollment.portrait.spill import without_spill
+from enrollment.portrait.turned_bias import unbiased
 from enrollment.portrait.upright import find_people
 from models.errors import PhotoError
 from models.tracking.closed_form import foreground_colors
@@ -124,7 +125,7 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
     image, inside, face, matrix = _crop(photo, face, level)
     matte = _matte_shown(image, inside, face)
     alpha = without_others(matte.alpha, face, [_moved(other, matrix) for other in found.faces[1:]])
-    face = on_outline(face, alpha, inside)
+    face = on_outline(unbiased(face), alpha, inside)
     notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]
     principal = matrix @ (columns / 2, rows / 2, 1.0)

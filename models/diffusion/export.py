@@ -73,7 +73,8 @@ class DenoiserEngine:
         feeds = dict(zip(DENOISER_INPUTS, (noisy, t, known, expression), strict=True))
         for level, tokens in (reference or {}).items():
             feeds[f"reference_{level}"] = tokens.expand(len(noisy), -1, -1)
-        arrays = {name: tensor.detach().cpu().numpy() for name, tensor in feeds.items()}
+        # where torch computes in bfloat16, what it made of the photo and the expression comes in that
+        arrays = {n: (f.float() if f.is_floating_point() else f).detach().cpu().numpy() for n, f in feeds.items()}
         return torch.from_numpy(self.engine.run(arrays)[RESIDUAL]).to(noisy)
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +10,12 @@ from models import avatar_file, caches
 from models.errors import AvatarFileError
 from models.heads import anny
 from server import builtin
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str = "astronaut"
+    previews: dict[str, bytes] = field(default_factory=dict)
 
 
 def test_the_builtin_avatar_is_made_again_for_another_head_and_kept_for_the_same(
@@ -19,10 +27,16 @@ def test_the_builtin_avatar_is_made_again_for_another_head_and_kept_for_the_same
         if not path.exists():
             raise AvatarFileError("no such file")
 
+    def save(avatar: Named, path: Path) -> None:
+        assert avatar.previews == {"astronaut": b"png"}, "people choose it by its picture"
+        path.write_bytes(b"avatar")
+        made.append(path)
+
     monkeypatch.setattr(caches, "folder", lambda: tmp_path)
-    monkeypatch.setattr("enrollment.enroll", lambda *_, **__: type("Enrolled", (), {"avatar": None}))
+    monkeypatch.setattr("enrollment.enroll", lambda *_, **__: SimpleNamespace(avatar=Named()))
+    monkeypatch.setattr("enrollment.report.previews", lambda avatar, _: {avatar.name: b"png"})
     monkeypatch.setattr(avatar_file, "load", load)
-    monkeypatch.setattr(avatar_file, "save", lambda _, path: (path.write_bytes(b"avatar"), made.append(path)))
+    monkeypatch.setattr(avatar_file, "save", save)
     others = [tmp_path / "astronaut.avatar", tmp_path / "mine.avatar"]
     for other in others:
         other.write_bytes(b"of the first release")

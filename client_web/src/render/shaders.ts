@@ -5,11 +5,17 @@ export const ROW = 1024;
 /** Avatars that one picture can have: each takes four of the 256 vectors that every machine has for uniforms. */
 export const MOST_AVATARS = 32;
 
-/** Attributes that differ from Gaussian to Gaussian come from textures, so that their order is one number each. */
+/**
+ * What differs from Gaussian to Gaussian comes from textures, so that their order is one number each. Four vertices are a
+ * Gaussian's quad, all in one drawing: instances of four vertices leave most of a GPU's lanes empty, and a processor that takes
+ * the GPU's place begins anew for each.
+ */
 export const VERTEX = `#version 300 es
 precision highp float;
 precision highp int;
 precision highp sampler2D;
+precision highp usampler2D;
+uniform usampler2D order;  // numbers of Gaussians, farthest first
 uniform sampler2D frames;  // 2 texels a triangle: origin, scale; quaternion xyzw
 uniform sampler2D placed;  // mean in units of the triangle, number of the triangle
 uniform sampler2D turned;  // quaternion xyzw
@@ -18,7 +24,6 @@ uniform sampler2D tinted;  // sRGB, number of the avatar
 uniform mat4x3 views[${MOST_AVATARS}]; // of each avatar: its space to the camera
 uniform vec4 lens;         // fx, fy, cx, cy, pixels
 uniform vec2 size;         // pixels
-in uint which;
 out vec2 deviation;        // from the centre, in standard deviations
 flat out vec4 tint;
 
@@ -42,7 +47,7 @@ void main() {
   gl_Position = vec4(0.0, 0.0, 2.0, 1.0); // outside of the picture, unless all goes well
   deviation = vec2(0.0);
   tint = vec4(0.0);
-  int n = int(which);
+  int n = int(texelFetch(order, texel(gl_VertexID >> 2), 0).r);
   vec4 place = texelFetch(placed, texel(n), 0);
   vec4 extent = texelFetch(sized, texel(n), 0);
   vec4 color = texelFetch(tinted, texel(n), 0);
@@ -71,7 +76,7 @@ void main() {
   float shorter = determinant / longer;
   vec2 axis = abs(b) > 1e-6 * middle ? normalize(vec2(b, longer - a)) : (a >= c ? vec2(1.0, 0.0) : vec2(0.0, 1.0));
   float reach = sqrt(2.0 * log(255.0 * extent.w));
-  vec2 corner = vec2(float(gl_VertexID & 1), float(gl_VertexID >> 1)) * 2.0 - 1.0;
+  vec2 corner = vec2(float(gl_VertexID & 1), float((gl_VertexID >> 1) & 1)) * 2.0 - 1.0;
   deviation = corner * reach;
   vec2 pixel = slope * lens.xy + lens.zw + deviation.x * sqrt(longer) * axis + deviation.y * sqrt(shorter) * vec2(-axis.y, axis.x);
   tint = vec4(color.rgb, extent.w);

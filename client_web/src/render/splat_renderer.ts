@@ -31,7 +31,7 @@ export interface Target {
 export class RenderError extends Error {}
 
 const CANVAS: Target = { framebuffer: null, clear: true };
-const TEXTURES = ["frames", "placed", "turned", "sized", "tinted"] as const;
+const TEXTURES = ["order", "frames", "placed", "turned", "sized", "tinted"] as const;
 const UNIFORMS = ["views", "lens", "size"] as const;
 
 export class SplatRenderer {
@@ -45,6 +45,7 @@ export class SplatRenderer {
   private count = 0;
   /** Frames of all avatars as they go to the GPU: whole rows of texels. */
   private staged = new Float32Array(0);
+  private stagedOrder = new Uint32Array(0);
   private readonly views = new Float32Array(12 * MOST_AVATARS);
 
   /** Raises `RenderError` where there is no WebGL2. keep: the picture can be read after it was shown. */
@@ -99,13 +100,15 @@ export class SplatRenderer {
       first += own;
     });
     this.staged = new Float32Array(4 * frameRows * ROW);
-    this.texture("frames", gl.RGBA32F, gl.FLOAT, frameRows, this.staged);
-    this.texture("placed", gl.RGBA32F, gl.FLOAT, rows, placed);
-    this.texture("turned", gl.RGBA32F, gl.FLOAT, rows, turned);
-    this.texture("sized", gl.RGBA32F, gl.FLOAT, rows, sized);
-    this.texture("tinted", gl.RGBA8, gl.UNSIGNED_BYTE, rows, tinted);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.indices);
-    gl.bufferData(gl.ARRAY_BUFFER, 4 * this.count, gl.DYNAMIC_DRAW);
+    this.stagedOrder = new Uint32Array(rows * ROW);
+    this.texture("order", gl.R32UI, gl.RED_INTEGER, gl.UNSIGNED_INT, rows, this.stagedOrder);
+    this.texture("frames", gl.RGBA32F, gl.RGBA, gl.FLOAT, frameRows, this.staged);
+    this.texture("placed", gl.RGBA32F, gl.RGBA, gl.FLOAT, rows, placed);
+    this.texture("turned", gl.RGBA32F, gl.RGBA, gl.FLOAT, rows, turned);
+    this.texture("sized", gl.RGBA32F, gl.RGBA, gl.FLOAT, rows, sized);
+    this.texture("tinted", gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, rows, tinted);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.indices);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, quads(this.count), gl.STATIC_DRAW);
   }
 
   /**
@@ -130,12 +133,12 @@ export class SplatRenderer {
       gl.uniformMatrix4x3fv(uniforms.views, false, views);
       gl.uniform4f(uniforms.lens, camera.fx, camera.fy, camera.cx, camera.cy);
       gl.uniform2f(uniforms.size, camera.width, camera.height);
-      gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, order.length);
+      gl.drawElements(gl.TRIANGLES, 6 * order.length, gl.UNSIGNED_INT, 0);
     }
   }
 
   private upload(frames: readonly Float32Array[], order: Uint32Array): void {
-    const { gl, staged } = this;
+    const { gl, staged, stagedOrder } = this;
     let at = 0;
     for (const own of frames) {
       staged.set(own, at);
@@ -144,8 +147,9 @@ export class SplatRenderer {
     const rows = Math.max(1, Math.ceil(at / (4 * ROW)));
     gl.activeTexture(gl.TEXTURE0 + TEXTURES.indexOf("frames"));
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, ROW, rows, gl.RGBA, gl.FLOAT, staged);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.indices);
-    gl.bufferSubData(gl.ARRAY_BUFFER, 0, order);
+    stagedOrder.set(order);
+    gl.activeTexture(gl.TEXTURE0 + TEXTURES.indexOf("order"));
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, ROW, Math.ceil(order.length / ROW), gl.RED_INTEGER, gl.UNSIGNED_INT, stagedOrder);
   }
 
   /** Gives the GPU's memory back. */
@@ -172,16 +176,11 @@ export class SplatRenderer {
     this.uniforms = Object.fromEntries(UNIFORMS.map((name) => [name, gl.getUniformLocation(program, name)])) as typeof this.uniforms;
     TEXTURES.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(program, name), unit));
     this.indices = gl.createBuffer();
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.indices);
-    const which = gl.getAttribLocation(program, "which");
-    gl.enableVertexAttribArray(which);
-    gl.vertexAttribIPointer(which, 1, gl.UNSIGNED_INT, 0, 0);
-    gl.vertexAttribDivisor(which, 1);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   }
 
-  private texture(name: (typeof TEXTURES)[number], internal: number, type: number, rows: number, data: ArrayBufferView): void {
+  private texture(name: (typeof TEXTURES)[number], internal: number, format: number, type: number, rows: number, data: ArrayBufferView): void {
     const { gl } = this;
     gl.activeTexture(gl.TEXTURE0 + TEXTURES.indexOf(name));
     gl.deleteTexture(this.textures[name] ?? null);
@@ -190,6 +189,13 @@ export class SplatRenderer {
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
     gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-    gl.texImage2D(gl.TEXTURE_2D, 0, internal, ROW, rows, 0, gl.RGBA, type, data);
+    gl.texImage2D(gl.TEXTURE_2D, 0, internal, ROW, rows, 0, format, type, data);
   }
+}
+
+/** Two triangles for each Gaussian, of its four vertices. */
+function quads(count: number): Uint32Array {
+  const indices = new Uint32Array(6 * count);
+  for (let n = 0, i = 0, v = 0; n < count; n++, v += 4) for (const corner of [0, 1, 2, 2, 1, 3]) indices[i++] = v + corner;
+  return indices;
 }

@@ -62,6 +62,9 @@ def test_the_denoiser_gives_what_torch_gives_for_any_number_of_views(mechanisms:
             if engine:
                 assert (out - expected[views]).abs().max() < 1e-3
                 assert set(prior.state_dict()) == saved, "an engine is not saved with the prior"
+                with torch.autocast("cpu", torch.bfloat16):  # as `sample` on a machine that computes in it
+                    out = prior.denoise(made["noisy"], torch.full((views,), 400), known)
+                assert (out - expected[views]).abs().max() < 0.05
             else:
                 expected[views] = out
                 assert out.abs().max() > 0.05

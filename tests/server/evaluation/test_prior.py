@@ -7,32 +7,18 @@ import pytest
 
 from enrollment.prior_training import face_crops
 from models.diffusion import weights
-from models.diffusion.batch import Faces
 from models.diffusion.config import PriorConfigError
-from models.heads.registry import by_name
 from server import cli
 from server.evaluation import prior as evaluation
+from server.evaluation.prior import PriorBenchmark
 from tests.models.diffusion.tiny import config, trained
 
 
-@pytest.fixture(scope="module")
-def faces() -> Faces:
-    """Of five people."""
-    return evaluation._faces(by_name("anny"), evaluation.FIRST_FACE, 5, lambda _: None)
-
-
-@pytest.fixture
-def few_faces(faces: Faces, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A benchmark has these."""
-    monkeypatch.setattr(evaluation, "_faces", lambda *_: faces)
-
-
-@pytest.mark.usefixtures("one_torch_thread", "hardly_fitted", "few_faces")
-def test_it_measures_against_the_coarse_view(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("one_torch_thread")
+def test_it_measures_against_the_coarse_view(benchmark_of_one: PriorBenchmark, tmp_path: Path) -> None:
     """An untrained prior changes nothing, so it is exactly as good as the coarse view; one of random weights is worse."""
     nothing = weights.Prior(config(expression={"crop": face_crops.CROP})).eval()
-    benchmark = evaluation.PriorBenchmark.generate(1, nothing.config.size)
-    result = evaluation.evaluate_prior(nothing, benchmark, steps=(1, 3), out_sheet=tmp_path / "s.png")
+    result = evaluation.evaluate_prior(nothing, benchmark_of_one, steps=(1, 3), out_sheet=tmp_path / "s.png")
     assert [f.steps for f in result.figures] == [1, 3] and result.views == 8
     for f in result.figures:
         assert f.unseen_db == pytest.approx(result.painted_db, abs=1e-4) and f.seconds > 0
@@ -41,11 +27,11 @@ def test_it_measures_against_the_coarse_view(tmp_path: Path) -> None:
     assert result.readout_r2 < 0.9 and 0 <= result.triples <= 1
     assert 0.02 < result.outline < 0.3
     assert (tmp_path / "s.png").stat().st_size > 1000
-    again = evaluation.evaluate_prior(trained(nothing.config), replace(benchmark, outlines=[]), steps=(1,))
+    again = evaluation.evaluate_prior(trained(nothing.config), replace(benchmark_of_one, outlines=[]), steps=(1,))
     assert again.painted_db == pytest.approx(result.painted_db) and again.figures[0].unseen_db < again.painted_db
     assert again.rows()[0]["gain_db"] == 0.0 and len(again.rows()) == 2
     with pytest.raises(PriorConfigError, match="expected to see faces on 128 pixels, it sees them on 64"):
-        evaluation.evaluate_prior(trained(), benchmark)
+        evaluation.evaluate_prior(trained(), benchmark_of_one)
 
 
 @pytest.mark.usefixtures("one_torch_thread", "hardly_fitted", "few_faces")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from enrollment.prior_training.pair_cache import HELD_OUT, TRAINING
 from enrollment.prior_training.train_prior import train_prior
 from models.diffusion import weights
 from models.diffusion.config import PriorConfig
-from server.evaluation import prior as evaluation
+from server.evaluation.prior import PriorBenchmark
 from server.evaluation.prior_ablation import CASES, WHOLE, ablate
 from tests.enrollment.prior_training.test_training_pairs import fake_rows
 from tests.models.diffusion.tiny import config
@@ -35,8 +36,16 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("one_torch_thread")
-def test_a_row_for_each_mechanism(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "FACES", 5)
+def test_a_row_for_each_mechanism(
+    benchmark_of_one: PriorBenchmark, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def generate(people: int, size: int, *_: Any, with_outlines: bool) -> PriorBenchmark:
+        asked.append((people, size))
+        return replace(benchmark_of_one, outlines=benchmark_of_one.outlines if with_outlines else [])
+
+    monkeypatch.setattr(PriorBenchmark, "generate", generate)
     c = config(expression={"crop": face_crops.CROP}, training={"batch": 2, "faces": 1, "readout": 1.0})
     began: list[PriorConfig] = []
 
@@ -48,7 +57,7 @@ def test_a_row_for_each_mechanism(cache: Path, tmp_path: Path, monkeypatch: pyte
     done = ablate(c, tmp_path / "out", encoder_steps=2, steps=2, heads=3, people=1, cache=cache, workers=0)
     assert [row.fit for row in done.rows] == list(CASES) and json.dumps(done.as_dict())
     assert done.rows[0].lost_db == 0.0 and all(np.isfinite(row.gain_db) for row in done.rows)
-    assert len(began) == 2 + len(CASES)
+    assert len(began) == 2 + len(CASES) and asked == [(1, c.size)]
     for name, mechanism in CASES.items():
         made = weights.load(tmp_path / "out" / name.replace(" ", "_") / "prior.safetensors")
         off = [key for key, on in made.config.as_dict()["mechanisms"].items() if not on and key != "temporal"]
