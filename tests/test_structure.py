@@ -28,6 +28,8 @@ SCRIPTS = {
     "models.tracking.parsing_bake": "python -m: makes the parsing asset that ships",
     "models.tracking.tracker_bias_bake": "python -m: makes the tracker's asset that ships",
     "enrollment.instant.depths_bake": "python -m: makes the depths asset that ships",
+    "enrollment.portrait.turned_bias_bake": "python -m: makes the asset of the error on turned faces that ships",
+    "enrollment.portrait.turned_width": "python -m: measures how much too wide turned faces become",
     "server.call.generate_protocol": "python -m: writes the page's protocol types",
 }
 """Modules that no verb reaches, run by a developer."""
@@ -58,6 +60,7 @@ COVERED_BY: dict[str, str] = {
     "tests/enrollment/instant/test_depths.py": "enrollment.instant.depths_bake",
     "tests/enrollment/photo/test_photo_kinds.py": "enrollment.photo.deep_tiff",
     "tests/enrollment/photo/test_reader.py": "enrollment.photo.pixels",
+    "tests/enrollment/portrait/test_turned_bias.py": "enrollment.portrait.turned_bias_bake",
     "tests/enrollment/portrait/test_upright.py": "models.tracking.face_geometry",
     "tests/enrollment/prior_training/test_loop.py": (
         "enrollment.prior_training.checkpoint enrollment.prior_training.curves enrollment.prior_training.sheet "

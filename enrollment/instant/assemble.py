@@ -50,7 +50,7 @@ HAIR_RIM, RIM_STRETCH = 0.03, 2.0
 stick out."""
 CUT_WIDTH, CUT_SPACING = 0.04, 0.0045
 """Distance from the bust's cut within which Gaussians are so far apart, metres: a fade of coarse ones would be frayed."""
-MOST_GAUSSIANS = 56_500
+MOST_GAUSSIANS = 57_800
 """About how many there may be before the bust's bottom is added (long hair makes the most); when there are more, those that the
 photo does not show are thinned out."""
 LEAST_LEFT = 0.3
@@ -77,6 +77,8 @@ RIM_SHADE = 0.5
 """Brightness of the rims of the eyelids, on which the lashes stand, relative to the eyelids: the line of a shut eye."""
 KEEPS_COLOR = 0.25
 """Weight of the far half from which a lifted pixel keeps its colour, mixed with that of its twin, in the photo's own view."""
+MIRRORED_COLOR = 0.08
+"""Largest change of a mirrored Gaussian's colour in the photo's own view."""
 BOTTOM_REACH = 2.2
 """How far within the outline a Gaussian of the bust's bottom has to lie, in its standard deviations."""
 
@@ -124,8 +126,8 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     far = FarHalf.of(lead.surface, lead.portrait, share, face, [p.surface for p in photos[1:]])
     bust = Bust.of(person, shown)
     shown = shown.select(bust.within(shown, person))
-    shown = shown.select(~far.wholly()[shown.face])
     at = binding.frames(lead.surface.vertices, model.faces)
+    shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
     shown = mixed(shown, at, far, lead.colors)
     twins = Mirrored.of(shown, person, far, share[model.faces].mean(axis=1) > 0.5)
     twins = twins.kept(_near_outline(lead, at, twins.gaussians))
@@ -141,10 +143,23 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown)
-    made = fit_own_view(made, len(shown), skin, lid | handed_over, view)
-    made.colors[len(shown) : len(shown) + len(twins.source)] = twins.colors_like(made.colors)
+    handed_over[len(shown) :] = False
+    mirrored = slice(len(shown), len(shown) + len(twins.source))
+    before = made.colors[mirrored]
+    made = fit_own_view(made, mirrored.stop, skin, lid | handed_over, view)
+    change = np.clip(made.colors[mirrored] - before, -MIRRORED_COLOR, MIRRORED_COLOR)
+    made.colors[mirrored] = twins.colors_like(made.colors) + change
     shell = bust.fade(made.valid(), person)
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
+
+
+def _skin_pixels(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
+    """(N,) which Gaussians lie where the photo shows skin. at: the triangles, posed as in the photo."""
+    if lead.portrait.parsing is None:
+        return np.ones(len(gaussians), bool)
+    xy = lead.surface.camera.project(binding.to_world(gaussians, at).means)
+    column, row = np.clip(np.floor(xy).astype(int), 0, lead.portrait.matte.shape[0] - 1).T
+    return np.asarray(lead.portrait.parsing.share("face_skin", "body_skin")[row, column] > 0.5)
 
 
 def _near_outline(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
@@ -194,9 +209,9 @@ def _unseen_gaussians(
     fine = lids | lips
     spacing[lids] = LID_SPACING
     spacing[lips] = mouth.LIP_SPACING
-    half_far = mirrored & ~far.copied()
+    half_far = mirrored & ~far.copied() & model.region_faces("skin")
     spacing[half_far] = np.minimum(spacing[half_far], FAR_SPACING)
-    balls = eyes.eyeballs(person, lead.surface, lead.portrait)
+    balls = eyes.eyeballs(person, lead.surface, lead.portrait, far.eyes())
     spacing += eyes.spacings(person, balls)
     spacing = hair_texture.spacings(lead.surface, share, spacing)
     at_cut = np.abs(bust.depth(person.rest[model.faces].mean(axis=1))) < CUT_WIDTH
@@ -318,7 +333,8 @@ def _unseen_colors(
         out[on] += clad[on, None] * (cloth - out[on])
     out += (cover.part * outer)[:, None] * (cover.colors - out)
     ball = np.isin(region, [REGION[name] for name in eyes.EYES])
-    out[ball] = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors)[ball]
+    read = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors, far.eyes())
+    out[ball] = read[ball]
     inner = np.isin(region, [REGION[r] for r in mouth.INNER])
     saturation = texture_completion.saturation(skin)
     light = mouth.light_on_face(model, color, trust, float(skin.mean())) * mouth.cast(skin, saturation)

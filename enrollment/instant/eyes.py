@@ -64,9 +64,12 @@ class Eyeball:
         return np.arccos(np.clip(d @ self.pupil, -1, 1)), np.arctan2(d @ np.cross(self.pupil, left), d @ left)
 
 
-def eyeballs(person: PersonHead, surface: VisibleSurface, portrait: Portrait) -> dict[str, Eyeball]:
+def eyeballs(
+    person: PersonHead, surface: VisibleSurface, portrait: Portrait, mirrored: tuple[str, ...] = ()
+) -> dict[str, Eyeball]:
     """Both eyeballs, by region: with the surface posed as in the photo, each iris lies where the photo's landmarks have it
-    (unless the lids hide it). An eyeball's own pole would not do: it may lie higher between the lids than anybody's iris."""
+    (unless the lids hide it). An eyeball's own pole would not do: it may lie higher between the lids than anybody's iris.
+    mirrored: regions of eyes that are as the other one is."""
     own, out = person.landmarks(person.rest), {}
     for name, (_, centre, _) in EYES.items():
         of, middle = person.model.region_vertices(name), _middle(person, name)
@@ -79,6 +82,9 @@ def eyeballs(person: PersonHead, surface: VisibleSurface, portrait: Portrait) ->
             there = expected
         apart = float(np.arccos(np.clip(expected @ there, -1, 1)))
         out[name] = Eyeball(middle, _unit(expected + min(1.0, MOST_APART / max(apart, 1e-6)) * (there - expected)))
+    for name in mirrored:
+        other = next(ball for n, ball in out.items() if n != name)
+        out[name] = Eyeball(out[name].middle, other.pupil * np.array([-1, 1, 1], np.float32))
     return out
 
 
@@ -94,9 +100,11 @@ def spacings(person: PersonHead, balls: dict[str, Eyeball]) -> Array:
 
 
 def eye_colors(
-    person: PersonHead, balls: dict[str, Eyeball], samples: Samples, surface: VisibleSurface, portrait: Portrait, colors: Array
-) -> Array:
-    """Colours (N, 3) of samples on the eyeballs; 0 elsewhere. surface: posed as in the photo. colors: (S, S, 3) of the photo."""
+    person: PersonHead, balls: dict[str, Eyeball], samples: Samples, surface: VisibleSurface, portrait: Portrait, colors: Array,
+    mirrored: tuple[str, ...] = (),
+) -> Array:  # fmt: skip
+    """Colours (N, 3) of samples on the eyeballs; 0 elsewhere. surface: posed as in the photo. colors: (S, S, 3) of the photo.
+    mirrored: as in `eyeballs`."""
     model = person.model
     rest, posed = samples.at(model.faces, person.rest), samples.at(model.faces, surface.vertices)
     normals = samples.at(model.faces, surface.normals)
@@ -116,7 +124,7 @@ def eye_colors(
     for name, eye in eyes.items():
         other = next(e for n, e in eyes.items() if n != name)
         less = eye.known < KNOWN <= other.known and (eye.width < other.width or not eye.known)
-        if less or eye.width < NARROW * other.width:
+        if less or eye.width < NARROW * other.width or name in mirrored:
             out[eye.of] = other.chart().at(eye.angle, np.pi - eye.around)
         else:
             out[eye.of] = np.where(eye.seen[:, None], eye.shown, eye.chart().at(eye.angle, eye.around))

@@ -37,16 +37,17 @@ SOLID = 0.9
 """Matte of a pixel that is the person's alone."""
 RINGS = 8
 """Of neighbouring vertices over which the weight fades."""
-WHOLE = 0.45
-"""Mean weight of a feature from which all of it is mirrored, and under which nothing of it is."""
+WHOLE = (0.33, 0.45, 0.28)
+"""By how much more square on the twin of an eye, a nostril, a corner of the mouth is seen, on average, from which all of it is
+mirrored, and under which nothing of it is: from about 40, 25 and 35 degrees on."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 NOSTRILS, CORNERS = ((98, 64, 48, 115), (327, 294, 278, 344)), ((61,), (291,))
 """Landmarks of the person's right and left brow, nostril and corner of the mouth."""
 AROUND_EYE, AROUND_NOSTRIL, AROUND_CORNER = 0.007, 0.006, 0.010
 """Metres around these landmarks, and those of eye and brow, that belong to the feature."""
 RATIOS, EVEN, LIGHT = (0.6, 1.6), 10.0, 3.0
-"""Least and largest gain between the two sides, its smoothness (`smooth_field`), and standard deviation of the blur under which the
-sides are compared, pixels."""
+"""Least and largest gain between the two sides, its smoothness (`smooth_field`), and standard deviation of the blur under which
+the sides are compared, pixels."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,14 @@ class FarHalf:
         shown, _, own = surface.visible(surface.vertices, surface.normals)
         seen, _, square = mirrored.visible(mirrored.vertices, mirrored.normals)
         own = np.where(shown, own, 0.0)
-        raw = np.clip((square - own - BETTER[0]) / (BETTER[1] - BETTER[0]), 0, 1)
+        better = square - own
         row, column = pixels_of(mirrored)
         usable = seen & alike & (share < 0.5) & portrait.inside[row, column] & (portrait.matte[row, column] > SOLID)
         if portrait.parsing is not None:
             usable &= portrait.parsing.share("face_skin", "body_skin")[row, column] > 0.5
         near = np.zeros(model.vertex_count, bool)
         near[model.faces[face]] = True
-        weight = _handed_over(model, raw * (usable & near), near, (own < HIDDEN) & usable & near)
+        weight = _handed_over(model, np.where(usable & near, better, 0.0), near, (own < HIDDEN) & usable & near)
         features = np.any([part for pair in _features(model) for part in pair], axis=0)
         gains = _gains(surface, mirrored, portrait, near & usable & (share < 0.5) & ~features)
         elsewhere = np.zeros(model.vertex_count, bool)
@@ -97,12 +98,17 @@ class FarHalf:
 
     def wholly(self) -> NDArray[np.bool_]:
         """(F,) triangles that take nothing from the pixels under them."""
-        return np.asarray(self.weight[self.surface.model.faces].mean(axis=1) >= WHOLLY)
+        return np.asarray(self.weight[self.surface.model.faces].max(axis=1) >= WHOLLY)
 
     def copied(self) -> NDArray[np.bool_]:
         """(F,) triangles that get the mirrored Gaussians of the near half."""
         model = self.surface.model
         return np.asarray(self.wholly() & ~self.elsewhere & np.isin(model.region, [REGION["skin"], REGION["mouth_inside"]]))
+
+    def eyes(self) -> tuple[str, ...]:
+        """Regions of the eyes that are mirrored."""
+        right, left = _features(self.surface.model)[0]
+        return tuple(name for name, eye in (("right_eye", right), ("left_eye", left)) if self.weight[eye].mean() > 0.5)
 
     def features(self) -> NDArray[np.bool_]:
         """(V,) eyes, brows, nostrils and corners of the mouth, on both sides."""
@@ -144,29 +150,31 @@ class FarHalf:
         out[on] += (part[on] * skin)[:, None] * (self.seen_at(chosen, colors) - out[on])
 
 
-def _handed_over(model: HeadModel, raw: Array, near: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Array:
-    """(V,) float32, the weight: `raw` (V,) faded over some rings of neighbours, features as a whole, `hidden` (V,) in full."""
-    weight, fixed = np.asarray(raw, np.float64), np.zeros(len(raw), bool)
+def _handed_over(model: HeadModel, better: Array, near: NDArray[np.bool_], hidden: NDArray[np.bool_]) -> Array:
+    """(V,) float32, the weight: by how much better (V,) the twin is seen, faded over some rings of neighbours; features as a
+    whole, `hidden` (V,) in full."""
+    raw = np.clip((better - BETTER[0]) / (BETTER[1] - BETTER[0]), 0, 1)
+    weight, fixed = raw.astype(np.float64), np.zeros(len(raw), bool)
     if not weight.any():
         return np.zeros(len(raw), np.float32)
     skin = np.zeros(len(raw), bool)
     skin[model.region_vertices("skin")] = True
     skin &= near
-    for pair in _features(model):
-        for feature in pair:
-            feature = feature & skin
-            if feature.any():
-                weight[feature] = float(weight[feature].mean() > WHOLE)
-                fixed |= feature
+    for pair, least in zip(_features(model), WHOLE, strict=True):
+        for feature in (part & skin for part in pair if (part & skin).any()):
+            weight[feature] = float(better[feature].mean() > least)
+            fixed |= feature
     _, average = graph(model)
     rows = average[skin & ~fixed]
     for _ in range(RINGS):
         weight[skin & ~fixed] = rows @ weight
     weight = np.where(hidden & ~fixed, np.maximum(weight, raw), weight)
-    inner = near & ~skin
+    inner = np.zeros(len(raw), bool)
+    inner[model.region_vertices("mouth_inside", "eye_socket")] = True
+    inner &= near & ~skin
     if inner.any():
         weight[inner] = weight[skin][cKDTree(model.template[skin]).query(model.template[inner])[1]]
-    return np.where(near, weight, 0.0).astype(np.float32)
+    return np.where(skin | inner, weight, 0.0).astype(np.float32)
 
 
 def _features(model: HeadModel) -> list[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:

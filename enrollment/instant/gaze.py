@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from enrollment.instant.fit import PhotoFit
 from enrollment.portrait.portrait import Portrait
@@ -17,6 +18,8 @@ LIDS = (((386, 374), (263, 362)), ((159, 145), (33, 133)))
 """Landmarks at the middle of the lids, and at the corners, of the left eye and of the right one."""
 OPEN, SHUT = 0.33, 0.12
 """Height of an eye's opening relative to its width: usually, and under which the eye counts as shut (looking down: 0.2)."""
+NARROW = 0.65
+"""Width of an eye's opening relative to the other's under which the other one says where both look."""
 MEET = 0.85
 """Coefficient of a blink at which the lids meet."""
 
@@ -28,10 +31,17 @@ def blinks(portrait: Portrait) -> Array:
     return np.where(part < SHUT, MEET * (1 - part / OPEN), 0.0).astype(np.float32)
 
 
+def _turned_out(portrait: Portrait) -> NDArray[np.bool_]:
+    """(2,) the left and the right eye, where it is so much narrower than the other that the tracker guesses its iris."""
+    points = portrait.landmarks.points[:, :2]
+    width = np.array([np.linalg.norm(points[a] - points[b]) for _, (a, b) in LIDS])
+    return np.asarray((width < NARROW * width[::-1]) & (blinks(portrait)[::-1] == 0))
+
+
 def estimate_gaze(person: PersonHead, photo: PhotoFit, portrait: Portrait) -> Array:
     """Yaw and pitch of each eye, (2, 2) float32 radians, as `DriveFrame.gaze`. Both eyes get the mean of the two: a difference is
     an error of the fit. 0 is where the head model itself looks at rest, by its own landmarks, and for eyes that are shut."""
-    seen = blinks(portrait) == 0
+    seen = (blinks(portrait) == 0) & ~_turned_out(portrait)
     if not seen.any():
         return np.zeros((2, 2), np.float32)
     marks = photo.camera(portrait).project(person.landmarks(person.rest) @ photo.rotation.T + photo.translation)

@@ -12,10 +12,10 @@ from scipy.spatial import cKDTree
 
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.nonrigid_registration import (
-    LOPSIDED,
     NORMAL_WIDTH,
     graph,
     landmark_offset,
+    one_sided,
     outline_offset,
     posed,
     smooth_field,
@@ -25,7 +25,6 @@ from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import HangingHair, ear_covers, ears, hair_share, hanging_hair, pixels_of
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
-from models.tracking.face_geometry import turned_away
 from models.types import Array, Array64
 
 COVERED = 0.5
@@ -125,7 +124,7 @@ def hair_behind(model: HeadModel, identity: Array, offset: Array, outline: Array
     wanted = _at_the_sides(model, share, facing, thick, portrait, surface) * share  # a skull that the outline drew in stays so
     target = np.clip(wanted - np.maximum(thick, 0), 0, MOST_THICK)
     hidden = facing < -NORMAL_WIDTH / 2
-    if turned_away(portrait.landmarks) > LOPSIDED:  # what faces the camera there is no more on the outline than what is behind
+    if one_sided(portrait):  # what faces the camera there is no more on the outline than what is behind
         hidden |= (facing > NORMAL_WIDTH) & (model.template[:, 2] < BESIDE) & (share > 0.5)
     behind = hidden & (share > 0.1) & (model.template[:, 1] > NAPE) & ~np.any(ears(model), axis=0)
     body = np.zeros(model.vertex_count, bool)

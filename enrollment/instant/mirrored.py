@@ -15,16 +15,17 @@ from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, PersonHead
 from models.types import Array
 
-LIGHTER = (-0.5, 1.5)
+BESIDE = (-0.5, 1.5)
 """Least and greatest barycentric coordinate of a Gaussian that stands off its triangle."""
 
-THINNED, SEED = 0.45, 20
+THINNED, SEED = 0.35, 20
 """Part of the Gaussians that are mirrored away from eyes, brows, nostrils and lips, larger by as much; the seed of the lots."""
 
 
 @dataclass(frozen=True)
 class Mirrored:
-    """gaussians: on the far half. source: (M,) which of the lifted ones each is like. gains: (M, 3) its light relative to that."""
+    """gaussians: on the far half. source: (M,) which of the lifted ones each is like. gains: (M, 3) its light relative to
+    that one's."""
 
     gaussians: BoundGaussians
     source: NDArray[np.int64]
@@ -85,5 +86,5 @@ def _barycentric(points: Array, corners: Array) -> Array:
     u, v, w = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0], points - corners[:, 0]
     uu, uv, vv, wu, wv = (np.sum(a * b, axis=1) for a, b in ((u, u), (u, v), (v, v), (w, u), (w, v)))
     area = np.maximum(uu * vv - uv * uv, 1e-18)
-    b, c = np.clip((vv * wu - uv * wv) / area, *LIGHTER), np.clip((uu * wv - uv * wu) / area, *LIGHTER)
+    b, c = np.clip((vv * wu - uv * wv) / area, *BESIDE), np.clip((uu * wv - uv * wu) / area, *BESIDE)
     return np.stack([1 - b - c, b, c], axis=1).astype(np.float32)

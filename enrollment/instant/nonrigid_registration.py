@@ -51,9 +51,9 @@ NORMAL_WIDTH = 0.35
 HIDDEN = 0.06
 """Depth behind what is drawn at the pixel of a vertex of the head, metres, from which it is not on the silhouette but behind it:
 the far ear of a turned head."""
-LOPSIDED, LIKE_TWIN = 15.0, 0.3
-"""Degrees by which a face is turned from which the outline shows other parts of its two sides, so that what it says of one side
-holds for the other too; and the weight of that."""
+LOPSIDED, LIKE_TWIN = 25.0, 0.3
+"""Degrees by which a face is turned from which what the outline says of one side is taken for the other too, and the weight of
+that."""
 BRIM = 0.16
 """Half the width of what a brim or a scarf's tail is at most, face heights."""
 
@@ -111,7 +111,7 @@ def outline_offset(
     most = np.where(model.template[:, 1] < NECK, _most_neck(portrait), np.inf)
     amount, solid = np.zeros(model.vertex_count), _without_brim(portrait)
     twin, alike = twins(model)
-    turned, even = turned_away(portrait.landmarks) > LOPSIDED, alike & outer & ~face & (model.template[:, 1] > NECK)
+    turned, even = one_sided(portrait), alike & outer & ~face & (model.template[:, 1] > NECK)
     for _ in range(ROUNDS):
         person = model.person(identity, offset + (amount[:, None] * direction))
         vertices = posed(person, photo)
@@ -128,6 +128,12 @@ def outline_offset(
         amount = smooth_field(laplacian, weight, target, STIFFNESS)
         amount[~outer & ~face] = np.minimum(amount[~outer & ~face], 0.0)
     return np.asarray(amount[:, None] * direction, np.float32)
+
+
+def one_sided(portrait: Portrait) -> bool:
+    """Whether the outline shows other parts of the head's two sides, and what it says of one holds for the other: a face that is
+    turned, without a hat or a scarf."""
+    return turned_away(portrait.landmarks) > LOPSIDED and not hatted(portrait)
 
 
 def _most_neck(portrait: Portrait) -> float:

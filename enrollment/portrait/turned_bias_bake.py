@@ -37,7 +37,7 @@ RIDGE = 2.0
 
 
 @dataclass(frozen=True)
-class Sample:
+class TurnedSample:
     """turned: degrees, by the landmarks. error: (468, 3), landmarks less the truth, right, down and away, face heights, of a face
     whose left side is nearer."""
 
@@ -51,7 +51,7 @@ def twins(model: HeadModel) -> NDArray[np.int64]:
     return np.asarray(cKDTree(places).query(places * (-1, 1, 1))[1], np.int64)
 
 
-def samples_of(model: HeadModel, seed: int) -> list[Sample]:
+def samples_of(model: HeadModel, seed: int, pictures: int = PICTURES) -> list[TurnedSample]:
     """Of one synthetic head from several sides."""
     rng, found = np.random.default_rng([seed, 0xDE9]), []
     head = SyntheticHead.random(model, seed, glasses="none")
@@ -59,7 +59,7 @@ def samples_of(model: HeadModel, seed: int) -> list[Sample]:
     pose = Pose(gaze=gaze_of(model, coefficients))
     marks = head.person.landmarks(head.person.vertices(coefficients, pose))[:MARKS]
     weight = model.landmark_weight[:MARKS]
-    for _ in range(PICTURES):
+    for _ in range(pictures):
         yaw = float(rng.uniform(-YAW, YAW))
         camera = target_camera(yaw, float(rng.normal(0, PITCH)), size=SIDE)
         picture = np.asarray(255 * head.render(camera, coefficients, pose).color.clip(0, 1), np.uint8)
@@ -73,11 +73,11 @@ def samples_of(model: HeadModel, seed: int) -> list[Sample]:
         error = points - true
         error[:, 2] -= np.average(error[:, 2], weights=weight)
         error /= face_height(faces[0])
-        found.append(Sample(turned_away(faces[0]), error if yaw > 0 else error[twins(model)] * (-1, 1, 1)))
+        found.append(TurnedSample(turned_away(faces[0]), error if yaw > 0 else error[twins(model)] * (-1, 1, 1)))
     return found
 
 
-def learned(model: HeadModel, samples: list[Sample]) -> Array64:
+def learned(model: HeadModel, samples: list[TurnedSample]) -> Array64:
     """(2, 468, 3) what grows linearly and with the square of `turn`; what a frontal face has already is left out."""
     parts = np.array([turn(s.turned) for s in samples])
     known = np.stack([np.ones_like(parts), parts, parts**2], axis=1)

@@ -82,6 +82,12 @@ def test_an_eye_that_is_turned_away_is_painted_as_the_other_one(model: HeadModel
     assert (out[of][:, 2] > out[of][:, 0])[angle < 0.2].mean() > 0.9
 
 
+def test_a_mirrored_eye_looks_as_the_other_one_does(model: HeadModel) -> None:
+    person, _, surface, portrait, _ = painted(model, turn=30.0)
+    balls = eyes.eyeballs(person, surface, portrait, ("left_eye",))
+    assert np.allclose(balls["left_eye"].pupil, balls["right_eye"].pupil * (-1, 1, 1))
+
+
 @pytest.mark.parametrize("down", [0.0, 1.5, 60.0])
 def test_an_iris_lies_where_the_photo_has_it(model: HeadModel, down: float) -> None:
     """down: millimetres from where the head model has its irises; landmarks that are lost are not followed."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from enrollment.instant.fit import PhotoFit
-from enrollment.instant.gaze import LIMIT, blinks, estimate_gaze
+from enrollment.instant.gaze import LIDS, LIMIT, blinks, estimate_gaze
 from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose
@@ -61,3 +61,13 @@ def test_shut_eyes_look_straight_ahead_and_are_shut(model: HeadModel) -> None:
     assert np.abs(estimate_gaze(person, photo, portrait) - (0.2, -0.1)).max() < 0.06, "the other eye knows"
     points[159, :2] = points[145, :2] - (0.0, 1.0)
     assert (blinks(portrait) > 0.7).all() and not estimate_gaze(person, photo, portrait).any()
+
+
+def test_an_eye_that_is_turned_away_says_nothing(model: HeadModel) -> None:
+    person, photo, portrait = looking(model, known(model, 1, turn=(0.0, 50.0, 0.0)), (0.1, 0.0))
+    points = portrait.landmarks.points
+    width = [np.linalg.norm(points[a, :2] - points[b, :2]) for _, (a, b) in LIDS]
+    assert min(width) < 0.65 * max(width)
+    before = estimate_gaze(person, photo, portrait)
+    points[(473, 468)[int(np.argmin(width))], 0] += 3
+    assert np.array_equal(estimate_gaze(person, photo, portrait), before)

@@ -6,25 +6,30 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from enrollment.instant.fit import CONTOUR, MARKS
+from enrollment.instant.fit import CONTOUR, MARKS, PhotoFit
 from enrollment.instant.nonrigid_registration import (
     MOST_BARE_NECK,
     MOST_NECK,
     _most_neck,
     landmark_offset,
     not_behind,
+    one_sided,
+    outline_offset,
     posed,
 )
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface_labels import ears
+from enrollment.instant.texture_completion import scalp, twins
 from enrollment.portrait.portrait import Portrait
+from models import arkit
 from models.heads.base import HeadModel, PersonHead
 from models.heads.raster import rasterize
 from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array, Camera
-from tests.enrollment.heads import known, portrait_of
+from tests.enrollment.heads import FOCAL, known, portrait_of
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +117,19 @@ def test_a_turned_persons_bare_neck_is_not_pulled_out_to_the_shoulder(model: Hea
     assert most("hair", "clothes") == most("hair", "body_skin") == MOST_BARE_NECK
     assert most("hair", "hair") == most("others", "clothes") == MOST_NECK
     assert most("hair", "clothes", front) == MOST_NECK, "a collar stands as far off as the photo shows"
+
+
+def test_hair_of_a_turned_head_is_as_thick_on_both_sides(model: HeadModel) -> None:
+    """The outline shows the front of one side and the back of the other; with a hat, each side is its own."""
+    truth = known(model, turn=(0.0, 45.0, 0.0))
+    still = np.zeros(arkit.COUNT, np.float32)
+    photo = PhotoFit(truth.rotation, truth.translation, FOCAL, still, np.zeros((2, 2), np.float32), 0.0)
+    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    mesh = rasterize(posed(person, photo), model.faces, photo.camera(portrait), cull=False).face >= 0
+    portrait = replace(portrait, matte=ndimage.binary_dilation(mesh, iterations=16).astype(np.float32))
+    nothing, everywhere = np.zeros((model.vertex_count, 3), np.float32), np.ones(model.vertex_count, bool)
+    assert one_sided(portrait) and not one_sided(portrait_of(model, known(model, turn=(0.0, 10.0, 0.0))))
+    thick = np.linalg.norm(outline_offset(model, truth.identity, nothing, photo, portrait, everywhere), axis=1)
+    hair = scalp(model) & (np.abs(model.template[:, 0]) > 0.03)
+    apart = np.abs(thick - thick[twins(model)[0]])[hair]
+    assert thick[hair].mean() > 0.002 and apart.mean() < 0.4 * thick[hair].mean()
