@@ -14,7 +14,6 @@ from enrollment.portrait.portrait import Portrait
 from models.avatar import AvatarPoser
 from models.heads.base import Pose
 from models.heads.registry import by_name
-from models.posture import body_under
 from models.splat.cpu import CpuRasterizer
 from models.tracking.face_geometry import CHIN, FOREHEAD, well_within
 from models.types import Array, Picture
@@ -53,8 +52,7 @@ def as_photographed(made: EnrollmentResult) -> Picture:
     """The avatar over white in pose, expression and camera of its leading photo, at the portrait's size."""
     avatar, fit, portrait = made.avatar, made.instant.fit.photos[0], made.instant.portraits[0]
     poser = AvatarPoser(avatar, by_name(avatar.head))
-    head = fit.head_pose()
-    gaussians = poser.pose(fit.coefficients, Pose(head, body_under(head, poser.person.joints), fit.gaze))
+    gaussians = poser.pose(fit.coefficients, Pose(fit.head_pose(), fit.body_pose(poser.person.joints), fit.gaze))
     return CpuRasterizer().render(gaussians, fit.camera(portrait))
 
 

@@ -22,10 +22,11 @@ def pose_of(drive: DriveFrame, joints: Array64) -> Pose:
     return Pose(head=head, body=body_under(head, joints), gaze=drive.gaze)
 
 
-def body_under(head: Array64, joints: Array64, follow: float = SHOULDERS_FOLLOW) -> Array64:
-    """(4, 4) pose of the shoulders under a head at `head` (4, 4): the neck, half turned, joins the two."""
+def body_under(head: Array64, joints: Array64, follow: float = SHOULDERS_FOLLOW, turn: float = 0.0) -> Array64:
+    """(4, 4) pose of the shoulders under a head at `head` (4, 4): the neck, half turned, joins the two. turn: of the shoulders
+    about their own vertical besides, radians, positive to the person's left."""
     body = np.eye(4)
-    body[:3, :3] = rotation_vector(follow * rotation_log(head[:3, :3]))
+    body[:3, :3] = rotation_vector(follow * rotation_log(head[:3, :3])) @ rotation_vector(np.array((0.0, turn, 0.0)))
     neck = halfway(body[:3, :3], head[:3, :3])
     base = head[:3, :3] @ joints[HEAD] + head[:3, 3] + neck @ (joints[NECK] - joints[HEAD])
     body[:3, 3] = base - body[:3, :3] @ joints[NECK]

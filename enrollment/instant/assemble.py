@@ -17,6 +17,7 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
+from enrollment.instant.grazing import CompletedTexture, believed, sides, trust_at_sides
 from enrollment.instant.hair_texture import HairCover
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import Mirrored, mixed
@@ -67,8 +68,6 @@ CLAD = (0.35, 0.65)
 """Shares of cloth at a sample between which its colour goes from the skin's to the cloth's."""
 ASLANT = (0.15, 0.45)
 """Cosines between normal and view direction between which a pixel is believed more and more."""
-UNLIKE, UNLIKE_HAIR = 0.12, 0.25
-"""Distance of an aslant pixel's colour from the completed one, of skin and of hair, at which a third of it is believed."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin and cloth, metres; it closes cracks between the lifted Gaussians."""
 FINE_UNDERLAY, LID_PHOTO = 0.0008, 0.25
@@ -129,13 +128,16 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     at = binding.frames(lead.surface.vertices, model.faces)
     shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
     shown = mixed(shown, at, far, lead.colors)
+    unseen, texture = _unseen_gaussians(person, photos, share, far, bust, steady)
+    shown = texture.without_smears(
+        shown, binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
+    )
     twins = Mirrored.of(shown, person, far, share[model.faces].mean(axis=1) > 0.5)
     twins = twins.kept(_near_outline(lead, at, twins.gaussians))
-    unseen = _unseen_gaussians(person, photos, share, far, bust, steady)
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
-        unseen = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
+        unseen, _ = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
     loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
     made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
@@ -199,9 +201,10 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 
 def _unseen_gaussians(
     person: PersonHead, photos: list[SourcePhoto], share: Array, far: FarHalf, bust: Bust, steady: Array, coarser: float = 1.0
-) -> BoundGaussians:
-    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show. share:
-    (V,) `hair_share`. steady: (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on
+) -> tuple[BoundGaussians, CompletedTexture]:
+    """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show; and the
+    texture all over the surface, without the photo's own pixels. share: (V,)
+    `hair_share`. steady: (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on
     skin, hair and cloth."""
     model, lead = person.model, photos[0]
     spacing = np.array([SPACING[REGIONS[r]] for r in model.region], np.float32)
@@ -233,16 +236,19 @@ def _unseen_gaussians(
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
     hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
     colors = _unseen_colors(person, photos, samples, points, covered, share, hair, balls, far)
+    texture = CompletedTexture(points, colors.copy(), hair.part)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
-    unfolds = lid * (1 - steady[samples.face])
-    believed = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
-    believed *= np.where(covered | (model.region[samples.face] == REGION["body"]), 1.0, _alike(soft, colors, hair.part))
-    believed *= 1 - far.at(samples)
-    believed *= lead.shown[row, column]
-    believed[covered & (model.region[samples.face] == REGION["body"])] = 1.0  # what lies under the lifted cloth is that cloth
-    colors[shown] += believed[shown, None] * (soft[shown] - colors[shown])
+    unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
+    part = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
+    at_side = np.where(
+        covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
+    )
+    part *= 1 - at_side * (1 - believed(facing, soft, colors, hair.part))
+    part *= (1 - far.at(samples)) * lead.shown[row, column]
+    part[covered & body] = 1.0  # what lies under the lifted cloth is that cloth
+    colors[shown] += part[shown, None] * (soft[shown] - colors[shown])
     colors = mouth.without_lip_line(model, samples, colors)
     colors[texture_completion.eyelid_rims(model)[samples.face]] *= RIM_SHADE
     under = covered & skin
@@ -262,7 +268,7 @@ def _unseen_gaussians(
     stretch = np.where(at_rim, np.minimum(hair.stretch, RIM_STRETCH), hair.stretch)
     sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
-    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=stretch)
+    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=stretch), texture
 
 
 def _lips(model: HeadModel) -> NDArray[np.bool_]:
@@ -286,13 +292,6 @@ def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.in
     return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
 
 
-def _alike(seen: Array, expected: Array, hair: Array) -> Array:
-    """(N,) in [0, 1]: how alike colours (N, 3) each are: at the edge of what the photo shows, a pixel of another colour than the
-    surface around it is a strand, an ear or a shadow before or behind it. hair: (N,) how much of each sample is hair."""
-    away = np.linalg.norm(seen - expected, axis=1) / np.where(hair > 0.5, UNLIKE_HAIR, UNLIKE)
-    return np.asarray(np.exp(-np.square(away)), np.float32)
-
-
 def _unseen_colors(
     person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], share: Array,
     cover: HairCover, balls: dict[str, eyes.Eyeball], far: FarHalf,
@@ -310,7 +309,7 @@ def _unseen_colors(
     head[model.region_vertices("skin")] = True
     lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
     hair = share > 0.5
-    sure = trust * skinny
+    sure = trust * skinny * trust_at_sides(lead.surface, sides(model, share, lead.portrait))
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)

@@ -16,6 +16,7 @@ from enrollment.instant.depths import MARKS, relative_depth
 from enrollment.portrait.portrait import Portrait
 from models import arkit
 from models.heads.base import HeadModel, rotation_vector
+from models.posture import body_under
 from models.similarity import similarity
 from models.tracking.face_geometry import CONTOUR, face_height
 from models.tracking.gauss_newton import Equations, minimise
@@ -60,6 +61,7 @@ class PhotoFit:
 
     rotation: (3, 3) and translation: (3,) metres: avatar space -> camera, OpenGL axes (as `DriveFrame`). focal: pixels.
     coefficients: (52,) float32. gaze: (2, 2) radians. rms: pixels of the working picture, all landmarks but the irises.
+    shoulders: how far they are turned beyond what they follow the head, radians (`shoulders.with_shoulders`).
     """
 
     rotation: Array64
@@ -68,12 +70,17 @@ class PhotoFit:
     coefficients: Array
     gaze: Array
     rms: float
+    shoulders: float = 0.0
 
     def head_pose(self) -> Array64:
         """(4, 4), avatar space -> camera in OpenGL axes."""
         m = np.eye(4)
         m[:3, :3], m[:3, 3] = self.rotation, self.translation
         return m
+
+    def body_pose(self, joints: Array64) -> Array64:
+        """(4, 4) of the shoulders. joints: (6, 3) of the person (`PersonHead.joints`)."""
+        return body_under(self.head_pose(), joints, turn=self.shoulders)
 
     def camera(self, portrait: Portrait) -> Camera:
         """The photo's camera, in a world whose axes are the camera's OpenGL axes."""

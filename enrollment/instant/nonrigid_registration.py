@@ -19,7 +19,6 @@ from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.raster import rasterize, vertex_normals
-from models.posture import body_under
 from models.tracking.face_geometry import CHIN, CONTOUR, face_height, turned_away
 from models.types import Array, Array64
 
@@ -60,8 +59,7 @@ BRIM = 0.16
 
 def posed(person: PersonHead, photo: PhotoFit, *, neutral: bool = False) -> Array:
     """The head's vertices posed as in the photo, (V, 3) in the photo camera's OpenGL axes."""
-    head = photo.head_pose()
-    pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
+    pose = Pose(head=photo.head_pose(), body=photo.body_pose(person.joints), gaze=photo.gaze)
     return person.vertices(np.zeros_like(photo.coefficients) if neutral else photo.coefficients, pose)
 
 

@@ -19,6 +19,7 @@ from enrollment.instant.assemble import build_gaussians
 from enrollment.instant.fit import HeadFit, fit
 from enrollment.instant.gaze import blinks, estimate_gaze
 from enrollment.instant.hair_shape import shaped
+from enrollment.instant.shoulders import with_shoulders
 from enrollment.photo.reader import Photo, read_photo
 from enrollment.portrait.person_check import check_person
 from enrollment.portrait.portrait import Portrait, prepare
@@ -100,6 +101,9 @@ def build_instant(
     fitted = fit(list(portraits), model)
     progress("matching the outline", 0.5)
     fitted = _with_lids(fitted, model.person(fitted.identity), portraits)
+    bare = model.person(fitted.identity)
+    turned = (with_shoulders(bare, photo, portrait) for photo, portrait in zip(fitted.photos, portraits, strict=True))
+    fitted = replace(fitted, photos=tuple(turned))
     offset = lips.shut(model, fitted.identity, shaped(model, fitted.identity, fitted.photos[0], lead))
     person = model.person(fitted.identity, offset)
     photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))

@@ -45,6 +45,9 @@ EAR_SEEN, UNSEEN_EAR = 12, 0.05
 """Vertices of an ear that the photo must show for its cover to be known; trust in what covers it where it is hidden."""
 FOLDS, SHADES = 450.0, (0.55, 1.12)
 """Darkening of an ear's skin for each metre that it lies under the middle of its neighbours; least and largest brightness."""
+SCARF, WRAPPED = 0.5, (-0.09, -0.04)
+"""Share of a hat or a scarf over an ear from which it covers the nape too, down to this height and from this depth
+on the template, metres."""
 MOST_WIDE, MARGIN = 0.16, 0.015
 """Furthest that hanging hair reaches to the sides, and how much further its locks fall behind, metres."""
 BALD = (0.05, 0.2)
@@ -195,12 +198,17 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
     hairy = float(np.average(share[known], weights=trust[known])) if known.any() else 1.0
     typical = float(np.clip((hairy - BALD[0]) / (BALD[1] - BALD[0]), 0, 1))
     unseen = trust == 0
-    value = np.where(unseen, typical * crown, share).astype(np.float32)
-    nape = (model.template[:, 1] < NAPE[0]) & (model.template[:, 2] < NAPE[1])
-    weight = np.where(unseen, np.select([crown, nape], [UNSEEN_SCALP, UNSEEN_NAPE], UNSEEN_SIDE), trust)
+    nape, covers = (model.template[:, 1] < NAPE[0]) & (model.template[:, 2] < NAPE[1]), ear_covers(surface, portrait)
+    wrapped = nape & (model.template[:, 2] < WRAPPED[1]) & (hatted(portrait) and max(covers) > SCARF)
+    value = np.where(unseen, typical * (crown | wrapped), share).astype(np.float32)
+    weight = np.where(
+        unseen,
+        np.select([crown | (wrapped & (model.template[:, 1] > WRAPPED[0])), nape], [UNSEEN_SCALP, UNSEEN_NAPE], UNSEEN_SIDE),
+        trust,
+    )
     bare = bare_beyond(surface, portrait, share, np.asarray(trust, np.float32))
     value[bare], weight[bare] = 0.0, UNSEEN_SCALP
-    for ear, covered in zip(ears(model), ear_covers(surface, portrait), strict=True):
+    for ear, covered in zip(ears(model), covers, strict=True):
         value[ear & unseen], weight[ear & unseen] = covered, UNSEEN_EAR
     spread = np.where(head, interpolate_colors(model, np.tile(value[:, None], (1, 3)), weight, head)[:, 0], 0.0)
     spread = np.where(long_hair(model, spread > 0.5), 1.0, spread)

@@ -20,7 +20,6 @@ from models import arkit
 from models.avatar import Avatar, AvatarPoser
 from models.errors import CaptureError
 from models.heads.base import HeadModel, PersonHead, Pose
-from models.posture import body_under
 from models.splat.cpu import CpuRasterizer
 from models.types import Array, Camera
 
@@ -190,8 +189,7 @@ class Capture:
         """
         frames = []
         for index, (portrait, photo) in enumerate(zip(enrollment.portraits, enrollment.fit.photos, strict=True)):
-            head = photo.head_pose()
-            pose = Pose(head=head, body=body_under(head, person.joints), gaze=photo.gaze)
+            pose = Pose(head=photo.head_pose(), body=photo.body_pose(person.joints), gaze=photo.gaze)
             image = np.round(portrait.colors * 255).astype(np.uint8)
             weight = max(1.0, len(enrollment.portraits) - 1.0) if index == 0 else 1.0
             frames.append(

@@ -1,0 +1,98 @@
+"""The sides of the head, which a photo from the front sees at a grazing angle: a pixel there is drawn out over centimetres of
+cheek, and where mesh and photo disagree by a few pixels it shows something else, the ear behind the cheek, a lock, the shadow
+between them. Such a pixel is believed as far as it is like the completed texture; where it is not, the texture shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from enrollment.instant.surface import VisibleSurface
+from enrollment.portrait.accessories import hatted
+from enrollment.portrait.portrait import Portrait
+from models.binding import BoundGaussians
+from models.heads.base import HeadModel
+from models.types import Array, Gaussians
+
+SQUARE = (0.35, 0.65)
+"""Cosines between normal and view direction between which a pixel is believed more and more, whatever it shows."""
+SIDE, ASIDE = (0.075, 0.05), (0.035, 0.055)
+"""Depths and distances from the middle on the template between which the face turns into the sides of the head, metres: further
+in front the landmarks hold the mesh to the photo."""
+HEIGHTS = (-0.085, -0.065, 0.085, 0.105)
+"""Heights on the template over which the sides begin and end, metres: at the jaw, below which collars are, and on the crown,
+where hair stands off in the photo's outline."""
+UNLIKE, UNLIKE_HAIR = 0.16, 0.4
+"""Distance of a pixel's colour from the completed one, of skin and of hair, at which a third of it is believed."""
+LEFT = 0.1
+"""Trust that is left in a vertex that is seen aslant, for the completed texture of the sides."""
+NEAREST, PATCH = 4, 12
+"""Samples of the completed texture to which a Gaussian is compared: the most alike one counts, as skin and hair meet somewhere;
+neighbouring Gaussians over which the belief is averaged: single ones would be specks."""
+LEAST = 0.25
+"""Belief under which a Gaussian is left out."""
+
+
+def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
+    """(V,) in [0, 1]: how much each vertex belongs to the sides of the head; 0 on face, crown, neck and body, and on a hat or a
+    scarf, which is not the same all over. share: (V,) `surface_labels.hair_share`."""
+    x, y, z = model.template.T
+    part = np.interp(z, SIDE[::-1], (1, 0)) * np.interp(np.abs(x), ASIDE, (0, 1)) * np.interp(y, HEIGHTS, (0, 1, 1, 0))
+    skin = np.zeros(model.vertex_count, bool)
+    skin[model.region_vertices("skin")] = True
+    return np.asarray(part * skin * (1 - share * hatted(portrait)), np.float32)
+
+
+def squarely(facing: Array) -> Array:
+    """(N,) in [0, 1]: how far a pixel is believed whatever it shows. facing: (N,) cosine between normal and view direction."""
+    return np.clip((facing - SQUARE[0]) / (SQUARE[1] - SQUARE[0]), 0, 1)
+
+
+def trust_at_sides(surface: VisibleSurface, part: Array) -> Array:
+    """(V,) in [0, 1]: how far each vertex may tell the colour of those around it. part: (V,) `sides`."""
+    _, _, facing = surface.visible(surface.vertices, surface.normals)
+    return np.asarray(1 - (1 - LEFT) * part * (1 - squarely(facing)), np.float32)
+
+
+def believed(facing: Array, seen: Array, expected: Array, hair: Array) -> Array:
+    """(N,) in [0, 1]: how far pixels of colours `seen` (N, 3) are believed. facing: (N,) cosine between normal and view
+    direction. expected: (N, 3) or (N, K, 3), completed colours there, of which one is enough; hair: (N,) or (N, K), how much of
+    it is hair."""
+    away = np.linalg.norm(np.expand_dims(seen, 1) - expected.reshape(len(seen), -1, 3), axis=2)
+    like = np.exp(-np.square(away / np.where(hair.reshape(away.shape) > 0.5, UNLIKE_HAIR, UNLIKE))).max(axis=1)
+    return np.asarray(1 - (1 - squarely(facing)) * (1 - like), np.float32)
+
+
+@dataclass(frozen=True)
+class CompletedTexture:
+    """Samples of the completed surface. points: (N, 3) in the photo's camera axes. colors: (N, 3). hair: (N,) in [0, 1]."""
+
+    points: Array
+    colors: Array
+    hair: Array
+
+    def without_smears(self, lifted: BoundGaussians, world: Gaussians, part: Array) -> BoundGaussians:
+        """Gaussians lifted from a photo, those that this texture denies fainter or left out. world: the same in the photo's
+        camera axes. part: (F,) `sides`."""
+        at_side = part[lifted.face]
+        on = np.flatnonzero(at_side > 0)
+        if len(on) < PATCH or len(self.points) < NEAREST:
+            return lifted
+        points = world.means[on]
+        _, near = cKDTree(self.points).query(points, k=NEAREST)
+        belief = believed(_facing(world)[on], lifted.colors[on], self.colors[near], self.hair[near])
+        _, around = cKDTree(points).query(points, k=PATCH)
+        kept = np.ones(len(lifted), np.float32)
+        kept[on] -= at_side[on] * (1 - np.minimum(belief, np.mean(belief[around], axis=1)))
+        kept[kept < LEAST] = 0.0
+        return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0)
+
+
+def _facing(world: Gaussians) -> Array:
+    """(N,) cosine between the normal of flat Gaussians and the direction to the camera at the origin."""
+    w, x, y, z = world.rotations.T
+    normal = np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
+    return np.asarray(np.abs(np.sum(normal * world.means, axis=1)) / np.linalg.norm(world.means, axis=1), np.float32)

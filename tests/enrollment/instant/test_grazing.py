@@ -1,0 +1,60 @@
+"""What a photo shows of the sides of the head at a grazing angle is believed only where it is like the completed texture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from enrollment.instant.grazing import CompletedTexture, sides, trust_at_sides
+from enrollment.instant.nonrigid_registration import posed
+from enrollment.instant.pipeline import Enrollment
+from enrollment.instant.surface import VisibleSurface
+from models.binding import BoundGaussians
+from models.heads.base import HeadModel
+from models.types import Gaussians
+
+COUNT = 60
+PALE, DARK = (0.8, 0.6, 0.5), (0.2, 0.1, 0.1)
+
+
+def left(tilt: float, color: tuple[float, float, float], at_side: float) -> float:
+    """Part of their opacity that pixels of a colour keep on a pale surface, tilted by so many degrees against the view."""
+    rng = np.random.default_rng(1)
+    points = (rng.uniform(-0.02, 0.02, (COUNT, 3)) - (0, 0, 1)).astype(np.float32)
+    half = np.deg2rad(tilt) / 2
+    rotations = np.tile(np.array([np.cos(half), 0, np.sin(half), 0], np.float32), (COUNT, 1))
+    colors, opacities = np.tile(np.array(color, np.float32), (COUNT, 1)), np.full(COUNT, 0.9, np.float32)
+    scales = np.full((COUNT, 3), 0.001, np.float32)
+    lifted = BoundGaussians(np.zeros(COUNT, np.int32), points, rotations, scales, opacities, colors)
+    texture = CompletedTexture(points, np.tile(np.array(PALE, np.float32), (COUNT, 1)), np.zeros(COUNT, np.float32))
+    world = Gaussians(points, rotations, scales, opacities, colors)
+    kept = texture.without_smears(lifted, world, np.array([at_side], np.float32))
+    return float(kept.opacities.sum() / opacities.sum())
+
+
+@pytest.mark.parametrize(
+    ("tilt", "color", "at_side", "part"),
+    [(75, DARK, 1.0, 0.0), (75, PALE, 1.0, 1.0), (20, DARK, 1.0, 1.0), (75, DARK, 0.0, 1.0)],
+    ids=["another colour, aslant", "alike, aslant", "square on", "on the face"],
+)
+def test_a_pixel_that_is_drawn_out_and_unlike_its_surroundings_is_left_out(
+    tilt: float, color: tuple[float, float, float], at_side: float, part: float
+) -> None:
+    assert left(tilt, color, at_side) == pytest.approx(part, abs=0.02)
+
+
+def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: Enrollment, model: HeadModel) -> None:
+    portrait, bare = enrolled.portraits[0], np.zeros(model.vertex_count, np.float32)
+    part = sides(model, bare, replace(portrait, parsing=None))
+    x, y, z = np.abs(model.template[:, 0]), model.template[:, 1], model.template[:, 2]
+    head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
+    assert part[head & (x > 0.06) & (np.abs(y) < 0.03) & (z < 0.02)].min() > 0.99
+    assert part[(z > 0.08) | (x < 0.03) | (y < -0.1)].max() == 0
+    photo = enrolled.fit.photos[0]
+    surface = VisibleSurface.of(model, posed(enrolled.avatar.person(model), photo), photo.camera(portrait))
+    trust = trust_at_sides(surface, part)
+    _, _, facing = surface.visible(surface.vertices, surface.normals)
+    assert trust[(part == 0) | (facing > 0.7)].min() == 1
+    assert trust[(part == 1) & (facing < 0.3)].max() < 0.2
