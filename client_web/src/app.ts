@@ -14,6 +14,7 @@ import { Announcer } from "./ui/announcer";
 import { Call } from "./ui/call";
 import { closeDialogs, isDialogOpen } from "./ui/dialog";
 import { Door } from "./ui/door";
+import { fetchDrawing, prepareDrawing } from "./ui/drawing";
 import { endingScreen } from "./ui/ending";
 import { Lobby } from "./ui/lobby";
 import { ViewerLobby } from "./ui/viewer_lobby";
@@ -76,6 +77,7 @@ export class App {
   }
 
   async start(): Promise<void> {
+    fetchDrawing(this.preferences);
     const { key } = this.address;
     const saved = loadSeat(key);
     const seat = saved && (await claimSeat(saved)) ? saved : null;
@@ -184,6 +186,7 @@ export class App {
       this.session.presence(!this.media.isOn("audio"), this.media.isOn("video"));
     }
     this.session.join(entry);
+    prepareDrawing(this.preferences);
   }
 
   private showCall(status: Status, seat: Welcome): void {

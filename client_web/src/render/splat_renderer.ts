@@ -72,6 +72,16 @@ export class SplatRenderer {
   /** Called when everything is there again after the GPU was lost: draw. */
   restored: () => void = () => undefined;
 
+  /** Draws nothing once, so that the driver makes its programs now and not with the first picture. Before `load`. */
+  warm(): void {
+    const { gl } = this;
+    if (gl.isContextLost()) return;
+    this.load([]);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, quads(1), gl.STATIC_DRAW);
+    gl.drawElements(gl.TRIANGLES, 6, gl.UNSIGNED_INT, 0);
+    gl.flush();
+  }
+
   /** Takes these avatars and no others. Raises `RenderError` when they are too large for this machine. */
   load(avatars: readonly Drawn[]): void {
     const { gl } = this;

@@ -63,7 +63,7 @@ export function parseWebAvatar(buffer: ArrayBuffer): WebAvatar {
   const reader = new Reader(buffer, start);
   const [v, f] = [header.vertices, header.triangles];
   const rest = fromSteps(reader.u16(3 * v), header.rest, 65535);
-  const weights = Float32Array.from(reader.u8(JOINTS * v), (value) => value / 255);
+  const weights = parts(reader.u8(JOINTS * v));
   const triangles = reader.u16(3 * f);
   below(triangles, v);
   const { first, step } = header.expression;
@@ -99,28 +99,27 @@ function readLevel(reader: Reader, { count, means, log_scales }: Header["levels"
   below(triangle, triangles);
   const placed = fromSteps(reader.u16(3 * count), means, 65535);
   const rotations = unpackedRotations(reader.u32(count));
-  const scales = fromSteps(reader.u8(3 * count), log_scales, 255).map(Math.exp);
-  const opacities = Float32Array.from(reader.u8(count), (value) => value / 255);
+  const scales = exponentials(reader.u8(3 * count), log_scales);
+  const opacities = parts(reader.u8(count));
   return { count, triangle, means: placed, rotations, scales, opacities, colors: reader.u8(3 * count) };
 }
 
 /** Smallest three: two bits say which component is left out, ten bits each give the others. */
 function unpackedRotations(packed: Uint32Array): Float32Array {
   const out = new Float32Array(4 * packed.length);
-  const q = [0, 0, 0, 0];
-  packed.forEach((bits, n) => {
-    const largest = bits >>> 30;
-    let square = 0;
-    for (let c = 0, shift = 20; c < 4; c++) {
-      if (c === largest) continue;
-      q[c] = (((bits >>> shift) & 1023) / 1023 - 0.5) * Math.SQRT2;
-      square += q[c]! * q[c]!;
-      shift -= 10;
-    }
-    q[largest] = Math.sqrt(Math.max(0, 1 - square));
-    const length = Math.hypot(...q);
-    out.set([q[1]! / length, q[2]! / length, q[3]! / length, q[0]! / length], 4 * n);
-  });
+  const part = (bits: number, shift: number): number => (((bits >>> shift) & 1023) / 1023 - 0.5) * Math.SQRT2;
+  for (let n = 0, o = 0; n < packed.length; n++, o += 4) {
+    const bits = packed[n]!;
+    const largest = bits >>> 30; // of w, x, y, z
+    const [a, b, c] = [part(bits, 20), part(bits, 10), part(bits, 0)];
+    const square = a * a + b * b + c * c;
+    const most = Math.sqrt(Math.max(0, 1 - square));
+    const length = Math.sqrt(square + most * most);
+    out[o + 3] = (largest === 0 ? most : a) / length;
+    out[o] = (largest === 0 ? a : largest === 1 ? most : b) / length;
+    out[o + 1] = (largest < 2 ? b : largest === 2 ? most : c) / length;
+    out[o + 2] = (largest < 3 ? c : most) / length;
+  }
   return out;
 }
 
@@ -148,9 +147,30 @@ class Reader {
   }
 }
 
-function fromSteps(steps: Uint16Array | Uint8Array, { low, high }: Range, most: number): Float32Array {
+function fromSteps(steps: Uint16Array, { low, high }: Range, most: number): Float32Array {
   const out = new Float32Array(steps.length);
-  for (let i = 0; i < steps.length; i++) out[i] = low[i % 3]! + (steps[i]! / most) * (high[i % 3]! - low[i % 3]!);
+  for (let c = 0; c < 3; c++) {
+    const [base, range] = [low[c]!, high[c]! - low[c]!];
+    for (let i = c; i < steps.length; i += 3) out[i] = base + (steps[i]! / most) * range;
+  }
+  return out;
+}
+
+/** As `fromSteps`, of what the steps are the logarithm of. */
+function exponentials(steps: Uint8Array, { low, high }: Range): Float32Array {
+  const out = new Float32Array(steps.length);
+  for (let c = 0; c < 3; c++) {
+    const [base, range] = [low[c]!, high[c]! - low[c]!];
+    const values = new Float32Array(256);
+    for (let step = 0; step < 256; step++) values[step] = Math.exp(Math.fround(base + (step / 255) * range));
+    for (let i = c; i < steps.length; i += 3) out[i] = values[steps[i]!]!;
+  }
+  return out;
+}
+
+function parts(steps: Uint8Array): Float32Array {
+  const out = new Float32Array(steps.length);
+  for (let i = 0; i < steps.length; i++) out[i] = steps[i]! / 255;
   return out;
 }
 

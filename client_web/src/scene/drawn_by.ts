@@ -59,7 +59,7 @@ export class Decision {
   }
 
   /** All avatars are here, and a picture takes as long as `measure` says -> whether to tell the server. */
-  prepared(measure: () => number): boolean {
+  prepared(measure: () => number = () => 0): boolean {
     const isSlow = this.choice === "auto" && measure() > QUICK;
     if (this.stage !== "preparing") return false; // it failed meanwhile, or there is another choice
     if (isSlow) {

@@ -45,6 +45,7 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, announced: 
     if (filled >= needed && filled < announced) {
       needed = Infinity;
       coarse(parseWebAvatar(bytes.slice(0, filled).buffer));
+      await new Promise((resolve) => setTimeout(resolve)); // it may be shown before the rest takes the page's time
     }
   }
   return parseWebAvatar(bytes.buffer.slice(0, filled));

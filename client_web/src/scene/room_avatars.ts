@@ -18,7 +18,8 @@ export interface AvatarEvents {
 interface Wanted {
   address: string;
   abort: AbortController;
-  isWhole: boolean;
+  /** What of it is there. */
+  has: "nothing" | "coarse" | "whole";
 }
 
 export class RoomAvatars {
@@ -42,7 +43,7 @@ export class RoomAvatars {
       const before = this.wanted.get(id);
       if (address === "" || before?.address === address) continue; // one that is not there yet comes with another state
       before?.abort.abort();
-      const wanted = { address, abort: new AbortController(), isWhole: false };
+      const wanted: Wanted = { address, abort: new AbortController(), has: "nothing" };
       this.wanted.set(id, wanted);
       void this.fetch(id, wanted);
     }
@@ -50,7 +51,12 @@ export class RoomAvatars {
 
   /** Whether the whole avatars of all these are there. */
   hasAll(people: readonly Participant[]): boolean {
-    return people.every(({ id, web_avatar }) => this.wanted.get(id)?.address === web_avatar && this.wanted.get(id)!.isWhole);
+    return people.every((person) => this.of(person)?.has === "whole");
+  }
+
+  /** Whether at least the coarse avatars of all these are there. */
+  hasSomeOfAll(people: readonly Participant[]): boolean {
+    return people.every((person) => (this.of(person)?.has ?? "nothing") !== "nothing");
   }
 
   close(): void {
@@ -58,15 +64,22 @@ export class RoomAvatars {
     this.wanted.clear();
   }
 
+  private of({ id, web_avatar }: Participant): Wanted | undefined {
+    const wanted = this.wanted.get(id);
+    return wanted?.address === web_avatar ? wanted : undefined;
+  }
+
   private async fetch(id: number, wanted: Wanted): Promise<void> {
     const { address, abort } = wanted;
     for (let attempt = 0; ; attempt++) {
       try {
         const avatar = await this.load(address, abort.signal, (coarse) => {
-          if (!abort.signal.aborted) this.events.arrived(id, coarse);
+          if (abort.signal.aborted) return;
+          wanted.has = "coarse";
+          this.events.arrived(id, coarse);
         });
         if (abort.signal.aborted) return;
-        wanted.isWhole = true;
+        wanted.has = "whole";
         this.events.arrived(id, avatar);
         return;
       } catch (error) {

@@ -1,6 +1,7 @@
 /** The room's picture, drawn by this machine: avatars, seats, camera and clock together, on one canvas. Loaded when it is wanted. */
 import type { Look } from "../look";
 import type { Label, Participant } from "../protocol";
+import { graphicsOf } from "../render/graphics";
 import { RenderError, SplatRenderer } from "../render/splat_renderer";
 import { Budget } from "./budget";
 import type { ViewRequest } from "./layout";
@@ -20,12 +21,35 @@ export interface PictureEvents {
   labels(labels: Label[]): void;
   /** It cannot go on; a sentence says why. */
   failed(sentence: string): void;
-  /** Everybody's avatar is there. */
+  /** Everybody's avatar is there, be it coarse. */
+  usable(): void;
+  /** Everybody's avatar is there whole. */
   complete(): void;
 }
 
-export class RoomPicture {
+/** A renderer without a picture, and its canvas. */
+class Easel {
   readonly canvas = document.createElement("canvas");
+  readonly renderer = new SplatRenderer(this.canvas);
+}
+
+let ready: Easel | null = null;
+
+/** Has the GPU ready for the next `RoomPicture`, while there is nothing to draw yet. Raises `RenderError`. */
+export function prepare(): void {
+  if (ready !== null) return;
+  ready = new Easel();
+  ready.renderer.warm();
+}
+
+function prepared(): Easel {
+  const easel = ready;
+  ready = null;
+  return easel === null || easel.renderer.gl.isContextLost() ? new Easel() : easel;
+}
+
+export class RoomPicture {
+  readonly canvas: HTMLCanvasElement;
   /** Pictures drawn so far. */
   framesDrawn = 0;
   /** Messages of drive frames so far. */
@@ -41,17 +65,17 @@ export class RoomPicture {
   private gpuTimer: ReturnType<typeof setTimeout> | undefined;
   private isRunning = false;
 
-  /** place: the element that the picture fills. own: the page's participant, -1 for a viewer. Raises `RenderError`. */
+  /** place: the element that the picture fills. own: the page's participant, -1 for a viewer. isCalm: people move only as they are driven. Raises `RenderError`. */
   constructor(
     private readonly place: HTMLElement,
     private own: number,
     private look: Look,
-    breathes: boolean,
+    isCalm: boolean,
     private readonly events: PictureEvents,
   ) {
-    this.renderer = new SplatRenderer(this.canvas);
+    ({ canvas: this.canvas, renderer: this.renderer } = prepared());
     this.scene = new RoomScene(this.renderer);
-    this.scene.breathes = breathes;
+    this.scene.breathes = !isCalm && graphicsOf(this.renderer.gl) === "hardware";
     this.budget = new Budget(devicePixelRatio);
     this.renderer.lost = () => (this.gpuTimer = setTimeout(() => this.fail(DRIVER_FAILED), GPU_BACK));
     this.renderer.restored = () => {
@@ -61,7 +85,7 @@ export class RoomPicture {
     this.seated = new SeatedPeople(this.scene, {
       arrived: () => {
         this.isStale = true;
-        if (this.isComplete) this.events.complete();
+        this.tellProgress();
       },
       failed: (id, sentence) => this.fail(`${this.seated.nameOf(id) || "Somebody"}'s avatar cannot be drawn by this device. ${sentence}`),
     });
@@ -82,7 +106,7 @@ export class RoomPicture {
     this.own = own;
     this.seated.seat(people);
     this.tellLabels();
-    if (this.isComplete) this.events.complete();
+    this.tellProgress();
   }
 
   /** A message of the channel `drive`. */
@@ -95,13 +119,13 @@ export class RoomPicture {
     this.tellLabels();
   }
 
-  /** Draws from now on. */
+  /** Draws from now on, the first picture at once. */
   start(): void {
     if (this.isRunning) return;
     this.isRunning = true;
     this.tellLabels();
     this.lastFrame = -Infinity;
-    this.request = requestAnimationFrame(this.step);
+    this.step(performance.now());
   }
 
   /** Draws no more, until `start`. */
@@ -175,6 +199,11 @@ export class RoomPicture {
       return;
     }
     this.framesDrawn++;
+  }
+
+  private tellProgress(): void {
+    if (this.seated.isUsable) this.events.usable();
+    if (this.isComplete) this.events.complete();
   }
 
   private tellLabels(): void {

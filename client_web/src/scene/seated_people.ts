@@ -39,6 +39,11 @@ export class SeatedPeople {
     });
   }
 
+  /** Whether everybody who can be seen is there, be it coarse. */
+  get isUsable(): boolean {
+    return this.people.length > 0 && this.avatars.hasSomeOfAll(this.people);
+  }
+
   /** Whether everybody who can be seen is there. */
   get isComplete(): boolean {
     return this.people.length > 0 && this.avatars.hasAll(this.people);

@@ -1,19 +1,32 @@
 import type { Look } from "../look";
 import type { Preferences } from "../preferences";
 import type { Label, Place } from "../protocol";
+import { graphics } from "../render/graphics";
 import type { Room } from "../room";
 import { Decision, type DrawnBy } from "../scene/drawn_by";
 import type { RoomPicture } from "../scene/room_picture";
 import type { Announcer } from "./announcer";
 import { reducedMotion } from "./dom";
 import { drawnByChoices } from "./drawn_by_choices";
-import { graphics } from "./graphics";
 import type { Stage } from "./stage";
 
 /** Milliseconds that the first drive frame, or the server's first picture, may take. */
 const FIRST_FRAME = 4_000;
+const NO_FRAMES = "Nobody's movements arrive.";
 /** Before this a call has other things to do than to try whether the device can draw. */
 const TRIED_AFTER = 5_000;
+
+const load = (): Promise<typeof import("../scene/room_picture")> => import("../scene/room_picture");
+
+/** Fetches what draws, where this device shall draw: the call is not there yet. */
+export function fetchDrawing({ drawnBy }: Preferences): void {
+  if (drawnBy === "device") void load().catch(() => undefined); // said when it is wanted
+}
+
+/** The same, and has the GPU ready. It holds the page up for a moment: best while it waits for something. */
+export function prepareDrawing({ drawnBy }: Preferences): void {
+  if (drawnBy === "device") void load().then(({ prepare }) => prepare()).catch(() => undefined);
+}
 
 export interface DrawingParts {
   stage: Stage;
@@ -107,7 +120,7 @@ export class Drawing {
     if (on && !this.isLive) this.liveSince = performance.now();
     this.isLive = on;
     clearTimeout(this.timer);
-    if (on && this.decision.stage === "waiting") this.await("Nobody's movements arrive.");
+    if (on && this.decision.draws && (this.picture?.messages ?? 0) === 0) this.await(NO_FRAMES);
     if (on && this.decision.stage === "returning") this.await("");
   }
 
@@ -127,7 +140,9 @@ export class Drawing {
   /** Who is here, or how they are, has changed. */
   update(): void {
     const { room } = this.parts;
-    if (room.state) this.picture?.seat(room.people, room.own);
+    if (!room.state) return;
+    this.picture?.seat(room.people, room.own);
+    if (this.decision.choice === "device") void this.consider(true); // while the call is still being connected
   }
 
   lookAt(look: Look): void {
@@ -141,8 +156,13 @@ export class Drawing {
   }
 
   driven(data: ArrayBuffer): void {
-    this.picture?.driven(data);
-    if (this.decision.stage === "waiting" && (this.picture?.messages ?? 0) > 0) this.show();
+    const { picture } = this;
+    if (picture === null) return;
+    const isFirst = picture.messages === 0;
+    picture.driven(data);
+    if (picture.messages === 0) return;
+    if (this.decision.stage === "waiting") this.show();
+    else if (isFirst && this.decision.stage === "device") clearTimeout(this.timer);
   }
 
   close(): void {
@@ -158,21 +178,24 @@ export class Drawing {
 
   private async consider(atOnce: boolean): Promise<void> {
     const { decision, parts } = this;
-    if (!this.isLive || this.isLoading || this.isWorn || this.picture !== null || document.hidden) return;
+    if (this.isLoading || this.isWorn || this.picture !== null || document.hidden) return;
+    if (!this.isLive && (decision.choice !== "device" || !parts.stage.isEmpty)) return;
     if (!atOnce && decision.choice === "auto" && performance.now() - this.liveSince < TRIED_AFTER) return;
     if (!this.hasPeople) return;
-    if (decision.choice === "server" || !decision.wantsToTry(graphics() === "hardware", savesData())) return;
+    const isMeant = decision.choice === "device"; // then it does not matter what draws
+    if (decision.choice === "server" || !decision.wantsToTry(isMeant || graphics() === "hardware", savesData())) return;
     decision.prepare();
     this.isLoading = true;
     this.moved();
     try {
-      const { RoomPicture } = await import("../scene/room_picture");
+      const { RoomPicture } = await load();
       if (this.decision.stage !== "preparing") return;
-      this.picture = new RoomPicture(parts.stage.element, parts.room.own, parts.stage.look, !reducedMotion() && graphics() === "hardware", {
+      this.picture = new RoomPicture(parts.stage.element, parts.room.own, parts.stage.look, reducedMotion(), {
         labels: (labels) => {
           if (this.isShown) parts.labels(labels);
         },
         failed: (sentence) => this.fail(sentence),
+        usable: () => this.usable(),
         complete: () => this.complete(),
       });
       this.update();
@@ -181,6 +204,16 @@ export class Drawing {
     } finally {
       this.isLoading = false;
     }
+  }
+
+  /** All avatars are here, be they coarse: where nothing is shown yet, people sit there at rest until their movements come. */
+  private usable(): void {
+    const { decision, parts } = this;
+    if (decision.choice !== "device" || decision.stage !== "preparing" || !parts.stage.isEmpty) return;
+    decision.prepared();
+    this.show();
+    parts.placeChanged();
+    if (this.isLive) this.await(NO_FRAMES);
   }
 
   /** All avatars are here. */
@@ -193,11 +226,11 @@ export class Drawing {
       return;
     }
     this.parts.placeChanged();
-    this.await("Nobody's movements arrive.");
+    this.await(NO_FRAMES);
     this.moved();
   }
 
-  /** The first drive frame is here: from now on the own picture is shown. */
+  /** From now on the own picture is shown. */
   private show(): void {
     const { picture, parts } = this;
     if (picture === null) return;

@@ -24,6 +24,7 @@ export class Stage {
   private readonly stream = new MediaStream();
   /** The picture that this device draws, in place of the server's; null: the server's. */
   private own: HTMLCanvasElement | null = null;
+  private hasShown = false;
   private isTurning = false;
   private readonly observer = new ResizeObserver(() => this.fit());
   private readonly lessMotion = matchMedia(LESS_MOTION);
@@ -100,6 +101,11 @@ export class Stage {
     this.picture.classList.add("is-still");
   }
 
+  /** Whether nothing has been shown yet. */
+  get isEmpty(): boolean {
+    return !this.hasShown;
+  }
+
   /** Whether the picture is the last one of an earlier connection. */
   get isFrozen(): boolean {
     return !this.still.hidden;
@@ -173,6 +179,7 @@ export class Stage {
   };
 
   private thaw(): void {
+    this.hasShown = true;
     this.still.hidden = true;
     this.picture.classList.remove("is-still");
     this.playing();

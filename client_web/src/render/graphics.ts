@@ -12,8 +12,14 @@ export function graphics(): Graphics {
 function look(): Graphics {
   const gl = document.createElement("canvas").getContext("webgl2");
   if (!gl) return "none";
+  const seen = graphicsOf(gl);
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return seen;
+}
+
+/** The same of a context that is there already. */
+export function graphicsOf(gl: WebGL2RenderingContext): Graphics {
   const detail = gl.getExtension("WEBGL_debug_renderer_info");
   const name = String(gl.getParameter(detail ? detail.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-  gl.getExtension("WEBGL_lose_context")?.loseContext();
   return SOFTWARE.test(name) ? "software" : "hardware";
 }
