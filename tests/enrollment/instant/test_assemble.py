@@ -188,12 +188,3 @@ def test_there_are_never_more_gaussians_than_a_call_can_draw(
     monkeypatch.setattr(assemble, "MOST_GAUSSIANS", 36_000)
     fewer = build_gaussians(avatar.person(model), enrolled.fit, list(enrolled.portraits), avatar.offset)
     assert len(avatar.gaussians) > 40_000 > 38_500 > len(fewer) > 30_000
-
-
-def test_a_pixel_of_another_colour_than_the_surface_around_it_is_hardly_believed() -> None:
-    """At the edge of what a photo shows it is a strand, an ear or a shadow; hair has many colours of its own."""
-    skin, strand = np.array([0.7, 0.52, 0.44], np.float32), np.array([0.3, 0.2, 0.15], np.float32)
-    seen, bare = np.stack([skin, 0.95 * skin, strand]), np.zeros(3, np.float32)
-    same, shaded, other = assemble._alike(seen, np.tile(skin, (3, 1)), bare)
-    assert same == 1.0 and shaded > 0.8 and other < 0.01
-    assert assemble._alike(seen, np.tile(skin, (3, 1)), bare + 1)[2] > 5 * other

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from enrollment.instant.grazing import CompletedTexture, sides, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, believed, sides, trust_at_sides
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
@@ -58,3 +58,12 @@ def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: En
     _, _, facing = surface.visible(surface.vertices, surface.normals)
     assert trust[(part == 0) | (facing > 0.7)].min() == 1
     assert trust[(part == 1) & (facing < 0.3)].max() < 0.2
+
+
+def test_a_pixel_of_another_colour_than_the_surface_around_it_is_hardly_believed() -> None:
+    """At the edge of what a photo shows it is a strand, an ear or a shadow; hair has many colours of its own."""
+    skin, strand = np.array([0.7, 0.52, 0.44], np.float32), np.array([0.3, 0.2, 0.15], np.float32)
+    seen, bare = np.stack([skin, 0.95 * skin, strand]), np.zeros(3, np.float32)
+    same, shaded, other = believed(bare, seen, np.tile(skin, (3, 1)), bare)
+    assert same == 1.0 and shaded > 0.8 and other < 0.01
+    assert believed(bare, seen, np.tile(skin, (3, 1)), bare + 1)[2] > 5 * other
