@@ -45,9 +45,9 @@ WEIGHT = """() => ["navigation", "resource"].flatMap((kind) => performance.getEn
 
 
 def bench_first_picture(avatar: Path, joins: int = 10) -> dict[str, Any]:
-    """p50_ms, p95_ms: from navigation to when the first picture of the page's own renderer is drawn and shown, at full opacity, be it
-    of the coarse avatar. page_kb: what was fetched
-    till then without the avatar. joins: how many. Raises `MissingPartError` without playwright or Chromium."""
+    """p50_ms, p95_ms: from navigation to when the first picture of the page's own renderer is drawn and shown at full opacity, be
+    it of the coarse avatar at rest, before the call is connected. page_kb: what was fetched till then without the avatar. joins:
+    how many. Raises `MissingPartError` without playwright or Chromium."""
     script = SCRIPT.replace("PREFERENCES", json.dumps(PATHS["page"]))
     times, weights = list[float](), list[float]()
     with calling(avatar, webcam(avatar), script, FLAGS_WITH_GRAPHICS, SMALL) as page:

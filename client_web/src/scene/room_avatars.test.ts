@@ -68,6 +68,16 @@ describe("the avatars of a room", () => {
     expect(avatars.hasAll([person(1, "/new")])).toBe(true);
   });
 
+  it("are of use once the coarse ones of all are there", async () => {
+    vi.useFakeTimers();
+    const { avatars } = room((address, coarse) => (address === "/slow" ? new Promise(() => undefined) : new Promise(() => coarse(avatar(address)))));
+    const people = [person(1, "/a"), person(2, "/slow")];
+    avatars.update(people);
+    await settle();
+    expect([avatars.hasSomeOfAll(people), avatars.hasSomeOfAll(people.slice(0, 1)), avatars.hasAll(people.slice(0, 1))]).toEqual([false, true, false]);
+    avatars.close();
+  });
+
   it("that come too late are not shown", async () => {
     vi.useFakeTimers();
     const { avatars, told } = room((address) => Promise.resolve(avatar(address)));
