@@ -1,11 +1,11 @@
 """Runs the parts of the suite side by side: `python -m tests.side_by_side`, which `make test` does on two cores and more; with
 `--fast` only what takes no more than a second or two each, without a browser, which `make test-fast` does.
 
-One process compiles the kernels and makes the enrollment that others share (`tests/shared.py`), beside what hardly needs them:
-the API, jobs and pages. What needs them comes after it. At low priority mypy, the page's own tests and then what computes run
-two at a time beside all else: beside what waits for browsers, for calls, for the API and for jobs, three of those at a time, and,
-when they are over, beside what is sensitive to a busy machine, which it hardly disturbs. What runs alone is shown as it comes, of
-others the first, and the rest when they have ended, so that lines do not mix.
+First one process compiles the kernels and makes the enrollment that all others share (`tests/shared.py`). At low priority mypy,
+the page's own tests and then what computes, part by part, run beside all else: beside what waits for browsers, for calls, for the
+API and for jobs, three of those at a time, and, when they are over, beside what is sensitive to a busy machine, which it hardly
+disturbs. What is left of them then runs two at a time, so that both cores are busy until the end. What runs alone is shown as it
+comes, of others the first, and the rest when they have ended, so that lines do not mix.
 At the end each step is named with its result, and each test that failed.
 
 Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
@@ -73,37 +73,30 @@ class Runner:
         self.results: list[Result] = []
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
-        self._begun, self._after = threading.Event(), ""
         self._stopped = 0
 
-    def run(
-        self,
-        *rounds: Sequence[Sequence[Step]],
-        from_the_start: Sequence[Step] = (),
-        throughout: Sequence[Step] = (),
-        after: str = "",
-    ) -> int:
+    def run(self, *rounds: Sequence[Sequence[Step]], from_the_start: Sequence[Step] = (), throughout: Sequence[Step] = ()) -> int:
         """The exit code. rounds: one after the other; each has sequences that run next to each other, one step after the other.
-        from_the_start: a sequence that runs next to all rounds. throughout: what runs next to them, two at a time with that
-        sequence, when the step whose name is `after` has ended."""
+        from_the_start: a sequence that runs next to all rounds. throughout: what comes after it, not before the first round is
+        over; when the last round is over, the steps that have not begun run two at a time."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
-        waiting = deque(throughout)
-        self._after = after
-        if not after:
-            self._begun.set()
+        first, *others = rounds
+        begun, waiting = threading.Event(), deque(throughout)
 
         def taken() -> Iterator[Step]:
-            self._begun.wait()
+            begun.wait()
             while waiting:
                 with suppress(IndexError):  # the other one was quicker
                     yield waiting.popleft()
 
-        with self._meanwhile(itertools.chain(from_the_start, taken())), self._meanwhile(taken()):
-            for one in rounds:
+        with self._meanwhile(itertools.chain(from_the_start, taken())):
+            self._beside(first)
+            begun.set()
+            for one in others:
                 self._beside(one)
-            self._begun.set()
+            self._each(taken())
         return self._summary()
 
     def _beside(self, sequences: Sequence[Sequence[Step]]) -> None:
@@ -147,8 +140,6 @@ class Runner:
             with self._lock:
                 self._running.discard(process)
             self.results.append(Result(step.name, code, time.monotonic() - begun, *_read(step.report)))
-            if step.name == self._after:
-                self._begun.set()
 
     def _stop(self, number: int, _: object) -> None:
         """Pass Ctrl-C on, once; whoever has not ended soon, or when a second one comes, is killed."""
@@ -209,15 +200,15 @@ def main(folder: Path) -> int:
     os.environ[shared.FOLDER] = str(folder)
     kernels = Step("kernels and one enrollment", [sys.executable, "-m", "tests.shared"])
     return Runner().run(
+        [[kernels]],
         [
             [_tests(folder, "live"), _tests(folder, "later")],
-            [_tests(folder, "pages"), _tests(folder, "browsers")],
-            [kernels, _tests(folder, "calls")],
+            [_tests(folder, "pages")],
+            [_tests(folder, "calls"), _tests(folder, "browsers")],
         ],
         [[_tests(folder, "alone")]],
         from_the_start=[types, page],
         throughout=[_tests(folder, part, nice=LOWEST) for part in ("computing", "optimising", "enrolling")],
-        after=kernels.name,
     )
 
 

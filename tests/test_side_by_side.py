@@ -33,16 +33,15 @@ def runs(
     send: int = signal.SIGINT,
     from_the_start: Sequence[Step] = (),
     throughout: Sequence[Step] = (),
-    after: str = "",
 ) -> tuple[int, str]:
     """Exit code and output of a runner in a process of its own; it gets a signal when the file `until` is there."""
     code = """
         import sys
         from pathlib import Path, PosixPath
         from tests.side_by_side import Runner, Step
-        sys.exit(Runner().run(*{rounds!r}, from_the_start={from_the_start!r}, throughout={throughout!r}, after={after!r}))
+        sys.exit(Runner().run(*{rounds!r}, from_the_start={from_the_start!r}, throughout={throughout!r}))
     """
-    program = textwrap.dedent(code).format(rounds=rounds, from_the_start=from_the_start, throughout=throughout, after=after)
+    program = textwrap.dedent(code).format(rounds=rounds, from_the_start=from_the_start, throughout=throughout)
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while until and not os.path.exists(until):
@@ -77,7 +76,7 @@ while len(os.listdir('{tmp_path}')) < 3:
     assert code == 0
 
 
-def test_what_runs_throughout_comes_two_at_a_time_after_one_step_and_is_waited_for(tmp_path: Path) -> None:
+def test_what_runs_throughout_fills_both_cores_at_the_end_and_is_waited_for(tmp_path: Path) -> None:
     def leaves(name: str, waits_for: str = "") -> Step:
         """Says which files are there, and leaves one; then waits for another's."""
         waiting = f"""
@@ -91,15 +90,14 @@ while '{waits_for}' and not os.path.exists('{tmp_path}/{waits_for}'):
 """
         return Step(name, [sys.executable, "-c", waiting])
 
-    rounds = [[leaves("first"), leaves("one", "right")]], [[leaves("two")]]
-    throughout = [leaves("left", "right"), leaves("right", "left"), leaves("last")]
-    code, out = runs(*rounds, from_the_start=[leaves("types", "first")], throughout=throughout, after="first")
+    rounds = [[leaves("one", "types")]], [[leaves("two", "always")]], [[leaves("three")]]
+    throughout = [leaves("always", "three"), leaves("left", "right"), leaves("right", "left")]
+    code, out = runs(*rounds, from_the_start=[leaves("types", "one")], throughout=throughout)
     assert code == 0, "left and right wait for each other"
     seen = {name: there for name, _, there in (line.partition(" ") for line in out.splitlines() if "[" in line)}
-    assert set(seen) == {"first", "one", "two", "types", "left", "right", "last"}
-    assert all("first" in seen[name] for name in ("left", "right", "last")) and {"left", "right"} - set(seen["one"].split("'"))
-    code, _ = runs(*rounds[:1], throughout=[leaves("left", "right"), leaves("right", "left")], after="none of these")
-    assert code == 0, "what waits for a step that never comes runs at the end"
+    assert set(seen) == {"types", "one", "two", "three", "always", "left", "right"}
+    assert not any("always" in seen[name] for name in ("types", "one")) and "types" in seen["always"]
+    assert all("three" in seen[name] for name in ("left", "right")) and "left" not in seen["three"]
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -126,7 +124,6 @@ def test_a_signal_ends_all_steps_and_what_they_started(number: int, expected: in
         send=number,
         from_the_start=[python("types", wait)],
         throughout=[python("throughout")],
-        after="first",
     )
     assert code == expected and time.monotonic() - before < 60
     assert "begins" not in out and "stopped" in out
@@ -146,15 +143,8 @@ def test_a_failed_test_is_named_at_the_end(tmp_path: Path, monkeypatch: pytest.M
 def test_every_part_is_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ran: list[list[Step]] = []
 
-    def run(
-        _: object,
-        *rounds: list[list[Step]],
-        from_the_start: Sequence[Step] = (),
-        throughout: Sequence[Step] = (),
-        after: str = "",
-    ) -> int:
+    def run(_: object, *rounds: list[list[Step]], from_the_start: Sequence[Step] = (), throughout: Sequence[Step] = ()) -> int:
         ran.extend([*itertools.chain(*rounds), list(from_the_start), list(throughout)])
-        assert not throughout or after in [step.name for sequence in rounds[0] for step in sequence]
         return 0
 
     monkeypatch.setattr("tests.side_by_side.Runner.run", run)
