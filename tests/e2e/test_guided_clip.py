@@ -80,7 +80,7 @@ def webcam(enrolled: Enrollment, model: HeadModel, tmp_path_factory: pytest.Temp
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory, built_page: None) -> Iterator[dict[str, str]]:
     state = tmp_path_factory.mktemp("state")
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--state", str(state), "--json"]
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--state", str(state), "--json", "--size", "256"]
     command += ["--avatar-folder", str(state / "avatars"), "--better-steps", str(STEPS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -61,7 +61,7 @@ def webcam(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def addresses(tmp_path_factory: pytest.TempPathFactory, built_page: None) -> Iterator[dict[str, str]]:
     """A server of its own process, as a person would start it."""
     state = tmp_path_factory.mktemp("state")
-    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--state", str(state), "--json"]
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--state", str(state), "--json", "--size", "256"]
     command += ["--avatar-folder", str(state / "avatars")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
