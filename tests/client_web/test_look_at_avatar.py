@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(240)
 
 COUNTED = """
   window.drawn = 0;
-  const draw = WebGL2RenderingContext.prototype.drawArraysInstanced;
-  WebGL2RenderingContext.prototype.drawArraysInstanced = function (...rest) { window.drawn += 1; return draw.apply(this, rest); };
+  const draw = WebGL2RenderingContext.prototype.drawElements;
+  WebGL2RenderingContext.prototype.drawElements = function (...rest) { window.drawn += 1; return draw.apply(this, rest); };
 """
 """Counts the pictures that the page draws."""
 NO_WEBGL = "HTMLCanvasElement.prototype.getContext = () => null;"
