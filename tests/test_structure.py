@@ -29,7 +29,6 @@ SCRIPTS = {
     "models.tracking.tracker_bias_bake": "python -m: makes the tracker's asset that ships",
     "enrollment.instant.depths_bake": "python -m: makes the depths asset that ships",
     "enrollment.portrait.turned_bias_bake": "python -m: makes the asset of the error on turned faces that ships",
-    "enrollment.portrait.turned_width": "python -m: measures how much too wide turned faces become",
     "server.call.generate_protocol": "python -m: writes the page's protocol types",
 }
 """Modules that no verb reaches, run by a developer."""

@@ -127,6 +127,20 @@ def parsing(photos: tuple[Path, ...], **options: Any) -> None:
     _measure_each(parsing_agreement, photos, **options)
 
 
+@command.command()
+@click.option("--people", type=click.IntRange(1, 1000), default=8, show_default=True, help="Drawn people to measure on.")
+@json_option
+def turned(people: int, as_json: bool) -> None:
+    """Draw people who are turned by up to 45 degrees and fit a head to them; how much too wide its jaw becomes."""
+    from dataclasses import asdict
+
+    from server.evaluation import turned_width
+
+    with progress() as show:
+        rows = turned_width.turned_widths(people, turned_width.YAWS, show)
+    report({"rows": [asdict(row) for row in rows]}, table(turned_width.as_rows(rows)), as_json)
+
+
 def _measure_each(
     measure: Callable[..., Measured], photos: Sequence[Path], *, sheet: Path | None, quality: Quality, as_json: bool
 ) -> None:

@@ -1,4 +1,4 @@
-"""How much too wide faces become that are turned in their photo: `python -m enrollment.portrait.turned_width [people]`.
+"""How much too wide faces become that are turned in their photo: the work behind `visavis eval turned`.
 
 Synthetic people are drawn from the front and turned; the head is fitted to the tracker's landmarks as they come, and without
 their error (`enrollment.portrait.turned_bias`). Compared is the jaw's width, relative to the face's height.
@@ -6,7 +6,9 @@ their error (`enrollment.portrait.turned_bias`). Compared is the jaw's width, re
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from enrollment.portrait.turned_bias import unbiased
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose
 from models.heads.registry import by_name
+from models.progress import ProgressCallback, no_progress
 from models.synthetic.expressions import gaze_of
 from models.synthetic.head import SyntheticHead
 from models.tracking.face_geometry import CHIN, FOREHEAD
@@ -28,6 +31,35 @@ YAWS, SIDE = (0, 15, 30, 45), 512
 """Degrees to the side; pixels of a picture."""
 JAW = (172, 397)
 """Landmarks of the jaw's angles."""
+
+
+@dataclass(frozen=True)
+class TurnedWidth:
+    """turned: degrees. landmarks: how much too wide the jaw becomes by the landmarks as they come, a part of its width; unbiased:
+    without their error, as photos are enrolled. Means over people whose face was found."""
+
+    turned: int
+    landmarks: float
+    unbiased: float
+    people: int
+
+
+def turned_widths(people: int, yaws: Sequence[int] = YAWS, progress: ProgressCallback = no_progress) -> list[TurnedWidth]:
+    """A row for each turn, of that many drawn people, every second one turned to the other side."""
+    model, rows = by_name("anny"), []
+    for i, yaw in enumerate(yaws):
+        progress("drawing and fitting people", i / len(yaws))
+        tried = [too_wide(model, seed, yaw * (1 if seed % 2 else -1)) for seed in range(FIRST, FIRST + people)]
+        found = [both for both in tried if both is not None]
+        mean = np.mean(found, axis=0) if found else np.full(2, np.nan)
+        rows.append(TurnedWidth(yaw, float(mean[0]), float(mean[1]), len(found)))
+    progress("done", 1.0)
+    return rows
+
+
+def as_rows(widths: Sequence[TurnedWidth]) -> list[dict[str, Any]]:
+    """For a table, in percent."""
+    return [{**asdict(w), "landmarks": f"{w.landmarks:+.1%}", "unbiased": f"{w.unbiased:+.1%}"} for w in widths]
 
 
 def too_wide(model: HeadModel, seed: int, yaw: float) -> tuple[float, float] | None:
@@ -51,12 +83,3 @@ def _shape(person: PersonHead) -> float:
     """Width of the jaw relative to the height of the face."""
     at = person.landmarks(person.rest)
     return float(np.linalg.norm(at[JAW[0]] - at[JAW[1]]) / np.linalg.norm(at[FOREHEAD] - at[CHIN]))
-
-
-if __name__ == "__main__":
-    head_model = by_name("anny")
-    people = range(FIRST, FIRST + (int(sys.argv[1]) if len(sys.argv) > 1 else 8))
-    for degrees in YAWS:
-        tried = (too_wide(head_model, seed, degrees * (1 if seed % 2 else -1)) for seed in people)
-        mean = np.mean([both for both in tried if both is not None], axis=0)
-        print(f"turned by {degrees}°: jaw too wide by {mean[0]:+.1%}, without the landmarks' error {mean[1]:+.1%}")
