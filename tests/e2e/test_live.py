@@ -129,8 +129,8 @@ def mouth(picture: str) -> float | None:
     return float(np.linalg.norm(p[UPPER_LIP] - p[LOWER_LIP]) / np.linalg.norm(p[FOREHEAD] - p[CHIN]))
 
 
-def test_the_avatars_mouth_moves_with_the_webcams(page, addresses: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
-    page.wait_for_timeout(4000)  # the first second is taken as neutral
+def follows(page) -> float:  # type: ignore[no-untyped-def]
+    """How well the avatar's mouth follows the webcam's for some seconds: their correlation at the best delay."""
     taken = []
     for _ in range(SAMPLES):
         sent, shown = page.evaluate(GRAB)
@@ -145,11 +145,16 @@ def test_the_avatars_mouth_moves_with_the_webcams(page, addresses: dict[str, str
     when, coefficient, gap = np.array(rows).T
     assert np.ptp(coefficient) > 0.3, "the webcam's film did not play"
     # the picture comes back later than it was sent: compare with what was sent a moment before
-    best = max(
+    return max(
         np.corrcoef(np.interp(when - lag, when, coefficient)[when > when[0] + lag], gap[when > when[0] + lag])[0, 1]
         for lag in np.arange(0.0, 2.0, 0.05)
     )
-    assert best > 0.8
+
+
+def test_the_avatars_mouth_moves_with_the_webcams(page, addresses: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
+    page.wait_for_timeout(4000)  # the first second is taken as neutral
+    # a machine with other work stalls now and then, and no single delay fits then; a mouth that does not follow never does
+    assert any(follows(page) > 0.8 for _ in range(4))
 
 
 def test_a_viewer_sees_the_avatar_and_can_walk_around_it(page, addresses: dict[str, str]) -> None:  # type: ignore[no-untyped-def]
