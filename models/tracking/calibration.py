@@ -3,6 +3,10 @@
 A fitted head is never exact, and few people rest with all coefficients at zero. While the calibration runs, frames are solved
 without it; then the solver is calibrated on the calmest of them, so that the resting face has all coefficients at zero and
 looks straight ahead, and the median pose becomes the pose that viewers see as upright and in the middle.
+
+Who joins while talking has no resting face in that second: an open mouth taken as neutral would never be seen to open. So lips
+that are closed count as calmer, and where the calibration had to take parted lips, it is made again as soon as closed ones have
+been seen for a moment.
 """
 
 from __future__ import annotations
@@ -20,6 +24,12 @@ LEAST_FRAMES, MOST_FRAMES = 12, 60
 LEAST_CONFIDENCE = 0.3
 CALMEST = 0.4
 """Part of the frames that is used: those with the least expression, as nobody rests for a whole second."""
+UPPER_LIP, LOWER_LIP, FOREHEAD, NOSE_BASE = 13, 14, 10, 2
+"""Landmarks: the inner lips' middles; the ends of the face's rigid height."""
+PARTED_WEIGHT = 10.0
+"""Expression, as a sum of coefficients, that lips count which are a face's rigid height apart."""
+PARTED, LESS_PARTED = 0.04, 0.5
+"""Lips farther apart than this, in rigid heights of the face, may not be a rest; the part of it that is one beside them."""
 ROUNDS = 2
 """How often the solver measures its offset; see `Solver.calibrate`."""
 
@@ -35,6 +45,8 @@ class Calibration:
         self._solver = solver
         self.pose: Array64 = np.eye(4)
         self._resting: list[Landmarks] = []  # the faces that the solver was calibrated on
+        self._upright: list[Landmarks] = []  # those whose pose is upright
+        self._parted = 0.0  # how far the lips of the resting faces are apart
         self.restart()
 
     def continued(self, solver: Solver) -> Calibration:
@@ -42,7 +54,7 @@ class Calibration:
         yet, or the faces do not fit that head, it begins anew."""
         made = Calibration(solver)
         if not self.running and self._resting:
-            made._calibrate(self._resting)
+            made._calibrate(self._resting, self._upright)
         return made
 
     def restart(self) -> None:
@@ -59,6 +71,8 @@ class Calibration:
         frame = self._solver.solve(landmarks, timestamp)
         if self.running and frame.confidence >= LEAST_CONFIDENCE:
             self._take(landmarks, frame)
+        elif not self.running and self._parted > PARTED and landmarks.confidence >= LEAST_CONFIDENCE:
+            self._take_calmer(landmarks)
         return frame
 
     def _take(self, landmarks: Landmarks, frame: DriveFrame) -> None:
@@ -66,7 +80,8 @@ class Calibration:
             self._start = frame.timestamp
         self._faces.append(landmarks)
         expression = np.delete(frame.coefficients, arkit.GAZE)
-        self._liveliness.append(float(np.abs(expression).sum() + np.abs(self._solver.eyes.closing).sum()))
+        liveliness = float(np.abs(expression).sum() + np.abs(self._solver.eyes.closing).sum())
+        self._liveliness.append(liveliness + PARTED_WEIGHT * _parted(landmarks))
         if len(self._faces) == 1:
             self.pose = _matrix(rotation_matrix(frame.rotation), frame.translation)
         enough = frame.timestamp - self._start >= SECONDS and len(self._faces) >= LEAST_FRAMES
@@ -75,22 +90,51 @@ class Calibration:
 
     def _finish(self) -> None:
         order = np.argsort(self._liveliness)[: max(LEAST_FRAMES // 2, int(CALMEST * len(self._faces)))]
-        if not self._calibrate([self._faces[i] for i in order]):
+        faces = [self._faces[i] for i in order]
+        if not self._calibrate(faces, faces):
             self.restart()
 
-    def _calibrate(self, faces: list[Landmarks]) -> bool:
-        """Whether that could be done on these resting faces."""
+    def _take_calmer(self, landmarks: Landmarks) -> None:
+        """Collect faces that are nearer to rest than those of the calibration, and calibrate on them. Upright stays as it is."""
+        if _parted(landmarks) < LESS_PARTED * self._parted:
+            self._faces.append(landmarks)
+        if len(self._faces) >= LEAST_FRAMES:
+            self._calibrate(self._faces, self._upright)
+            self._faces = []
+
+    def _calibrate(self, faces: list[Landmarks], upright: list[Landmarks]) -> bool:
+        """Whether that could be done on these resting faces. upright: the faces whose pose is upright."""
         resting = self._solver.calibrate(faces, rounds=ROUNDS, least=LEAST_FRAMES // 3)
         if not resting:
             return False
-        turns = np.array([quaternion(face.rotation) for face in resting])
+        poses = [(face.rotation, face.translation) for face in resting] if upright is faces else self._poses(upright)
+        turns = np.array([quaternion(rotation) for rotation, _ in poses])
         turns *= np.sign(turns @ turns[0])[:, None]  # q and -q are one rotation
-        translation = np.median([face.translation for face in resting], axis=0)
+        translation = np.median([translation for _, translation in poses], axis=0)
         self.pose = _matrix(rotation_matrix(np.median(turns, axis=0)), translation)
         self._solver.reset()
         self.running = False
-        self._faces, self._liveliness, self._resting = [], [], faces
+        self._faces, self._liveliness, self._resting, self._upright = [], [], faces, upright
+        self._parted = float(np.median([_parted(face) for face in faces]))
         return True
+
+    def _poses(self, faces: list[Landmarks]) -> list[tuple[Array64, Array64]]:
+        """Rotation and translation of faces that may have an expression, as the solver measures them now."""
+        poses = []
+        for face in faces:
+            self._solver.reset()
+            self._solver.solve(face, 0.0)
+            if self._solver.fit is not None:
+                poses.append((self._solver.fit.rotation, self._solver.fit.translation))
+        return poses or [(self.pose[:3, :3], self.pose[:3, 3])]
+
+
+def _parted(landmarks: Landmarks) -> float:
+    """How far the lips are apart, in heights of the face's rigid part; 0 for what is no face."""
+    points = landmarks.points[:, :2].astype(np.float64)
+    height = float(np.linalg.norm(points[FOREHEAD] - points[NOSE_BASE]))
+    parted = float(np.linalg.norm(points[UPPER_LIP] - points[LOWER_LIP])) / max(height, 1.0)
+    return parted if np.isfinite(parted) else 0.0
 
 
 def _matrix(rotation: Array64, translation: Array64) -> Array64:

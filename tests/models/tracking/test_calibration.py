@@ -78,3 +78,36 @@ def test_another_head_of_the_same_person_goes_on_at_rest(person: PersonHead) -> 
     np.testing.assert_allclose(after.translation, before.translation, atol=0.005)
     assert rotation_matrix(after.rotation) == pytest.approx(rotation_matrix(before.rotation), abs=0.05)
     assert rotation_matrix(after.rotation) == pytest.approx(np.eye(3), abs=0.05)
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_who_joins_with_an_open_mouth_is_calibrated_again_once_it_closes(person: PersonHead, closes: bool) -> None:
+    head = head_pose(0.1, 0.15, 0.0, (0.03, -0.05, -0.6))
+    solver = exact_solver(person)
+    calibration = Calibration(solver)
+
+    def jaw(opened: float, timestamp: float) -> float:
+        frame = calibration.solve(seen(person, {"jawOpen": opened}, head, noise=0.1), timestamp)
+        return float(frame.coefficients[arkit.INDEX["jawOpen"]])
+
+    for i in range(40):
+        jaw(0.6, i / 30)
+    assert not calibration.running and jaw(0.6, 1.4) < 0.1, "taken as neutral"
+    pose = calibration.pose
+    for i in range(20):
+        jaw(0.0 if closes else 0.55, 1.5 + i / 30)
+    assert not calibration.running
+    assert (jaw(0.6, 3.0) > 0.45) is closes
+    assert turned_matrix(calibration.pose, pose) < 6.0
+    assert turned_matrix(calibration.pose, head) < (2.0 if closes else 12.0)
+
+
+def test_closed_lips_count_as_calmer_than_a_smooth_brow(person: PersonHead) -> None:
+    """Half of the second talks with a smooth face, half frowns with closed lips: the mouth must be able to open afterwards."""
+    head = head_pose(0.0, 0.0, 0.0, (0.0, 0.0, -0.6))
+    calibration = Calibration(exact_solver(person))
+    for i in range(40):
+        named = {"jawOpen": 0.4} if i % 2 else {"browDownLeft": 0.4, "browDownRight": 0.4}
+        calibration.solve(seen(person, named, head), i / 30)
+    opened = calibration.solve(seen(person, {"jawOpen": 0.4}, head), 2.0)
+    assert opened.coefficients[arkit.INDEX["jawOpen"]] > 0.3
