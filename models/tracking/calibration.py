@@ -4,9 +4,10 @@ A fitted head is never exact, and few people rest with all coefficients at zero.
 without it; then the solver is calibrated on the calmest of them, so that the resting face has all coefficients at zero and
 looks straight ahead, and the median pose becomes the pose that viewers see as upright and in the middle.
 
-Who joins while talking has no resting face in that second: an open mouth taken as neutral would never be seen to open. So lips
-that are closed count as calmer, and where the calibration had to take parted lips, it is made again as soon as closed ones have
-been seen for a moment.
+Who joins while talking or smiling has no resting face in that second, and a mouth that was taken as neutral while open would
+never be seen to open. So closed lips count as calmer; and where the calibration had to take a face that the head model,
+uncalibrated, sees as an expression, it is made again as soon as a calmer face has been seen for a while. Where none comes, the
+face is a rest that the head fits badly: somebody else's avatar.
 """
 
 from __future__ import annotations
@@ -28,8 +29,19 @@ UPPER_LIP, LOWER_LIP, FOREHEAD, NOSE_BASE = 13, 14, 10, 2
 """Landmarks: the inner lips' middles; the ends of the face's rigid height."""
 PARTED_WEIGHT = 10.0
 """Expression, as a sum of coefficients, that lips count which are a face's rigid height apart."""
-PARTED, LESS_PARTED = 0.04, 0.5
-"""Lips farther apart than this, in rigid heights of the face, may not be a rest; the part of it that is one beside them."""
+PARTED_LIMIT, EXPRESSION_LIMIT = 0.04, 0.35
+"""Lips farther apart than this, in rigid heights of the face, and uncalibrated coefficients above this are hardly a rest."""
+EXPRESSIONS = (
+    ("mouthSmileLeft", "mouthSmileRight"),
+    ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    ("browDownLeft", "browDownRight"),
+    ("mouthPucker",),
+)
+"""Coefficients whose means are looked at."""
+CALMER, CALMER_SUM = 0.5, 0.75
+"""A calmer face has at most these parts of what was over its limit, and of the sum: as that shrinks each time, this ends."""
+CALMER_FACES, INTERVAL, WATCHED = 8, 0.2, 60.0
+"""Calmer faces that are needed; seconds between two that are looked at; and for how many they are looked for."""
 ROUNDS = 2
 """How often the solver measures its offset; see `Solver.calibrate`."""
 
@@ -46,7 +58,8 @@ class Calibration:
         self.pose: Array64 = np.eye(4)
         self._resting: list[Landmarks] = []  # the faces that the solver was calibrated on
         self._upright: list[Landmarks] = []  # those whose pose is upright
-        self._parted = 0.0  # how far the lips of the resting faces are apart
+        self._tension = np.zeros(1 + len(EXPRESSIONS))  # of the resting faces
+        self._watched: tuple[float, float] | None = None  # when calmer faces were looked for first and last
         self.restart()
 
     def continued(self, solver: Solver) -> Calibration:
@@ -63,6 +76,7 @@ class Calibration:
         self._faces: list[Landmarks] = []
         self._liveliness: list[float] = []
         self._start: float | None = None
+        self._watched = None
 
     def solve(self, landmarks: Landmarks | None, timestamp: float) -> DriveFrame:
         """The drive frame of a webcam frame; None (no face seen) repeats the last with confidence 0. timestamp: seconds."""
@@ -71,8 +85,8 @@ class Calibration:
         frame = self._solver.solve(landmarks, timestamp)
         if self.running and frame.confidence >= LEAST_CONFIDENCE:
             self._take(landmarks, frame)
-        elif not self.running and self._parted > PARTED and landmarks.confidence >= LEAST_CONFIDENCE:
-            self._take_calmer(landmarks)
+        elif not self.running and self._tension.max() > 1.0 and landmarks.confidence >= LEAST_CONFIDENCE:
+            self._take_calmer(landmarks, timestamp)
         return frame
 
     def _take(self, landmarks: Landmarks, frame: DriveFrame) -> None:
@@ -94,11 +108,16 @@ class Calibration:
         if not self._calibrate(faces, faces):
             self.restart()
 
-    def _take_calmer(self, landmarks: Landmarks) -> None:
+    def _take_calmer(self, landmarks: Landmarks, timestamp: float) -> None:
         """Collect faces that are nearer to rest than those of the calibration, and calibrate on them. Upright stays as it is."""
-        if _parted(landmarks) < LESS_PARTED * self._parted:
+        first, last = self._watched or (timestamp, -np.inf)
+        if timestamp - last < INTERVAL or timestamp - first > WATCHED:
+            return
+        self._watched = first, timestamp
+        tension, limits = self._tension_of(landmarks), np.where(self._tension > 1.0, CALMER * self._tension, np.inf)
+        if np.all(tension < limits) and tension.sum() < CALMER_SUM * self._tension.sum():
             self._faces.append(landmarks)
-        if len(self._faces) >= LEAST_FRAMES:
+        if len(self._faces) >= CALMER_FACES:
             self._calibrate(self._faces, self._upright)
             self._faces = []
 
@@ -115,8 +134,14 @@ class Calibration:
         self._solver.reset()
         self.running = False
         self._faces, self._liveliness, self._resting, self._upright = [], [], faces, upright
-        self._parted = float(np.median([_parted(face) for face in faces]))
+        self._tension = np.median([self._tension_of(face) for face in faces[:CALMER_FACES]], axis=0)
         return True
+
+    def _tension_of(self, landmarks: Landmarks) -> Array64:
+        """(1 + len(EXPRESSIONS),) how far a face is from rest, uncalibrated: lips and expressions, in parts of their limits."""
+        coefficients = self._solver.uncalibrated(landmarks)
+        means = [np.mean([coefficients[arkit.INDEX[name]] for name in names]) for names in EXPRESSIONS]
+        return np.array([_parted(landmarks) / PARTED_LIMIT, *(mean / EXPRESSION_LIMIT for mean in means)])
 
     def _poses(self, faces: list[Landmarks]) -> list[tuple[Array64, Array64]]:
         """Rotation and translation of faces that may have an expression, as the solver measures them now."""

@@ -151,6 +151,18 @@ class Solver:
             self._offset = self._offset + np.median([found.misfit for found in resting], axis=0)
         return resting
 
+    def uncalibrated(self, landmarks: Landmarks) -> Array64:
+        """(52,) the coefficients of a face without a calibration, but lids and gaze; zeros for what cannot be a face. Nothing is
+        remembered."""
+        fit, pixels = None, self._pixels(landmarks)
+        if pixels is not None:
+            focal, depth = self.focal(landmarks.width, landmarks.height), self._depth(landmarks)
+            with np.errstate(all="ignore"):
+                fit = self._solve(pixels, depth, focal, None, 0.0, offset=self._known_offset)
+        if fit is None:
+            return np.zeros(self._basis.unknowns.shape[1])
+        return np.einsum("k,kj->j", fit.coefficients, self._basis.unknowns)
+
     def _resting(self, landmarks: Landmarks) -> RestingFace | None:
         """The pose of a face that is assumed to be at rest; nothing is remembered.
 
@@ -202,25 +214,35 @@ class Solver:
         return _State(rotation, translation, np.zeros(len(self._basis.unknowns)))
 
     def _solve(
-        self, pixels: Array64, depth: Array64, focal: float, last: FaceFit | None, elapsed: float, *, at_rest: bool = False
+        self,
+        pixels: Array64,
+        depth: Array64,
+        focal: float,
+        last: FaceFit | None,
+        elapsed: float,
+        *,
+        at_rest: bool = False,
+        offset: Array64 | None = None,
     ) -> FaceFit | None:
-        """Fit one frame. last: the fit `elapsed` seconds before, as the start and the temporal prior. at_rest: the pose alone."""
+        """Fit one frame. last: the fit `elapsed` seconds before, as the start and the temporal prior. at_rest: the pose alone.
+        offset: of the resting face; the calibrated one by default."""
+        offset = self._offset if offset is None else offset
         if last is None:
             start, precision = self._start(pixels, depth, focal), 0.0
         else:
             start = _State(last.rotation, last.translation, last.coefficients)
             precision = 1.0 / (TEMPORAL**2 * max(30.0 * elapsed, 0.1))
         problem = _FrameProblem(
-            self._basis, self._noise, self._offset, pixels, focal, start.coefficients, precision, ceiling=0.0 if at_rest else 1.0
+            self._basis, self._noise, offset, pixels, focal, start.coefficients, precision, ceiling=0.0 if at_rest else 1.0
         )
         steps = FIRST_STEPS if last is None else STEPS
         state = minimise(problem, start, steps=steps, sweeps=FEW_SWEEPS)
-        return None if state is None else self._finish(pixels, state, focal)
+        return None if state is None else self._finish(pixels, state, focal, offset)
 
-    def _finish(self, pixels: Array64, state: _State, focal: float) -> FaceFit | None:
+    def _finish(self, pixels: Array64, state: _State, focal: float, offset: Array64) -> FaceFit | None:
         basis, coefficients, translation = self._basis, state.coefficients, state.translation
         rotation = rotation_matrix(quaternion(state.rotation))  # orthonormal again after the steps
-        points = basis.resting(rotation, self._offset) + basis.moved(coefficients)
+        points = basis.resting(rotation, offset) + basis.moved(coefficients)
         seen = project(points, rotation, translation, focal)
         misfit = (pixels - seen.pixels).T * (-seen.points[:, 2] / focal) * np.array([[1.0], [-1.0]])
         rms = float(np.sqrt(np.sum(basis.trust * np.sum(misfit**2, axis=0)) / basis.trust.sum()))

@@ -80,26 +80,43 @@ def test_another_head_of_the_same_person_goes_on_at_rest(person: PersonHead) -> 
     assert rotation_matrix(after.rotation) == pytest.approx(np.eye(3), abs=0.05)
 
 
-@pytest.mark.parametrize("closes", [False, True])
-def test_who_joins_with_an_open_mouth_is_calibrated_again_once_it_closes(person: PersonHead, closes: bool) -> None:
+@pytest.mark.parametrize(
+    "expression", [("jawOpen",), ("mouthSmileLeft", "mouthSmileRight"), ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")]
+)
+@pytest.mark.parametrize("rests", [False, True])
+def test_who_joins_with_an_expression_is_calibrated_again_once_it_ends(
+    person: PersonHead, expression: tuple[str, ...], rests: bool
+) -> None:
     head = head_pose(0.1, 0.15, 0.0, (0.03, -0.05, -0.6))
-    solver = exact_solver(person)
-    calibration = Calibration(solver)
+    calibration = Calibration(exact_solver(person))
 
-    def jaw(opened: float, timestamp: float) -> float:
-        frame = calibration.solve(seen(person, {"jawOpen": opened}, head, noise=0.1), timestamp)
-        return float(frame.coefficients[arkit.INDEX["jawOpen"]])
+    def solved(amount: float, timestamp: float) -> float:
+        frame = calibration.solve(seen(person, dict.fromkeys(expression, amount), head, noise=0.1), timestamp)
+        return float(frame.coefficients[arkit.INDEX[expression[0]]])
 
     for i in range(40):
-        jaw(0.6, i / 30)
-    assert not calibration.running and jaw(0.6, 1.4) < 0.1, "taken as neutral"
+        solved(0.6, i / 30)
+    assert not calibration.running and solved(0.6, 1.4) < 0.1, "taken as neutral"
     pose = calibration.pose
-    for i in range(20):
-        jaw(0.0 if closes else 0.55, 1.5 + i / 30)
+    for i in range(60):
+        solved(0.0 if rests else 0.55, 1.5 + i / 30)
     assert not calibration.running
-    assert (jaw(0.6, 3.0) > 0.45) is closes
+    assert (solved(0.6, 4.0) > 0.45) is rests
     assert turned_matrix(calibration.pose, pose) < 6.0
-    assert turned_matrix(calibration.pose, head) < (2.0 if closes else 12.0)
+    assert turned_matrix(calibration.pose, head) < (2.0 if rests else 12.0)
+
+
+def test_an_open_mouth_then_a_smile_then_a_rest_end_at_the_rest(person: PersonHead) -> None:
+    head, smiling = head_pose(0.0, 0.0, 0.0, (0.0, 0.0, -0.6)), {"mouthSmileLeft": 0.8, "mouthSmileRight": 0.8}
+    calibration = Calibration(exact_solver(person))
+    for i in range(160):
+        named = {"jawOpen": 0.6} if i < 40 else smiling if i < 100 else {}
+        calibration.solve(seen(person, named, head), i / 30)
+    opened, smile = (
+        calibration.solve(seen(person, named, head), 6.0 + i).coefficients for i, named in enumerate(({"jawOpen": 0.6}, smiling))
+    )
+    assert opened[arkit.INDEX["jawOpen"]] > 0.45
+    assert smile[arkit.INDEX["mouthSmileLeft"]] > 0.6
 
 
 def test_closed_lips_count_as_calmer_than_a_smooth_brow(person: PersonHead) -> None:
