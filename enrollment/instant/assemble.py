@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from enrollment.instant import eyes, hair_texture, lashes, mouth, texture_completion
 from enrollment.instant.bust import Bust, bottom
-from enrollment.instant.clothes import BodyPoints, clothes
+from enrollment.instant.clothes import BodyPoints, Clothing
 from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
@@ -100,6 +100,11 @@ class SourcePhoto:
     def shown(self) -> Array:
         """(S, S) how far each of its pixels is believed, `shown_part`."""
         return shown_part(self.surface, self.portrait)
+
+    @cached_property
+    def clothing(self) -> Clothing | None:
+        """What it shows of clothes."""
+        return Clothing.of(self.surface, self.portrait, self.colors, PixelLabels.of(self.portrait).cloth)
 
     @cached_property
     def teeth(self) -> Array | None:
@@ -307,7 +312,7 @@ def _unseen_colors(
     skinny = far.mixed(skin_share(lead.surface, lead.portrait))
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
-    lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
+    lids = texture_completion.eyelid_vertices(model)
     hair = share > 0.5
     sure = trust * skinny * trust_at_sides(lead.surface, sides(model, share, lead.portrait))
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
@@ -327,9 +332,8 @@ def _unseen_colors(
     on = clad > 0
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
     on_body = BodyPoints(points[on], samples.at(model.faces, person.rest)[on], away[on])
-    cloth = clothes(lead.surface, lead.portrait, lead.colors, on_body, labels.cloth)
-    if cloth is not None:
-        out[on] += clad[on, None] * (cloth - out[on])
+    if lead.clothing is not None:
+        out[on] += clad[on, None] * (lead.clothing.at(on_body) - out[on])
     out += (cover.part * outer)[:, None] * (cover.colors - out)
     ball = np.isin(region, [REGION[name] for name in eyes.EYES])
     read = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors, far.eyes())
