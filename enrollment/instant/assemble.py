@@ -18,7 +18,7 @@ from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
 from enrollment.instant.grazing import CompletedTexture, believed, sides, trust_at_sides
-from enrollment.instant.hair_texture import HairCover
+from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import Mirrored, mixed
 from enrollment.instant.neckline import cloth_share
@@ -128,12 +128,13 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     shown = replace(shown, opacities=(shown.opacities * stays[shown.face]).astype(np.float32)).valid()
     share = hair_share(lead.surface, lead.portrait, offset)
     far = FarHalf.of(lead.surface, lead.portrait, share, face, [p.surface for p in photos[1:]])
+    shown_hair = ShownHair.of(lead.surface, lead.portrait, lead.colors, share)
     bust = Bust.of(person, shown)
     shown = shown.select(bust.within(shown, person))
     at = binding.frames(lead.surface.vertices, model.faces)
     shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
     shown = mixed(shown, at, far, lead.colors)
-    unseen, texture = _unseen_gaussians(person, photos, share, far, bust, steady)
+    unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     shown = texture.without_smears(
         shown, binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
     )
@@ -142,7 +143,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
-        unseen, _ = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
+        unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
     loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
     made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
@@ -205,8 +206,9 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 
 
 def _unseen_gaussians(
-    person: PersonHead, photos: list[SourcePhoto], share: Array, far: FarHalf, bust: Bust, steady: Array, coarser: float = 1.0
-) -> tuple[BoundGaussians, CompletedTexture]:
+    person: PersonHead, photos: list[SourcePhoto], share: Array, shown_hair: ShownHair | None, far: FarHalf, bust: Bust,
+    steady: Array, coarser: float = 1.0,
+) -> tuple[BoundGaussians, CompletedTexture]:  # fmt: skip
     """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show; and the
     texture all over the surface, without the photo's own pixels. share: (V,)
     `hair_share`. steady: (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on
@@ -239,7 +241,7 @@ def _unseen_gaussians(
     points, outside = lead.outline.drawn_in(points, samples.spacing, lead.surface.camera, furthest)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
-    hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
+    hair = hair_texture.cover(shown_hair, share, samples, points, n, down.astype(np.float32))
     colors = _unseen_colors(person, photos, samples, points, covered, share, hair, balls, far)
     texture = CompletedTexture(points, colors.copy(), hair.part)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
