@@ -336,7 +336,7 @@ def _combed(points: Array, along: Array) -> Array:
     """(N, 3) noise of variance 1 that hardly changes along the directions (N, 3) at points (N, 3), and quickly across them."""
     rng = np.random.default_rng(SEED)
     count = min(NEIGHBOURS, len(points))
-    _, near = cKDTree(points).query(points, k=count)
+    _, near = cKDTree(points).query(points, k=count, workers=-1)
     near = near.reshape(-1, count)
     between = points[near] - points[:, None]
     s = np.einsum("nkc,nc->nk", between, along)

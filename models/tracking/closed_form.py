@@ -58,8 +58,8 @@ def matting_laplacian(image: Array64, unknown: NDArray[np.bool_]) -> tuple[spars
     at = ((row[:, None, None] + step[:, None]) * width + column[:, None, None] + step).reshape(-1, 9)
     color = image.reshape(-1, 3)[at]
     color = color - color.mean(axis=1, keepdims=True)
-    covariance = np.einsum("nki,nkj->nij", color, color) / 9 + EPSILON / 9 * np.eye(3)
-    affinity = np.einsum("nki,nij,nlj->nkl", color, _inverse(covariance), color, optimize=True)
+    covariance = color.transpose(0, 2, 1) @ color / 9 + EPSILON / 9 * np.eye(3)
+    affinity = color @ _inverse(covariance) @ color.transpose(0, 2, 1)
     values = np.eye(9) - (1 + affinity) / 9
     pixels = np.unique(at)
     number = np.empty(height * width, np.int32)
