@@ -12,13 +12,13 @@ from scipy import ndimage
 
 from enrollment.instant import eyes, hair_texture, lashes, mouth, texture_completion
 from enrollment.instant.bust import Bust, bottom
-from enrollment.instant.clothes import BodyPoints, clothes
+from enrollment.instant.clothes import BodyPoints, Clothing
 from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
 from enrollment.instant.grazing import CompletedTexture, believed, sides, trust_at_sides
-from enrollment.instant.hair_texture import HairCover
+from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import Mirrored, mixed
 from enrollment.instant.neckline import cloth_share
@@ -102,6 +102,11 @@ class SourcePhoto:
         return shown_part(self.surface, self.portrait)
 
     @cached_property
+    def clothing(self) -> Clothing | None:
+        """What it shows of clothes."""
+        return Clothing.of(self.surface, self.portrait, self.colors, PixelLabels.of(self.portrait).cloth)
+
+    @cached_property
     def teeth(self) -> Array | None:
         """Colour (3,) of the teeth that it shows."""
         return mouth.teeth_tone(*mouth.shown(self.surface, self.portrait, self.colors))
@@ -123,12 +128,13 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     shown = replace(shown, opacities=(shown.opacities * stays[shown.face]).astype(np.float32)).valid()
     share = hair_share(lead.surface, lead.portrait, offset)
     far = FarHalf.of(lead.surface, lead.portrait, share, face, [p.surface for p in photos[1:]])
+    shown_hair = ShownHair.of(lead.surface, lead.portrait, lead.colors, share)
     bust = Bust.of(person, shown)
     shown = shown.select(bust.within(shown, person))
     at = binding.frames(lead.surface.vertices, model.faces)
     shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
     shown = mixed(shown, at, far, lead.colors)
-    unseen, texture = _unseen_gaussians(person, photos, share, far, bust, steady)
+    unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     shown = texture.without_smears(
         shown, binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
     )
@@ -137,7 +143,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
-        unseen, _ = _unseen_gaussians(person, photos, share, far, bust, steady, coarser)
+        unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
     loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
     made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
@@ -200,8 +206,9 @@ def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:
 
 
 def _unseen_gaussians(
-    person: PersonHead, photos: list[SourcePhoto], share: Array, far: FarHalf, bust: Bust, steady: Array, coarser: float = 1.0
-) -> tuple[BoundGaussians, CompletedTexture]:
+    person: PersonHead, photos: list[SourcePhoto], share: Array, shown_hair: ShownHair | None, far: FarHalf, bust: Bust,
+    steady: Array, coarser: float = 1.0,
+) -> tuple[BoundGaussians, CompletedTexture]:  # fmt: skip
     """Gaussians on the surface that the leading photo does not show, and a second layer of skin under what it does show; and the
     texture all over the surface, without the photo's own pixels. share: (V,)
     `hair_share`. steady: (F,) in [0, 1], 0 for faces that an expression unfolds. coarser: times their usual distance, on
@@ -234,7 +241,7 @@ def _unseen_gaussians(
     points, outside = lead.outline.drawn_in(points, samples.spacing, lead.surface.camera, furthest)
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
-    hair = hair_texture.cover(lead.surface, lead.portrait, lead.colors, share, samples, points, n, down.astype(np.float32))
+    hair = hair_texture.cover(shown_hair, share, samples, points, n, down.astype(np.float32))
     colors = _unseen_colors(person, photos, samples, points, covered, share, hair, balls, far)
     texture = CompletedTexture(points, colors.copy(), hair.part)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
@@ -307,7 +314,7 @@ def _unseen_colors(
     skinny = far.mixed(skin_share(lead.surface, lead.portrait))
     head = np.zeros(model.vertex_count, bool)
     head[model.region_vertices("skin")] = True
-    lids, labels = texture_completion.eyelid_vertices(model), PixelLabels.of(lead.portrait)
+    lids = texture_completion.eyelid_vertices(model)
     hair = share > 0.5
     sure = trust * skinny * trust_at_sides(lead.surface, sides(model, share, lead.portrait))
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
@@ -327,9 +334,8 @@ def _unseen_colors(
     on = clad > 0
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
     on_body = BodyPoints(points[on], samples.at(model.faces, person.rest)[on], away[on])
-    cloth = clothes(lead.surface, lead.portrait, lead.colors, on_body, labels.cloth)
-    if cloth is not None:
-        out[on] += clad[on, None] * (cloth - out[on])
+    if lead.clothing is not None:
+        out[on] += clad[on, None] * (lead.clothing.at(on_body) - out[on])
     out += (cover.part * outer)[:, None] * (cover.colors - out)
     ball = np.isin(region, [REGION[name] for name in eyes.EYES])
     read = eyes.eye_colors(person, balls, samples, lead.surface, lead.portrait, lead.colors, far.eyes())

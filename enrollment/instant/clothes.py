@@ -50,36 +50,52 @@ class BodyPoints:
     hidden: NDArray[np.bool_]
 
 
-def clothes(
-    surface: VisibleSurface,
-    portrait: Portrait,
-    colors: Array,
-    points: BodyPoints,
-    shown: NDArray[np.bool_],
-) -> Array | None:
-    """Colours (N, 3) of points of the body; `None` when the photo shows no body.
+@dataclass(frozen=True)
+class Clothing:
+    """What a photo shows of clothes, before it is asked for their colours at points.
 
-    colors: (S, S, 3) of the photo without its background. shown: (S, S) pixels that show clothes.
-    """
-    cloth = _cloth(surface, portrait, shown)
-    if cloth is None:
-        return None
-    face, side = surface.fragments.face, len(colors)
-    person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
-    lit = cloth & _far_from_skin(surface, COLLAR * side)
-    rim = lit & (ndimage.distance_transform_edt(person) < RIM * side)
-    source = rim if rim.sum() > LEAST // 2 else cloth
-    xy, hidden = surface.camera.project(points.posed), points.hidden
-    soft, slow = ndimage.uniform_filter(colors, (5, 5, 0)), _slow(colors, cloth)
-    at_rim = _slow(colors, source)
-    main = main_color(at_rim[source])
-    pixel = float(np.median(surface.fragments.depth[cloth & (face >= 0)])) / surface.camera.fx
-    pattern = ClothPattern.of(colors, _slow(colors, lit), lit, main, pixel).at(points.rest)
-    out = np.empty((len(xy), 3), np.float32)
-    out[~hidden] = _extrapolated(soft, slow, cloth, portrait.inside, xy[~hidden], main + pattern[~hidden])
-    near, away = _nearest_shown(surface, source, points.posed[hidden])
-    out[hidden] = main + np.exp(-away / TURNING)[:, None] * (at_rim[near] - main) + pattern[hidden]
-    return np.asarray(out.clip(0, 1))
+    surface: the one visible in the photo. cloth: (S, S) pixels that show cloth. inside: (S, S) pixels of the photo. source:
+    (S, S) those from which a back takes its colours. soft, slow, at_rim: (S, S, 3), the photo's colours a little blurred, and
+    `_slow` of `cloth` and of `source`. main: (3,) the cloth's main colour. pattern: its pattern."""
+
+    surface: VisibleSurface
+    cloth: NDArray[np.bool_]
+    inside: NDArray[np.bool_]
+    source: NDArray[np.bool_]
+    soft: Array
+    slow: Array
+    at_rim: Array
+    main: Array
+    pattern: ClothPattern
+
+    @staticmethod
+    def of(surface: VisibleSurface, portrait: Portrait, colors: Array, shown: NDArray[np.bool_]) -> Clothing | None:
+        """`None` when the photo shows no body. colors: (S, S, 3) of the photo without its background. shown: (S, S) pixels that
+        show clothes."""
+        cloth = _cloth(surface, portrait, shown)
+        if cloth is None:
+            return None
+        face, side = surface.fragments.face, len(colors)
+        person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
+        lit = cloth & _far_from_skin(surface, COLLAR * side)
+        rim = lit & (ndimage.distance_transform_edt(person) < RIM * side)
+        source = rim if rim.sum() > LEAST // 2 else cloth
+        soft, slow = ndimage.uniform_filter(colors, (5, 5, 0)), _slow(colors, cloth)
+        at_rim = _slow(colors, source)
+        main = main_color(at_rim[source])
+        pixel = float(np.median(surface.fragments.depth[cloth & (face >= 0)])) / surface.camera.fx
+        pattern = ClothPattern.of(colors, _slow(colors, lit), lit, main, pixel)
+        return Clothing(surface, cloth, portrait.inside, source, soft, slow, at_rim, main, pattern)
+
+    def at(self, points: BodyPoints) -> Array:
+        """Colours (N, 3) of points of the body."""
+        xy, hidden = self.surface.camera.project(points.posed), points.hidden
+        pattern, main = self.pattern.at(points.rest), self.main
+        out = np.empty((len(xy), 3), np.float32)
+        out[~hidden] = _extrapolated(self.soft, self.slow, self.cloth, self.inside, xy[~hidden], main + pattern[~hidden])
+        near, away = _nearest_shown(self.surface, self.source, points.posed[hidden])
+        out[hidden] = main + np.exp(-away / TURNING)[:, None] * (self.at_rim[near] - main) + pattern[hidden]
+        return np.asarray(out.clip(0, 1))
 
 
 def _slow(colors: Array, cloth: NDArray[np.bool_]) -> Array:

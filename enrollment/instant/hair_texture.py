@@ -9,7 +9,7 @@ tangent frame, so strands keep their width, also where the flow spreads at the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -102,34 +102,54 @@ def spacings(surface: VisibleSurface, share: Array, spacing: Array) -> Array:
     return np.where(fine, np.minimum(spacing, max(SPACING, np.sqrt(area / MOST_GAUSSIANS))), spacing)
 
 
-def cover(
-    surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array, samples: Samples, points: Array, normals: Array,
-    down: Array,
-) -> HairCover:  # fmt: skip
+@dataclass(frozen=True)
+class ShownHair:
+    """What a photo shows of hair or of what covers it, before it is asked for samples. surface: the one visible in the photo.
+    shown: (S, S) pixels that show hair. woven: part that is cloth, which has folds and no strands. tone: (V, 3) `base_tone`.
+    strands: example of its strands; None where too little is shown."""
+
+    surface: VisibleSurface
+    shown: NDArray[np.bool_]
+    woven: float
+    tone: Array
+    strands: StrandExample | None
+
+    @staticmethod
+    def of(surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array) -> ShownHair | None:
+        """None where the photo shows no hair. colors: (S, S, 3) `Portrait.colors`. share: (V,) how much of a vertex is hair."""
+        corner = surface.model.faces[np.maximum(surface.fragments.face, 0)]
+        shown = PixelLabels.of(portrait).hair & (share[corner] > 0.5).all(axis=-1) & (surface.fragments.face >= 0)
+        if not shown.any():
+            return None
+        woven = _woven(portrait, shown)
+        if portrait.parsing is not None and woven > 0.5:  # hair beside a scarf does not go on over it
+            cloth = portrait.parsing.share("clothes", "others") > SURE
+            shown &= ndimage.binary_erosion(cloth, iterations=max(1, len(cloth) // INPUT))
+        tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
+        tone += woven * _evenly(surface, colors, shown, tone)
+        return ShownHair(surface, shown, woven, tone, StrandExample.of(surface, shown, colors, woven))
+
+
+def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array, normals: Array, down: Array) -> HairCover:
     """Hair for the samples, at points (N, 3) with normals (N, 3) in the surface's space. share: (V,) how much of each vertex is
-    hair. colors: (S, S, 3) `Portrait.colors`. down: (3,) the head's own."""
-    model = surface.model
+    hair. down: (3,) the head's own."""
+    upwards = np.array([0.0, 1.0, 0.0], np.float32)
+    none = np.zeros(len(points), np.float32)
+    out = HairCover(none, np.zeros_like(points), np.tile(upwards, (len(none), 1)), np.ones_like(none), none.copy())
+    if hair is None:
+        return out
+    model = hair.surface.model
     here = samples.at(model.faces, share[:, None])[:, 0]
     part = np.clip((here - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1).astype(np.float32)
-    upwards = np.array([0.0, 1.0, 0.0], np.float32)
-    out = HairCover(part, np.zeros_like(points), np.tile(upwards, (len(part), 1)), np.ones_like(part), np.zeros_like(part))
     on = part > 0
-    corner = model.faces[np.maximum(surface.fragments.face, 0)]
-    shown = PixelLabels.of(portrait).hair & (share[corner] > 0.5).all(axis=-1) & (surface.fragments.face >= 0)
-    if not on.any() or not shown.any():
-        return HairCover(np.zeros_like(part), *(out.colors, out.along, out.stretch, out.relief))
-    woven = _woven(portrait, shown)
-    if portrait.parsing is not None and woven > 0.5:  # hair beside a scarf does not go on over it
-        cloth = portrait.parsing.share("clothes", "others") > SURE
-        shown &= ndimage.binary_erosion(cloth, iterations=max(1, len(cloth) // INPUT))
-    tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
-    tone += woven * _evenly(surface, colors, shown, tone)
-    shade = 1 + (1 - woven) * (_shading(surface, shown, points[on], normals[on], down) - 1)
-    found = strands(surface, shown, colors, points[on], normals[on], down, woven)
-    out.colors[on] = np.clip(shade[:, None] * (samples.select(on).at(model.faces, tone) + found.detail), 0, 1)
+    if not on.any():
+        return out
+    shade = 1 + (1 - hair.woven) * (_shading(hair.surface, hair.shown, points[on], normals[on], down) - 1)
+    found = strands(hair, points[on], normals[on], down)
+    out.colors[on] = np.clip(shade[:, None] * (samples.select(on).at(model.faces, hair.tone) + found.detail), 0, 1)
     out.along[on], out.relief[on] = found.along, found.relief * part[on]
     out.stretch[on] = 1 + (found.stretch - 1) * part[on]
-    return out
+    return replace(out, part=part)
 
 
 def _woven(portrait: Portrait, shown: NDArray[np.bool_]) -> float:
@@ -193,31 +213,49 @@ class StrandTexture:
     relief: Array
 
 
-def strands(
-    surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, points: Array, normals: Array, down: Array, woven: float
-) -> StrandTexture:
-    """Texture for hair at points (N, 3) with normals (N, 3), in the surface's space, down (3,): the head's own.
+@dataclass(frozen=True)
+class StrandExample:
+    """The visible hair's texture. detail: (S, S, 3), averaged along the strands. angle: (S, S) of the strands, radians. order:
+    how alike they lie, in [0, 1]. middles: (M, 2) pixels around which patches are taken. scale: pixels in a metre. covariance:
+    (3, 3) `_covariance`, None where nothing is combed."""
 
-    shown: (S, S) pixels that show hair. colors: (S, S, 3). woven: part that is cloth, which has folds and no strands.
-    """
-    along = flow(surface.model, surface.vertices, points, normals, down)
-    scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))  # pixels in a metre
-    if shown.sum() < LEAST or not len(points):
+    detail: Array
+    angle: Array
+    order: float
+    middles: NDArray[np.int64]
+    scale: float
+    covariance: Array | None
+
+    @staticmethod
+    def of(surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array, woven: float) -> StrandExample | None:
+        """None where fewer than `LEAST` pixels are shown. As in `ShownHair`."""
+        if shown.sum() < LEAST:
+            return None
+        scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+        detail = _detail(colors, shown, COARSE * (1 + COARSER * woven) * scale)
+        angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
+        inwards = ndimage.distance_transform_edt(shown)
+        middles = np.argwhere(inwards >= max(np.quantile(inwards[shown], DEEP), 1.0))
+        order *= 1 - woven
+        covariance = _covariance(colors, shown, TEXTURED * scale) if order > 0 else None
+        return StrandExample(_drawn_out(detail, angle, order * scale), angle, order, middles, scale, covariance)
+
+
+def strands(hair: ShownHair, points: Array, normals: Array, down: Array) -> StrandTexture:
+    """Texture for hair at points (N, 3) with normals (N, 3), in the surface's space, down (3,): the head's own."""
+    along = flow(hair.surface.model, hair.surface.vertices, points, normals, down)
+    example = hair.strands
+    if example is None or not len(points):
         return StrandTexture(np.zeros((len(points), 3), np.float32), along, 1.0, np.zeros(len(points), np.float32))
-    larger = 1 + COARSER * woven
-    detail = _detail(colors, shown, COARSE * larger * scale)
-    angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
-    inwards = ndimage.distance_transform_edt(shown)
-    middles = np.argwhere(inwards >= max(np.quantile(inwards[shown], DEEP), 1.0))
-    order *= 1 - woven
-    found = _laid(_drawn_out(detail, angle, order * scale), middles, angle, points / larger, normals, along, scale * larger)
-    combed = min(order / STRAIGHT, 1.0)
-    if combed > 0:
-        like = _covariance(colors, shown, TEXTURED * scale)
-        found = np.sqrt(1 - combed) * found + np.sqrt(combed) * _combed(points, along) @ like
+    larger = 1 + COARSER * hair.woven
+    scale = example.scale * larger
+    found = _laid(example.detail, example.middles, example.angle, points / larger, normals, along, scale)
+    combed = min(example.order / STRAIGHT, 1.0)
+    if example.covariance is not None:
+        found = np.sqrt(1 - combed) * found + np.sqrt(combed) * _combed(points, along) @ example.covariance
     light = found.mean(axis=1)
     relief = np.clip(RELIEF * light / max(float(light.std()), 1e-3), -MOST_RELIEF, MOST_RELIEF)
-    return StrandTexture(found, along, 1 + (MOST_STRETCH - 1) * order, ((1 - woven) * relief).astype(np.float32))
+    return StrandTexture(found, along, 1 + (MOST_STRETCH - 1) * example.order, ((1 - hair.woven) * relief).astype(np.float32))
 
 
 def flow(model: HeadModel, vertices: Array, points: Array, normals: Array, down: Array) -> Array:
@@ -298,7 +336,7 @@ def _combed(points: Array, along: Array) -> Array:
     """(N, 3) noise of variance 1 that hardly changes along the directions (N, 3) at points (N, 3), and quickly across them."""
     rng = np.random.default_rng(SEED)
     count = min(NEIGHBOURS, len(points))
-    _, near = cKDTree(points).query(points, k=count)
+    _, near = cKDTree(points).query(points, k=count, workers=-1)
     near = near.reshape(-1, count)
     between = points[near] - points[:, None]
     s = np.einsum("nkc,nc->nk", between, along)

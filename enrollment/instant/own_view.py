@@ -16,7 +16,7 @@ from scipy import ndimage
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians, Frames
-from models.splat.gradients import Drawing
+from models.splat.gradients import ColorDrawing
 from models.types import Array, Camera, Gaussians
 
 STEPS = 36
@@ -119,10 +119,10 @@ def fit_own_view(
     truth, known = portrait.colors * shares + 1 - shares, portrait.inside * photo.shown
     for number in range(1, STEPS + 1):
         now = _moved(world, parameters, metres)
-        drawn = Drawing(now, camera, np.ones(3, np.float32))
-        by_color = 2 * known[..., None] * (drawn.out - truth)
+        drawn = ColorDrawing(now, camera, np.ones(3, np.float32))
+        by_color = 2 * known[..., None] * (drawn.color - truth)
         by_alpha = 2 * ALPHA_WEIGHT * known * (drawn.alpha - portrait.matte)
-        means, _, scales, opacities, colors = drawn.backward(by_color, by_alpha, np.zeros_like(drawn.alpha))
+        means, _, scales, opacities, colors = drawn.backward(by_color, by_alpha)
         gradients = {
             "colors": colors,
             "logits": (opacities * now[3] * (1 - now[3]))[:, None],

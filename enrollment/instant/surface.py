@@ -88,12 +88,12 @@ def _closed(person: PersonHead, samples: Samples, finer: Samples, outer: NDArray
     here = np.flatnonzero(outer[samples.face])
     if not len(here):
         return samples
-    away, near = cKDTree(at[here]).query(at[here], k=2)
+    away, near = cKDTree(at[here]).query(at[here], k=2, workers=-1)
     crowded = np.zeros(len(samples.face), bool)
     crowded[here] = (away[:, 1] < CROWDED * samples.spacing[here]) & (near[:, 1] < np.arange(len(here)))
     samples, at = samples.select(~crowded), at[~crowded]
     there = places(finer)
-    away, _ = cKDTree(at[outer[samples.face]]).query(there)
+    away, _ = cKDTree(at[outer[samples.face]]).query(there, workers=-1)
     holes = np.flatnonzero(away > HOLE * finer.spacing)
     neighbours = cKDTree(there[holes]).query_ball_point(there[holes], HOLE * finer.spacing[holes])
     free, chosen = np.ones(len(holes), bool), []

@@ -58,8 +58,8 @@ def matting_laplacian(image: Array64, unknown: NDArray[np.bool_]) -> tuple[spars
     at = ((row[:, None, None] + step[:, None]) * width + column[:, None, None] + step).reshape(-1, 9)
     color = image.reshape(-1, 3)[at]
     color = color - color.mean(axis=1, keepdims=True)
-    covariance = np.einsum("nki,nkj->nij", color, color) / 9 + EPSILON / 9 * np.eye(3)
-    affinity = np.einsum("nki,nij,nlj->nkl", color, np.linalg.inv(covariance), color, optimize=True)
+    covariance = color.transpose(0, 2, 1) @ color / 9 + EPSILON / 9 * np.eye(3)
+    affinity = color @ _inverse(covariance) @ color.transpose(0, 2, 1)
     values = np.eye(9) - (1 + affinity) / 9
     pixels = np.unique(at)
     number = np.empty(height * width, np.int32)
@@ -67,6 +67,16 @@ def matting_laplacian(image: Array64, unknown: NDArray[np.bool_]) -> tuple[spars
     local = number[at]
     places = (np.repeat(local, 9, axis=1).ravel(), np.tile(local, (1, 9)).ravel())
     return sparse.coo_matrix((values.ravel(), places), (len(pixels), len(pixels))).tocsr(), pixels
+
+
+def _inverse(matrices: Array64) -> Array64:
+    """Inverses (N, 3, 3) of symmetric matrices (N, 3, 3) by their cofactors: several times as fast as LAPACK one by one."""
+    a, b, c = matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 0, 2]
+    d, e, f = matrices[:, 1, 1], matrices[:, 1, 2], matrices[:, 2, 2]
+    rows = (d * f - e * e, c * e - b * f, b * e - c * d, a * f - c * c, b * c - a * e, a * d - b * b)
+    determinant = a * rows[0] + b * rows[1] + c * rows[2]
+    upper = np.stack(rows, axis=1) / determinant[:, None]
+    return np.asarray(upper[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3))
 
 
 def foreground_colors(image: Array, alpha: Array) -> Array:

@@ -82,8 +82,9 @@ def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
     body = model.region_vertices("body")
     hidden = view.normals[body][:, 2] < 0
     points = clothes.BodyPoints(view.vertices[body], model.person(truth.identity).rest[body], hidden)
-    found = clothes.clothes(view, blank, colors, points, face >= 0)
-    assert found is not None and hidden.sum() > 100
+    clothing = clothes.Clothing.of(view, blank, colors, face >= 0)
+    assert clothing is not None and hidden.sum() > 100
+    found = clothing.at(points)
     np.testing.assert_allclose(found[hidden], np.tile((0.15, 0.2, 0.45), (hidden.sum(), 1)), atol=0.02)
 
 

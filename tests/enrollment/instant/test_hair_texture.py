@@ -45,9 +45,8 @@ class Head:
         spacing = hair_texture.spacings(self.surface, share, np.where(model.region_faces("skin"), 0.004, 0.0).astype(np.float32))
         self.spacing, self.samples = spacing, sample(self.person, spacing)
         self.points, self.normals = (self.samples.at(model.faces, a) for a in (vertices, self.surface.normals))
-        self.cover = hair_texture.cover(
-            self.surface, self.portrait, self.colors, share, self.samples, self.points, self.normals, DOWN
-        )
+        shown = hair_texture.ShownHair.of(self.surface, self.portrait, self.colors, share)
+        self.cover = hair_texture.cover(shown, share, self.samples, self.points, self.normals, DOWN)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,8 @@ def test_a_hat_has_no_strands_and_a_bald_head_no_hair(head: Head, model: HeadMod
     hat = Head(model, "clothes").cover
     assert hat.stretch.max() == 1.0 and not hat.relief.any() and hat.colors[hat.part == 1].std(axis=0)[0] > 0.01
     bald = np.zeros(model.vertex_count, np.float32)
-    none = hair_texture.cover(head.surface, head.portrait, head.colors, bald, head.samples, head.points, head.normals, DOWN)
+    assert hair_texture.ShownHair.of(head.surface, head.portrait, head.colors, bald) is None
+    none = hair_texture.cover(None, bald, head.samples, head.points, head.normals, DOWN)
     assert not none.part.any() and not none.relief.any()
 
 
