@@ -171,9 +171,14 @@ def _skin_pixels(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> ND
 
 
 def _near_outline(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
-    """(N,) which Gaussians do not lie far out in what the photo shows as background. at: the triangles, posed as in the photo."""
-    xy = lead.surface.camera.project(binding.to_world(gaussians, at).means)
-    return np.asarray(lead.outline.within(xy) > -CUT * lead.portrait.matte.shape[0])
+    """(N,) which Gaussians of a face do not lie far out in what the photo shows as background, nor where it shows clothes, which
+    they would cover. at: the triangles, posed as in the photo."""
+    xy, side = lead.surface.camera.project(binding.to_world(gaussians, at).means), len(lead.portrait.matte)
+    near = lead.outline.within(xy) > -CUT * side
+    if lead.portrait.parsing is not None:
+        column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
+        near &= ~(lead.portrait.parsing.most("clothes") & lead.portrait.inside)[row, column]
+    return np.asarray(near)
 
 
 def _allowed(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """Where the cloth begins around the neck: behind, a collar goes on as high as at the sides of the neck in the photo. Above it the
-nape is skin; a high collar or a scarf covers the neck all around.
+nape is skin, and so is the side of the neck that a turned face hides; a high collar or a scarf covers the neck all around. A
+neckline that the photo's lower edge cuts ends there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import SOLID, pixels_of
-from enrollment.instant.texture_completion import interpolate_colors
+from enrollment.instant.texture_completion import interpolate_colors, twins
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
 from models.types import Array
@@ -29,6 +30,11 @@ GUESS = 0.1
 """Trust in that height, beside that in a vertex that is seen."""
 ASLANT = 0.1
 """Cosine between normal and view direction under which a vertex takes no label from its pixel."""
+TURNED = 0.6
+"""By how much more square on a vertex's twin is seen, cosines, from which the neck there is the far side of a turned one: along
+its outline the photo shows the shirt behind it."""
+BELOW, DRESSED = 0.03, 0.5
+"""Trust in cloth under the photo's lower edge; share of cloth on the body from which a person is dressed."""
 
 
 def cloth_share(surface: VisibleSurface, portrait: Portrait) -> Array:
@@ -47,10 +53,16 @@ def cloth_share(surface: VisibleSurface, portrait: Portrait) -> Array:
     trust = np.where(shown, facing * np.clip(cloth + skin, 0, 1) ** 2, 0.0)
     label = cloth / np.maximum(cloth + skin, 1e-3)
     y, z = model.template[:, 1], model.template[:, 2]
-    guess = np.clip(0.5 + 0.5 * (_collar(model, label, trust) - y) / SOFT, 0, 1)
-    guessed = part & (trust == 0) & (z < BEHIND)
+    collar = _collar(model, label, trust)
+    guess = np.clip(0.5 + 0.5 * (collar - y) / SOFT, 0, 1)
+    far = ~body & (facing[twins(model)[0]] - facing > TURNED)
+    trust = np.where(far, 0.0, trust)
+    guessed = part & (trust == 0) & ((z < BEHIND) | (far & (y > collar + SOFT)))
     value = np.where(guessed, guess, label).astype(np.float32)
     weight = np.where(guessed, GUESS, trust)
+    below = body & (trust == 0) & ~guessed & (row >= np.flatnonzero(portrait.inside.any(axis=1))[-1])
+    if (trust * body).any() and float(np.average(label, weights=trust * body)) > DRESSED:
+        value[below], weight[below] = 1.0, BELOW
     return np.where(part, interpolate_colors(model, np.tile(value[:, None], (1, 3)), weight, part)[:, 0], 0.0).astype(np.float32)
 
 

@@ -6,10 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
-from enrollment.instant.assemble import SourcePhoto, _source_photo
+from enrollment.instant.assemble import SourcePhoto, _near_outline, _source_photo
 from enrollment.instant.neckline import cloth_share
+from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
+from enrollment.instant.surface import VisibleSurface
+from enrollment.portrait.portrait import Portrait
+from models import binding
+from models.binding import BoundGaussians
 from models.heads.base import HeadModel
 from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array
@@ -46,3 +53,62 @@ def test_the_nape_is_bare_above_a_low_collar_and_clad_under_a_high_one(seen: Sou
 def test_without_a_parsing_it_is_the_body(seen: SourcePhoto, model: HeadModel) -> None:
     found = cloth_share(seen.surface, replace(seen.portrait, parsing=None))
     assert np.array_equal(np.flatnonzero(found), np.unique(model.region_vertices("body")))
+
+
+def labelled(seen: SourcePhoto, cloth: NDArray[np.bool_]) -> Portrait:
+    """The photo, all of it one person, with cloth there (S, S), and skin elsewhere."""
+    shares = np.zeros((*cloth.shape, len(CLASSES)), np.float32)
+    shares[..., CLASSES.index("clothes")], shares[..., CLASSES.index("body_skin")] = cloth, ~cloth
+    all_of_it = np.ones(cloth.shape, bool)
+    return replace(seen.portrait, parsing=Parsing(shares), inside=all_of_it, matte=all_of_it.astype(np.float32))
+
+
+def test_a_shirt_behind_the_far_side_of_a_turned_neck_is_not_on_it(
+    seen: SourcePhoto, enrolled: Enrollment, model: HeadModel
+) -> None:
+    turn = Rotation.from_euler("y", 45, degrees=True).as_matrix().astype(np.float32)
+    photo = replace(seen.photo, rotation=seen.photo.rotation @ turn)
+    surface = VisibleSurface.of(model, posed(enrolled.avatar.person(model), photo), seen.surface.camera)
+    _, y, z = model.template.T
+    neck = np.isin(np.arange(model.vertex_count), model.region_vertices("skin")) & (y + z < -0.03) & (y < -0.05)
+    _, row = surface.camera.project(surface.vertices).T
+    rows, facing = np.arange(len(seen.portrait.matte))[:, None], surface.normals[:, 2]
+    at_collar = np.median(row[neck & (y < -0.11) & (facing > 0.3)])
+    cloth = np.broadcast_to(rows > at_collar, seen.portrait.matte.shape).copy()
+    along = surface.fragments.interpolate(model.faces, surface.normals)
+    away = along[..., 0] * np.sign(np.mean(surface.normals[neck & (facing > 0.8), 0] + 1e-6)) < -0.5
+    cloth |= away & (surface.fragments.face >= 0)
+    far = neck & (y > -0.09) & (facing < 0.2) & (z > 0)
+    found = cloth_share(surface, labelled(seen, cloth))
+    assert found[far].mean() < 0.06
+
+
+def test_a_neckline_ends_below_the_photo(seen: SourcePhoto, model: HeadModel) -> None:
+    xy = seen.surface.camera.project(seen.surface.vertices)
+    x, _, z = model.template.T
+    body = np.isin(np.arange(model.vertex_count), model.region_vertices("body"))
+    middle, end = xy[np.abs(x) < 0.05, 0], int(xy[body, 1].min()) + 60
+    cloth = np.ones(seen.portrait.matte.shape, bool)
+    cloth[:, int(middle.min()) : int(middle.max())] = False
+    portrait = labelled(seen, cloth)
+    portrait = replace(portrait, inside=portrait.inside & (np.arange(len(cloth)) < end)[:, None])
+    chest = body & (np.abs(x) < 0.02) & (z > 0) & (xy[:, 1] > end + 60)
+    found = cloth_share(seen.surface, portrait)[chest]
+    assert found.min() > 0.5
+
+
+def test_a_mirrored_face_does_not_cover_clothes(seen: SourcePhoto, model: HeadModel) -> None:
+    at = binding.frames(seen.surface.vertices, model.faces)
+    middle = seen.surface.vertices[model.faces].mean(axis=1)
+    column, row = np.clip(seen.surface.camera.project(middle).astype(int), 0, len(seen.portrait.matte) - 1).T
+    person = seen.portrait.matte[row, column] > 0.9
+    face = np.flatnonzero(model.region_faces("skin") & person)[::50].astype(np.int32)
+    gaussians = BoundGaussians(
+        face, np.zeros((len(face), 3), np.float32), np.tile(np.float32([1, 0, 0, 0]), (len(face), 1)),
+        np.full((len(face), 3), 0.001, np.float32), np.ones(len(face), np.float32), np.ones((len(face), 3), np.float32),
+    )  # fmt: skip
+    cloth = np.zeros(seen.portrait.matte.shape, bool)
+    for clad in (False, True):
+        cloth[:] = clad
+        kept = _near_outline(replace(seen, portrait=labelled(seen, cloth)), at, gaussians)
+        assert kept.all() != clad and kept.any() != clad
