@@ -56,6 +56,19 @@ async def test_the_pages_and_what_stands_around_them(pages: Path) -> None:
         await _sockets(server)
 
 
+async def test_a_compressed_file_is_sent_again_only_when_it_has_changed(pages: Path) -> None:
+    script = pages / "assets" / "app-1234.js"
+    async with running(pages) as server:
+        first = await server.get("/assets/app-1234.js", **{"accept-encoding": "gzip"})
+        known = {"accept-encoding": "gzip", "If-None-Match": first.headers["etag"]}
+        same = await server.get("/assets/app-1234.js", **known)
+        assert same.status == 304 and same.body == b"" and "content-encoding" not in same.headers
+        script.write_text("let x = 1; let y = 2")
+        changed = await server.get("/assets/app-1234.js", **known)
+        assert changed.status == 200 and changed.headers["etag"] != first.headers["etag"]
+        assert gzip.decompress(changed.body) == b"let x = 1; let y = 2" and changed.headers["vary"] == "accept-encoding"
+
+
 async def _connection_test(server: Running) -> None:
     for role in ("host", "person", "viewer"):
         page = await server.get(f"/connection-test/{server.key(role)}")
