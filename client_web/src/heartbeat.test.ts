@@ -39,3 +39,16 @@ it("wants nothing when it is stopped", () => {
   heartbeat.stop();
   expect([heartbeat.wakeAt, heartbeat.isDue(1e9), heartbeat.isGone(1e9)]).toEqual([Infinity, false, false]);
 });
+
+it("hears what waited while the page was busy or the device slept, before it gives up", () => {
+  const heartbeat = new Heartbeat();
+  heartbeat.beat(0);
+  const woken = PONG_LIMIT + 20_000;
+  expect(heartbeat.isGone(woken)).toBe(false);
+  expect(heartbeat.wakeAt).toBeLessThanOrEqual(woken + 1_000);
+  heartbeat.answered();
+  expect(heartbeat.isGone(woken + 1_000)).toBe(false);
+  heartbeat.beat(woken);
+  expect(heartbeat.isGone(woken + PONG_LIMIT + 20_000), "a busy moment again").toBe(false);
+  expect(heartbeat.isGone(woken + PONG_LIMIT + 60_000), "no answer came, however late that is asked").toBe(true);
+});

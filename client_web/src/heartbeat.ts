@@ -6,6 +6,10 @@ import { SILENCE_LIMIT } from "./protocol";
 export const PONG_LIMIT = 1_000 * SILENCE_LIMIT;
 /** ICE may mend a `disconnected` connection by itself within this time. */
 export const DISCONNECTED_LIMIT = 5_000;
+
+/** Asked later than this, the page was busy or the device slept: what came meanwhile is heard first, for `GRACE`. Milliseconds. */
+const LATE = 500;
+const GRACE = 1_000;
 /** Limits of the time between heartbeats, whatever the server asks for. */
 const [SHORTEST, LONGEST] = [200, 10_000];
 
@@ -14,6 +18,7 @@ export class Heartbeat {
   private pingAt = Infinity;
   private unansweredSince = Infinity;
   private disconnectedSince = Infinity;
+  private isPostponed = false;
 
   /** `seconds` between pings, as the server says. */
   setInterval(seconds: number): void {
@@ -31,6 +36,7 @@ export class Heartbeat {
   }
 
   answered(): void {
+    this.isPostponed = false;
     this.unansweredSince = Infinity;
   }
 
@@ -43,11 +49,18 @@ export class Heartbeat {
   }
 
   stop(): void {
+    this.isPostponed = false;
     this.pingAt = this.unansweredSince = this.disconnectedSince = Infinity;
   }
 
+  /** Whether the other end is gone. Where that is asked late, it has once more a moment to be heard. */
   isGone(now: number): boolean {
-    return now >= this.goneAt;
+    const late = now - this.goneAt;
+    if (late < LATE || this.isPostponed) return late >= 0;
+    this.isPostponed = true;
+    this.unansweredSince += late + GRACE;
+    this.disconnectedSince += late + GRACE;
+    return false;
   }
 
   /** For how long the other end has owed an answer. */
