@@ -170,7 +170,7 @@ class _Assets(StaticFiles):
             return response
         assert isinstance(response, FileResponse)
         body = await run_in_threadpool(_packed, str(response.path), response.headers["etag"])
-        kept = {name: response.headers[name] for name in ("etag", "last-modified")}
+        kept = {"etag": f"W/{response.headers['etag']}", "last-modified": response.headers["last-modified"]}  # RFC 9110, 8.8.1
         return Response(body, 200, {**kept, "content-encoding": "gzip", "vary": "accept-encoding"}, response.media_type)
 
 

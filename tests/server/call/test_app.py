@@ -60,6 +60,8 @@ async def test_a_compressed_file_is_sent_again_only_when_it_has_changed(pages: P
     script = pages / "assets" / "app-1234.js"
     async with running(pages) as server:
         first = await server.get("/assets/app-1234.js", **{"accept-encoding": "gzip"})
+        plain = await server.get("/assets/app-1234.js")
+        assert first.headers["etag"] == f"W/{plain.headers['etag']}", "other bytes of the same content"
         known = {"accept-encoding": "gzip", "If-None-Match": first.headers["etag"]}
         same = await server.get("/assets/app-1234.js", **known)
         assert same.status == 304 and same.body == b"" and "content-encoding" not in same.headers
