@@ -1,12 +1,14 @@
 """Where the cloth begins around the neck: behind, a collar goes on as high as at the sides of the neck in the photo. Above it the
-nape is skin, and so is the side of the neck that a turned face hides; a high collar or a scarf covers the neck all around. A
-neckline that the photo's lower edge cuts ends there.
+nape is skin, and so are the side of the neck that a turned face hides and the rim of the jaw before a collar; a high collar or a
+scarf covers the neck all around. A neckline that the photo's lower edge cuts ends there.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csgraph
 
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import SOLID, pixels_of
@@ -45,14 +47,14 @@ def cloth_share(surface: VisibleSurface, portrait: Portrait) -> Array:
     body[model.region_vertices("body")] = True
     if portrait.parsing is None:
         return body.astype(np.float32)
-    part = body | _neck(model)
+    part, y, z = body | _neck(model), model.template[:, 1], model.template[:, 2]
     seen, _, facing = surface.visible(surface.vertices, surface.normals)
     row, column = pixels_of(surface)
     cloth, skin = (portrait.parsing.share(*names)[row, column] for names in (("clothes", "others"), ("face_skin", "body_skin")))
     shown = part & seen & (facing > ASLANT) & portrait.inside[row, column] & (portrait.matte[row, column] > SOLID)
     trust = np.where(shown, facing * np.clip(cloth + skin, 0, 1) ** 2, 0.0)
     label = cloth / np.maximum(cloth + skin, 1e-3)
-    y, z = model.template[:, 1], model.template[:, 2]
+    trust = np.where(_islands(model, part & (label > 0.5) & (trust > 0), body | (part & (trust == 0) & (z < BEHIND))), 0.0, trust)
     collar = _collar(model, label, trust)
     guess = np.clip(0.5 + 0.5 * (collar - y) / SOFT, 0, 1)
     far = ~body & (facing[twins(model)[0]] - facing > TURNED)
@@ -71,6 +73,17 @@ def _neck(model: HeadModel) -> NDArray[np.bool_]:
     neck = np.zeros(model.vertex_count, bool)
     neck[model.region_vertices("skin")] = True
     return np.asarray(neck & (model.template @ np.array([0, 1, 1], np.float32) < BELOW_JAW))
+
+
+def _islands(model: HeadModel, cloth: NDArray[np.bool_], held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(V,) vertices of `cloth` (V,) from which no cloth leads over the mesh to what may hold it, `held` (V,): along the rim of
+    the jaw the photo shows the collar behind it."""
+    edges = np.concatenate([model.faces[:, [0, 1]], model.faces[:, [1, 2]], model.faces[:, [2, 0]]])
+    i, j = edges[(cloth | held)[edges].all(axis=1)].T
+    count = model.vertex_count
+    links = sparse.coo_matrix((np.ones(len(i), np.float32), (i, j)), (count, count))
+    _, piece = csgraph.connected_components(links, directed=False)
+    return np.asarray(cloth & ~np.isin(piece, piece[held]))
 
 
 def _collar(model: HeadModel, label: Array, trust: Array) -> float:

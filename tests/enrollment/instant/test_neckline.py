@@ -112,3 +112,15 @@ def test_a_mirrored_face_does_not_cover_clothes(seen: SourcePhoto, model: HeadMo
         cloth[:] = clad
         kept = _near_outline(replace(seen, portrait=labelled(seen, cloth)), at, gaussians)
         assert kept.all() != clad and kept.any() != clad
+
+
+def test_a_collar_seen_along_the_rim_of_the_jaw_is_not_on_it(seen: SourcePhoto, model: HeadModel) -> None:
+    _, y, z = model.template.T
+    visible, xy, facing = seen.surface.visible(seen.surface.vertices, seen.surface.normals)
+    neck = np.isin(np.arange(model.vertex_count), model.region_vertices("skin")) & (y + z < -0.03)
+    rim = neck & visible & (facing > 0.15) & (z > 0.03) & (y > -0.085)
+    assert rim.any()
+    column, row = xy[rim].astype(int).T
+    cloth = np.zeros(seen.portrait.matte.shape, bool)
+    cloth[row, column] = True
+    assert cloth_share(seen.surface, labelled(seen, cloth))[rim].max() < 0.1
