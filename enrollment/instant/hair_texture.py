@@ -23,6 +23,7 @@ from enrollment.instant.surface_labels import INPUT, SURE, PixelLabels, pixels_o
 from enrollment.instant.texture_completion import interpolate_colors, vertex_colors
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
+from models.splat.workers import available
 from models.types import Array, Array64
 
 CROWN = (0.0, 0.125, -0.04)
@@ -336,7 +337,7 @@ def _combed(points: Array, along: Array) -> Array:
     """(N, 3) noise of variance 1 that hardly changes along the directions (N, 3) at points (N, 3), and quickly across them."""
     rng = np.random.default_rng(SEED)
     count = min(NEIGHBOURS, len(points))
-    _, near = cKDTree(points).query(points, k=count, workers=-1)
+    _, near = cKDTree(points).query(points, k=count, workers=available())
     near = near.reshape(-1, count)
     between = points[near] - points[:, None]
     s = np.einsum("nkc,nc->nk", between, along)

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from models import arkit
 from models.heads.base import HeadModel, PersonHead
 from models.heads.raster import Fragments, rasterize, vertex_normals
+from models.splat.workers import available
 from models.types import Array, Camera
 
 STRETCHES = ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthPucker", "mouthSmileLeft", "mouthSmileRight", "browInnerUp")
@@ -88,12 +89,12 @@ def _closed(person: PersonHead, samples: Samples, finer: Samples, outer: NDArray
     here = np.flatnonzero(outer[samples.face])
     if not len(here):
         return samples
-    away, near = cKDTree(at[here]).query(at[here], k=2, workers=-1)
+    away, near = cKDTree(at[here]).query(at[here], k=2, workers=available())
     crowded = np.zeros(len(samples.face), bool)
     crowded[here] = (away[:, 1] < CROWDED * samples.spacing[here]) & (near[:, 1] < np.arange(len(here)))
     samples, at = samples.select(~crowded), at[~crowded]
     there = places(finer)
-    away, _ = cKDTree(at[outer[samples.face]]).query(there, workers=-1)
+    away, _ = cKDTree(at[outer[samples.face]]).query(there, workers=available())
     holes = np.flatnonzero(away > HOLE * finer.spacing)
     neighbours = cKDTree(there[holes]).query_ball_point(there[holes], HOLE * finer.spacing[holes])
     free, chosen = np.ones(len(holes), bool), []

@@ -117,9 +117,8 @@ class Calibration:
         tension, limits = self._tension_of(landmarks), np.where(self._tension > 1.0, CALMER * self._tension, np.inf)
         if np.all(tension < limits) and tension.sum() < CALMER_SUM * self._tension.sum():
             self._faces.append(landmarks)
-        if len(self._faces) >= CALMER_FACES:
-            self._calibrate(self._faces, self._upright)
-            self._faces = []
+        if len(self._faces) >= CALMER_FACES and not self._calibrate(self._faces, self._upright):
+            self._calibrate(self._resting, self._upright)  # those were turned too far: the earlier one stays
 
     def _calibrate(self, faces: list[Landmarks], upright: list[Landmarks]) -> bool:
         """Whether that could be done on these resting faces. upright: the faces whose pose is upright."""
@@ -139,19 +138,15 @@ class Calibration:
 
     def _tension_of(self, landmarks: Landmarks) -> Array64:
         """(1 + len(EXPRESSIONS),) how far a face is from rest, uncalibrated: lips and expressions, in parts of their limits."""
-        coefficients = self._solver.uncalibrated(landmarks)
+        fit = self._solver.fit_alone(landmarks, calibrated=False)
+        coefficients = np.zeros(arkit.COUNT) if fit is None else self._solver.expression(fit)
         means = [np.mean([coefficients[arkit.INDEX[name]] for name in names]) for names in EXPRESSIONS]
         return np.array([_parted(landmarks) / PARTED_LIMIT, *(mean / EXPRESSION_LIMIT for mean in means)])
 
     def _poses(self, faces: list[Landmarks]) -> list[tuple[Array64, Array64]]:
         """Rotation and translation of faces that may have an expression, as the solver measures them now."""
-        poses = []
-        for face in faces:
-            self._solver.reset()
-            self._solver.solve(face, 0.0)
-            if self._solver.fit is not None:
-                poses.append((self._solver.fit.rotation, self._solver.fit.translation))
-        return poses or [(self.pose[:3, :3], self.pose[:3, 3])]
+        fits = [fit for face in faces if (fit := self._solver.fit_alone(face)) is not None]
+        return [(fit.rotation, fit.translation) for fit in fits] or [(self.pose[:3, :3], self.pose[:3, 3])]
 
 
 def _parted(landmarks: Landmarks) -> float:

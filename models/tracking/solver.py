@@ -151,16 +151,18 @@ class Solver:
             self._offset = self._offset + np.median([found.misfit for found in resting], axis=0)
         return resting
 
-    def uncalibrated(self, landmarks: Landmarks) -> Array64:
-        """(52,) the coefficients of a face without a calibration, but lids and gaze; zeros for what cannot be a face. Nothing is
-        remembered."""
-        fit, pixels = None, self._pixels(landmarks)
-        if pixels is not None:
-            focal, depth = self.focal(landmarks.width, landmarks.height), self._depth(landmarks)
-            with np.errstate(all="ignore"):
-                fit = self._solve(pixels, depth, focal, None, 0.0, offset=self._known_offset)
-        if fit is None:
-            return np.zeros(self._basis.unknowns.shape[1])
+    def fit_alone(self, landmarks: Landmarks, *, calibrated: bool = True) -> FaceFit | None:
+        """The fit of a face without a start, with the calibration or without; nothing is remembered. None for what cannot be a
+        face."""
+        pixels = self._pixels(landmarks)
+        if pixels is None:
+            return None
+        focal, offset = self.focal(landmarks.width, landmarks.height), self._offset if calibrated else self._known_offset
+        with np.errstate(all="ignore"):
+            return self._solve(pixels, self._depth(landmarks), focal, None, 0.0, offset=offset)
+
+    def expression(self, fit: FaceFit) -> Array64:
+        """(52,) the coefficients of a fit; lids and gaze are measured by `solve`."""
         return np.einsum("k,kj->j", fit.coefficients, self._basis.unknowns)
 
     def _resting(self, landmarks: Landmarks) -> RestingFace | None:
@@ -193,7 +195,7 @@ class Solver:
         return landmarks.points[self._basis.bias.landmarks, 2].astype(np.float64)
 
     def _frame(self, fit: FaceFit, pixels: Array64, focal: float, timestamp: float, confidence: float) -> DriveFrame:
-        full = np.einsum("k,kj->j", fit.coefficients, self._basis.unknowns)
+        full = self.expression(fit)
         resting = self._basis.resting(fit.rotation, self._offset)
         gaze = self.eyes.measure(full, pixels, resting, fit.rotation, fit.translation, focal)
         return DriveFrame(

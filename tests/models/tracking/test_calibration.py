@@ -119,6 +119,20 @@ def test_an_open_mouth_then_a_smile_then_a_rest_end_at_the_rest(person: PersonHe
     assert smile[arkit.INDEX["mouthSmileLeft"]] > 0.6
 
 
+def test_calmer_faces_that_are_turned_too_far_leave_the_calibration_as_it_is(person: PersonHead) -> None:
+    head, aside = head_pose(0.0, 0.0, 0.0, (0.0, 0.0, -0.6)), head_pose(1.2, 0.0, 0.0, (0.0, 0.0, -0.6))
+    solver = exact_solver(person)
+    calibration = Calibration(solver)
+    for i in range(40):
+        calibration.solve(seen(person, {"jawOpen": 0.6}, head), i / 30)
+    before, resting = solver.resting_offset, calibration._resting
+    assert np.abs(before).max() > 0.005
+    for i in range(80):
+        calibration.solve(seen(person, {}, aside), 2.0 + i / 30)
+    assert calibration._resting is resting and not calibration.running
+    np.testing.assert_allclose(solver.resting_offset, before, atol=1e-9)
+
+
 def test_closed_lips_count_as_calmer_than_a_smooth_brow(person: PersonHead) -> None:
     """Half of the second talks with a smooth face, half frowns with closed lips: the mouth must be able to open afterwards."""
     head = head_pose(0.0, 0.0, 0.0, (0.0, 0.0, -0.6))
