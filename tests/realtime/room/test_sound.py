@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from fractions import Fraction
 
 import av
@@ -51,6 +52,19 @@ async def settle() -> None:
         await asyncio.sleep(0.005)
 
 
+async def heard(microphone: Microphone) -> None:
+    """Wait until all that was said was listened to."""
+    await until(microphone.frames.empty)
+    await settle()
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for what a thread does when it gets to it: encoding."""
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
 async def test_each_hears_all_others_and_nobody_the_own_voice() -> None:
     clock = Clock()
     sound = RoomSound(clock)
@@ -60,17 +74,16 @@ async def test_each_hears_all_others_and_nobody_the_own_voice() -> None:
     await settle()
     assert sound.voices_of(1) == [2, None, None] and sound.voices_of(2) == [1, None, None]
     assert sorted(v for v in sound.voices_of(9) if v is not None) == [1, 2]
+    others_line = lines[9][sound.voices_of(9).index(1)]
     microphones[1].say(0.3, 4)
-    await settle()
+    await until(lambda: len(others_line._packets) >= 3)
     clock.now += 0.1
     packet = await asyncio.wait_for(lines[2][0].recv(), 30)
     codec = av.CodecContext.create("libopus", "r")
     assert bytes(packet) and codec.decode(packet)[0].samples > 0
     assert lines[1][0]._packets == lines[1][0]._packets.__class__(), "not the own voice"
-    assert len(lines[9][sound.voices_of(9).index(1)]._packets) >= 3
     microphones[1].frames.put_nowait(None)
-    await settle()
-    assert sound.voices_of(2) == [None, None, None]
+    await until(lambda: sound.voices_of(2) == [None, None, None])
     for task in feeding:
         task.cancel()
 
@@ -82,12 +95,11 @@ async def test_a_muted_voice_is_kept_back() -> None:
     feeding = asyncio.create_task(sound.feed(1, microphone, muted=True))
     await settle()
     microphone.say(0.3, 5)
-    await settle()
+    await heard(microphone)
     assert not line._packets and not sound.speaking()
     sound.mute(1, False)
     microphone.say(0.3, 5)
-    await settle()
-    assert line._packets
+    await until(lambda: line._packets)
     feeding.cancel()
 
 
@@ -100,13 +112,13 @@ async def test_who_speaks_is_told_and_who_spoke_last_is_heard() -> None:
     await settle()
     for speaker in (3, 1, 2):
         microphones[speaker].say(0.001)
-        await settle()
+        await heard(microphones[speaker])
         assert speaker not in sound.speaking()
         microphones[speaker].say(0.3)
-        await settle()
+        await heard(microphones[speaker])
         clock.now += BEGINS + 0.01
         microphones[speaker].say(0.3)
-        await settle()
+        await heard(microphones[speaker])
         assert sound.speaking() == {speaker} and sound.voices_of(9) == [speaker]
         clock.now += HOLDS + 0.01
         assert sound.speaking() == frozenset()
