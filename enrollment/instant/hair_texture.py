@@ -42,14 +42,18 @@ COARSER = 3.0
 """How much larger the patches of cloth are."""
 LEAST = 400
 """Pixels of hair that a photo has to show for texture to be taken from it."""
+RIM, WITHIN_RIM = 0.008, 0.4
+"""Distance from the person's outline under which hair tells nothing of other hair, metres: light from behind shines through it,
+and background; part of the hair that must lie further within for that."""
 TENSOR = 0.004
 """Width of the window in which the direction of strands is measured, metres."""
 MOST_STRETCH = 4.5
 """How many times as long as wide a strand's Gaussian is where all strands lie alike; 1 in curls."""
 RELIEF, MOST_RELIEF = 0.002, 0.0035
 """Height of a strand that is one standard deviation brighter than its surroundings, and the most, metres."""
-TURNING = 0.02
-"""Distance from the cloth that the photo shows over which its tone turns into the cloth's main colour, metres."""
+TURNING, TURNING_HAIR, TURNS = 0.02, 0.04, 0.8
+"""Distances from the cloth or the hair that the photo shows over which its tone turns into the main colour, metres; part of the
+way that hair's does: the temples alone, often grey or in other light, do not say what the back of the head is like."""
 SHEEN, SHINES, NAPE_SHADE = 0.12, (0.7, 0.3), 0.15
 """Brightening of hair that no photo shows where its normal's height is about the first of the two values, by the second's width;
 darkening where the surface looks down."""
@@ -126,8 +130,10 @@ class ShownHair:
         if portrait.parsing is not None and woven > 0.5:  # hair beside a scarf does not go on over it
             cloth = portrait.parsing.share("clothes", "others") > SURE
             shown &= ndimage.binary_erosion(cloth, iterations=max(1, len(cloth) // INPUT))
+        shown = _within_rim(surface, portrait, shown)
         tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
-        tone += woven * _evenly(surface, colors, shown, tone)
+        tone += woven * _evenly(surface, shown, main_color(colors[shown]) - tone, TURNING)
+        tone += (1 - woven) * TURNS * _evenly(surface, shown, colors[shown].mean(axis=0) - tone, TURNING_HAIR)
         return ShownHair(surface, shown, woven, tone, StrandExample.of(surface, shown, colors, woven))
 
 
@@ -151,6 +157,14 @@ def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array,
     out.along[on], out.relief[on] = found.along, found.relief * part[on]
     out.stretch[on] = 1 + (found.stretch - 1) * part[on]
     return replace(out, part=part)
+
+
+def _within_rim(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(S, S) the pixels `shown` (S, S) that lie well within the person's outline; all of them where few do."""
+    scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+    person = np.pad((portrait.matte > 0.5) | ~portrait.inside, 1, constant_values=True)
+    inner = shown & (ndimage.distance_transform_edt(person)[1:-1, 1:-1] > RIM * scale)
+    return inner if inner.sum() >= max(LEAST, WITHIN_RIM * shown.sum()) else shown
 
 
 def _woven(portrait: Portrait, shown: NDArray[np.bool_]) -> float:
@@ -178,17 +192,17 @@ def base_tone(
     return interpolate_colors(surface.model, tone, trust, share > 0.1)
 
 
-def _evenly(surface: VisibleSurface, colors: Array, shown: NDArray[np.bool_], tone: Array) -> Array:
-    """(V, 3) what turns the tone (V, 3) of a cloth into its main colour, the further from the pixels `shown` (S, S) the more: the
+def _evenly(surface: VisibleSurface, shown: NDArray[np.bool_], change: Array, turning: float) -> Array:
+    """(V, 3) the change (V, 3) of a tone, the more of it the further from the pixels `shown` (S, S), over `turning` metres: the
     shade under a brim, or another cloth at the silhouette, does not go around the head."""
     row, column = pixels_of(surface)
     seen, _, facing = surface.visible(surface.vertices, surface.normals)
     near = seen & (facing > SEEN) & shown[row, column]
     if not near.any():
-        return np.zeros_like(tone)
+        return np.zeros_like(change)
     away, _ = cKDTree(surface.vertices[near]).query(surface.vertices)
-    part = 1 - np.exp(-np.maximum(away - TURNING / 2, 0) / TURNING)
-    return np.asarray(part[:, None] * (main_color(colors[shown]) - tone), np.float32)
+    part = 1 - np.exp(-np.maximum(away - turning / 2, 0) / turning)
+    return np.asarray(part[:, None] * change, np.float32)
 
 
 def _shading(surface: VisibleSurface, shown: NDArray[np.bool_], points: Array, normals: Array, down: Array) -> Array:

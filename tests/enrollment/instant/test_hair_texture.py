@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from enrollment.instant import hair_texture
@@ -23,9 +24,10 @@ DOWN = np.array([0.0, -1.0, 0.0], np.float32)
 
 
 class Head:
-    """A head with striped hair and a face of skin. kind: the class of what covers the scalp."""
+    """A head with striped hair and a face of skin. kind: the class of what covers the scalp. rim: colour of the hair along the
+    silhouette, through which light shines. temples: of the hair far to the sides."""
 
-    def __init__(self, model: HeadModel, kind: str) -> None:
+    def __init__(self, model: HeadModel, kind: str, rim: Array | None = None, temples: Array | None = None) -> None:
         truth = known(model, identity=np.zeros(model.identity_count))
         self.model, self.person = model, model.person(truth.identity)
         portrait = portrait_of(model, truth)
@@ -38,6 +40,12 @@ class Head:
         shown = self.hair[model.faces[np.maximum(face, 0)]].all(axis=-1) & (face >= 0)
         stripes = (np.arange(side) // 4 % 2 == 0)[None, :, None]
         self.colors: Array = np.where(shown[..., None], np.where(stripes, BROWN, BLACK), SKIN).astype(np.float32)
+        if temples is not None:
+            beside = np.abs(np.arange(side) - side / 2)[None] > 0.4 * np.abs(np.flatnonzero(shown.any(axis=0)) - side / 2).max()
+            self.colors[shown & beside] = temples
+        if rim is not None:
+            thick = 0.8 * hair_texture.RIM * FOCAL / -float(np.median(vertices[:, 2]))
+            self.colors[shown & (ndimage.distance_transform_edt(face >= 0) < thick)] = rim
         label = np.where(face < 0, 0, np.where(shown, CLASSES.index(kind), CLASSES.index("face_skin")))
         shares = np.eye(len(CLASSES), dtype=np.float32)[label]
         self.portrait: Portrait = replace(portrait, parsing=Parsing(shares), matte=(face >= 0).astype(np.float32))
@@ -64,6 +72,13 @@ def test_strands_have_the_hairs_colours_and_its_contrast(head: Head) -> None:
     spread = found[:, 0].std() / (BROWN - BLACK)[0]
     assert 0.15 < spread < 0.6, "striped as the hair is, which has half of the difference"
     assert (cover.part[head.normals[:, 2] > 0.9] == 0).any(), "a face is no hair"
+
+
+def test_light_through_the_rim_and_grey_temples_do_not_colour_the_back(model: HeadModel) -> None:
+    for rim, temples, most in ((np.array([0.5, 0.7, 1.0], np.float32), None, 0.02), (None, np.full(3, 0.8, np.float32), 0.28)):
+        head = Head(model, "hair", rim, temples)
+        back = (head.cover.part == 1) & (head.normals[:, 2] < -0.6)
+        assert head.cover.colors[back].mean(axis=0)[2] < (BLACK + BROWN)[2] / 2 + most, (rim, temples)
 
 
 def test_strands_run_downwards_from_the_crown_and_are_long(head: Head, model: HeadModel) -> None:
