@@ -247,13 +247,14 @@ def _unseen_gaussians(
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
     hair = hair_texture.cover(shown_hair, share, samples, points, n, down.astype(np.float32))
-    colors = _unseen_colors(person, photos, samples, points, covered, share, hair, balls, far)
+    clad = _clad(lead, samples)
+    colors = _unseen_colors(person, photos, samples, points, covered, share, hair, clad, balls, far)
     texture = CompletedTexture(points, colors.copy(), hair.part)
     lid = texture_completion.eyelid_vertices(model)[model.faces[samples.face]].any(axis=1)
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
     unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
-    part = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
+    part = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, clad, facing, row, column)
     at_side = np.where(
         covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
     )
@@ -293,25 +294,36 @@ def _plain(model: HeadModel, far: FarHalf) -> NDArray[np.bool_]:
     return np.asarray(model.region_faces("skin", "body") & ~texture_completion.around_eyes(model) & ~_lips(model) & ~far.fine())
 
 
-def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
-    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is
-    seen aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+def _clad(lead: SourcePhoto, samples: Samples) -> Array:
+    """(N,) in [0, 1]: how much of each sample is cloth; 0 on the head."""
+    model = lead.surface.model
+    cloth = samples.at(model.faces, cloth_share(lead.surface, lead.portrait)[:, None])[:, 0]
+    outer = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
+    return np.where(outer, np.clip((cloth - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0.0).astype(np.float32)
+
+
+def _believed(
+    portrait: Portrait, hair: Array, clad: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]
+) -> Array:
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, a collar
+    before a neck or a jaw not theirs, and what is seen aslant is smeared from the side. hair, clad: (N,) how much of each sample
+    is hair and cloth."""
     square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
     if portrait.parsing is None:
         return square
     skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
     cloth = portrait.parsing.share("clothes")[row, column]
-    return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
+    return np.asarray(square * np.clip(hair + skin + cloth * clad, 0, 1) ** 2, np.float32)
 
 
 def _unseen_colors(
     person: PersonHead, photos: list[SourcePhoto], samples: Samples, points: Array, covered: NDArray[np.bool_], share: Array,
-    cover: HairCover, balls: dict[str, eyes.Eyeball], far: FarHalf,
+    cover: HairCover, clad: Array, balls: dict[str, eyes.Eyeball], far: FarHalf,
 ) -> Array:  # fmt: skip
     """Completed texture of the samples, (N, 3): skin by interpolation, then clothes and hair, eyes and mouth, then whatever
     further photos show.
 
-    covered: (N,) samples that the leading photo shows. share: (V,) `hair_share`.
+    covered: (N,) samples that the leading photo shows. share: (V,) `hair_share`. clad: (N,) `_clad`.
     """
     model, lead = person.model, photos[0]
     color, trust = texture_completion.vertex_colors(lead.surface, lead.portrait, lead.colors)
@@ -334,8 +346,6 @@ def _unseen_colors(
     far.paint(lead.portrait, samples, out, lead.colors)
     region = model.region[samples.face]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
-    cloth_here = samples.at(model.faces, cloth_share(lead.surface, lead.portrait)[:, None])[:, 0]
-    clad = np.where(outer, np.clip((cloth_here - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0.0)
     on = clad > 0
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
     on_body = BodyPoints(points[on], samples.at(model.faces, person.rest)[on], away[on])

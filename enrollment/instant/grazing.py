@@ -1,6 +1,6 @@
-"""The sides of the head, which a photo from the front sees at a grazing angle: a pixel there is drawn out over centimetres of
-cheek, and where mesh and photo disagree by a few pixels it shows something else, the ear behind the cheek, a lock, the shadow
-between them. Such a pixel is believed as far as it is like the completed texture; where it is not, the texture shows.
+"""The sides of head and neck, which a photo from the front sees at a grazing angle: a pixel there is drawn out over centimetres
+of cheek, and where mesh and photo disagree by a few pixels it shows something else, the ear behind the cheek, a lock, a collar,
+the shadow between them. Such a pixel is believed as far as it is like the completed texture; where it is not, the texture shows.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SQUARE = (0.35, 0.65)
 SIDE, ASIDE = (0.075, 0.05), (0.035, 0.055)
 """Depths and distances from the middle on the template between which the face turns into the sides of the head, metres: further
 in front the landmarks hold the mesh to the photo."""
-HEIGHTS = (-0.085, -0.065, 0.085, 0.105)
-"""Heights on the template over which the sides begin and end, metres: at the jaw, below which collars are, and on the crown,
+HEIGHTS = (-0.125, -0.105, 0.085, 0.105)
+"""Heights on the template over which the sides begin and end, metres: at the foot of the neck, and on the crown,
 where hair stands off in the photo's outline."""
 UNLIKE, UNLIKE_HAIR = 0.16, 0.4
 """Distance of a pixel's colour from the completed one, of skin and of hair, at which a third of it is believed."""

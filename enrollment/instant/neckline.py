@@ -1,5 +1,5 @@
 """Where the cloth begins around the neck: behind, a collar goes on as high as at the sides of the neck in the photo. Above it the
-nape is skin, and so are the side of the neck that a turned face hides and the rim of the jaw before a collar; a high collar or a
+nape is skin, and so are what the jaw or a turn hides of the neck and the rim of the jaw before a collar; a high collar or a
 scarf covers the neck all around. A neckline that the photo's lower edge cuts ends there.
 """
 
@@ -59,7 +59,7 @@ def cloth_share(surface: VisibleSurface, portrait: Portrait) -> Array:
     guess = np.clip(0.5 + 0.5 * (collar - y) / SOFT, 0, 1)
     far = ~body & (facing[twins(model)[0]] - facing > TURNED)
     trust = np.where(far, 0.0, trust)
-    guessed = part & (trust == 0) & ((z < BEHIND) | (far & (y > collar + SOFT)))
+    guessed = part & (trust == 0) & ((z < BEHIND) | (y > collar + SOFT))
     value = np.where(guessed, guess, label).astype(np.float32)
     weight = np.where(guessed, GUESS, trust)
     below = body & (trust == 0) & ~guessed & (row >= np.flatnonzero(portrait.inside.any(axis=1))[-1])

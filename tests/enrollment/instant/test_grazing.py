@@ -51,7 +51,8 @@ def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: En
     x, y, z = np.abs(model.template[:, 0]), model.template[:, 1], model.template[:, 2]
     head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
     assert part[head & (x > 0.06) & (np.abs(y) < 0.03) & (z < 0.02)].min() > 0.99
-    assert part[(z > 0.08) | (x < 0.03) | (y < -0.1)].max() == 0
+    assert part[(z > 0.08) | (x < 0.03) | (y < -0.13)].max() == 0
+    assert part[head & (x > 0.05) & (y > -0.1) & (y < -0.07) & (z < 0)].min() > 0.5, "the neck, beside which collars stand"
     photo = enrolled.fit.photos[0]
     surface = VisibleSurface.of(model, posed(enrolled.avatar.person(model), photo), photo.camera(portrait))
     trust = trust_at_sides(surface, part)

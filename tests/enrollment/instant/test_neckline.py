@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from enrollment.instant.assemble import SourcePhoto, _near_outline, _source_photo
+from enrollment.instant.assemble import SourcePhoto, _believed, _near_outline, _source_photo
 from enrollment.instant.neckline import cloth_share
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
@@ -48,6 +48,24 @@ def test_the_nape_is_bare_above_a_low_collar_and_clad_under_a_high_one(seen: Sou
     assert low[nape].max() < 0.5 < np.median(high[nape])
     assert min(low[back].min(), high[back].min()) > 0.5
     assert max(low[y > 0.05].max(), high[y > 0.05].max()) < 0.01, "there is no collar on the head"
+
+
+def test_what_the_jaw_hides_of_the_neck_is_bare_above_the_collar(seen: SourcePhoto, model: HeadModel) -> None:
+    """The photo shows the collar right under the jaw's outline: the cloth does not go on up to the jaw behind it."""
+    y, z = model.template[:, 1], model.template[:, 2]
+    visible, _, _ = seen.surface.visible(seen.surface.vertices, seen.surface.normals)
+    under = np.isin(np.arange(model.vertex_count), model.region_vertices("skin")) & ~visible & (y + z < -0.035) & (z > 0)
+    low, high = clad(seen, model, -0.1), clad(seen, model, -0.03)
+    above = under & (y > -0.092)
+    assert above.sum() > 10 and low[above].max() < 0.3
+    assert high[under & (y < -0.08)].min() > 0.5
+
+
+def test_a_collar_before_bare_skin_does_not_colour_it(seen: SourcePhoto) -> None:
+    here = np.zeros(2, np.int64)
+    cloth, square, bare = np.ones(seen.portrait.matte.shape, bool), np.ones(2, np.float32), np.zeros(2, np.float32)
+    on_skin, on_cloth = _believed(labelled(seen, cloth), bare, np.array([0.0, 1.0], np.float32), square, here, here)
+    assert on_skin == 0.0 and on_cloth == 1.0
 
 
 def test_without_a_parsing_it_is_the_body(seen: SourcePhoto, model: HeadModel) -> None:
