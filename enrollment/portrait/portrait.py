@@ -124,7 +124,7 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
         notes.append(f"the head was tilted by {abs(tilt):.0f} degrees; the photo was turned until it stood upright")
     image, inside, face, matrix = _crop(photo, face, level)
     matte = _matte_shown(image, inside, face)
-    alpha = without_others(matte.alpha, face, [_moved(other, matrix) for other in found.faces[1:]])
+    alpha = without_others(image, matte.alpha, face, [_moved(other, matrix) for other in found.faces[1:]])
     face = on_outline(unbiased(face), alpha, inside)
     notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]

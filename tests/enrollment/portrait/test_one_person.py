@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from enrollment.portrait.one_person import without_others
+from enrollment.portrait.one_person import _nearer, without_others
 from enrollment.portrait.portrait import Portrait, prepare
 from models.errors import PhotoError
 from models.tracking.face_geometry import face_height, well_within
@@ -25,10 +25,10 @@ def moved(face: Landmarks, right: float, down: float = 0.0) -> Landmarks:
 
 
 def test_people_who_touch_end_between_their_faces(portrait: Portrait) -> None:
-    face, everybody = portrait.landmarks, np.ones_like(portrait.matte)
+    face, everybody, plain = portrait.landmarks, np.ones_like(portrait.matte), np.full_like(portrait.image, 128)
     for side in (1, -1):
         other = moved(face, 1.1 * side)
-        cut = without_others(everybody, face, [other])
+        cut = without_others(plain, everybody, face, [other])
         assert cut.shape == everybody.shape and cut.dtype == np.float32 and 0 <= cut.min() <= cut.max() <= 1
         assert cut[well_within(face, cut.shape) > 0].min() > 0.99, "the own face is whole"
         theirs = well_within(other, cut.shape) > 0
@@ -39,11 +39,35 @@ def test_people_who_touch_end_between_their_faces(portrait: Portrait) -> None:
         assert len(edge) == 1 and abs(edge[0] - middle) < 0.15 * face_height(face)
 
 
+def test_people_who_touch_end_where_the_colour_changes(portrait: Portrait) -> None:
+    face, everybody = portrait.landmarks, np.ones_like(portrait.matte)
+    height, other = face_height(face), moved(portrait.landmarks, 1.4)
+    middle = int(face.points[1, 0] + 0.7 * height)
+    row = np.s_[int(face.points[1, 1])]
+    for edge in (middle - int(0.12 * height), middle + int(0.12 * height)):
+        picture = np.full_like(portrait.image, 90)
+        picture[:, edge:] = 160
+        cut = without_others(picture, everybody, face, [other])
+        found = np.flatnonzero(np.diff(cut[row] > 0.5))
+        assert len(found) == 1 and abs(found[0] - edge) < 0.03 * height
+
+
+def test_no_way_leads_around_people_through_the_air() -> None:
+    """Else the far rim of somebody's patterned shirt would be nearer to who stands beside it."""
+    picture = np.full((60, 60, 3), 0.4, np.float32)
+    picture[:, 33:] = np.random.default_rng(0).random((60, 27, 1))
+    mine, theirs, people = np.zeros((60, 60), bool), np.zeros((60, 60), bool), np.ones((60, 60), bool)
+    mine[:, :5], theirs[:, 55:] = True, True
+    people[:50, 25:30] = False
+    assert not _nearer(picture, people, mine, theirs)[:40, 33].any()
+    assert _nearer(picture, np.ones_like(people), mine, theirs)[:40, 33].all()
+
+
 def test_one_who_stands_apart_changes_nothing(portrait: Portrait) -> None:
     face = portrait.landmarks
     for others in ([], [moved(face, 6)], [moved(face, 0, -9)]):
-        assert without_others(portrait.matte, face, others) is portrait.matte
-    beside = without_others(portrait.matte, face, [moved(face, 1.6)])
+        assert without_others(portrait.image, portrait.matte, face, others) is portrait.matte
+    beside = without_others(portrait.image, portrait.matte, face, [moved(face, 1.6)])
     head = np.s_[: int(face.points[152, 1])]
     assert np.abs(beside - portrait.matte)[head].mean() < 0.002, "hair and face stay"
 
@@ -51,7 +75,7 @@ def test_one_who_stands_apart_changes_nothing(portrait: Portrait) -> None:
 @pytest.mark.parametrize(("right", "down"), [(0.5, 0.0), (-0.4, 0.5), (0.1, 0.75)])
 def test_a_face_behind_a_head_is_refused_in_one_sentence(portrait: Portrait, right: float, down: float) -> None:
     with pytest.raises(PhotoError, match=r"^one person was expected, [^.]*; use a photo of one person alone$"):
-        without_others(portrait.matte, portrait.landmarks, [moved(portrait.landmarks, right, down)])
+        without_others(portrait.image, portrait.matte, portrait.landmarks, [moved(portrait.landmarks, right, down)])
 
 
 def test_a_photo_of_two_heads_that_touch_becomes_one_person(astronaut: Pixels, portrait: Portrait) -> None:
