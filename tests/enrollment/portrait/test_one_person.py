@@ -58,7 +58,7 @@ def test_no_way_leads_around_people_through_the_air() -> None:
     picture[:, 33:] = np.random.default_rng(0).random((60, 27, 1))
     mine, theirs, people = np.zeros((60, 60), bool), np.zeros((60, 60), bool), np.ones((60, 60), bool)
     mine[:, :5], theirs[:, 55:] = True, True
-    people[:50, 25:30] = False
+    people[:50, 12:30] = False
     assert not _nearer(picture, people, mine, theirs)[:40, 33].any()
     assert _nearer(picture, np.ones_like(people), mine, theirs)[:40, 33].all()
 
