@@ -107,6 +107,11 @@ class SourcePhoto:
         return Clothing.of(self.surface, self.portrait, self.colors, PixelLabels.of(self.portrait).cloth)
 
     @cached_property
+    def cloth(self) -> Array:
+        """(V,) how much each vertex is cloth, `cloth_share`."""
+        return cloth_share(self.surface, self.portrait)
+
+    @cached_property
     def teeth(self) -> Array | None:
         """Colour (3,) of the teeth that it shows."""
         return mouth.teeth_tone(*mouth.shown(self.surface, self.portrait, self.colors))
@@ -253,7 +258,8 @@ def _unseen_gaussians(
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
     unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
-    part = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, facing, row, column)
+    clad = samples.at(model.faces, lead.cloth[:, None])[:, 0]
+    part = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, clad, facing, row, column)
     at_side = np.where(
         covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
     )
@@ -293,15 +299,17 @@ def _plain(model: HeadModel, far: FarHalf) -> NDArray[np.bool_]:
     return np.asarray(model.region_faces("skin", "body") & ~texture_completion.around_eyes(model) & ~_lips(model) & ~far.fine())
 
 
-def _believed(portrait: Portrait, hair: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]) -> Array:
-    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, and what is
-    seen aslant is smeared from the side. hair: (N,) how much of each sample is hair."""
+def _believed(
+    portrait: Portrait, hair: Array, clad: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]
+) -> Array:
+    """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek and a collar beside a jaw are
+    not the skin's, and what is seen aslant is smeared from the side. hair, clad: (N,) how much of each sample is hair and cloth."""
     square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
     if portrait.parsing is None:
         return square
     skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
     cloth = portrait.parsing.share("clothes")[row, column]
-    return np.asarray(square * np.clip(hair + skin + cloth, 0, 1) ** 2, np.float32)
+    return np.asarray(square * np.clip(hair + skin + cloth * np.clip((clad - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0, 1) ** 2, np.float32)
 
 
 def _unseen_colors(
@@ -334,7 +342,7 @@ def _unseen_colors(
     far.paint(lead.portrait, samples, out, lead.colors)
     region = model.region[samples.face]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
-    cloth_here = samples.at(model.faces, cloth_share(lead.surface, lead.portrait)[:, None])[:, 0]
+    cloth_here = samples.at(model.faces, lead.cloth[:, None])[:, 0]
     clad = np.where(outer, np.clip((cloth_here - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0.0)
     on = clad > 0
     away = samples.at(model.faces, lead.surface.normals)[:, 2] < 0.1
