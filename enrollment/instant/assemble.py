@@ -144,7 +144,8 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
         shown, binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
     )
     twins = Mirrored.of(shown, person, far, share[model.faces].mean(axis=1) > 0.5)
-    twins = twins.kept(_near_outline(lead, at, twins.gaussians))
+    clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
+    twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad))
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
@@ -309,7 +310,9 @@ def _believed(
         return square
     skin = portrait.parsing.share("face_skin", "body_skin")[row, column]
     cloth = portrait.parsing.share("clothes")[row, column]
-    return np.asarray(square * np.clip(hair + skin + cloth * np.clip((clad - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0, 1) ** 2, np.float32)
+    return np.asarray(
+        square * np.clip(hair + skin + cloth * np.clip((clad - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0, 1) ** 2, np.float32
+    )
 
 
 def _unseen_colors(
