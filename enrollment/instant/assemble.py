@@ -17,7 +17,7 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
-from enrollment.instant.grazing import CompletedTexture, believed, sides, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, believed, sides, skin_rim, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import Mirrored, mixed
@@ -140,9 +140,8 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
     shown = mixed(shown, at, far, lead.colors)
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
-    shown = texture.without_smears(
-        shown, binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
-    )
+    world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
+    shown = texture.without_smears(shown, world, part, skin_rim(lead.surface, lead.portrait, world))
     twins = Mirrored.of(shown, person, far, share[model.faces].mean(axis=1) > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
     twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad))
@@ -304,7 +303,7 @@ def _believed(
     portrait: Portrait, hair: Array, clad: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]
 ) -> Array:
     """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek and a collar beside a jaw are
-    not the skin's, and what is seen aslant is smeared from the side. hair, clad: (N,) how much of each sample is hair and cloth."""
+    not the skin's, and what is seen aslant is smeared from the side. hair, clad: (N,) how much of each sample is hair, cloth."""
     square = np.clip((facing - ASLANT[0]) / (ASLANT[1] - ASLANT[0]), 0, 1)
     if portrait.parsing is None:
         return square
