@@ -17,7 +17,7 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
-from enrollment.instant.grazing import CompletedTexture, believed, sides, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, believed, sides, skin_rim, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import Mirrored, mixed
@@ -107,6 +107,11 @@ class SourcePhoto:
         return Clothing.of(self.surface, self.portrait, self.colors, PixelLabels.of(self.portrait).cloth)
 
     @cached_property
+    def cloth(self) -> Array:
+        """(V,) how much each vertex is cloth, `cloth_share`."""
+        return cloth_share(self.surface, self.portrait)
+
+    @cached_property
     def teeth(self) -> Array | None:
         """Colour (3,) of the teeth that it shows."""
         return mouth.teeth_tone(*mouth.shown(self.surface, self.portrait, self.colors))
@@ -135,11 +140,11 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
     shown = mixed(shown, at, far, lead.colors)
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
-    shown = texture.without_smears(
-        shown, binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
-    )
+    world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
+    shown = texture.without_smears(shown, world, part, skin_rim(lead.surface, lead.portrait, world))
     twins = Mirrored.of(shown, person, far, share[model.faces].mean(axis=1) > 0.5)
-    twins = twins.kept(_near_outline(lead, at, twins.gaussians))
+    clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
+    twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad))
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
@@ -297,7 +302,7 @@ def _plain(model: HeadModel, far: FarHalf) -> NDArray[np.bool_]:
 def _clad(lead: SourcePhoto, samples: Samples) -> Array:
     """(N,) in [0, 1]: how much of each sample is cloth; 0 on the head."""
     model = lead.surface.model
-    cloth = samples.at(model.faces, cloth_share(lead.surface, lead.portrait)[:, None])[:, 0]
+    cloth = samples.at(model.faces, lead.cloth[:, None])[:, 0]
     outer = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     return np.where(outer, np.clip((cloth - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0.0).astype(np.float32)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from enrollment.instant.surface import VisibleSurface
@@ -66,6 +67,17 @@ def believed(facing: Array, seen: Array, expected: Array, hair: Array) -> Array:
     return np.asarray(1 - (1 - squarely(facing)) * (1 - like), np.float32)
 
 
+def skin_rim(surface: VisibleSurface, portrait: Portrait, world: Gaussians) -> NDArray[np.bool_]:
+    """(N,) which lifted Gaussians, in the photo's camera axes, lie off the mesh and are neither hair nor clothes: along the
+    outline of a cheek or an ear, where what is dark is the background's, and a row of dots from the side."""
+    side = len(portrait.matte)
+    column, row = np.clip(np.floor(surface.camera.project(world.means)).astype(int), 0, side - 1).T
+    rim = (surface.fragments.face < 0) & ~portrait.hairy
+    if portrait.parsing is not None:
+        rim &= ~portrait.parsing.most("clothes")
+    return np.asarray(rim[row, column])
+
+
 @dataclass(frozen=True)
 class CompletedTexture:
     """Samples of the completed surface. points: (N, 3) in the photo's camera axes. colors: (N, 3). hair: (N,) in [0, 1]."""
@@ -74,16 +86,18 @@ class CompletedTexture:
     colors: Array
     hair: Array
 
-    def without_smears(self, lifted: BoundGaussians, world: Gaussians, part: Array) -> BoundGaussians:
+    def without_smears(
+        self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_]
+    ) -> BoundGaussians:  # fmt: skip
         """Gaussians lifted from a photo, those that this texture denies fainter or left out. world: the same in the photo's
-        camera axes. part: (F,) `sides`."""
+        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`skin_rim`)."""
         at_side = part[lifted.face]
         on = np.flatnonzero(at_side > 0)
         if len(on) < PATCH or len(self.points) < NEAREST:
             return lifted
         points = world.means[on]
         _, near = cKDTree(self.points).query(points, k=NEAREST)
-        belief = believed(_facing(world)[on], lifted.colors[on], self.colors[near], self.hair[near])
+        belief = believed(np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near])
         _, around = cKDTree(points).query(points, k=PATCH)
         kept = np.ones(len(lifted), np.float32)
         kept[on] -= at_side[on] * (1 - np.minimum(belief, np.mean(belief[around], axis=1)))

@@ -57,6 +57,10 @@ class Mirrored:
         """Those at a mask (M,)."""
         return Mirrored(self.gaussians.select(which), self.source[which], self.gains[which])
 
+    def alike(self, lifted: BoundGaussians, clad: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(M,) which are not a collar on a bare neck: it may be higher on one side. clad: (F,) faces with cloth."""
+        return np.asarray(~clad[lifted.face[self.source]] | clad[self.gaussians.face])
+
     def colors_like(self, colors: Array) -> Array:
         """(M, 3) their colours, where the lifted ones have `colors` (N, 3) now."""
         return np.clip(colors[self.source] * self.gains, 0, 1).astype(np.float32)

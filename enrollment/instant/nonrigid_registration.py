@@ -30,8 +30,9 @@ FURTHEST_OUT, FURTHEST_IN = 0.8, 0.15
 """Search range for the outline along a normal, outwards and inwards, face heights."""
 SURE = 0.85
 """Matte value of the outline: beyond it, the matte's soft edge is left to the lifted Gaussians."""
-MARGIN = 8
-"""Distance to the photo's edge, pixels, within which an edge of the matte is not the person's."""
+MARGIN, MOST_CUT = 8, 0.05
+"""Distance to the photo's edge, pixels, within which an edge of the matte is not the person's; and how far the mesh grows through
+hair and clothes that the photo's edge cuts, up to it, metres: what has no surface is a sheet from the side."""
 NECK, MOST_NECK, MOST_BARE_NECK = -0.05, 0.07, 0.03
 """Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair or a scarf
 around it, but not as far as to the end of a scarf that hangs beside it; and a bare one, whose root would become a wing of skin
@@ -155,7 +156,7 @@ def _outline_distance(
     solid: NDArray[np.bool_],
 ) -> tuple[Array64, Array64]:
     """Distance (V,) of each silhouette vertex from the matte's outline along its normal, metres; and its weight (V,), 0 off the
-    silhouette and where the outline is unknown."""
+    silhouette and where the outline is unknown. From hair and clothes that the photo's edge cuts: to that edge."""
     side = portrait.image.shape[0]
     rim = ndimage.distance_transform_edt(hit)
     view = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
@@ -176,13 +177,24 @@ def _outline_distance(
     known = inside_picture & shown[at[..., 1], at[..., 0]]
     zero = int(np.argmin(np.abs(steps)))
     mesh = hit[at[..., 1], at[..., 0]] & inside_picture
+    worn = _worn(portrait)[at[..., 1], at[..., 0]]
     for i, vertex in enumerate(chosen):
         edge, surface = _exit(person[i], zero), _exit(mesh[i], zero)
-        if edge is None or surface is None or not known[i, edge]:
+        if edge is None or surface is None:
             continue  # the person goes on beyond the picture
-        distance[vertex] = (edge - surface) * -vertices[vertex, 2] / photo.focal / length[i]
-        weight[vertex] = 1.0
+        away = (edge - surface) * -vertices[vertex, 2] / photo.focal / length[i]
+        if known[i, edge] or (0 < away < MOST_CUT and worn[i, surface:edge].all()):
+            distance[vertex], weight[vertex] = away, 1.0
     return distance, weight
+
+
+def _worn(portrait: Portrait) -> NDArray[np.bool_]:
+    """(S, S) hair and clothes, but for those along the photo's lower edge, where a bust ends."""
+    if portrait.parsing is None:
+        return np.zeros(portrait.matte.shape, bool)
+    worn = portrait.parsing.most("hair", "clothes") & portrait.inside
+    worn[np.flatnonzero(portrait.inside.any(axis=1))[-1] - MARGIN :] = False
+    return np.asarray(worn)
 
 
 def not_behind(vertices: Array, xy: Array64, depth: Array) -> NDArray[np.bool_]:

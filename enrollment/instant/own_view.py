@@ -116,7 +116,7 @@ def fit_own_view(
     }
     metres = -world.means[:, 2:] / camera.fx * np.array([1.0, -1.0], np.float32)
     shares = portrait.matte[..., None]
-    truth, known = portrait.colors * shares + 1 - shares, portrait.inside * photo.shown
+    truth, known = portrait.colors * shares + 1 - shares, portrait.inside * (photo.shown == 1)
     for number in range(1, STEPS + 1):
         now = _moved(world, parameters, metres)
         drawn = ColorDrawing(now, camera, np.ones(3, np.float32))

@@ -14,7 +14,7 @@ from enrollment.portrait.portrait import Portrait
 from models.heads.base import REGION
 from models.types import Array
 
-FADE, STANDING = 0.02, 0.5
+FADE, STANDING = 0.02, 3.0
 """Distance from the photo's edge over which its pixels fade, picture sides; how much further for each pixel that they stand off
 the mesh: what the edge cuts there is a slab from the side."""
 MIDDLE, FRONT = 0.045, 0.0
@@ -27,8 +27,8 @@ not."""
 
 
 def shown_part(surface: VisibleSurface, portrait: Portrait) -> Array:
-    """(S, S) in [0, 1]: how far each pixel of the head is believed, less near the photo's upper and side edges. 1 on body and
-    clothes, and in the whole picture where nothing of the person is cut."""
+    """(S, S) in [0, 1]: how far each pixel of the head is believed, less near the photo's upper and side edges. 1 on the body's
+    mesh, and in the whole picture where nothing of the person is cut."""
     inside = portrait.inside.copy()
     rows = np.flatnonzero(inside.any(axis=1))
     inside[rows[-1] :] |= inside[rows[-1]]  # a bust has its own end
@@ -38,7 +38,7 @@ def shown_part(surface: VisibleSurface, portrait: Portrait) -> Array:
     off, near = ndimage.distance_transform_edt(face < 0, return_indices=True)
     body = surface.model.region[face[near[0], near[1]]] == REGION["body"]
     if portrait.parsing is not None:
-        body &= (portrait.parsing.share("hair") < BARE) & ((face >= 0) | portrait.parsing.most("clothes"))
+        body &= (portrait.parsing.share("hair") < BARE) & (face >= 0)
     away = ndimage.distance_transform_edt(inside)
     part = np.clip(away / (FADE * len(inside) + STANDING * off), 0, 1)
     return np.where(body, 1.0, part * part * (3 - 2 * part)).astype(np.float32)

@@ -218,8 +218,8 @@ def hair_share(surface: VisibleSurface, portrait: Portrait, offset: Array) -> Ar
         right, left = hanging.width(y)
         across = (model.template + offset)[:, 0]
         under = (y > hanging.low) & (y < NAPE[0]) & ~seen
-        between = (right - MARGIN < across) & (across < left + MARGIN) & (z < BEHIND)
-        spread = np.where(under & (between | (portrait.parsing.share("hair")[row, column] > 0.5)), 1.0, spread)
+        between = (right - MARGIN < across) & (across < left + MARGIN)
+        spread = np.where(under & (z < BEHIND) & (between | (portrait.parsing.share("hair")[row, column] > 0.5)), 1.0, spread)
         body = ~head & seen & (facing > ASLANT) & portrait.inside[row, column]
         spread = np.where(body & (y > hanging.low), share, spread)
     return np.asarray(spread, np.float32)

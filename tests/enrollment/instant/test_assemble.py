@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from enrollment.instant import assemble
-from enrollment.instant.assemble import STRETCH, build_gaussians
+from enrollment.instant.assemble import STRETCH, _believed, build_gaussians
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import steadiness, stretch_ratios
@@ -20,7 +22,9 @@ from models.heads.raster import rasterize
 from models.posture import body_under
 from models.splat.cpu import CpuRasterizer
 from models.tracking.landmarks import detect_faces
+from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array, Camera, Picture
+from tests.enrollment.heads import known, portrait_of
 
 SIDE = 512
 EYES = {"left": (386, 374, 263, 362), "right": (159, 145, 33, 133)}
@@ -188,3 +192,13 @@ def test_there_are_never_more_gaussians_than_a_call_can_draw(
     monkeypatch.setattr(assemble, "MOST_GAUSSIANS", 36_000)
     fewer = build_gaussians(avatar.person(model), enrolled.fit, list(enrolled.portraits), avatar.offset)
     assert len(avatar.gaussians) > 40_000 > 38_500 > len(fewer) > 30_000
+
+
+def test_cloth_colours_only_what_is_clad(model: HeadModel) -> None:
+    """A collar beside a jaw would be a smudge on the jaw."""
+    portrait = portrait_of(model, known(model))
+    shares = np.zeros((*portrait.matte.shape, len(CLASSES)), np.float32)
+    shares[..., CLASSES.index("clothes")] = 1.0
+    at, clad = np.array([5, 5, 5]), np.array([0.0, 0.5, 1.0], np.float32)
+    belief = _believed(replace(portrait, parsing=Parsing(shares)), 0 * clad, clad, np.ones(3, np.float32), at, at)
+    np.testing.assert_allclose(belief, (0, 0.25, 1), atol=1e-3)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from enrollment.instant.grazing import CompletedTexture, believed, sides, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, believed, sides, skin_rim, trust_at_sides
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
@@ -19,7 +19,7 @@ COUNT = 60
 PALE, DARK = (0.8, 0.6, 0.5), (0.2, 0.1, 0.1)
 
 
-def left(tilt: float, color: tuple[float, float, float], at_side: float) -> float:
+def left(tilt: float, color: tuple[float, float, float], at_side: float, rim: bool = False) -> float:
     """Part of their opacity that pixels of a colour keep on a pale surface, tilted by so many degrees against the view."""
     rng = np.random.default_rng(1)
     points = (rng.uniform(-0.02, 0.02, (COUNT, 3)) - (0, 0, 1)).astype(np.float32)
@@ -30,7 +30,7 @@ def left(tilt: float, color: tuple[float, float, float], at_side: float) -> floa
     lifted = BoundGaussians(np.zeros(COUNT, np.int32), points, rotations, scales, opacities, colors)
     texture = CompletedTexture(points, np.tile(np.array(PALE, np.float32), (COUNT, 1)), np.zeros(COUNT, np.float32))
     world = Gaussians(points, rotations, scales, opacities, colors)
-    kept = texture.without_smears(lifted, world, np.array([at_side], np.float32))
+    kept = texture.without_smears(lifted, world, np.array([at_side], np.float32), np.full(COUNT, rim))
     return float(kept.opacities.sum() / opacities.sum())
 
 
@@ -43,6 +43,32 @@ def test_a_pixel_that_is_drawn_out_and_unlike_its_surroundings_is_left_out(
     tilt: float, color: tuple[float, float, float], at_side: float, part: float
 ) -> None:
     assert left(tilt, color, at_side) == pytest.approx(part, abs=0.02)
+
+
+def test_what_stands_off_the_mesh_is_believed_where_it_is_like_its_surroundings() -> None:
+    """Along the outline of a jaw a photo's pixels are the background's too; from the side they would be a row of dots."""
+    assert left(0, DARK, 1.0, rim=True) == pytest.approx(0, abs=0.02)
+    assert left(0, PALE, 1.0, rim=True) == pytest.approx(1, abs=0.02)
+
+
+def test_only_skin_off_the_mesh_is_its_rim(enrolled: Enrollment, model: HeadModel) -> None:
+    portrait, photo = enrolled.portraits[0], enrolled.fit.photos[0]
+    surface = VisibleSurface.of(model, posed(enrolled.avatar.person(model), photo), photo.camera(portrait))
+    side = len(portrait.matte)
+    off = surface.fragments.face < 0
+    row, column = np.nonzero(off)
+    ray = np.stack([(column + 0.5 - side / 2), -(row + 0.5 - side / 2), np.zeros(len(row))], axis=1)
+    points = (ray + np.array([side / 2 - surface.camera.cx, surface.camera.cy - side / 2, 0])) / surface.camera.fx
+    points[:, 2] = -1.0
+    count = len(points)
+    still = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
+    one = np.ones((count, 3), np.float32)
+    world = Gaussians(points.astype(np.float32), still, one, one[:, 0], one)
+    bare = skin_rim(surface, replace(portrait, parsing=None), world)
+    rim = skin_rim(surface, portrait, world)
+    assert bare.mean() > 0.99 and rim.any()
+    assert portrait.parsing is not None
+    assert not (rim & (portrait.parsing.most("hair", "clothes"))[row, column]).any()
 
 
 def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: Enrollment, model: HeadModel) -> None:

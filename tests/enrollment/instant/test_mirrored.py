@@ -51,6 +51,12 @@ def test_each_lies_across_from_its_source(person: PersonHead, portrait: Portrait
     assert far.copied()[made.gaussians.face].all() and not far.wholly()[lifted.face[made.source]].any()
     darker = made.colors_like(0.5 * lifted.colors)
     assert np.abs(darker - 0.5 * made.gaussians.colors).max() < 0.05
+    clad = np.zeros(len(model.faces), bool)
+    clad[lifted.face[made.source[:50]]] = True
+    bare = ~np.isin(lifted.face[made.source], lifted.face[made.source[:50]])
+    assert np.array_equal(made.alike(lifted, clad), bare | clad[made.gaussians.face]) and not bare.all(), (
+        "a collar on a bare neck"
+    )
     hairy = np.ones(len(model.faces), bool)
     assert not len(Mirrored.of(lifted, person, far, hairy).source), "hair falls to one side"
 

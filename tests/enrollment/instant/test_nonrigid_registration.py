@@ -9,6 +9,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from enrollment.instant import nonrigid_registration
 from enrollment.instant.fit import CONTOUR, MARKS, PhotoFit
 from enrollment.instant.nonrigid_registration import (
     MOST_BARE_NECK,
@@ -133,3 +134,29 @@ def test_hair_of_a_turned_head_is_as_thick_on_both_sides(model: HeadModel) -> No
     hair = scalp(model) & (np.abs(model.template[:, 0]) > 0.03)
     apart = np.abs(thick - thick[twins(model)[0]])[hair]
     assert thick[hair].mean() > 0.002 and apart.mean() < 0.4 * thick[hair].mean()
+
+
+def test_hair_that_the_photos_edge_cuts_goes_on_to_the_edge(model: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its outline is not in the photo; without a surface it would be a sheet from the side. A background is none of it."""
+    monkeypatch.setattr(nonrigid_registration, "ROUNDS", 2)
+    truth = known(model, identity=np.zeros(model.identity_count))
+    photo = PhotoFit(
+        truth.rotation, truth.translation, FOCAL, np.zeros(arkit.COUNT, np.float32), np.zeros((2, 2), np.float32), 0.0
+    )
+    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    camera = photo.camera(portrait)
+    vertices = posed(person, photo)
+    mesh = rasterize(vertices, model.faces, camera, cull=False).face >= 0
+    row = int(camera.project(vertices[scalp(model)])[:, 1].mean())
+    columns = np.flatnonzero(mesh[row])
+    inside = np.zeros_like(mesh)
+    inside[:, columns[0] - 25 : columns[-1] + 26] = True
+    covers = np.where(mesh, CLASSES.index("face_skin"), CLASSES.index("hair"))
+    covers[:, : portrait.matte.shape[1] // 2][~mesh[:, : portrait.matte.shape[1] // 2]] = CLASSES.index("others")
+    parsing = Parsing(np.eye(len(CLASSES), dtype=np.float32)[covers])
+    portrait = replace(portrait, inside=inside, matte=inside.astype(np.float32), parsing=parsing)
+    nothing, everywhere = np.zeros((model.vertex_count, 3), np.float32), np.ones(model.vertex_count, bool)
+    grown = model.person(truth.identity, outline_offset(model, truth.identity, nothing, photo, portrait, everywhere))
+    after = np.flatnonzero(rasterize(posed(grown, photo), model.faces, camera, cull=False).face[row] >= 0)
+    assert after[-1] > columns[-1] + 18, "hair"
+    assert after[0] > columns[0] - 8, "what is neither hair nor clothes"

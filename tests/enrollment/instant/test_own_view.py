@@ -98,3 +98,14 @@ def test_strands_do_not_turn_white(disc: tuple[BoundGaussians, Portrait]) -> Non
     rim = binding.to_world(gaussians, AT).means[:, :2]
     outer = np.hypot(*rim.T) * SIDE > 26
     assert (after.colors - gaussians.colors)[outer].max() <= MOST_WHITER + 1e-3
+
+
+def test_what_fades_into_the_photos_edge_stays_faint(disc: tuple[BoundGaussians, Portrait]) -> None:
+    gaussians, portrait = disc
+    half = np.ones((SIDE, SIDE), np.float32)
+    half[: SIDE // 2 - 3] = 0.4
+    above = binding.to_world(gaussians, AT).means[:, 1] * SIDE > 6
+    faint = replace(gaussians, opacities=np.where(above, 0.4, gaussians.opacities).astype(np.float32))
+    none = np.zeros(len(faint), bool)
+    made = fit_own_view(faint, len(faint), none, none, OwnView(portrait, CAMERA, AT, half))
+    assert made.opacities[above].max() < 0.42 and made.opacities[~above].max() > 0.95

@@ -57,6 +57,20 @@ def test_a_whole_photo_is_believed_everywhere_and_a_cut_one_fades(whole: tuple[V
     assert part[body].min() == 1 and part[-1, middle] == 1
 
 
+def test_cloth_off_the_mesh_fades_before_the_photos_side(whole: tuple[VisibleSurface, Portrait]) -> None:
+    """A collar, or a wall that the parsing takes for one: it would be a torn strip from the side."""
+    surface, portrait = whole
+    face, model = surface.fragments.face, surface.model
+    body = (face >= 0) & (model.region[np.maximum(face, 0)] == REGION["body"])
+    row = np.flatnonzero(body[:, body.shape[1] // 4])[0] - 30  # above a shoulder
+    inside = np.zeros_like(portrait.inside)
+    inside[:, body.shape[1] // 4 - 20 :] = True
+    label = np.where(face < 0, CLASSES.index("clothes"), CLASSES.index("face_skin"))
+    parsing = Parsing(np.eye(len(CLASSES), dtype=np.float32)[label])
+    part = shown_part(surface, replace(portrait, inside=inside, parsing=parsing))
+    assert part[row, body.shape[1] // 4] < 0.3 and part[body & inside].min() == 1
+
+
 def test_a_forehead_that_the_edge_cuts_goes_on_to_an_arched_hairline(whole: tuple[VisibleSurface, Portrait]) -> None:
     surface, portrait = whole
     template = surface.model.template

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from enrollment.instant.assemble import SourcePhoto, _source_photo
 from enrollment.instant.pipeline import Enrollment
@@ -64,3 +65,17 @@ def test_a_fringe_is_no_skin(seen: SourcePhoto, model: HeadModel) -> None:
     cheek, crown = model.landmark_corners[[50, 280]].ravel(), scalp(model) & (model.template[:, 2] > 0.05)
     assert skin[cheek].min() > 0.9 and np.median(skin[crown]) < 0.3
     assert skin_share(seen.surface, replace(seen.portrait, parsing=None)).min() == 1.0
+
+
+def test_hair_beside_a_jaw_is_not_on_the_jaw(seen: SourcePhoto, enrolled: Enrollment, model: HeadModel) -> None:
+    """The rear of a jaw projects onto the hair that hangs behind it."""
+    portrait = seen.portrait
+    assert portrait.parsing is not None
+    face = portrait.parsing.most("face_skin")
+    label = np.where(ndimage.binary_erosion(face, iterations=6), CLASSES.index("face_skin"), CLASSES.index("hair"))
+    found = share(seen, enrolled.avatar.offset, Parsing(np.eye(len(CLASSES), dtype=np.float32)[label]))
+    visible, _, _ = seen.surface.visible(seen.surface.vertices, seen.surface.normals)
+    _, y, z = model.template.T
+    jaw = ~visible & (y < -0.03) & (y > -0.06) & (z > 0.02) & (z < 0.05)
+    jaw[np.setdiff1d(np.arange(model.vertex_count), model.region_vertices("skin"))] = False
+    assert jaw.sum() > 5 and (found[jaw] > 0.99).mean() < 0.1
