@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ from enrollment.reconstruction.adam import Adam
 from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.perceptual import perceptual
 from enrollment.reconstruction.photometric import photometric
 from enrollment.reconstruction.photometric_warp import PhotometricWarp
 from enrollment.reconstruction.scene import DrawnFrame, Scene
@@ -238,6 +240,9 @@ class _Run:
             there = target.normals.abs().amax(dim=2) > 0
             weight = known * target.matte * there * (drawn.alpha.detach() > 0.5)
             total = total + w.normal * self.config.normals_every * losses.normal_error(drawn.normals, target.normals, weight)
+        if self.config.perceptual:
+            rng = np.random.default_rng((self.config.seed, self.done, 1))
+            total = total + w.perceptual * perceptual(drawn.color, target, rng)
         if drawn.view_offset is not None:
             total = total + w.view_offset * drawn.view_offset
             total = total + w.consistent * losses.gradients(drawn.consistent, target.image, known)
