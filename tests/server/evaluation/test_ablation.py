@@ -153,16 +153,19 @@ def test_stages_of_the_instant_avatar_are_left_out_one_by_one(
     start: Start, known: Avatar, portrait: Portrait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[Portrait] = []
+    ends: list[bool] = []
 
-    def build(model: HeadModel, portraits: list[Portrait]) -> SimpleNamespace:
+    def build(model: HeadModel, portraits: list[Portrait], **how: bool) -> SimpleNamespace:
         built.extend(portraits)
+        ends.append(how.get("ends", True))
         return SimpleNamespace(avatar=known)
 
     monkeypatch.setattr(instant, "build_instant", build)
     monkeypatch.setattr(instant, "prepare", lambda photo: portrait)
     made = dict(instant.variants(start.model, portrait.image))
-    assert list(made) == ["instant, without matting", "instant, without parsing"]
-    matted, parsed = built
+    assert list(made) == [f"instant, without {stage}" for stage in ("matting", "parsing", "bust")]
+    matted, parsed, _ = built
+    assert ends == [True, True, False]
     assert matted.parsing is portrait.parsing is not None and np.abs(matted.matte - portrait.matte).mean() > 1e-3
     assert parsed.parsing is None and parsed.matte is portrait.matte
     others = tuple((name, Fitted(avatar, start.model, STILL, Pose())) for name, avatar in made.items())
