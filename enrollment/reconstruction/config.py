@@ -37,6 +37,8 @@ class Weights:
     """Of the multi-scale gradient term, a cheap stand-in for a perceptual one."""
     perceptual: float = 0.1
     """Of the distance by `perceptual`, where that is on."""
+    parsing: float = 0.05
+    """Of the divergence by `parsing`, where that is on."""
     alpha: float = 0.5
     position: float = 1e-2
     scale: float = 1.0
@@ -78,6 +80,11 @@ class ReconstructConfig:
     """Steps from one that looks at normals, so many times as strongly, to the next: it takes twice as long."""
     perceptual: bool = False
     """A network for natural pictures compares a window of the picture with the truth (`enrollment.reconstruction.perceptual`)."""
+    parsing: bool = False
+    """The parsing network is to take each pixel for what it takes the truth's for (`enrollment.reconstruction.parsing_loss`)."""
+    parsing_every: int = 10
+    """Steps from one that asks it, so many times as strongly and of the whole frame, to the next: it takes three times as
+    long."""
     regularise: bool = True
     densify: bool = False
     densify_every: int = 150

@@ -23,6 +23,7 @@ from enrollment.reconstruction.adam import Adam
 from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.parsing_loss import ParsingLoss
 from enrollment.reconstruction.perceptual import perceptual
 from enrollment.reconstruction.photometric import photometric
 from enrollment.reconstruction.photometric_warp import PhotometricWarp
@@ -149,7 +150,7 @@ class _Run:
         person = avatar.person(model)
         self.targets = Targets(capture.frames, person, config.size, normals=config.normals, rng_seed=config.seed)
         self.scene = Scene(avatar, person, capture.frames, config)
-        self.adam = Adam()
+        self.adam, self.parsing = Adam(), ParsingLoss()
         self.warp = PhotometricWarp(config.warp_spread) if config.warp_spread else None
         self.losses: list[float] = []
         self.done, self.bad, self.skipped = 0, 0, 0
@@ -209,16 +210,19 @@ class _Run:
 
     def _step(self) -> float | None:
         """One step of Adam; its loss, or None when that or a gradient was not finite and nothing was changed."""
-        index, target = self.targets.draw(self.done, self.config.crops)
+        parsed = self.config.parsing and self.done % self.config.parsing_every == 0
+        index, target = self.targets.draw(self.done, 0.0 if parsed else self.config.crops)
         target = target.to(self.config.device)
         parameters = self.scene.parameters()
         for p in parameters.values():
             p.grad = None
         with_normals = target.normals is not None and self.done % self.config.normals_every == 0
-        drawn = self.scene.draw(index, target.camera, normals=with_normals)
+        drawn, whole = self.scene.draw(index, target.camera, normals=with_normals), target
         if self.warp is not None and index and self.done >= WARP_FROM * self.config.steps:
             target = self.warp(target, drawn.color.detach(), drawn.alpha.detach())
         loss = self._loss(drawn, target)
+        if parsed:
+            loss = loss + self.config.weights.parsing * self.config.parsing_every * self.parsing(drawn.color, whole, index)
         if not torch.isfinite(loss):
             return None
         loss.backward()

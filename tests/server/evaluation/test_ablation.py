@@ -134,12 +134,12 @@ def test_scores_tell_the_truth_from_anything_else(start: Start, known: Avatar, m
 def test_the_table_has_a_row_for_each_mechanism_and_fitting_gains(start: Start) -> None:
     chosen = rows.cases(12, SIDE, ablate=True)
     names = [case.name for case in chosen]
-    assert names[:8] == [
+    assert names[:9] == [
         rows.USUAL,
         *(f"without {n}" for n in ("COIN", "rig refinement", "normal loss", "warping")),
-        *(f"with {n}" for n in ("perceptual loss", "dynamics", "deformation")),
+        *(f"with {n}" for n in ("perceptual loss", "parsing loss", "dynamics", "deformation")),
     ]
-    assert len({case.config for case in chosen[:8]}) == 8 and len(rows.cases(12, SIDE, ablate=False)) == 1
+    assert len({case.config for case in chosen[:9]}) == 9 and len(rows.cases(12, SIDE, ablate=False)) == 1
     assert {case.hops for case in chosen if case.uv} == {rows.HOPS, None}
     table, made = rows.run(start, [chosen[0], chosen[1]])
     assert [row.name for row in table] == ["instant avatar", rows.USUAL, "without COIN"]
