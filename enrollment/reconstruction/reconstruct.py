@@ -42,6 +42,8 @@ WARP_FROM = 0.1
 """Part of all steps before frames are warped: the renderings must resemble the frames first."""
 GAUSSIAN_BYTES, PIXEL_BYTES = 3500, 900
 """Memory a Gaussian (parameters, moments, the rasterizer's lists) and a pixel of a training picture; measured."""
+PARSING_BYTES = 350 * 2**20
+"""Memory that the parsing network takes to say how a picture should change; measured."""
 SPARE = 0.8
 """Part of the free memory that may be used."""
 
@@ -119,7 +121,8 @@ def needed_bytes(gaussians: int, capture: Capture, config: ReconstructConfig) ->
     sizes = [(f.camera.width, f.camera.height) for f in capture.frames]
     shrunk = [w * h * min(1.0, config.size / max(w, h)) ** 2 for w, h in sizes]
     full = sum(w * h for w, h in sizes) * 12 if config.normals else 0
-    return int(most * GAUSSIAN_BYTES + 32 * sum(shrunk) + max(shrunk) * PIXEL_BYTES + full)
+    parsing = PARSING_BYTES if config.parsing else 0
+    return int(most * GAUSSIAN_BYTES + 32 * sum(shrunk) + max(shrunk) * PIXEL_BYTES + full + parsing)
 
 
 def require_memory(gaussians: int, capture: Capture, config: ReconstructConfig) -> None:

@@ -77,7 +77,7 @@ def reenact(
 
     changes = _changes(config, optimised=half or held_out or quality != "instant")
     options = replace(MINUTES if minutes else RefineOptions(), changes=changes)
-    of_photo = RefineOptions(changes=changes)
+    of_photo = RefineOptions(changes={} if quality == "instant" else changes)
     with progress() as show:
         result = run(
             clip, enroll=lambda rgb: from_photos([rgb], quality, show, of_photo), out_sheet=sheet, progress=show,

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from enrollment.reconstruction import reconstruct as module
 from enrollment.reconstruction.capture import Capture
-from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.config import Rates, ReconstructConfig, Weights
 from enrollment.reconstruction.parsing_loss import ParsingLoss
-from enrollment.reconstruction.reconstruct import reconstruct
+from enrollment.reconstruction.reconstruct import needed_bytes, reconstruct
 from enrollment.reconstruction.targets import Target
 from models.heads.base import HeadModel
 from models.types import Camera
@@ -50,9 +50,13 @@ def test_the_optimiser_asks_it_now_and_then_of_whole_frames(model: HeadModel, mo
 
     monkeypatch.setattr(module, "ParsingLoss", Asked)
     capture = Capture((scenes.frame(truth, model, scenes.camera()),))
-    plain = ReconstructConfig(steps=5, size=scenes.SIDE // 2, crops=1.0, normals=False, parsing_every=2)
-    colors = []
-    for config in (plain, replace(plain, parsing=True)):
-        colors.append(reconstruct(scenes.spoiled(truth), model, capture, config).avatar.gaussians.colors)
-        assert len(asked) == (3 if config.parsing else 0)
-    assert set(asked) == {(scenes.SIDE // 2, scenes.SIDE // 2, 3, 0)} and np.abs(colors[1] - colors[0]).max() > 1e-3
+    still, none = Rates(means=0, rotations=0, log_scales=0, logits=0), Weights(ssim=1, gradient=0, alpha=0, parsing=1e3)
+    config = ReconstructConfig(
+        steps=5, size=scenes.SIDE // 2, crops=1.0, normals=False, parsing=True, parsing_every=2, rates=still, weights=none
+    )
+    start = scenes.spoiled(truth)
+    made = reconstruct(start, model, capture, config).avatar
+    assert asked == 3 * [(scenes.SIDE // 2, scenes.SIDE // 2, 3, 0)]
+    needed = [needed_bytes(7, capture, replace(config, parsing=on)) for on in (False, True)]
+    assert needed[1] - needed[0] == module.PARSING_BYTES
+    assert (made.gaussians.colors - start.gaussians.colors).mean() < -1e-3, "darker, as this loss wants it"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from enrollment.reconstruction.capture import Capture
-from enrollment.reconstruction.config import ReconstructConfig, Weights
+from enrollment.reconstruction.config import ReconstructConfig
 from enrollment.reconstruction.perceptual import SIDE, perceptual
 from enrollment.reconstruction.reconstruct import reconstruct
 from enrollment.reconstruction.targets import Target
@@ -82,8 +82,5 @@ def test_the_optimiser_asks_it_where_it_is_on(model: HeadModel) -> None:
     truth = scenes.colourful(model)
     capture, start = Capture((scenes.frame(truth, model, scenes.camera()),)), scenes.spoiled(truth)
     plain = ReconstructConfig(steps=2, size=scenes.SIDE, normals=False)
-    colors = [
-        reconstruct(start, model, capture, config).avatar.gaussians.colors
-        for config in (plain, replace(plain, perceptual=True), replace(plain, weights=Weights(perceptual=9.0)))
-    ]
-    assert np.abs(colors[1] - colors[0]).max() > 1e-3 and np.array_equal(colors[2], colors[0])
+    colors = [reconstruct(start, model, capture, replace(plain, perceptual=on)).avatar.gaussians.colors for on in (False, True)]
+    assert np.abs(colors[1] - colors[0]).max() > 1e-3
