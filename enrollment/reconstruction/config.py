@@ -35,9 +35,9 @@ class Weights:
     """Of the mean square difference: where poses are off by a pixel, a soft edge is nearer than a sharp one elsewhere."""
     gradient: float = 0.5
     """Of the multi-scale gradient term, a cheap stand-in for a perceptual one."""
-    perceptual: float = 0.1
+    perceptual: float = 0.02
     """Of the distance by `perceptual`, where that is on."""
-    parsing: float = 0.05
+    parsing: float = 3e-4
     """Of the divergence by `parsing`, where that is on."""
     alpha: float = 0.5
     position: float = 1e-2
