@@ -26,6 +26,7 @@ loads modules by name."""
 SCRIPTS = {
     "models.heads.bake": "python -m: makes the head asset that ships",
     "models.tracking.parsing_bake": "python -m: makes the parsing asset that ships",
+    "models.perceptual.efficientnet_bake": "python -m: makes the asset of the perceptual loss that ships",
     "models.tracking.tracker_bias_bake": "python -m: makes the tracker's asset that ships",
     "enrollment.instant.depths_bake": "python -m: makes the depths asset that ships",
     "enrollment.portrait.turned_bias_bake": "python -m: makes the asset of the error on turned faces that ships",
@@ -98,6 +99,7 @@ COVERED_BY: dict[str, str] = {
     "tests/models/heads/test_flame.py": "models.heads.transfer",
     "tests/models/nets/test_nets.py": "models.nets.bake models.nets.coin models.nets.dynamics models.nets.remesh",
     "tests/models/nets/test_uv_layout.py": "models.nets.deformation",
+    "tests/models/perceptual/test_efficientnet.py": "models.perceptual.efficientnet_bake",
     "tests/models/splat/test_blend.py": "models.splat.block",
     "tests/models/splat/test_cpu.py": (
         "models.splat.binning models.splat.blend_features models.splat.lanes models.splat.rows models.splat.workers "

@@ -117,9 +117,11 @@ class SourcePhoto:
         return mouth.teeth_tone(*mouth.shown(self.surface, self.portrait, self.colors))
 
 
-def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait], offset: Array) -> BoundGaussians:
+def build_gaussians(
+    person: PersonHead, fit: HeadFit, portraits: list[Portrait], offset: Array, *, ends: bool = True
+) -> BoundGaussians:
     """All Gaussians of the avatar. person: the head with the static offset (V, 3) applied. The first portrait leads: its pixels
-    are lifted; the others colour what it hides."""
+    are lifted; the others colour what it hides. ends: whether the bust ends at its cut."""
     model = person.model
     photos = [_source_photo(person, fit, offset, i, p) for i, p in enumerate(portraits)]
     lead = photos[0]
@@ -134,7 +136,7 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     share = hair_share(lead.surface, lead.portrait, offset)
     far = FarHalf.of(lead.surface, lead.portrait, share, face, [p.surface for p in photos[1:]])
     shown_hair = ShownHair.of(lead.surface, lead.portrait, lead.colors, share)
-    bust = Bust.of(person, shown)
+    bust = Bust.of(person, shown) if ends else Bust.endless()
     shown = shown.select(bust.within(shown, person))
     at = binding.frames(lead.surface.vertices, model.faces)
     shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
@@ -163,6 +165,8 @@ def build_gaussians(person: PersonHead, fit: HeadFit, portraits: list[Portrait],
     change = np.clip(made.colors[mirrored] - before, -MIRRORED_COLOR, MIRRORED_COLOR)
     made.colors[mirrored] = twins.colors_like(made.colors) + change
     shell = bust.fade(made.valid(), person)
+    if not ends:
+        return shell
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
 
 

@@ -90,6 +90,11 @@ class Bust:
         return np.asarray(self.depth(_at_rest(gaussians, person)) > 0)
 
     @staticmethod
+    def endless() -> Bust:
+        """No cut: everything lies within it."""
+        return Bust(np.zeros(3, np.float32), np.full(3, np.inf, np.float32))
+
+    @staticmethod
     def of(person: PersonHead, lifted: BoundGaussians) -> Bust:
         """The cut for a photo: as wide and as low as the photo shows the person, and a little further where a curve needs it.
 

@@ -90,10 +90,12 @@ def build_instant(
     portraits: Sequence[Portrait],
     *,
     provenance: dict[str, object] | None = None,
+    ends: bool = True,
     progress: ProgressCallback = no_progress,
 ) -> Enrollment:
     """Run all stages after the portraits. The first portrait leads: the head is registered to it, the others fill what it hides.
 
+    ends: whether the bust ends at its cut (`enrollment.instant.bust`) or wherever the head model does, for the ablation.
     progress: called before each stage; whatever it raises ends the work.
     """
     lead = portraits[0]
@@ -109,7 +111,7 @@ def build_instant(
     photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
     fitted = replace(fitted, photos=photos)
     progress("building the avatar", 0.65)
-    gaussians = build_gaussians(person, fitted, list(portraits), offset)
+    gaussians = build_gaussians(person, fitted, list(portraits), offset, ends=ends)
     avatar = Avatar(model.name, fitted.identity, offset, gaussians, provenance or {})
     return Enrollment(avatar, fitted, tuple(portraits), (), fitted.photos[0].rms * 512 / lead.image.shape[0])
 

@@ -34,7 +34,11 @@ class Weights:
     square: float = 0.0
     """Of the mean square difference: where poses are off by a pixel, a soft edge is nearer than a sharp one elsewhere."""
     gradient: float = 0.5
-    """Of the multi-scale gradient term, which stands for a perceptual one where no network for it is at hand."""
+    """Of the multi-scale gradient term, a cheap stand-in for a perceptual one."""
+    perceptual: float = 0.02
+    """Of the distance by `perceptual`, where that is on."""
+    parsing: float = 3e-4
+    """Of the divergence by `parsing`, where that is on."""
     alpha: float = 0.5
     position: float = 1e-2
     scale: float = 1.0
@@ -74,6 +78,13 @@ class ReconstructConfig:
     from the side stand out as thorns there."""
     normals_every: int = 1
     """Steps from one that looks at normals, so many times as strongly, to the next: it takes twice as long."""
+    perceptual: bool = False
+    """A network for natural pictures compares a window of the picture with the truth (`enrollment.reconstruction.perceptual`)."""
+    parsing: bool = False
+    """The parsing network is to take each pixel for what it takes the truth's for (`enrollment.reconstruction.parsing_loss`)."""
+    parsing_every: int = 10
+    """Steps from one that asks it, so many times as strongly and of the whole frame, to the next: it takes three times as
+    long."""
     regularise: bool = True
     densify: bool = False
     densify_every: int = 150

@@ -21,6 +21,7 @@ MOST_STEPS, MOST_SIZE, MOST_GAUSSIANS, MOST_OVERSAMPLED = 1_000_000, 4096, 2_000
 RANGES: dict[str, tuple[float, float]] = {
     "steps": (1, MOST_STEPS), "size": (16, MOST_SIZE), "crops": (0, 1), "oversampled": (1, MOST_OVERSAMPLED),
     "seed": (0, 2**63 - 1), "densify_every": (1, MOST_STEPS), "grow": (0, 1), "most": (1, MOST_GAUSSIANS), "transparent": (0, 1),
+    "parsing_every": (1, MOST_STEPS),
     "pull": (0, 1), "pull_seen": (0, 1), "enough": (1e-3, 10), "warp_spread": (0, 64), "check_every": (1, MOST_STEPS),
 }  # fmt: skip
 """Inclusive ranges of the numbers; rates and weights lie in [0, 1000]."""

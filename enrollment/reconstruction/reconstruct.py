@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+import numpy as np
 import psutil  # type: ignore[import-untyped]
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from enrollment.reconstruction.adam import Adam
 from enrollment.reconstruction.baking import with_corrections
 from enrollment.reconstruction.capture import Capture, Frame
 from enrollment.reconstruction.config import ReconstructConfig
+from enrollment.reconstruction.parsing_loss import ParsingLoss
+from enrollment.reconstruction.perceptual import perceptual
 from enrollment.reconstruction.photometric import photometric
 from enrollment.reconstruction.photometric_warp import PhotometricWarp
 from enrollment.reconstruction.scene import DrawnFrame, Scene
@@ -39,6 +42,8 @@ WARP_FROM = 0.1
 """Part of all steps before frames are warped: the renderings must resemble the frames first."""
 GAUSSIAN_BYTES, PIXEL_BYTES = 3500, 900
 """Memory a Gaussian (parameters, moments, the rasterizer's lists) and a pixel of a training picture; measured."""
+PARSING_BYTES = 350 * 2**20
+"""Memory that the parsing network takes to say how a picture should change; measured."""
 SPARE = 0.8
 """Part of the free memory that may be used."""
 
@@ -116,7 +121,8 @@ def needed_bytes(gaussians: int, capture: Capture, config: ReconstructConfig) ->
     sizes = [(f.camera.width, f.camera.height) for f in capture.frames]
     shrunk = [w * h * min(1.0, config.size / max(w, h)) ** 2 for w, h in sizes]
     full = sum(w * h for w, h in sizes) * 12 if config.normals else 0
-    return int(most * GAUSSIAN_BYTES + 32 * sum(shrunk) + max(shrunk) * PIXEL_BYTES + full)
+    parsing = PARSING_BYTES if config.parsing else 0
+    return int(most * GAUSSIAN_BYTES + 32 * sum(shrunk) + max(shrunk) * PIXEL_BYTES + full + parsing)
 
 
 def require_memory(gaussians: int, capture: Capture, config: ReconstructConfig) -> None:
@@ -147,7 +153,7 @@ class _Run:
         person = avatar.person(model)
         self.targets = Targets(capture.frames, person, config.size, normals=config.normals, rng_seed=config.seed)
         self.scene = Scene(avatar, person, capture.frames, config)
-        self.adam = Adam()
+        self.adam, self.parsing = Adam(), ParsingLoss()
         self.warp = PhotometricWarp(config.warp_spread) if config.warp_spread else None
         self.losses: list[float] = []
         self.done, self.bad, self.skipped = 0, 0, 0
@@ -207,16 +213,19 @@ class _Run:
 
     def _step(self) -> float | None:
         """One step of Adam; its loss, or None when that or a gradient was not finite and nothing was changed."""
-        index, target = self.targets.draw(self.done, self.config.crops)
+        parsed = self.config.parsing and self.done % self.config.parsing_every == 0
+        index, target = self.targets.draw(self.done, 0.0 if parsed else self.config.crops)
         target = target.to(self.config.device)
         parameters = self.scene.parameters()
         for p in parameters.values():
             p.grad = None
         with_normals = target.normals is not None and self.done % self.config.normals_every == 0
-        drawn = self.scene.draw(index, target.camera, normals=with_normals)
+        drawn, whole = self.scene.draw(index, target.camera, normals=with_normals), target
         if self.warp is not None and index and self.done >= WARP_FROM * self.config.steps:
             target = self.warp(target, drawn.color.detach(), drawn.alpha.detach())
         loss = self._loss(drawn, target)
+        if parsed:
+            loss = loss + self.config.weights.parsing * self.config.parsing_every * self.parsing(drawn.color, whole, index)
         if not torch.isfinite(loss):
             return None
         loss.backward()
@@ -238,6 +247,9 @@ class _Run:
             there = target.normals.abs().amax(dim=2) > 0
             weight = known * target.matte * there * (drawn.alpha.detach() > 0.5)
             total = total + w.normal * self.config.normals_every * losses.normal_error(drawn.normals, target.normals, weight)
+        if self.config.perceptual:
+            rng = np.random.default_rng((self.config.seed, self.done, 1))
+            total = total + w.perceptual * perceptual(drawn.color, target, rng)
         if drawn.view_offset is not None:
             total = total + w.view_offset * drawn.view_offset
             total = total + w.consistent * losses.gradients(drawn.consistent, target.image, known)

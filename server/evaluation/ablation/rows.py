@@ -139,6 +139,8 @@ def cases(steps: int, size: int, *, ablate: bool) -> list[Case]:
         out += [
             Case("without COIN", replace(usual, coin=False)), Case("without rig refinement", replace(usual, rig=False)),
             Case("without normal loss", replace(usual, normals=False)), Case("without warping", replace(usual, warp_spread=0.0)),
+            Case("with perceptual loss", replace(usual, perceptual=True)),
+            Case("with parsing loss", replace(usual, parsing=True)),
             Case("with dynamics", replace(usual, dynamics=True)), Case("with deformation", replace(usual, deformation=True)),
             Case("triangle binding: UV mesh", usual, uv=True),
             Case("triangle binding: UV mesh, no hop limit", usual, True, None),

@@ -147,3 +147,9 @@ def test_the_back_is_of_the_cloths_palette(enrolled: Enrollment, model: HeadMode
     assert len(colors) > 200
     orange = (colors[:, 0] > colors[:, 1] + 0.15) & (colors[:, 1] > colors[:, 2] - 0.02)
     assert orange.mean() > 0.95
+
+
+def test_without_an_end_everything_lies_within(enrolled: Enrollment, person: PersonHead) -> None:
+    gaussians, endless = enrolled.avatar.gaussians, Bust.endless()
+    assert endless.within(gaussians, person).all()
+    assert np.array_equal(endless.fade(gaussians, person).opacities, gaussians.opacities[gaussians.opacities > busts.FAINTEST])

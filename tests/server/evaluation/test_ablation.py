@@ -134,12 +134,12 @@ def test_scores_tell_the_truth_from_anything_else(start: Start, known: Avatar, m
 def test_the_table_has_a_row_for_each_mechanism_and_fitting_gains(start: Start) -> None:
     chosen = rows.cases(12, SIDE, ablate=True)
     names = [case.name for case in chosen]
-    assert names[:7] == [
+    assert names[:9] == [
         rows.USUAL,
         *(f"without {n}" for n in ("COIN", "rig refinement", "normal loss", "warping")),
-        *(f"with {n}" for n in ("dynamics", "deformation")),
+        *(f"with {n}" for n in ("perceptual loss", "parsing loss", "dynamics", "deformation")),
     ]
-    assert len({case.config for case in chosen[:7]}) == 7 and len(rows.cases(12, SIDE, ablate=False)) == 1
+    assert len({case.config for case in chosen[:9]}) == 9 and len(rows.cases(12, SIDE, ablate=False)) == 1
     assert {case.hops for case in chosen if case.uv} == {rows.HOPS, None}
     table, made = rows.run(start, [chosen[0], chosen[1]])
     assert [row.name for row in table] == ["instant avatar", rows.USUAL, "without COIN"]
@@ -153,16 +153,19 @@ def test_stages_of_the_instant_avatar_are_left_out_one_by_one(
     start: Start, known: Avatar, portrait: Portrait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built: list[Portrait] = []
+    ends: list[bool] = []
 
-    def build(model: HeadModel, portraits: list[Portrait]) -> SimpleNamespace:
+    def build(model: HeadModel, portraits: list[Portrait], **how: bool) -> SimpleNamespace:
         built.extend(portraits)
+        ends.append(how.get("ends", True))
         return SimpleNamespace(avatar=known)
 
     monkeypatch.setattr(instant, "build_instant", build)
     monkeypatch.setattr(instant, "prepare", lambda photo: portrait)
     made = dict(instant.variants(start.model, portrait.image))
-    assert list(made) == ["instant, without matting", "instant, without parsing"]
-    matted, parsed = built
+    assert list(made) == [f"instant, without {stage}" for stage in ("matting", "parsing", "bust")]
+    matted, parsed, _ = built
+    assert ends == [True, True, False]
     assert matted.parsing is portrait.parsing is not None and np.abs(matted.matte - portrait.matte).mean() > 1e-3
     assert parsed.parsing is None and parsed.matte is portrait.matte
     others = tuple((name, Fitted(avatar, start.model, STILL, Pose())) for name, avatar in made.items())

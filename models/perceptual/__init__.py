@@ -1,0 +1,1 @@
+"""A network that knows natural pictures, to compare pictures by what they show."""
