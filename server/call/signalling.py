@@ -365,7 +365,17 @@ class RoomSignalling:
         return [HangUp(socket)]
 
     def _lose_dead(self, now: float) -> list[Action]:
-        return [action for member in list(self._members.values()) if now > member.deadline for action in self._lose(member)]
+        dead = [member for member in self._members.values() if now > member.deadline]
+        return [action for member in dead for action in self._give_up(member)]
+
+    def _give_up(self, member: Member) -> list[Action]:
+        """The member's time is over; the page, if its socket is there, hears why and comes again."""
+        rules, told = self._rules, list[Action]()
+        if member.socket is not None:
+            silent = f"Nothing was heard of this page for {rules.dead_after:g} s, so its place was given up; it connects again."
+            late = f"Picture and sound did not connect within {rules.media_timeout:g} s; it is tried again."
+            told = [Send(member.socket, Failure("lost", silent if member.alive else late, final=False))]
+        return told + self._lose(member)
 
     def _lose(self, member: Member) -> list[Action]:
         if self._members.pop(member.number, None) is None:

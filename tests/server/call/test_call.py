@@ -240,6 +240,8 @@ async def test_a_page_that_falls_silent_is_let_go_and_its_place_is_free() -> Non
         await until(lambda: Pong in silent.said)
         silent.beating = False
         await silent.socket.wait_closed()
+        await until(lambda: Failure in silent.said)
+        assert silent.said[Failure].code == "lost" and not silent.said[Failure].final
         async with server.page("person") as next_one:
             await until(lambda: shows(next_one, server.brightness))
 
