@@ -69,7 +69,7 @@ class Tone(MediaStreamTrack):
 async def test_a_room_from_start_to_end() -> None:
     """Two people and a viewer: each sees, hears and acts."""
     files = {"ada": fake_avatar(40), "bob": fake_avatar(200)}
-    async with running(avatars=files, heartbeat=0.2, dead_after=2.0) as server, AsyncExitStack() as pages:
+    async with running(avatars=files, heartbeat=0.2) as server, AsyncExitStack() as pages:
         ada = await pages.enter_async_context(server.page("host", Join("Ada"), microphone=Tone()))
         assert ada.welcome.person_link == server.addresses.person and ada.welcome.viewer_link == server.addresses.viewer
         await until(lambda: shows(ada, server.brightness))
