@@ -91,9 +91,28 @@ window.watchPicture = (name) => {
   const again = () => {
     const from = document.querySelector(`[data-testid=${name}]`);
     if (from instanceof HTMLVideoElement) from.requestVideoFrameCallback(look);
-    else requestAnimationFrame(look);
+    else whenDrawn(look);
   };
   again();
+};
+let [drawing, look] = [null, null]; // by the page itself: looked at when it is done, as reading earlier would hold the page up
+const lookIfDrawn = () => {
+  const { gl, sync } = drawing ?? {};
+  if (!look || !gl || gl.getSyncParameter(sync, gl.SYNC_STATUS) === gl.UNSIGNALED) return;
+  const then = look;
+  drawing = look = null;
+  then();
+};
+const whenDrawn = (then) => void (look = then);
+setInterval(() => lookIfDrawn(), 4);
+const { clear, drawElements } = WebGL2RenderingContext.prototype;
+WebGL2RenderingContext.prototype.clear = function (what) {
+  lookIfDrawn();
+  clear.call(this, what);
+};
+WebGL2RenderingContext.prototype.drawElements = function (...what) {
+  drawElements.apply(this, what);
+  drawing ??= { gl: this, sync: this.fenceSync(this.SYNC_GPU_COMMANDS_COMPLETE, 0) };
 };
 const get = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, options) {
