@@ -1,7 +1,8 @@
 """How long a page may hold pictures back: the RTP header extension `playout-delay` (its address, `URI`, is its description).
 
-Without it Chromium adds 10 ms for drawing, its measure of the jitter, and up to a picture's interval for even spacing. With least
-and most delay 0 it shows a picture as soon as it is decoded. Who does not offer the extension is sent none.
+Without it Chromium adds 10 ms for drawing, its measure of the jitter, and up to a picture's interval for even spacing. With a
+least delay of 0 and a most delay of at most 500 ms it shows a picture as soon as it is decoded, unless the page asks for more
+(`jitterBufferTarget`), as where voices come late. Who does not offer the extension is sent none.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from aiortc.rtp import HeaderExtensions, HeaderExtensionsMap, pack_header_extens
 URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 OFFERED_ID = 6
 """Where we make the offer; 1 to 14 (RFC 8285, 4.2)."""
-AT_ONCE = bytes(3)
-"""Two times of 12 bits in steps of 10 ms, the least and the most: both 0."""
+AT_ONCE = (50).to_bytes(3)
+"""Two times of 12 bits in steps of 10 ms: the least, 0, and the most, 500 ms."""
 
 
 def install() -> None:

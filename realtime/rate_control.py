@@ -155,7 +155,7 @@ class RateControl:
         return overrun
 
     def report(self, lost: int, highest: int, round_trip: float | None, now: float) -> bool:
-        """A receiver report; returns whether the rate fell.
+        """A receiver report; returns whether the rate fell: where the line is too full, to no more than the receiver estimates.
 
         lost: packets, in all. highest: the last one's sequence number, with the count of its cycles. round_trip: seconds;
         `None` when not known, and for a sender report whose round trip is known already.
@@ -179,7 +179,7 @@ class RateControl:
         if not many and self.queue <= QUEUE:
             return False
         loss = min(missed / count, 1.0) if many else 0.0
-        return self._fall(BETA * (1 - loss) * self._sending(now), now)
+        return self._fall(min(BETA * (1 - loss) * self._sending(now), self._estimate), now)
 
     def missing(self, left: float, now: float) -> bool:
         """A packet sent at `left` is missed, for the first time (NACK, RFC 4585, 6.2.1); returns whether the rate fell."""

@@ -17,6 +17,8 @@ it.each<[string, boolean, Stage, Consequence]>([
   ["restarting", false, "asking to join", "refused"],
   ["restarting", false, "on the way", "lost"],
   ["media", false, "live", "lost"],
+  ["lost", false, "live", "lost"],
+  ["lost", false, "on the way", "lost"],
   ["removed", true, "live", "ended"],
   ["avatar", true, "live", "another-avatar"],
 ])("%s (final: %s) means, %s: %s", (code, final, stage, consequence) => {

@@ -15,6 +15,7 @@ function reading(seconds: number): [string, unknown][] {
     { id: "c", type: "codec", mimeType: "video/VP8" },
     {
       id: "a", type: "inbound-rtp", kind: "audio",
+      jitterBufferDelay: 4_800 * seconds, jitterBufferEmittedCount: 48_000 * seconds,
       concealedSamples: 5000 * seconds, silentConcealedSamples: 200 * seconds, totalSamplesReceived: 48_000 * seconds,
     },
     { id: "silent", type: "inbound-rtp", kind: "audio", concealedSamples: 48_000 * seconds, silentConcealedSamples: 48_000 * seconds, totalSamplesReceived: 48_000 * seconds },
@@ -38,6 +39,7 @@ it("reads rates between two readings", () => {
   expect(figures.roundTrip).toBeCloseTo(20);
   expect(figures.dropped).toBe(2);
   expect(figures.waited).toBeCloseTo(20);
+  expect(figures.voicesWaited).toBeCloseTo(100);
   expect(figures.concealed).toBeCloseTo(4800 / (48_000 + 47_800)); // of the voices that send
 });
 

@@ -17,6 +17,8 @@ export interface Figures {
   roundTrip: number | null;
   /** Milliseconds that a picture waited before it was shown, since the last reading. */
   waited: number | null;
+  /** The same of sound. */
+  voicesWaited: number | null;
   /** Sound that the browser made up for packets that were not there in time, as a part of all, [0, 1]. */
   concealed: number | null;
 }
@@ -33,6 +35,8 @@ interface Totals {
   frames: number | null;
   waited: number | null;
   emitted: number | null;
+  voicesWaited: number | null;
+  voicesEmitted: number | null;
   concealed: number | null;
   samples: number | null;
 }
@@ -58,6 +62,8 @@ export class FigureReader {
       frames: number(inbound, "framesDecoded"),
       waited: number(inbound, "jitterBufferDelay"),
       emitted: number(inbound, "jitterBufferEmittedCount"),
+      voicesWaited: sum(voices.map((voice) => number(voice, "jitterBufferDelay"))),
+      voicesEmitted: sum(voices.map((voice) => number(voice, "jitterBufferEmittedCount"))),
       concealed: sum(voices.map(concealedAloud)),
       samples: sum(voices.map(samplesAloud)),
     };
@@ -77,6 +83,7 @@ export class FigureReader {
       dropped: number(inbound, "framesDropped"),
       roundTrip: times(1000, roundTrip),
       waited: times(1000, ratio(before, totals, "waited", "emitted")),
+      voicesWaited: times(1000, ratio(before, totals, "voicesWaited", "voicesEmitted")),
       concealed: ratio(before, totals, "concealed", "samples"),
     };
   }

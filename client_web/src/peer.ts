@@ -1,5 +1,6 @@
 /** One RTCPeerConnection to the server, from offer to close. No DOM. */
 import { Gathering } from "./gathering";
+import { pictureWait } from "./lip_sync";
 import { type IceServer, MAX_SOUND_LINES } from "./protocol";
 import type { PeerEvents, PeerLike } from "./session";
 
@@ -16,6 +17,9 @@ export class Peer implements PeerLike {
   private readonly channel: RTCDataChannel;
   private readonly frames: RTCDataChannel;
   private readonly senders = new Map<Kind, RTCRtpSender>();
+  private picture: (RTCRtpReceiver & { jitterBufferTarget?: number | null }) | null = null;
+  /** Milliseconds that pictures wait at the least before they are shown: this is a conversation, and the picture follows one's own face. */
+  private pictureWait = 0;
 
   constructor(
     /** Sends camera and microphone; else only watches and listens. */
@@ -34,7 +38,8 @@ export class Peer implements PeerLike {
     this.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     this.connection.onconnectionstatechange = () => events.state(this.connection.connectionState);
     this.connection.ontrack = ({ track, receiver, transceiver }) => {
-      playSoon(receiver);
+      if (track.kind === "video") this.picture = receiver;
+      this.holdPicture(this.pictureWait);
       events.track(track, transceiver.mid ?? "");
     };
     this.channel = this.connection.createDataChannel("control", { ordered: true });
@@ -75,6 +80,12 @@ export class Peer implements PeerLike {
     await this.senders.get(kind)?.replaceTrack(track);
   }
 
+  /** Lets pictures wait for voices that come late; see lip_sync.ts. */
+  syncLips(voicesWaited: number | null): void {
+    const wait = pictureWait(voicesWaited, this.pictureWait);
+    if (wait !== this.pictureWait) this.holdPicture(wait);
+  }
+
   report(): Promise<RTCStatsReport> {
     return this.connection.getStats();
   }
@@ -84,6 +95,11 @@ export class Peer implements PeerLike {
     connection.onconnectionstatechange = connection.ontrack = connection.onicecandidate = connection.onicegatheringstatechange = null;
     this.channel.onopen = this.channel.onclose = this.channel.onmessage = this.frames.onmessage = null;
     this.connection.close();
+  }
+
+  private holdPicture(milliseconds: number): void {
+    this.pictureWait = milliseconds;
+    if (this.picture && "jitterBufferTarget" in this.picture) this.picture.jitterBufferTarget = milliseconds;
   }
 
   private add(kind: Kind, direction: RTCRtpTransceiverDirection, track: MediaStreamTrack | null): void {
@@ -144,9 +160,4 @@ function preferCodecs(transceiver: RTCRtpTransceiver): void {
     return place < 0 ? CODECS.length : place;
   };
   transceiver.setCodecPreferences([...codecs].sort((a, b) => rank(a) - rank(b)));
-}
-
-/** Asks for the smallest playout delay: this is a conversation, and the picture follows one's own face. */
-function playSoon(receiver: RTCRtpReceiver & { jitterBufferTarget?: number | null }): void {
-  if ("jitterBufferTarget" in receiver && receiver.track.kind === "video") receiver.jitterBufferTarget = 0;
 }

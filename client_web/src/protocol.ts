@@ -168,7 +168,7 @@ export interface Answer {
   sdp: string;
 }
 
-/** One sentence for the person. `code`: full, busy, locked, removed, ended, avatar, not_found, not_allowed, bad_message, media, restarting, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule. `may_watch`: joining as a viewer would work. */
+/** One sentence for the person. `code`: full, busy, locked, removed, ended, avatar, not_found, not_allowed, bad_message, media, lost, restarting, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next attempt; 0 leaves it to the page's own schedule. `may_watch`: joining as a viewer would work. */
 export interface Failure {
   type: "failure";
   code: string;

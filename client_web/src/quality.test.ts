@@ -7,7 +7,7 @@ import { person, roomState, stats } from "./testing/messages";
 
 const still: Figures = {
   fps: null, pictures: null, width: 512, height: 512, codec: "VP8", bitrateDown: 1e6, bitrateUp: 1e6,
-  loss: 0, dropped: 0, roundTrip: 20, waited: 10, concealed: 0,
+  loss: 0, dropped: 0, roundTrip: 20, waited: 10, voicesWaited: 60, concealed: 0,
 };
 const server = (total = 40, ready = true): Experience["server"] => stats({ stages: { total, encode: 3 }, ready });
 const well: Experience = {

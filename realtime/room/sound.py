@@ -1,7 +1,9 @@
 """Everybody's voice to everybody else: each encoded once, late by as much as the speaker's picture is.
 
-Lip sync (ITU-R BT.1359): sound 45 ms early or 125 ms late is noticed. The picture leaves later than the webcam's came, so each
-voice waits as long as the picture's smoothed delay.
+Lip sync (ITU-R BT.1359): sound 45 ms early or 125 ms late is noticed. The picture leaves later than the webcam's came, but is
+shown as soon as it is decoded, while a browser's buffer holds sound back: each voice waits as long as the smoothed delay of the
+picture is longer than that. `visavis bench latency --sound` measures what is left of it. Packets that came unevenly leave as
+evenly as this wait allows: unevenness that a listener's browser sees makes its buffer longer, for half a minute.
 
 A listener's page offers a number of sound lines; each carries one voice at a time. With more voices than lines, those who spoke
 last are heard. Mixing and placing by seat is the page's (Web Audio), which has the separate voices for it; only players that
@@ -29,7 +31,13 @@ MAX_DELAY = 0.2
 """Seconds of sound that wait on a line at the most."""
 ENCODE = 0.005
 """Seconds from a picture ready to encode to its first packet."""
+BUFFERED = 0.06
+"""Seconds that a browser's buffers hold sound longer than pictures at the least: Chromium's on a steady line."""
 _SMOOTHING = 0.3
+CREEP = 0.005
+"""Seconds a second by which what counts as early may become later, as where a line has become longer."""
+ANOTHER_CLOCK = 1.0
+"""Seconds that stamps and arrivals may drift apart before the stamps are another clock's."""
 PACKET = 0.02
 """Seconds of sound in a packet."""
 LOUD = 10 ** (-42 / 20)
@@ -53,7 +61,25 @@ class PictureDelay:
         """How long to hold sound, in [0, MAX_DELAY]."""
         if self._latency is None:
             return 0.0
-        return min(max(self._latency + ENCODE, 0.0), MAX_DELAY)
+        return min(max(self._latency + ENCODE - BUFFERED, 0.0), MAX_DELAY)
+
+
+class Evener:
+    """When packets of a voice that came unevenly are due: as the earliest of them came, by the time that they carry."""
+
+    def __init__(self) -> None:
+        self._offset = self._last = -np.inf
+
+    def due(self, stamp: float, now: float, delay: float) -> float:
+        """A packet with that time (seconds, any steady clock) came at `now`, and shall wait for `delay` seconds if it came early.
+        What came late is due sooner, or at once."""
+        offset = now - stamp
+        if abs(offset - self._offset) > ANOTHER_CLOCK:
+            self._offset = offset
+        else:
+            self._offset = min(offset, self._offset + CREEP * (now - self._last))
+        self._last = now
+        return max(now, self._offset + stamp + delay)
 
 
 class SoundLine(MediaStreamTrack):
@@ -113,6 +139,7 @@ class SoundLine(MediaStreamTrack):
 class _Voice:
     def __init__(self) -> None:
         self.encoder = SpeechEncoder()
+        self.evener = Evener()
         self.muted = False
         self.loud_since: float | None = None
         self.spoke = -np.inf
@@ -180,10 +207,12 @@ class RoomSound:
                     self._mix.add(participant, frame, self.delay.seconds)
                 lines = [line for lines in self._lines.values() for line in lines if line.voice == participant]
                 if lines:
+                    now, stamp = self._clock(), float((frame.pts or 0) * (frame.time_base or 0))
+                    due = voice.evener.due(stamp, now, self.delay.seconds)
                     packets, _ = await loop.run_in_executor(None, voice.encoder.encode, frame)
                     for index, packet in enumerate(packets):
                         for line in lines:
-                            line.deliver(self._clock() + self.delay.seconds + index * PACKET, packet)
+                            line.deliver(due + index * PACKET, packet)
         except MediaStreamError:
             return  # the page has stopped its microphone, or left
         finally:

@@ -26,7 +26,7 @@ from models.errors import MissingPartError
 from server.benchmarks.webcam_clip import Clip, load_clip, own_clip
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -65,8 +65,24 @@ def bench_browser(avatar_path: str | Path, clip: Clip | None = None, seconds: fl
 def calling(
     avatar_path: Path, webcam: Iterable[bytes], script: str = "", flags: Sequence[str] = FLAGS, window: tuple[int, int] = WINDOW
 ) -> Iterator[Page]:
-    """A page that is in a call with a server of its own, both on this machine. webcam: its pictures, JPEG, 30 a second, over and
-    over. script: runs in the page before its own. window: pixels. Raises `MissingPartError` without playwright or Chromium."""
+    """A page that is in a call with a server of its own, both on this machine. webcam, flags: as `browsing`. script: runs in the
+    page before its own. window: pixels. Raises `MissingPartError` without playwright or Chromium."""
+    with browsing(avatar_path, webcam, flags) as (browser, links):
+        width, height = window
+        viewport: Any = {"width": width, "height": height}
+        page = browser.new_context(permissions=["camera", "microphone"], viewport=viewport).new_page()
+        page.add_init_script(script)
+        page.goto(links["host"] + "?autojoin=1")
+        page.wait_for_selector("html[data-phase=live]", timeout=60_000)
+        yield page
+
+
+@contextmanager
+def browsing(
+    avatar_path: Path, webcam: Iterable[bytes], flags: Sequence[str] = FLAGS
+) -> Iterator[tuple[Browser, dict[str, str]]]:
+    """Chromium, and the links of a server's first room by role, both on this machine. webcam: its pictures, JPEG, 30 a second,
+    over and over. Raises `MissingPartError` without playwright or Chromium."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -81,16 +97,10 @@ def calling(
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, sync_playwright() as playwright:
             try:
                 assert server.stdout is not None
-                address = json.loads(server.stdout.readline())["host"]
+                links = json.loads(server.stdout.readline())
                 given = [*flags, f"--use-file-for-fake-video-capture={film}"]
                 browser = playwright.chromium.launch(executable_path=chromium, args=given)
-                width, height = window
-                viewport: Any = {"width": width, "height": height}
-                page = browser.new_context(permissions=["camera", "microphone"], viewport=viewport).new_page()
-                page.add_init_script(script)
-                page.goto(address + "?autojoin=1")
-                page.wait_for_selector("html[data-phase=live]", timeout=60_000)
-                yield page
+                yield browser, links
                 browser.close()
             finally:
                 server.terminate()

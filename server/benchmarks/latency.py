@@ -11,6 +11,7 @@ import base64
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,9 +91,28 @@ window.watchPicture = (name) => {
   const again = () => {
     const from = document.querySelector(`[data-testid=${name}]`);
     if (from instanceof HTMLVideoElement) from.requestVideoFrameCallback(look);
-    else requestAnimationFrame(look);
+    else whenDrawn(look);
   };
   again();
+};
+let [drawing, look] = [null, null]; // by the page itself: looked at when it is done, as reading earlier would hold the page up
+const lookIfDrawn = () => {
+  const { gl, sync } = drawing ?? {};
+  if (!look || !gl || gl.getSyncParameter(sync, gl.SYNC_STATUS) === gl.UNSIGNALED) return;
+  const then = look;
+  drawing = look = null;
+  then();
+};
+const whenDrawn = (then) => void (look = then);
+setInterval(() => lookIfDrawn(), 4);
+const { clear, drawElements } = WebGL2RenderingContext.prototype;
+WebGL2RenderingContext.prototype.clear = function (what) {
+  lookIfDrawn();
+  clear.call(this, what);
+};
+WebGL2RenderingContext.prototype.drawElements = function (...what) {
+  drawElements.apply(this, what);
+  drawing ??= { gl: this, sync: this.fenceSync(this.SYNC_GPU_COMMANDS_COMPLETE, 0) };
 };
 const get = HTMLCanvasElement.prototype.getContext;
 HTMLCanvasElement.prototype.getContext = function (kind, options) {
@@ -119,7 +139,7 @@ def bench_latency(avatar: Path, seconds: float = 30.0, paths: Sequence[str] = tu
     Raises `MissingPartError` without playwright or Chromium.
     """
     frames = list(webcam(avatar))
-    return [{"path": name} | _measure(avatar, frames, PATHS[name], seconds) for name in paths]
+    return [{"path": name} | _measure(avatar, frames, name, seconds) for name in paths]
 
 
 def webcam(avatar: Path) -> Iterator[bytes]:
@@ -142,27 +162,51 @@ def webcam(avatar: Path) -> Iterator[bytes]:
             yield states[number % 2]
 
 
-def _measure(avatar: Path, frames: list[bytes], preferred: dict[str, Any], seconds: float) -> dict[str, Any]:
-    script = SCRIPT.replace("PREFERENCES", json.dumps(preferred)).replace("SIDE", str(SIDE))
-    drawn = preferred["drawnBy"]
+def script(path: str) -> str:
+    """What watches light and picture in a page, and has it prefer that path, of `PATHS`."""
+    return SCRIPT.replace("PREFERENCES", json.dumps(PATHS[path])).replace("SIDE", str(SIDE))
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a page has seen since the last `take`.
+
+    light: when it changed, milliseconds of the page's clock. times (N,), pictures (N, SIDE * SIDE): what it showed, and when.
+    held: milliseconds from each picture's last packet to its place on the page.
+    """
+
+    light: NDArray[np.floating]
+    times: NDArray[np.floating]
+    pictures: NDArray[np.float32]
+    held: NDArray[np.floating]
+
+
+def take(page: Page) -> Watched:
+    """What a page with `script` has seen since it was last asked."""
+    told = page.evaluate(TAKE.replace("SIDE", str(SIDE)))
+    pictures = np.frombuffer(base64.b64decode(told["pictures"]), np.uint8).reshape(-1, SIDE * SIDE).astype(np.float32)
+    return Watched(np.asarray(told["light"]), np.asarray(told["times"]), pictures, np.asarray(told["held"]))
+
+
+def _measure(avatar: Path, frames: list[bytes], path: str, seconds: float) -> dict[str, Any]:
+    drawn = PATHS[path]["drawnBy"]
     is_server = drawn == "server"  # without WebGL: in software it slows all of a page
     flags, window = (FLAGS, WINDOW) if is_server else (FLAGS_WITH_GRAPHICS, SMALL)
-    with calling(avatar, frames, script, flags, window) as page:
+    with calling(avatar, frames, script(path), flags, window) as page:
         shown = "avatar" if drawn == "server" else "own-picture"
         page.wait_for_function("() => document.querySelector('[data-testid=avatar]').videoWidth > 0", timeout=120_000)
         if drawn == "device":
             _draw_here(page)
         page.wait_for_timeout(WARM_UP_MS)
         page.evaluate("name => window.watchPicture(name)", shown)
-        page.evaluate(TAKE.replace("SIDE", str(SIDE)))
+        take(page)
         page.wait_for_timeout(1000 * seconds)
-        told = page.evaluate(TAKE.replace("SIDE", str(SIDE)))
-    pictures = np.frombuffer(base64.b64decode(told["pictures"]), np.uint8).reshape(-1, SIDE * SIDE).astype(np.float32)
-    held = {"held_ms": round(float(np.median(told["held"])), 1) if told["held"] else None}
+        seen = take(page)
+    held = {"held_ms": round(float(np.median(seen.held)), 1) if len(seen.held) else None}
     try:
-        return delays(np.asarray(told["light"]), np.asarray(told["times"]), pictures) | held
+        return delays(seen.light, seen.times, seen.pictures) | held
     except VisavisError:
-        fps = round(len(pictures) / seconds, 1)
+        fps = round(len(seen.pictures) / seconds, 1)
         return {"p50_ms": None, "p95_ms": None, "first_ms": None, "fps": fps, "changes": 0} | held
 
 
@@ -178,9 +222,19 @@ def _draw_here(page: Page) -> None:
     raise VisavisError("the page was expected to draw by itself, it never did; measure when the machine has less to do")
 
 
-def delays(light: NDArray[np.floating], times: NDArray[np.floating], pictures: NDArray[np.floating]) -> dict[str, Any]:
-    """light: when it changed, milliseconds. times (N,), pictures (N, P): what the page showed, and when. Returns as
-    `bench_latency`. Raises `VisavisError` where the picture does not follow the light."""
+@dataclass(frozen=True)
+class Changes:
+    """Of the picture, each after a change of the light. moments, halves (N,): when the light changed, and how long after it half
+    of the change was there, milliseconds; quarters (M,): how long it was until a quarter was."""
+
+    moments: NDArray[np.floating]
+    halves: NDArray[np.floating]
+    quarters: NDArray[np.floating]
+
+
+def changes(light: NDArray[np.floating], times: NDArray[np.floating], pictures: NDArray[np.floating]) -> Changes:
+    """light: when it changed, milliseconds. times (N,), pictures (N, P): what the page showed, and when. Raises `VisavisError`
+    where the picture does not follow the light."""
     found = []
     places = np.searchsorted(times, light, side="right")
     for moment, start, end in zip(light, places, places[1:], strict=False):
@@ -192,20 +246,26 @@ def delays(light: NDArray[np.floating], times: NDArray[np.floating], pictures: N
             "the avatar was expected to follow the webcam, but its picture was not seen to change; measure for longer"
         )
     usual = float(np.median([np.linalg.norm(after - before) for *_, before, after in found]))
-    halves, quarters = list[float](), list[float]()
+    halves, quarters = list[tuple[float, float]](), list[float]()
     for moment, start, end, before, after in found:
         change = after - before
         if np.linalg.norm(change) < LEAST_CLEAR * usual:
             continue
         share = (pictures[start:end] - before) @ change / (change @ change)
-        for part, out in ((0.5, halves), (0.25, quarters)):
-            reached = np.flatnonzero(share >= part)
-            out += [float(times[start + place] - moment) for place in reached[:1]]
+        halves += [(float(moment), float(times[start + place] - moment)) for place in np.flatnonzero(share >= 0.5)[:1]]
+        quarters += [float(times[start + place] - moment) for place in np.flatnonzero(share >= 0.25)[:1]]
+    moments, after_ms = np.array(halves).reshape(-1, 2).T
+    return Changes(moments, after_ms, np.array(quarters))
+
+
+def delays(light: NDArray[np.floating], times: NDArray[np.floating], pictures: NDArray[np.floating]) -> dict[str, Any]:
+    """As `changes`. Returns as `bench_latency`."""
+    found = changes(light, times, pictures)
     differs = np.abs(np.diff(pictures, axis=0)).max(axis=1) > 0
     return {
-        "p50_ms": round(float(np.percentile(halves, 50)), 1),
-        "p95_ms": round(float(np.percentile(halves, 95)), 1),
-        "first_ms": round(float(np.median(quarters)), 1),
+        "p50_ms": round(float(np.percentile(found.halves, 50)), 1),
+        "p95_ms": round(float(np.percentile(found.halves, 95)), 1),
+        "first_ms": round(float(np.median(found.quarters)), 1),
         "fps": round(float(1000 * differs.sum() / max(times[-1] - times[0], 1.0)), 1),
-        "changes": len(halves),
+        "changes": len(found.halves),
     }

@@ -52,6 +52,12 @@ class Member:
         """The most that is allowed."""
         return self.visitor.role
 
+    def why_lost(self, dead_after: float, media_timeout: float) -> str:
+        """A sentence for the page whose deadline is over."""
+        if self.alive:
+            return f"nothing was heard of this page for {dead_after:g} s, so its place was given up; it connects again"
+        return f"picture and sound did not connect within {media_timeout:g} s; it is tried again"
+
     def shown(self, web_avatar: str) -> Participant:
         """What the others are told of somebody with a seat."""
         return Participant(self.number, self.name, self.role == "host", self.seated, self.muted, self.camera, web_avatar)

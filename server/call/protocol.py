@@ -181,7 +181,7 @@ class Answer(msgspec.Struct, frozen=True, tag="answer"):
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
     """One sentence for the person. `code`: full, busy, locked, removed, ended, avatar, not_found, not_allowed, bad_message,
-    media, restarting, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next
+    media, lost, restarting, internal. `final`: do not reconnect. `retry_after`: when not final, seconds to wait before the next
     attempt; 0 leaves it to the page's own schedule. `may_watch`: joining as a viewer would work."""
 
     code: str

@@ -23,6 +23,7 @@ from server.call.peer import PeerEvents, RoomMedia, RoomPeer
 from server.call.protocol import AvatarInfo, Failure, Hello, Join, Label, Labels, SoundLines, Speaking, decode, encode
 from server.call.room_cost import cores_taken, load
 from server.call.rules import RoomKeys, RoomSettings, Visitor, rules_of
+from server.call.running_time import RunningTime
 from server.call.shown_avatars import ShownAvatars
 from server.call.signalling import RoomSignalling
 from server.call.stored_avatars import StoredAvatars
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK = 0.25
+STANDS_STILL = 0.75
+"""Seconds without a tick after which the server itself stood still."""
 CLOSE_TIMEOUT = 5.0
 """Seconds that all peers together have to close."""
 MESSAGE_EVERY = 0.02
@@ -67,6 +70,7 @@ class Room:
         self.shown = ShownAvatars(self.worker, stored)
         asked = (self._avatars, self._admits, self.shown.address)
         self._signalling = RoomSignalling(rules_of(settings, keys, *asked, enrolls=stored is not None))
+        self._time = RunningTime(STANDS_STILL)
         self._layout = Layout(settings.width, settings.height)
         feeder, relay = ThreadPoolExecutor(2, "webcam"), DriveRelay(self.worker.drives.shown)
         self._media = RoomMedia(settings, self.worker, RoomSound(), feeder, self._labels, relay)
@@ -157,7 +161,7 @@ class Room:
         number = next(self._numbers)
         outbox = self._outboxes[number] = asyncio.Queue(OUTBOX)
         self._make_peer[number] = make_peer
-        self._do(self._signalling.hello(number, hello, time.monotonic(), visitor))
+        self._do(self._signalling.hello(number, hello, self._time(), visitor))
         writing = asyncio.create_task(write_outbox(wire, outbox))
         reading = asyncio.create_task(self._read(wire, number))
         try:
@@ -177,7 +181,7 @@ class Room:
                 if self._restarting is not None and isinstance(message, Join):
                     self._post(number, encode(self._restarting))
                 else:
-                    self._do(self._signalling.received(number, message, time.monotonic()))
+                    self._do(self._signalling.received(number, message, self._time()))
             except ProtocolError as error:
                 self._do(self._signalling.malformed(number, str(error)))
             await asyncio.sleep(MESSAGE_EVERY)  # meanwhile the socket is not read, so a flood stays with its sender
@@ -321,7 +325,7 @@ class Room:
     def _new_peer(self, action: StartMedia) -> RoomPeer:
         media = action.media
         events = PeerEvents(
-            ping=lambda: self._signalling.ping(media, time.monotonic()),
+            ping=lambda: self._signalling.ping(media, self._time()),
             malformed=lambda sentence: self._malformed(media, sentence),
             ended=lambda: self._do(self._signalling.media_ended(media)),
         )
@@ -352,10 +356,9 @@ class Room:
                 log.exception("a regular task of the room failed; it goes on")
 
     async def _tick(self) -> None:
-        now = time.monotonic()
-        self._do(self._signalling.tick(now))
+        self._do(self._signalling.tick(self._time()))
         if not self.is_empty:
-            self.used = now
+            self.used = time.monotonic()
         latency = self.worker.times.medians().get("total")
         if latency is not None:
             self._media.sound.delay.add(latency / 1000)

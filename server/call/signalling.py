@@ -338,11 +338,9 @@ class RoomSignalling:
 
     # Going out
 
-    def _put_out(self, member: Member, code: str, sentence: str) -> list[Action]:
-        told: list[Action] = []
-        if member.socket is not None:
-            told = [Send(member.socket, Failure(code, as_sentence(sentence)))]
-        return told + self._lose(member)
+    def _put_out(self, member: Member, code: str, sentence: str, *, final: bool = True) -> list[Action]:
+        failure, socket = Failure(code, as_sentence(sentence), final), member.socket
+        return ([] if socket is None else [Send(socket, failure)]) + self._lose(member)
 
     def _vacate(self, member: Member, *, keep_media: bool = False) -> list[Action]:
         """End the member's media and hang up its socket; the member itself stays for the page that comes back."""
@@ -365,7 +363,9 @@ class RoomSignalling:
         return [HangUp(socket)]
 
     def _lose_dead(self, now: float) -> list[Action]:
-        return [action for member in list(self._members.values()) if now > member.deadline for action in self._lose(member)]
+        dead, rules = [m for m in self._members.values() if now > m.deadline], self._rules
+        sentences = [m.why_lost(rules.dead_after, rules.media_timeout) for m in dead]
+        return [a for m, why in zip(dead, sentences, strict=True) for a in self._put_out(m, "lost", why, final=False)]
 
     def _lose(self, member: Member) -> list[Action]:
         if self._members.pop(member.number, None) is None:

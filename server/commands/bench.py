@@ -89,12 +89,20 @@ def live(
 @click.option("--avatar", type=click.Path(path_type=Path), help="Default: the built-in portrait.")
 @click.option("--seconds", type=click.FloatRange(5.0), default=30.0, show_default=True, help="How long to measure each.")
 @click.option("--path", "paths", type=click.Choice(["server", "page", "private"]), multiple=True, help="Only that; repeat it.")
+@click.option("--sound", is_flag=True, help="Voice against picture instead, at the page of somebody who watches.")
 @json_option
-def latency(avatar: Path | None, seconds: float, paths: tuple[str, ...], as_json: bool) -> None:
+def latency(avatar: Path | None, seconds: float, paths: tuple[str, ...], sound: bool, as_json: bool) -> None:
     """From the webcam to the picture that a page shows, by a light in the one and a mouth in the other: drawn by the server, by
-    the page, and by the page with a private camera. Headless Chromium takes the same cores, and draws in software."""
-    from server.benchmarks.latency import PATHS, bench_latency
+    the page, and by the page with a private camera. Headless Chromium takes the same cores, and draws in software.
 
+    With --sound: how much later than its picture a voice is heard at a second page, when the server draws."""
+    from server.benchmarks.latency import PATHS, bench_latency
+    from server.benchmarks.lip_sync import bench_lip_sync
+
+    if sound:
+        result = bench_lip_sync(_avatar(avatar), seconds)
+        report(result, table([{"figure": k, "value": v} for k, v in result.items()]), as_json)
+        return
     rows = bench_latency(_avatar(avatar), seconds, paths or tuple(PATHS))
     report({"rows": rows}, table(rows), as_json)
 

@@ -42,6 +42,11 @@ KEPT = """
   };
 """
 """Lets the test read the page's picture after it was shown."""
+NEVER_CONNECTED = """
+  localStorage.setItem("visavis.preferences", JSON.stringify({ drawnBy: "device" }));
+  RTCPeerConnection.prototype.setRemoteDescription = () => new Promise(() => {});
+"""
+"""The page is told to draw, and the server's answer to its offer never comes to anything."""
 GRAB = """(name) => new Promise((done) => requestAnimationFrame(() => {
   const from = document.querySelector(`[data-testid=${name}]`);
   const canvas = document.createElement('canvas');
@@ -192,3 +197,17 @@ def test_an_avatar_that_cannot_be_fetched_leaves_the_picture_to_the_server(page:
     page.wait_for_selector(f"{by('stage')}[data-drawn-by=server]")
     theirs = at_rest(page, "avatar")
     assert psnr(np.ones_like(theirs), theirs) < 15, "and the call goes on"
+
+
+def test_people_are_drawn_at_rest_before_the_call_is_connected(page: Page, addresses: dict[str, str]) -> None:
+    browser = page.context.browser
+    assert browser is not None
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport={"width": 400, "height": 440})
+    early = context.new_page()
+    early.set_default_timeout(60_000)
+    early.add_init_script(KEPT + NEVER_CONNECTED)
+    early.goto(addresses["viewer"] + "?autojoin=1")
+    early.wait_for_selector(f"{by('stage')}[data-drawn-by=device] {by('own-picture')}")
+    until(early, lambda: 0.1 < (grabbed(early, "own-picture") < 0.9).any(axis=2).mean() < 0.9)
+    assert early.evaluate("document.documentElement.dataset.phase") == "connecting"
+    context.close()

@@ -137,7 +137,8 @@ class Simulation:
         self._send_next()
 
     def _put(self, packet: Packet) -> None:
-        self.pacer.sent(packet.size + RTP, pace(self.control.rate(self.now)), self.now)
+        rate, is_free = self.control.rate(self.now), self.control.is_free(self.now)
+        self.pacer.sent(packet.size + RTP, pace(rate, is_free=is_free), self.now)
         self.control.sent(packet.size + RTP, self.now)
         arrival = self.bottleneck.send(packet.size + RTP + SRTP, self.now)
         if arrival is not None:

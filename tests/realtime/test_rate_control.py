@@ -49,6 +49,18 @@ def test_it_comes_back_when_the_line_is_free_again(kilobits: float, seed: int) -
     assert call.seen(call.now - 4, call.now)[0] > 28 and call.control.rate(call.now) >= 0.7 * MOST
 
 
+@pytest.mark.parametrize("kilobits", [300, 1000])
+def test_a_near_page_has_its_pictures_at_once_and_a_line_that_becomes_narrow_then_goes_on_moving(kilobits: float) -> None:
+    call = Simulation(Line(delay=0.002), MOST, demand=1.8e6, back=0.002)
+    call.run(4)
+    assert call.seen(1, 4)[2] < 0.003, "whole pictures leave unspread"
+    call.bottleneck.line = Line(rate=1000 * kilobits, queue=0.3, delay=0.002)
+    call.run(20)
+    rate, freeze, latency = call.seen(8, 24)
+    assert rate > 12 and freeze < 1.0 and latency < 0.2 and call.seen(4, 8)[1] < 1.4
+    assert sorted(call.sound)[int(0.99 * len(call.sound))] < 0.33 and len(call.sound) > 0.97 * call.sound_sent
+
+
 @pytest.mark.parametrize("kilobits", [300, 500, 1000])
 def test_a_call_that_begins_on_a_narrow_line(kilobits: float) -> None:
     call = Simulation(narrow(kilobits), MOST, demand=1.8e6)

@@ -47,6 +47,7 @@ export class SplatRenderer {
   private staged = new Float32Array(0);
   private stagedOrder = new Uint32Array(0);
   private readonly views = new Float32Array(12 * MOST_AVATARS);
+  private fence: WebGLSync | null = null;
 
   /** Raises `RenderError` where there is no WebGL2. keep: the picture can be read after it was shown. */
   constructor(canvas: HTMLCanvasElement | OffscreenCanvas, { keep = false } = {}) {
@@ -145,6 +146,20 @@ export class SplatRenderer {
       gl.uniform2f(uniforms.size, camera.width, camera.height);
       gl.drawElements(gl.TRIANGLES, 6 * order.length, gl.UNSIGNED_INT, 0);
     }
+  }
+
+  /** Remembers what was drawn so far, for `isBusy`. */
+  mark(): void {
+    const { gl } = this;
+    gl.deleteSync(this.fence);
+    this.fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+  }
+
+  /** Whether what was there at the last `mark` is still being drawn: another picture would wait behind it, and this thread too. */
+  get isBusy(): boolean {
+    const { gl, fence } = this;
+    return fence !== null && !gl.isContextLost() && gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.UNSIGNALED;
   }
 
   private upload(frames: readonly Float32Array[], order: Uint32Array): void {

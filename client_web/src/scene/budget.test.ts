@@ -6,18 +6,19 @@ function pictures(budget: Budget, milliseconds: number, seconds: number): void {
 }
 
 describe("how finely a device draws", () => {
-  it("draws fewer pixels, then is too slow", () => {
+  it("draws fewer pixels, then less detail, then is too slow", () => {
     const budget = new Budget(2);
     pictures(budget, 16, 5);
     expect(budget.scale).toBe(2);
     pictures(budget, 30, 1);
     expect(budget.scale).toBeLessThan(2);
+    expect(budget.isCoarse).toBe(false);
     pictures(budget, 30, 20);
-    expect([budget.scale, budget.isTooSlow]).toEqual([0.5, false]);
+    expect([budget.scale, budget.isCoarse, budget.isTooSlow]).toEqual([0.5, true, false]);
     pictures(budget, 60, 10);
     expect(budget.isTooSlow).toBe(true);
-    pictures(budget, 16, 2);
-    expect(budget.isTooSlow).toBe(false);
+    pictures(budget, 16, 6);
+    expect([budget.scale, budget.isCoarse, budget.isTooSlow]).toEqual([0.5, false, false]);
   });
 
   it("tries more pixels again, ever more seldom, and not for what held the page up", () => {

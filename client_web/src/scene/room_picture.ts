@@ -10,6 +10,8 @@ import { SeatedPeople } from "./seated_people";
 
 /** Milliseconds between two pictures of people who only breathe. */
 const CALM = 1000 / 15;
+/** Milliseconds that a picture may take at the most; a driver that is not done then has lost track. */
+const LONGEST = 1_000;
 /** Milliseconds that a machine whose GPU was lost has to get it back. */
 const GPU_BACK = 3_000;
 /** Pictures that `measure` draws at the most, and milliseconds after which it draws no more. */
@@ -60,10 +62,13 @@ export class RoomPicture {
   private readonly seated: SeatedPeople;
   private request = 0;
   private lastDrawn = -Infinity;
-  private lastFrame = -Infinity;
+  /** Whether pictures have come without a pause since the last one. */
+  private isSteady = false;
   private isStale = true;
   private gpuTimer: ReturnType<typeof setTimeout> | undefined;
   private isRunning = false;
+  /** Whether the browser draws with the processor: then no picture is begun before the last one is done, or they and this thread wait. */
+  private readonly isSoftware: boolean;
 
   /** place: the element that the picture fills. own: the page's participant, -1 for a viewer. isCalm: people move only as they are driven. Raises `RenderError`. */
   constructor(
@@ -75,7 +80,8 @@ export class RoomPicture {
   ) {
     ({ canvas: this.canvas, renderer: this.renderer } = prepared());
     this.scene = new RoomScene(this.renderer);
-    this.scene.breathes = !isCalm && graphicsOf(this.renderer.gl) === "hardware";
+    this.isSoftware = graphicsOf(this.renderer.gl) === "software";
+    this.scene.breathes = !isCalm && !this.isSoftware;
     this.budget = new Budget(devicePixelRatio);
     this.renderer.lost = () => (this.gpuTimer = setTimeout(() => this.fail(DRIVER_FAILED), GPU_BACK));
     this.renderer.restored = () => {
@@ -124,7 +130,7 @@ export class RoomPicture {
     if (this.isRunning) return;
     this.isRunning = true;
     this.tellLabels();
-    this.lastFrame = -Infinity;
+    this.isSteady = false;
     this.step(performance.now());
   }
 
@@ -171,12 +177,15 @@ export class RoomPicture {
   private readonly step = (now: number): void => {
     if (!this.isRunning) return;
     this.request = requestAnimationFrame(this.step);
-    const before = this.lastFrame;
-    this.lastFrame = now;
+    const passed = now - this.lastDrawn;
     const [width, height] = this.size;
     const moves = this.isStale || this.scene.moves(now) || this.seated.layout.moving(now) || this.canvas.width !== width || this.canvas.height !== height;
-    if (!moves && !(this.scene.breathes && now - this.lastDrawn >= CALM)) return;
-    if (this.lastDrawn === before) this.budget.add(now - before);
+    if (!moves) this.isSteady = false;
+    if (!moves && !(this.scene.breathes && passed >= CALM)) return;
+    if (this.isSoftware && this.renderer.isBusy && passed < LONGEST) return;
+    if (this.isSteady) this.budget.add(passed);
+    this.isSteady = moves;
+    this.scene.isCoarse = this.budget.isCoarse;
     this.lastDrawn = now;
     this.draw(now);
   };
@@ -198,6 +207,7 @@ export class RoomPicture {
       this.fail(error.message);
       return;
     }
+    if (this.isSoftware) this.renderer.mark();
     this.framesDrawn++;
   }
 

@@ -33,6 +33,7 @@ export class Measurements {
     const now = performance.now();
     const report = await peer.report();
     this.figures = this.reader.read(report as unknown as Iterable<[string, unknown]>, now);
+    peer.syncLips(this.figures.voicesWaited);
     if (!looking) this.shown = this.frames = null;
     else if (framesShown === null) this.shown = this.figures.fps;
     else {

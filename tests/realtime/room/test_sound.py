@@ -12,7 +12,7 @@ import pytest
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from realtime.room.sound import BEGINS, HOLDS, RoomSound, SoundLine
+from realtime.room.sound import BEGINS, BUFFERED, ENCODE, HOLDS, MAX_DELAY, Evener, PictureDelay, RoomSound, SoundLine
 
 SAMPLES = 960
 
@@ -63,6 +63,29 @@ async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.005)
+
+
+def test_sound_waits_for_what_the_picture_takes_longer_than_a_browsers_buffer() -> None:
+    delay = PictureDelay()
+    assert delay.seconds == 0
+    delay.add(0.025)
+    assert delay.seconds == 0
+    for _ in range(50):
+        delay.add(0.11)
+    assert delay.seconds == pytest.approx(0.11 + ENCODE - BUFFERED, abs=1e-3)
+    for _ in range(50):
+        delay.add(3.0)
+    assert delay.seconds == MAX_DELAY
+
+
+def test_packets_that_come_unevenly_leave_evenly_within_their_wait() -> None:
+    evener, lags = Evener(), [0.0, 0.03, 0.01, 0.0, 0.05, 0.2, 0.0]
+    leave = [evener.due(0.02 * i, 100 + 0.02 * i + lag, 0.05) - 0.02 * i - 100 for i, lag in enumerate(lags)]
+    assert leave == pytest.approx([0.05, 0.05, 0.05, 0.05, 0.05, 0.2, 0.05], abs=2e-3)
+    assert evener.due(7.0, 300.0, 0.05) == pytest.approx(300.05)  # another clock
+    for second in range(60):  # the line has become longer
+        last = evener.due(8.0 + second, 301.1 + second, 0.05)
+    assert last == pytest.approx(301.1 + 59 + 0.05, abs=1e-3)
 
 
 async def test_each_hears_all_others_and_nobody_the_own_voice() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.error import HTTPError
+from weakref import WeakSet
 
 import av
 import numpy as np
@@ -20,7 +21,7 @@ from aiortc import MediaStreamTrack
 
 from server.call.app import Addresses, serve
 from server.call.config import ServerConfig
-from server.call.protocol import ANYWHERE, Join, Place, Role
+from server.call.protocol import ANYWHERE, Failure, Join, Place, Role
 from server.call.room import Room
 from server.call.rooms import Rooms
 from server.call_client import CallClient, CameraTrack
@@ -35,6 +36,7 @@ FAKE = ServerConfig(
     height=128,
     factory="tests.fakes:FakePipeline",
     least_rate=0.0,
+    dead_after=30.0,  # pages and server share one event loop, and the machine with whatever else is run
     enrollments=0,
     better_enrollments=0,
 )
@@ -100,6 +102,7 @@ class Running:
             webcam = CameraTrack(lambda _: av.VideoFrame.from_ndarray(np.full((120, 160, 3), self.brightness, np.uint8)))
         page = CallClient(self.socket, self.key(role), join, webcam=webcam, microphone=microphone, resume=resume, voices=voices)
         page.place = place
+        _PAGES.add(page)
         return page
 
     async def request(self, path: str, method: str = "GET", **headers: str) -> Reply:
@@ -177,9 +180,16 @@ def in_thread(serving: AbstractAsyncContextManager[Running]) -> Iterator[Running
         thread.join(30)
 
 
+_PAGES: WeakSet[CallClient] = WeakSet()
+
+
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for it; the test's own timeout is the limit."""
+    """Wait for it; the test's own timeout is the limit. Fails at once when a page is given up that keeps its heartbeat."""
     while not condition():
+        for page in _PAGES:
+            told = page.said.get(Failure)
+            is_here = page.beating and page.pc.signalingState != "closed"
+            assert not is_here or told is None or told.code != "lost", f"a page was dropped: {told.message}"
         await asyncio.sleep(0.01)
 
 

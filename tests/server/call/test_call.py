@@ -69,7 +69,7 @@ class Tone(MediaStreamTrack):
 async def test_a_room_from_start_to_end() -> None:
     """Two people and a viewer: each sees, hears and acts."""
     files = {"ada": fake_avatar(40), "bob": fake_avatar(200)}
-    async with running(avatars=files, heartbeat=0.2, dead_after=2.0) as server, AsyncExitStack() as pages:
+    async with running(avatars=files, heartbeat=0.2) as server, AsyncExitStack() as pages:
         ada = await pages.enter_async_context(server.page("host", Join("Ada"), microphone=Tone()))
         assert ada.welcome.person_link == server.addresses.person and ada.welcome.viewer_link == server.addresses.viewer
         await until(lambda: shows(ada, server.brightness))
@@ -240,6 +240,8 @@ async def test_a_page_that_falls_silent_is_let_go_and_its_place_is_free() -> Non
         await until(lambda: Pong in silent.said)
         silent.beating = False
         await silent.socket.wait_closed()
+        await until(lambda: Failure in silent.said)
+        assert silent.said[Failure].code == "lost" and not silent.said[Failure].final
         async with server.page("person") as next_one:
             await until(lambda: shows(next_one, server.brightness))
 

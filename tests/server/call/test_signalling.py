@@ -207,13 +207,29 @@ def test_nobody_else_may(act: Any) -> None:
 
 def test_a_member_without_pings_is_lost_and_the_others_are_told() -> None:
     table = Table(dead_after=3.0)
-    _, first = table.enter()
+    socket, first = table.enter()
     table.now = 2.0
     _, second = table.enter(name="B")
     table.now = 4.0
     actions = table.do(table.room.tick(table.now))
+    told = said(actions, Failure, socket)
+    assert (told.code, told.final) == ("lost", False) and "heard of this page for 3 s" in told.message
+    assert actions.index(Send(socket, told)) < actions.index(HangUp(socket))
     assert only(actions, FreeSeat) == [FreeSeat(first.participant)] and len(only(actions, StopMedia)) == 1
     assert [p.id for p in table.state.people] == [second.participant]
+
+
+def test_a_member_whose_media_never_connect_hears_so_and_one_without_a_socket_hears_nothing() -> None:
+    table = Table(dead_after=3.0, media_timeout=20.0)
+    waiting, _ = table.enter(media=False)
+    gone, _ = table.enter(name="B")
+    table.do(table.room.disconnected(gone))
+    table.now = 30.0
+    actions = table.do(table.room.tick(table.now))
+    assert [(s.socket, s.message.message) for s in only(actions, Send) if isinstance(s.message, Failure)] == [
+        (waiting, "Picture and sound did not connect within 20 s; it is tried again.")
+    ]
+    assert len(only(actions, FreeSeat)) == 2
 
 
 def test_an_avatar_that_cannot_be_shown_puts_its_person_out_with_the_reason() -> None:

@@ -69,7 +69,7 @@ async def site(folder: Path, **config: Any) -> AsyncIterator[Site]:
     admin = add_person(database, "admin", login="root")
     headers = bearer(Tokens(secret).make(Claims(admin, "admin", 0)))
     async with (
-        running(state=folder, heartbeat=0.2, dead_after=1.0, **config) as server,
+        running(state=folder, heartbeat=0.2, **config) as server,
         httpx.AsyncClient(base_url=server.base, timeout=30, headers=headers) as client,
     ):
         yield Site(server, client, database, secret)
