@@ -17,7 +17,7 @@ from server.call.protocol import Role
 from server.call_client import CallClient, CameraTrack
 from tests.server.call.serving import Running, running, until
 
-STAMPED = {"factory": "tests.network.stamped:StampedPipeline", "width": 512, "height": 512}
+STAMPED = {"factory": "tests.network.stamped:StampedPipeline", "width": 512, "height": 512, "dead_after": 3.0}
 
 
 class Voice(MediaStreamTrack):

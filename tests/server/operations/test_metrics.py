@@ -53,7 +53,8 @@ async def test_a_call_in_figures_which_tell_nothing_of_who_is_in_it(tmp_path: Pa
             def value(name: str, **labels: str) -> float:
                 return found[name, tuple(sorted(labels.items()))]
 
-            while not found or value("visavis_inbound_rtp_packets_received_total") == 0:
+            counted = "visavis_inbound_rtp_packets_received_total", "visavis_outbound_rtp_bytes_sent_total"
+            while not found or not all(map(value, counted)):  # read once a second and page
                 text, found = await asyncio.to_thread(read, port)
                 await asyncio.sleep(0.2)
         assert (value("visavis_rooms"), value("visavis_rooms_open"), value("visavis_ready")) == (1, 1, 1)

@@ -208,4 +208,4 @@ if __name__ == "__main__":
         print(json.dumps({"port": urlsplit(addresses.host).port, "keys": keys}), flush=True)
 
     wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(sys.argv[1]).items()}
-    run(FAKE.with_values(**({"ice_addresses": ("127.0.0.1",)} | wanted)), announce)
+    run(FAKE.with_values(**({"ice_addresses": ("127.0.0.1",), "dead_after": 3.0} | wanted)), announce)
