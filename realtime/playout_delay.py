@@ -1,9 +1,9 @@
 """How long a page may hold pictures back: the RTP header extension `playout-delay` (its address, `URI`, is its description).
 
-Without it Chromium adds 10 ms for drawing, its measure of the jitter, and up to a picture's interval for even spacing. With a
-least delay of 0 and a most delay of at most 500 ms it shows a picture as soon as it is decoded, unless the page asks for more
-(`jitterBufferTarget`), as where voices come late. With a most delay of 0 too it would be some 9 ms earlier, and hear no such wish
-(`held_ms` of `visavis bench latency`). Who does not offer the extension is sent none.
+Without it Chromium adds 10 ms for drawing, its measure of the jitter, and up to a picture's interval for even spacing. With least
+and most delay 0 it shows a picture as soon as it is decoded, whatever the page asks for (`jitterBufferTarget`). Where the page
+says that it holds pictures back, as voices come late, the most is 500 ms, which makes all some 9 ms later. Who does not offer
+the extension is sent none.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from aiortc.rtp import HeaderExtensions, HeaderExtensionsMap, pack_header_extens
 URI = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 OFFERED_ID = 6
 """Where we make the offer; 1 to 14 (RFC 8285, 4.2)."""
-AT_ONCE = (50).to_bytes(3)
-"""Two times of 12 bits in steps of 10 ms: the least, 0, and the most, 500 ms."""
+AT_ONCE, HELD = bytes(3), (50).to_bytes(3)
+"""Two times of 12 bits in steps of 10 ms, the least and the most: both 0; 0 and 500 ms."""
 
 
 def install() -> None:
@@ -27,11 +27,13 @@ def install() -> None:
 
 
 class PromptExtensions(HeaderExtensionsMap):
-    """Extensions of a sender, with `AT_ONCE` in each packet where the page has agreed to it."""
+    """Extensions of a sender, with `AT_ONCE` in each packet where the page has agreed to it, or `HELD`."""
 
     def __init__(self) -> None:
         super().__init__()
         self._id = 0
+        self.held = False
+        """Whether the page may hold pictures back."""
 
     def configure(self, parameters: RTCRtpParameters) -> None:
         """Take the numbers that were agreed on."""
@@ -43,4 +45,4 @@ class PromptExtensions(HeaderExtensionsMap):
         profile, data = super().set(values)
         if not self._id:
             return profile, data
-        return pack_header_extensions([*unpack_header_extensions(profile, data), (self._id, AT_ONCE)])
+        return pack_header_extensions([*unpack_header_extensions(profile, data), (self._id, HELD if self.held else AT_ONCE)])

@@ -84,7 +84,8 @@ class LiveSender(RTCRtpSender):
         self.control = RateControl(most)
         self.encoder = encoder
         setattr(self, _ENCODER, encoder)
-        setattr(self, _EXTENSIONS, PromptExtensions())
+        self._extensions = PromptExtensions()
+        setattr(self, _EXTENSIONS, self._extensions)
         self._pacer = Pacer()
         self._left_at: OrderedDict[int, float] = OrderedDict()
         self._missed: OrderedDict[int, float] = OrderedDict()
@@ -99,6 +100,10 @@ class LiveSender(RTCRtpSender):
     def transport(self) -> Any:
         """The connection's transport; RTP that aiortc sends by it goes through `_send_rtp` below."""
         return _Paced(self, super().transport)
+
+    def hold_pictures(self, held: bool) -> None:
+        """Whether the page may hold pictures back before it shows them."""
+        self._extensions.held = held
 
     # Out
 

@@ -1,7 +1,7 @@
 /** One RTCPeerConnection to the server, from offer to close. No DOM. */
 import { Gathering } from "./gathering";
 import { pictureWait } from "./lip_sync";
-import { type IceServer, MAX_SOUND_LINES } from "./protocol";
+import { encode, type IceServer, MAX_SOUND_LINES } from "./protocol";
 import type { PeerEvents, PeerLike } from "./session";
 
 /** Bytes of drive frames that may wait to be sent; those that come then are late already, and dropped. */
@@ -98,6 +98,7 @@ export class Peer implements PeerLike {
   }
 
   private holdPicture(milliseconds: number): void {
+    if (milliseconds > 0 !== this.pictureWait > 0) this.control(encode({ type: "picture_held", held: milliseconds > 0 }));
     this.pictureWait = milliseconds;
     if (this.picture && "jitterBufferTarget" in this.picture) this.picture.jitterBufferTarget = milliseconds;
   }

@@ -136,6 +136,12 @@ export interface Recalibrate {
   type: "recalibrate";
 }
 
+/** Whether the page holds the picture back from now on, for voices that come late; until then it shows each at once. */
+export interface PictureHeld {
+  type: "picture_held";
+  held: boolean;
+}
+
 /** The link is right. `role`: what it allows. `heartbeat`: seconds between pings. `account`: whether the token of the hello is valid. `enrolls`: whether avatars can be made here. */
 export interface Lobby {
   type: "lobby";
@@ -235,6 +241,7 @@ export type Message =
   | ViewerFrame
   | Ping
   | Recalibrate
+  | PictureHeld
   | Lobby
   | Welcome
   | Answer
@@ -398,6 +405,9 @@ const MESSAGES = {
     sent: { check: number },
   },
   recalibrate: {},
+  picture_held: {
+    held: { check: flag },
+  },
   lobby: {
     role: { check: oneOf("host", "person", "viewer") },
     avatars: { check: list(object(avatarInfoShape)), fallback: () => [] },

@@ -38,7 +38,7 @@ from realtime.room.layout import ViewRequest
 from realtime.room.sound import RoomSound, SoundLine
 from realtime.room.view import OpenView
 from realtime.room.worker import RoomWorker
-from realtime.sending import make_live
+from realtime.sending import LiveSender, make_live
 from realtime.speech import make_direct, make_speech_sender
 from realtime.tracks import AvatarTrack, feed_webcam
 from server.call import aiortc_fixes, driving
@@ -49,6 +49,7 @@ from server.call.protocol import (
     MAX_SOUND_LINES,
     FromPage,
     Labels,
+    PictureHeld,
     Ping,
     Place,
     Pong,
@@ -320,11 +321,16 @@ class RoomPeer:
                 self._place = place
                 if self._view is not None:
                     self._look(replace(self._view.request, frame=_frame(place)))
+            case PictureHeld(held) if isinstance(self._sender, LiveSender):
+                self._sender.hold_pictures(held)
+            case PictureHeld():
+                pass  # it is sent no picture
             case Recalibrate() if self._participant >= 0:
                 self._room.worker.recalibrate(self._participant)
             case _:
                 raise ProtocolError(
-                    "viewer_camera, viewer_frame, ping or a participant's recalibrate was expected here, something else came"
+                    "viewer_camera, viewer_frame, picture_held, ping or a participant's recalibrate was expected here, "
+                    "something else came"
                 )
 
     def _look(self, request: ViewRequest) -> None:

@@ -3,8 +3,8 @@
 Two carriers, both JSON objects with a `type` that names the message:
 - the WebSocket (`/ws`): `Hello`, `Join`, `Offer`, `Presence`, `Moderate`, `Bye` up; `Lobby`, `Welcome`, `Answer`, `Failure`,
   `RoomState`, `SoundLines` down;
-- the data channel `control` (ordered, reliable): `ViewerCamera`, `ViewerFrame`, `Ping`, `Recalibrate` up; `Pong`, `Stats`,
-  `Labels`, `Speaking` down.
+- the data channel `control` (ordered, reliable): `ViewerCamera`, `ViewerFrame`, `Ping`, `Recalibrate`, `PictureHeld` up;
+  `Pong`, `Stats`, `Labels`, `Speaking` down.
 On the data channel `drive` (unordered, unreliable) go drive frames, binary: models/exchange/drive_frames.py, docs/protocol.md.
 
     page                           server
@@ -232,6 +232,12 @@ class Recalibrate(msgspec.Struct, frozen=True, tag="recalibrate"):
     """Take the person's face in the next second as neutral."""
 
 
+class PictureHeld(msgspec.Struct, frozen=True, tag="picture_held"):
+    """Whether the page holds the picture back from now on, for voices that come late; until then it shows each at once."""
+
+    held: bool
+
+
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
     """Answer to `Ping`."""
 
@@ -277,7 +283,7 @@ class Stats(msgspec.Struct, frozen=True, tag="stats"):
     ready: bool = True
 
 
-FromPage = Hello | Join | Offer | Presence | Moderate | Bye | ViewerCamera | ViewerFrame | Ping | Recalibrate
+FromPage = Hello | Join | Offer | Presence | Moderate | Bye | ViewerCamera | ViewerFrame | Ping | Recalibrate | PictureHeld
 ToPage = Lobby | Welcome | Answer | Failure | RoomState | SoundLines | Pong | Labels | Speaking | Stats
 
 _encoder = msgspec.json.Encoder()

@@ -42,6 +42,7 @@ from server.call.protocol import (
     Moderate,
     Offer,
     Participant,
+    PictureHeld,
     Ping,
     Place,
     Pong,
@@ -66,7 +67,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; media-src 'self' blob:"
 )
 
-_BESIDE = ViewerCamera | ViewerFrame | Ping | Recalibrate
+_BESIDE = ViewerCamera | ViewerFrame | Ping | Recalibrate | PictureHeld
 """What comes on the data channel."""
 
 ME = 1

@@ -4,7 +4,7 @@ from aiortc import RTCPeerConnection
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters, RTCRtpParameters
 from aiortc.rtp import HeaderExtensions, unpack_header_extensions
 
-from realtime.playout_delay import AT_ONCE, URI, PromptExtensions, install
+from realtime.playout_delay import AT_ONCE, HELD, URI, PromptExtensions, install
 from realtime.sending import make_live
 from realtime.tracks import AvatarTrack
 
@@ -21,6 +21,13 @@ def agreed(*uris: str) -> PromptExtensions:
 def test_each_packet_says_that_the_picture_is_to_be_shown_at_once() -> None:
     packed = agreed(SEND_TIME, URI).set(HeaderExtensions(abs_send_time=0x010203))
     assert unpack_header_extensions(*packed) == [(3, b"\1\2\3"), (4, AT_ONCE)]
+
+
+def test_a_page_that_holds_pictures_back_is_allowed_to() -> None:
+    extensions = agreed(URI)
+    for held, said in ((True, HELD), (False, AT_ONCE)):
+        extensions.held = held
+        assert unpack_header_extensions(*extensions.set(HeaderExtensions())) == [(3, said)]
 
 
 def test_nothing_is_said_to_a_page_that_has_not_offered_it() -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from realtime.room.framing import NAMES, Framing
 from realtime.room.layout import MAX_DISTANCE, ViewRequest
+from realtime.sending import LiveSender
 from server.call import peer as peers
 from server.call.actions import StartMedia
 from server.call.peer import PeerEvents, RoomPeer
-from server.call.protocol import Join, Label, Labels, Place, Recalibrate, ViewerCamera, ViewerFrame, encode
+from server.call.protocol import Join, Label, Labels, PictureHeld, Place, Recalibrate, ViewerCamera, ViewerFrame, encode
 from tests.server.call.serving import until
 
 
@@ -60,6 +61,16 @@ def test_only_a_participant_recalibrates_and_the_rest_of_the_protocol_is_refused
         for text in (encode(Join()), "x", b"\xff"):
             page._on_message(text)
         assert page._events.malformed.call_count == 4 - times
+
+
+def test_a_page_says_that_it_holds_its_picture_back_for_the_voices() -> None:
+    page, _ = peer(5)
+    page._on_message(encode(PictureHeld(True)))  # it is sent none yet
+    page._sender = Mock(LiveSender)
+    for held in (True, False):
+        page._on_message(encode(PictureHeld(held)))
+        assert page._sender.hold_pictures.call_args[0][0] is held
+    assert page._events.malformed.call_count == 0
 
 
 def test_a_page_says_how_it_shows_its_picture_and_a_hidden_one_gets_none() -> None:
