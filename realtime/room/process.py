@@ -25,6 +25,7 @@ from models.errors import VisavisError
 from realtime.quality import QualityControl
 from realtime.rest import STEP
 from realtime.room import messages, seating
+from realtime.room.blame import Blame
 from realtime.room.drive_exchange import DriveExchange
 from realtime.room.framing import ANY, Framing
 from realtime.room.hang import HangWatch, HungError
@@ -63,8 +64,8 @@ class RoomSetup:
     trackers: int = 0
 
 
-def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket, timeouts: SupervisorTimeouts) -> None:
-    """The process's entry point. line: its end of the line to the server."""
+def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket, timeouts: SupervisorTimeouts, careful: bool = False) -> None:
+    """The process's entry point. line: its end of the line to the server. careful: whether one before died of somebody."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the server decides when we stop
     end, loading = ProcessEnd(line), threading.Event()
     loading.set()
@@ -77,7 +78,7 @@ def main(setup: RoomSetup, memory: RoomMemory, line: socket.socket, timeouts: Su
     finally:
         loading.clear()
     try:
-        _RoomLoop(pipeline, setup, memory, end, timeouts).run()
+        _RoomLoop(pipeline, setup, memory, end, timeouts, careful=careful).run()
     except HungError:
         os._exit(HUNG)  # an orderly end would wait for what hangs
     except (BrokenPipeError, ConnectionResetError):
@@ -96,8 +97,9 @@ def _watch_server(end: ProcessEnd, loading: threading.Event) -> None:
 
 class _RoomLoop:
     def __init__(
-        self, pipeline: RoomPipeline, setup: RoomSetup, memory: RoomMemory, end: ProcessEnd, timeouts: SupervisorTimeouts
-    ) -> None:
+        self, pipeline: RoomPipeline, setup: RoomSetup, memory: RoomMemory, end: ProcessEnd, timeouts: SupervisorTimeouts, *,
+        careful: bool = False,
+    ) -> None:  # fmt: skip
         self._pipeline, self._memory, self._end = pipeline, memory, end
         self._layout = Layout(setup.width, setup.height)
         self._schedule = PictureSchedule(time.monotonic)
@@ -114,7 +116,8 @@ class _RoomLoop:
         self._tracker_count = setup.trackers or min(MOST_TRACKERS, max(1, (os.cpu_count() or 2) // 2))
         limits = [timeouts.avatar, math.inf, *[timeouts.stuck] * self._tracker_count]
         self._watch = HangWatch(limits, time.monotonic())
-        tracking = TrackingRoom(pipeline, memory, self._watch, self._everybody, self._changed.set, lambda: self._stopping)
+        self._blame = Blame(memory.flags, self._watch, careful=careful)
+        tracking = TrackingRoom(pipeline, memory, self._blame, self._everybody, self._changed.set, lambda: self._stopping)
         self._trackers = Trackers(tracking, self._tracker_count)
         self._crash: BaseException | None = None
         self._closing = False
@@ -177,7 +180,6 @@ class _RoomLoop:
         self._changed.set()
 
     def _load(self) -> None:
-        flags = self._memory.flags
         while True:
             try:
                 message, avatar = self._loads.get(timeout=QUIET if self._people else None)
@@ -188,15 +190,12 @@ class _RoomLoop:
                 self._remove(message.participant)
                 continue
             is_new = isinstance(message, Join)
-            flags.work_on(LOADING, message.participant)
             try:
-                with self._watch.working(LOADING):
+                with self._blame.working(LOADING, message.participant):
                     (self._pipeline.join if is_new else self._pipeline.replace)(message.participant, avatar)
             except VisavisError as error:
                 self._say((Refused if is_new else Replaced)(message.participant, str(error)))
                 continue
-            finally:
-                flags.work_on(LOADING, -1)
             if isinstance(message, Replace):
                 self._replaced(message.participant)
                 continue
@@ -210,10 +209,8 @@ class _RoomLoop:
         with self._lock:
             people = list(self._people)
         for participant in people:
-            self._memory.flags.work_on(LOADING, participant)
-            with self._watch.working(LOADING):
+            with self._blame.working(LOADING, participant):
                 made = self._pipeline.refine(participant)
-            self._memory.flags.work_on(LOADING, -1)
             if made:
                 return
 
@@ -318,9 +315,10 @@ class _RoomLoop:
             orders.append(PictureOrder(shown, shot.arrangement.camera, scale, frame.color, frame.mask))
             arrivals.append(0.0 if arrival == self._newest.get(request) else arrival)
         people = [s.participant for order in orders for s in order.shown]
-        self._memory.flags.work_on(DRAWING, people[0] if len(people) == 1 else -1)
-        drawn = self._pipeline.draw(orders)
-        self._memory.flags.work_on(DRAWING, -1)
+        with self._blame.working(DRAWING, people[0] if len(people) == 1 else -1, patience=IDLE) as mine:
+            if not mine:
+                return
+            drawn = self._pipeline.draw(orders)
         each = (time.monotonic() - now) / len(jobs)
         for job, picture, arrival in zip(jobs, drawn, arrivals, strict=True):
             self._pace.drew(each)

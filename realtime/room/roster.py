@@ -146,6 +146,11 @@ class Roster:
         for person in self.people.values():
             person.told = person.joined = person.told_better = False
 
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether the process has died over somebody who is here."""
+        return bool(self._deaths)
+
     def blame(self, participants: Iterable[int]) -> tuple[list[int], list[int]]:
         """The process died while it worked on these. Returns whose better avatar is given up, as it was being loaded, and whose
         avatar is not shown any more."""

@@ -12,7 +12,7 @@ from functools import partial
 from models.errors import ProtocolError
 from models.exchange.landmark_frames import decode
 from models.types import DriveFrame
-from realtime.room.hang import HangWatch
+from realtime.room.blame import Blame
 from realtime.room.memory import Flags, RoomMemory
 from realtime.room.person import Driven, TrackedPerson
 from realtime.room.pipeline import RoomPipeline
@@ -36,7 +36,7 @@ class TrackingRoom:
 
     pipeline: RoomPipeline
     memory: RoomMemory
-    watch: HangWatch
+    blame: Blame
     people: Callable[[], list[TrackedPerson]]
     changed: Callable[[], None]
     stopping: Callable[[], bool]
@@ -78,10 +78,8 @@ class Trackers:
             return
         work, stamp = found
         person.tracked_at = time.monotonic()
-        flags.work_on(FIRST_TRACKER + index, participant)
-        with room.watch.working(FIRST_TRACKER + index):
+        with room.blame.working(FIRST_TRACKER + index, participant):
             drive = work()
-        flags.work_on(FIRST_TRACKER + index, -1)
         person.tracked += 1
         person.drives.put(Driven(drive, time.monotonic(), stamp, person.tracked))
         room.changed()

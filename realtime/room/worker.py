@@ -258,7 +258,7 @@ class RoomWorker:
         with theirs:
             process = self._context.Process(
                 target=render_process.main,
-                args=(self._setup, self._memory, theirs, self._timeouts),
+                args=(self._setup, self._memory, theirs, self._timeouts, self._roster.is_suspicious),
                 name="visavis-render",
                 daemon=True,
             )
