@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 import signal
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,17 +119,31 @@ async def test_a_killed_process_is_started_again_with_all_that_was_there() -> No
         assert not here.refused and here.worker.pid != first and here.worker.starts == 2
 
 
+class Starts:
+    """A context of processes that keeps whether each was told to be careful."""
+
+    def __init__(self, context: Any) -> None:
+        self._context, self.careful = context, list[bool]()
+
+    def Process(self, *, args: tuple[Any, ...], **more: Any) -> Any:  # noqa: N802 (multiprocessing's name)
+        self.careful.append(args[-1])
+        return self._context.Process(args=args, **more)
+
+
 @pytest.mark.parametrize("kind", [b"crash", b"step"])
 async def test_an_avatar_that_ends_the_process_twice_is_put_out_and_the_room_goes_on(kind: bytes) -> None:
     async with room() as here:
         await here.seat(1, RED)
         screen, _ = here.watch()
+        starts = here.worker._context = Starts(here.worker._context)  # type: ignore[assignment]
         here.worker.join(2, GREEN + kind)
         while 2 not in here.refused:
             here.webcam(2)
             here.webcam(1)  # is tracked and drawn all the time, and may be so when the process dies
             await asyncio.sleep(0.005)
         assert "twice" in here.refused[2] and 1 not in here.refused
+        await until(lambda: len(starts.careful) == DEATHS)
+        assert all(starts.careful)
         here.worker.leave(2)
         await until(lambda: here.joined.count(1) == DEATHS + 1)
         await until(lambda: screen.shows(255, 0, 0))
