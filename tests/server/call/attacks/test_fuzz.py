@@ -21,6 +21,7 @@ from server.call.protocol import (
     Lobby,
     Moderate,
     Offer,
+    PictureHeld,
     Ping,
     Pong,
     Recalibrate,
@@ -58,6 +59,7 @@ def _values(kind: type[FromPage], key: str) -> dict[str, Any]:
     """A message of that kind that makes sense, as JSON has it."""
     needed: dict[type, tuple[Any, ...]] = {
         Hello: (key,), Join: ("Me", AVATAR_ID), Offer: (offer(),), Moderate: ("mute", 1), Ping: (1.0,),
+        PictureHeld: (True,),
     }  # fmt: skip
     make: Any = kind
     found: dict[str, Any] = json.loads(encode(make(*needed.get(kind, ()))))
