@@ -37,9 +37,6 @@ NECK, MOST_NECK, MOST_BARE_NECK = -0.05, 0.07, 0.03
 """Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair or a scarf
 around it, but not as far as to the end of a scarf that hangs beside it; and a bare one, whose root would become a wing of skin
 otherwise where a shoulder is turned further than the rig knows."""
-THROAT = ((0.0, 0.03), (0.07, 0.015))
-"""Depths on the template and how far at most what lies there may be moved outwards, metres: hair that falls before a shoulder of
-a turned head is not on the throat, which would get a hook under the chin."""
 TURNED, AROUND_NECK = 25.0, 0.02
 """Degrees from which a face counts as turned: from the front, what is wide there is a collar. Part of what the photo shows of
 the person below the chin that is hair from which there is hair around the neck."""
@@ -110,8 +107,7 @@ def outline_offset(
     outer[model.region_vertices("skin", "body")] = True
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
     face, seen = _near_landmarks(model, person), outer & measured
-    throat = np.interp(model.template[:, 2], *THROAT)
-    most = np.where(model.template[:, 1] < NECK, np.minimum(_most_neck(portrait), throat), np.inf)
+    most = np.where(model.template[:, 1] < NECK, _most_neck(portrait), np.inf)
     amount, solid = np.zeros(model.vertex_count), _without_brim(portrait)
     twin, alike = twins(model)
     turned, even = one_sided(portrait), alike & outer & ~face & (model.template[:, 1] > NECK)
