@@ -159,9 +159,14 @@ def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array,
     return replace(out, part=part)
 
 
+def _pixels_per_metre(surface: VisibleSurface) -> float:
+    """At the surface's middle depth."""
+    return surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+
+
 def _within_rim(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(S, S) the pixels `shown` (S, S) that lie well within the person's outline; all of them where few do."""
-    scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+    scale = _pixels_per_metre(surface)
     person = np.pad((portrait.matte > 0.5) | ~portrait.inside, 1, constant_values=True)
     inner = shown & (ndimage.distance_transform_edt(person)[1:-1, 1:-1] > RIM * scale)
     return inner if inner.sum() >= max(LEAST, WITHIN_RIM * shown.sum()) else shown
@@ -181,7 +186,7 @@ def base_tone(
     """(V, 3) colour of the hair at each vertex without what is finer than `coarse` metres, continued over what the photo does not
     show."""
     weight = shown.astype(np.float32)
-    blur = coarse * surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+    blur = coarse * _pixels_per_metre(surface)
     coverage = cv2.GaussianBlur(weight, (0, 0), blur)
     mean = cv2.GaussianBlur(colors * weight[..., None], (0, 0), blur) / np.maximum(coverage, 1e-4)[..., None]
     _, trust = vertex_colors(surface, portrait, colors)
@@ -246,7 +251,7 @@ class StrandExample:
         """None where fewer than `LEAST` pixels are shown. As in `ShownHair`."""
         if shown.sum() < LEAST:
             return None
-        scale = surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
+        scale = _pixels_per_metre(surface)
         detail = _detail(colors, shown, COARSE * (1 + COARSER * woven) * scale)
         angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
         inwards = ndimage.distance_transform_edt(shown)

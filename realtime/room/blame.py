@@ -9,20 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from models.errors import VisavisError
 from realtime.room.hang import HangWatch
 from realtime.room.memory import Flags
 
 CAREFUL = 60.0
-"""Seconds for which it does: what kills a process does so in its first pictures, or hardly ever."""
+"""Seconds for which it does."""
 
 
 class Blame:
     """flags: where the server looks when the process has died. careful: whether somebody is suspected already."""
 
-    def __init__(
-        self, flags: Flags, watch: HangWatch, *, careful: bool, clock: Callable[[], float] = time.monotonic
-    ) -> None:  # fmt: skip
+    def __init__(self, flags: Flags, watch: HangWatch, *, careful: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._flags, self._watch, self._clock = flags, watch, clock
         self._turn = threading.Lock()
         self._careful_until = clock() + CAREFUL if careful else float("-inf")
@@ -31,21 +28,14 @@ class Blame:
     def working(self, worker: int, participant: int, patience: float = -1) -> Iterator[bool]:
         """The worker's thread is at one piece of work on a participant; -1: on nobody in particular. patience: seconds to wait
         for another thread's work, -1 without end; yields whether it is this one's turn. Who it was stays on record when the
-        work ends with an exception that ends the process."""
+        work raises: that ends the process."""
         careful = self._clock() < self._careful_until
         if careful and not self._turn.acquire(timeout=patience):
             yield False
             return
         self._flags.work_on(worker, participant)
-        try:
-            with self._watch.working(worker):
-                yield True
-        except VisavisError:
-            self._done(worker, careful)
-            raise
-        self._done(worker, careful)
-
-    def _done(self, worker: int, careful: bool) -> None:
+        with self._watch.working(worker):
+            yield True
         self._flags.work_on(worker, -1)
         if careful:
             self._turn.release()

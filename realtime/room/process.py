@@ -190,11 +190,14 @@ class _RoomLoop:
                 self._remove(message.participant)
                 continue
             is_new = isinstance(message, Join)
-            try:
-                with self._blame.working(LOADING, message.participant):
+            refusal = ""
+            with self._blame.working(LOADING, message.participant):
+                try:
                     (self._pipeline.join if is_new else self._pipeline.replace)(message.participant, avatar)
-            except VisavisError as error:
-                self._say((Refused if is_new else Replaced)(message.participant, str(error)))
+                except VisavisError as error:
+                    refusal = str(error)
+            if refusal:
+                self._say((Refused if is_new else Replaced)(message.participant, refusal))
                 continue
             if isinstance(message, Replace):
                 self._replaced(message.participant)

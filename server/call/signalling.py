@@ -364,8 +364,8 @@ class RoomSignalling:
 
     def _lose_dead(self, now: float) -> list[Action]:
         dead, rules = [m for m in self._members.values() if now > m.deadline], self._rules
-        sentences = [m.why_lost(rules.dead_after, rules.media_timeout) for m in dead]
-        return [a for m, why in zip(dead, sentences, strict=True) for a in self._put_out(m, "lost", why, final=False)]
+        told = ((m, m.why_lost(rules.dead_after, rules.media_timeout)) for m in dead)
+        return [action for m, why in told for action in self._put_out(m, "lost", why, final=False)]
 
     def _lose(self, member: Member) -> list[Action]:
         if self._members.pop(member.number, None) is None:

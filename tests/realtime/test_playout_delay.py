@@ -49,4 +49,7 @@ async def test_it_is_agreed_on_with_a_page_that_offers_it() -> None:
     assert URI in (await server.createAnswer()).sdp
     await page.close()
     await server.close()
-    assert isinstance(sender._RTCRtpSender__rtp_header_extensions_map, PromptExtensions)  # type: ignore[attr-defined]
+    extensions = sender._RTCRtpSender__rtp_header_extensions_map  # type: ignore[attr-defined]
+    assert isinstance(extensions, PromptExtensions) and not extensions.held
+    sender.hold_pictures(True)
+    assert extensions.held
