@@ -54,6 +54,7 @@ READ = """async () => {
   const { connections, sockets, listener } = globalThis.interop ?? { connections: [], sockets: [] };
   const pc = connections.at(-1);
   const seen = { phase: document.documentElement.dataset.phase, connections: connections.length, sockets: sockets.length };
+  Object.assign(seen, { decoded: 0, energy: 0, voices: 0, loudness: 0, messages: 0 });
   if (!pc || pc.signalingState === 'closed' || !pc.remoteDescription) return JSON.stringify(seen);
   let stats = [], transceivers = [];
   try {

@@ -39,8 +39,9 @@ async def comes_back(page: BrowserPage, watching: Any) -> None:
     await page.run("() => interop.sockets.at(-1).close()")
     moment = await seen(page, lambda m: m["sockets"] == 2 and m["phase"] == "live")
     assert moment["connections"] == 1, "a lost socket is no reason to lose the media"
-    for connections in (2, 3):
+    for _ in range(2):
+        before_loss = (await seen(page, lambda m: m["phase"] == "live"))["connections"]
         await page.run("() => interop.channels.at(-1).close()")
-        await seen(page, lambda m, n=connections: m["connections"] == n and m["phase"] == "live" and m["decoded"] > 5)  # type: ignore[misc]
+        await seen(page, lambda m, n=before_loss: m["connections"] > n and m["phase"] == "live" and m["decoded"] > 5)  # type: ignore[misc]
     after = [person.id for person in watching.said[RoomState].people]
     assert after == before, "the seat was lost"
