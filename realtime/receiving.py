@@ -3,7 +3,8 @@
 aiortc's own buffer releases a frame only when the next frame's first packet is there (33 ms late at 30 frames/s), and waits
 without a time limit for a packet that never comes, up to 512 packets or about two seconds. The buffer here releases a frame with
 its last packet, which carries the marker bit (RFC 7741, 4.1 for VP8; RFC 6184, 5.1 for H.264), and after `REORDER_WAIT` skips to
-the next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1). Decoding is in `realtime.decoding`.
+the next whole frame and asks for a keyframe (PLI, RFC 4585, 6.3.1). Decoding is in `realtime.decoding`, and how many bits the
+page is told that it may send in `realtime.bitrate_estimator`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 
 from models.errors import MissingPartError
+from realtime.bitrate_estimator import BitrateEstimator
 from realtime.decoding import KeyframeRequests, LiveDecoder, NewestFrames
 
 REORDER_WAIT = 0.25
@@ -23,7 +25,9 @@ REORDER_WAIT = 0.25
 CAPACITY = 512
 SOUND = 25
 """Decoded frames of sound, of 20 ms each, that may wait to be forwarded."""
-_JITTER_BUFFER, _DECODER_QUEUE = "_RTCRtpReceiver__jitter_buffer", "_RTCRtpReceiver__decoder_queue"
+_JITTER_BUFFER, _DECODER_QUEUE, _ESTIMATOR = (
+    f"_RTCRtpReceiver__{name}" for name in ("jitter_buffer", "decoder_queue", "remote_bitrate_estimator")
+)
 
 
 class PromptJitterBuffer(JitterBuffer):
@@ -109,14 +113,15 @@ class PromptJitterBuffer(JitterBuffer):
 
 
 def make_prompt(receiver: RTCRtpReceiver) -> None:
-    """Give a receiver that has not started yet a `LiveDecoder`, and one of video a `PromptJitterBuffer` too.
+    """Give a receiver that has not started yet a `LiveDecoder`, and one of video a `PromptJitterBuffer` and a
+    `BitrateEstimator` too.
 
     aiortc offers no public way to choose them. Call it on the event loop.
     """
     track = receiver.track
     if track is None:
         return  # it will never receive
-    if not hasattr(receiver, _JITTER_BUFFER) or not hasattr(receiver, _DECODER_QUEUE) or not hasattr(track, "_queue"):
+    if not all(hasattr(receiver, name) for name in (_JITTER_BUFFER, _DECODER_QUEUE, _ESTIMATOR)) or not hasattr(track, "_queue"):
         raise MissingPartError("aiortc 1.14 to 1.16 was expected, another layout was found; install aiortc==1.16.*")
     video = track.kind == "video"
     track._queue = NewestFrames(1 if video else SOUND)
@@ -124,3 +129,4 @@ def make_prompt(receiver: RTCRtpReceiver) -> None:
     setattr(receiver, _DECODER_QUEUE, LiveDecoder(track._queue, keyframes))
     if video:
         setattr(receiver, _JITTER_BUFFER, PromptJitterBuffer(keyframes=keyframes))
+        setattr(receiver, _ESTIMATOR, BitrateEstimator())
