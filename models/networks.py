@@ -1,7 +1,7 @@
 """The weights of a person's own networks, as an avatar carries them beside the directions that stand in for them.
 
 Only numbers: which layers they belong to is written in `models.nets`, nothing of a file is ever run. Half precision, which
-moves what the networks say by less than 2 % of the largest change (tests/models/nets/test_carried.py). Free of torch,
+moves what the networks say by less than 2 % of the largest change (tests/models/nets/test_avatar_networks.py). Free of torch,
 so that reading a file takes none.
 """
 

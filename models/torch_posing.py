@@ -22,7 +22,7 @@ from models.corrections import CHANNELS, MOST_EXPONENT
 from models.engines.choose import on_device
 from models.engines.on_device import OnDevice
 from models.heads.base import JOINTS, PersonHead, Pose, skinning_transforms
-from models.nets import carried
+from models.nets import avatar_networks
 from models.torch_binding import Frames, to_world, triangle_frames
 from models.types import Array
 
@@ -66,9 +66,9 @@ class TorchPoser:
         model = person.model
         self.device = device
         self._rest = self._tensor(person.rest)
-        self._deformation = self._running(carried.deformation_of(avatar, person), "the deformation of an avatar")
-        self._dynamics = self._running(carried.dynamics_of(avatar), "the dynamics of an avatar")
-        basis = model.expression_basis if self._deformation is None else carried.plain_basis(avatar, person)
+        self._deformation = self._running(avatar_networks.deformation_of(avatar, person), "the deformation of an avatar")
+        self._dynamics = self._running(avatar_networks.dynamics_of(avatar), "the dynamics of an avatar")
+        basis = model.expression_basis if self._deformation is None else avatar_networks.plain_basis(avatar, person)
         self._basis = self._tensor(basis.reshape(arkit.COUNT, -1))
         self._weights = self._tensor(model.weights)
         self._faces = torch.from_numpy(model.faces.astype(np.int64)).to(device)

@@ -17,7 +17,7 @@ from enrollment.reconstruction.targets import Target
 from models.avatar import Avatar, AvatarPoser
 from models.corrections import Basis, Corrections
 from models.heads.base import HeadModel
-from models.nets import carried
+from models.nets import avatar_networks
 from models.nets.bake import RANK, bake, loss_in_decibels
 from models.networks import Networks
 from models.splat.cpu import CpuRasterizer
@@ -70,9 +70,9 @@ def _networks(scene: Scene, active: NDArray[np.int32], gaussians: Basis | None, 
     if scene.dynamics is not None and gaussians is not None:
         now, chosen = scene.splats.now, torch.from_numpy(active.astype(np.int64))
         known = (scene.places(), now["rotations"].detach().norm(dim=1, keepdim=True), now["colors"].detach())
-        dynamics = carried.of_dynamics(scene.dynamics, torch.cat([part[chosen] for part in known], dim=1).numpy())
+        dynamics = avatar_networks.of_dynamics(scene.dynamics, torch.cat([part[chosen] for part in known], dim=1).numpy())
     if scene.deformation is not None and vertices is not None:
-        deformation = carried.of_deformation(scene.deformation)
+        deformation = avatar_networks.of_deformation(scene.deformation)
     return Networks(dynamics, deformation)
 
 

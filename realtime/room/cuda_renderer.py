@@ -51,7 +51,7 @@ class CudaRoomAvatar:
         self.levels = Levels(avatar, binding.frames(self._person.rest, model.faces))
         self._poser: TorchPoser | None = None
         self._bound: dict[Level, BoundTensors] = {}
-        self._moments: deque[Moment] = deque(maxlen=2)
+        self._posed: deque[PosedAvatar] = deque(maxlen=2)
 
     @property
     def person(self) -> PersonHead:
@@ -62,13 +62,13 @@ class CudaRoomAvatar:
         """See `RoomAvatar`."""
         return self.levels.refine()
 
-    def moment(self, drive: DriveFrame) -> Moment:
+    def posed(self, drive: DriveFrame) -> PosedAvatar:
         """The avatar in that drive frame: the same as the last time if it is the same frame."""
-        for moment in self._moments:
-            if moment.drive is drive:
-                return moment
-        self._moments.append(Moment(self, drive))
-        return self._moments[-1]
+        for posed in self._posed:
+            if posed.drive is drive:
+                return posed
+        self._posed.append(PosedAvatar(self, drive))
+        return self._posed[-1]
 
     @property
     def poser(self) -> TorchPoser:
@@ -84,7 +84,7 @@ class CudaRoomAvatar:
         return self._bound[level]
 
 
-class Moment:
+class PosedAvatar:
     """One avatar in one drive frame."""
 
     def __init__(self, avatar: CudaRoomAvatar, drive: DriveFrame) -> None:
@@ -123,7 +123,7 @@ class Moment:
         return self._tables[level]
 
 
-Part = tuple[Moment, Level]
+Part = tuple[PosedAvatar, Level]
 
 
 class CudaRoomRenderer:
@@ -159,7 +159,7 @@ class CudaRoomRenderer:
         with torch.inference_mode(), self._streaming():
             with timed(timings, "pose"):
                 parts = [
-                    [(s.avatar.moment(s.drive), s.avatar.levels.choose(p.scale * s.pixels_per_metre)) for s in p.shown]
+                    [(s.avatar.posed(s.drive), s.avatar.levels.choose(p.scale * s.pixels_per_metre)) for s in p.shown]
                     for p in pictures
                 ]
                 numbers = self._upload(pictures, parts)
@@ -182,14 +182,14 @@ class CudaRoomRenderer:
         """All numbers in one copy: motions and lenses of the pictures, then the poses that are new, which are posed. Returns the
         former, in order, on the device."""
         rows = [row for p in pictures for row in (*map(motion_numbers, p.shown), *([NO_MOTION] * (not p.shown)), lens_numbers(p))]
-        fresh = list(dict.fromkeys(moment for shown in parts for moment, _ in shown if not moment.is_posed))
-        rows += [moment.numbers() for moment in fresh]
+        fresh = list(dict.fromkeys(posed for shown in parts for posed, _ in shown if not posed.is_posed))
+        rows += [posed.numbers() for posed in fresh]
         host = self._numbers.room(sum(map(len, rows)))
         np.concatenate(rows, out=host.numpy())
         there = host.to(self._device, non_blocking=True)
         start = len(there) - POSE_NUMBERS * len(fresh)
-        for moment, numbers in zip(fresh, there[start:].reshape(-1, POSE_NUMBERS), strict=True):
-            moment.pose(numbers)
+        for posed, numbers in zip(fresh, there[start:].reshape(-1, POSE_NUMBERS), strict=True):
+            posed.pose(numbers)
         return there[:start]
 
     def _rooms(self, kinds: list[RoomPicture], counts: list[int]) -> list[Tensor]:

@@ -124,7 +124,7 @@ class _RoomLoop:
         self._last_beat = 0.0
         self._pace = RestPace()
         self._frames: dict[int, Framing] = {}  # of the picture that each participant sees from the own seat
-        self._drives = DriveExchange(memory, lambda: self._say(messages.Moved()))
+        self._drives = DriveExchange(memory, lambda: self._send(messages.Moved()))
 
     def run(self) -> None:
         """Work until told to stop. Raises `HungError`."""
@@ -132,7 +132,7 @@ class _RoomLoop:
         self._start(self._load)
         for index in range(self._tracker_count):
             self._start(self._trackers.run, index)
-        self._say(Ready())
+        self._send(Ready())
         while not self._stopping:
             self._beat()
             now = time.monotonic()
@@ -197,14 +197,14 @@ class _RoomLoop:
                 except VisavisError as error:
                     refusal = str(error)
             if refusal:
-                self._say((Refused if is_new else Replaced)(message.participant, refusal))
+                self._send((Refused if is_new else Replaced)(message.participant, refusal))
                 continue
             if isinstance(message, Replace):
                 self._replaced(message.participant)
                 continue
             with self._lock:
                 self._people[message.participant] = TrackedPerson(message.participant, message.slot, message.order)
-            self._say(Joined(message.participant))
+            self._send(Joined(message.participant))
             self._changed.set()
 
     def _refine(self) -> None:
@@ -223,7 +223,7 @@ class _RoomLoop:
         if person is not None:
             person.is_new = True
             self._changed.set()
-        self._say(Replaced(participant))
+        self._send(Replaced(participant))
 
     def _remove(self, participant: int) -> None:
         person = self._people.get(participant)
@@ -342,7 +342,7 @@ class _RoomLoop:
             (slot, generation, pictures[slot].write(height, width, arrival, lambda out: np.copyto(out, picture), planar=planar))
             for slot, generation in job.rows
         ]
-        self._say(Rendered(rows, dict(self._pipeline.timings)))
+        self._send(Rendered(rows, dict(self._pipeline.timings)))
 
     def _shown(self, shot: Shot, seats: dict[int, seating.Seat]) -> tuple[list[Shown], float]:
         """The avatars of a picture, and when the newest webcam picture in it came; 0 when none has."""
@@ -365,8 +365,8 @@ class _RoomLoop:
             people = self._everybody()
             driven = [p.participant for p in people if p.resting.driven]
             calibrating = [p.participant for p in people if self._pipeline.calibrating(p.participant)]
-            self._say(Beat(driven, calibrating))
+            self._send(Beat(driven, calibrating))
 
-    def _say(self, message: messages.FromProcess) -> None:
+    def _send(self, message: messages.FromProcess) -> None:
         with self._saying:
             self._end.say(message)

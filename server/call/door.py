@@ -213,7 +213,7 @@ class Door:
             self._end(guest)
         elif guest.socket is not None:
             guest.socket.feed(data)
-            self._hear(guest, guest.socket)
+            self._receive(guest, guest.socket)
         else:
             self._read_header(guest, end)
 
@@ -290,9 +290,9 @@ class Door:
         if guest in self._guests:
             self._loop.add_reader(guest.sock.fileno(), self._read, guest)
             guest.socket.feed(b"")  # what came with the header
-            self._hear(guest, guest.socket)
+            self._receive(guest, guest.socket)
 
-    def _hear(self, guest: Guest, socket: SignallingSocket) -> None:
+    def _receive(self, guest: Guest, socket: SignallingSocket) -> None:
         if socket.first is not None:
             known = self._reception.is_known_hello(socket.first)
             self._wait(guest, self._known if known else self._strangers, "socket", known=known)

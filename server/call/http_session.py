@@ -58,7 +58,7 @@ class HttpSession:
         self._credential = _digest(credential) if credential else ""
         self._peer: HttpPeer | None = None
         self._words: asyncio.Queue[str | None] = asyncio.Queue()
-        self._say(hello)
+        self._send(hello)
 
     def make_peer(self, start: StartMedia, room: RoomMedia, events: PeerEvents) -> HttpPeer:
         """The peer for the session's offer."""
@@ -91,7 +91,7 @@ class HttpSession:
 
     def end(self) -> None:
         """Leave the room."""
-        self._say(Bye())
+        self._send(Bye())
 
     # As a wire
 
@@ -103,12 +103,12 @@ class HttpSession:
         """What the room says; answers it as a page would."""
         match decode_from_server(text):
             case Lobby(avatars=avatars):
-                self._say(Join(self._name, "" if self._watch else self._chosen(avatars), self._watch))
+                self._send(Join(self._name, "" if self._watch else self._chosen(avatars), self._watch))
             case Welcome(ice_servers=servers):
                 self.ice_servers = servers
                 if not self._watch and not _SENDS_VIDEO.search(self._sdp):
-                    self._say(Presence(camera=False))
-                self._say(Offer(self._sdp))
+                    self._send(Presence(camera=False))
+                self._send(Offer(self._sdp))
             case Answer() as answer:
                 self._settle(answer)
             case Failure() as failure if not self.outcome.done():
@@ -132,7 +132,7 @@ class HttpSession:
         if not self.outcome.done():
             self.outcome.set_result(outcome)
 
-    def _say(self, message: FromPage) -> None:
+    def _send(self, message: FromPage) -> None:
         self._words.put_nowait(encode(message))
 
 

@@ -22,7 +22,7 @@ EXACT, TAKEN = 1e-3, 0.02
 def networks(active: int) -> dict[str, Any]:
     """Both as modules on the processor, by name."""
     from models.heads.anny import AnnyHead
-    from models.nets import carried
+    from models.nets import avatar_networks
     from models.nets.deformation import Deformation
     from models.nets.dynamics import Dynamics
 
@@ -34,8 +34,8 @@ def networks(active: int) -> dict[str, Any]:
     torch.nn.init.normal_(deformation.out.weight, std=0.2)
     points = rng.uniform(0.5, 1, (active, 7)).astype(np.float32)
     made: dict[str, Any] = {
-        "deformation": carried.CarriedDeformation(carried.of_deformation(deformation), person),
-        "dynamics": carried.CarriedDynamics(carried.of_dynamics(dynamics, points)),
+        "deformation": avatar_networks.AvatarDeformation(avatar_networks.of_deformation(deformation), person),
+        "dynamics": avatar_networks.AvatarDynamics(avatar_networks.of_dynamics(dynamics, points)),
     }
     return {name: net.eval().requires_grad_(False) for name, net in made.items()}
 

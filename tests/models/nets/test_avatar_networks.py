@@ -14,7 +14,7 @@ from models.corrections import WIDTH, Basis, Corrections
 from models.engines.export import exported
 from models.engines.onnx_runtime import OnnxEngine
 from models.heads.base import HeadModel, Pose
-from models.nets import carried
+from models.nets import avatar_networks
 from models.nets.deformation import Deformation
 from models.nets.dynamics import Dynamics
 from models.networks import DEFORMATION, DYNAMICS, Networks
@@ -39,7 +39,7 @@ def trained(model: HeadModel) -> tuple[Dynamics, Deformation, np.ndarray]:
 @pytest.fixture(scope="module")
 def avatar(model: HeadModel, trained: tuple[Dynamics, Deformation, np.ndarray]) -> Avatar:
     dynamics, deformation, points = trained
-    networks = Networks(carried.of_dynamics(dynamics, points), carried.of_deformation(deformation))
+    networks = Networks(avatar_networks.of_dynamics(dynamics, points), avatar_networks.of_deformation(deformation))
     rng, plain = np.random.default_rng(4), makers.avatar(model, 90)
     bases = [
         Basis(rng.normal(0, 1e-3, (2, *shape)).astype(np.float32), rng.normal(size=(arkit.COUNT, 2)).astype(np.float32))
@@ -65,7 +65,7 @@ def test_they_say_what_was_trained_but_for_half_precision(
 ) -> None:
     dynamics, deformation, points = trained
     e, known = expression(), torch.from_numpy(points)
-    moved, changed = carried.deformation_of(avatar, avatar.person(model)), carried.dynamics_of(avatar)
+    moved, changed = avatar_networks.deformation_of(avatar, avatar.person(model)), avatar_networks.dynamics_of(avatar)
     assert moved is not None and changed is not None
     want = deformation(e) - deformation(torch.zeros(arkit.COUNT))
     assert want.abs().max() > 1e-4
@@ -80,7 +80,7 @@ def test_they_say_what_was_trained_but_for_half_precision(
 
 @torch.no_grad()
 def test_onnx_runtime_says_the_same(model: HeadModel, avatar: Avatar) -> None:
-    for network in (carried.deformation_of(avatar, avatar.person(model)), carried.dynamics_of(avatar)):
+    for network in (avatar_networks.deformation_of(avatar, avatar.person(model)), avatar_networks.dynamics_of(avatar)):
         assert network is not None
         graph = exported(network, {"coefficients": torch.zeros(arkit.COUNT)}, "changes", batched=False)
         made = OnnxEngine(graph).run({"coefficients": expression().numpy()})["changes"]
@@ -92,7 +92,7 @@ def test_onnx_runtime_says_the_same(model: HeadModel, avatar: Avatar) -> None:
 def test_the_device_poses_with_the_networks_and_the_processor_with_the_directions(model: HeadModel, avatar: Avatar) -> None:
     """With bases that are made of what the networks say of one expression, both pose that one alike."""
     e, corrections = expression(), avatar.corrections
-    moved, changed = carried.deformation_of(avatar, avatar.person(model)), carried.dynamics_of(avatar)
+    moved, changed = avatar_networks.deformation_of(avatar, avatar.person(model)), avatar_networks.dynamics_of(avatar)
     assert corrections is not None and moved is not None and changed is not None
     with torch.no_grad():
         said = (changed(e).numpy(), moved(e).numpy())

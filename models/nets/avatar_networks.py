@@ -27,7 +27,7 @@ MOST = 1000.0
 """Of a number that comes out, whatever a file says."""
 
 
-class CarriedDynamics(nn.Module):
+class AvatarDynamics(nn.Module):
     """Coefficients (52,) -> the changes (A, 14) of the active Gaussians, as `Corrections.gaussians` gives them.
 
     What the network knows the Gaussians by is worked out once.
@@ -63,7 +63,7 @@ class CarriedDynamics(nn.Module):
         return torch.cat([flat[:, :3], flat[:, 3:7] / self.length, flat[:, 7:11], shift], dim=1)
 
 
-class CarriedDeformation(nn.Module):
+class AvatarDeformation(nn.Module):
     """Coefficients (52,) -> offsets (V, 3) of the head's vertices, metres, as `Corrections.vertices` gives them.
 
     person: a head on the model that it was trained on, without the offsets' directions in its basis.
@@ -93,23 +93,23 @@ def of_deformation(net: Deformation) -> dict[str, NDArray[np.float16]]:
     return _halves(net, DEFORMATION, rest=net.rest.numpy())
 
 
-def dynamics_of(avatar: Avatar) -> CarriedDynamics | None:
+def dynamics_of(avatar: Avatar) -> AvatarDynamics | None:
     """What an avatar carries, ready to run; None without."""
     networks = _networks(avatar)
     if networks is None or networks.dynamics is None:
         return None
     with torch.inference_mode(False):  # who draws is in that mode, and what is made in it cannot be exported
-        return CarriedDynamics(networks.dynamics).eval().requires_grad_(False)
+        return AvatarDynamics(networks.dynamics).eval().requires_grad_(False)
 
 
-def deformation_of(avatar: Avatar, person: PersonHead) -> CarriedDeformation | None:
+def deformation_of(avatar: Avatar, person: PersonHead) -> AvatarDeformation | None:
     """The same. person: of `Avatar.person`, with the directions of the vertices in its basis, which are taken out."""
     networks = _networks(avatar)
     if networks is None or networks.deformation is None:
         return None
     plain = replace(person.model, expression_basis=plain_basis(avatar, person))
     with torch.inference_mode(False):
-        return CarriedDeformation(networks.deformation, replace(person, model=plain)).eval().requires_grad_(False)
+        return AvatarDeformation(networks.deformation, replace(person, model=plain)).eval().requires_grad_(False)
 
 
 def plain_basis(avatar: Avatar, person: PersonHead) -> Array:
