@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 from realtime.rate_control import BETA, LOWEST, NEAR, Meter
 
-START, MOST = 1_000_000, 2_000_000
+START, MOST = 1_000_000, 1_500_000
 """Bits a second: at first, and the most that a webcam of 640x480 has a use for."""
 QUEUE, NO_QUEUE, LONG_QUEUE = 0.08, 0.04, 0.25
 """Seconds that packets wait in the line: too much, none to speak of, and so much that it has to be emptied soon."""
