@@ -22,6 +22,8 @@ from models.types import Array
 REACH, FROM_EAR = 0.006, 0.012
 """How far from its pixel the triangle may lie to which a Gaussian is moved, metres across the view: further off it would float,
 but not behind an ear."""
+DEEP = 0.05
+"""How far behind or before it, metres."""
 BELOW, BEHIND = -0.02, 0.02
 """Height on the template under which, and depth behind which, bare skin is the neck's: over a temple hair does fall."""
 SURE, ALIKE = 0.7, 0.25
@@ -71,6 +73,7 @@ def sorted_out(
             continue
         away, near = cKDTree(camera.project(centre[to])).query(xy[moved])
         close = away * -world.means[moved, 2] / camera.fx < reach
+        close &= np.abs(centre[to[near], 2] - world.means[moved, 2]) < DEEP
         moved, target = moved[close], to[near[close]]
         further = (centre[target, 2] / world.means[moved, 2])[:, None]
         world.means[moved] *= further
