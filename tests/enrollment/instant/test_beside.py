@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from enrollment.instant.beside import FROM_EAR, sorted_out
+from enrollment.instant.beside import DEEP, FROM_EAR, sorted_out
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
@@ -72,10 +72,12 @@ def test_hair_on_an_ear_is_that_behind_it(enrolled: Enrollment, surface: Visible
     portrait = showing(enrolled.portraits[0], strands, "hair")
     moved, strange = sorted_out(lifted, surface, portrait, hairy, np.zeros(len(model.faces), np.float32))
     went = moved.face != lifted.face
-    assert (hair & (away < FROM_EAR)).sum() > 5 and (hair & (away > FROM_EAR)).any()
-    assert np.array_equal(went, hair & (away < FROM_EAR)), "skin stays, and hair with none behind it"
+    near = hair & (away < FROM_EAR)
+    assert near.sum() > 5 and (hair & (away > FROM_EAR)).any()
+    assert went[near].mean() > 0.5 and not went[~near].any(), "skin stays, and hair with none behind it"
     assert hairy[moved.face[went]].min() > 0.5 and not strange.any()
     again = binding.to_world(moved, at)
+    assert np.abs(again.means - world.means)[:, 2].max() < DEEP + 1e-4
     assert np.abs(surface.camera.project(again.means) - xy).max() < 0.05, "the photo's own view is the same"
 
 
