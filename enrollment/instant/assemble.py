@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.instant import eyes, hair_texture, lashes, mouth, texture_completion
+from enrollment.instant.beside import sorted_out
 from enrollment.instant.bust import Bust, bottom
 from enrollment.instant.clothes import BodyPoints, Clothing
 from enrollment.instant.far_half import SPACING as FAR_SPACING
@@ -141,10 +142,12 @@ def build_gaussians(
     at = binding.frames(lead.surface.vertices, model.faces)
     shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
     shown = mixed(shown, at, far, lead.colors)
+    hairy = share[model.faces].mean(axis=1)
+    shown, strange = sorted_out(shown, lead.surface, lead.portrait, hairy, lead.cloth[model.faces].mean(axis=1))
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
-    shown = texture.without_smears(shown, world, part, skin_rim(lead.surface, lead.portrait, world))
-    twins = Mirrored.of(shown, person, far, share[model.faces].mean(axis=1) > 0.5)
+    shown = texture.without_smears(shown, world, part, strange | skin_rim(lead.surface, lead.portrait, world))
+    twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
     twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad))
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:

@@ -34,6 +34,11 @@ BESIDE_EYES = 0.009
 """Metres around that edge within which skin belongs to the opening of an eye."""
 CHEEKS, JAW = (50, 101, 118, 280, 330, 347), (136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 169, 170, 394, 395)
 """Landmarks of the cheeks, and of the jaw and the chin."""
+CHEEKBONES = ((116, 123, 227, 34, 143), (345, 352, 447, 264, 372))
+"""Landmarks of cheekbone and temple above a beard, the person's right and left."""
+SAME_SIDE, BETWEEN = 0.7, 0.05
+"""Weight of their tone beside the cheeks', and distance to either side of the nape over which the tone of one side goes over to
+the other's, metres."""
 BEARDED, BEHIND_JAW, GUESSED = 0.6, 0.015, 0.15
 """Logarithm of the jaw's brightness relative to the cheeks' from which there is a beard; depth on the template behind which the
 skin is bare then, metres, and trust in that."""
@@ -153,8 +158,9 @@ def lid_tones(model: HeadModel, person: PersonHead, color: Array, trust: Array, 
 
 
 def bare_behind(model: HeadModel, color: Array, trust: Array) -> tuple[Array, Array]:
-    """Colours (V, 3) and trust (V,) with a guess for ears and nape of somebody with a beard: the cheeks' tone. A beard, which the
-    parsing takes for skin, would go on around the neck otherwise. As they came where the jaw is like the cheeks."""
+    """Colours (V, 3) and trust (V,) with a guess for ears and nape of somebody with a beard: between the tone of the cheeks and
+    that of temple and cheekbone on the same side, in whose light they are. A beard, which the parsing takes for skin, would go
+    on around the neck otherwise. As they came where the jaw is like the cheeks."""
     cheek, jaw = (_tone(model, color, trust, marks) for marks in (CHEEKS, JAW))
     if cheek is None or jaw is None or abs(np.log(jaw.mean() / cheek.mean())) < BEARDED:
         return color, trust
@@ -162,7 +168,11 @@ def bare_behind(model: HeadModel, color: Array, trust: Array) -> tuple[Array, Ar
     behind[model.region_vertices("skin")] = True
     unlike = np.abs(np.log(np.maximum(color.mean(axis=1), 0.02) / cheek.mean())) > BEARDED / 2
     behind &= (model.template[:, 2] < BEHIND_JAW) & ((trust == 0) | unlike)
-    return np.where(behind[:, None], cheek, color).astype(np.float32), np.where(behind, GUESSED, trust).astype(np.float32)
+    bones = (_tone(model, color, trust, marks) for marks in CHEEKBONES)
+    right, left = (cheek if bone is None else cheek + SAME_SIDE * (bone - cheek) for bone in bones)
+    part = np.clip(0.5 + model.template[:, :1] / (2 * BETWEEN), 0, 1)
+    tone = right + part * (left - right)
+    return np.where(behind[:, None], tone, color).astype(np.float32), np.where(behind, GUESSED, trust).astype(np.float32)
 
 
 def _tone(model: HeadModel, color: Array, trust: Array, marks: tuple[int, ...]) -> Array | None:

@@ -119,14 +119,20 @@ def self_portrait(photos: tuple[Path, ...], **options: Any) -> None:
 @command.command()
 @photos_argument
 @sheet_and_quality("the photos and the drawn heads")
-def identity(photos: tuple[Path, ...], **options: Any) -> None:
+@click.option(
+    "--people",
+    type=click.IntRange(0, 1000),
+    default=0,
+    help="Also measure so many drawn people, from the sides against themselves from the front: what a faultless avatar reaches.",
+)
+def identity(photos: tuple[Path, ...], people: int, **options: Any) -> None:
     """Enroll from each of PHOTOS; how far a face recogniser sees the avatar, at 0, 30 and 60 degrees, from the photo.
 
     Below 0.6 it takes the two for one person. Needs dlib: `pip install visavis[eval]`.
     """
     from server.evaluation.identity import identity as run
 
-    _measure_each(run, photos, **options)
+    _measure_each(partial(run, people=people), photos, **options)
 
 
 @command.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from enrollment.instant.texture_completion import (
+    CHEEKBONES,
     CHEEKS,
     JAW,
     around_eyes,
@@ -68,3 +69,10 @@ def test_a_beard_does_not_go_on_around_the_neck(model: HeadModel) -> None:
     assert (guessed[nape] > 0).all() and (guessed[nape] < 0.5).all()
     front = model.template[:, 2] > 0.03
     assert np.array_equal(found[front], bearded[front]) and np.array_equal(guessed[front], trust[front])
+    right, _ = CHEEKBONES
+    bearded[model.landmark_corners[list(right)].ravel()] = DARK
+    trust[model.landmark_corners[list(right)].ravel()] = 1.0
+    shaded, _ = bare_behind(model, bearded, trust)
+    x = model.template[nape, 0]
+    assert shaded[nape[x < -0.05]].max() < 0.85 * SKIN.max(), "in the shadow of their own side"
+    np.testing.assert_allclose(shaded[nape[x > 0.05]], found[nape[x > 0.05]], atol=1e-5)

@@ -17,7 +17,7 @@ from enrollment.instant.pipeline import Enrollment
 from models.errors import MissingPartError
 from models.tracking.landmarks import detect_faces
 from models.types import Array
-from server.evaluation.identity import ALIGNED_BY, SIDE, YAWS, identity, recogniser
+from server.evaluation.identity import ALIGNED_BY, SIDE, YAWS, IdentityResult, faultless, identity, recogniser
 
 
 def as_enrolled(result: EnrollmentResult, photo: Path) -> EnrollmentResult:
@@ -51,6 +51,22 @@ def test_the_mean_over_both_sides_at_each_yaw_is_told(enrolled: Enrollment, tmp_
         assert picture.shape == (SIDE, SIDE, 3) and ((points > 0) & (points < SIDE)).all()
     found = detect_faces(drawn[0][0])[0].points[:, :2]
     assert np.abs(found - drawn[0][1])[list(ALIGNED_BY)].max() < 0.03 * SIDE, "the head model's landmarks lie on the drawn face"
+
+
+def test_drawn_people_are_measured_against_their_own_frontal_view() -> None:
+    seen: list[tuple[NDArray[np.uint8], Array]] = []
+
+    def describe(picture: NDArray[np.uint8], landmarks: Array) -> Array:
+        seen.append((picture, landmarks))
+        return np.array([landmarks[ALIGNED_BY[-1], 0], 0], np.float32)
+
+    limit = faultless(1, describe)
+    assert limit[0] == 0 and 0 < limit[1] < limit[2], "the nose moves aside as the head turns"
+    front, turned = seen[0], seen[-1]
+    assert front[0].shape == (SIDE, SIDE, 3) and np.abs(front[0].astype(int) - turned[0]).mean() > 3
+    result = IdentityResult(("a.png",), np.zeros((1, len(YAWS)), np.float32), limit)
+    assert result.as_dict()["faultless"]["0°"] == 0 and "drawn people to themselves: 0.00" in result.summary
+    assert "faultless" not in replace(result, faultless=None).as_dict()
 
 
 def test_without_dlib_it_says_what_to_install(enrolled: Enrollment, monkeypatch: pytest.MonkeyPatch) -> None:

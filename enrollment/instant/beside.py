@@ -1,0 +1,91 @@
+"""Hair, skin and cloth that a photo shows beside an ear or the neck, where the mesh has something else: hair from behind the ear
+on the ear, the ear's rim on the hair, a shoulder on the neck. From the side they would be specks. Each is moved along its ray to
+the nearest triangle of what it is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from enrollment.instant.surface import VisibleSurface
+from enrollment.instant.surface_labels import ear_covers, ears
+from enrollment.portrait.accessories import hatted
+from enrollment.portrait.portrait import Portrait
+from models import binding
+from models.binding import BoundGaussians
+from models.heads.base import HeadModel
+from models.tracking.face_geometry import turned_away
+from models.types import Array
+
+REACH, FROM_EAR = 0.006, 0.012
+"""How far from its pixel the triangle may lie to which a Gaussian is moved, metres across the view: further off it would float,
+but not behind an ear."""
+DEEP = 0.05
+"""How far behind or before it, metres."""
+BELOW, BEHIND = -0.02, 0.02
+"""Height on the template under which, and depth behind which, bare skin is the neck's: over a temple hair does fall."""
+SURE, ALIKE = 0.7, 0.25
+"""Probability of what a pixel shows from which it is moved, and most distance of its colour from the middle one of all that shows
+the same: along the border of two parts the parsing's pixels are coarse, and an ear's rim is not hair."""
+TURNED = 15.0
+"""Degrees from which a face counts as turned: from the front hair on an ear is behind it, from the side it lies over it."""
+COVERED, HAIRY, CLAD = 0.5, 0.5, 0.35
+"""Shares of hair over an ear from which it is hidden, and of hair and of cloth on a triangle from which it counts as such."""
+
+
+def sorted_out(
+    lifted: BoundGaussians, surface: VisibleSurface, portrait: Portrait, hairy: Array, clad: Array
+) -> tuple[BoundGaussians, NDArray[np.bool_]]:
+    """Lifted Gaussians, those off the mesh beside ear and neck moved to what they show; and (N,) which are cloth on a bare neck
+    without a shoulder nearby: they are to be believed only where they are like skin.
+
+    hairy, clad: (F,) shares of hair (`surface_labels.hair_share`) and of cloth (`neckline.cloth_share`) on each triangle.
+    """
+    if portrait.parsing is None or hatted(portrait):
+        return lifted, np.zeros(len(lifted), bool)
+    model, camera = surface.model, surface.camera
+    at = binding.frames(surface.vertices, model.faces)
+    world, face = binding.to_world(lifted, at), lifted.face.copy()
+    xy = camera.project(world.means)
+    column, row = np.clip(np.floor(xy).astype(int), 0, len(portrait.matte) - 1).T
+    off = (surface.fragments.face < 0)[row, column]
+    head, ear = model.region_faces("skin"), _bare_ears(model, ear_covers(surface, portrait))
+    _, y, z = model.template[model.faces].mean(axis=1).T
+    grown = head & (hairy > HAIRY) & ~ear
+    neck = head & (y < BELOW) & (z < BEHIND) & (hairy < HAIRY) & ~ear
+    bare = neck & (clad < CLAD)
+    centre = surface.vertices[model.faces].mean(axis=1)
+    beyond = off | (turned_away(portrait.landmarks) < TURNED)
+    for names, there, wrong, right, reach in (
+        (("hair",), beyond, ear, grown & (z < BEHIND), FROM_EAR),
+        (("hair",), off, neck, grown & (z < BEHIND), REACH),
+        (("face_skin", "body_skin"), off, grown, ear, REACH),
+        (("clothes",), off, bare, model.region_faces("body"), REACH),
+    ):
+        shows = portrait.parsing.share(*names)[row, column] > SURE
+        if not shows.any():
+            continue
+        alike = np.linalg.norm(lifted.colors - np.median(lifted.colors[shows], axis=0), axis=1) < ALIKE
+        moved, to = np.flatnonzero(there & wrong[lifted.face] & shows & alike), np.flatnonzero(right)
+        if not len(moved) or not len(to):
+            continue
+        away, near = cKDTree(camera.project(centre[to])).query(xy[moved])
+        close = away * -world.means[moved, 2] / camera.fx < reach
+        close &= np.abs(centre[to[near], 2] - world.means[moved, 2]) < DEEP
+        moved, target = moved[close], to[near[close]]
+        further = (centre[target, 2] / world.means[moved, 2])[:, None]
+        world.means[moved] *= further
+        world.scales[moved] *= further
+        face[moved] = target
+    strange = off & portrait.parsing.most("clothes")[row, column] & bare[face]
+    return binding.bind(world, face, at), strange
+
+
+def _bare_ears(model: HeadModel, covers: tuple[float, float]) -> NDArray[np.bool_]:
+    """(F,) triangles of the ears that no hair hides. covers: of the right and of the left one."""
+    bare = np.zeros(model.vertex_count, bool)
+    for ear, cover in zip(ears(model), covers, strict=True):
+        bare |= ear & (cover < COVERED)
+    return np.asarray(bare[model.faces].all(axis=1))
