@@ -95,9 +95,7 @@ def test_a_guided_clip_becomes_an_avatar_that_gets_better_in_the_call(webcam: Pa
     with sync_api.sync_playwright() as playwright:
         film = f"--use-file-for-fake-video-capture={webcam}"
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film])
-        context = browser.new_context(
-            permissions=["camera", "microphone"], viewport={"width": 1000, "height": 760}, reduced_motion="reduce"
-        )
+        context = browser.new_context(permissions=["camera", "microphone"], viewport={"width": 1000, "height": 760})
         context.set_default_timeout(400_000)
         page = context.new_page()
         page.add_init_script(FASTER)
