@@ -11,5 +11,5 @@ export default defineConfig({
     assetsInlineLimit: 0, // every file by its own address: a strict content security policy needs no `data:`
   },
   server: { proxy: { "/ws": { target: server, ws: true }, "/avatars": { target: server }, "/web-avatars": { target: server }, "/api": { target: server } } },
-  test: { include: ["src/**/*.test.ts"] },
+  test: { include: ["src/**/*.test.ts"], isolate: false }, // a process for each file costs more than all tests
 });

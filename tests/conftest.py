@@ -61,6 +61,8 @@ SLOW = (
     "server/call/attacks",
     "server/call/test_avatar_kept.py",
     "server/call/test_call.py",
+    "server/call/test_logs.py",
+    "server/call/test_whip.py",
     "server/commands/test_enroll.py",
     "server/commands/test_synth_heads.py",
     "server/commands/test_train.py",

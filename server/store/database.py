@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -143,16 +144,30 @@ def _use_wal(engine: Engine) -> None:
 
 def _migrate(engine: Engine) -> None:
     """All steps in one transaction, so that one that was interrupted leaves nothing, and a second server waits for the first."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    known, newest = _revisions()
     with engine.execution_options(visavis_writes=True).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-        if not set(MigrationContext.configure(connection).get_current_heads()) <= known:
+        heads = set(MigrationContext.configure(connection).get_current_heads())
+        if not heads <= known:
             raise StorageError(
                 "a database of this version of Visavis or an older one was expected, a newer version has used it; "
                 "start that version, or restore a backup"
             )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if heads != newest:
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+@cache
+def _revisions() -> tuple[frozenset[str], frozenset[str]]:
+    """All that this version of Visavis knows, and the newest, which nothing leads on from."""
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions()), frozenset(scripts.get_heads())

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.files import FileStore
 from server.store.tables import Job, StoredAvatar
 from tests.client_web.browser import by, focused, phase, until
 from tests.client_web.conftest import CLIENT
 from tests.client_web.test_page_access import AXE, LOOKS, VIOLATIONS
 from tests.server.call.serving import Running, in_thread, running
-from tests.server.store.rows import add_job
+from tests.server.store.rows import add_job, make_database
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -241,7 +241,7 @@ def test_a_colleagues_avatar(page: Page, server: Running, check: Check, tmp_path
     page.click(by("enroll-submit"))
     page.wait_for_selector(by("enroll-words", "Starting"))
     check("enrolling")
-    database, files = Database(sqlite_url(tmp_path)), FileStore(str(tmp_path / "files"))
+    database, files = Database(make_database(tmp_path)), FileStore(str(tmp_path / "files"))
     with database.session() as session:
         (job,) = session.query(Job).all()
         avatar = session.get_one(StoredAvatar, job.avatar_id)

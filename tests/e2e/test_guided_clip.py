@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
 
 from tests.client_web.browser import by, phase, until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.e2e.webcam import FPS, write
 
 if TYPE_CHECKING:
     from enrollment.instant.pipeline import Enrollment
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(900)]
 __all__ = ["built_page"]
 
-WIDTH, HEIGHT, SECONDS, FPS = 480, 360, 4.0, 12
+WIDTH, HEIGHT, SECONDS = 480, 360, 4.0
 STEPS = 2
 """Of the optimisation, one in each round; as many pictures are compared and learned from."""
 LIST = """async () => {
@@ -52,7 +53,7 @@ PLAYED = """() => {
 
 @pytest.fixture(scope="module")
 def webcam(enrolled: Enrollment, model: HeadModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film for Chromium's fake webcam, JPEG after JPEG: turns to both sides, looks up, smiles, opens the mouth."""
+    """A film for Chromium's fake webcam: turns to both sides, looks up, smiles, opens the mouth."""
     from enrollment.report import PreviewView
     from models import arkit
     from models.avatar import AvatarPoser
@@ -61,20 +62,16 @@ def webcam(enrolled: Enrollment, model: HeadModel, tmp_path_factory: pytest.Temp
 
     poser, rasterizer = AvatarPoser(enrolled.avatar, model), best()
     camera = Camera.orbit(0, 0, 0.75, width=WIDTH, height=HEIGHT, fov_y=0.45, target=(0, 0, 0))
-    path = tmp_path_factory.mktemp("clip") / "webcam.mjpeg"
-    with path.open("wb") as film:
-        for i in range(int(SECONDS * FPS)):
-            t = i / FPS / SECONDS * 4
-            part = float(np.sin(np.pi * (t % 1)))
-            turn = (-0.25 * part * (1 <= t < 2), 0.45 * float(np.sin(2 * np.pi * t)) * (t < 1), 0.0)
-            values = (
-                {"mouthSmileLeft": part, "mouthSmileRight": part} if 2 <= t < 3 else {"jawOpen": 0.7 * part} if t >= 3 else {}
-            )
-            posed = poser.pose(np.array(arkit.vector(**values)), PreviewView("", turn=turn).pose(poser.person))
-            color = np.asarray(np.clip(rasterizer.render(posed, camera).color, 0, 1) * 255, np.uint8)
-            for _ in range(2):
-                Image.fromarray(color).save(film, "JPEG", quality=90)
-    return path
+
+    def picture(t: float) -> NDArray[np.uint8]:
+        part = float(np.sin(np.pi * (t % 1)))
+        turn = (-0.25 * part * (1 <= t < 2), 0.45 * float(np.sin(2 * np.pi * t)) * (t < 1), 0.0)
+        values = {"mouthSmileLeft": part, "mouthSmileRight": part} if 2 <= t < 3 else {"jawOpen": 0.7 * part} if t >= 3 else {}
+        posed = poser.pose(np.array(arkit.vector(**values)), PreviewView("", turn=turn).pose(poser.person))
+        return np.asarray(np.clip(rasterizer.render(posed, camera).color, 0, 1) * 255, np.uint8)
+
+    count = int(SECONDS * FPS)
+    return write(tmp_path_factory.mktemp("clip") / "webcam.y4m", (picture(4 * i / count) for i in range(count)))
 
 
 @pytest.fixture(scope="module")

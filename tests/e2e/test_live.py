@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.client_web.browser import until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.e2e.webcam import FPS, write
 
 if TYPE_CHECKING:
     from enrollment.instant.pipeline import Enrollment
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 __all__ = ["built_page"]
 
-WIDTH, HEIGHT, FPS, PERIOD, SECONDS = 640, 480, 30, 3.0, 12
+WIDTH, HEIGHT, PERIOD, SECONDS = 640, 480, 3.0, 12
 PATCH = 24
 UPPER_LIP, LOWER_LIP, FOREHEAD, CHIN = 13, 14, 10, 152
 STILL, SAMPLES = 2.0, 70
@@ -65,7 +67,7 @@ def jaw_open(seconds: float) -> float:
 
 @pytest.fixture(scope="module")
 def webcam(avatar: Path) -> Path:
-    """A film for Chromium's fake webcam: JPEG after JPEG."""
+    """A film for Chromium's fake webcam."""
     from models import arkit, avatar_file
     from models.avatar import AvatarPoser
     from models.heads.anny import AnnyHead
@@ -76,16 +78,13 @@ def webcam(avatar: Path) -> Path:
     camera = Camera.orbit(0.0, distance=0.9, width=WIDTH, height=HEIGHT, fov_y=np.deg2rad(30), target=(0, -0.02, 0))
 
     @cache
-    def picture(jaw: float) -> bytes:
+    def picture(jaw: float) -> NDArray[np.uint8]:
         gaussians = poser.pose(np.asarray(arkit.vector(jawOpen=jaw), np.float32))
         color = rasterizer.render(gaussians, camera, background=(0.55, 0.6, 0.65)).color
         color[:PATCH, :PATCH] = jaw
-        Image.fromarray(np.uint8(np.clip(color, 0, 1) * 255)).save(file := io.BytesIO(), "JPEG", quality=90)
-        return file.getvalue()
+        return np.asarray(np.clip(color, 0, 1) * 255, np.uint8)
 
-    path = avatar.with_name("webcam.mjpeg")
-    path.write_bytes(b"".join(picture(round(jaw_open(i / FPS), 6)) for i in range(int(SECONDS * FPS))))
-    return path
+    return write(avatar.with_name("webcam.y4m"), (picture(round(jaw_open(i / FPS), 6)) for i in range(int(SECONDS * FPS))))
 
 
 @pytest.fixture(scope="module")

@@ -18,15 +18,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.client_web.browser import by, phase, until
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.e2e.webcam import FPS, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
 __all__ = ["built_page"]
 
-FPS, PERIOD, TURN = 30, 3.0, 7.0
+PERIOD, TURN = 3.0, 7.0
 """Seconds and degrees of the film's to and fro."""
 HEAD = (12, 0, 439, 240)
 """Of the photo."""
@@ -45,16 +47,16 @@ PLAYING = "() => document.querySelector('[data-testid=avatar]')?.videoWidth > 0"
 
 @pytest.fixture(scope="module")
 def webcam(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film for Chromium's fake webcam: JPEG after JPEG, 1280 x 720."""
+    """A film for Chromium's fake webcam, 1280 x 720."""
     import skimage.data
 
     photo = Image.fromarray(skimage.data.astronaut())
-    path = tmp_path_factory.mktemp("make") / "webcam.mjpeg"
-    with path.open("wb") as film:
-        for i in range(int(PERIOD * FPS)):
-            turned = photo.rotate(TURN * np.sin(2 * np.pi * i / FPS / PERIOD), Image.Resampling.BICUBIC, center=(225, 170))
-            turned.crop(HEAD).resize((1280, 720), Image.Resampling.BICUBIC).save(film, "JPEG", quality=90)
-    return path
+
+    def picture(seconds: float) -> NDArray[np.uint8]:
+        turned = photo.rotate(TURN * np.sin(2 * np.pi * seconds / PERIOD), Image.Resampling.BICUBIC, center=(225, 170))
+        return np.asarray(turned.crop(HEAD).resize((1280, 720), Image.Resampling.BICUBIC))
+
+    return write(tmp_path_factory.mktemp("make") / "webcam.y4m", (picture(i / FPS) for i in range(int(PERIOD * FPS))))
 
 
 @pytest.fixture(scope="module")

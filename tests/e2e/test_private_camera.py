@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 import skimage.data
-from PIL import Image
+from numpy.typing import NDArray
 
 from models import avatar_file
 from models.exchange import drive_frames, landmark_frames
@@ -21,6 +21,7 @@ from models.types import DriveFrame
 from server.call.protocol import Place
 from server.call_client import CallClient
 from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.e2e.webcam import FPS, write
 from tests.models import makers
 from tests.server.call.serving import Running, running, until
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 __all__ = ["built_page"]
 
-WIDTH, HEIGHT, FPS, SECONDS = 640, 480, 15, 4
+WIDTH, HEIGHT, SECONDS = 640, 480, 2
 SWAY = 90
 """Pixels by which the person in the film moves to each side."""
 WATCH = """
@@ -54,15 +55,14 @@ VIDEO_BYTES = """async () => {
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A person who moves from side to side, for Chromium's fake webcam: JPEG after JPEG."""
-    path = tmp_path_factory.mktemp("film") / "webcam.mjpeg"
-    with path.open("wb") as film:
-        for i in range(FPS * SECONDS):
-            x = SWAY * np.sin(2 * np.pi * i / (FPS * SECONDS))
-            moved = np.array([[1.2, 0, x], [0, 1.2, -40]])
-            picture = cv2.warpAffine(skimage.data.astronaut(), moved, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-            Image.fromarray(picture).save(film, "JPEG", quality=90)
-    return path
+    """A person who moves from side to side, for Chromium's fake webcam."""
+
+    def picture(part: float) -> NDArray[np.uint8]:
+        moved = np.array([[1.2, 0, SWAY * np.sin(2 * np.pi * part)], [0, 1.2, -40]])
+        return np.asarray(cv2.warpAffine(skimage.data.astronaut(), moved, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE))
+
+    count = FPS * SECONDS
+    return write(tmp_path_factory.mktemp("film") / "webcam.y4m", (picture(i / count) for i in range(count)))
 
 
 @pytest_asyncio.fixture

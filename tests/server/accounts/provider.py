@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, quote_plus, urlsplit
@@ -18,6 +19,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 CLIENT, SECRET = "visavis", "the client's secret"
+
+
+@cache
+def _first_key() -> RSAKey:
+    """Of every provider: to find one takes longer than most sign-ins."""
+    return RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig", "alg": "RS256"})
 
 
 class Provider:
@@ -38,12 +45,13 @@ class Provider:
         """Said instead of what is at a path."""
         self.asked: list[str] = []
         self.codes: dict[str, dict[str, str]] = {}
-        self.new_key()
+        self.key: Any = _first_key()
+        self.keys = [self.key.as_dict(private=False)]
 
     def new_key(self, kind: str = "RS256", *, told: bool = True) -> None:
         """Sign with another key from now on; told: whether it is at `jwks_uri`."""
         options = {"kid": secrets.token_hex(4), "use": "sig", "alg": kind}
-        self.key: Any = ECKey.generate_key("P-256", options) if kind == "ES256" else RSAKey.generate_key(2048, options)
+        self.key = ECKey.generate_key("P-256", options) if kind == "ES256" else RSAKey.generate_key(2048, options)
         self.algorithm = kind
         if told:
             self.keys = [self.key.as_dict(private=False)]

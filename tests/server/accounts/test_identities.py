@@ -9,8 +9,9 @@ from server.accounts.identities import MOST, identities_of, link, unlink
 from server.accounts.oidc import Subject
 from server.accounts.people import ConflictError, People, SignInError
 from server.accounts.tokens import Tokens
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.tables import AuditEntry, Person
+from tests.server.store.rows import make_database
 
 PASSWORD = "a long password"
 THERE = Subject("https://id.example", "ada-1", "Ada", "ada@example.org")
@@ -18,7 +19,7 @@ THERE = Subject("https://id.example", "ada-1", "Ada", "ada@example.org")
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(sqlite_url(tmp_path))
+    opened = Database(make_database(tmp_path))
     yield opened
     opened.close()
 

@@ -11,16 +11,16 @@ from models.errors import VisavisError
 from server.accounts import people as accounts
 from server.accounts.people import API_KEY_PREFIX, MAX_KEYS, ConflictError, People, SignInError, clean_name
 from server.accounts.tokens import InvalidTokenError, Tokens
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.tables import ApiKey, AuditEntry, Person
-from tests.server.store.rows import add_person
+from tests.server.store.rows import add_person, make_database
 
 PASSWORD = "a long password"
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(sqlite_url(tmp_path))
+    opened = Database(make_database(tmp_path))
     yield opened
     opened.close()
 

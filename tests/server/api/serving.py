@@ -6,9 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -21,11 +19,11 @@ from server.api.app import create_api
 from server.api.directory import NoRooms, RoomInfo
 from server.api.service import Service
 from server.call.protocol import Act, Participant, Role, RoomState
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.files import FileStore
 from server.store.queue import JobQueue, MadeAvatar
 from server.store.tables import new_id
-from tests.server.store.rows import add_person
+from tests.server.store.rows import add_person, make_database
 
 KEYS: dict[str, Role] = {"host-key": "host", "person-key": "person", "viewer-key": "viewer"}
 FIRST = "0" * 16
@@ -139,21 +137,10 @@ class FakeRooms(NoRooms):
         self.out.append(person)
 
 
-@cache
-def _empty_database() -> bytes:
-    """A new database's file: made once, as all its migrations take longer than most tests (tests/server/store)."""
-    with TemporaryDirectory() as folder:
-        Database(sqlite_url(Path(folder))).close()
-        return (Path(folder) / "visavis.db").read_bytes()
-
-
 @contextmanager
 def api(folder: Path, **parts: Any) -> Iterator[Api]:
     """The API over a state folder. parts: of the `Service`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (file := folder / "visavis.db").exists():
-        file.write_bytes(_empty_database())
-    database, tokens, rooms = Database(sqlite_url(folder)), Tokens(SECRET), FakeRooms()
+    database, tokens, rooms = Database(make_database(folder)), Tokens(SECRET), FakeRooms()
     files, people = FileStore(str(folder / "files")), People(database, tokens)
     service = Service(database, files, JobQueue(database), people, tokens, RoomTokens(SECRET), SETUP, folder, rooms, **parts)
     yield Api(TestClient(create_api(service), raise_server_exceptions=False), service, folder, rooms)

@@ -27,6 +27,7 @@ from server.call.rooms import Rooms
 from server.call_client import CallClient, CameraTrack
 from tests.fakes import fake_avatar, flat_color
 from tests.realtime.room.rooms import rests
+from tests.server.store.rows import make_database
 
 __all__ = ["rests"]
 
@@ -138,6 +139,8 @@ async def running(
             (Path(folder) / f"{name}.avatar").write_bytes(data)
         config = FAKE.with_values(**{"avatar_folder": Path(folder), **settings})
         config = config if web_dir is None else config.with_values(web_dir=web_dir)
+        if config.state is not None and not config.database:
+            make_database(config.state)
         parts: list[Any] = []
         announced = asyncio.Event()
         serving = asyncio.create_task(

@@ -12,12 +12,12 @@ from server.accounts.tokens import Claims, Tokens, keep_secret
 from server.call import rooms
 from server.call.protocol import Join
 from server.call_client import CallClient
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.files import FileStore
 from server.store.tables import StoredAvatar
 from tests.fakes import fake_avatar
 from tests.server.call.serving import running, until
-from tests.server.store.rows import add_person
+from tests.server.store.rows import add_person, make_database
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -29,7 +29,7 @@ def blue(page: CallClient) -> int:
 
 async def test_a_better_avatar_is_swapped_in_and_one_that_is_none_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rooms, "LOOK_EVERY", 0.1)
-    database, files = Database(sqlite_url(tmp_path)), FileStore(str(tmp_path / "files"))
+    database, files = Database(make_database(tmp_path)), FileStore(str(tmp_path / "files"))
     person = add_person(database)
 
     def keep(name: str, data: bytes) -> None:

@@ -10,14 +10,14 @@ from sqlalchemy import select
 
 from server.call.kept_rooms import KeptRoom, RoomStore, standing
 from server.call.rules import RoomKeys
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.tables import Person, RevokedToken, StoredRoom
-from tests.server.store.rows import add_person
+from tests.server.store.rows import add_person, make_database
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(sqlite_url(tmp_path))
+    opened = Database(make_database(tmp_path))
     yield opened
     opened.close()
 

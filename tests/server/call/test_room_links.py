@@ -10,8 +10,9 @@ import pytest
 from server.call.kept_rooms import KeptRoom, RoomStore
 from server.call.room_links import RoomLinks
 from server.call.rules import RoomKeys
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from tests.server.call.serving import running
+from tests.server.store.rows import make_database
 
 
 def test_the_rooms_become_those_that_are_kept() -> None:
@@ -31,7 +32,7 @@ def test_the_rooms_become_those_that_are_kept() -> None:
 
 @pytest.mark.parametrize("which", ["first", "another"])
 async def test_a_running_server_takes_over_what_the_command_line_has_changed(tmp_path: Path, which: str) -> None:
-    database = Database(sqlite_url(tmp_path))
+    database = Database(make_database(tmp_path))
     store = RoomStore(database, 8080)
     async with running() as server:
         rooms = server.rooms

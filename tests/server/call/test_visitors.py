@@ -16,10 +16,10 @@ from server.accounts.room_tokens import Grants, RoomTokens
 from server.accounts.tokens import Claims, Tokens, keep_secret
 from server.call.protocol import Failure, Join, Lobby, Moderate, RoomState
 from server.call_client import CallClient, RefusedError
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from tests.server.api.serving import bearer
 from tests.server.call.serving import Running, running, until
-from tests.server.store.rows import add_person
+from tests.server.store.rows import add_person, make_database
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -65,7 +65,7 @@ class Site:
 
 @asynccontextmanager
 async def site(folder: Path, **config: Any) -> AsyncIterator[Site]:
-    secret, database = keep_secret(folder), Database(sqlite_url(folder))
+    secret, database = keep_secret(folder), Database(make_database(folder))
     admin = add_person(database, "admin", login="root")
     headers = bearer(Tokens(secret).make(Claims(admin, "admin", 0)))
     async with (

@@ -6,12 +6,13 @@ import pytest
 
 from models.errors import VisavisError
 from server.call.kept_rooms import RoomStore
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from tests.server.commands.test_admin import run, told
+from tests.server.store.rows import make_database
 
 
 def test_links_are_listed_made_renewed_and_ended(tmp_path: Path) -> None:
-    database = Database(sqlite_url(tmp_path))
+    database = Database(make_database(tmp_path))
     (first,), _ = RoomStore(database, 8080).load(tmp_path)
     (other,), _ = RoomStore(database, 8081).load(tmp_path)
     (shown,) = told(tmp_path, "links")["rooms"]

@@ -6,8 +6,9 @@ import pytest
 
 from models.errors import VisavisError
 from server.call.kept_rooms import RoomStore
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from tests.server.commands.test_admin import PASSWORD, run, told
+from tests.server.store.rows import make_database
 
 
 def test_rights_are_given_and_taken(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_rights_are_given_and_taken(tmp_path: Path) -> None:
 
 
 def test_rooms_limits_and_health(tmp_path: Path) -> None:
-    database = Database(sqlite_url(tmp_path))
+    database = Database(make_database(tmp_path))
     (room,), _ = RoomStore(database, 8080).load(tmp_path)
     database.close()
     assert told(tmp_path, "list-rooms")["rooms"] == [{"id": room.id, "port": 8080, "name": "", "owner_id": ""}]

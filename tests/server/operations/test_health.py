@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from server.operations.health import DRAINING, EVERY, FAILED, HANGS, LOADING, Health, HealthProblem
-from server.store.database import Database, sqlite_url
+from server.store.database import Database
 from server.store.files import FileStore
 from tests.server.call.serving import running, until
+from tests.server.store.rows import make_database
 
 
 def codes(health: Health) -> list[str]:
@@ -20,7 +21,7 @@ def codes(health: Health) -> list[str]:
 
 
 def test_what_is_wrong_with_store_and_disk_is_found_and_when_it_is_mended(tmp_path: Path) -> None:
-    database, files = Database(sqlite_url(tmp_path)), FileStore(str(tmp_path / "files"))
+    database, files = Database(make_database(tmp_path)), FileStore(str(tmp_path / "files"))
     health = Health(lambda: None, database, files, tmp_path, 0.0)
     assert codes(health) == [] and health.report() == (200, '{"status": "ready", "problems": []}')
     shutil.rmtree(tmp_path / "files")

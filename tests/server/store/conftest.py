@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from server.store.database import Database, sqlite_url
+from tests.server.store.rows import make_database
 
 UNPRIVILEGED = 65534
 """The user `nobody`: PostgreSQL does not run as root."""
@@ -71,8 +72,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
+def database(database_url: str, tmp_path: Path) -> Iterator[Database]:
+    opened = Database(make_database(tmp_path) if database_url == sqlite_url(tmp_path) else database_url)
     yield opened
     opened.close()
 

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from server.store.database import Database
+from server.store.database import Database, sqlite_url
 from server.store.tables import Consent, Job, Person, StoredAvatar
+
+
+@cache
+def _empty() -> bytes:
+    """A new database's file: made once, as all its migrations take longer than most tests (test_database.py)."""
+    with TemporaryDirectory() as folder:
+        Database(sqlite_url(Path(folder))).close()
+        return (Path(folder) / "visavis.db").read_bytes()
+
+
+def make_database(folder: Path) -> str:
+    """A state folder's own database, empty where there is none; returns its URL."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (file := folder / "visavis.db").exists():
+        file.touch(mode=0o600)
+        file.write_bytes(_empty())
+    return sqlite_url(folder)
 
 
 def add_person(database: Database, role: str = "guest", **values: Any) -> str:
