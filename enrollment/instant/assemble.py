@@ -13,6 +13,7 @@ from scipy import ndimage
 from enrollment.instant import eyes, hair_texture, lashes, mouth, texture_completion
 from enrollment.instant.bust import Bust, bottom
 from enrollment.instant.clothes import BodyPoints, Clothing
+from enrollment.instant.crumpled import unfolded
 from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
@@ -153,7 +154,8 @@ def build_gaussians(
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
-    loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
+    made = unfolded(made, at, rest := binding.frames(person.rest, model.faces))
+    loose = floating(binding.to_world(made, rest).means)
     made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
