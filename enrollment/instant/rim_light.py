@@ -1,6 +1,6 @@
-"""Light on the rim: a window or a lamp behind somebody draws a bright line along cheek and jaw. It is the place's light
-and hits what the photo sees aslant, so from the side it would be drawn out to white blotches. Such a line takes the colour of the
-surface beside it.
+"""Light on the rim: a window or a lamp behind somebody draws a bright line along cheek and jaw. It is the place's light, paler
+than skin, and hits what the photo sees aslant, so from the side it would be drawn out to white blotches. Such a line takes the
+colour of the surface beside it. A collar beside a neck is often taken for skin, so a neck keeps its light.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from enrollment.portrait.portrait import Portrait
 from models.tracking.face_geometry import face_height
 from models.types import Array
 
-WIDE, SMOOTH = 0.09, 0.012
+WIDE, SMOOTH = 0.065, 0.012
 """Width up to which a bright line is one of rim light, and of the smoothing before it is looked for, face heights: stubble and
 wrinkles are none."""
 BRIGHT, BRIGHTER = 1.08, 1.35
 """Brightness, relative to that beside it, from which a pixel belongs to a line, and which a line reaches somewhere."""
+PALE, PALER = 0.75, 0.6
+"""Redness of such a pixel relative to the skin's, at most; and of one that is taken for another light than the face's."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 """Landmarks around the brows, beside which skin is brighter anyway."""
 SQUARE = (0.6, 0.75)
@@ -32,6 +34,8 @@ MIDDLE = (0.02, 0.035)
 LOOKED_AT, FEATURES = 0.06, 0.015
 """Width of the neighbourhood of which a line takes the colour, and of the skin around eyes and brows that is not looked at, face
 heights."""
+UNDER_JAW = 0.02
+"""How far a face's rim goes on where the parsing sees the neck, face heights."""
 UNLIT, SHARE = 0.05, 0.02
 """Part up to which a pixel belongs to no line, and part of such pixels around one from which their colour is known."""
 SOLID = 0.97
@@ -41,12 +45,13 @@ REACH = 0.04
 
 
 def without_rim_light(surface: VisibleSurface, portrait: Portrait, colors: Array) -> Array:
-    """(S, S, 3) the colours (S, S, 3) of a photo without the light on the rims of skin; as they came where the
+    """(S, S, 3) the colours (S, S, 3) of a photo without the light on the rims of a face; as they came where the
     parsing sees no person."""
     if portrait.parsing is None:
         return colors
     height = face_height(portrait.landmarks)
-    skin = portrait.parsing.most("face_skin", "body_skin") & (portrait.matte > 0.5) & portrait.inside
+    skin = ndimage.distance_transform_edt(~portrait.parsing.most("face_skin")) < UNDER_JAW * height
+    skin &= portrait.parsing.most("face_skin", "body_skin") & (portrait.matte > 0.5) & portrait.inside
     features = np.any(
         [polygon_of(mark, portrait.landmarks.points[:, :2], skin.shape) for mark in (*BROWS, *(o for o, _ in OPENINGS[1:]))],
         axis=0,
@@ -59,14 +64,14 @@ def without_rim_light(surface: VisibleSurface, portrait: Portrait, colors: Array
 
 
 def bright_lines(colors: Array, part: NDArray[np.bool_], among: Array, height: float) -> Array:
-    """(S, S) in [0, 1]: how much the pixels of `part` (S, S) belong to a line brighter than what lies beside it, also along the
-    edge of `part`. colors: (S, S, 3). among: (S, S) in [0, 1], where a line reaches its brightness.
+    """(S, S) in [0, 1]: how much the pixels of `part` (S, S) belong to a line brighter and paler than what lies beside it, also
+    along the edge of `part`. colors: (S, S, 3). among: (S, S) in [0, 1], where a line reaches its brightness.
     height: of the face, pixels."""
-    weight = part.astype(np.float32)
-    blur = SMOOTH * height
-    light = cv2.GaussianBlur(colors.mean(axis=2) * weight, (0, 0), blur) / np.maximum(
-        cv2.GaussianBlur(weight, (0, 0), blur), 1e-3
-    )
+    weight, blur = part.astype(np.float32), SMOOTH * height
+    share = np.maximum(cv2.GaussianBlur(weight, (0, 0), blur), 1e-3)
+    smooth = cv2.GaussianBlur(colors * weight[..., None], (0, 0), blur) / share[..., None]
+    light = smooth.mean(axis=2)
+    red = (smooth[..., 0] - smooth[..., 2]) / np.maximum(light, 0.02)
     size = 2 * round(WIDE * height / 2) + 1
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     beside = cv2.morphologyEx(np.where(part, light, 0).astype(np.float32), cv2.MORPH_OPEN, disk)
@@ -75,8 +80,9 @@ def bright_lines(colors: Array, part: NDArray[np.bool_], among: Array, height: f
         return np.zeros_like(weight)
     near = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
     ratio = light / np.maximum(beside[near[0], near[1]], 0.02)
-    label, _ = ndimage.label((ratio > BRIGHT) & part)
-    lines = np.unique(label[(ratio > BRIGHTER) & part & (among > 0.5)])
+    usual = float(np.median(red[known]))
+    label, _ = ndimage.label((ratio > BRIGHT) & (red < PALE * usual) & part)
+    lines = np.unique(label[(ratio > BRIGHTER) & (red < PALER * usual) & (among > 0.5)])
     return np.asarray(np.isin(label, lines[lines > 0]), np.float32)
 
 

@@ -60,9 +60,11 @@ def test_a_shine_on_what_faces_the_camera_stays(enrolled: Enrollment, model: Hea
 def test_a_line_is_narrow_and_brighter_than_both_sides() -> None:
     part, everywhere = np.zeros((120, 120), bool), np.ones((120, 120), np.float32)
     part[20:100, 20:100] = True
-    colors = np.full((120, 120, 3), 0.4, np.float32)
+    colors = np.tile(np.array([0.5, 0.4, 0.3], np.float32), (120, 120, 1))
     colors[:, 92:100] = 0.9
     found = bright_lines(colors, part, everywhere, 120.0)
     assert found[30:90, 93:99].min() == 1 and found[:, :85].max() == 0
     colors[:, 60:100] = 0.9
     assert bright_lines(colors, part, everywhere, 120.0)[30:90].max() == 0, "half of a face in the light"
+    colors[:, 60:100], colors[:, 92:100] = (0.5, 0.4, 0.3), (0.95, 0.76, 0.57)
+    assert bright_lines(colors, part, everywhere, 120.0).max() == 0, "brighter skin"
