@@ -22,6 +22,8 @@ WIDE, SMOOTH = 0.065, 0.012
 wrinkles are none."""
 BRIGHT, BRIGHTER = 1.08, 1.35
 """Brightness, relative to that beside it, from which a pixel belongs to a line, and which a line reaches somewhere."""
+STRONG = 0.7
+"""Brightness that such a line reaches: a window behind somebody is nearly white."""
 PALE, PALER = 0.75, 0.6
 """Redness of such a pixel relative to the skin's, at most; and of one that is taken for another light than the face's."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
@@ -34,8 +36,6 @@ MIDDLE = (0.02, 0.035)
 LOOKED_AT, FEATURES = 0.06, 0.015
 """Width of the neighbourhood of which a line takes the colour, and of the skin around eyes and brows that is not looked at, face
 heights."""
-UNDER_JAW = 0.02
-"""How far a face's rim goes on where the parsing sees the neck, face heights."""
 UNLIT, SHARE = 0.05, 0.02
 """Part up to which a pixel belongs to no line, and part of such pixels around one from which their colour is known."""
 SOLID = 0.97
@@ -50,8 +50,7 @@ def without_rim_light(surface: VisibleSurface, portrait: Portrait, colors: Array
     if portrait.parsing is None:
         return colors
     height = face_height(portrait.landmarks)
-    skin = ndimage.distance_transform_edt(~portrait.parsing.most("face_skin")) < UNDER_JAW * height
-    skin &= portrait.parsing.most("face_skin", "body_skin") & (portrait.matte > 0.5) & portrait.inside
+    skin = portrait.parsing.most("face_skin") & (portrait.matte > 0.5) & portrait.inside
     features = np.any(
         [polygon_of(mark, portrait.landmarks.points[:, :2], skin.shape) for mark in (*BROWS, *(o for o, _ in OPENINGS[1:]))],
         axis=0,
@@ -82,7 +81,7 @@ def bright_lines(colors: Array, part: NDArray[np.bool_], among: Array, height: f
     ratio = light / np.maximum(beside[near[0], near[1]], 0.02)
     usual = float(np.median(red[known]))
     label, _ = ndimage.label((ratio > BRIGHT) & (red < PALE * usual) & part)
-    lines = np.unique(label[(ratio > BRIGHTER) & (red < PALER * usual) & (among > 0.5)])
+    lines = np.unique(label[(ratio > BRIGHTER) & (light > STRONG) & (red < PALER * usual) & (among > 0.5)])
     return np.asarray(np.isin(label, lines[lines > 0]), np.float32)
 
 
