@@ -14,6 +14,7 @@ from enrollment.instant import eyes, hair_texture, lashes, mouth, texture_comple
 from enrollment.instant.beside import sorted_out
 from enrollment.instant.bust import Bust, bottom
 from enrollment.instant.clothes import BodyPoints, Clothing
+from enrollment.instant.crumpled import unfolded
 from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
@@ -27,6 +28,7 @@ from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.outline import CUT, CUT_BODY, Outline
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.photo_edge import shown_part
+from enrollment.instant.rim_light import without_rim_light
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
 from enrollment.portrait.portrait import Portrait
@@ -85,7 +87,7 @@ BOTTOM_REACH = 2.2
 
 @dataclass(frozen=True)
 class SourcePhoto:
-    """One photo: portrait, fitted pose, the surface visible in it, and its foreground colours (S, S, 3)."""
+    """One photo: portrait, fitted pose, the surface visible in it, and its foreground colours (S, S, 3) without rim light."""
 
     portrait: Portrait
     photo: PhotoFit
@@ -155,12 +157,13 @@ def build_gaussians(
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
     made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
-    loose = floating(binding.to_world(made, binding.frames(person.rest, model.faces)).means)
+    made = unfolded(made, at, rest := binding.frames(person.rest, model.faces))
+    loose = floating(binding.to_world(made, rest).means)
     made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
     lid = texture_completion.eyelid_vertices(model)[model.faces[made.face]].any(axis=1)
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
-    view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown)
+    view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown, lead.colors)
     handed_over[len(shown) :] = False
     mirrored = slice(len(shown), len(shown) + len(twins.source))
     before = made.colors[mirrored]
@@ -210,7 +213,7 @@ def _source_photo(person: PersonHead, fit: HeadFit, offset: Array, index: int, p
     if index > 0:  # the head is registered to each further photo's landmarks before colours are read from that photo
         person = replace(person, rest=person.rest + landmark_offset(model, fit.identity, photo, portrait, base=offset))
     surface = VisibleSurface.of(model, posed(person, photo), photo.camera(portrait))
-    return SourcePhoto(portrait, photo, surface, portrait.colors)
+    return SourcePhoto(portrait, photo, surface, without_rim_light(surface, portrait, portrait.colors))
 
 
 def _face_area(model: HeadModel, person: PersonHead) -> NDArray[np.bool_]:

@@ -133,7 +133,7 @@ class ShownHair:
         shown = _within_rim(surface, portrait, shown)
         tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
         tone += woven * _evenly(surface, shown, main_color(colors[shown]) - tone, TURNING)
-        tone += (1 - woven) * TURNS * _evenly(surface, shown, colors[shown].mean(axis=0) - tone, TURNING_HAIR)
+        tone += (1 - woven) * TURNS * _evenly(surface, shown, overhead(surface, shown, colors) - tone, TURNING_HAIR)
         return ShownHair(surface, shown, woven, tone, StrandExample.of(surface, shown, colors, woven))
 
 
@@ -195,6 +195,16 @@ def base_tone(
     everywhere = np.median(colors[shown], axis=0)
     tone = np.where(trust[:, None] > 0, mean[row, column], everywhere).astype(np.float32)
     return interpolate_colors(surface.model, tone, trust, share > 0.1)
+
+
+def overhead(surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array) -> Array:
+    """(3,) colour of the upper half of the hair that a photo shows, `shown` (S, S), without its brightest and darkest quarters:
+    of temples gone grey, tips gone pale and shine, the back of a head has nothing. colors: (S, S, 3)."""
+    height = surface.fragments.interpolate(surface.model.faces, surface.model.template[:, 1:2])[..., 0][shown]
+    upper = colors[shown][height >= np.median(height)]
+    light = upper.mean(axis=1)
+    low, high = np.quantile(light, (0.25, 0.75))
+    return np.asarray(upper[(light >= low) & (light <= high)].mean(axis=0), np.float32)
 
 
 def _evenly(surface: VisibleSurface, shown: NDArray[np.bool_], change: Array, turning: float) -> Array:

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from enrollment.instant.lashes import assign_lashes
 from enrollment.instant.surface import VisibleSurface
+from enrollment.instant.texture_completion import twins
 from enrollment.portrait.portrait import Portrait
 from models import arkit, binding
 from models.binding import BoundGaussians, Frames
@@ -47,6 +48,9 @@ CHEEK, BEHIND = (0.01, 0.02), (0.04, -0.14, 0.05, -0.035, 0.005)
 """On the template, metres: depth from which a point below this height is on cheek or jaw, beside which hair hangs behind; least
 distance to the side, heights and depths of the places where it does.
 """
+FAR, MIXED = 0.4, 0.012
+"""By how much more square on a vertex's twin is seen, cosines, from which it lies on the far side of a turned face; and how far
+from hair skin is mixed with it, picture sides."""
 FAINT = 0.06
 """Matte from which a pixel gets a Gaussian."""
 OPACITY = 0.97
@@ -258,8 +262,9 @@ def _assign_lip_line(surface: VisibleSurface, portrait: Portrait, colors: Array,
 
 
 def _assign_beside(surface: VisibleSurface, portrait: Portrait, face: NDArray[np.int32], depth: Array) -> None:
-    """Assign hair and jewellery beside cheek and jaw, where the mesh covers nothing, to the sides of the head behind: on the
-    cheek's rim they would be a comb before the ear. Changes face and depth in place."""
+    """Assign hair and jewellery beside cheek and jaw, where the mesh covers nothing, and hair on the rim that a turned face has
+    on its far side, to the sides of the head behind: on the cheek's rim they would be a comb before the ear, and dark blotches.
+    Changes face and depth in place."""
     if portrait.parsing is None:
         return
     model = surface.model
@@ -270,12 +275,20 @@ def _assign_beside(surface: VisibleSurface, portrait: Portrait, face: NDArray[np
     behind = np.flatnonzero(skin & (np.abs(x) > aside) & (low < y) & (y < high) & (back < z) & (z < front))
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     beside = (face < 0) & portrait.parsing.most("hair", "others") & cheek[face[near[0], near[1]]]
-    row, column = np.nonzero(beside)
+    hair = ndimage.binary_dilation(portrait.parsing.most("hair"), iterations=max(1, round(MIXED * len(face))))
+    row, column = np.nonzero(beside | (hair & (face >= 0) & (cheek & _far_rim(surface))[face]))
     if not len(row):
         return
     centre = surface.vertices[model.faces[behind]].mean(axis=1)
     _, nearest = cKDTree(surface.camera.project(centre)).query(np.stack([column + 0.5, row + 0.5], axis=1))
     face[row, column], depth[row, column] = behind[nearest], -centre[nearest, 2]
+
+
+def _far_rim(surface: VisibleSurface) -> NDArray[np.bool_]:
+    """(F,) faces on the far side of a turned head that the photo sees far more aslant than their twins."""
+    toward = -surface.vertices / np.linalg.norm(surface.vertices, axis=1, keepdims=True)
+    facing = np.sum(toward * surface.normals, axis=1)
+    return np.asarray((facing[twins(surface.model)[0]] - facing > FAR)[surface.model.faces].any(axis=1))
 
 
 def upper_lip(model: HeadModel) -> NDArray[np.int64]:

@@ -37,6 +37,9 @@ NECK, MOST_NECK, MOST_BARE_NECK = -0.05, 0.07, 0.03
 """Height on the template under which a vertex may be moved outwards by so much at most, metres: a neck with hair or a scarf
 around it, but not as far as to the end of a scarf that hangs beside it; and a bare one, whose root would become a wing of skin
 otherwise where a shoulder is turned further than the rig knows."""
+THROAT, ASIDE = ((0.0, 0.03), (0.07, 0.015)), 12.0
+"""Depths on the template and how far at most what lies there may be moved outwards, metres, where hair hangs around the neck of
+a face that is turned by so many degrees: it falls before the shoulder, and the throat would get a hook under the chin."""
 TURNED, AROUND_NECK = 25.0, 0.02
 """Degrees from which a face counts as turned: from the front, what is wide there is a collar. Part of what the photo shows of
 the person below the chin that is hair from which there is hair around the neck."""
@@ -108,6 +111,8 @@ def outline_offset(
     outer[model.region_vertices("left_eye", "right_eye", "eye_socket", "mouth_inside", "tongue")] = False
     face, seen = _near_landmarks(model, person), outer & measured
     most = np.where(model.template[:, 1] < NECK, _most_neck(portrait), np.inf)
+    if turned_away(portrait.landmarks) > ASIDE and _hair_around_neck(portrait):
+        most = np.minimum(most, np.where(model.template[:, 1] < NECK, np.interp(model.template[:, 2], *THROAT), np.inf))
     amount, solid = np.zeros(model.vertex_count), _without_brim(portrait)
     twin, alike = twins(model)
     turned, even = one_sided(portrait), alike & outer & ~face & (model.template[:, 1] > NECK)
@@ -139,10 +144,17 @@ def _most_neck(portrait: Portrait) -> float:
     """How far the neck may be moved outwards, metres."""
     if portrait.parsing is None or hatted(portrait) or turned_away(portrait.landmarks) < TURNED:
         return MOST_NECK
+    return MOST_NECK if _hair_around_neck(portrait) else MOST_BARE_NECK
+
+
+def _hair_around_neck(portrait: Portrait) -> bool:
+    """Whether the photo shows hair below the chin."""
+    if portrait.parsing is None:
+        return False
     below = (portrait.matte > SURE) & portrait.inside
     below[: int(portrait.landmarks.points[CHIN, 1])] = False
     hair = portrait.parsing.most("hair")[below]
-    return MOST_NECK if len(hair) and hair.mean() > AROUND_NECK else MOST_BARE_NECK
+    return bool(len(hair) and hair.mean() > AROUND_NECK)
 
 
 def _outline_distance(

@@ -80,12 +80,13 @@ class _Parameter:
 @dataclass(frozen=True)
 class OwnView:
     """A photo. camera: its camera, in a world of its OpenGL axes. at: the triangles posed there. shown: (S, S) in [0, 1], how far
-    each pixel is believed."""
+    each pixel is believed. colors: (S, S, 3) the person's own."""
 
     portrait: Portrait
     camera: Camera
     at: Frames
     shown: Array
+    colors: Array
 
 
 def fit_own_view(
@@ -116,7 +117,7 @@ def fit_own_view(
     }
     metres = -world.means[:, 2:] / camera.fx * np.array([1.0, -1.0], np.float32)
     shares = portrait.matte[..., None]
-    truth, known = portrait.colors * shares + 1 - shares, portrait.inside * (photo.shown == 1)
+    truth, known = photo.colors * shares + 1 - shares, portrait.inside * (photo.shown == 1)
     for number in range(1, STEPS + 1):
         now = _moved(world, parameters, metres)
         drawn = ColorDrawing(now, camera, np.ones(3, np.float32))

@@ -15,6 +15,7 @@ from scipy import ndimage
 from enrollment.portrait.far_contour import on_outline
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.one_person import without_others
+from enrollment.portrait.raised_arms import without_raised_arms
 from enrollment.portrait.spill import without_spill
 from enrollment.portrait.turned_bias import unbiased
 from enrollment.portrait.upright import find_people
@@ -125,6 +126,9 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
     image, inside, face, matrix = _crop(photo, face, level)
     matte = _matte_shown(image, inside, face)
     alpha = without_others(image, matte.alpha, face, [_moved(other, matrix) for other in found.faces[1:]])
+    alpha, raised = without_raised_arms(alpha, matte.parsing, face)
+    if raised:
+        notes.append("an arm is raised beside the head; it was left out, use a photo with the arms down")
     face = on_outline(unbiased(face), alpha, inside)
     notes += occlusion_warnings(image, face)
     rows, columns = photo.shape[:2]

@@ -114,6 +114,21 @@ def test_hair_beside_the_jaw_hangs_behind_the_cheek(lifted: tuple[Gaussians, Bou
     assert skin.sum() > 50 and z[skin].max() > 0.02
 
 
+def test_hair_behind_the_far_cheek_of_a_turned_face_is_not_on_it(model: HeadModel) -> None:
+    """A lock before the near cheek stays there."""
+    truth = known(model, turn=(0.0, 30.0, 0.0), identity=np.zeros(model.identity_count))
+    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    side = portrait.image.shape[0]
+    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    surface = VisibleSurface.of(model, (person.rest @ truth.rotation.T + truth.translation).astype(np.float32), camera)
+    hair = np.tile(np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index("hair")], (side, side, 1))
+    none, gray = np.zeros(len(model.faces), bool), np.full((side, side, 3), 0.5, np.float32)
+    bound = lift(surface, replace(portrait, parsing=Parsing(hair)), gray, none, none, np.ones((side, side), np.float32))
+    x, y, z = model.template[model.faces[bound.face]].mean(axis=1).T
+    jaw = (np.abs(x) > 0.03) & (z > 0.02) & (y < 0) & (y > -0.08) & (model.region[bound.face] == REGION["skin"])
+    assert (jaw & (x > 0)).sum() < 30 < 500 < (jaw & (x < 0)).sum()
+
+
 def above(lifted: tuple[Gaussians, BoundGaussians, Array]) -> NDArray[np.bool_]:
     world, _, off = lifted
     return np.asarray((off > 0) & (world.means[:, 1] > np.quantile(world.means[off == 0][:, 1], 0.999)))

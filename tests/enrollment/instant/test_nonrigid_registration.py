@@ -160,3 +160,27 @@ def test_hair_that_the_photos_edge_cuts_goes_on_to_the_edge(model: HeadModel, mo
     after = np.flatnonzero(rasterize(posed(grown, photo), model.faces, camera, cull=False).face[row] >= 0)
     assert after[-1] > columns[-1] + 18, "hair"
     assert after[0] > columns[0] - 8, "what is neither hair nor clothes"
+
+
+def test_a_throat_gets_no_hook_of_hair_that_falls_before_a_shoulder(model: HeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nonrigid_registration, "ROUNDS", 2)
+    truth = known(model, turn=(0.0, 20.0, 0.0), identity=np.zeros(model.identity_count))
+    photo = PhotoFit(
+        truth.rotation, truth.translation, FOCAL, np.zeros(arkit.COUNT, np.float32), np.zeros((2, 2), np.float32), 0.0
+    )
+    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    mesh = rasterize(posed(person, photo), model.faces, photo.camera(portrait), cull=False).face >= 0
+    portrait = replace(portrait, matte=ndimage.binary_dilation(mesh, iterations=130).astype(np.float32))
+    nothing, everywhere = np.zeros((model.vertex_count, 3), np.float32), np.ones(model.vertex_count, bool)
+    x, y, z = model.template.T
+    neck = (y < -0.07) & (y > -0.12) & (np.abs(x) < 0.07)
+
+    def moved(name: str) -> Array:
+        shares = np.tile(np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index(name)], (*portrait.matte.shape, 1))
+        seen = replace(portrait, parsing=Parsing(shares))
+        return np.linalg.norm(outline_offset(model, truth.identity, nothing, photo, seen, everywhere), axis=1)
+
+    hair = moved("hair")
+    assert hair[neck & (z > 0.025)].max() < 0.03
+    assert hair[neck & (z < -0.01)].max() > 0.04, "hair around the neck"
+    assert moved("clothes")[neck & (z > 0.025)].max() > 0.035, "a collar stands around the throat"

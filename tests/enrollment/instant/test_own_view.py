@@ -48,7 +48,7 @@ def drawn(gaussians: BoundGaussians) -> tuple[Array, Array]:
 def fitted(disc: tuple[BoundGaussians, Portrait], shown: int | None = None, fixed: bool = False) -> BoundGaussians:
     gaussians, portrait = disc
     count = len(gaussians)
-    view = OwnView(portrait, CAMERA, AT, np.ones((SIDE, SIDE), np.float32))
+    view = OwnView(portrait, CAMERA, AT, np.ones((SIDE, SIDE), np.float32), portrait.colors)
     return fit_own_view(gaussians, count if shown is None else shown, np.zeros(count, bool), np.full(count, fixed), view)
 
 
@@ -107,5 +107,5 @@ def test_what_fades_into_the_photos_edge_stays_faint(disc: tuple[BoundGaussians,
     above = binding.to_world(gaussians, AT).means[:, 1] * SIDE > 6
     faint = replace(gaussians, opacities=np.where(above, 0.4, gaussians.opacities).astype(np.float32))
     none = np.zeros(len(faint), bool)
-    made = fit_own_view(faint, len(faint), none, none, OwnView(portrait, CAMERA, AT, half))
+    made = fit_own_view(faint, len(faint), none, none, OwnView(portrait, CAMERA, AT, half, portrait.colors))
     assert made.opacities[above].max() < 0.42 and made.opacities[~above].max() > 0.95
