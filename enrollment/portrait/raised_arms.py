@@ -8,13 +8,16 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from models.tracking.face_geometry import CHIN, CONTOUR, face_height
+from models.tracking.face_geometry import CHIN, CONTOUR, FOREHEAD, face_height
 from models.tracking.landmarks import Landmarks
 from models.tracking.parsing import Parsing
 from models.types import Array
 
 FROM_FACE, FROM_NECK = 0.2, 0.55
 """Distance from the face's outline, and from the middle of the neck to the sides, in which nothing is an arm, face heights."""
+HEAD, ABOVE, BARE = 1.15, 0.3, 0.5
+"""Distance from the face's middle in which a bald head lies, and width of the band above a face by which it is told, face
+heights; part of the band that is skin then."""
 SHOULDERS, RAISED = 0.3, 0.25
 """How far below the chin the shoulders are at least, and how far above it an arm reaches that is raised, face heights."""
 LEAST = 0.03
@@ -36,7 +39,14 @@ def without_raised_arms(alpha: Array, parsing: Parsing | None, face: Landmarks) 
     outline = np.zeros(alpha.shape, np.uint8)
     cv2.fillPoly(outline, [np.round(points[list(CONTOUR)]).astype(np.int32)], 1)
     chin = points[CHIN]
-    beside = ndimage.distance_transform_edt(outline == 0) > FROM_FACE * height
+    away = ndimage.distance_transform_edt(outline == 0) / height
+    beside = away > FROM_FACE
+    above = (away > 0) & (away < ABOVE) & (rows < points[FOREHEAD, 1])
+    if (
+        above.any() and parsing.most("body_skin", "face_skin")[above].mean() > BARE
+    ):  # the parsing takes a bald skull for skin of the body
+        middle = points[list(CONTOUR)].mean(axis=0)
+        beside &= np.hypot(columns - middle[0], rows - middle[1]) > HEAD * height
     beside &= (rows < chin[1] + SHOULDERS * height) & ((rows < chin[1]) | (np.abs(columns - chin[0]) > FROM_NECK * height))
     limb = beside & parsing.most("body_skin", "clothes") & (alpha > 0.5)
     label, count = ndimage.label(limb)

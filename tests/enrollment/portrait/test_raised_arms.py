@@ -71,3 +71,14 @@ def test_a_lock_that_hung_over_the_arm_goes_with_it() -> None:
     kind[lock] = CLASSES.index("hair")
     kept, _ = left_of(alpha, kind)
     assert kept[lock & (columns < 75)].max() == 0
+
+
+def test_a_bald_skull_is_no_arm() -> None:
+    rows, columns = np.indices((SIDE, SIDE))
+    alpha, kind = person()
+    skull = (np.hypot(columns - MIDDLE - 25, rows - 75) < 55) & (rows < 110)
+    kind[kind == CLASSES.index("hair")] = CLASSES.index("background")
+    kind[skull & (kind == CLASSES.index("background"))] = CLASSES.index("body_skin")
+    alpha = (kind > 0).astype(np.float32)
+    kept, raised = left_of(alpha, kind)
+    assert not raised and (kept == alpha).all()
