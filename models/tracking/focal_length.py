@@ -33,7 +33,8 @@ def estimate_focal(person: PersonHead, resting_offset: Array64, faces: list[Land
 
 def refine_focal(poser: AvatarPoser, first: Solver, pictures: list[tuple[Pixels, Landmarks]]) -> Solver:
     """A solver with the focal length under which the avatar of the clip's own person, aligned, looks most like the pictures
-    (H, W, 3) of one camera. The search goes downhill from `first`, whose focal length is one of `FOCALS`."""
+    (H, W, 3) of one camera. The search goes downhill from `first`, whose focal length is one of `FOCALS`, to where a parabola
+    through the least difference and those beside it is lowest."""
     face = pictures[0][1]
     solvers = _solvers(poser.person, first.resting_offset, face)
     mattes = [matte(rgb) for rgb, _ in pictures]
@@ -48,7 +49,21 @@ def refine_focal(poser: AvatarPoser, first: Solver, pictures: list[tuple[Pixels,
     at = int(np.argmin([abs(solver.focal(face.width, face.height) - start) for solver in solvers]))
     while (better := min((at - 1, at, at + 1), key=error)) != at:
         at = better
-    return solvers[at]
+    if not 0 < at < len(FOCALS) - 1:
+        return solvers[at]
+    focal = max(face.width, face.height) * lowest(
+        np.array(FOCALS[at - 1 : at + 2]), np.array([error(at + i) for i in (-1, 0, 1)])
+    )
+    return Solver(poser.person, focal=focal, resting_offset=first.resting_offset)
+
+
+def lowest(focals: Array64, errors: Array64) -> float:
+    """Where a parabola through the errors (3,), over the logarithm of focal lengths (3,), is lowest; the middle one has the least
+    error."""
+    steps = np.log(focals / focals[1])
+    bend, slope, _ = np.polyfit(steps, errors, 2)
+    turn = np.clip(-slope / (2 * bend), steps[0], steps[2]) if bend > 0 else 0.0
+    return float(focals[1] * np.exp(turn))
 
 
 def _solvers(person: PersonHead, resting_offset: Array64, face: Landmarks) -> list[Solver]:

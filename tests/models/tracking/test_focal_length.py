@@ -5,7 +5,7 @@ import pytest
 
 from models.heads.base import PersonHead
 from models.tracking import focal_length
-from models.tracking.focal_length import FOCALS, estimate_focal
+from models.tracking.focal_length import FOCALS, estimate_focal, lowest
 from models.tracking.solver import Solver
 from models.tracking.synthetic_landmarks import head_pose
 from tests.models.tracking.faces import FOCAL, SIZE, exact_solver, seen
@@ -19,3 +19,10 @@ def test_the_focal_length_of_the_camera_is_found(person: PersonHead, monkeypatch
     found = estimate_focal(person, np.zeros_like(exact.bias.noise), faces)
     nearest = min(FOCALS, key=lambda part: abs(part - FOCAL / SIZE))
     assert found.focal(SIZE, SIZE) == pytest.approx(nearest * SIZE)
+
+
+def test_between_focal_lengths_that_are_nearly_as_good_lies_a_better_one() -> None:
+    truth, focals = 2.5, np.array([1.9, 2.3, 2.8])
+    errors = 3.0 + np.log(focals / truth) ** 2
+    assert lowest(focals, errors) == pytest.approx(truth)
+    assert 1.9 <= lowest(focals, np.ones(3)) <= 2.8, "nothing to choose by"
