@@ -93,7 +93,7 @@ def test_a_newcomer_is_in_the_call_as_the_own_avatar(webcam: Path, addresses: di
         film = f"--use-file-for-fake-video-capture={webcam}"
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film])
         context = browser.new_context(permissions=["camera", "microphone"], viewport={"width": 1000, "height": 760})
-        context.set_default_timeout(120_000)
+        context.set_default_timeout(240_000)
         page = context.new_page()
         start = time.monotonic()
         laps: list[str] = []
