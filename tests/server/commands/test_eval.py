@@ -39,10 +39,12 @@ def test_each_photo_is_enrolled_and_measured(verb: str, tmp_path: Path, monkeypa
     measured: list[Any] = []
     monkeypatch.setattr(workflow, "enroll", lambda photos, **named: enrolled.append((photos, named)))
 
-    def measure(photos: tuple[Path, ...], *, enroll: Callable[[Path], Any], out_sheet: Path | None, progress: Any) -> Measured:
+    def measure(
+        photos: tuple[Path, ...], *, enroll: Callable[[Path], Any], out_sheet: Path | None, progress: Any, **more: Any
+    ) -> Measured:
         for photo in photos:
             enroll(photo)
-        measured.append((photos, out_sheet))
+        measured.append((photos, out_sheet, more))
         return Measured()
 
     monkeypatch.setattr(MEASURES[verb], measure)
@@ -51,12 +53,13 @@ def test_each_photo_is_enrolled_and_measured(verb: str, tmp_path: Path, monkeypa
     config = tmp_path / "config.toml"
     config.write_text("perceptual = true", encoding="utf-8")
     asked = ["eval", verb, *map(str, photos), "--sheet", str(sheet), "--config", str(config)]
-    words = [*asked, "--quality", "standard"]
+    more, extra = ({"people": 3}, ["--people", "3"]) if verb == "identity" else ({}, [])
+    words = [*asked, "--quality", "standard", *extra]
     said = CliRunner().invoke(cli, words)
     assert said.exit_code == 0, said.output
     assert "a.png" in said.output and said.output.rstrip().endswith("all in all 7")
     options = {"quality": "standard", "refinement": RefineOptions(changes={"perceptual": True})}
-    assert measured == [(photos, sheet)] and enrolled == [([photo], options) for photo in photos]
+    assert measured == [(photos, sheet, more)] and enrolled == [([photo], options) for photo in photos]
     spoken = CliRunner().invoke(cli, [*words, "--json"])
     assert json.loads(spoken.output.strip().splitlines()[-1]) == {"value": 7}
     assert CliRunner().invoke(cli, asked).exit_code == 2, "nothing is optimised that the configuration could change"
