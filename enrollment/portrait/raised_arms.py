@@ -42,9 +42,8 @@ def without_raised_arms(alpha: Array, parsing: Parsing | None, face: Landmarks) 
     away = ndimage.distance_transform_edt(outline == 0) / height
     beside = away > FROM_FACE
     above = (away > 0) & (away < ABOVE) & (rows < points[FOREHEAD, 1])
-    if (
-        above.any() and parsing.most("body_skin", "face_skin")[above].mean() > BARE
-    ):  # the parsing takes a bald skull for skin of the body
+    skull = above.any() and parsing.most("body_skin", "face_skin")[above].mean() > BARE
+    if skull:  # a bald one, which the parsing takes for skin of the body
         middle = points[list(CONTOUR)].mean(axis=0)
         beside &= np.hypot(columns - middle[0], rows - middle[1]) > HEAD * height
     beside &= (rows < chin[1] + SHOULDERS * height) & ((rows < chin[1]) | (np.abs(columns - chin[0]) > FROM_NECK * height))
