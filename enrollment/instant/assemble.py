@@ -19,7 +19,7 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
-from enrollment.instant.grazing import CompletedTexture, believed, sides, skin_rim, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, sides, skin_rim, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import Mirrored, mixed
@@ -70,7 +70,7 @@ SKIN = 0.7
 CLAD = (0.35, 0.65)
 """Shares of cloth at a sample between which its colour goes from the skin's to the cloth's."""
 ASLANT = (0.15, 0.45)
-"""Cosines between normal and view direction between which a pixel is believed more and more."""
+"""Cosines between normal and view direction between which the confidence in a pixel grows."""
 UNDERLAY = 0.0025
 """Depth under the surface of a coarse second layer of skin and cloth, metres; it closes cracks between the lifted Gaussians."""
 FINE_UNDERLAY, LID_PHOTO = 0.0008, 0.25
@@ -101,7 +101,7 @@ class SourcePhoto:
 
     @cached_property
     def shown(self) -> Array:
-        """(S, S) how far each of its pixels is believed, `shown_part`."""
+        """(S, S) confidence in each of its pixels, `shown_part`."""
         return shown_part(self.surface, self.portrait)
 
     @cached_property
@@ -269,11 +269,11 @@ def _unseen_gaussians(
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
     unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
-    part = (1 - (1 - LID_PHOTO) * unfolds) * _believed(lead.portrait, hair.part, clad, facing, row, column)
+    part = (1 - (1 - LID_PHOTO) * unfolds) * _pixel_confidence(lead.portrait, hair.part, clad, facing, row, column)
     at_side = np.where(
         covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
     )
-    part *= 1 - at_side * (1 - believed(facing, soft, colors, hair.part))
+    part *= 1 - at_side * (1 - color_confidence(facing, soft, colors, hair.part))
     part *= (1 - far.at(samples)) * lead.shown[row, column]
     part[covered & body] = 1.0  # what lies under the lifted cloth is that cloth
     colors[shown] += part[shown, None] * (soft[shown] - colors[shown])
@@ -317,7 +317,7 @@ def _clad(lead: SourcePhoto, samples: Samples) -> Array:
     return np.where(outer, np.clip((cloth - CLAD[0]) / (CLAD[1] - CLAD[0]), 0, 1), 0.0).astype(np.float32)
 
 
-def _believed(
+def _pixel_confidence(
     portrait: Portrait, hair: Array, clad: Array, facing: Array, row: NDArray[np.int64], column: NDArray[np.int64]
 ) -> Array:
     """(N,) in [0, 1]: how far the pixel at each sample is taken for its colour: hair over a cheek is not the cheek's, a collar

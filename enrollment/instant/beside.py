@@ -39,7 +39,7 @@ def sorted_out(
     lifted: BoundGaussians, surface: VisibleSurface, portrait: Portrait, hairy: Array, clad: Array
 ) -> tuple[BoundGaussians, NDArray[np.bool_]]:
     """Lifted Gaussians, those off the mesh beside ear and neck moved to what they show; and (N,) which are cloth on a bare neck
-    without a shoulder nearby: they are to be believed only where they are like skin.
+    without a shoulder nearby: they are to count only where they are like skin.
 
     hairy, clad: (F,) shares of hair (`surface_labels.hair_share`) and of cloth (`neckline.cloth_share`) on each triangle.
     """

@@ -1,6 +1,6 @@
 """The sides of head and neck, which a photo from the front sees at a grazing angle: a pixel there is drawn out over centimetres
 of cheek, and where mesh and photo disagree by a few pixels it shows something else, the ear behind the cheek, a lock, a collar,
-the shadow between them. Such a pixel is believed as far as it is like the completed texture; where it is not, the texture shows.
+the shadow between them. Such a pixel counts as far as it is like the completed texture; where it is not, the texture shows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from models.heads.base import HeadModel
 from models.types import Array, Gaussians
 
 SQUARE = (0.35, 0.65)
-"""Cosines between normal and view direction between which a pixel is believed more and more, whatever it shows."""
+"""Cosines between normal and view direction between which the confidence in a pixel grows, whatever it shows."""
 SIDE, ASIDE = (0.075, 0.05), (0.035, 0.055)
 """Depths and distances from the middle on the template between which the face turns into the sides of the head, metres: further
 in front the landmarks hold the mesh to the photo."""
@@ -27,12 +27,12 @@ HEIGHTS = (-0.125, -0.105, 0.085, 0.105)
 """Heights on the template over which the sides begin and end, metres: at the foot of the neck, and on the crown,
 where hair stands off in the photo's outline."""
 UNLIKE, UNLIKE_HAIR = 0.16, 0.4
-"""Distance of a pixel's colour from the completed one, of skin and of hair, at which a third of it is believed."""
+"""Distance of a pixel's colour from the completed one, of skin and of hair, at which the confidence is a third."""
 LEFT = 0.1
 """Trust that is left in a vertex that is seen aslant, for the completed texture of the sides."""
 NEAREST, PATCH = 4, 12
 """Samples of the completed texture to which a Gaussian is compared: the most alike one counts, as skin and hair meet somewhere;
-neighbouring Gaussians over which the belief is averaged: single ones would be specks."""
+neighbouring Gaussians over which the confidence is averaged: single ones would be specks."""
 LEAST = 0.25
 """Belief under which a Gaussian is left out."""
 
@@ -48,7 +48,7 @@ def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
 
 
 def squarely(facing: Array) -> Array:
-    """(N,) in [0, 1]: how far a pixel is believed whatever it shows. facing: (N,) cosine between normal and view direction."""
+    """(N,) in [0, 1]: confidence in a pixel whatever it shows. facing: (N,) cosine between normal and view direction."""
     return np.clip((facing - SQUARE[0]) / (SQUARE[1] - SQUARE[0]), 0, 1)
 
 
@@ -58,8 +58,8 @@ def trust_at_sides(surface: VisibleSurface, part: Array) -> Array:
     return np.asarray(1 - (1 - LEFT) * part * (1 - squarely(facing)), np.float32)
 
 
-def believed(facing: Array, seen: Array, expected: Array, hair: Array) -> Array:
-    """(N,) in [0, 1]: how far pixels of colours `seen` (N, 3) are believed. facing: (N,) cosine between normal and view
+def color_confidence(facing: Array, seen: Array, expected: Array, hair: Array) -> Array:
+    """(N,) in [0, 1]: confidence in pixels of colours `seen` (N, 3). facing: (N,) cosine between normal and view
     direction. expected: (N, 3) or (N, K, 3), completed colours there, of which one is enough; hair: (N,) or (N, K), how much of
     it is hair."""
     away = np.linalg.norm(np.expand_dims(seen, 1) - expected.reshape(len(seen), -1, 3), axis=2)
@@ -97,10 +97,12 @@ class CompletedTexture:
             return lifted
         points = world.means[on]
         _, near = cKDTree(self.points).query(points, k=NEAREST)
-        belief = believed(np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near])
+        confidence = color_confidence(
+            np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near]
+        )
         _, around = cKDTree(points).query(points, k=PATCH)
         kept = np.ones(len(lifted), np.float32)
-        kept[on] -= at_side[on] * (1 - np.minimum(belief, np.mean(belief[around], axis=1)))
+        kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
         kept[kept < LEAST] = 0.0
         return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0)
 

@@ -90,7 +90,7 @@ def lift(
     """Gaussians for every pixel of the person, bound to the faces under them.
 
     surface: the posed head. colors: (S, S, 3) `Portrait.colors`. face_area: (F,) which faces deserve the finest step.
-    avoid: (F,) faces that get none, but for the lashes along the eyes. shown: (S, S) in [0, 1], how far each pixel is believed.
+    avoid: (F,) faces that get none, but for the lashes along the eyes. shown: (S, S) in [0, 1], confidence in each pixel.
     A pixel of the person that the mesh does not cover (a curl, a collar) takes depth and face of the nearest one it does.
     """
     model = surface.model

@@ -27,7 +27,7 @@ not."""
 
 
 def shown_part(surface: VisibleSurface, portrait: Portrait) -> Array:
-    """(S, S) in [0, 1]: how far each pixel of the head is believed, less near the photo's upper and side edges. 1 on the body's
+    """(S, S) in [0, 1]: confidence in each pixel of the head, less near the photo's upper and side edges. 1 on the body's
     mesh, and in the whole picture where nothing of the person is cut."""
     inside = portrait.inside.copy()
     rows = np.flatnonzero(inside.any(axis=1))

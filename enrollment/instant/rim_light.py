@@ -29,7 +29,7 @@ PALE, PALER = 0.75, 0.6
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 """Landmarks around the brows, beside which skin is brighter anyway."""
 SQUARE = (0.6, 0.75)
-"""Cosines between normal and view direction between which it is believed more and more, whatever its brightness: a shining
+"""Cosines between normal and view direction between which the confidence in a pixel grows, whatever its brightness: a shining
 forehead or nose."""
 MIDDLE = (0.02, 0.035)
 """Distances from the middle on the template over which a face turns into its cheeks, metres: the sides of a nose shine."""

@@ -23,7 +23,7 @@ SHOULDERS, RAISED = 0.3, 0.25
 LEAST = 0.03
 """Area of an arm above the chin at least, squared face heights."""
 AROUND, STRANDS = 0.03, 0.05
-"""How far around an arm its soft edge lies, and how far from the rest of the person the matte is believed beside it where the
+"""How far around an arm its soft edge lies, and how far from the rest of the person the matte is kept beside it where the
 parsing sees none, face heights: what an arm leans on is often taken for the person's."""
 LOCK, OVER = 0.05, 0.2
 """Half the width of a lock that hung over an arm, and how near to the arm it is left out, face heights."""

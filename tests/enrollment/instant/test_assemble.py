@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from enrollment.instant import assemble
-from enrollment.instant.assemble import STRETCH, _believed, build_gaussians
+from enrollment.instant.assemble import STRETCH, _pixel_confidence, build_gaussians
 from enrollment.instant.fit import PhotoFit
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import steadiness, stretch_ratios
@@ -200,5 +200,5 @@ def test_cloth_colours_only_what_is_clad(model: HeadModel) -> None:
     shares = np.zeros((*portrait.matte.shape, len(CLASSES)), np.float32)
     shares[..., CLASSES.index("clothes")] = 1.0
     at, clad = np.array([5, 5, 5]), np.array([0.0, 0.5, 1.0], np.float32)
-    belief = _believed(replace(portrait, parsing=Parsing(shares)), 0 * clad, clad, np.ones(3, np.float32), at, at)
-    np.testing.assert_allclose(belief, (0, 0.25, 1), atol=1e-3)
+    confidence = _pixel_confidence(replace(portrait, parsing=Parsing(shares)), 0 * clad, clad, np.ones(3, np.float32), at, at)
+    np.testing.assert_allclose(confidence, (0, 0.25, 1), atol=1e-3)

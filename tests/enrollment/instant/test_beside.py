@@ -81,7 +81,7 @@ def test_hair_on_an_ear_is_that_behind_it(enrolled: Enrollment, surface: Visible
     assert np.abs(surface.camera.project(again.means) - xy).max() < 0.05, "the photo's own view is the same"
 
 
-def test_cloth_on_a_bare_neck_is_not_believed(enrolled: Enrollment, surface: VisibleSurface, model: HeadModel) -> None:
+def test_cloth_on_a_bare_neck_does_not_count(enrolled: Enrollment, surface: VisibleSurface, model: HeadModel) -> None:
     portrait, none = enrolled.portraits[0], np.zeros(len(model.faces), np.float32)
     x, y, z = model.template[model.faces].mean(axis=1).T
     face = np.flatnonzero(model.region_faces("skin") & (y < -0.05) & (y > -0.09) & (z < 0) & (np.abs(x) > 0.04))

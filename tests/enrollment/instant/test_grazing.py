@@ -1,4 +1,4 @@
-"""What a photo shows of the sides of the head at a grazing angle is believed only where it is like the completed texture."""
+"""What a photo shows of the sides of the head at a grazing angle counts only where it is like the completed texture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from enrollment.instant.grazing import CompletedTexture, believed, sides, skin_rim, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, sides, skin_rim, trust_at_sides
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
@@ -45,7 +45,7 @@ def test_a_pixel_that_is_drawn_out_and_unlike_its_surroundings_is_left_out(
     assert left(tilt, color, at_side) == pytest.approx(part, abs=0.02)
 
 
-def test_what_stands_off_the_mesh_is_believed_where_it_is_like_its_surroundings() -> None:
+def test_what_stands_off_the_mesh_counts_where_it_is_like_its_surroundings() -> None:
     """Along the outline of a jaw a photo's pixels are the background's too; from the side they would be a row of dots."""
     assert left(0, DARK, 1.0, rim=True) == pytest.approx(0, abs=0.02)
     assert left(0, PALE, 1.0, rim=True) == pytest.approx(1, abs=0.02)
@@ -87,10 +87,10 @@ def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: En
     assert trust[(part == 1) & (facing < 0.3)].max() < 0.2
 
 
-def test_a_pixel_of_another_colour_than_the_surface_around_it_is_hardly_believed() -> None:
+def test_a_pixel_of_another_colour_than_the_surface_around_it_hardly_counts() -> None:
     """At the edge of what a photo shows it is a strand, an ear or a shadow; hair has many colours of its own."""
     skin, strand = np.array([0.7, 0.52, 0.44], np.float32), np.array([0.3, 0.2, 0.15], np.float32)
     seen, bare = np.stack([skin, 0.95 * skin, strand]), np.zeros(3, np.float32)
-    same, shaded, other = believed(bare, seen, np.tile(skin, (3, 1)), bare)
+    same, shaded, other = color_confidence(bare, seen, np.tile(skin, (3, 1)), bare)
     assert same == 1.0 and shaded > 0.8 and other < 0.01
-    assert believed(bare, seen, np.tile(skin, (3, 1)), bare + 1)[2] > 5 * other
+    assert color_confidence(bare, seen, np.tile(skin, (3, 1)), bare + 1)[2] > 5 * other

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from enrollment.instant.assemble import SourcePhoto, _believed, _near_outline, _source_photo
+from enrollment.instant.assemble import SourcePhoto, _near_outline, _pixel_confidence, _source_photo
 from enrollment.instant.neckline import cloth_share
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
@@ -64,7 +64,7 @@ def test_what_the_jaw_hides_of_the_neck_is_bare_above_the_collar(seen: SourcePho
 def test_a_collar_before_bare_skin_does_not_colour_it(seen: SourcePhoto) -> None:
     here = np.zeros(2, np.int64)
     cloth, square, bare = np.ones(seen.portrait.matte.shape, bool), np.ones(2, np.float32), np.zeros(2, np.float32)
-    on_skin, on_cloth = _believed(labelled(seen, cloth), bare, np.array([0.0, 1.0], np.float32), square, here, here)
+    on_skin, on_cloth = _pixel_confidence(labelled(seen, cloth), bare, np.array([0.0, 1.0], np.float32), square, here, here)
     assert on_skin == 0.0 and on_cloth == 1.0
 
 

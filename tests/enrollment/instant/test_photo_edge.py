@@ -43,7 +43,7 @@ def cropped(whole: tuple[VisibleSurface, Portrait], height: float) -> tuple[int,
     return row, replace(portrait, inside=inside)
 
 
-def test_a_whole_photo_is_believed_everywhere_and_a_cut_one_fades(whole: tuple[VisibleSurface, Portrait]) -> None:
+def test_a_whole_photo_counts_everywhere_and_a_cut_one_fades(whole: tuple[VisibleSurface, Portrait]) -> None:
     surface, portrait = whole
     assert shown_part(surface, portrait).min() == 1
     row, cut = cropped(whole, 0.07)
