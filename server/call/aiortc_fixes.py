@@ -14,6 +14,7 @@ ones: look through this list, and run tests/server/call/attacks, before that lin
 - `RtpRouter.route_rtcp`: one NACK packet may ask for some 6,000 retransmissions, one after the other.
 - `RTCSctpTransport._receive_data_chunk`, `_data_channel_receive`: any number of streams, fragments, gaps, data channels and
   any length of their names, each looked through for every packet.
+- `RTCPeerConnection.__connect`: who leaves during the DTLS handshake leaves a traceback in the log.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from aioice.ice import Candidate, Connection, StunProtocol
-from aiortc import RTCPeerConnection, RTCSctpTransport
+from aiortc import InvalidStateError, RTCPeerConnection, RTCSctpTransport
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport, RtpRouter
 from aiortc.rtcsctptransport import DATA_CHANNEL_OPEN, WEBRTC_DCEP
 from aiortc.rtp import RtcpRtpfbPacket
@@ -61,6 +62,8 @@ _route_rtp = RtpRouter.route_rtp
 _route_rtcp = RtpRouter.route_rtcp
 _receive_data_chunk = RTCSctpTransport._receive_data_chunk
 _data_channel_receive = RTCSctpTransport._data_channel_receive
+_CONNECT = "_RTCPeerConnection__connect"
+_connect = getattr(RTCPeerConnection, _CONNECT)
 
 
 def install() -> None:
@@ -73,6 +76,7 @@ def install() -> None:
     RtpRouter.route_rtcp = _route_short_nacks  # type: ignore[method-assign, assignment]
     RTCSctpTransport._receive_data_chunk = _receive_bounded_chunk  # type: ignore[method-assign, assignment]
     RTCSctpTransport._data_channel_receive = _receive_few_channels  # type: ignore[method-assign, assignment]
+    setattr(RTCPeerConnection, _CONNECT, _connect_unless_closed)
 
 
 async def close(pc: RTCPeerConnection, seconds: float) -> None:
@@ -99,6 +103,15 @@ async def close(pc: RTCPeerConnection, seconds: float) -> None:
             await asyncio.wait_for(stop, seconds)
         except (TimeoutError, ConnectionError):
             continue
+
+
+async def _connect_unless_closed(pc: RTCPeerConnection) -> None:
+    """Connect all transports, or as many as there are until the connection is closed."""
+    try:
+        await _connect(pc)
+    except InvalidStateError:
+        if pc.signalingState != "closed":
+            raise
 
 
 # ICE

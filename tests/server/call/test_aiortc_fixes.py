@@ -188,3 +188,34 @@ async def test_a_connection_that_never_closes_is_closed_by_hand(monkeypatch: pyt
         async with asyncio.timeout(30):
             await until(lambda: (process.num_fds(), process.num_threads()) <= before)
     assert process.num_fds() <= before[0] and process.num_threads() <= before[1] + 1
+
+
+async def test_who_leaves_during_the_handshake_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    shaking, closing = asyncio.Event(), asyncio.Event()
+
+    async def shake(_: object) -> None:
+        """A handshake that ends while the connection is being closed."""
+        shaking.set()
+        await closing.wait()
+
+    async def close(connection: Connection) -> None:
+        if shaking.is_set():  # before, those that bundling leaves over are closed
+            closing.set()
+            await asyncio.sleep(0.05)
+        await closed(connection)
+
+    closed = Connection.close
+    monkeypatch.setattr(Connection, "close", close)
+    page, ours = RTCPeerConnection(), RTCPeerConnection()
+    for kind in ("video", "audio"):
+        page.addTransceiver(kind)
+    await page.setLocalDescription(await page.createOffer())
+    await ours.setRemoteDescription(page.localDescription)
+    monkeypatch.setattr(ours.getTransceivers()[0].receiver.transport, "start", shake)
+    await ours.setLocalDescription(await ours.createAnswer())
+    connecting = [task for task in asyncio.all_tasks() if "connect" in str(task.get_coro())]
+    await page.setRemoteDescription(ours.localDescription)
+    await shaking.wait()
+    await ours.close()
+    await page.close()
+    assert connecting and not any(await asyncio.gather(*connecting, return_exceptions=True))
