@@ -284,7 +284,7 @@ def _unseen_gaussians(
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
-    points = points + (hair.relief * np.clip(-4 * facing, 0, 1))[:, None] * n
+    points = points + hair.relief[:, None] * n
     samples, points, n, colors, hair = samples.select(keep), points[keep], n[keep], colors[keep], hair.select(keep)
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
@@ -296,7 +296,7 @@ def _unseen_gaussians(
     stretch = np.where(at_rim, np.minimum(hair.stretch, RIM_STRETCH), hair.stretch)
     sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
-    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=stretch), texture
+    return surfels(at, points, hair.normals, sigma, samples.face, colors, opacity, along=hair.along, stretch=stretch), texture
 
 
 def _lips(model: HeadModel) -> NDArray[np.bool_]:

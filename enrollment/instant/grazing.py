@@ -20,9 +20,11 @@ from models.types import Array, Gaussians
 
 SQUARE = (0.35, 0.65)
 """Cosines between normal and view direction between which the confidence in a pixel grows, whatever it shows."""
-SIDE, ASIDE = (0.075, 0.05), (0.035, 0.055)
-"""Depths and distances from the middle on the template between which the face turns into the sides of the head, metres: further
-in front the landmarks hold the mesh to the photo."""
+SIDE, CHEEK, ASIDE = (0.075, 0.05), (0.095, 0.065), (0.035, 0.055)
+"""Depths beside the eyes and below them, and distances from the middle, on the template, between which the face turns into the
+sides of the head, metres: further in front the landmarks hold the mesh to the photo."""
+BELOW_EYES = (0.0, 0.015)
+"""Heights on the template between which the one depth goes over to the other, metres: cheeks have no brow's or lashes' end."""
 HEIGHTS = (-0.125, -0.105, 0.085, 0.105)
 """Heights on the template over which the sides begin and end, metres: at the foot of the neck, and on the crown,
 where hair stands off in the photo's outline."""
@@ -41,7 +43,10 @@ def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
     """(V,) in [0, 1]: how much each vertex belongs to the sides of the head; 0 on face, crown, neck and body, and on a hat or a
     scarf, which is not the same all over. share: (V,) `surface_labels.hair_share`."""
     x, y, z = model.template.T
-    part = np.interp(z, SIDE[::-1], (1, 0)) * np.interp(np.abs(x), ASIDE, (0, 1)) * np.interp(y, HEIGHTS, (0, 1, 1, 0))
+    begins, ends = (np.interp(y, BELOW_EYES, depths) for depths in zip(CHEEK, SIDE, strict=True))
+    part = (
+        np.clip((begins - z) / (begins - ends), 0, 1) * np.interp(np.abs(x), ASIDE, (0, 1)) * np.interp(y, HEIGHTS, (0, 1, 1, 0))
+    )
     skin = np.zeros(model.vertex_count, bool)
     skin[model.region_vertices("skin")] = True
     return np.asarray(part * skin * (1 - share * hatted(portrait)), np.float32)

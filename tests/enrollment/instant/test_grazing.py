@@ -77,7 +77,9 @@ def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: En
     x, y, z = np.abs(model.template[:, 0]), model.template[:, 1], model.template[:, 2]
     head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
     assert part[head & (x > 0.06) & (np.abs(y) < 0.03) & (z < 0.02)].min() > 0.99
-    assert part[(z > 0.08) | (x < 0.03) | (y < -0.13)].max() == 0
+    assert part[(z > 0.096) | (x < 0.03) | (y < -0.13)].max() == 0
+    assert part[(z > 0.08) & (y > 0.02)].max() == 0, "no brow and no lash"
+    assert part[head & (x > 0.057) & (z < 0.068) & (np.abs(y + 0.03) < 0.03)].min() > 0.8, "the outline of a cheek"
     assert part[head & (x > 0.05) & (y > -0.1) & (y < -0.07) & (z < 0)].min() > 0.5, "the neck, beside which collars stand"
     photo = enrolled.fit.photos[0]
     surface = VisibleSurface.of(model, posed(enrolled.avatar.person(model), photo), photo.camera(portrait))

@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from enrollment.instant import hair_texture
+from enrollment.instant import hair_locks, hair_texture
 from enrollment.instant.surface import VisibleSurface, sample, triangle_areas
 from enrollment.instant.texture_completion import scalp
 from enrollment.portrait.portrait import Portrait
@@ -85,14 +85,18 @@ def test_strands_run_downwards_from_the_crown_and_are_long(head: Head, model: He
     cover, on = head.cover, head.cover.part > 0
     along = cover.along[on]
     assert np.allclose(np.linalg.norm(along, axis=1), 1, atol=1e-3)
-    assert np.abs(np.sum(along * head.normals[on], axis=1)).max() < 0.02
+    assert np.abs(np.sum(along * cover.normals[on], axis=1)).max() < 0.02
+    tilt = np.sum(along * head.normals[on], axis=1)
+    assert tilt.min() > -0.02 and tilt[head.normals[on, 2] < -0.5].max() > 0.05, "tips of locks stand off behind"
+    assert np.abs(tilt[head.normals[on, 2] > 0.3]).max() < 0.02, "and none in the photo's own view"
     low = on & (head.normals[:, 2] < -0.5) & (head.points[:, 1] < np.quantile(head.points[on, 1], 0.3))
     assert (cover.along[low, 1] < -0.8).all()
     crown = head.points[on][np.argmax(head.points[on, 1])]
     near = on & (np.linalg.norm(head.points - crown, axis=1) < 0.05)
     assert cover.along[near, 0].min() < -0.5 < 0.5 < cover.along[near, 0].max(), "in all directions"
     assert cover.stretch[cover.part == 1].min() > 1.5 and (cover.stretch[cover.part == 0] == 1).all()
-    assert 0 < np.abs(cover.relief).max() < 1.001 * hair_texture.MOST_RELIEF
+    assert 0 < np.abs(cover.relief).max() < hair_texture.MOST_RELIEF + 4 * hair_locks.STANDS_OFF * hair_locks.WILD
+    assert not cover.relief[head.normals[:, 2] > 0.3].any()
     back = np.flatnonzero((cover.part == 1) & (head.normals[:, 2] < -0.2))
     i, j = back[cKDTree(head.points[back]).query_pairs(0.0035, output_type="ndarray")].T
     between = head.points[j] - head.points[i]

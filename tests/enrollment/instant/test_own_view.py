@@ -76,7 +76,7 @@ def test_fixed_and_unseen_gaussians_keep_their_colours(disc: tuple[BoundGaussian
     np.testing.assert_allclose(fitted(disc, shown=0).opacities, disc[0].opacities)
 
 
-def test_gaussians_seen_aslant_keep_their_colours(disc: tuple[BoundGaussians, Portrait]) -> None:
+def test_gaussians_seen_aslant_keep_their_colours_and_are_no_more_opaque(disc: tuple[BoundGaussians, Portrait]) -> None:
     gaussians, portrait = disc
     edge_on = np.tile(np.array([np.sqrt(0.5), 0, np.sqrt(0.5), 0], np.float32), (len(gaussians), 1))
     world = replace(binding.to_world(gaussians, AT), rotations=edge_on)
@@ -84,6 +84,11 @@ def test_gaussians_seen_aslant_keep_their_colours(disc: tuple[BoundGaussians, Po
     middle = np.hypot(*world.means[:, :2].T) * SIDE < 5
     made = fitted((turned, portrait))
     assert np.abs(made.colors - turned.colors)[middle].max() < 0.05
+    faint = replace(turned, opacities=np.full_like(turned.opacities, 0.3))
+    ahead = np.abs(world.means[:, 0]) * SIDE < 7
+    assert fitted((faint, portrait)).opacities[ahead].max() < 0.36, "what was left faint for the other views stays so"
+    upright = replace(gaussians, opacities=faint.opacities)
+    assert fitted((upright, portrait)).opacities[ahead].max() > 0.5
 
 
 def test_strands_do_not_turn_white(disc: tuple[BoundGaussians, Portrait]) -> None:
