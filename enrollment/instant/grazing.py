@@ -37,6 +37,11 @@ NEAREST, PATCH = 4, 12
 neighbouring Gaussians over which the confidence is averaged: single ones would be specks."""
 LEAST = 0.25
 """Belief under which a Gaussian is left out."""
+NEAR, AROUND, ALONE, ALIKE = 0.0026, 24, 0.45, 0.6
+"""Distance of a lifted Gaussian from a place of the completed texture that it covers, metres; such places that are looked at
+around a Gaussian; share of them that others cover under which it stands alone; and likeness to them that it needs then."""
+REAR = 0.02
+"""Depth on the template behind which all of the head is looked at for those that stand alone, metres."""
 
 
 def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
@@ -50,6 +55,12 @@ def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
     skin = np.zeros(model.vertex_count, bool)
     skin[model.region_vertices("skin")] = True
     return np.asarray(part * skin * (1 - share * hatted(portrait)), np.float32)
+
+
+def rear(model: HeadModel) -> NDArray[np.bool_]:
+    """(F,) triangles of the head, without neck and body, behind the face."""
+    y, z = model.template[model.faces].mean(axis=1)[:, 1:].T
+    return np.asarray(model.region_faces("skin") & (z < REAR) & (y > HEIGHTS[0]))
 
 
 def squarely(facing: Array) -> Array:
@@ -91,24 +102,44 @@ class CompletedTexture:
     colors: Array
     hair: Array
 
+    def shards(self, lifted: BoundGaussians, world: Gaussians, looked_at: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(N,) which Gaussians stand alone on the completed surface, like islands, and have another colour. From the front they
+        are the edge of an ear or of a curl; from the side they are beads along a seam. world: the same in the photo's camera
+        axes. looked_at: (F,) triangles of which."""
+        found = np.zeros(len(lifted), bool)
+        on = np.flatnonzero(looked_at[lifted.face])
+        if not len(on) or len(self.points) < AROUND:
+            return found
+        away, _ = cKDTree(world.means).query(self.points, distance_upper_bound=NEAR)
+        covered = np.isfinite(away)
+        _, around = cKDTree(self.points).query(world.means[on], k=AROUND)
+        alone = covered[around].mean(axis=1) < ALONE
+        near = around[:, :NEAREST]
+        away = np.linalg.norm(lifted.colors[on, None] - self.colors[near], axis=2)
+        like = np.exp(-np.square(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE))).max(axis=1)
+        found[on] = alone & (like < ALIKE)
+        return found
+
     def without_smears(
-        self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_]
-    ) -> BoundGaussians:  # fmt: skip
+        self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_]
+    ) -> BoundGaussians:
         """Gaussians lifted from a photo, those that this texture denies fainter or left out. world: the same in the photo's
-        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`skin_rim`)."""
-        at_side = part[lifted.face]
+        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`skin_rim`). behind: (F,)
+        `rear`, where `shards` are looked for too."""
+        at_side, looked_at = part[lifted.face], behind | (part > 0.5)
         on = np.flatnonzero(at_side > 0)
-        if len(on) < PATCH or len(self.points) < NEAREST:
+        if len(self.points) < NEAREST or not len(lifted):
             return lifted
-        points = world.means[on]
-        _, near = cKDTree(self.points).query(points, k=NEAREST)
-        confidence = color_confidence(
-            np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near]
-        )
-        _, around = cKDTree(points).query(points, k=PATCH)
         kept = np.ones(len(lifted), np.float32)
-        kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
-        kept[kept < LEAST] = 0.0
+        if len(on) >= PATCH:
+            points = world.means[on]
+            _, near = cKDTree(self.points).query(points, k=NEAREST)
+            confidence = color_confidence(
+                np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near]
+            )
+            _, around = cKDTree(points).query(points, k=PATCH)
+            kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
+        kept[(kept < LEAST) | self.shards(lifted, world, looked_at)] = 0.0
         return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0)
 
 
