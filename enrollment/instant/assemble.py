@@ -148,7 +148,8 @@ def build_gaussians(
     shown, strange = sorted_out(shown, lead.surface, lead.portrait, hairy, lead.cloth[model.faces].mean(axis=1))
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
-    shown = texture.without_smears(shown, world, part, strange | skin_rim(lead.surface, lead.portrait, world), rear(model))
+    strange |= skin_rim(lead.surface, lead.portrait, world)
+    shown = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
     twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, _shows(lead, at, shown, *NOT_HAIR)))
@@ -164,8 +165,7 @@ def build_gaussians(
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown, lead.colors)
-    handed_over[len(shown) :] = False
-    mirrored = slice(len(shown), len(shown) + len(twins.source))
+    handed_over[len(shown) :], mirrored = False, slice(len(shown), len(shown) + len(twins.source))
     before = made.colors[mirrored]
     made = fit_own_view(made, mirrored.stop, skin, lid | handed_over, view)
     change = np.clip(made.colors[mirrored] - before, -MIRRORED_COLOR, MIRRORED_COLOR)

@@ -57,10 +57,10 @@ def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
     return np.asarray(part * skin * (1 - share * hatted(portrait)), np.float32)
 
 
-def rear(model: HeadModel) -> NDArray[np.bool_]:
-    """(F,) triangles of the head, without neck and body, behind the face."""
+def rear(model: HeadModel, portrait: Portrait) -> NDArray[np.bool_]:
+    """(F,) triangles of the head, without neck and body, behind the face; none under a hat or a scarf."""
     y, z = model.template[model.faces].mean(axis=1)[:, 1:].T
-    return np.asarray(model.region_faces("skin") & (z < REAR) & (y > HEIGHTS[0]))
+    return np.asarray(model.region_faces("skin") & (z < REAR) & (y > HEIGHTS[0]) & (not hatted(portrait)))
 
 
 def squarely(facing: Array) -> Array:

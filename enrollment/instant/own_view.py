@@ -43,8 +43,8 @@ EDGE = 9
 DAMPING = 0.3
 """Part of the gradients' root mean square that is added to each one's own: a Gaussian that is hardly seen hardly changes."""
 ASLANT, SQUARE = 0.15, 0.6
-"""Cosine between normal and view direction at which a Gaussian may not change its colour or size nor become more opaque, and from
-which it may in full: one that is seen aslant is large from the side."""
+"""Cosine between normal and view direction at which a Gaussian may not change its colour or size, nor skin become more opaque, and
+from which it may in full: one that is seen aslant is large from the side."""
 RIM = 24
 """Pixels from the matte's soft edge within which Gaussians that the photo does not show may shine through it."""
 
@@ -109,7 +109,8 @@ def fit_own_view(
     shift = np.where(delicate, MOST_UNSEEN_SHIFT, MOST_SHIFT)
     free, soft = moving[:, None].astype(np.float32), (lifted & edge)[:, None]
     zero2, zero3 = np.zeros((len(world), 2), np.float32), np.zeros((len(world), 3), np.float32)
-    solid = np.where(soft, logit + square * np.maximum(MOST_LOGIT - logit, 0), logit)
+    grown = np.where(skin[:, None], logit + square * np.maximum(MOST_LOGIT - logit, 0), MOST_LOGIT)
+    solid = np.where(soft, grown, logit)
     parameters = {
         "colors": _Parameter.of(world.colors, np.clip(world.colors - color_room, 0, 1), np.clip(world.colors + whiter, 0, 1)),
         "logits": _Parameter.of(logit, np.where(soft, -6.0, logit), solid),
