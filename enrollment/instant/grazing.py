@@ -20,7 +20,7 @@ from models.types import Array, Gaussians
 
 SQUARE = (0.35, 0.65)
 """Cosines between normal and view direction between which the confidence in a pixel grows, whatever it shows."""
-SIDE, CHEEK, ASIDE = (0.075, 0.05), (0.095, 0.065), (0.035, 0.055)
+SIDE, CHEEK, ASIDE = (0.075, 0.05), (0.09, 0.055), (0.035, 0.055)
 """Depths beside the eyes and below them, and distances from the middle, on the template, between which the face turns into the
 sides of the head, metres: further in front the landmarks hold the mesh to the photo."""
 BELOW_EYES = (0.0, 0.015)
@@ -102,30 +102,30 @@ class CompletedTexture:
     colors: Array
     hair: Array
 
-    def shards(self, lifted: BoundGaussians, world: Gaussians, looked_at: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(N,) which Gaussians stand alone on the completed surface, like islands, and have another colour. From the front they
-        are the edge of an ear or of a curl; from the side they are beads along a seam. world: the same in the photo's camera
-        axes. looked_at: (F,) triangles of which."""
-        found = np.zeros(len(lifted), bool)
+    def with_shards_alike(self, lifted: BoundGaussians, world: Gaussians, looked_at: NDArray[np.bool_]) -> BoundGaussians:
+        """The Gaussians, those that stand alone on the completed surface, like islands, and have another colour, in its colour.
+        From the front they are the edge of an ear or of a curl; from the side they are beads along a seam. world: the same in
+        the photo's camera axes. looked_at: (F,) triangles of which."""
         on = np.flatnonzero(looked_at[lifted.face])
         if not len(on) or len(self.points) < AROUND:
-            return found
+            return lifted
         away, _ = cKDTree(world.means).query(self.points, distance_upper_bound=NEAR)
         covered = np.isfinite(away)
         _, around = cKDTree(self.points).query(world.means[on], k=AROUND)
-        alone = covered[around].mean(axis=1) < ALONE
         near = around[:, :NEAREST]
         away = np.linalg.norm(lifted.colors[on, None] - self.colors[near], axis=2)
-        like = np.exp(-np.square(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE))).max(axis=1)
-        found[on] = alone & (like < ALIKE)
-        return found
+        like = np.exp(-np.square(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE)))
+        shard = (covered[around].mean(axis=1) < ALONE) & (like.max(axis=1) < ALIKE)
+        colors = lifted.colors.copy()
+        colors[on[shard]] = self.colors[near[shard, np.argmax(like[shard], axis=1)]]
+        return replace(lifted, colors=colors)
 
     def without_smears(
         self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_]
     ) -> BoundGaussians:
         """Gaussians lifted from a photo, those that this texture denies fainter or left out. world: the same in the photo's
         camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`skin_rim`). behind: (F,)
-        `rear`, where `shards` are looked for too."""
+        `rear`, where what stands alone is looked for too."""
         at_side, looked_at = part[lifted.face], behind | (part > 0.5)
         on = np.flatnonzero(at_side > 0)
         if len(self.points) < NEAREST or not len(lifted):
@@ -139,7 +139,8 @@ class CompletedTexture:
             )
             _, around = cKDTree(points).query(points, k=PATCH)
             kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
-        kept[(kept < LEAST) | self.shards(lifted, world, looked_at)] = 0.0
+        kept[kept < LEAST] = 0.0
+        lifted = self.with_shards_alike(lifted, world, looked_at)
         return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0)
 
 

@@ -43,8 +43,8 @@ EDGE = 9
 DAMPING = 0.3
 """Part of the gradients' root mean square that is added to each one's own: a Gaussian that is hardly seen hardly changes."""
 ASLANT, SQUARE = 0.15, 0.6
-"""Cosine between normal and view direction at which a Gaussian may not change its colour or size, nor skin become more opaque, and
-from which it may in full: one that is seen aslant is large from the side."""
+"""Cosine between normal and view direction at which a Gaussian may not change its colour or size, nor skin become more opaque,
+and from which it may in full: one that is seen aslant is large from the side."""
 RIM = 24
 """Pixels from the matte's soft edge within which Gaussians that the photo does not show may shine through it."""
 

@@ -45,11 +45,13 @@ def drawn(gaussians: BoundGaussians) -> tuple[Array, Array]:
     return picture.color, picture.alpha
 
 
-def fitted(disc: tuple[BoundGaussians, Portrait], shown: int | None = None, fixed: bool = False) -> BoundGaussians:
+def fitted(
+    disc: tuple[BoundGaussians, Portrait], shown: int | None = None, fixed: bool = False, skin: bool = False
+) -> BoundGaussians:
     gaussians, portrait = disc
     count = len(gaussians)
     view = OwnView(portrait, CAMERA, AT, np.ones((SIDE, SIDE), np.float32), portrait.colors)
-    return fit_own_view(gaussians, count if shown is None else shown, np.zeros(count, bool), np.full(count, fixed), view)
+    return fit_own_view(gaussians, count if shown is None else shown, np.full(count, skin), np.full(count, fixed), view)
 
 
 def test_outline_and_colours_become_the_photos(disc: tuple[BoundGaussians, Portrait]) -> None:
@@ -86,9 +88,9 @@ def test_gaussians_seen_aslant_keep_their_colours_and_are_no_more_opaque(disc: t
     assert np.abs(made.colors - turned.colors)[middle].max() < 0.05
     faint = replace(turned, opacities=np.full_like(turned.opacities, 0.3))
     ahead = np.abs(world.means[:, 0]) * SIDE < 7
-    assert fitted((faint, portrait)).opacities[ahead].max() < 0.36, "what was left faint for the other views stays so"
+    assert fitted((faint, portrait), skin=True).opacities[ahead].max() < 0.36, "what was left faint for the other views stays so"
     upright = replace(gaussians, opacities=faint.opacities)
-    assert fitted((upright, portrait)).opacities[ahead].max() > 0.5
+    assert fitted((upright, portrait), skin=True).opacities[ahead].max() > 0.5
 
 
 def test_strands_do_not_turn_white(disc: tuple[BoundGaussians, Portrait]) -> None:
