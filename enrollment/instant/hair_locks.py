@@ -82,6 +82,14 @@ class Locks:
         )
 
 
+def tilted(along: Array, normals: Array, slope: Array) -> tuple[Array, Array]:
+    """Directions and normals (N, 3) of strands that rise from the surface by slopes (N,) along their directions (N, 3); normals:
+    (N, 3) the surface's."""
+    rise = slope[:, None]
+    length = np.sqrt(1 + rise**2)
+    return (along + rise * normals) / length, (normals - rise * along) / length
+
+
 def outline_roughness(portrait: Portrait, scale: float) -> float:
     """Standard deviation of the outline of a photo's hair against the background from an even one, metres. scale: pixels in a
     metre."""

@@ -19,8 +19,9 @@ from scipy.spatial import cKDTree
 
 from enrollment.instant.clothes import main_color
 from enrollment.instant.hair_flow import flow
-from enrollment.instant.hair_locks import Locks, outline_roughness
-from enrollment.instant.surface import Samples, VisibleSurface, triangle_areas
+from enrollment.instant.hair_locks import Locks, outline_roughness, tilted
+from enrollment.instant.nonrigid_registration import graph
+from enrollment.instant.surface import Samples, VisibleSurface, slopes, triangle_areas
 from enrollment.instant.surface_labels import INPUT, SURE, PixelLabels, pixels_of
 from enrollment.instant.texture_completion import interpolate_colors, vertex_colors
 from enrollment.portrait.portrait import Portrait
@@ -59,6 +60,9 @@ SEAM = 0.04
 SEED = 7
 HAIRY = (0.35, 0.65)
 """Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
+RAGGED, MOST_RAGGED = 0.0025, 0.005
+"""How far a strand that is one standard deviation above its surroundings reaches beyond the hairline, and at most, metres: a
+hairline is no line."""
 SPACING, MOST_GAUSSIANS, SEEN = 0.0028, 10_500, 0.3
 """Metres between neighbouring Gaussians on hair that the photo does not show, and about how many there may be; cosine between
 normal and view direction from which it does."""
@@ -153,22 +157,26 @@ def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array,
     if hair is None:
         return out
     model = hair.surface.model
-    here = samples.at(model.faces, share[:, None])[:, 0]
-    part = np.clip((here - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1).astype(np.float32)
-    on = part > 0
+    _, average = graph(model)
+    smooth = np.asarray(average @ (average @ share), np.float32)
+    here = samples.at(model.faces, smooth[:, None])[:, 0]
+    slope = (1 - hair.woven) * slopes(smooth, hair.surface.vertices, model.faces)[samples.face]
+    on = here > HAIRY[0] - MOST_RAGGED * slope
     if not on.any():
         return out
+    part = np.zeros(len(points), np.float32)
     shade = 1 + (1 - hair.woven) * (_shading(hair.surface, hair.shown, points[on], normals[on], down) - 1)
     found = strands(hair, points[on], normals[on], down)
+    order = 0.0 if hair.strands is None else hair.strands.order
+    locks = Locks.of(points[on], found.along, order, hair.rough) if hair.woven < 0.5 else Locks.none(int(on.sum()))
+    uneven = 0.5 * found.relief / RELIEF + 0.5 * locks.height / max(float(locks.height.std()), 1e-6)
+    further = slope[on] * np.clip(RAGGED * uneven, -MOST_RAGGED, MOST_RAGGED)
+    part[on] = np.clip((here[on] + further - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
     away = np.sum(points[on] * normals[on], axis=1) / np.linalg.norm(points[on], axis=1)
     hidden = (np.clip(HIDDEN * away, 0, 1) * part[on] * (1 - hair.woven)).astype(np.float32)
-    order = 0.0 if hair.strands is None else hair.strands.order
-    locks = Locks.of(points[on], found.along, order, hair.rough) if hair.woven < 0.5 else Locks.none(len(hidden))
     shade = shade * (1 + hidden * (locks.shade - 1))
     out.colors[on] = np.clip(shade[:, None] * (samples.select(on).at(model.faces, hair.tone) + found.detail), 0, 1)
-    slope = (hidden * locks.slope)[:, None]
-    length = np.sqrt(1 + slope**2)
-    out.along[on], out.normals[on] = (found.along + slope * normals[on]) / length, (normals[on] - slope * found.along) / length
+    out.along[on], out.normals[on] = tilted(found.along, normals[on], hidden * locks.slope)
     out.relief[on] = (found.relief + locks.height) * hidden
     out.stretch[on] = 1 + (found.stretch - 1) * part[on]
     return replace(out, part=part)

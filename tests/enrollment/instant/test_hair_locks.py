@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from enrollment.instant.hair_locks import NEAT, STANDS_OFF, WILD, Locks, outline_roughness
+from enrollment.instant.hair_locks import NEAT, STANDS_OFF, WILD, Locks, outline_roughness, tilted
 from enrollment.portrait.portrait import Portrait
 from models.tracking.landmarks import Landmarks
 from models.types import Array
@@ -53,6 +53,13 @@ def test_a_lock_rises_to_its_tip_and_is_darker_at_its_root(nape: tuple[Array, Ar
 def test_few_points_lie_flat() -> None:
     flat = Locks.of(np.zeros((3, 3), np.float32), np.ones((3, 3), np.float32), 1.0, WILD)
     assert not flat.height.any() and not flat.slope.any() and (flat.shade == 1).all()
+
+
+def test_a_tilted_strand_rises_and_lies_in_its_plane() -> None:
+    along, normal = np.array([[0, -1, 0]], np.float32), np.array([[0, 0, 1]], np.float32)
+    rises, across = tilted(along, normal, np.array([0.5], np.float32))
+    assert rises[0, 2] == pytest.approx(-0.5 * rises[0, 1]) and np.sum(rises * across) == pytest.approx(0, abs=1e-6)
+    assert np.linalg.norm(rises) == pytest.approx(1) and np.linalg.norm(across) == pytest.approx(1)
 
 
 def disc(teeth: float, hairy: bool = True) -> Portrait:

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from enrollment.instant import hair_locks, hair_texture
+from enrollment.instant.nonrigid_registration import graph
 from enrollment.instant.surface import VisibleSurface, sample, triangle_areas
 from enrollment.instant.texture_completion import scalp
 from enrollment.portrait.portrait import Portrait
@@ -103,6 +104,19 @@ def test_strands_run_downwards_from_the_crown_and_are_long(head: Head, model: He
     course = np.abs(np.sum(between * cover.along[i], axis=1)) / np.maximum(np.linalg.norm(between, axis=1), 1e-6)
     differ = np.abs(cover.colors[i, 0] - cover.colors[j, 0])
     assert differ[course > 0.9].mean() < 0.7 * differ[course < 0.3].mean(), "alike along a strand, unlike across"
+
+
+def test_the_hairline_is_ragged_and_a_hats_edge_is_not(head: Head, model: HeadModel) -> None:
+    """Some strands reach beyond it and some do not."""
+    _, average = graph(model)
+    smooth = average @ (average @ head.hair.astype(np.float32))
+    low, high = hair_texture.HAIRY
+    for made, ragged in ((head, True), (Head(model, "clothes"), False)):
+        even = np.clip((made.samples.at(model.faces, smooth[:, None])[:, 0] - low) / (high - low), 0, 1)
+        along = (even > 0.1) & (even < 0.9)
+        away = (made.cover.part - even)[along]
+        assert along.sum() > 50 and (away.min() < -0.1 and away.max() > 0.1) == ragged
+        assert ragged or np.abs(away).max() < 0.01
 
 
 def test_unseen_hair_is_fine_but_not_too_many(head: Head, model: HeadModel) -> None:
