@@ -66,10 +66,9 @@ hairline is no line."""
 SPACING, MOST_GAUSSIANS, SEEN = 0.0028, 10_500, 0.3
 """Metres between neighbouring Gaussians on hair that the photo does not show, and about how many there may be; cosine between
 normal and view direction from which it does."""
-HIDDEN = 4.0
-"""How quickly the height of strands and locks grows with the cosine between normal and view away from the photo's camera: in its
-own view the outline is the photo's.
-"""
+HIDDEN = (0.15, 0.4)
+"""Cosines between normal and view away from the photo's camera between which strands and locks rise: in its own view the outline
+is the photo's."""
 STRAIGHT = 0.6
 """How alike strands lie, in [0, 1], from which all of the texture is combed; none in cloth."""
 STRANDS, LOCKS = (0.001, 0.006), (0.004, 0.010)
@@ -173,7 +172,7 @@ def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array,
     further = slope[on] * np.clip(RAGGED * uneven, -MOST_RAGGED, MOST_RAGGED)
     part[on] = np.clip((here[on] + further - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
     away = np.sum(points[on] * normals[on], axis=1) / np.linalg.norm(points[on], axis=1)
-    hidden = (np.clip(HIDDEN * away, 0, 1) * part[on] * (1 - hair.woven)).astype(np.float32)
+    hidden = (np.clip((away - HIDDEN[0]) / (HIDDEN[1] - HIDDEN[0]), 0, 1) * part[on] * (1 - hair.woven)).astype(np.float32)
     shade = shade * (1 + hidden * (locks.shade - 1))
     out.colors[on] = np.clip(shade[:, None] * (samples.select(on).at(model.faces, hair.tone) + found.detail), 0, 1)
     out.along[on], out.normals[on] = tilted(found.along, normals[on], hidden * locks.slope)

@@ -19,7 +19,7 @@ from models.binding import BoundGaussians, Frames
 from models.splat.gradients import ColorDrawing
 from models.types import Array, Camera, Gaussians
 
-STEPS = 36
+STEPS = 42
 RATES = {"colors": 0.025, "logits": 0.25, "log_scales": 0.06, "shifts": 0.25}
 """Largest change in a step (Adam): of a colour, the log-odds of an opacity, the logarithm of a scale, a place in pixels."""
 DECAY = 0.1
