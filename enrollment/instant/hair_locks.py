@@ -34,6 +34,8 @@ CANDIDATES = 8
 """Middles of locks that are looked at for each strand."""
 SHADE, TONES = 0.22, 0.10
 """Darkening of a lock at its root in the roughest hair, and standard deviation of the brightness of whole locks."""
+LYING = 3
+"""Every such strand lies flat under its lock: between tips and roots one would see through the head."""
 MOST_TILT = 0.5
 """Most slope of a lock."""
 SEED = 13
@@ -72,12 +74,13 @@ class Locks:
         chosen = (np.arange(len(points)), np.argmin(away, axis=1))
         lock, along_it = near[chosen], np.clip(s[chosen] / long + 0.5, 0, 1)
         tip = STANDS_OFF * rough * rng.gamma(4.0, 0.25, len(middle))
-        height = tip[lock] * along_it
+        lifted = (np.arange(len(points)) % LYING != 0).astype(np.float32)
+        height = tip[lock] * along_it * lifted
         tone = 1 + TONES * np.clip(rng.normal(size=len(middle)), -2, 2)
         shade = tone[lock] * (1 + SHADE * min(rough / WILD, 1.0) * (along_it - 0.5) * 2)
         return Locks(
             (height - height.mean()).astype(np.float32),
-            np.minimum(tip[lock] / long, MOST_TILT).astype(np.float32),
+            (lifted * np.minimum(tip[lock] / long, MOST_TILT)).astype(np.float32),
             (shade / shade.mean()).astype(np.float32),
         )
 
