@@ -19,10 +19,10 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
-from enrollment.instant.grazing import CompletedTexture, color_confidence, sides, skin_rim, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, skin_rim, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
-from enrollment.instant.mirrored import Mirrored, mixed
+from enrollment.instant.mirrored import NOT_HAIR, Mirrored, mixed
 from enrollment.instant.neckline import cloth_share
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
 from enrollment.instant.outline import CUT, CUT_BODY, Outline
@@ -142,16 +142,17 @@ def build_gaussians(
     bust = Bust.of(person, shown) if ends else Bust.endless()
     shown = shown.select(bust.within(shown, person))
     at = binding.frames(lead.surface.vertices, model.faces)
-    shown = shown.select(~far.wholly()[shown.face] | ~_skin_pixels(lead, at, shown))
+    shown = shown.select(~far.wholly()[shown.face] | ~_shows(lead, at, shown, "face_skin", "body_skin"))
     shown = mixed(shown, at, far, lead.colors)
     hairy = share[model.faces].mean(axis=1)
     shown, strange = sorted_out(shown, lead.surface, lead.portrait, hairy, lead.cloth[model.faces].mean(axis=1))
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
-    shown = texture.without_smears(shown, world, part, strange | skin_rim(lead.surface, lead.portrait, world))
+    strange |= skin_rim(lead.surface, lead.portrait, world)
+    shown = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
-    twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad))
+    twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, _shows(lead, at, shown, *NOT_HAIR)))
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
@@ -164,8 +165,7 @@ def build_gaussians(
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown, lead.colors)
-    handed_over[len(shown) :] = False
-    mirrored = slice(len(shown), len(shown) + len(twins.source))
+    handed_over[len(shown) :], mirrored = False, slice(len(shown), len(shown) + len(twins.source))
     before = made.colors[mirrored]
     made = fit_own_view(made, mirrored.stop, skin, lid | handed_over, view)
     change = np.clip(made.colors[mirrored] - before, -MIRRORED_COLOR, MIRRORED_COLOR)
@@ -176,13 +176,13 @@ def build_gaussians(
     return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
 
 
-def _skin_pixels(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
-    """(N,) which Gaussians lie where the photo shows skin. at: the triangles, posed as in the photo."""
+def _shows(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians, *names: str) -> NDArray[np.bool_]:
+    """(N,) which Gaussians lie where the photo shows classes of the parsing. at: the triangles, posed as in the photo."""
     if lead.portrait.parsing is None:
         return np.ones(len(gaussians), bool)
     xy = lead.surface.camera.project(binding.to_world(gaussians, at).means)
     column, row = np.clip(np.floor(xy).astype(int), 0, lead.portrait.matte.shape[0] - 1).T
-    return np.asarray(lead.portrait.parsing.share("face_skin", "body_skin")[row, column] > 0.5)
+    return np.asarray(lead.portrait.parsing.share(*names)[row, column] > 0.5)
 
 
 def _near_outline(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
@@ -284,7 +284,7 @@ def _unseen_gaussians(
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
-    points = points + (hair.relief * np.clip(-4 * facing, 0, 1))[:, None] * n
+    points = points + hair.relief[:, None] * n
     samples, points, n, colors, hair = samples.select(keep), points[keep], n[keep], colors[keep], hair.select(keep)
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
@@ -296,7 +296,7 @@ def _unseen_gaussians(
     stretch = np.where(at_rim, np.minimum(hair.stretch, RIM_STRETCH), hair.stretch)
     sigma = np.minimum(spread * samples.spacing, mouth.room(person, samples))
     at = binding.frames(vertices, model.faces)
-    return surfels(at, points, n, sigma, samples.face, colors, opacity, along=hair.along, stretch=stretch), texture
+    return surfels(at, points, hair.normals, sigma, samples.face, colors, opacity, along=hair.along, stretch=stretch), texture
 
 
 def _lips(model: HeadModel) -> NDArray[np.bool_]:

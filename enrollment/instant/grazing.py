@@ -20,9 +20,11 @@ from models.types import Array, Gaussians
 
 SQUARE = (0.35, 0.65)
 """Cosines between normal and view direction between which the confidence in a pixel grows, whatever it shows."""
-SIDE, ASIDE = (0.075, 0.05), (0.035, 0.055)
-"""Depths and distances from the middle on the template between which the face turns into the sides of the head, metres: further
-in front the landmarks hold the mesh to the photo."""
+SIDE, CHEEK, ASIDE = (0.075, 0.05), (0.09, 0.055), (0.035, 0.055)
+"""Depths beside the eyes and below them, and distances from the middle, on the template, between which the face turns into the
+sides of the head, metres: further in front the landmarks hold the mesh to the photo."""
+BELOW_EYES = (0.0, 0.015)
+"""Heights on the template between which the one depth goes over to the other, metres: cheeks have no brow's or lashes' end."""
 HEIGHTS = (-0.125, -0.105, 0.085, 0.105)
 """Heights on the template over which the sides begin and end, metres: at the foot of the neck, and on the crown,
 where hair stands off in the photo's outline."""
@@ -35,16 +37,30 @@ NEAREST, PATCH = 4, 12
 neighbouring Gaussians over which the confidence is averaged: single ones would be specks."""
 LEAST = 0.25
 """Belief under which a Gaussian is left out."""
+NEAR, AROUND, ALONE, ALIKE = 0.0026, 24, 0.45, 0.6
+"""Distance of a lifted Gaussian from a place of the completed texture that it covers, metres; such places that are looked at
+around a Gaussian; share of them that others cover under which it stands alone; and likeness to them that it needs then."""
+REAR = 0.02
+"""Depth on the template behind which all of the head is looked at for those that stand alone, metres."""
 
 
 def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
     """(V,) in [0, 1]: how much each vertex belongs to the sides of the head; 0 on face, crown, neck and body, and on a hat or a
     scarf, which is not the same all over. share: (V,) `surface_labels.hair_share`."""
     x, y, z = model.template.T
-    part = np.interp(z, SIDE[::-1], (1, 0)) * np.interp(np.abs(x), ASIDE, (0, 1)) * np.interp(y, HEIGHTS, (0, 1, 1, 0))
+    begins, ends = (np.interp(y, BELOW_EYES, depths) for depths in zip(CHEEK, SIDE, strict=True))
+    part = (
+        np.clip((begins - z) / (begins - ends), 0, 1) * np.interp(np.abs(x), ASIDE, (0, 1)) * np.interp(y, HEIGHTS, (0, 1, 1, 0))
+    )
     skin = np.zeros(model.vertex_count, bool)
     skin[model.region_vertices("skin")] = True
     return np.asarray(part * skin * (1 - share * hatted(portrait)), np.float32)
+
+
+def rear(model: HeadModel, portrait: Portrait) -> NDArray[np.bool_]:
+    """(F,) triangles of the head, without neck and body, behind the face; none under a hat or a scarf."""
+    y, z = model.template[model.faces].mean(axis=1)[:, 1:].T
+    return np.asarray(model.region_faces("skin") & (z < REAR) & (y > HEIGHTS[0]) & (not hatted(portrait)))
 
 
 def squarely(facing: Array) -> Array:
@@ -86,24 +102,45 @@ class CompletedTexture:
     colors: Array
     hair: Array
 
-    def without_smears(
-        self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_]
-    ) -> BoundGaussians:  # fmt: skip
-        """Gaussians lifted from a photo, those that this texture denies fainter or left out. world: the same in the photo's
-        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`skin_rim`)."""
-        at_side = part[lifted.face]
-        on = np.flatnonzero(at_side > 0)
-        if len(on) < PATCH or len(self.points) < NEAREST:
+    def with_shards_alike(self, lifted: BoundGaussians, world: Gaussians, looked_at: NDArray[np.bool_]) -> BoundGaussians:
+        """The Gaussians, those that stand alone on the completed surface, like islands, and have another colour, in its colour.
+        From the front they are the edge of an ear or of a curl; from the side they are beads along a seam. world: the same in
+        the photo's camera axes. looked_at: (F,) triangles of which."""
+        on = np.flatnonzero(looked_at[lifted.face])
+        if not len(on) or len(self.points) < AROUND:
             return lifted
-        points = world.means[on]
-        _, near = cKDTree(self.points).query(points, k=NEAREST)
-        confidence = color_confidence(
-            np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near]
-        )
-        _, around = cKDTree(points).query(points, k=PATCH)
+        away, _ = cKDTree(world.means).query(self.points, distance_upper_bound=NEAR)
+        covered = np.isfinite(away)
+        _, around = cKDTree(self.points).query(world.means[on], k=AROUND)
+        near = around[:, :NEAREST]
+        away = np.linalg.norm(lifted.colors[on, None] - self.colors[near], axis=2)
+        like = np.exp(-np.square(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE)))
+        shard = (covered[around].mean(axis=1) < ALONE) & (like.max(axis=1) < ALIKE)
+        colors = lifted.colors.copy()
+        colors[on[shard]] = self.colors[near[shard, np.argmax(like[shard], axis=1)]]
+        return replace(lifted, colors=colors)
+
+    def without_smears(
+        self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_]
+    ) -> BoundGaussians:
+        """Gaussians lifted from a photo, those that this texture denies fainter or left out. world: the same in the photo's
+        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`skin_rim`). behind: (F,)
+        `rear`, where what stands alone is looked for too."""
+        at_side, looked_at = part[lifted.face], behind | (part > 0.5)
+        on = np.flatnonzero(at_side > 0)
+        if len(self.points) < NEAREST or not len(lifted):
+            return lifted
         kept = np.ones(len(lifted), np.float32)
-        kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
+        if len(on) >= PATCH:
+            points = world.means[on]
+            _, near = cKDTree(self.points).query(points, k=NEAREST)
+            confidence = color_confidence(
+                np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near]
+            )
+            _, around = cKDTree(points).query(points, k=PATCH)
+            kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
         kept[kept < LEAST] = 0.0
+        lifted = self.with_shards_alike(lifted, world, looked_at)
         return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0)
 
 

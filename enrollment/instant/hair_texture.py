@@ -9,7 +9,7 @@ tangent frame, so strands keep their width, also where the flow spreads at the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -18,18 +18,16 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from enrollment.instant.clothes import main_color
-from enrollment.instant.surface import Samples, VisibleSurface, triangle_areas
+from enrollment.instant.hair_flow import flow
+from enrollment.instant.hair_locks import Locks, outline_roughness, tilted
+from enrollment.instant.nonrigid_registration import graph
+from enrollment.instant.surface import Samples, VisibleSurface, slopes, triangle_areas
 from enrollment.instant.surface_labels import INPUT, SURE, PixelLabels, pixels_of
 from enrollment.instant.texture_completion import interpolate_colors, vertex_colors
 from enrollment.portrait.portrait import Portrait
-from models.heads.base import HeadModel
 from models.splat.workers import available
 from models.types import Array, Array64
 
-CROWN = (0.0, 0.125, -0.04)
-"""Where the hair parts in all directions, on the template, metres."""
-FALLS = (0.04, 0.15)
-"""Distances from the crown, metres, between which the flow turns from outwards to downwards."""
 PATCH = 0.018
 """Distance between the middles of neighbouring patches, metres."""
 BLENDED = 4
@@ -62,9 +60,15 @@ SEAM = 0.04
 SEED = 7
 HAIRY = (0.35, 0.65)
 """Shares of hair at a sample between which its colour goes from the skin's to the hair's."""
-SPACING, MOST_GAUSSIANS, SEEN = 0.0032, 9000, 0.3
+RAGGED, MOST_RAGGED = 0.0025, 0.005
+"""How far a strand that is one standard deviation above its surroundings reaches beyond the hairline, and at most, metres: a
+hairline is no line."""
+SPACING, MOST_GAUSSIANS, SEEN = 0.0028, 10_500, 0.3
 """Metres between neighbouring Gaussians on hair that the photo does not show, and about how many there may be; cosine between
 normal and view direction from which it does."""
+HIDDEN = (0.15, 0.4)
+"""Cosines between normal and view away from the photo's camera between which strands and locks rise: in its own view the outline
+is the photo's."""
 STRAIGHT = 0.6
 """How alike strands lie, in [0, 1], from which all of the texture is combed; none in cloth."""
 STRANDS, LOCKS = (0.001, 0.006), (0.004, 0.010)
@@ -83,17 +87,19 @@ TAPS = (-0.008, -0.004, 0.0, 0.004, 0.008)
 @dataclass(frozen=True)
 class HairCover:
     """Hair on N samples of the surface. part: (N,) in [0, 1], how much of each is hair. colors: (N, 3). along: (N, 3) unit,
-    direction of the strands. stretch: (N,) at least 1, their length. relief: (N,) metres along the normal."""
+    direction of the strands. normals: (N, 3) across them, tilted against the surface's. stretch: (N,) at least 1, their length.
+    relief: (N,) metres along the surface's normal."""
 
     part: Array
     colors: Array
     along: Array
+    normals: Array
     stretch: Array
     relief: Array
 
     def select(self, which: NDArray[np.bool_]) -> HairCover:
         """Of the samples `which` (N,)."""
-        return HairCover(*(a[which] for a in (self.part, self.colors, self.along, self.stretch, self.relief)))
+        return HairCover(*(getattr(self, f.name)[which] for f in fields(self)))
 
 
 def spacings(surface: VisibleSurface, share: Array, spacing: Array) -> Array:
@@ -111,13 +117,14 @@ def spacings(surface: VisibleSurface, share: Array, spacing: Array) -> Array:
 class ShownHair:
     """What a photo shows of hair or of what covers it, before it is asked for samples. surface: the one visible in the photo.
     shown: (S, S) pixels that show hair. woven: part that is cloth, which has folds and no strands. tone: (V, 3) `base_tone`.
-    strands: example of its strands; None where too little is shown."""
+    strands: example of its strands; None where too little is shown. rough: metres, `outline_roughness`."""
 
     surface: VisibleSurface
     shown: NDArray[np.bool_]
     woven: float
     tone: Array
     strands: StrandExample | None
+    rough: float
 
     @staticmethod
     def of(surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array) -> ShownHair | None:
@@ -134,7 +141,8 @@ class ShownHair:
         tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
         tone += woven * _evenly(surface, shown, main_color(colors[shown]) - tone, TURNING)
         tone += (1 - woven) * TURNS * _evenly(surface, shown, overhead(surface, shown, colors) - tone, TURNING_HAIR)
-        return ShownHair(surface, shown, woven, tone, StrandExample.of(surface, shown, colors, woven))
+        rough = outline_roughness(portrait, _pixels_per_metre(surface))
+        return ShownHair(surface, shown, woven, tone, StrandExample.of(surface, shown, colors, woven), rough)
 
 
 def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array, normals: Array, down: Array) -> HairCover:
@@ -142,19 +150,33 @@ def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array,
     hair. down: (3,) the head's own."""
     upwards = np.array([0.0, 1.0, 0.0], np.float32)
     none = np.zeros(len(points), np.float32)
-    out = HairCover(none, np.zeros_like(points), np.tile(upwards, (len(none), 1)), np.ones_like(none), none.copy())
+    out = HairCover(
+        none, np.zeros_like(points), np.tile(upwards, (len(none), 1)), normals.copy(), np.ones_like(none), none.copy()
+    )
     if hair is None:
         return out
     model = hair.surface.model
-    here = samples.at(model.faces, share[:, None])[:, 0]
-    part = np.clip((here - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1).astype(np.float32)
-    on = part > 0
+    _, average = graph(model)
+    smooth = np.asarray(average @ (average @ share), np.float32)
+    here = samples.at(model.faces, smooth[:, None])[:, 0]
+    slope = (1 - hair.woven) * slopes(smooth, hair.surface.vertices, model.faces)[samples.face]
+    on = here > HAIRY[0] - MOST_RAGGED * slope
     if not on.any():
         return out
+    part = np.zeros(len(points), np.float32)
     shade = 1 + (1 - hair.woven) * (_shading(hair.surface, hair.shown, points[on], normals[on], down) - 1)
     found = strands(hair, points[on], normals[on], down)
+    order = 0.0 if hair.strands is None else hair.strands.order
+    locks = Locks.of(points[on], found.along, order, hair.rough) if hair.woven < 0.5 else Locks.none(int(on.sum()))
+    uneven = 0.5 * found.relief / RELIEF + 0.5 * locks.height / max(float(locks.height.std()), 1e-6)
+    further = slope[on] * np.clip(RAGGED * uneven, -MOST_RAGGED, MOST_RAGGED)
+    part[on] = np.clip((here[on] + further - HAIRY[0]) / (HAIRY[1] - HAIRY[0]), 0, 1)
+    away = np.sum(points[on] * normals[on], axis=1) / np.linalg.norm(points[on], axis=1)
+    hidden = (np.clip((away - HIDDEN[0]) / (HIDDEN[1] - HIDDEN[0]), 0, 1) * part[on] * (1 - hair.woven)).astype(np.float32)
+    shade = shade * (1 + hidden * (locks.shade - 1))
     out.colors[on] = np.clip(shade[:, None] * (samples.select(on).at(model.faces, hair.tone) + found.detail), 0, 1)
-    out.along[on], out.relief[on] = found.along, found.relief * part[on]
+    out.along[on], out.normals[on] = tilted(found.along, normals[on], hidden * locks.slope)
+    out.relief[on] = (found.relief + locks.height) * hidden
     out.stretch[on] = 1 + (found.stretch - 1) * part[on]
     return replace(out, part=part)
 
@@ -286,17 +308,6 @@ def strands(hair: ShownHair, points: Array, normals: Array, down: Array) -> Stra
     light = found.mean(axis=1)
     relief = np.clip(RELIEF * light / max(float(light.std()), 1e-3), -MOST_RELIEF, MOST_RELIEF)
     return StrandTexture(found, along, 1 + (MOST_STRETCH - 1) * example.order, ((1 - hair.woven) * relief).astype(np.float32))
-
-
-def flow(model: HeadModel, vertices: Array, points: Array, normals: Array, down: Array) -> Array:
-    """Directions (N, 3), unit, in which hair grows at points (N, 3) of the surface: from the crown outwards, then downwards."""
-    crown = vertices[np.argmin(np.linalg.norm(model.template - np.array(CROWN, np.float32), axis=1))]
-    outwards = points - crown
-    distance = np.linalg.norm(outwards, axis=1, keepdims=True)
-    part = np.clip((distance - FALLS[0]) / (FALLS[1] - FALLS[0]), 0, 1)
-    wanted = (1 - part) * outwards / np.maximum(distance, 1e-6) + part * down
-    wanted = wanted - np.sum(wanted * normals, axis=1, keepdims=True) * normals
-    return np.asarray(wanted / np.maximum(np.linalg.norm(wanted, axis=1, keepdims=True), 1e-6), np.float32)
 
 
 def _detail(colors: Array, shown: NDArray[np.bool_], blur: float) -> Array:

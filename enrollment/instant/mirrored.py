@@ -13,6 +13,7 @@ from enrollment.instant.surface import Samples
 from models import binding
 from models.binding import BoundGaussians, Frames
 from models.heads.base import REGION, PersonHead
+from models.tracking.parsing import CLASSES
 from models.types import Array
 
 BESIDE = (-0.5, 1.5)
@@ -20,6 +21,8 @@ BESIDE = (-0.5, 1.5)
 
 THINNED, SEED = 0.35, 20
 """Part of the Gaussians that are mirrored away from eyes, brows, nostrils and lips, larger by as much; the seed of the lots."""
+NOT_HAIR = tuple(name for name in CLASSES if name != "hair")
+"""Classes of the parsing that are mirrored: a sideburn's strand, a curl over the temple would be dots on bare skin."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,10 @@ class Mirrored:
         """Those at a mask (M,)."""
         return Mirrored(self.gaussians.select(which), self.source[which], self.gains[which])
 
-    def alike(self, lifted: BoundGaussians, clad: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(M,) which are not a collar on a bare neck: it may be higher on one side. clad: (F,) faces with cloth."""
-        return np.asarray(~clad[lifted.face[self.source]] | clad[self.gaussians.face])
+    def alike(self, lifted: BoundGaussians, clad: NDArray[np.bool_], bald: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(M,) which are not a collar on a bare neck, as it may be higher on one side, and no hair. clad: (F,) faces with cloth.
+        bald: (N,) which of `lifted` show none."""
+        return np.asarray((~clad[lifted.face[self.source]] | clad[self.gaussians.face]) & bald[self.source])
 
     def colors_like(self, colors: Array) -> Array:
         """(M, 3) their colours, where the lifted ones have `colors` (N, 3) now."""

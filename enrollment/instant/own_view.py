@@ -19,7 +19,7 @@ from models.binding import BoundGaussians, Frames
 from models.splat.gradients import ColorDrawing
 from models.types import Array, Camera, Gaussians
 
-STEPS = 36
+STEPS = 42
 RATES = {"colors": 0.025, "logits": 0.25, "log_scales": 0.06, "shifts": 0.25}
 """Largest change in a step (Adam): of a colour, the log-odds of an opacity, the logarithm of a scale, a place in pixels."""
 DECAY = 0.1
@@ -43,8 +43,8 @@ EDGE = 9
 DAMPING = 0.3
 """Part of the gradients' root mean square that is added to each one's own: a Gaussian that is hardly seen hardly changes."""
 ASLANT, SQUARE = 0.15, 0.6
-"""Cosine between normal and view direction at which a Gaussian may not change its colour or size, and from which it may in full:
-one that is seen aslant is large from the side."""
+"""Cosine between normal and view direction at which a Gaussian may not change its colour or size, nor skin become more opaque,
+and from which it may in full: one that is seen aslant is large from the side."""
 RIM = 24
 """Pixels from the matte's soft edge within which Gaussians that the photo does not show may shine through it."""
 
@@ -109,9 +109,11 @@ def fit_own_view(
     shift = np.where(delicate, MOST_UNSEEN_SHIFT, MOST_SHIFT)
     free, soft = moving[:, None].astype(np.float32), (lifted & edge)[:, None]
     zero2, zero3 = np.zeros((len(world), 2), np.float32), np.zeros((len(world), 3), np.float32)
+    grown = np.where(skin[:, None], logit + square * np.maximum(MOST_LOGIT - logit, 0), MOST_LOGIT)
+    solid = np.where(soft, grown, logit)
     parameters = {
         "colors": _Parameter.of(world.colors, np.clip(world.colors - color_room, 0, 1), np.clip(world.colors + whiter, 0, 1)),
-        "logits": _Parameter.of(logit, np.where(soft, -6.0, logit), np.where(soft, MOST_LOGIT, logit)),
+        "logits": _Parameter.of(logit, np.where(soft, -6.0, logit), solid),
         "log_scales": _Parameter.of(zero3, -shrink * free + zero3, MOST_GROWTH * free * lifted[:, None] + zero3),
         "shifts": _Parameter.of(zero2, -shift * free + zero2, shift * free + zero2),
     }

@@ -20,6 +20,8 @@ the mesh: what the edge cuts there is a slab from the side."""
 MIDDLE, FRONT = 0.045, 0.0
 """Greatest distance to the side of the middle of the forehead, and depth from which a forehead is looked for, metres,
 template."""
+EDGE_ROWS = 0.012
+"""Height of the band under the photo's edge that says whether there is hair in a column, picture sides."""
 EDGE_BAND, BARE, HIGHER, ARCH = 0.012, 0.3, 0.010, (0.008, 0.042)
 """Height of the band under the photo's edge that says whether there is a forehead, metres; share of hair under which there is;
 how much higher its hairline is at least, metres; how much higher in the middle than straight, and how far to the side it is
@@ -65,4 +67,16 @@ def bare_beyond(surface: VisibleSurface, portrait: Portrait, shares: Array, trus
     band = known & (above > most - EDGE_BAND)
     if float(np.mean(shares[band])) > BARE:
         return np.zeros(model.vertex_count, bool)
-    return np.asarray(beyond & (above < max(0.0, most + HIGHER) + ARCH[0] * (1 - np.square(x / ARCH[1]))))
+    hairline = max(0.0, most + HIGHER) + ARCH[0] * (1 - np.square(x / ARCH[1]))
+    return np.asarray(beyond & ~_hair_under_edge(portrait)[column] & (above < hairline))
+
+
+def _hair_under_edge(portrait: Portrait) -> NDArray[np.bool_]:
+    """(S,) columns in which there is hair under the photo's upper edge: it goes on upwards, and no temple is bare above it."""
+    side = len(portrait.inside)
+    if portrait.parsing is None:
+        return np.zeros(side, bool)
+    first = portrait.inside.argmax(axis=0)
+    rows = np.minimum(first + np.arange(max(1, round(EDGE_ROWS * side)))[:, None], side - 1)
+    hair = portrait.parsing.share("hair")[rows, np.arange(side)].mean(axis=0)
+    return np.asarray((hair > 0.5) & portrait.inside.any(axis=0))

@@ -131,6 +131,16 @@ def triangle_areas(vertices: Array, faces: NDArray[np.int32]) -> Array:
     return np.asarray(0.5 * np.linalg.norm(np.cross(c[:, 1] - c[:, 0], c[:, 2] - c[:, 0]), axis=1))
 
 
+def slopes(values: Array, vertices: Array, faces: NDArray[np.int32]) -> Array:
+    """(F,) how much values (V,) change for each metre on triangles with vertices (V, 3)."""
+    a, b, c = (vertices[faces[:, k]].astype(np.float64) for k in range(3))
+    normal = np.cross(b - a, c - a)
+    square = np.maximum(np.sum(normal**2, axis=1, keepdims=True), 1e-18)
+    of = values[faces].astype(np.float64)
+    gradient = np.cross(normal, c - b) * of[:, :1] + np.cross(normal, a - c) * of[:, 1:2] + np.cross(normal, b - a) * of[:, 2:]
+    return np.asarray(np.linalg.norm(gradient / square, axis=1), np.float32)
+
+
 @dataclass(frozen=True)
 class VisibleSurface:
     """The posed head in one photo's camera. vertices: (V, 3) posed, in the camera's OpenGL axes. normals: (V, 3).

@@ -30,7 +30,8 @@ def left(tilt: float, color: tuple[float, float, float], at_side: float, rim: bo
     lifted = BoundGaussians(np.zeros(COUNT, np.int32), points, rotations, scales, opacities, colors)
     texture = CompletedTexture(points, np.tile(np.array(PALE, np.float32), (COUNT, 1)), np.zeros(COUNT, np.float32))
     world = Gaussians(points, rotations, scales, opacities, colors)
-    kept = texture.without_smears(lifted, world, np.array([at_side], np.float32), np.full(COUNT, rim))
+    nowhere = np.zeros(1, bool)
+    kept = texture.without_smears(lifted, world, np.array([at_side], np.float32), np.full(COUNT, rim), nowhere)
     return float(kept.opacities.sum() / opacities.sum())
 
 
@@ -43,6 +44,26 @@ def test_a_pixel_that_is_drawn_out_and_unlike_its_surroundings_is_left_out(
     tilt: float, color: tuple[float, float, float], at_side: float, part: float
 ) -> None:
     assert left(tilt, color, at_side) == pytest.approx(part, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("part", "color", "gone"), [(0.2, DARK, True), (0.2, PALE, False), (1.0, DARK, False)], ids=["island", "alike", "closed"]
+)
+def test_a_pixel_that_stands_alone_takes_the_colour_around_it(part: float, color: tuple[float, float, float], gone: bool) -> None:
+    """From the side it would be a bead. part: of a surface that pixels cover."""
+    x, y = (a.ravel() for a in np.meshgrid(np.arange(0, 0.06, 0.003), np.arange(0, 0.06, 0.003)))
+    points = np.stack([x, y, np.full(len(x), -1.0)], axis=1).astype(np.float32)
+    texture = CompletedTexture(points, np.tile(np.array(PALE, np.float32), (len(x), 1)), np.zeros(len(x), np.float32))
+    near = points[x < 0.06 * part] if part == 1.0 else points[np.hypot(x - 0.03, y - 0.03) < 0.005]
+    still = np.tile(np.array([1, 0, 0, 0], np.float32), (len(near), 1))
+    colors, one = np.tile(np.array(color, np.float32), (len(near), 1)), np.full(len(near), 0.9, np.float32)
+    world = Gaussians(near, still, np.full((len(near), 3), 0.001, np.float32), one, colors)
+    lifted = BoundGaussians(np.zeros(len(near), np.int32), near, still, world.scales, one, colors)
+    kept = texture.without_smears(lifted, world, np.zeros(1, np.float32), np.zeros(len(near), bool), np.ones(1, bool))
+    assert len(kept) == len(near), "the outline stays"
+    assert np.abs(kept.colors - (PALE if gone else color)).max() < 1e-6
+    face = texture.without_smears(lifted, world, np.zeros(1, np.float32), np.zeros(len(near), bool), np.zeros(1, bool))
+    assert np.array_equal(face.colors, colors)
 
 
 def test_what_stands_off_the_mesh_counts_where_it_is_like_its_surroundings() -> None:
@@ -77,7 +98,9 @@ def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: En
     x, y, z = np.abs(model.template[:, 0]), model.template[:, 1], model.template[:, 2]
     head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
     assert part[head & (x > 0.06) & (np.abs(y) < 0.03) & (z < 0.02)].min() > 0.99
-    assert part[(z > 0.08) | (x < 0.03) | (y < -0.13)].max() == 0
+    assert part[(z > 0.096) | (x < 0.03) | (y < -0.13)].max() == 0
+    assert part[(z > 0.08) & (y > 0.02)].max() == 0, "no brow and no lash"
+    assert part[head & (x > 0.057) & (z < 0.068) & (np.abs(y + 0.03) < 0.03)].min() > 0.6, "the outline of a cheek"
     assert part[head & (x > 0.05) & (y > -0.1) & (y < -0.07) & (z < 0)].min() > 0.5, "the neck, beside which collars stand"
     photo = enrolled.fit.photos[0]
     surface = VisibleSurface.of(model, posed(enrolled.avatar.person(model), photo), photo.camera(portrait))

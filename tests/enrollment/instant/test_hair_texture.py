@@ -9,7 +9,8 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from enrollment.instant import hair_texture
+from enrollment.instant import hair_locks, hair_texture
+from enrollment.instant.nonrigid_registration import graph
 from enrollment.instant.surface import VisibleSurface, sample, triangle_areas
 from enrollment.instant.texture_completion import scalp
 from enrollment.portrait.portrait import Portrait
@@ -85,20 +86,37 @@ def test_strands_run_downwards_from_the_crown_and_are_long(head: Head, model: He
     cover, on = head.cover, head.cover.part > 0
     along = cover.along[on]
     assert np.allclose(np.linalg.norm(along, axis=1), 1, atol=1e-3)
-    assert np.abs(np.sum(along * head.normals[on], axis=1)).max() < 0.02
+    assert np.abs(np.sum(along * cover.normals[on], axis=1)).max() < 0.02
+    tilt = np.sum(along * head.normals[on], axis=1)
+    assert tilt.min() > -0.02 and tilt[head.normals[on, 2] < -0.5].max() > 0.05, "tips of locks stand off behind"
+    assert np.abs(tilt[head.normals[on, 2] > 0.3]).max() < 0.02, "and none in the photo's own view"
     low = on & (head.normals[:, 2] < -0.5) & (head.points[:, 1] < np.quantile(head.points[on, 1], 0.3))
     assert (cover.along[low, 1] < -0.8).all()
     crown = head.points[on][np.argmax(head.points[on, 1])]
     near = on & (np.linalg.norm(head.points - crown, axis=1) < 0.05)
     assert cover.along[near, 0].min() < -0.5 < 0.5 < cover.along[near, 0].max(), "in all directions"
     assert cover.stretch[cover.part == 1].min() > 1.5 and (cover.stretch[cover.part == 0] == 1).all()
-    assert 0 < np.abs(cover.relief).max() < 1.001 * hair_texture.MOST_RELIEF
+    assert 0 < np.abs(cover.relief).max() < hair_texture.MOST_RELIEF + 4 * hair_locks.STANDS_OFF * hair_locks.WILD
+    assert not cover.relief[head.normals[:, 2] > 0.3].any()
     back = np.flatnonzero((cover.part == 1) & (head.normals[:, 2] < -0.2))
     i, j = back[cKDTree(head.points[back]).query_pairs(0.0035, output_type="ndarray")].T
     between = head.points[j] - head.points[i]
     course = np.abs(np.sum(between * cover.along[i], axis=1)) / np.maximum(np.linalg.norm(between, axis=1), 1e-6)
     differ = np.abs(cover.colors[i, 0] - cover.colors[j, 0])
     assert differ[course > 0.9].mean() < 0.7 * differ[course < 0.3].mean(), "alike along a strand, unlike across"
+
+
+def test_the_hairline_is_ragged_and_a_hats_edge_is_not(head: Head, model: HeadModel) -> None:
+    """Some strands reach beyond it and some do not."""
+    _, average = graph(model)
+    smooth = average @ (average @ head.hair.astype(np.float32))
+    low, high = hair_texture.HAIRY
+    for made, ragged in ((head, True), (Head(model, "clothes"), False)):
+        even = np.clip((made.samples.at(model.faces, smooth[:, None])[:, 0] - low) / (high - low), 0, 1)
+        along = (even > 0.1) & (even < 0.9)
+        away = (made.cover.part - even)[along]
+        assert along.sum() > 50 and (away.min() < -0.1 and away.max() > 0.1) == ragged
+        assert ragged or np.abs(away).max() < 0.01
 
 
 def test_unseen_hair_is_fine_but_not_too_many(head: Head, model: HeadModel) -> None:

@@ -54,9 +54,13 @@ def test_each_lies_across_from_its_source(person: PersonHead, portrait: Portrait
     clad = np.zeros(len(model.faces), bool)
     clad[lifted.face[made.source[:50]]] = True
     bare = ~np.isin(lifted.face[made.source], lifted.face[made.source[:50]])
-    assert np.array_equal(made.alike(lifted, clad), bare | clad[made.gaussians.face]) and not bare.all(), (
+    bald = np.ones(len(lifted), bool)
+    assert np.array_equal(made.alike(lifted, clad, bald), bare | clad[made.gaussians.face]) and not bare.all(), (
         "a collar on a bare neck"
     )
+    bald[made.source[60:90]] = False
+    strand = np.arange(len(made.source))[60:90]
+    assert not made.alike(lifted, clad, bald)[strand].any() and made.alike(lifted, ~clad | clad, bald).sum() == len(bare) - 30
     hairy = np.ones(len(model.faces), bool)
     assert not len(Mirrored.of(lifted, person, far, hairy).source), "hair falls to one side"
 

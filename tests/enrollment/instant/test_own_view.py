@@ -45,11 +45,13 @@ def drawn(gaussians: BoundGaussians) -> tuple[Array, Array]:
     return picture.color, picture.alpha
 
 
-def fitted(disc: tuple[BoundGaussians, Portrait], shown: int | None = None, fixed: bool = False) -> BoundGaussians:
+def fitted(
+    disc: tuple[BoundGaussians, Portrait], shown: int | None = None, fixed: bool = False, skin: bool = False
+) -> BoundGaussians:
     gaussians, portrait = disc
     count = len(gaussians)
     view = OwnView(portrait, CAMERA, AT, np.ones((SIDE, SIDE), np.float32), portrait.colors)
-    return fit_own_view(gaussians, count if shown is None else shown, np.zeros(count, bool), np.full(count, fixed), view)
+    return fit_own_view(gaussians, count if shown is None else shown, np.full(count, skin), np.full(count, fixed), view)
 
 
 def test_outline_and_colours_become_the_photos(disc: tuple[BoundGaussians, Portrait]) -> None:
@@ -76,7 +78,7 @@ def test_fixed_and_unseen_gaussians_keep_their_colours(disc: tuple[BoundGaussian
     np.testing.assert_allclose(fitted(disc, shown=0).opacities, disc[0].opacities)
 
 
-def test_gaussians_seen_aslant_keep_their_colours(disc: tuple[BoundGaussians, Portrait]) -> None:
+def test_gaussians_seen_aslant_keep_their_colours_and_are_no_more_opaque(disc: tuple[BoundGaussians, Portrait]) -> None:
     gaussians, portrait = disc
     edge_on = np.tile(np.array([np.sqrt(0.5), 0, np.sqrt(0.5), 0], np.float32), (len(gaussians), 1))
     world = replace(binding.to_world(gaussians, AT), rotations=edge_on)
@@ -84,6 +86,11 @@ def test_gaussians_seen_aslant_keep_their_colours(disc: tuple[BoundGaussians, Po
     middle = np.hypot(*world.means[:, :2].T) * SIDE < 5
     made = fitted((turned, portrait))
     assert np.abs(made.colors - turned.colors)[middle].max() < 0.05
+    faint = replace(turned, opacities=np.full_like(turned.opacities, 0.3))
+    ahead = np.abs(world.means[:, 0]) * SIDE < 7
+    assert fitted((faint, portrait), skin=True).opacities[ahead].max() < 0.36, "what was left faint for the other views stays so"
+    upright = replace(gaussians, opacities=faint.opacities)
+    assert fitted((upright, portrait), skin=True).opacities[ahead].max() > 0.5
 
 
 def test_strands_do_not_turn_white(disc: tuple[BoundGaussians, Portrait]) -> None:

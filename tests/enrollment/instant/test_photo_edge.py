@@ -85,3 +85,10 @@ def test_a_forehead_that_the_edge_cuts_goes_on_to_an_arched_hairline(whole: tupl
     side = np.abs(template[bare, 0]) > 0.035
     assert template[bare, 1][side].max() < template[bare, 1][~side].max() - 0.005
     assert not bare_beyond(surface, cut, shares + 1, trust).any(), "hair under the edge: no forehead"
+    assert cut.parsing is not None
+    label, middle = cut.parsing.shares.argmax(axis=-1), int(xy[bare, 0].mean())
+    label[:, middle:][label[:, middle:] > 0] = CLASSES.index("hair")
+    over_temple = replace(cut, parsing=Parsing(np.eye(len(CLASSES), dtype=np.float32)[label]))
+    left = bare_beyond(surface, over_temple, shares, trust)
+    assert left.any() and not left[xy[:, 0] > middle].any(), "hair over one temple goes on upwards"
+    assert np.array_equal(left, bare & (xy[:, 0] < middle))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
+from enrollment.instant.surface import Samples, VisibleSurface, sample, slopes, steadiness, stretch_ratios
 from models import arkit
 from models.heads.base import HeadModel, PersonHead
 from models.types import Array, Camera
@@ -146,3 +146,10 @@ def test_steadiness_falls_smoothly_to_zero_where_skin_unfolds(person: PersonHead
     assert (steady[ratios >= 2.5] == 0).all() and steady.min() == 0 and steady.max() == pytest.approx(1.0, abs=1e-6)
     touching = np.isin(model.faces, model.faces[ratios >= 2.5]).any(axis=1) & (ratios < 1.5)
     assert touching.any() and steady[touching].max() < 1 - 1e-3, "faces beside those that unfold lead over to them"
+
+
+def test_slopes_are_changes_for_each_metre() -> None:
+    corners = np.array([(0, 0, 0), (0.1, 0, 0), (0, 0, 0.2), (0.1, 0, 0.2)], np.float32)
+    faces = np.array([(0, 1, 2), (1, 3, 2)], np.int32)
+    np.testing.assert_allclose(slopes(3 * corners[:, 0] + 4 * corners[:, 2], corners, faces), 5, rtol=1e-4)
+    np.testing.assert_allclose(slopes(np.ones(4, np.float32), corners, faces), 0, atol=1e-6)
