@@ -91,7 +91,7 @@ class HairCover:
     stretch: Array
     relief: Array
 
-    def select(self, which: NDArray[np.bool_]) -> HairCover:
+    def select(self, which: NDArray[np.generic]) -> HairCover:
         """Of the samples `which` (N,)."""
         return HairCover(*(a[which] for a in (self.part, self.colors, self.along, self.stretch, self.relief)))
 
