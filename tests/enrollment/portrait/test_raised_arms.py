@@ -86,7 +86,7 @@ def test_a_bald_skull_is_no_arm() -> None:
 
 def test_a_hand_on_the_forehead_does_not_keep_its_arm() -> None:
     rows, columns = np.indices((SIDE, SIDE))
-    alpha, kind = person(arm := (columns < 100) & (rows > 40) & (rows < 75))
+    _, kind = person(arm := (columns < 100) & (rows > 40) & (rows < 75))
     kind[(rows <= 40) & (rows > 20) & (np.abs(columns - MIDDLE) < 55)] = CLASSES.index("hair")
     kind[(rows > 40) & (rows < 75) & (columns >= 100) & (columns < 190)] = CLASSES.index("body_skin")
     kept, raised = left_of((kind > 0).astype(np.float32), kind)
