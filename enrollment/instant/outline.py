@@ -13,7 +13,7 @@ from models import binding
 from models.binding import BoundGaussians, Frames
 from models.types import Array, Camera
 
-CUT, CUT_BODY, WIDENING = 0.04, 0.3, 1.0
+CUT, CUT_BODY, WIDENING = 0.024, 0.3, 1.0
 """An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
 sides, and dropped beyond; the second is for the body, which would be open where a shoulder is turned further than the rig knows.
 Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
