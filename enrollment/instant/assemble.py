@@ -31,6 +31,7 @@ from enrollment.instant.photo_edge import shown_part
 from enrollment.instant.rim_light import without_rim_light
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
+from enrollment.instant.torn import mended
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians, Frames
@@ -81,8 +82,6 @@ KEEPS_COLOR = 0.25
 """Weight of the far half from which a lifted pixel keeps its colour, mixed with that of its twin, in the photo's own view."""
 MIRRORED_COLOR = 0.08
 """Largest change of a mirrored Gaussian's colour in the photo's own view."""
-BOTTOM_REACH = 2.2
-"""How far within the outline a Gaussian of the bust's bottom has to lie, in its standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,8 @@ def build_gaussians(
     shell = bust.fade(made.valid(), person)
     if not ends:
         return shell
-    return BoundGaussians.concatenate([shell, bottom(bust, person, shell, partial(_allowed, lead, view.at))])
+    allowed = partial(lead.outline.holds, at=view.at, camera=lead.surface.camera)
+    return BoundGaussians.concatenate([shell, bottom(bust, person, shell, allowed)])
 
 
 def _shows(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians, *names: str) -> NDArray[np.bool_]:
@@ -194,13 +194,6 @@ def _near_outline(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> N
         column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
         near &= ~(lead.portrait.parsing.most("clothes") & lead.portrait.inside)[row, column]
     return np.asarray(near)
-
-
-def _allowed(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
-    """(N,) which Gaussians do not reach where the photo shows background. at: the triangles, posed as in the photo."""
-    world, camera = binding.to_world(gaussians, at), lead.surface.camera
-    reach = BOTTOM_REACH * world.scales.max(axis=1) * camera.fx / -world.means[:, 2]
-    return np.asarray(lead.outline.within(camera.project(world.means)) > reach)
 
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
@@ -258,7 +251,9 @@ def _unseen_gaussians(
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
     covered = (covered & ~mirrored[samples.face]) | (far.copied() & model.region_faces("skin"))[samples.face]
     furthest = np.where(model.region[samples.face] == REGION["body"], CUT_BODY, CUT).astype(np.float32)
-    points, outside = lead.outline.drawn_in(points, samples.spacing, lead.surface.camera, furthest)
+    drawn_in = partial(lead.outline.drawn_in, camera=lead.surface.camera)
+    on_mesh, (points, outside) = points, drawn_in(points, samples.spacing, furthest=furthest)
+    copied, closing = mended(on_mesh, points, samples.spacing, lambda *at: drawn_in(*at, furthest=at[1])[0])
     soft = ndimage.uniform_filter(lead.colors, (7, 7, 0))[row, column]
     down = lead.photo.rotation @ (0.0, -1.0, 0.0)
     hair = hair_texture.cover(shown_hair, share, samples, points, n, down.astype(np.float32))
@@ -285,7 +280,8 @@ def _unseen_gaussians(
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
     points = points + hair.relief[:, None] * n
-    samples, points, n, colors, hair = samples.select(keep), points[keep], n[keep], colors[keep], hair.select(keep)
+    points, keep = np.concatenate([points[keep], closing[keep[copied]]]), np.append(np.flatnonzero(keep), copied[keep[copied]])
+    samples, n, colors, hair = samples.select(keep), n[keep], colors[keep], hair.select(keep)
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"]) | mirrored

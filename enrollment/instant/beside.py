@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from enrollment.instant.collar import around_neck
+from enrollment.instant.neckline import AT_SIDES, SQUARE_ON
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import ear_covers, ears
 from enrollment.portrait.accessories import hatted
@@ -31,6 +33,8 @@ SURE, ALIKE = 0.7, 0.25
 the same: along the border of two parts the parsing's pixels are coarse, and an ear's rim is not hair."""
 TURNED = 15.0
 """Degrees from which a face counts as turned: from the front hair on an ear is behind it, from the side it lies over it."""
+GIRTH = 0.055
+"""Radius of a neck, metres."""
 COVERED, HAIRY, CLAD = 0.5, 0.5, 0.35
 """Shares of hair over an ear from which it is hidden, and of hair and of cloth on a triangle from which it counts as such."""
 
@@ -38,8 +42,9 @@ COVERED, HAIRY, CLAD = 0.5, 0.5, 0.35
 def sorted_out(
     lifted: BoundGaussians, surface: VisibleSurface, portrait: Portrait, hairy: Array, clad: Array
 ) -> tuple[BoundGaussians, NDArray[np.bool_]]:
-    """Lifted Gaussians, those off the mesh beside ear and neck moved to what they show; and (N,) which are cloth on a bare neck
-    without a shoulder nearby: they are to count only where they are like skin.
+    """Lifted Gaussians, those off the mesh beside ear and neck moved to what they show, less cloth that would stand up over a
+    collar at the sides; and (N,) which are cloth on a bare neck without a shoulder nearby: they are to count only where
+    they are like skin.
 
     hairy, clad: (F,) shares of hair (`surface_labels.hair_share`) and of cloth (`neckline.cloth_share`) on each triangle.
     """
@@ -79,8 +84,30 @@ def sorted_out(
         world.means[moved] *= further
         world.scales[moved] *= further
         face[moved] = target
-    strange = off & portrait.parsing.most("clothes")[row, column] & bare[face]
-    return binding.bind(world, face, at), strange
+    cloth = portrait.parsing.most("clothes")[row, column]
+    strange = off & cloth & bare[face]
+    outer, on = np.flatnonzero(head | model.region_faces("body")), model.template[model.faces].mean(axis=1)
+    over = np.flatnonzero(cloth)
+    _, nearest = cKDTree(_unrolled(on[outer])).query(_unrolled((on - centre)[face[over]] + world.means[over]))
+    stands = _bare_sides(surface, clad)[outer[nearest]]
+    left = np.ones(len(lifted), bool)
+    left[over[stands]] = False
+    return binding.bind(world, face, at).select(left), strange[left]
+
+
+def _unrolled(points: Array) -> Array:
+    """(N, 2) place around the neck and height of points (N, 3) on the template, metres."""
+    return np.stack([np.radians(around_neck(points)) * GIRTH, points[:, 1]], axis=1)
+
+
+def _bare_sides(surface: VisibleSurface, clad: Array) -> NDArray[np.bool_]:
+    """(F,) triangles above the collar at the sides of the neck and behind, which the photo sees aslant: cloth that stands on them
+    is a collar's or a shoulder's behind."""
+    model = surface.model
+    toward = -surface.vertices / np.linalg.norm(surface.vertices, axis=1, keepdims=True)
+    aside = (np.abs(around_neck(model.template)) > AT_SIDES) & (np.sum(toward * surface.normals, axis=1) < SQUARE_ON)
+    neck = model.template[model.faces].mean(axis=1)[:, 1] < BELOW
+    return np.asarray(aside[model.faces].all(axis=1) & neck & (clad < CLAD))
 
 
 def _bare_ears(model: HeadModel, covers: tuple[float, float]) -> NDArray[np.bool_]:

@@ -97,7 +97,7 @@ class HairCover:
     stretch: Array
     relief: Array
 
-    def select(self, which: NDArray[np.bool_]) -> HairCover:
+    def select(self, which: NDArray[np.generic]) -> HairCover:
         """Of the samples `which` (N,)."""
         return HairCover(*(getattr(self, f.name)[which] for f in fields(self)))
 

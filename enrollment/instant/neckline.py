@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from enrollment.instant.collar import around_neck, collar_line
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import SOLID, pixels_of
 from enrollment.instant.texture_completion import interpolate_colors, twins
@@ -19,17 +20,14 @@ from models.types import Array
 
 BELOW_JAW = -0.03
 """Sum of a point's height and depth on the template, metres, under which it lies below the jaw or behind it."""
-AT_SIDES, LEVELS = (0.03, 0.11, -0.07, 0.01), (-0.17, 0.0)
-"""Distances to the side and depths on the template between which a vertex lies at the side of the neck; heights between which a
-collar may end there, metres."""
-USUAL, LEAST = -0.1, 8
-"""Height of a collar that the photo does not show, metres; vertices at the sides of the neck that it must show."""
-FAINT = 0.05
-"""Trust under which such a vertex says nothing."""
-SOFT, BEHIND = 0.006, 0.0
-"""Half the height over which skin turns into cloth, and depth behind which a collar is as high as at the sides, metres."""
-GUESS = 0.1
-"""Trust in that height, beside that in a vertex that is seen."""
+SOFT, BEHIND = 0.012, 0.0
+"""Half the height over which skin turns into cloth, about the mesh's edges there, and depth behind which a collar goes on as at
+the sides, metres."""
+GUESS = 1.0
+"""Trust in that, beside that in a vertex that is seen."""
+AT_SIDES, SQUARE_ON = 45.0, 0.6
+"""Degrees around the neck from the front, and cosine between normal and view direction up to which the collar's line counts more
+than what a single vertex shows: there jaw, collar and shoulder lie over each other."""
 ASLANT = 0.1
 """Cosine between normal and view direction under which a vertex takes no label from its pixel."""
 TURNED = 0.6
@@ -55,10 +53,11 @@ def cloth_share(surface: VisibleSurface, portrait: Portrait) -> Array:
     trust = np.where(shown, facing * np.clip(cloth + skin, 0, 1) ** 2, 0.0)
     label = cloth / np.maximum(cloth + skin, 1e-3)
     trust = np.where(_islands(model, part & (label > 0.5) & (trust > 0), body | (part & (trust == 0) & (z < BEHIND))), 0.0, trust)
-    collar = _collar(model, label, trust)
+    collar = collar_line(model, label, trust)
     guess = np.clip(0.5 + 0.5 * (collar - y) / SOFT, 0, 1)
     far = ~body & (facing[twins(model)[0]] - facing > TURNED)
-    trust = np.where(far, 0.0, trust)
+    aside = (np.abs(around_neck(model.template)) > AT_SIDES) & (facing < SQUARE_ON) & ((label > 0.5) != (y < collar))
+    trust = np.where(far | aside, 0.0, trust)
     guessed = part & (trust == 0) & ((z < BEHIND) | (y > collar + SOFT))
     value = np.where(guessed, guess, label).astype(np.float32)
     weight = np.where(guessed, GUESS, trust)
@@ -84,20 +83,3 @@ def _islands(model: HeadModel, cloth: NDArray[np.bool_], held: NDArray[np.bool_]
     links = sparse.coo_matrix((np.ones(len(i), np.float32), (i, j)), (count, count))
     _, piece = csgraph.connected_components(links, directed=False)
     return np.asarray(cloth & ~np.isin(piece, piece[held]))
-
-
-def _collar(model: HeadModel, label: Array, trust: Array) -> float:
-    """Height on the template at which cloth begins at the sides of the neck, metres: where it parts skin and cloth best, on the
-    side where that is lower, as something before the neck may hide the other."""
-    x, y, z = model.template.T
-    near, far, back, front = AT_SIDES
-    found = []
-    for across in (x, -x):
-        side = (across > near) & (across < far) & (back < z) & (z < front) & (trust > FAINT) & (y < LEVELS[1])
-        if side.sum() < LEAST:
-            continue
-        levels = np.linspace(*LEVELS, 52)
-        wrong = np.abs((y[side] < levels[:, None]) - label[side]) @ trust[side]
-        best = levels[wrong <= wrong.min() + 1e-6]
-        found.append(float(best[0] if best[-1] == LEVELS[1] else best.mean()))  # no skin above: just over the highest cloth
-    return min(found, default=USUAL)

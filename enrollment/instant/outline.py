@@ -9,15 +9,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.portrait.portrait import Portrait
+from models import binding
+from models.binding import BoundGaussians, Frames
 from models.types import Array, Camera
 
-CUT, CUT_BODY, WIDENING = 0.015, 0.3, 1.0
+CUT, CUT_BODY, WIDENING = 0.024, 0.3, 1.0
 """An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
 sides, and dropped beyond; the second is for the body, which would be open where a shoulder is turned further than the rig knows.
 Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
 REACH, MOST_REACH, FAR_REACH = 0.4, 0.008, 2.0
 """How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides; and, in spacings, one
 that comes from far outside, whose surface is only there to close the body."""
+HELD = 2.2
+"""How far within the outline a Gaussian has to lie to be held by it, in its standard deviations."""
 SOLID = 0.8
 """Matte of a pixel that such a sample may lie behind."""
 
@@ -64,6 +68,12 @@ class Outline:
         moved[:, :2] += (onto_outline + further) / scale[:, None] * (1, -1)
         outside = self.depth[row, column] if self.ends else away
         return moved, np.asarray(outside < -furthest * side)
+
+    def holds(self, gaussians: BoundGaussians, at: Frames, camera: Camera) -> NDArray[np.bool_]:
+        """(N,) which Gaussians do not reach where the photo shows background. at: the triangles, posed as in the photo."""
+        world = binding.to_world(gaussians, at)
+        reach = HELD * world.scales.max(axis=1) * camera.fx / -world.means[:, 2]
+        return np.asarray(self.within(camera.project(world.means)) > reach)
 
     def _pixels(self, xy: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         column, row = np.clip(np.floor(xy).astype(int), 0, len(self.depth) - 1).T

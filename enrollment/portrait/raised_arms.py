@@ -18,6 +18,8 @@ FROM_FACE, FROM_NECK = 0.2, 0.55
 HEAD, ABOVE, BARE = 1.15, 0.3, 0.5
 """Distance from the face's middle in which a bald head lies, and width of the band above a face by which it is told, face
 heights; part of the band that is skin then."""
+HAIR = (0.6, 0.25)
+"""Width of a broader band above a face, face heights, and part of it that is hair, from which skin on it is a hand's."""
 SHOULDERS, RAISED = 0.3, 0.25
 """How far below the chin the shoulders are at least, and how far above it an arm reaches that is raised, face heights."""
 LEAST = 0.03
@@ -43,7 +45,8 @@ def without_raised_arms(alpha: Array, parsing: Parsing | None, face: Landmarks) 
     beside = away > FROM_FACE
     above = (away > 0) & (away < ABOVE) & (rows < points[FOREHEAD, 1])
     skull = above.any() and parsing.most("body_skin", "face_skin")[above].mean() > BARE
-    if skull:  # a bald one, which the parsing takes for skin of the body
+    over = (away > 0) & (away < HAIR[0]) & (rows < points[FOREHEAD, 1])
+    if skull and parsing.most("hair")[over].mean() < HAIR[1]:  # a bald one, which the parsing takes for skin of the body
         middle = points[list(CONTOUR)].mean(axis=0)
         beside &= np.hypot(columns - middle[0], rows - middle[1]) > HEAD * height
     beside &= (rows < chin[1] + SHOULDERS * height) & ((rows < chin[1]) | (np.abs(columns - chin[0]) > FROM_NECK * height))

@@ -82,3 +82,13 @@ def test_a_bald_skull_is_no_arm() -> None:
     alpha = (kind > 0).astype(np.float32)
     kept, raised = left_of(alpha, kind)
     assert not raised and (kept == alpha).all()
+
+
+def test_a_hand_on_the_forehead_does_not_keep_its_arm() -> None:
+    rows, columns = np.indices((SIDE, SIDE))
+    _, kind = person(arm := (columns < 100) & (rows > 40) & (rows < 75))
+    kind[(rows <= 40) & (rows > 20) & (np.abs(columns - MIDDLE) < 55)] = CLASSES.index("hair")
+    kind[(rows > 40) & (rows < 75) & (columns >= 100) & (columns < 190)] = CLASSES.index("body_skin")
+    kept, raised = left_of((kind > 0).astype(np.float32), kind)
+    assert raised and kept[arm & (columns < 90)].max() == 0
+    assert kept[(kind == CLASSES.index("hair")) & (columns > 105)].mean() > 0.9, "the hair beside it stays"
