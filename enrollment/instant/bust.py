@@ -38,8 +38,9 @@ BAND = 0.026
 """Width of the fade within the cut, metres."""
 CHIN = 0.008
 """Least distance of the jaw from the fade, metres."""
-BOTTOM_DEPTH, BOTTOM_SPACING, BOTTOM_SIGMA = 0.6, 0.009, 0.85
-"""Of the bottom: how far within the cut, in bands; metres between Gaussians; their standard deviation in spacings."""
+BOTTOM_DEPTH, BOTTOM_SPACING, BOTTOM_SIGMA, BOTTOM_INSET = 0.6, 0.009, 0.85, 1.6
+"""Of the bottom: how far within the cut, in bands; metres between Gaussians; in spacings, their standard deviation, and how far
+within the body they lie, or they would stick out of chest and back where these fade."""
 BOTTOM_OPACITY = 0.95
 NEAR = 0.05
 """Distance from the cut within which the surface gives the bottom its colours, metres."""
@@ -161,7 +162,7 @@ def bottom(
     _, nearest = cKDTree(at_rest.origin[outer]).query(points)
     face = outer[nearest].astype(np.int32)
     normals = vertex_normals(person.rest, model.faces)[model.faces[face]].mean(axis=1)
-    inside = np.sum((points - at_rest.origin[face]) * normals, axis=1) < -BOTTOM_SIGMA * BOTTOM_SPACING
+    inside = np.sum((points - at_rest.origin[face]) * normals, axis=1) < -BOTTOM_INSET * BOTTOM_SPACING
     points, face = points[inside], face[inside]
     world = _at_rest(shell, person)
     near = np.flatnonzero(

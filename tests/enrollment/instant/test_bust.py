@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from enrollment.instant import bust as busts
 from enrollment.instant.bust import BAND, Bust
@@ -136,6 +137,10 @@ def test_from_below_the_bust_is_closed_and_of_cloth(
     body = enrolled.avatar.gaussians.select(model.region[enrolled.avatar.gaussians.face] == REGION["body"])
     assert (made.colors <= body.colors.max(axis=0)).all()
     assert (made.colors.mean(axis=0) < body.colors.mean(axis=0)).all(), "it faces down"
+    mesh = person.rest[model.region_vertices("skin", "body")]
+    away, _ = cKDTree(mesh).query(points)
+    reach = to_world(made, frames(person.rest, model.faces)).scales.max(axis=1)
+    assert (away > 1.5 * reach).all(), "it does not stick out of chest and back"
 
 
 def test_the_back_is_of_the_cloths_palette(enrolled: Enrollment, model: HeadModel, person: PersonHead) -> None:
