@@ -15,7 +15,7 @@ from scipy import ndimage
 from enrollment.portrait.far_contour import on_outline
 from enrollment.portrait.occlusion import occlusion_warnings
 from enrollment.portrait.one_person import without_others
-from enrollment.portrait.raised_arms import without_raised_arms
+from enrollment.portrait.raised_arms import hidden_head, without_raised_arms
 from enrollment.portrait.spill import without_spill
 from enrollment.portrait.turned_bias import unbiased
 from enrollment.portrait.upright import find_people
@@ -51,7 +51,8 @@ threshold holds for a photo that was already turned by quarters."""
 class Portrait:
     """One photo of one face, ready for fitting.
 
-    image: (S, S, 3) uint8 sRGB, where the photo ended: white. inside: (S, S) bool, what the photo shows.
+    image: (S, S, 3) uint8 sRGB, where the photo ended: white. inside: (S, S) bool, what the photo shows, but for
+    an arm before the head.
     matte: (S, S) float32 in [0, 1], how much of a pixel is the person. parsing: of the picture, background where the photo ended;
     None where the parsing sees no person. landmarks: of the face, in pixels of `image`.
     principal: (2,) pixels, where the photo's middle lies in `image`. scale: pixels of `image` per pixel of the photo.
@@ -126,8 +127,9 @@ def prepare(photo: NDArray[np.uint8], photo_hash: str = "", warnings: tuple[str,
     image, inside, face, matrix = _crop(photo, face, level)
     matte = _matte_shown(image, inside, face)
     alpha = without_others(image, matte.alpha, face, [_moved(other, matrix) for other in found.faces[1:]])
-    alpha, raised = without_raised_arms(alpha, matte.parsing, face)
-    if raised:
+    alpha, arms = without_raised_arms(alpha, matte.parsing, face)
+    inside &= ~hidden_head(arms, face)
+    if arms.any():
         notes.append("an arm is raised beside the head; it was left out, use a photo with the arms down")
     face = on_outline(unbiased(face), alpha, inside)
     notes += occlusion_warnings(image, face)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.portrait.raised_arms import without_raised_arms
+from enrollment.portrait.raised_arms import CROWN, hidden_head, without_raised_arms
 from models.tracking.face_geometry import CHIN, CONTOUR, FOREHEAD, face_height
 from models.tracking.landmarks import Landmarks
 from models.tracking.parsing import CLASSES, Parsing
@@ -38,7 +38,7 @@ def person(arm: NDArray[np.bool_] | None = None) -> tuple[Array, NDArray[np.int6
     return (kind > 0).astype(np.float32), kind
 
 
-def left_of(alpha: Array, kind: NDArray[np.int64]) -> tuple[Array, bool]:
+def left_of(alpha: Array, kind: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_]]:
     return without_raised_arms(alpha, Parsing(np.eye(len(CLASSES), dtype=np.float32)[kind]), face())
 
 
@@ -48,8 +48,8 @@ def test_an_arm_is_left_out_with_the_cushion_behind_it_and_nothing_else() -> Non
     alpha, kind = person(arm := (columns < 100) & (columns > 5) & (rows > 70) & (rows < 180))
     cushion = (columns < 40) & (rows >= 180) & (rows < 230)
     alpha = np.maximum(alpha, cushion)
-    kept, raised = left_of(alpha, kind)
-    assert raised
+    kept, arms = left_of(alpha, kind)
+    assert arms[arm & (columns < 90)].mean() > 0.9
     assert kept[(arm | (cushion & (kind == 0))) & (columns < 70)].max() == 0
     plain, _ = person()
     inner = (plain > 0) & ((columns > 102) | (rows > 205))
@@ -59,9 +59,9 @@ def test_an_arm_is_left_out_with_the_cushion_behind_it_and_nothing_else() -> Non
 def test_neck_and_bare_shoulders_are_no_arm() -> None:
     rows, columns = np.indices((SIDE, SIDE))
     alpha, kind = person((rows > 175) & (np.abs(columns - MIDDLE) < 110))
-    kept, raised = left_of(alpha, kind)
-    assert not raised and (kept == alpha).all()
-    assert without_raised_arms(alpha, None, face())[1] is False
+    kept, arms = left_of(alpha, kind)
+    assert not arms.any() and (kept == alpha).all()
+    assert not without_raised_arms(alpha, None, face())[1].any()
 
 
 def test_a_lock_that_hung_over_the_arm_goes_with_it() -> None:
@@ -80,8 +80,8 @@ def test_a_bald_skull_is_no_arm() -> None:
     kind[kind == CLASSES.index("hair")] = CLASSES.index("background")
     kind[skull & (kind == CLASSES.index("background"))] = CLASSES.index("body_skin")
     alpha = (kind > 0).astype(np.float32)
-    kept, raised = left_of(alpha, kind)
-    assert not raised and (kept == alpha).all()
+    kept, arms = left_of(alpha, kind)
+    assert not arms.any() and (kept == alpha).all()
 
 
 def test_a_hand_on_the_forehead_does_not_keep_its_arm() -> None:
@@ -89,6 +89,10 @@ def test_a_hand_on_the_forehead_does_not_keep_its_arm() -> None:
     _, kind = person(arm := (columns < 100) & (rows > 40) & (rows < 75))
     kind[(rows <= 40) & (rows > 20) & (np.abs(columns - MIDDLE) < 55)] = CLASSES.index("hair")
     kind[(rows > 40) & (rows < 75) & (columns >= 100) & (columns < 190)] = CLASSES.index("body_skin")
-    kept, raised = left_of((kind > 0).astype(np.float32), kind)
-    assert raised and kept[arm & (columns < 90)].max() == 0
+    kept, arms = left_of((kind > 0).astype(np.float32), kind)
+    assert arms.any() and kept[arm & (columns < 90)].max() == 0
     assert kept[(kind == CLASSES.index("hair")) & (columns > 105)].mean() > 0.9, "the hair beside it stays"
+    behind = hidden_head(arms, face())
+    away = np.hypot(columns - MIDDLE, rows - TOP - 50)
+    assert behind[arms & (away < CROWN * HEIGHT - 2)].all(), "hair may be there"
+    assert not behind[~arms | (away > CROWN * HEIGHT + 2)].any()
