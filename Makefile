@@ -1,6 +1,7 @@
 # The two commands of the README are `make run` and `make test`; the rest are their parts.
 # Everything is installed into .venv and the two node_modules; nothing else on the machine is touched,
-# except that `make test` installs Debian's chromium when it may, and says so before (VISAVIS_INSTALL_BROWSER=no prevents it).
+# except that `make test` installs Debian's chromium and its headless shell when it may, and says so before
+# (VISAVIS_INSTALL_BROWSER=no prevents it).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from tests.client_web.mock_server import MockServer
 
 CLIENT = Path(__file__).resolve().parents[2] / "client_web"
 CHROMIUM = Path("/usr/bin/chromium")
+SHELL = Path("/usr/bin/chromium-headless-shell")
+"""The same engine without a desktop's windows: a page costs less than half. It knows no permissions: whoever asks is given camera
+and microphone."""
 DEVICES = ["camera", "microphone"]
 """Permissions of a participant's page."""
+DENIED = (
+    """navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("Permission denied", "NotAllowedError"); };"""
+)
+"""As a page finds its devices on a desktop without permission, where that is only one of many states."""
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -32,6 +39,13 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",
     "--host-resolver-rules=MAP insecure.test 127.0.0.1",  # a page over plain http from elsewhere
 ]
+
+
+def launching(flags: Sequence[str] = FLAGS) -> dict[str, Any]:
+    """How playwright launches what is there: the shell, which gives camera and microphone, else Chromium."""
+    if SHELL.exists():
+        return {"executable_path": SHELL, "args": [*flags, "--use-fake-ui-for-media-stream"]}
+    return {"executable_path": CHROMIUM, "args": flags}
 
 
 @pytest.fixture(scope="session")
@@ -48,12 +62,12 @@ def built_page() -> None:
 
 @pytest.fixture(scope="module")  # playwright keeps an event loop running, which tests with loops of their own cannot have
 def chromium() -> Iterator[object]:
-    """A Chromium that grants camera and microphone only to contexts with the permission."""
+    """A Chromium."""
     sync_api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = playwright.chromium.launch(**launching())
         yield browser
         browser.close()
 
@@ -71,14 +85,21 @@ def mock(built_page: None) -> Iterator[object]:
 @pytest.fixture
 def open_page(chromium: Browser, mock: MockServer) -> Iterator[Callable[..., Page]]:
     """open_page(path, permissions, **context options): a page in a context of its own. The test fails on script errors and on
-    breaches of the content security policy. clock: time can be put forward."""
-    contexts = []
+    breaches of the content security policy. clock: time can be put forward. denied: camera and microphone are given to nobody
+    without `permissions`, as on a desktop."""
+    opened: list[BrowserContext | Browser] = []
     errors: list[str] = []
 
-    def open_(path: str, permissions: list[str] = DEVICES, script: str = "", clock: bool = False, **options: Any) -> Page:
-        context = chromium.new_context(permissions=permissions, **options)
+    def open_(
+        path: str, permissions: list[str] = DEVICES, script: str = "", clock: bool = False, denied: bool = False, **options: Any
+    ) -> Page:
+        browser = chromium
+        if denied:
+            browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=FLAGS)
+            opened.append(browser)
+        context = browser.new_context(permissions=permissions, **options)
         context.set_default_timeout(60_000)
-        contexts.append(context)
+        opened.append(context)
         page = context.new_page()
         if clock:
             page.clock.install()
@@ -90,6 +111,6 @@ def open_page(chromium: Browser, mock: MockServer) -> Iterator[Callable[..., Pag
         return page
 
     yield open_
-    for context in contexts:
-        context.close()
+    for one in reversed(opened):
+        one.close()
     assert errors == []

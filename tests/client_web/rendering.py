@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.types import Array, Camera, DriveFrame
-from tests.client_web.conftest import CHROMIUM, CLIENT
+from tests.client_web.conftest import CLIENT, launching
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -38,7 +38,7 @@ def renderer_page(folder: Path, script: str = "renderer.ts") -> Iterator[Page]:
     words = [ESBUILD, source, "--bundle", "--format=iife", "--global-name=renderer", f"--outfile={bundle}", "--log-level=error"]
     subprocess.run(words, check=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=WEBGL)
+        browser = playwright.chromium.launch(**launching(WEBGL))
         page = browser.new_page()
         page.set_default_timeout(180_000)
         page.add_script_tag(path=str(bundle))

@@ -23,7 +23,7 @@ from models.exchange.drive_frames import KnownParts, decode
 from models.exchange.web_avatar import WebAvatar, encode
 from models.heads.base import HeadModel
 from tests.client_web.browser import BO, FRAMES, phase, until
-from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
+from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS, launching
 from tests.client_web.mock_server import ME
 from tests.client_web.rendering import WEBGL
 from tests.client_web.sounds import spoken_wav
@@ -59,7 +59,7 @@ def chromium(foreign: Foreign) -> Iterator[Browser]:
     with sync_api.sync_playwright() as playwright:
         flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu"), "--autoplay-policy=no-user-gesture-required"]
         flags.append(f"--use-file-for-fake-audio-capture={foreign.folder / 'voice.wav'}")
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        browser = playwright.chromium.launch(**launching(flags))
         yield browser
         browser.close()
 

@@ -24,7 +24,7 @@ from realtime.room.seating import Seat, about_y, seats
 from server.call.protocol import Failure
 from tests.client_web.browser import BO, announced, by, until
 from tests.client_web.browser import enter as join
-from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
+from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS, launching
 from tests.client_web.rendering import WEBGL, psnr
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(f"{CHROMIUM} or a package of client_web/node_modules is missing")
     with sync_api.sync_playwright() as playwright:
         flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu")]
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        browser = playwright.chromium.launch(**launching(flags))
         yield browser
         browser.close()
 

@@ -13,7 +13,7 @@ from enrollment.instant.pipeline import Enrollment
 from models.exchange.web_avatar import WebAvatar, encode
 from models.heads.base import HeadModel
 from tests.client_web.browser import FRAMES, by, until
-from tests.client_web.conftest import CHROMIUM, FLAGS
+from tests.client_web.conftest import CHROMIUM, FLAGS, launching
 from tests.client_web.mock_api import FakeAvatar
 from tests.client_web.rendering import WEBGL
 from tests.client_web.test_page_access import axe
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(f"{CHROMIUM} is not installed")
     with sync_api.sync_playwright() as playwright:
         flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu")]
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        browser = playwright.chromium.launch(**launching(flags))
         yield browser
         browser.close()
 

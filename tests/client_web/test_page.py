@@ -210,7 +210,7 @@ def test_links_are_copied_with_a_word_on_who_can_open_them(open_page: Callable[.
 
 
 def test_without_permission_the_page_explains_and_joins_all_the_same(open_page: Callable[..., Page], mock: MockServer) -> None:
-    page = open_page("/room/k", permissions=[])
+    page = open_page("/room/k", permissions=[], denied=True)
     page.wait_for_selector(by("trouble", "blocked"))
     enter(page)
     page.wait_for_function(PICTURE_PLAYS)

@@ -9,7 +9,7 @@ import pytest
 
 from server.call.protocol import Failure, Participant, Recalibrate
 from tests.client_web.browser import BO, CLEO, by, enter, focused, phase, until
-from tests.client_web.conftest import CLIENT
+from tests.client_web.conftest import CLIENT, DENIED
 from tests.client_web.drawing import portrait
 from tests.client_web.mock_api import DONE, RUNNING, FakeAvatar
 
@@ -126,6 +126,7 @@ def test_axe_finds_nothing_in_any_state(open_page: Callable[..., Page], mock: Mo
     page.wait_for_selector(by("failure"))
     check("failure")
     page.context.clear_permissions()
+    page.add_init_script(DENIED)
     mock.avatars = []
     page.goto(mock.url + "/room/host")
     page.wait_for_selector(by("trouble"))
@@ -187,6 +188,7 @@ def test_axe_finds_nothing_while_an_avatar_is_made(open_page: Callable[..., Page
     page.click(by("own-erase-x"))
     axe(page, "confirmation")
     page.context.clear_permissions()
+    page.add_init_script(DENIED)
     page.goto(mock.url + "/room/host")
     page.click(by("make-avatar-card"))
     page.wait_for_selector(by("use-camera"))

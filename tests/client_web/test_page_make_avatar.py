@@ -142,7 +142,7 @@ def test_the_camera_is_met_with_hints(open_page: Callable[..., Page], mock: Mock
 
 def test_a_photo_is_chosen_dropped_or_refused(open_page: Callable[..., Page], mock: MockServer, photo: Path) -> None:
     mock.api.enrolls = True
-    page = open_page("/room/x-person", permissions=[])
+    page = open_page("/room/x-person", permissions=[], denied=True)
     page.click(by("make-avatar-card"))
     page.wait_for_selector(by("portrait", "Your camera is blocked"))
     assert page.is_hidden(by("take-photo"))
@@ -334,7 +334,7 @@ def test_one_that_is_there_gets_better_and_stays_when_that_fails(
     mock.api.enrolls = True
     mock.api.made = {"report": REPORT, "may_improve": True}
     mock.api.script = [DONE]
-    page = open_page("/room/x-person", permissions=[])
+    page = open_page("/room/x-person", permissions=[], denied=True)
     page.click(by("make-avatar-card"))
     page.set_input_files(by("photo-file"), photo)
     page.check(by("agreed"))

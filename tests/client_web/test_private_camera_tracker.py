@@ -25,7 +25,7 @@ from models.exchange.landmark_frames import LEAST_SIDE, LandmarkFrame
 from models.tracking.face_tracker import FACES, TAKE_OVER
 from models.tracking.landmarks import FaceMesh, Landmarks
 from server.call.web import HEADERS
-from tests.client_web.conftest import CHROMIUM, CLIENT, FLAGS
+from tests.client_web.conftest import CHROMIUM, CLIENT, launching
 from tests.client_web.scripts import answers
 from tests.models.exchange.test_landmark_frames import some_face
 
@@ -90,7 +90,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
         with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+            browser = playwright.chromium.launch(**launching())
             found = browser.new_page()
             found.set_default_timeout(60_000)
             breaches: list[str] = []

@@ -23,7 +23,7 @@ from models import avatar_file
 from server.call.protocol import Join, Place
 from server.call_client import CallClient
 from tests.client_web.browser import FRAMES, by, until
-from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.conftest import CHROMIUM, FLAGS, built_page, launching
 from tests.client_web.rendering import WEBGL, psnr
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def page(addresses: dict[str, str]) -> Iterator[Page]:
         pytest.skip(f"{CHROMIUM} is not installed")
     with guest(addresses), sync_api.sync_playwright() as playwright:
         flags = [*WEBGL, *(flag for flag in FLAGS if flag != "--disable-gpu")]
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        browser = playwright.chromium.launch(**launching(flags))
         context = browser.new_context(bypass_csp=True, reduced_motion="reduce", viewport={"width": 800, "height": 712})
         found = context.new_page()
         found.set_default_timeout(60_000)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.client_web.browser import by, phase, until
-from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.conftest import CHROMIUM, FLAGS, built_page, launching
 from tests.e2e.webcam import FPS, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -91,7 +91,7 @@ def test_a_newcomer_is_in_the_call_as_the_own_avatar(webcam: Path, addresses: di
         pytest.skip(f"{CHROMIUM} is not installed")
     with sync_api.sync_playwright() as playwright:
         film = f"--use-file-for-fake-video-capture={webcam}"
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film])
+        browser = playwright.chromium.launch(**launching([*FLAGS, film]))
         context = browser.new_context(permissions=["camera", "microphone"], viewport={"width": 1000, "height": 760})
         context.set_default_timeout(240_000)
         page = context.new_page()

@@ -20,7 +20,7 @@ from models.heads.anny import AnnyHead
 from models.types import DriveFrame
 from server.call.protocol import Place
 from server.call_client import CallClient
-from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.conftest import CHROMIUM, FLAGS, built_page, launching
 from tests.e2e.webcam import FPS, write
 from tests.models import makers
 from tests.server.call.serving import Running, running, until
@@ -72,7 +72,7 @@ async def page(film: Path, built_page: None) -> AsyncIterator[Page]:
         pytest.skip(f"{CHROMIUM} is not installed")
     flags = [*FLAGS, f"--use-file-for-fake-video-capture={film}", "--use-fake-ui-for-media-stream"]
     async with api.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        browser = await playwright.chromium.launch(**launching(flags))
         context = await browser.new_context(permissions=["camera", "microphone"])
         await context.add_init_script(WATCH)
         yield await context.new_page()

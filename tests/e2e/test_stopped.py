@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.client_web.browser import MEASURED
-from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.conftest import CHROMIUM, built_page, launching
 from tests.network.bottleneck import Line
 from tests.network.call import stamped_call
 from tests.network.relay import RelayThread, is_media
@@ -28,7 +28,7 @@ def test_a_line_that_goes_while_the_socket_lives_is_told_of_and_mended(built_pag
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
     with stamped_call() as server, RelayThread() as relay, sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = play.chromium.launch(**launching())
         page = browser.new_context(bypass_csp=True).new_page()
         page.set_default_timeout(60_000)
         relay.route(page)
