@@ -198,6 +198,7 @@ def main(folder: Path) -> int:
     page = Step("npm test in client_web", [npm, "test", "--silent"], Path("client_web"), path, nice=LOWEST)
     types = Step("mypy", [sys.executable, "-m", "mypy"], nice=LOWEST)
     os.environ[shared.FOLDER] = str(folder)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # other steps have the other cores: threads that wait for each other cost more
     kernels = Step("kernels and one enrollment", [sys.executable, "-m", "tests.shared"])
     return Runner().run(
         [[kernels]],
