@@ -25,7 +25,7 @@ from PIL import Image
 from server.call.avatars import entry_of
 from server.call.protocol import Join, Place, ViewerFrame
 from server.call_client import CallClient, CameraTrack
-from tests.client_web.conftest import CHROMIUM, FLAGS
+from tests.client_web.conftest import FLAGS, launching
 
 PEOPLE = {"Sam": 14, "Mira": 12, "Ada": 0, "Theo": 15}
 """Name and seed of who is drawn; 0: the astronaut. The first one's page is shown."""
@@ -126,7 +126,7 @@ async def chromium(camera: Path | None = None) -> AsyncIterator[Any]:
 
     flags = [] if camera is None else [f"--use-file-for-fake-video-capture={camera}", "--use-fake-ui-for-media-stream"]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, *flags])
+        browser = await playwright.chromium.launch(**launching([*FLAGS, *flags]))
         yield browser
         await browser.close()
 

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.client_web.browser import by, phase, until
-from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.conftest import CHROMIUM, FLAGS, built_page, launching
 from tests.e2e.webcam import FPS, write
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_a_guided_clip_becomes_an_avatar_that_gets_better_in_the_call(webcam: Pa
         pytest.skip(f"{CHROMIUM} is not installed")
     with sync_api.sync_playwright() as playwright:
         film = f"--use-file-for-fake-video-capture={webcam}"
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film])
+        browser = playwright.chromium.launch(**launching([*FLAGS, film]))
         context = browser.new_context(permissions=["camera", "microphone"], viewport={"width": 1000, "height": 760})
         context.set_default_timeout(400_000)
         page = context.new_page()

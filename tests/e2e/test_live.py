@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.client_web.browser import until
-from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.conftest import CHROMIUM, FLAGS, built_page, launching
 from tests.e2e.webcam import FPS, write
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def page(webcam: Path, addresses: dict[str, str]) -> Iterator[object]:
         pytest.skip(f"{CHROMIUM} is not installed")
     with sync_api.sync_playwright() as playwright:
         film = f"--use-file-for-fake-video-capture={webcam}"
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*FLAGS, film, "--use-fake-ui-for-media-stream"])
+        browser = playwright.chromium.launch(**launching([*FLAGS, film, "--use-fake-ui-for-media-stream"]))
         page = browser.new_context(
             permissions=["camera", "microphone"], bypass_csp=True, viewport={"width": 900, "height": 700}
         ).new_page()

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.client_web.conftest import CHROMIUM, FLAGS, built_page
+from tests.client_web.conftest import CHROMIUM, built_page, launching
 from tests.network.bottleneck import Line
 from tests.network.call import stamped_call
 from tests.network.relay import RelayThread
@@ -43,7 +43,7 @@ def test_the_picture_moves_and_speech_is_whole_on_500_kilobits(built_page: None)
         pytest.skip(f"{CHROMIUM} is not installed")
     narrow = Line(rate=500_000, queue=0.3, delay=0.02)
     with stamped_call() as server, RelayThread(down=narrow, up=Line(delay=0.02)) as relay, sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = play.chromium.launch(**launching())
         page = browser.new_context(bypass_csp=True).new_page()
         page.add_init_script(REMEMBER)
         relay.route(page)
