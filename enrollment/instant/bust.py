@@ -48,6 +48,8 @@ BOTTOM_SHADE, BOTTOM_MIXED = 0.72, 64
 """Brightness of the bottom, which faces down, relative to the cloth around it; how many neighbours its colour is the mean of."""
 BELOW_JAW = -0.03
 """Sum of a point's height and depth on the template, metres, under which it lies below the jaw."""
+BELOW_EARS = -0.05
+"""Height on the template under which a head may be within the cut, metres."""
 FAINTEST = 0.02
 """Opacity under which a Gaussian is left out."""
 SHOWN = 0.5
@@ -163,6 +165,7 @@ def bottom(
     face = outer[nearest].astype(np.int32)
     normals = vertex_normals(person.rest, model.faces)[model.faces[face]].mean(axis=1)
     inside = np.sum((points - at_rest.origin[face]) * normals, axis=1) < -BOTTOM_INSET * BOTTOM_SPACING
+    inside &= model.template[model.faces[face], 1].max(axis=1) < BELOW_EARS  # not within hair that is blown aside
     points, face = points[inside], face[inside]
     world = _at_rest(shell, person)
     near = np.flatnonzero(

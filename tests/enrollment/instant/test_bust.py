@@ -143,6 +143,18 @@ def test_from_below_the_bust_is_closed_and_of_cloth(
     assert (away > 1.5 * reach).all(), "it does not stick out of chest and back"
 
 
+def test_nothing_closes_the_body_before_hair_that_is_blown_aside(
+    enrolled: Enrollment, model: HeadModel, person: PersonHead
+) -> None:
+    blown = person.rest.copy()
+    side, height, depth = model.template.T
+    lock = (side > 0.03) & (np.abs(height) < 0.05) & (depth < -0.04)
+    blown[lock] += (0.06, -0.05, 0.1)
+    bust = Bust(np.array([0, -0.04, -0.01], np.float32), np.array([0.25, 0.2, 0.2], np.float32))
+    made = busts.bottom(bust, replace(person, rest=blown), enrolled.avatar.gaussians, lambda made: np.ones(len(made), bool))
+    assert len(made) > 100 and not lock[model.faces[made.face]].all(axis=1).any()
+
+
 def test_the_back_is_of_the_cloths_palette(enrolled: Enrollment, model: HeadModel, person: PersonHead) -> None:
     """The astronaut's suit is orange; its white ring and black collar are none of a back."""
     gaussians = enrolled.avatar.gaussians
