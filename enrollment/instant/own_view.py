@@ -79,8 +79,8 @@ class _Parameter:
 
 @dataclass(frozen=True)
 class OwnView:
-    """A photo. camera: its camera, in a world of its OpenGL axes. at: the triangles posed there. shown: (S, S) in [0, 1], how far
-    the confidence in each pixel. colors: (S, S, 3) the person's own."""
+    """A photo. camera: its camera, in a world of its OpenGL axes. at: the triangles posed there. shown: (S, S) in [0, 1], the
+    confidence in each pixel. colors: (S, S, 3) the person's own."""
 
     portrait: Portrait
     camera: Camera
