@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from enrollment.instant.clothes import main_color
 from enrollment.instant.hair_flow import flow
+from enrollment.instant.hair_hue import in_one_hue
 from enrollment.instant.hair_locks import Locks, outline_roughness, tilted
 from enrollment.instant.nonrigid_registration import graph
 from enrollment.instant.surface import Samples, VisibleSurface, slopes, triangle_areas
@@ -284,7 +285,7 @@ class StrandExample:
         if shown.sum() < LEAST:
             return None
         scale = _pixels_per_metre(surface)
-        detail = _detail(colors, shown, COARSE * (1 + COARSER * woven) * scale)
+        detail = in_one_hue(_detail(colors, shown, COARSE * (1 + COARSER * woven) * scale), shown, 1 - woven)
         angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
         inwards = ndimage.distance_transform_edt(shown)
         middles = np.argwhere(inwards >= max(np.quantile(inwards[shown], DEEP), 1.0))
@@ -367,7 +368,7 @@ def _laid(
 def _covariance(colors: Array, shown: NDArray[np.bool_], blur: float) -> Array:
     """(3, 3) factor that gives white noise (N, 3) the covariance of what is finer than `blur` pixels in the hair `shown`
     (S, S)."""
-    values = _detail(colors, shown, blur)[shown]
+    values = in_one_hue(_detail(colors, shown, blur), shown, 1.0)[shown]
     contrast = float(values.mean(axis=1).std()) / max(float(colors[shown].mean()), 1e-3)
     part = min(1.0, MOST_CONTRAST / max(contrast, 1e-6))
     return np.asarray(part * np.linalg.cholesky(np.cov(values.T) + 1e-8 * np.eye(3)).T, np.float32)
