@@ -22,10 +22,13 @@ WIDE, SMOOTH = 0.065, 0.012
 wrinkles are none."""
 BRIGHT, BRIGHTER = 1.08, 1.35
 """Brightness, relative to that beside it, from which a pixel belongs to a line, and which a line reaches somewhere."""
-STRONG = 0.7
-"""Brightness that such a line reaches: a window behind somebody is nearly white."""
+STRONG, STRONGER = 0.7, 1.35
+"""Brightness that such a line reaches, or relative to all of the skin: a window behind somebody is nearly white."""
 PALE, PALER = 0.75, 0.6
 """Redness of such a pixel relative to the skin's, at most; and of one that is taken for another light than the face's."""
+COLD, COLORED = 0.0, 0.25
+"""Redness up to which a line need not be bright: skin and grey stubble are never blue; and the skin's own from which that is known,
+as a drawing or an old photo has little."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 """Landmarks around the brows, beside which skin is brighter anyway."""
 SQUARE = (0.6, 0.75)
@@ -40,6 +43,8 @@ UNLIT, SHARE = 0.05, 0.02
 """Part up to which a pixel belongs to no line, and part of such pixels around one from which their colour is known."""
 SOLID = 0.97
 """Matte of a pixel that is the person's alone."""
+COARSE = 0.016
+"""Width of the border of what the parsing takes for skin, face heights: the line's outermost pixels lie beyond it."""
 REACH = 0.04
 """Distance from the mesh up to which a pixel is as aslant as the mesh's edge, face heights."""
 
@@ -57,8 +62,9 @@ def without_rim_light(surface: VisibleSurface, portrait: Portrait, colors: Array
     )
     skin &= ndimage.distance_transform_edt(~features) > FEATURES * height
     aslant = _aslant(surface, height)
-    lit = bright_lines(colors, skin, aslant, height) * aslant
+    lit = bright_lines(colors, skin, aslant, height) * ndimage.maximum_filter(aslant, round(WIDE * height))
     beyond = (portrait.matte < SOLID) & ~portrait.parsing.most("hair", "clothes", "others")
+    beyond |= (ndimage.distance_transform_edt(~skin) < COARSE * height) & ~portrait.parsing.most("hair")
     return _filled(colors, lit, skin, beyond, height) if lit.any() else colors
 
 
@@ -81,7 +87,9 @@ def bright_lines(colors: Array, part: NDArray[np.bool_], among: Array, height: f
     ratio = light / np.maximum(beside[near[0], near[1]], 0.02)
     usual = float(np.median(red[known]))
     label, _ = ndimage.label((ratio > BRIGHT) & (red < PALE * usual) & part)
-    lines = np.unique(label[(ratio > BRIGHTER) & (light > STRONG) & (red < PALER * usual) & (among > 0.5)])
+    strong = (ratio > BRIGHTER) & (light > min(STRONG, STRONGER * float(np.median(light[known])))) & (red < PALER * usual)
+    cold = (red < COLD) & (usual > COLORED)
+    lines = np.unique(label[(strong | cold) & (among > 0.5)])
     return np.asarray(np.isin(label, lines[lines > 0]), np.float32)
 
 

@@ -10,9 +10,11 @@ from scipy import ndimage
 
 from enrollment.instant.assemble import SourcePhoto, _source_photo
 from enrollment.instant.pipeline import Enrollment
-from enrollment.instant.rim_light import bright_lines
+from enrollment.instant.rim_light import COARSE, bright_lines
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
+from models.tracking.face_geometry import face_height
+from models.tracking.parsing import CLASSES, Parsing
 
 WHITE = np.array([235, 240, 255], np.uint8)
 
@@ -68,3 +70,28 @@ def test_a_line_is_narrow_and_brighter_than_both_sides() -> None:
     assert bright_lines(colors, part, everywhere, 120.0)[30:90].max() == 0, "half of a face in the light"
     colors[:, 60:100], colors[:, 92:100] = (0.5, 0.4, 0.3), (0.95, 0.76, 0.57)
     assert bright_lines(colors, part, everywhere, 120.0).max() == 0, "brighter skin"
+
+
+def test_a_blue_line_need_not_be_bright_and_a_grey_one_is_stubble(enrolled: Enrollment, model: HeadModel) -> None:
+    portrait = enrolled.portraits[0]
+    before = photo_of(enrolled, model, portrait).colors
+    rim = band(portrait, 0, 8)
+    for tint, left in ((np.array([-30, 0, 30]), 0.8), (np.array([4, 0, -4]), 0.9)):
+        image = portrait.image.copy()
+        image[rim] = np.clip(1.25 * portrait.image[rim].mean(axis=1, keepdims=True) + tint, 0, 170)
+        lit = replace(portrait, image=image)
+        mended = photo_of(enrolled, model, lit).colors
+        share = np.abs(mended[rim] - before[rim]).mean() / np.abs(lit.colors[rim] - before[rim]).mean()
+        assert share < left if tint[0] < 0 else share > left, (tint, share)
+
+
+def test_the_lines_outermost_pixels_go_too(enrolled: Enrollment, model: HeadModel) -> None:
+    """The parsing's border lies a little within the line's."""
+    portrait = enrolled.portraits[0]
+    assert portrait.parsing is not None
+    line, strip = band(portrait, 0, 8), band(portrait, 0, round(0.7 * COARSE * face_height(portrait.landmarks)))
+    shares, image = portrait.parsing.shares.copy(), portrait.image.copy()
+    shares[strip] = np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index("clothes")]
+    image[line] = WHITE
+    mended = photo_of(enrolled, model, replace(portrait, image=image, parsing=Parsing(shares))).colors
+    assert mended[strip].mean() < 0.75
