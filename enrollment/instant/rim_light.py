@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.instant.lift import OPENINGS, polygon_of
+from enrollment.instant.rim_light_outside import without_rim_light_outside
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.surface_labels import ears
 from enrollment.portrait.portrait import Portrait
@@ -27,8 +28,8 @@ STRONG, STRONGER = 0.7, 1.35
 PALE, PALER = 0.75, 0.6
 """Redness of such a pixel relative to the skin's, at most; and of one that is taken for another light than the face's."""
 COLD, COLORED = 0.0, 0.25
-"""Redness up to which a line need not be bright: skin and grey stubble are never blue; and the skin's own from which that is known,
-as a drawing or an old photo has little."""
+"""Redness up to which a line need not be bright: skin and grey stubble are never blue; and the skin's own from which that is known: a
+drawing or an old photo has little of it."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 """Landmarks around the brows, beside which skin is brighter anyway."""
 SQUARE = (0.6, 0.75)
@@ -50,11 +51,12 @@ REACH = 0.04
 
 
 def without_rim_light(surface: VisibleSurface, portrait: Portrait, colors: Array) -> Array:
-    """(S, S, 3) the colours (S, S, 3) of a photo without the light on the rims of a face; as they came where the
+    """(S, S, 3) the colours (S, S, 3) of a photo without the light on the rims of face, hair and clothes; as they came where the
     parsing sees no person."""
     if portrait.parsing is None:
         return colors
     height = face_height(portrait.landmarks)
+    colors = without_rim_light_outside(portrait, colors, height)
     skin = portrait.parsing.most("face_skin") & (portrait.matte > 0.5) & portrait.inside
     features = np.any(
         [polygon_of(mark, portrait.landmarks.points[:, :2], skin.shape) for mark in (*BROWS, *(o for o, _ in OPENINGS[1:]))],
