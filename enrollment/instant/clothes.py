@@ -28,6 +28,9 @@ COLLAR = 0.04
 """Distance of that band from the neck, picture sides: the collar lies in the chin's shadow."""
 CLOTHED = 0.4
 """Part of the visible body that must be cloth for the body to count as clothed."""
+GLARING, COLORED = 0.75, 0.15
+"""Least of the channels from which cloth may be white only by the light on it, and difference of its channels from which it is
+coloured."""
 BINS = 8
 """Of each channel, between which colours are told apart for the main one."""
 TURNING = 0.03
@@ -72,14 +75,14 @@ class Clothing:
     def of(surface: VisibleSurface, portrait: Portrait, colors: Array, shown: NDArray[np.bool_]) -> Clothing | None:
         """`None` when the photo shows no body. colors: (S, S, 3) of the photo without its background. shown: (S, S) pixels that
         show clothes."""
-        cloth = _cloth(surface, portrait, shown)
+        cloth, dressed = _cloth(surface, portrait, shown)
         if cloth is None:
             return None
         face, side = surface.fragments.face, len(colors)
         person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
         lit = cloth & _far_from_skin(surface, COLLAR * side)
         rim = lit & (ndimage.distance_transform_edt(person) < RIM * side)
-        source = rim if rim.sum() > LEAST // 2 else cloth
+        source = _not_glaring(colors, rim if dressed and rim.sum() > LEAST // 2 else cloth)
         soft, slow = ndimage.uniform_filter(colors, (5, 5, 0)), _slow(colors, cloth)
         at_rim = _slow(colors, source)
         main = main_color(at_rim[source])
@@ -96,6 +99,14 @@ class Clothing:
         near, away = _nearest_shown(self.surface, self.source, points.posed[hidden])
         out[hidden] = main + np.exp(-away / TURNING)[:, None] * (self.at_rim[near] - main) + pattern[hidden]
         return np.asarray(out.clip(0, 1))
+
+
+def _not_glaring(colors: Array, cloth: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(S, S) the `cloth` (S, S) that does not glare, where the rest of it is coloured: a sunlit shoulder does not say that the back
+    of a blue shirt is white; where more of it is white than coloured, it is white. colors: (S, S, 3)."""
+    glaring = cloth & (colors.min(axis=2) > GLARING)
+    colored = cloth & (np.ptp(colors, axis=2) > COLORED)
+    return cloth & ~glaring if colored.sum() > max(glaring.sum(), LEAST) else cloth
 
 
 def _slow(colors: Array, cloth: NDArray[np.bool_]) -> Array:
@@ -131,14 +142,18 @@ def _far_from_skin(surface: VisibleSurface, pixels: float) -> NDArray[np.bool_]:
     return np.asarray(ndimage.distance_transform_edt(~skin) > pixels)
 
 
-def _cloth(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """(S, S) where the photo shows clothes, or bare shoulders if that is what it mostly shows of the body."""
+def _cloth(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]) -> tuple[NDArray[np.bool_] | None, bool]:
+    """(S, S) where the photo shows clothes, or bare shoulders without the hair on them if that is what it mostly shows of the
+    body; and whether it is clothes."""
     face = surface.fragments.face
     body = (surface.model.region[np.maximum(face, 0)] == REGION["body"]) & (face >= 0) & (portrait.matte > 0.9) & portrait.inside
     if body.sum() < LEAST:
-        return None
+        return None, False
     clothed = body & shown
-    return clothed if clothed.sum() > CLOTHED * body.sum() else body  # then the skin of a neckline is no cloth
+    if clothed.sum() > CLOTHED * body.sum():
+        return clothed, True  # the skin of a neckline is no cloth
+    bare = body if portrait.parsing is None else body & ~portrait.parsing.most("hair")
+    return (bare if bare.sum() >= LEAST else body), False
 
 
 def _extrapolated(

@@ -28,8 +28,8 @@ STRONG, STRONGER = 0.7, 1.35
 PALE, PALER = 0.75, 0.6
 """Redness of such a pixel relative to the skin's, at most; and of one that is taken for another light than the face's."""
 COLD, COLORED = 0.0, 0.25
-"""Redness up to which a line need not be bright: skin and grey stubble are never blue; and the skin's own from which that is known: a
-drawing or an old photo has little of it."""
+"""Redness up to which a line need not be bright: skin and grey stubble are never blue; and the skin's own from which that is known:
+a drawing or an old photo has little of it."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 """Landmarks around the brows, beside which skin is brighter anyway."""
 SQUARE = (0.6, 0.75)
@@ -44,6 +44,8 @@ UNLIT, SHARE = 0.05, 0.02
 """Part up to which a pixel belongs to no line, and part of such pixels around one from which their colour is known."""
 SOLID = 0.97
 """Matte of a pixel that is the person's alone."""
+GOES_ON = 0.04
+"""Width over which a line goes on into what is not aslant, face heights."""
 COARSE = 0.016
 """Width of the border of what the parsing takes for skin, face heights: the line's outermost pixels lie beyond it."""
 REACH = 0.04
@@ -62,11 +64,12 @@ def without_rim_light(surface: VisibleSurface, portrait: Portrait, colors: Array
         [polygon_of(mark, portrait.landmarks.points[:, :2], skin.shape) for mark in (*BROWS, *(o for o, _ in OPENINGS[1:]))],
         axis=0,
     )
+    border = (ndimage.distance_transform_edt(~skin) < COARSE * height) & ~skin
     skin &= ndimage.distance_transform_edt(~features) > FEATURES * height
     aslant = _aslant(surface, height)
-    lit = bright_lines(colors, skin, aslant, height) * ndimage.maximum_filter(aslant, round(WIDE * height))
+    lit = bright_lines(colors, skin, aslant, height) * ndimage.maximum_filter(aslant, round(GOES_ON * height))
     beyond = (portrait.matte < SOLID) & ~portrait.parsing.most("hair", "clothes", "others")
-    beyond |= (ndimage.distance_transform_edt(~skin) < COARSE * height) & ~portrait.parsing.most("hair")
+    beyond |= border & ~portrait.parsing.most("hair")
     return _filled(colors, lit, skin, beyond, height) if lit.any() else colors
 
 

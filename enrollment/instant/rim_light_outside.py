@@ -1,6 +1,6 @@
-"""Light on the rims of hair and clothes: a window behind somebody draws a line of its own colour along the outline of a sleeve and
-through the edge of hair. The photo sees both aslant there, so from the side the line would be drawn out to blotches. Such a line takes the
-colour of the cloth beside it; hair keeps its strands, no lighter and no more tinted than hair further inwards.
+"""Light on the rims of hair and clothes: a window behind somebody draws a line of its own colour along the outline of a sleeve
+and through the edge of hair. The photo sees both aslant there, so from the side the line would be drawn out to blotches. Such a
+line takes the colour of the cloth beside it; hair keeps its strands, no lighter and no more tinted than hair further inwards.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ LIGHTER, LIGHTEST = 0.05, 0.12
 """How much lighter than the cloth or the hair further inwards lit pixels are, and the lightest of them."""
 NATURAL, NATURAL_HAIR = 2.0, 1.5
 """Standard deviations of the lightness of cloth and of hair further inwards that are no light."""
+SMALL = 0.05
+"""Side of the square, face heights, that such a place at least fills: buttons and buckles shine."""
 WARM = 0.05
 """By how much redder than blue, beside the cloth further inwards, a pixel is no daylight: a red braid is the sleeve's own."""
 SIDEWAYS, EVEN = 0.85, 0.05
@@ -65,10 +67,11 @@ def cloth_unlit(colors: Array, cloth: NDArray[np.bool_], depth: Array, height: f
     lit &= np.abs(across) > SIDEWAYS * np.hypot(across, down)
     label, _ = ndimage.label(lit)
     bright = lit & (excess > LIGHTEST) & (depth < TOUCHES * height)
-    label = np.isin(label, np.unique(label[bright])) & lit
-    if not label.any():
+    large = np.bincount(label.ravel()) > (SMALL * height) ** 2
+    lit = np.isin(label, [place for place in np.unique(label[bright]) if place and large[place]])
+    if not lit.any():
         return colors
-    grown = ndimage.binary_dilation(label, iterations=max(1, round(SOFT * height))) & (depth < WIDE * height)
+    grown = ndimage.binary_dilation(lit, iterations=max(1, round(SOFT * height))) & (depth < WIDE * height)
     part = cv2.GaussianBlur(grown.astype(np.float32), (0, 0), SOFT * height)[..., None]
     return np.asarray(colors + part * (own - colors), np.float32)
 

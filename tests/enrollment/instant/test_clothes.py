@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import skimage.data
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from enrollment.instant import clothes
 from enrollment.instant.pipeline import enroll_instant
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait import portrait
-from enrollment.portrait.portrait import prepare
+from enrollment.portrait.portrait import Portrait, prepare
 from models.avatar import AvatarPoser
 from models.heads.base import REGION, HeadModel
 from models.heads.registry import by_name
 from models.splat.cpu import CpuRasterizer
 from models.synthetic.cameras import orbit_camera
 from models.tracking.matting import Matte
-from models.types import Camera
+from models.tracking.parsing import CLASSES, Parsing
+from models.types import Array, Camera
 from tests.enrollment.heads import FOCAL, known, portrait_of
 
 SIDE = 100
@@ -69,23 +73,58 @@ def test_beside_the_photo_there_is_cloth_too(striped: tuple[np.ndarray, np.ndarr
         assert np.isfinite(found).all() and (np.abs(found - 0.5) < 0.3).all()
 
 
+class Body:
+    """A head on shoulders, as a camera before it sees them. head: (S, S) its pixels."""
+
+    def __init__(self, model: HeadModel) -> None:
+        truth = known(model, identity=np.zeros(model.identity_count))
+        self.portrait = portrait_of(model, truth)
+        side = self.portrait.image.shape[0]
+        camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+        rest = model.person(truth.identity).rest
+        self.view = VisibleSurface.of(model, (rest + truth.translation).astype(np.float32), camera)
+        face, body = self.view.fragments.face, model.region_vertices("body")
+        self.shown = face >= 0
+        self.head = self.shown & (model.region[np.maximum(face, 0)] != REGION["body"])
+        self.hidden = self.view.normals[body][:, 2] < 0
+        self.points = clothes.BodyPoints(self.view.vertices[body], rest[body], self.hidden)
+
+    def back(self, portrait: Portrait, colors: Array, shown: NDArray[np.bool_]) -> Array:
+        """Colours of what faces away; shown: the pixels of cloth."""
+        clothing = clothes.Clothing.of(self.view, portrait, colors, shown)
+        assert clothing is not None and self.hidden.sum() > 100
+        return clothing.at(self.points)[self.hidden]
+
+
 def test_a_back_is_not_made_of_the_collars_shadow(model: HeadModel) -> None:
-    truth = known(model, identity=np.zeros(model.identity_count))
-    blank = portrait_of(model, truth)
-    side = blank.image.shape[0]
-    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
-    view = VisibleSurface.of(model, (model.person(truth.identity).rest + truth.translation).astype(np.float32), camera)
-    face = view.fragments.face
-    head = (face >= 0) & (model.region[np.maximum(face, 0)] != REGION["body"])
-    colors = np.full((side, side, 3), (0.15, 0.2, 0.45), np.float32)
-    colors[ndimage.distance_transform_edt(~head) < 0.03 * side] = (0.22, 0.14, 0.1)
-    body = model.region_vertices("body")
-    hidden = view.normals[body][:, 2] < 0
-    points = clothes.BodyPoints(view.vertices[body], model.person(truth.identity).rest[body], hidden)
-    clothing = clothes.Clothing.of(view, blank, colors, face >= 0)
-    assert clothing is not None and hidden.sum() > 100
-    found = clothing.at(points)
-    np.testing.assert_allclose(found[hidden], np.tile((0.15, 0.2, 0.45), (hidden.sum(), 1)), atol=0.02)
+    body = Body(model)
+    colors = np.full((*body.shown.shape, 3), (0.15, 0.2, 0.45), np.float32)
+    colors[ndimage.distance_transform_edt(~body.head) < 0.03 * len(colors)] = (0.22, 0.14, 0.1)
+    found = body.back(body.portrait, colors, body.shown)
+    np.testing.assert_allclose(found, np.tile((0.15, 0.2, 0.45), (len(found), 1)), atol=0.02)
+
+
+def test_a_sunlit_shoulder_does_not_make_the_back_of_a_blue_shirt_white(model: HeadModel) -> None:
+    body = Body(model)
+    side = len(body.shown)
+    shade = np.linspace(0.5, 1.3, side)[:, None, None] * np.ones((1, side, 1))
+    for cloth, white, expected in (((0.35, 0.5, 0.7), 0.55, 0.2), ((0.7, 0.7, 0.7), 0.4, 0.0)):
+        sunlit = np.arange(side)[None, :, None] > white * side
+        colors = np.where(sunlit, 0.95, shade * cloth).astype(np.float32)
+        found = np.median(body.back(body.portrait, colors, body.shown), axis=0)
+        assert found[2] - found[0] > expected if expected else found.min() > 0.8, (cloth, found)
+
+
+def test_hair_on_bare_shoulders_does_not_colour_the_back(model: HeadModel) -> None:
+    body = Body(model)
+    skin, hair = (0.75, 0.6, 0.5), (0.6, 0.2, 0.7)
+    depth = ndimage.distance_transform_edt(body.shown)
+    strands = body.shown & ~body.head & (depth < 0.04 * len(depth))
+    colors = np.where(strands[..., None], hair, skin).astype(np.float32)
+    label = np.select([strands, body.shown], [CLASSES.index("hair"), CLASSES.index("body_skin")], 0)
+    portrait = replace(body.portrait, parsing=Parsing(np.eye(len(CLASSES), dtype=np.float32)[label]))
+    found = body.back(portrait, colors, np.zeros_like(strands))
+    np.testing.assert_allclose(np.median(found, axis=0), skin, atol=0.05)
 
 
 def test_the_main_colour_is_the_most_frequent_one() -> None:
