@@ -17,6 +17,9 @@ from models.types import Array
 FADE, STANDING = 0.02, 3.0
 """Distance from the photo's edge over which its pixels fade, picture sides; how much further for each pixel that they stand off
 the mesh: what the edge cuts there is a slab from the side."""
+STANDING_BELOW, OFF = 3.0, 0.005
+"""The same at the lower edge, where only cloth and skin that stand further off than this fade, picture sides: a bust ends there
+anyway, but a strip of shirt beside it would hang in the air."""
 MIDDLE, FRONT = 0.045, 0.0
 """Greatest distance to the side of the middle of the forehead, and depth from which a forehead is looked for, metres,
 template."""
@@ -29,21 +32,24 @@ not."""
 
 
 def shown_part(surface: VisibleSurface, portrait: Portrait) -> Array:
-    """(S, S) in [0, 1]: confidence in each pixel of the head, less near the photo's upper and side edges. 1 on the body's
-    mesh, and in the whole picture where nothing of the person is cut."""
+    """(S, S) in [0, 1]: confidence in each pixel, less near the photo's upper and side edges, and near the lower one where something
+    stands off the mesh. 1 on the body's mesh, and in the whole picture where nothing of the person is cut."""
     inside = portrait.inside.copy()
     rows = np.flatnonzero(inside.any(axis=1))
     inside[rows[-1] :] |= inside[rows[-1]]  # a bust has its own end
-    if inside.all():
+    if portrait.inside.all():
         return np.ones(inside.shape, np.float32)
     face = surface.fragments.face
     off, near = ndimage.distance_transform_edt(face < 0, return_indices=True)
     body = surface.model.region[face[near[0], near[1]]] == REGION["body"]
     if portrait.parsing is not None:
         body &= (portrait.parsing.share("hair") < BARE) & (face >= 0)
-    away = ndimage.distance_transform_edt(inside)
+    away = np.inf if inside.all() else ndimage.distance_transform_edt(inside)
     part = np.clip(away / (FADE * len(inside) + STANDING * off), 0, 1)
-    return np.where(body, 1.0, part * part * (3 - 2 * part)).astype(np.float32)
+    below = np.clip(ndimage.distance_transform_edt(portrait.inside) / np.maximum(STANDING_BELOW * off, 1), 0, 1)
+    below[portrait.hairy | (off < OFF * len(inside))] = 1.0
+    part = np.where(body, below, np.minimum(part, below))
+    return np.asarray(part * part * (3 - 2 * part), np.float32)
 
 
 def bare_beyond(surface: VisibleSurface, portrait: Portrait, shares: Array, trust: Array) -> NDArray[np.bool_]:

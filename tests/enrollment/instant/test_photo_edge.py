@@ -71,6 +71,25 @@ def test_cloth_off_the_mesh_fades_before_the_photos_side(whole: tuple[VisibleSur
     assert part[row, body.shape[1] // 4] < 0.3 and part[body & inside].min() == 1
 
 
+def test_what_stands_off_a_shoulder_fades_above_the_photos_lower_edge(whole: tuple[VisibleSurface, Portrait]) -> None:
+    """The strip of a shirt that the edge leaves would hang in the air; hair goes on below, and the mesh has its own end."""
+    surface, portrait = whole
+    face, model = surface.fragments.face, surface.model
+    body = (face >= 0) & (model.region[np.maximum(face, 0)] == REGION["body"])
+    column = body.shape[1] // 4
+    row = np.flatnonzero(body[:, column])[0] - 12
+    inside = portrait.inside.copy()
+    inside[row + 3 :] = False
+    found = []
+    for kind in ("clothes", "hair"):
+        label = np.where(face < 0, CLASSES.index(kind), CLASSES.index("face_skin"))
+        parsing = Parsing(np.eye(len(CLASSES), dtype=np.float32)[label])
+        found.append(shown_part(surface, replace(portrait, inside=inside, parsing=parsing)))
+    cloth, hair = found
+    assert cloth[row, column] < 0.3 and hair[row, column] == 1
+    assert cloth[row, column - 20] < 0.3 and cloth[(face >= 0) & inside].min() == 1
+
+
 def test_a_forehead_that_the_edge_cuts_goes_on_to_an_arched_hairline(whole: tuple[VisibleSurface, Portrait]) -> None:
     surface, portrait = whole
     template = surface.model.template
