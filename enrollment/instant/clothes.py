@@ -102,8 +102,8 @@ class Clothing:
 
 
 def _not_glaring(colors: Array, cloth: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(S, S) the `cloth` (S, S) that does not glare, where the rest of it is coloured: a sunlit shoulder does not say that the back
-    of a blue shirt is white; where more of it is white than coloured, it is white. colors: (S, S, 3)."""
+    """(S, S) the `cloth` (S, S) that does not glare, where the rest of it is coloured: a sunlit shoulder does not say that the
+    back of a blue shirt is white; where more of it is white than coloured, it is white. colors: (S, S, 3)."""
     glaring = cloth & (colors.min(axis=2) > GLARING)
     colored = cloth & (np.ptp(colors, axis=2) > COLORED)
     return cloth & ~glaring if colored.sum() > max(glaring.sum(), LEAST) else cloth

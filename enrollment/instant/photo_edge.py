@@ -32,8 +32,8 @@ not."""
 
 
 def shown_part(surface: VisibleSurface, portrait: Portrait) -> Array:
-    """(S, S) in [0, 1]: confidence in each pixel, less near the photo's upper and side edges, and near the lower one where something
-    stands off the mesh. 1 on the body's mesh, and in the whole picture where nothing of the person is cut."""
+    """(S, S) in [0, 1]: confidence in each pixel, less near the photo's upper and side edges, and near the lower one where
+    something stands off the mesh. 1 on the body's mesh, and in the whole picture where nothing of the person is cut."""
     inside = portrait.inside.copy()
     rows = np.flatnonzero(inside.any(axis=1))
     inside[rows[-1] :] |= inside[rows[-1]]  # a bust has its own end
