@@ -19,7 +19,7 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
-from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, skin_rim, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import NOT_HAIR, Mirrored, mixed
@@ -147,8 +147,8 @@ def build_gaussians(
     shown, strange = sorted_out(shown, lead.surface, lead.portrait, hairy, lead.cloth[model.faces].mean(axis=1))
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
-    strange |= skin_rim(lead.surface, lead.portrait, world)
-    shown = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
+    strange |= texture.off_skin(lead.surface, lead.portrait, world)
+    shown, shards = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
     twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, _shows(lead, at, shown, *NOT_HAIR)))
@@ -164,6 +164,7 @@ def build_gaussians(
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown, lead.colors)
+    handed_over[: len(shown)] |= shards
     handed_over[len(shown) :], mirrored = False, slice(len(shown), len(shown) + len(twins.source))
     before = made.colors[mirrored]
     made = fit_own_view(made, mirrored.stop, skin, lid | handed_over, view)

@@ -35,6 +35,8 @@ LEFT = 0.1
 NEAREST, PATCH = 4, 12
 """Samples of the completed texture to which a Gaussian is compared: the most alike one counts, as skin and hair meet somewhere;
 neighbouring Gaussians over which the confidence is averaged: single ones would be specks."""
+BARE = 0.5
+"""Share of hair in the completed texture under which there is bare skin."""
 LEAST = 0.25
 """Belief under which a Gaussian is left out."""
 NEAR, AROUND, ALONE, ALIKE = 0.0026, 24, 0.45, 0.6
@@ -83,17 +85,6 @@ def color_confidence(facing: Array, seen: Array, expected: Array, hair: Array) -
     return np.asarray(1 - (1 - squarely(facing)) * (1 - like), np.float32)
 
 
-def skin_rim(surface: VisibleSurface, portrait: Portrait, world: Gaussians) -> NDArray[np.bool_]:
-    """(N,) which lifted Gaussians, in the photo's camera axes, lie off the mesh and are neither hair nor clothes: along the
-    outline of a cheek or an ear, where what is dark is the background's, and a row of dots from the side."""
-    side = len(portrait.matte)
-    column, row = np.clip(np.floor(surface.camera.project(world.means)).astype(int), 0, side - 1).T
-    rim = (surface.fragments.face < 0) & ~portrait.hairy
-    if portrait.parsing is not None:
-        rim &= ~portrait.parsing.most("clothes")
-    return np.asarray(rim[row, column])
-
-
 @dataclass(frozen=True)
 class CompletedTexture:
     """Samples of the completed surface. points: (N, 3) in the photo's camera axes. colors: (N, 3). hair: (N,) in [0, 1]."""
@@ -102,13 +93,31 @@ class CompletedTexture:
     colors: Array
     hair: Array
 
-    def with_shards_alike(self, lifted: BoundGaussians, world: Gaussians, looked_at: NDArray[np.bool_]) -> BoundGaussians:
-        """The Gaussians, those that stand alone on the completed surface, like islands, and have another colour, in its colour.
+    def off_skin(self, surface: VisibleSurface, portrait: Portrait, world: Gaussians) -> NDArray[np.bool_]:
+        """(N,) which lifted Gaussians, in the photo's camera axes, lie off the mesh beside bare skin and are no clothes: along the
+        outline of a cheek or an ear, where what is dark is the background's or a lock's behind it, and a row of dots or a
+        blotch from the side. Strands beside hair are hair."""
+        side = len(portrait.matte)
+        column, row = np.clip(np.floor(surface.camera.project(world.means)).astype(int), 0, side - 1).T
+        rim = (surface.fragments.face < 0)[row, column]
+        if portrait.parsing is not None:
+            rim &= ~portrait.parsing.most("clothes")[row, column]
+        strands = np.flatnonzero(rim & portrait.hairy[row, column])
+        if len(strands) and len(self.points) >= NEAREST:
+            _, near = cKDTree(self.points).query(world.means[strands], k=NEAREST)
+            rim[strands] = self.hair[near].max(axis=1) < BARE
+        return np.asarray(rim)
+
+    def with_shards_alike(
+        self, lifted: BoundGaussians, world: Gaussians, looked_at: NDArray[np.bool_]
+    ) -> tuple[BoundGaussians, NDArray[np.bool_]]:
+        """The Gaussians, and (N,) which of them were changed: those that stand alone on the completed surface, like islands, and have another colour, in its colour.
         From the front they are the edge of an ear or of a curl; from the side they are beads along a seam. world: the same in
         the photo's camera axes. looked_at: (F,) triangles of which."""
         on = np.flatnonzero(looked_at[lifted.face])
+        changed = np.zeros(len(lifted), bool)
         if not len(on) or len(self.points) < AROUND:
-            return lifted
+            return lifted, changed
         away, _ = cKDTree(world.means).query(self.points, distance_upper_bound=NEAR)
         covered = np.isfinite(away)
         _, around = cKDTree(self.points).query(world.means[on], k=AROUND)
@@ -116,20 +125,21 @@ class CompletedTexture:
         away = np.linalg.norm(lifted.colors[on, None] - self.colors[near], axis=2)
         like = np.exp(-np.square(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE)))
         shard = (covered[around].mean(axis=1) < ALONE) & (like.max(axis=1) < ALIKE)
-        colors = lifted.colors.copy()
+        colors, changed[on] = lifted.colors.copy(), shard
         colors[on[shard]] = self.colors[near[shard, np.argmax(like[shard], axis=1)]]
-        return replace(lifted, colors=colors)
+        return replace(lifted, colors=colors), changed
 
     def without_smears(
         self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_]
-    ) -> BoundGaussians:
-        """Gaussians lifted from a photo, those that this texture denies fainter or left out. world: the same in the photo's
-        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`skin_rim`). behind: (F,)
+    ) -> tuple[BoundGaussians, NDArray[np.bool_]]:
+        """Gaussians lifted from a photo, those that this texture denies fainter or left out; and (N,) which of them have its
+        colour and are to keep it (`with_shards_alike`). world: the same in the photo's
+        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`off_skin`). behind: (F,)
         `rear`, where what stands alone is looked for too."""
         at_side, looked_at = part[lifted.face], behind | (part > 0.5)
         on = np.flatnonzero(at_side > 0)
         if len(self.points) < NEAREST or not len(lifted):
-            return lifted
+            return lifted, np.zeros(len(lifted), bool)
         kept = np.ones(len(lifted), np.float32)
         if len(on) >= PATCH:
             points = world.means[on]
@@ -140,8 +150,8 @@ class CompletedTexture:
             _, around = cKDTree(points).query(points, k=PATCH)
             kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
         kept[kept < LEAST] = 0.0
-        lifted = self.with_shards_alike(lifted, world, looked_at)
-        return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0)
+        lifted, shards = self.with_shards_alike(lifted, world, looked_at)
+        return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0), shards[kept > 0]
 
 
 def _facing(world: Gaussians) -> Array:

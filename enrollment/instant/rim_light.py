@@ -28,8 +28,8 @@ STRONG, STRONGER = 0.7, 1.35
 PALE, PALER = 0.75, 0.6
 """Redness of such a pixel relative to the skin's, at most; and of one that is taken for another light than the face's."""
 COLD, COLORED = 0.0, 0.25
-"""Redness up to which a line need not be bright: skin and grey stubble are never blue; and the skin's own from which that is known:
-a drawing or an old photo has little of it."""
+"""Redness up to which a line need not be bright: skin and grey stubble are never blue; and the skin's own from which that is
+known: a drawing or an old photo has little of it."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 """Landmarks around the brows, beside which skin is brighter anyway."""
 SQUARE = (0.6, 0.75)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from enrollment.instant.grazing import CompletedTexture, color_confidence, sides, skin_rim, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, sides, trust_at_sides
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.surface import VisibleSurface
@@ -31,7 +31,7 @@ def left(tilt: float, color: tuple[float, float, float], at_side: float, rim: bo
     texture = CompletedTexture(points, np.tile(np.array(PALE, np.float32), (COUNT, 1)), np.zeros(COUNT, np.float32))
     world = Gaussians(points, rotations, scales, opacities, colors)
     nowhere = np.zeros(1, bool)
-    kept = texture.without_smears(lifted, world, np.array([at_side], np.float32), np.full(COUNT, rim), nowhere)
+    kept, _ = texture.without_smears(lifted, world, np.array([at_side], np.float32), np.full(COUNT, rim), nowhere)
     return float(kept.opacities.sum() / opacities.sum())
 
 
@@ -59,10 +59,11 @@ def test_a_pixel_that_stands_alone_takes_the_colour_around_it(part: float, color
     colors, one = np.tile(np.array(color, np.float32), (len(near), 1)), np.full(len(near), 0.9, np.float32)
     world = Gaussians(near, still, np.full((len(near), 3), 0.001, np.float32), one, colors)
     lifted = BoundGaussians(np.zeros(len(near), np.int32), near, still, world.scales, one, colors)
-    kept = texture.without_smears(lifted, world, np.zeros(1, np.float32), np.zeros(len(near), bool), np.ones(1, bool))
+    kept, held = texture.without_smears(lifted, world, np.zeros(1, np.float32), np.zeros(len(near), bool), np.ones(1, bool))
     assert len(kept) == len(near), "the outline stays"
+    assert held.all() == gone and held.any() == gone, "and keeps its colour in the photo's own view"
     assert np.abs(kept.colors - (PALE if gone else color)).max() < 1e-6
-    face = texture.without_smears(lifted, world, np.zeros(1, np.float32), np.zeros(len(near), bool), np.zeros(1, bool))
+    face, _ = texture.without_smears(lifted, world, np.zeros(1, np.float32), np.zeros(len(near), bool), np.zeros(1, bool))
     assert np.array_equal(face.colors, colors)
 
 
@@ -85,11 +86,15 @@ def test_only_skin_off_the_mesh_is_its_rim(enrolled: Enrollment, model: HeadMode
     still = np.tile(np.array([1, 0, 0, 0], np.float32), (count, 1))
     one = np.ones((count, 3), np.float32)
     world = Gaussians(points.astype(np.float32), still, one, one[:, 0], one)
-    bare = skin_rim(surface, replace(portrait, parsing=None), world)
-    rim = skin_rim(surface, portrait, world)
-    assert bare.mean() > 0.99 and rim.any()
+    places = points[:: max(1, count // 4000)].astype(np.float32)
+    hairy, bald = (CompletedTexture(places, places, np.full(len(places), share, np.float32)) for share in (1.0, 0.0))
+    whole = hairy.off_skin(surface, replace(portrait, parsing=None), world)
+    rim, locks = hairy.off_skin(surface, portrait, world), bald.off_skin(surface, portrait, world)
+    assert whole.mean() > 0.99 and rim.any()
     assert portrait.parsing is not None
-    assert not (rim & (portrait.parsing.most("hair", "clothes"))[row, column]).any()
+    hair, cloth = (portrait.parsing.most(name)[row, column] for name in ("hair", "clothes"))
+    assert not (rim & (hair | cloth)).any()
+    assert locks[hair & ~cloth].all() and not (locks & cloth).any(), "a lock that is drawn onto bare skin is not the skin's"
 
 
 def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: Enrollment, model: HeadModel) -> None:
