@@ -94,8 +94,8 @@ class CompletedTexture:
     hair: Array
 
     def off_skin(self, surface: VisibleSurface, portrait: Portrait, world: Gaussians) -> NDArray[np.bool_]:
-        """(N,) which lifted Gaussians, in the photo's camera axes, lie off the mesh beside bare skin and are no clothes: along the
-        outline of a cheek or an ear, where what is dark is the background's or a lock's behind it, and a row of dots or a
+        """(N,) which lifted Gaussians, in the photo's camera axes, lie off the mesh beside bare skin and are no clothes: along
+        the outline of a cheek or an ear, where what is dark is the background's or a lock's behind it, and a row of dots or a
         blotch from the side. Strands beside hair are hair."""
         side = len(portrait.matte)
         column, row = np.clip(np.floor(surface.camera.project(world.means)).astype(int), 0, side - 1).T
@@ -111,9 +111,9 @@ class CompletedTexture:
     def with_shards_alike(
         self, lifted: BoundGaussians, world: Gaussians, looked_at: NDArray[np.bool_]
     ) -> tuple[BoundGaussians, NDArray[np.bool_]]:
-        """The Gaussians, and (N,) which of them were changed: those that stand alone on the completed surface, like islands, and have another colour, in its colour.
-        From the front they are the edge of an ear or of a curl; from the side they are beads along a seam. world: the same in
-        the photo's camera axes. looked_at: (F,) triangles of which."""
+        """The Gaussians, and (N,) which of them were changed: those that stand alone on the completed surface, like islands, and
+        have another colour, got its colour. From the front they are the edge of an ear or of a curl; from the side they are
+        beads along a seam. world: the same in the photo's camera axes. looked_at: (F,) triangles of which."""
         on = np.flatnonzero(looked_at[lifted.face])
         changed = np.zeros(len(lifted), bool)
         if not len(on) or len(self.points) < AROUND:
