@@ -99,13 +99,14 @@ class CompletedTexture:
         blotch from the side. Strands beside hair are hair."""
         side = len(portrait.matte)
         column, row = np.clip(np.floor(surface.camera.project(world.means)).astype(int), 0, side - 1).T
-        rim = (surface.fragments.face < 0)[row, column]
-        if portrait.parsing is not None:
-            rim &= ~portrait.parsing.most("clothes")[row, column]
-        strands = np.flatnonzero(rim & portrait.hairy[row, column])
-        if len(strands) and len(self.points) >= NEAREST:
-            _, near = cKDTree(self.points).query(world.means[strands], k=NEAREST)
-            rim[strands] = self.hair[near].max(axis=1) < BARE
+        off = (surface.fragments.face < 0)[row, column]
+        if portrait.parsing is None:
+            return np.asarray(off)
+        rim = off & ~portrait.hairy[row, column] & ~portrait.parsing.most("clothes")[row, column]
+        locks = np.flatnonzero(off & portrait.parsing.most("hair")[row, column])
+        if len(locks) and len(self.points) >= AROUND:
+            _, near = cKDTree(self.points).query(world.means[locks], k=AROUND)
+            rim[locks] = self.hair[near].max(axis=1) < BARE
         return np.asarray(rim)
 
     def with_shards_alike(
