@@ -25,7 +25,7 @@ from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import NOT_HAIR, Mirrored, mixed
 from enrollment.instant.neckline import cloth_share
 from enrollment.instant.nonrigid_registration import landmark_offset, posed
-from enrollment.instant.outline import CUT, CUT_BODY, Outline
+from enrollment.instant.outline import CUT, Outline, drawn_in_from
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.photo_edge import shown_part
 from enrollment.instant.rim_light import without_rim_light
@@ -251,7 +251,7 @@ def _unseen_gaussians(
     inside = (xy >= 0).all(axis=1) & (xy < side).all(axis=1) & lead.portrait.inside[row, column]
     covered = seen & (facing > texture_completion.SQUARE_ON) & inside & (lead.portrait.matte[row, column] > 0.5)
     covered = (covered & ~mirrored[samples.face]) | (far.copied() & model.region_faces("skin"))[samples.face]
-    furthest = np.where(model.region[samples.face] == REGION["body"], CUT_BODY, CUT).astype(np.float32)
+    furthest = drawn_in_from(model, samples.face)
     drawn_in = partial(lead.outline.drawn_in, camera=lead.surface.camera)
     on_mesh, (points, outside) = points, drawn_in(points, samples.spacing, furthest=furthest)
     copied, closing = mended(on_mesh, points, samples.spacing, lambda *at: drawn_in(*at, furthest=at[1])[0])

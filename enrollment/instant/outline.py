@@ -11,12 +11,14 @@ from scipy import ndimage
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians, Frames
+from models.heads.base import REGION, HeadModel
 from models.types import Array, Camera
 
-CUT, CUT_BODY, WIDENING = 0.024, 0.3, 1.0
-"""An unseen sample that projects outside of the matte, where the photo shows background, is drawn in as far as this, picture
-sides, and dropped beyond; the second is for the body, which would be open where a shoulder is turned further than the rig knows.
-Beyond the photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
+CUT, CUT_HEAD, CUT_BODY, WIDENING = 0.024, 0.1, 0.3, 1.0
+"""Distance from the matte, picture sides, beyond which a sample lies far outside, where the photo shows background. An unseen
+one there is drawn in as far as the second and the third say, and dropped beyond: on the head, which hair blown aside would leave
+open behind the jaw, and on the body, which would be open where a shoulder is turned further than the rig knows. Beyond the
+photo's edge the outline goes on, wider by so many pixels for each pixel: shoulders."""
 REACH, MOST_REACH, FAR_REACH = 0.4, 0.008, 2.0
 """How far within the matte's outline an unseen sample has to lie: in spacings, and at most, picture sides; and, in spacings, one
 that comes from far outside, whose surface is only there to close the body."""
@@ -24,6 +26,11 @@ HELD = 2.2
 """How far within the outline a Gaussian has to lie to be held by it, in its standard deviations."""
 SOLID = 0.8
 """Matte of a pixel that such a sample may lie behind."""
+
+
+def drawn_in_from(model: HeadModel, face: NDArray[np.int32]) -> Array:
+    """(N,) how far outside samples on the triangles `face` (N,) may project to be drawn in, picture sides."""
+    return np.where(model.region[face] == REGION["body"], CUT_BODY, CUT_HEAD).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from enrollment.instant.outline import CUT, CUT_BODY, Outline
+from enrollment.instant.outline import CUT, CUT_BODY, Outline, drawn_in_from
 from enrollment.portrait.portrait import Portrait
 from models.heads.base import HeadModel
 from models.types import Camera
@@ -35,3 +35,14 @@ def test_points_over_background_are_drawn_in_or_go(half: Portrait) -> None:
     below = np.array([[0.6 * side, 0.95 * side], [0.9 * side, 0.8 * side]])
     assert (outline.within(below) > 0).tolist() == [True, False], "beyond the photo's edge shoulders get wider"
     assert not outline.ends
+
+
+def test_a_head_is_not_open_behind_the_jaw_where_hair_is_blown_aside(half: Portrait, model: HeadModel) -> None:
+    """There the photo shows background, and one would look into the mouth from behind."""
+    side, face = len(half.matte), np.flatnonzero(model.region_faces("skin"))[:3].astype(np.int32)
+    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    points = np.array([[x * side / FOCAL, 0.0, -1.0] for x in (0.02, 2.5 * CUT, 0.2)], np.float32)
+    spacing = np.full(3, 0.004, np.float32)
+    moved, outside = Outline.of(half).drawn_in(points, spacing, camera, drawn_in_from(model, face))
+    assert list(outside) == [False, False, True]
+    assert (Outline.of(half).within(camera.project(moved))[:2] > 0).all()
