@@ -44,7 +44,7 @@ UNLIT, SHARE = 0.05, 0.02
 """Part up to which a pixel belongs to no line, and part of such pixels around one from which their colour is known."""
 SOLID = 0.97
 """Matte of a pixel that is the person's alone."""
-GOES_ON = 0.04
+GOES_ON = 0.08
 """Width over which a line goes on into what is not aslant, face heights."""
 COARSE = 0.016
 """Width of the border of what the parsing takes for skin, face heights: the line's outermost pixels lie beyond it."""
