@@ -82,7 +82,8 @@ class Clothing:
         person = ndimage.binary_fill_holes((face >= 0) | ~portrait.inside)
         lit = cloth & _far_from_skin(surface, COLLAR * side)
         rim = lit & (ndimage.distance_transform_edt(person) < RIM * side)
-        source = _not_glaring(colors, rim if dressed and rim.sum() > LEAST // 2 else cloth)
+        rim = rim if dressed else rim & shown  # a strand or a lamp beside bare shoulders is neither
+        source = _not_glaring(colors, rim if rim.sum() > LEAST // 2 else cloth)
         soft, slow = ndimage.uniform_filter(colors, (5, 5, 0)), _slow(colors, cloth)
         at_rim = _slow(colors, source)
         main = main_color(at_rim[source])

@@ -125,6 +125,12 @@ def test_hair_on_bare_shoulders_does_not_colour_the_back(model: HeadModel) -> No
     portrait = replace(body.portrait, parsing=Parsing(np.eye(len(CLASSES), dtype=np.float32)[label]))
     found = body.back(portrait, colors, np.zeros_like(strands))
     np.testing.assert_allclose(np.median(found, axis=0), skin, atol=0.05)
+    sleeves = strands & (np.arange(len(depth))[:, None] > 0.8 * len(depth))
+    colors[sleeves] = (0.1, 0.15, 0.2)
+    label[sleeves] = CLASSES.index("clothes")
+    portrait = replace(body.portrait, parsing=Parsing(np.eye(len(CLASSES), dtype=np.float32)[label]))
+    found = body.back(portrait, colors, sleeves)
+    np.testing.assert_allclose(np.median(found, axis=0), (0.1, 0.15, 0.2), atol=0.05, err_msg="a low neckline has sleeves")
 
 
 def test_the_main_colour_is_the_most_frequent_one() -> None:
