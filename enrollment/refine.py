@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from enrollment import clip_capture
-from enrollment.high.high import HighOptions, config_for, refine_high
 from enrollment.instant.pipeline import Enrollment
 from enrollment.options import RefineOptions
 from enrollment.reconstruction.capture import Capture
@@ -20,11 +20,13 @@ from enrollment.reconstruction.config_file import changed
 from enrollment.reconstruction.reconstruct import Reconstruction
 from enrollment.reconstruction.standard import refine
 from models.avatar import Avatar
-from models.diffusion.prior import Prior
 from models.heads.base import HeadModel
 from models.progress import ProgressCallback, no_progress
 from models.tracking.offline import see_clip
 from models.video.reader import Clip
+
+if TYPE_CHECKING:
+    from models.diffusion.prior import Prior
 
 FIRST_ROUND, FIRST_SIZE = 0.28, 192
 """Part of all steps on a clip that the first round takes, and the larger side of its pictures, pixels: poses and shape show
@@ -144,6 +146,8 @@ def refine_with_prior(
 
     Returns the result, and a sheet (H, W, 3) uint8 of the views. Raises `Cancelled` while views are synthesised.
     """
+    from enrollment.high.high import HighOptions, config_for, refine_high  # brings diffusers, which standard quality does without
+
     config = _configured(config_for(len(first.portraits)), options)
     made = refine_high(
         first, model, prior, HighOptions(config=config, checkpoint_path=options.checkpoint, watch=options.watch),

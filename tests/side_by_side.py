@@ -3,9 +3,9 @@
 
 First one process compiles the kernels and makes the enrollment that all others share (`tests/shared.py`). At low priority mypy,
 the page's own tests and then what computes, part by part, run beside all else: beside what waits for browsers, for calls, for the
-API and for jobs, three of those at a time, and, when they are over, beside what is sensitive to a busy machine, which it hardly
-disturbs. What is left of them then runs two at a time, so that both cores are busy until the end. What runs alone is shown as it
-comes, of others the first, and the rest when they have ended, so that lines do not mix.
+API and for jobs, three of those at a time; and then, two at a time until the end, beside what a busy machine would disturb, which
+work of low priority hardly does.
+Of what runs at the same time the first is shown as it comes, the rest when it has ended, so that lines do not mix.
 At the end each step is named with its result, and each test that failed.
 
 Exit codes: 0 when all passed, 1 when something failed, 130 after Ctrl-C, 143 after SIGTERM.
@@ -78,7 +78,7 @@ class Runner:
     def run(self, *rounds: Sequence[Sequence[Step]], from_the_start: Sequence[Step] = (), throughout: Sequence[Step] = ()) -> int:
         """The exit code. rounds: one after the other; each has sequences that run next to each other, one step after the other.
         from_the_start: a sequence that runs next to all rounds. throughout: what comes after it, not before the first round is
-        over; when the last round is over, the steps that have not begun run two at a time."""
+        over; beside the last round and after it two of them run at a time."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
@@ -94,9 +94,11 @@ class Runner:
         with self._meanwhile(itertools.chain(from_the_start, taken())):
             self._beside(first)
             begun.set()
-            for one in others:
+            for one in others[:-1]:
                 self._beside(one)
-            self._each(taken())
+            with self._meanwhile(taken()):
+                for one in others[-1:]:
+                    self._beside(one)
         return self._summary()
 
     def _beside(self, sequences: Sequence[Sequence[Step]]) -> None:

@@ -25,6 +25,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """Pillow's names; its JPEG reader also opens the pairs of pictures (MPO) that some phones write. HEIF is pillow-heif's."""
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 """Magic bytes of the formats that have unmistakable ones."""
+STILL_BRANDS = (b"hei", b"hev", b"mif1", b"msf1", b"avi")
+"""How the brands of ISO media files (ISO 14496-12, `ftyp`) begin that hold pictures: HEIC and AVIF; others are films."""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 128 * 1024 * 1024
 MOST_LOST = 0.1
@@ -64,6 +66,8 @@ def read_photo(path: Path) -> Photo:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PhotoError(f"a photo was expected at {str(path)!r}, which cannot be read ({reason}); check the name") from None
+    if _is_film(data):
+        raise _film(path.name)
     if len(data) > MAX_BYTES:
         raise PhotoError(f"a photo of at most {MAX_BYTES >> 20} MB was expected, {path.name} has more; scale it down")
     pixels, notes = decode(data, path.name)
@@ -90,6 +94,8 @@ def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     except Image.DecompressionBombError:
         raise _too_large(name, "far more") from None
     except UnidentifiedImageError:
+        if _is_film(data):
+            raise _film(name) from None
         if data.startswith(MAGIC) or data[4:8] == b"ftyp":
             raise _damaged(name, "no reader makes sense of it") from None
         raise PhotoError(
@@ -98,6 +104,18 @@ def decode(data: bytes, name: str) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     except Exception as error:  # a damaged file makes the decoders raise whatever they stumble over, struct.error to KeyError
         raise _damaged(name, str(error).partition("\n")[0].rstrip(".") or type(error).__name__) from None
     return pixels, (lost,) if lost else ()
+
+
+def _is_film(data: bytes) -> bool:
+    """Whether these are the first bytes of an MP4, QuickTime, Matroska, WebM, AVI or MPEG file."""
+    if data[4:8] == b"ftyp":
+        return not data[8:12].startswith(STILL_BRANDS)
+    is_avi = data.startswith(b"RIFF") and data[8:12] == b"AVI "
+    return is_avi or data[4:8] in (b"moov", b"mdat") or data.startswith((b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3"))
+
+
+def _film(name: str) -> PhotoError:
+    return PhotoError(f"a photo was expected, {name} is a film; give a picture, or the film as a clip")
 
 
 def _too_large(name: str, has: str) -> PhotoError:

@@ -10,6 +10,7 @@ import zlib
 from contextlib import suppress
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -208,6 +209,17 @@ def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path: Path) -> None:
             assert "is none; export it as JPEG" in text, name
         if name == "cut off":
             assert "is damaged" in text, name
+
+
+@pytest.mark.parametrize("form", ["mp4", "mov", "matroska", "webm", "avi", "mpeg"])
+def test_a_film_is_called_a_film(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"film.{form}"
+    codec = {"webm": "libvpx", "mpeg": "mpeg1video"}.get(form, "mpeg4")
+    with av.open(str(path), "w", format=form) as film:
+        stream = film.add_stream(codec, rate=25, width=64, height=64, pix_fmt="yuv420p")
+        film.mux([*stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))), *stream.encode()])
+    with pytest.raises(PhotoError, match=r"film\.\w+ is a film; give a picture, or the film as a clip"):
+        read_photo(path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
