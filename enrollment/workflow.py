@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.instant.blink import blinking, with_model_blink
 from enrollment.instant.pipeline import Enrollment, enroll_instant
 from enrollment.options import Quality, RefineOptions
 from models.avatar import Avatar
@@ -102,21 +103,23 @@ def enroll(
     on_instant(first)
     from enrollment import refine
 
-    views = None
+    views, plain = None, with_model_blink(first, model)
     if prior is not None:
-        made, views = refine.refine_with_prior(first, model, prior, refinement, progress=progress, cancelled=cancelled)
+        made, views = refine.refine_with_prior(plain, model, prior, refinement, progress=progress, cancelled=cancelled)
     elif clip is not None:
         check = refinement.verify_person and len(photos) > 0
         made = refine.refine_on_clip(
-            first, model, clip, refinement, verify_person=check, progress=progress, cancelled=cancelled
+            plain, model, clip, refinement, verify_person=check, progress=progress, cancelled=cancelled
         )  # fmt: skip
     elif refinement.capture is not None:
         made = refine.refine_on_folder(
-            first, model, refinement.capture, refinement, progress=progress, cancelled=cancelled
+            plain, model, refinement.capture, refinement, progress=progress, cancelled=cancelled
         )  # fmt: skip
     else:
-        made = refine.refine_on_photos(first, model, refinement, progress=progress, cancelled=cancelled)
-    return EnrollmentResult(made.avatar, quality, first, made, views, (*first.warnings, *made.warnings, *clip_notes))
+        made = refine.refine_on_photos(plain, model, refinement, progress=progress, cancelled=cancelled)
+    return EnrollmentResult(
+        blinking(made.avatar, model), quality, first, made, views, (*first.warnings, *made.warnings, *clip_notes)
+    )
 
 
 def _check_inputs(

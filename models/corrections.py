@@ -3,7 +3,8 @@
 Enrollment may train networks that correct the avatar under each expression (models/nets/dynamics.py, deformation.py). They are
 too slow for a processor's live path, so the file carries a low-rank stand-in (models/nets/bake.py), linear in the 52
 coefficients: (coefficients @ mixing) @ directions. There is no constant in it, so the resting face is what the Gaussians and
-the head say, in whatever reads only those (exporters, older paths). Beside it are the networks' weights, which a GPU runs.
+the head say, in whatever reads only those (exporters, older paths). Beside it are the networks' weights, which a GPU runs. A
+person's own blinks (enrollment/instant/blink.py) are such directions of the vertices, too.
 """
 
 from __future__ import annotations

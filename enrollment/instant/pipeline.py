@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from enrollment.instant import lips
 from enrollment.instant.assemble import build_gaussians
+from enrollment.instant.blink import BLINKS, as_far_shut, own_blink, with_own_blink
 from enrollment.instant.fit import HeadFit, fit
 from enrollment.instant.gaze import blinks, estimate_gaze
 from enrollment.instant.hair_shape import shaped
@@ -37,7 +38,6 @@ LIDS = np.array(
     [i for i, n in enumerate(arkit.NAMES) if n.startswith(("eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown"))]
 )
 """Coefficients that move the lids."""
-BLINKS = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
 LIDS_AT_REST = 0.25
 """Of such a coefficient: one photo cannot distinguish less from the shape of the person's eyes."""
 
@@ -111,8 +111,10 @@ def build_instant(
     photos = tuple(replace(p, gaze=estimate_gaze(person, p, q)) for p, q in zip(fitted.photos, portraits, strict=True))
     fitted = replace(fitted, photos=photos)
     progress("building the avatar", 0.65)
-    gaussians = build_gaussians(person, fitted, list(portraits), offset, ends=ends)
-    avatar = Avatar(model.name, fitted.identity, offset, gaussians, provenance or {})
+    own, ways = own_blink(person)
+    fitted = as_far_shut(fitted, ways)
+    gaussians = build_gaussians(with_own_blink(person, own), fitted, list(portraits), offset, ends=ends)
+    avatar = Avatar(model.name, fitted.identity, offset, gaussians, provenance or {}, corrections=own)
     return Enrollment(avatar, fitted, tuple(portraits), (), fitted.photos[0].rms * 512 / lead.image.shape[0])
 
 

@@ -32,6 +32,7 @@ def command(avatar: Path, out: Path, kind: str | None, as_json: bool) -> None:
     """
     import numpy as np
 
+    from enrollment.instant.blink import only_blinks
     from models import arkit, avatar_file, outputs
     from models.avatar import AvatarPoser
     from models.exchange import gaussian_avatars, lam, ours, ply, spz, web_avatar
@@ -57,7 +58,7 @@ def command(avatar: Path, out: Path, kind: str | None, as_json: bool) -> None:
             lines.append(f"{left_out} Gaussians on the teeth were left out: GaussianAvatars has other teeth")
         if not loaded.head.startswith("flame"):
             lines.append(f"its triangles are those of the head {loaded.head!r}, so GaussianAvatars itself cannot open it")
-        if loaded.corrections is not None:
+        if loaded.corrections is not None and not only_blinks(loaded.corrections):
             lines.append("the corrections beyond the blendshapes were left out: GaussianAvatars has no place for them")
     elif kind == "web":
         loss = web_avatar.save(loaded, model, out)

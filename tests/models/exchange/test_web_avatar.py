@@ -85,8 +85,9 @@ def test_expressions_of_corrected_vertices_are_in_it(enrolled: Enrollment, model
 
     directions, mixing = np.zeros((1, model.vertex_count, 3), np.float32), np.zeros((arkit.COUNT, 1), np.float32)
     directions[..., 1], mixing[0] = 0.01, 1.0
-    corrected = replace(enrolled.avatar, corrections=Corrections(np.zeros(0, np.int32), None, Basis(directions, mixing), 0.0))
-    change = WebAvatar.of_avatar(corrected, model).expression[0] - WebAvatar.of_avatar(enrolled.avatar, model).expression[0]
+    plain = replace(enrolled.avatar, corrections=None)
+    corrected = replace(plain, corrections=Corrections(np.zeros(0, np.int32), None, Basis(directions, mixing), 0.0))
+    change = WebAvatar.of_avatar(corrected, model).expression[0] - WebAvatar.of_avatar(plain, model).expression[0]
     np.testing.assert_allclose(change[:, 1], 0.01, atol=1e-6)
 
 
