@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.instant.blink import blinking, with_model_blink
+from enrollment.instant.blink import as_far_shut, blinking, own_blink
 from enrollment.instant.pipeline import Enrollment, enroll_instant
 from enrollment.options import Quality, RefineOptions
 from models.avatar import Avatar
@@ -103,7 +103,7 @@ def enroll(
     on_instant(first)
     from enrollment import refine
 
-    views, plain = None, with_model_blink(first, model)
+    views, plain = None, _with_model_blinks(first, model)
     if prior is not None:
         made, views = refine.refine_with_prior(plain, model, prior, refinement, progress=progress, cancelled=cancelled)
     elif clip is not None:
@@ -120,6 +120,13 @@ def enroll(
     return EnrollmentResult(
         blinking(made.avatar, model), quality, first, made, views, (*first.warnings, *made.warnings, *clip_notes)
     )
+
+
+def _with_model_blinks(first: Enrollment, model: HeadModel) -> Enrollment:
+    """An instant avatar as the optimiser takes it, which knows the head model's blinks only."""
+    plain = replace(first.avatar, corrections=None)
+    _, ways = own_blink(plain.person(model))
+    return replace(first, avatar=plain, fit=as_far_shut(first.fit, 1 / ways))
 
 
 def _check_inputs(

@@ -4,7 +4,6 @@ takes the lid of narrow ones far down over the lower one."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +17,6 @@ from models.corrections import Basis, Corrections
 from models.heads.base import HeadModel, PersonHead
 from models.heads.raster import vertex_normals
 from models.types import Array
-
-if TYPE_CHECKING:
-    from enrollment.instant.pipeline import Enrollment
 
 EYES = (("eyeBlinkLeft", 1.0, (249, 390, 373, 374, 380, 381, 382)), ("eyeBlinkRight", -1.0, (7, 163, 144, 145, 153, 154, 155)))
 """Blink, side, and landmarks along the edge of the lower lid, from the outer corner to the inner one, of each eye."""
@@ -77,13 +73,6 @@ def as_far_shut(fitted: HeadFit, ways: Array) -> HeadFit:
         coefficients[BLINKS] = np.clip(coefficients[BLINKS] / ways, 0, 1)
         photos.append(replace(photo, coefficients=coefficients))
     return replace(fitted, photos=tuple(photos))
-
-
-def with_model_blink(made: Enrollment, model: HeadModel) -> Enrollment:
-    """An instant avatar as the optimiser takes it, which knows the head model's blinks only."""
-    plain = replace(made.avatar, corrections=None)
-    _, ways = own_blink(plain.person(model))
-    return replace(made, avatar=plain, fit=as_far_shut(made.fit, 1 / ways))
 
 
 def only_blinks(corrections: Corrections) -> bool:

@@ -42,7 +42,7 @@ def test_a_clip_alone_is_enough(clip_file: Path, enrolled: Enrollment, monkeypat
     verified: list[bool] = []
     stages: list[str] = []
     heard: list[Enrollment] = []
-    better = replace(enrolled.avatar, offset=enrolled.avatar.offset + np.float32(1e-4))
+    better = replace(enrolled.avatar, offset=enrolled.avatar.offset + np.float32(1e-4), corrections=None)
 
     def enroll_instant(pictures: list[NDArray[np.uint8]], **_: object) -> Enrollment:
         chosen.extend(pictures)
@@ -51,7 +51,7 @@ def test_a_clip_alone_is_enough(clip_file: Path, enrolled: Enrollment, monkeypat
     def refine_on_clip(
         first: Enrollment, model: HeadModel, clip: Clip, options: RefineOptions, *, verify_person: bool, **_: object
     ) -> Reconstruction:
-        assert heard == [first] and clip.path == clip_file
+        assert heard == [enrolled] and first.avatar.corrections is None and clip.path == clip_file
         verified.append(verify_person)
         return Reconstruction(better, (), options.steps or 0, (), StopReason.FINISHED, ("a note",), 0, 0.0)
 
@@ -61,7 +61,8 @@ def test_a_clip_alone_is_enough(clip_file: Path, enrolled: Enrollment, monkeypat
         clip=clip_file, quality="standard", refinement=RefineOptions(steps=4, clip_frames=4),
         on_instant=heard.append, progress=lambda stage, part: stages.append(stage),
     )  # fmt: skip
-    assert made.steps == 4 and made.avatar is better and "a note" in made.warnings
+    assert made.steps == 4 and made.avatar.gaussians is better.gaussians and "a note" in made.warnings
+    assert made.avatar.corrections is not None, "the person's blinks"
     assert stages == ["choosing a picture of the clip"] and heard == [made.instant] and verified == [False]
     assert len(chosen) == 1 and chosen[0].shape == (512, 512, 3)
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from enrollment.instant.blink import BLINKS, OVERLAP, blinking, only_blinks, own_blink, with_model_blink, with_own_blink
+from enrollment import workflow
+from enrollment.instant.blink import BLINKS, OVERLAP, blinking, only_blinks, own_blink, with_own_blink
 from enrollment.instant.pipeline import Enrollment
 from models import arkit
 from models.avatar import Avatar, AvatarPoser
@@ -61,7 +62,7 @@ def test_a_wink_shuts_one_eye_and_an_avatar_keeps_it(model: HeadModel) -> None:
 
 
 def test_the_optimiser_gets_the_models_blinks_and_its_avatar_the_persons(enrolled: Enrollment, model: HeadModel) -> None:
-    plain = with_model_blink(enrolled, model)
+    plain = workflow._with_model_blinks(enrolled, model)
     own, ways = own_blink(plain.avatar.person(model))
     assert plain.avatar.corrections is None and enrolled.avatar.corrections is not None and abs(ways - 1).max() > 0.05
     ours, theirs = enrolled.fit.photos[0].coefficients, plain.fit.photos[0].coefficients
