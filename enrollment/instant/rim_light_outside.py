@@ -103,7 +103,8 @@ def _around(colors: Array, which: NDArray[np.bool_], height: float) -> tuple[Arr
     small, width = min(WORKED, side), AROUND * height * min(WORKED, side) / side
     light = colors.mean(axis=2, keepdims=True)
     total = np.concatenate([colors, light * light, np.ones_like(light)], axis=2) * which[..., None]
-    total = cv2.GaussianBlur(cv2.resize(total, (small, small), interpolation=cv2.INTER_AREA), (0, 0), width)
+    total = np.dstack([cv2.resize(channel, (small, small), interpolation=cv2.INTER_AREA) for channel in np.moveaxis(total, 2, 0)])
+    total = cv2.GaussianBlur(total, (0, 0), width)
     near = ndimage.distance_transform_edt(total[..., 4] < 0.02, return_distances=False, return_indices=True)
     mean = (total[..., :4] / np.maximum(total[..., 4:], 1e-6))[near[0], near[1]]
     own = cv2.resize(mean, (side, side), interpolation=cv2.INTER_LINEAR)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -32,6 +34,13 @@ def test_a_line_of_daylight_along_a_sleeve_takes_the_cloths_colour() -> None:
     found = cloth_unlit(colors, cloth, depth, 100.0)
     assert np.abs(found[70:150, 126:130] - 0.12).max() < 0.15
     assert np.array_equal(found[60:, 40:115], colors[60:, 40:115])
+
+
+@pytest.mark.parametrize("side", [40, 128, 255, 256, 300, 513])
+def test_a_picture_of_any_size_is_looked_through(side: int) -> None:
+    colors, cloth, depth = (cv2.resize(a.astype(np.float32), (side, side)) for a in sleeve())
+    found = cloth_unlit(colors, cloth > 0.5, depth * side / 160, 100.0 * side / 160)
+    assert found.shape == (side, side, 3) and np.isfinite(found).all()
 
 
 def test_what_is_the_cloths_own_stays() -> None:
