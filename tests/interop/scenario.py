@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from server.call.protocol import MAX_SOUND_LINES, RoomState
 from tests.fakes import fake_avatar
-from tests.interop.probe import BrowserPage, seen
+from tests.interop.probe import WAIT, BrowserPage, seen
 from tests.server.call.serving import Running
 
 ADA, BOB = 40, 200
@@ -41,6 +42,9 @@ async def comes_back(page: BrowserPage, watching: Any) -> None:
     assert moment["connections"] == 1, "a lost socket is no reason to lose the media"
     for _ in range(2):
         before_loss = (await seen(page, lambda m: m["phase"] == "live"))["connections"]
+        async with asyncio.timeout(WAIT):  # pictures may come before the channel is open, and closing it then is no loss of it
+            while await page.run("() => interop.channels.at(-1).readyState") != "open":
+                await asyncio.sleep(0.1)
         await page.run("() => interop.channels.at(-1).close()")
         await seen(page, lambda m, n=before_loss: m["connections"] > n and m["phase"] == "live" and m["decoded"] > 5)  # type: ignore[misc]
     after = [person.id for person in watching.said[RoomState].people]
