@@ -41,8 +41,7 @@ class Avatar:
         whoever poses, solves or measures with this head has them.
         """
         if self.corrections is not None and self.corrections.vertices is not None:
-            own = self.corrections.vertices
-            moved = np.tensordot(own.mixing, own.directions, 1).astype(np.float32)
+            moved = self.corrections.vertices.of_coefficients()
             model = replace(model, expression_basis=model.expression_basis + moved)
         return model.person(self.identity, self.offset)
 

@@ -45,6 +45,10 @@ class Basis:
         weights = np.asarray(coefficients, np.float32) @ self.mixing
         return np.asarray(np.tensordot(weights, self.directions, 1), np.float32)
 
+    def of_coefficients(self) -> Array:
+        """The changes (52, M, C) float32 that each coefficient brings alone, as an expression basis has them."""
+        return np.tensordot(self.mixing, self.directions, 1).astype(np.float32)
+
     def rounded(self) -> Basis:
         """With the directions that an avatar file keeps (float16), still as float32."""
         return replace(self, directions=self.directions.astype(np.float16).astype(np.float32))

@@ -60,7 +60,7 @@ def own_blink(person: PersonHead) -> tuple[Corrections, Array]:
 def with_own_blink(person: PersonHead, own: Corrections) -> PersonHead:
     """The person with those blinks."""
     assert own.vertices is not None
-    basis = person.model.expression_basis + np.tensordot(own.vertices.mixing, own.vertices.directions, 1).astype(np.float32)
+    basis = person.model.expression_basis + own.vertices.of_coefficients()
     return replace(person, model=replace(person.model, expression_basis=basis))
 
 

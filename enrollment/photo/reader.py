@@ -25,8 +25,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
 """Pillow's names; its JPEG reader also opens the pairs of pictures (MPO) that some phones write. HEIF is pillow-heif's."""
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 """Magic bytes of the formats that have unmistakable ones."""
-STILL_BRANDS = (b"hei", b"hev", b"mif1", b"msf1", b"avi")
-"""How the brands of ISO media files (ISO 14496-12, `ftyp`) begin that hold pictures: HEIC and AVIF; others are films."""
+STILL_BRANDS = (b"hei", b"hev", b"mi", b"Mi", b"msf1", b"avi", b"crx")
+"""How the brands of ISO media files (ISO 14496-12, `ftyp`) begin that hold pictures: HEIF, AVIF, CR3; others are films."""
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 128 * 1024 * 1024
 MOST_LOST = 0.1
@@ -66,9 +66,9 @@ def read_photo(path: Path) -> Photo:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PhotoError(f"a photo was expected at {str(path)!r}, which cannot be read ({reason}); check the name") from None
-    if _is_film(data):
-        raise _film(path.name)
     if len(data) > MAX_BYTES:
+        if _is_film(data):
+            raise _film(path.name)
         raise PhotoError(f"a photo of at most {MAX_BYTES >> 20} MB was expected, {path.name} has more; scale it down")
     pixels, notes = decode(data, path.name)
     return Photo(pixels, hashlib.sha256(data).hexdigest(), notes)

@@ -118,7 +118,7 @@ def plain_basis(avatar: Avatar, person: PersonHead) -> Array:
     if corrections is None or corrections.vertices is None:
         return person.model.expression_basis
     own = corrections.vertices
-    return np.asarray(person.model.expression_basis - np.tensordot(own.mixing, own.directions, 1), np.float32)
+    return np.asarray(person.model.expression_basis - own.of_coefficients(), np.float32)
 
 
 def _networks(avatar: Avatar) -> Networks | None:

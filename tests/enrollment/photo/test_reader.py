@@ -212,14 +212,22 @@ def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["mp4", "mov", "matroska", "webm", "avi", "mpeg"])
-def test_a_film_is_called_a_film(form: str, tmp_path: Path) -> None:
+def test_a_film_is_called_a_film(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"film.{form}"
     codec = {"webm": "libvpx", "mpeg": "mpeg1video"}.get(form, "mpeg4")
     with av.open(str(path), "w", format=form) as film:
         stream = film.add_stream(codec, rate=25, width=64, height=64, pix_fmt="yuv420p")
         film.mux([*stream.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))), *stream.encode()])
-    with pytest.raises(PhotoError, match=r"film\.\w+ is a film; give a picture, or the film as a clip"):
-        read_photo(path)
+    for most in (reader.MAX_BYTES, 64):
+        monkeypatch.setattr(reader, "MAX_BYTES", most)
+        with pytest.raises(PhotoError, match=r"film\.\w+ is a film; give a picture, or the film as a clip"):
+            read_photo(path)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"MiHB", b"crx "])
+def test_a_picture_of_a_kind_that_nobody_reads_is_no_film(brand: bytes) -> None:
+    with pytest.raises(PhotoError, match="is damaged"):
+        decode(b"\0\0\0\x18ftyp" + brand + bytes(100), "picture")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
