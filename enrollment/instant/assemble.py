@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from enrollment.instant import eyes, hair_texture, lashes, mouth, texture_completion
+from enrollment.instant import brows, eyes, hair_texture, lashes, mouth, texture_completion
 from enrollment.instant.beside import sorted_out
 from enrollment.instant.bust import Bust, bottom
 from enrollment.instant.clothes import BodyPoints, Clothing
@@ -21,6 +21,7 @@ from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
 from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
+from enrollment.instant.lid_skin import LidSkin
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import NOT_HAIR, Mirrored, mixed
 from enrollment.instant.neckline import cloth_share
@@ -265,7 +266,8 @@ def _unseen_gaussians(
     skin = np.isin(model.region[samples.face], [REGION["skin"], REGION["body"]])
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
     unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
-    part = (1 - (1 - LID_PHOTO) * unfolds) * _pixel_confidence(lead.portrait, hair.part, clad, facing, row, column)
+    brow = brows.brow_pixels(lead.portrait, lead.colors)[row, column]
+    part = (1 - (1 - LID_PHOTO * ~brow) * unfolds) * _pixel_confidence(lead.portrait, hair.part, clad, facing, row, column)
     at_side = np.where(
         covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
     )
@@ -356,6 +358,7 @@ def _unseen_colors(
     completed = texture_completion.interpolate_colors(model, color, sure, (head | body) & ~hair)
     out = samples.at(model.faces, completed * ear_shade(model, person.rest)[:, None])
     far.paint(lead.portrait, samples, out, lead.colors)
+    LidSkin.of(person, lead.photo, lead.surface, lead.portrait, lead.colors).paint(samples, out, 1 - far.at(samples))
     region = model.region[samples.face]
     outer = np.isin(region, [REGION["skin"], REGION["body"]])
     on = clad > 0

@@ -44,7 +44,7 @@ def assign_lashes(
     centre = surface.vertices[model.faces[edge]].mean(axis=1)
     tree = cKDTree(surface.camera.project(centre))
     for marks in UPPER:
-        line = _drawn(points[list(marks)], light.shape)
+        line = drawn(points[list(marks)], light.shape)
         away = ndimage.distance_transform_edt(~line)
         near = away < LENGTH * height
         around = skin & ~openings & (away < 4 * LENGTH * height) & ~near
@@ -84,10 +84,14 @@ def _pitch(model: HeadModel, vertices: Array) -> Array:
     return np.asarray(np.arctan2(-normal[:, 1], normal[:, 2]))
 
 
-def _drawn(line: Array, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """(S, S) the pixels of a polyline (N, 2)."""
+def drawn(line: Array, shape: tuple[int, ...], *, filled: bool = False) -> NDArray[np.bool_]:
+    """(H, W) the pixels of a polyline (N, 2), or of the polygon within it."""
     out = np.zeros(shape, np.uint8)
-    cv2.polylines(out, [np.round(line * 16).astype(np.int32)], False, 1, shift=4)
+    points = [np.round(line * 16).astype(np.int32)]
+    if filled:
+        cv2.fillPoly(out, points, 1, shift=4)
+    else:
+        cv2.polylines(out, points, False, 1, shift=4)
     return out > 0
 
 

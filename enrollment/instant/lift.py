@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from enrollment.instant.brows import assign_brows
 from enrollment.instant.lashes import assign_lashes
 from enrollment.instant.surface import VisibleSurface
 from enrollment.instant.texture_completion import twins
@@ -137,6 +138,7 @@ def _surface(surface: VisibleSurface, portrait: Portrait, colors: Array) -> tupl
     _assign_lip_line(surface, portrait, colors, face)
     _assign_beside(surface, portrait, face, depth)
     assign_lashes(surface, portrait, colors, face, depth, _eyes_opened(portrait))
+    assign_brows(surface, portrait, colors, face)
     near = ndimage.distance_transform_edt(face < 0, return_distances=False, return_indices=True)
     return face[near[0], near[1]], depth[near[0], near[1]], covered
 
