@@ -18,7 +18,7 @@ from models.types import Array
 
 REACH = 0.03
 """Face heights around a brow, and around the edge of the lid below, within which pixels are looked at."""
-DARK, BARE = 0.75, 70
+DARK, BARE = 0.68, 70
 """Brightness relative to the skin's around under which a pixel is hair, and percentile of the brightness there that is skin's."""
 STILL, FRONT = 0.02, 0.05
 """Part of the largest way in a blink under which a vertex stays, and depth on the template in front of which there is the face,
@@ -26,7 +26,8 @@ metres."""
 
 
 def brow_pixels(portrait: Portrait, colors: Array) -> NDArray[np.bool_]:
-    """(S, S) the dark pixels that are nearer to a brow than to the edge of the lid below. colors: (S, S, 3)."""
+    """(S, S) the dark pixels that hang together with a brow and are nearer to it than to the edge of the lid below. colors:
+    (S, S, 3)."""
     side, reach = len(colors), REACH * face_height(portrait.landmarks)
     out = np.zeros((side, side), bool)
     for brow, edge in zip(BROWS, lashes.UPPER, strict=True):
@@ -41,7 +42,9 @@ def brow_pixels(portrait: Portrait, colors: Array) -> NDArray[np.bool_]:
         near = np.minimum(to_brow, to_edge) < reach
         around = near & ~hair & (portrait.matte[box] > 0.5)
         if around.any():
-            out[box] |= near & (to_brow < to_edge) & (light < DARK * np.percentile(light[around], BARE))
+            dark = near & (to_brow < to_edge) & (light < DARK * np.percentile(light[around], BARE))
+            label, _ = ndimage.label(dark | hair)
+            out[box] |= dark & np.isin(label, label[hair])
     return out
 
 
