@@ -29,6 +29,9 @@ DARK = 0.72
 TURNS = (np.deg2rad(10), np.deg2rad(32))
 """Least and largest turn of a face of the edge in a blink: those in the corners of the eyes fold."""
 BLINKS = [arkit.INDEX["eyeBlinkLeft"], arkit.INDEX["eyeBlinkRight"]]
+APART = 0.35
+"""By how much less than the edge the skin under a pixel may move in a blink, parts of the largest way: lashes in the corners of
+an eye would be torn off with the edge."""
 STEEP = 0.9
 """Metres that the sheet rises for each that it comes forwards."""
 
@@ -43,6 +46,8 @@ def assign_lashes(
     light, skin = colors.mean(axis=2), surface.model.region_faces("skin")[np.maximum(surface.fragments.face, 0)]
     centre = surface.vertices[model.faces[edge]].mean(axis=1)
     tree = cKDTree(surface.camera.project(centre))
+    falls = -model.expression_basis[BLINKS, :, 1].min(axis=0)
+    falls = (falls / falls.max())[model.faces].mean(axis=1)
     for marks in UPPER:
         line = drawn(points[list(marks)], light.shape)
         away = ndimage.distance_transform_edt(~line)
@@ -55,6 +60,8 @@ def assign_lashes(
         if not len(row):
             continue
         _, nearest = tree.query(np.stack([column + 0.5, row + 0.5], axis=1))
+        along = falls[edge[nearest]] - falls[face[row, column]] < APART
+        row, column, nearest = row[along], column[along], nearest[along]
         metres = away[row, column] * depth[row, column] / surface.camera.fy
         face[row, column] = edge[nearest]
         depth[row, column] = -centre[nearest, 2] - metres / STEEP

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from enrollment.instant.lashes import LENGTH, UPPER, assign_lashes, lid_edges, unfolding_lids
+from enrollment.instant.lashes import APART, BLINKS, LENGTH, UPPER, assign_lashes, lid_edges, unfolding_lids
 from enrollment.instant.lift import OPENINGS, polygon_of
 from enrollment.instant.surface import VisibleSurface
 from models import arkit, binding
@@ -24,7 +24,7 @@ def test_a_dark_band_on_the_upper_lid_is_seen_from_its_side_in_a_blink(model: He
     eyes = np.any([polygon_of(marks, points, (side, side)) for marks, names in OPENINGS if "left_eye" in names], axis=0)
     band = np.zeros((side, side), bool)
     for marks in UPPER:
-        for x, y in points[list(marks)[2:-2]]:
+        for x, y in points[list(marks)]:
             band[round(y - 0.8 * LENGTH * face_height(portrait.landmarks)) : round(y), round(x) - 2 : round(x) + 3] = True
     colors = np.where((band & ~eyes)[..., None], 0.1, 0.7).astype(np.float32) * np.ones(3, np.float32)
     before, metres = surface.fragments.face.copy(), surface.fragments.depth.copy()
@@ -33,6 +33,8 @@ def test_a_dark_band_on_the_upper_lid_is_seen_from_its_side_in_a_blink(model: He
     moved = face != before
     assert moved.sum() > 10 and not (moved & ~band).any(), "only what is dark"
     assert lid_edges(model)[face[moved]].all()
+    falls = -model.expression_basis[BLINKS, :, 1].min(axis=0)[model.faces].mean(axis=1)
+    assert (falls[face] - falls[before])[moved].max() < 1.1 * APART * falls.max(), "those in the corners stay"
     row, column = np.nonzero(moved)
     xy = np.stack([column + 0.5, row + 0.5], axis=1)
     at = np.stack([(xy[:, 0] - side / 2) / FOCAL, -(xy[:, 1] - side / 2) / FOCAL, -np.ones(len(xy))], axis=1)
