@@ -46,7 +46,7 @@ def painted(model: HeadModel, photo: PhotoFit, portrait: Portrait, colors: Array
     samples = Samples(face, np.full((len(face), 3), 1 / 3, np.float32), np.full(len(face), 1e-3, np.float32))
     out = np.tile(np.array([0, 0, 1], np.float32), (len(face), 1))
     LidSkin.of(person, photo, surface, portrait, colors).paint(samples, out, np.full(len(face), trust, np.float32))
-    return out, surface.camera.project(samples.at(model.faces, surface.vertices))[:, 0]
+    return out, surface.camera.project(samples.at(model.faces, surface.vertices))[:, 0].astype(np.float32)
 
 
 def test_lids_have_the_light_of_the_skin_beside_them(model: HeadModel) -> None:
