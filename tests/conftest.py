@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from enrollment.portrait.portrait import Portrait
     from models.heads.base import HeadModel
 
+gc.disable()  # until all is imported
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads would spin between two steps, with half of the cores
 settings.register_profile("here", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -95,6 +96,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="module")
