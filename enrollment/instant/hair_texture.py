@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from enrollment.instant.clothes import main_color
+from enrollment.instant import hair_tone
 from enrollment.instant.hair_flow import flow
 from enrollment.instant.hair_hue import in_one_hue
 from enrollment.instant.hair_locks import Locks, outline_roughness, tilted
+from enrollment.instant.hair_tone import LEAST, SEEN, pixels_per_metre
 from enrollment.instant.nonrigid_registration import graph
 from enrollment.instant.surface import Samples, VisibleSurface, slopes, triangle_areas
 from enrollment.instant.surface_labels import INPUT, SURE, PixelLabels, pixels_of
-from enrollment.instant.texture_completion import interpolate_colors, vertex_colors
 from enrollment.portrait.portrait import Portrait
 from models.splat.workers import available
 from models.types import Array, Array64
@@ -39,20 +39,12 @@ DEEP = 0.5
 """Quantile of the distance from the hair's edge beyond which a pixel may be the middle of a patch."""
 COARSER = 3.0
 """How much larger the patches of cloth are."""
-LEAST = 400
-"""Pixels of hair that a photo has to show for texture to be taken from it."""
-RIM, WITHIN_RIM = 0.008, 0.4
-"""Distance from the person's outline under which hair tells nothing of other hair, metres: light from behind shines through it,
-and background; part of the hair that must lie further within for that."""
 TENSOR = 0.004
 """Width of the window in which the direction of strands is measured, metres."""
 MOST_STRETCH = 4.5
 """How many times as long as wide a strand's Gaussian is where all strands lie alike; 1 in curls."""
 RELIEF, MOST_RELIEF = 0.002, 0.0035
 """Height of a strand that is one standard deviation brighter than its surroundings, and the most, metres."""
-TURNING, TURNING_HAIR, TURNS = 0.02, 0.04, 0.8
-"""Distances from the cloth or the hair that the photo shows over which its tone turns into the main colour, metres; part of the
-way that hair's does: the temples alone, often grey or in other light, do not say what the back of the head is like."""
 SHEEN, SHINES, NAPE_SHADE = 0.12, (0.7, 0.3), 0.15
 """Brightening of hair that no photo shows where its normal's height is about the first of the two values, by the second's width;
 darkening where the surface looks down."""
@@ -64,9 +56,8 @@ HAIRY = (0.35, 0.65)
 RAGGED, MOST_RAGGED = 0.0025, 0.005
 """How far a strand that is one standard deviation above its surroundings reaches beyond the hairline, and at most, metres: a
 hairline is no line."""
-SPACING, MOST_GAUSSIANS, SEEN = 0.0028, 10_500, 0.3
-"""Metres between neighbouring Gaussians on hair that the photo does not show, and about how many there may be; cosine between
-normal and view direction from which it does."""
+SPACING, MOST_GAUSSIANS = 0.0028, 10_500
+"""Metres between neighbouring Gaussians on hair that the photo does not show, and about how many there may be."""
 HIDDEN = (0.15, 0.4)
 """Cosines between normal and view away from the photo's camera between which strands and locks rise: in its own view the outline
 is the photo's."""
@@ -117,7 +108,7 @@ def spacings(surface: VisibleSurface, share: Array, spacing: Array) -> Array:
 @dataclass(frozen=True)
 class ShownHair:
     """What a photo shows of hair or of what covers it, before it is asked for samples. surface: the one visible in the photo.
-    shown: (S, S) pixels that show hair. woven: part that is cloth, which has folds and no strands. tone: (V, 3) `base_tone`.
+    shown: (S, S) pixels that show hair. woven: part that is cloth, which has folds and no strands. tone: (V, 3) by `hair_tone`.
     strands: example of its strands; None where too little is shown. rough: metres, `outline_roughness`."""
 
     surface: VisibleSurface
@@ -138,11 +129,11 @@ class ShownHair:
         if portrait.parsing is not None and woven > 0.5:  # hair beside a scarf does not go on over it
             cloth = portrait.parsing.share("clothes", "others") > SURE
             shown &= ndimage.binary_erosion(cloth, iterations=max(1, len(cloth) // INPUT))
-        shown = _within_rim(surface, portrait, shown)
-        tone = base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
-        tone += woven * _evenly(surface, shown, main_color(colors[shown]) - tone, TURNING)
-        tone += (1 - woven) * TURNS * _evenly(surface, shown, overhead(surface, shown, colors) - tone, TURNING_HAIR)
-        rough = outline_roughness(portrait, _pixels_per_metre(surface))
+        thin = hair_tone.thin_hair(surface, portrait, shown)
+        shown = hair_tone.within_rim(surface, portrait, shown)
+        tone = hair_tone.base_tone(surface, portrait, colors, share, shown, COARSE * (1 + COARSER * woven))
+        tone += hair_tone.turning(surface, colors, shown, woven, tone, thin)
+        rough = outline_roughness(portrait, pixels_per_metre(surface))
         return ShownHair(surface, shown, woven, tone, StrandExample.of(surface, shown, colors, woven), rough)
 
 
@@ -182,65 +173,12 @@ def cover(hair: ShownHair | None, share: Array, samples: Samples, points: Array,
     return replace(out, part=part)
 
 
-def _pixels_per_metre(surface: VisibleSurface) -> float:
-    """At the surface's middle depth."""
-    return surface.camera.fx / float(np.median(-surface.vertices[:, 2]))
-
-
-def _within_rim(surface: VisibleSurface, portrait: Portrait, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(S, S) the pixels `shown` (S, S) that lie well within the person's outline; all of them where few do."""
-    scale = _pixels_per_metre(surface)
-    person = np.pad((portrait.matte > 0.5) | ~portrait.inside, 1, constant_values=True)
-    inner = shown & (ndimage.distance_transform_edt(person)[1:-1, 1:-1] > RIM * scale)
-    return inner if inner.sum() >= max(LEAST, WITHIN_RIM * shown.sum()) else shown
-
-
 def _woven(portrait: Portrait, shown: NDArray[np.bool_]) -> float:
     """Part in [0, 1] of what covers the head that is no hair but a hat or a scarf: that has no strands."""
     if portrait.parsing is None:
         return 0.0
     hair, other = (float(portrait.parsing.share(*names)[shown].mean()) for names in (("hair",), ("clothes", "others")))
     return float(np.clip(2 * other / max(hair + other, 1e-6) - 0.5, 0, 1))
-
-
-def base_tone(
-    surface: VisibleSurface, portrait: Portrait, colors: Array, share: Array, shown: NDArray[np.bool_], coarse: float
-) -> Array:
-    """(V, 3) colour of the hair at each vertex without what is finer than `coarse` metres, continued over what the photo does not
-    show."""
-    weight = shown.astype(np.float32)
-    blur = coarse * _pixels_per_metre(surface)
-    coverage = cv2.GaussianBlur(weight, (0, 0), blur)
-    mean = cv2.GaussianBlur(colors * weight[..., None], (0, 0), blur) / np.maximum(coverage, 1e-4)[..., None]
-    _, trust = vertex_colors(surface, portrait, colors)
-    row, column = pixels_of(surface)
-    trust = trust * shown[row, column]
-    everywhere = np.median(colors[shown], axis=0)
-    tone = np.where(trust[:, None] > 0, mean[row, column], everywhere).astype(np.float32)
-    return interpolate_colors(surface.model, tone, trust, share > 0.1)
-
-
-def overhead(surface: VisibleSurface, shown: NDArray[np.bool_], colors: Array) -> Array:
-    """(3,) colour of the upper half of the hair that a photo shows, `shown` (S, S), without its brightest and darkest quarters:
-    of temples gone grey, tips gone pale and shine, the back of a head has nothing. colors: (S, S, 3)."""
-    height = surface.fragments.interpolate(surface.model.faces, surface.model.template[:, 1:2])[..., 0][shown]
-    upper = colors[shown][height >= np.median(height)]
-    light = upper.mean(axis=1)
-    low, high = np.quantile(light, (0.25, 0.75))
-    return np.asarray(upper[(light >= low) & (light <= high)].mean(axis=0), np.float32)
-
-
-def _evenly(surface: VisibleSurface, shown: NDArray[np.bool_], change: Array, turning: float) -> Array:
-    """(V, 3) the change (V, 3) of a tone, the more of it the further from the pixels `shown` (S, S), over `turning` metres: the
-    shade under a brim, or another cloth at the silhouette, does not go around the head."""
-    row, column = pixels_of(surface)
-    seen, _, facing = surface.visible(surface.vertices, surface.normals)
-    near = seen & (facing > SEEN) & shown[row, column]
-    if not near.any():
-        return np.zeros_like(change)
-    away, _ = cKDTree(surface.vertices[near]).query(surface.vertices)
-    part = 1 - np.exp(-np.maximum(away - turning / 2, 0) / turning)
-    return np.asarray(part[:, None] * change, np.float32)
 
 
 def _shading(surface: VisibleSurface, shown: NDArray[np.bool_], points: Array, normals: Array, down: Array) -> Array:
@@ -284,7 +222,7 @@ class StrandExample:
         """None where fewer than `LEAST` pixels are shown. As in `ShownHair`."""
         if shown.sum() < LEAST:
             return None
-        scale = _pixels_per_metre(surface)
+        scale = pixels_per_metre(surface)
         detail = in_one_hue(_detail(colors, shown, COARSE * (1 + COARSER * woven) * scale), shown, 1 - woven)
         angle, order = _directions(detail.mean(axis=2), shown, TENSOR * scale)
         inwards = ndimage.distance_transform_edt(shown)

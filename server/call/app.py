@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import socket
@@ -193,6 +194,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
+        gc.collect()
+        gc.freeze()  # what was imported is never freed: a collection that looked through it would hold up all calls for 0.2 s
         self._door = Door(self._sock if self._tls is None else None, self)
         if self._tls is not None:
             self._front = TlsFront(self._sock, self._tls, self._door.admit)

@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from enrollment.instant import hair_locks, hair_texture
+from enrollment.instant import hair_locks, hair_texture, hair_tone
 from enrollment.instant.nonrigid_registration import graph
 from enrollment.instant.surface import VisibleSurface, sample, triangle_areas
 from enrollment.instant.texture_completion import scalp
@@ -45,7 +45,7 @@ class Head:
             beside = np.abs(np.arange(side) - side / 2)[None] > 0.4 * np.abs(np.flatnonzero(shown.any(axis=0)) - side / 2).max()
             self.colors[shown & beside] = temples
         if rim is not None:
-            thick = 0.8 * hair_texture.RIM * FOCAL / -float(np.median(vertices[:, 2]))
+            thick = 0.8 * hair_tone.RIM * FOCAL / -float(np.median(vertices[:, 2]))
             self.colors[shown & (ndimage.distance_transform_edt(face >= 0) < thick)] = rim
         label = np.where(face < 0, 0, np.where(shown, CLASSES.index(kind), CLASSES.index("face_skin")))
         shares = np.eye(len(CLASSES), dtype=np.float32)[label]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import logging
 import socket
@@ -54,6 +55,13 @@ async def test_the_pages_and_what_stands_around_them(pages: Path) -> None:
         await _refuses_what_it_should(server)
         await _home(server)
         await _sockets(server)
+
+
+async def test_collections_look_through_nothing_that_was_there_before_the_first_call(pages: Path) -> None:
+    before = gc.get_freeze_count()
+    made: list[list[int]] = [[] for _ in range(1000)]
+    async with running(pages):
+        assert gc.get_freeze_count() >= before + len(made)
 
 
 async def test_a_compressed_file_is_sent_again_only_when_it_has_changed(pages: Path) -> None:
