@@ -29,6 +29,7 @@ from enrollment.instant.outline import CUT, Outline, drawn_in_from
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.photo_edge import shown_part
 from enrollment.instant.rim_light import without_rim_light
+from enrollment.instant.side_tones import FAINT
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
 from enrollment.instant.torn import mended
@@ -148,7 +149,7 @@ def build_gaussians(
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
     strange |= texture.off_skin(lead.surface, lead.portrait, world)
-    shown, shards = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
+    shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
     twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, _shows(lead, at, shown, *NOT_HAIR)))
@@ -156,7 +157,12 @@ def build_gaussians(
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
-    made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
+    unseen = unseen.valid()
+    if tones is not None:
+        places = binding.to_world(unseen, at).means
+        toned = unseen.colors + part[unseen.face][:, None] * tones.mean(places, FAINT)
+        unseen = replace(unseen, colors=np.clip(toned, 0, 1).astype(np.float32))
+    made = BoundGaussians.concatenate([shown, twins.gaussians, unseen])
     made = unfolded(made, at, rest := binding.frames(person.rest, model.faces))
     loose = floating(binding.to_world(made, rest).means)
     made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
@@ -164,10 +170,11 @@ def build_gaussians(
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown, lead.colors)
-    handed_over[: len(shown)] |= shards
     handed_over[len(shown) :], mirrored = False, slice(len(shown), len(shown) + len(twins.source))
     before = made.colors[mirrored]
-    made = fit_own_view(made, mirrored.stop, skin, lid | handed_over, view)
+    fixed = (lid | handed_over).astype(np.float32)
+    fixed[: len(shown)] = np.maximum(fixed[: len(shown)], held)
+    made = fit_own_view(made, mirrored.stop, skin, fixed, view)
     change = np.clip(made.colors[mirrored] - before, -MIRRORED_COLOR, MIRRORED_COLOR)
     made.colors[mirrored] = twins.colors_like(made.colors) + change
     shell = bust.fade(made.valid(), person)
@@ -270,6 +277,7 @@ def _unseen_gaussians(
         covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
     )
     part *= 1 - at_side * (1 - color_confidence(facing, soft, colors, hair.part))
+    part *= 1 - samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0]
     part *= (1 - far.at(samples)) * lead.shown[row, column]
     part[covered & body] = 1.0  # what lies under the lifted cloth is that cloth
     colors[shown] += part[shown, None] * (soft[shown] - colors[shown])

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from enrollment.instant.side_tones import FAINT, SurfaceBlur, areas
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
@@ -42,6 +43,7 @@ LEAST = 0.25
 NEAR, AROUND, ALONE, ALIKE = 0.0026, 24, 0.45, 0.6
 """Distance of a lifted Gaussian from a place of the completed texture that it covers, metres; such places that are looked at
 around a Gaussian; share of them that others cover under which it stands alone; and likeness to them that it needs then."""
+PATCH_WIDTH, WIDTH = 0.005, 0.007
 REAR = 0.02
 """Depth on the template behind which all of the head is looked at for those that stand alone, metres."""
 
@@ -132,27 +134,37 @@ class CompletedTexture:
 
     def without_smears(
         self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_]
-    ) -> tuple[BoundGaussians, NDArray[np.bool_]]:
-        """Gaussians lifted from a photo, those that this texture denies fainter or left out; and (N,) which of them have its
-        colour and are to keep it (`with_shards_alike`). world: the same in the photo's
-        camera axes. part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`off_skin`). behind: (F,)
+    ) -> tuple[BoundGaussians, Array, SurfaceBlur | None]:
+        """Gaussians lifted from a photo, those that this texture denies with its colour, and those that stand upright off the mesh
+        fainter or left out; how much of their colour is held in the photo's own view, (N,) in [0, 1]; and what the others differ
+        from this texture by, None where nothing is seen of the sides. world: the same Gaussians in the photo's camera axes.
+        part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`off_skin`). behind: (F,)
         `rear`, where what stands alone is looked for too."""
         at_side, looked_at = part[lifted.face], behind | (part > 0.5)
         on = np.flatnonzero(at_side > 0)
+        held, kept, tones = np.zeros(len(lifted), np.float32), np.ones(len(lifted), np.float32), None
         if len(self.points) < NEAREST or not len(lifted):
-            return lifted, np.zeros(len(lifted), bool)
-        kept = np.ones(len(lifted), np.float32)
-        if len(on) >= PATCH:
-            points = world.means[on]
-            _, near = cKDTree(self.points).query(points, k=NEAREST)
-            confidence = color_confidence(
-                np.where(rim, 0.0, _facing(world))[on], lifted.colors[on], self.colors[near], self.hair[near]
-            )
-            _, around = cKDTree(points).query(points, k=PATCH)
-            kept[on] -= at_side[on] * (1 - np.minimum(confidence, np.mean(confidence[around], axis=1)))
-        kept[kept < LEAST] = 0.0
+            return lifted, held, tones
         lifted, shards = self.with_shards_alike(lifted, world, looked_at)
-        return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0), shards[kept > 0]
+        if len(on) >= PATCH:
+            points, area, colors = world.means[on], areas(world)[on], lifted.colors[on]
+            _, near = cKDTree(self.points).query(points, k=NEAREST)
+            confidence = color_confidence(np.where(rim, 0.0, _facing(world))[on], colors, self.colors[near], self.hair[near])
+            away = np.linalg.norm(colors[:, None] - self.colors[near], axis=2)
+            expected = self.colors[near[np.arange(len(on)), np.argmin(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE), axis=1)]]
+            even = SurfaceBlur.of(points, confidence[:, None], area, PATCH_WIDTH).mean(points, 1e-6)[:, 0]
+            belief = np.minimum(confidence, even)
+            tones = SurfaceBlur.of(points, colors - expected, area * belief, WIDTH)
+            target = expected + tones.mean(points, FAINT)
+            part_ = at_side[on] * (1 - belief)
+            changed = lifted.colors.copy()
+            changed[on] += part_[:, None] * (np.clip(target, 0, 1) - colors)
+            lifted = replace(lifted, colors=changed)
+            held[on] = part_
+            kept[on] -= part_ * rim[on]
+        held[shards] = 1.0
+        kept[kept < LEAST] = 0.0
+        return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0), held[kept > 0], tones
 
 
 def _facing(world: Gaussians) -> Array:
