@@ -19,7 +19,7 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
-from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, toned, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lift import lift, surfels
 from enrollment.instant.mirrored import NOT_HAIR, Mirrored, mixed
@@ -29,10 +29,10 @@ from enrollment.instant.outline import CUT, Outline, drawn_in_from
 from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.photo_edge import shown_part
 from enrollment.instant.rim_light import without_rim_light
-from enrollment.instant.side_tones import FAINT
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
-from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
+from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, shares_at, skin_share
 from enrollment.instant.torn import mended
+from enrollment.instant.underlay import sunk
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians, Frames
@@ -114,6 +114,11 @@ class SourcePhoto:
         """(V,) how much each vertex is cloth, `cloth_share`."""
         return cloth_share(self.surface, self.portrait)
 
+    def shares(self, at: Frames, gaussians: BoundGaussians, *names: str, unknown: float = 1.0) -> Array:
+        """(N,) probability of some of the parsing's classes at Gaussians. at: the triangles, posed as in it."""
+        xy = self.surface.camera.project(binding.to_world(gaussians, at).means)
+        return shares_at(self.portrait, xy, *names, unknown=unknown)
+
     @cached_property
     def teeth(self) -> Array | None:
         """Colour (3,) of the teeth that it shows."""
@@ -142,26 +147,24 @@ def build_gaussians(
     bust = Bust.of(person, shown) if ends else Bust.endless()
     shown = shown.select(bust.within(shown, person))
     at = binding.frames(lead.surface.vertices, model.faces)
-    shown = shown.select(~far.wholly()[shown.face] | ~_shows(lead, at, shown, "face_skin", "body_skin"))
+    shown = shown.select(~far.wholly()[shown.face] | (lead.shares(at, shown, "face_skin", "body_skin") <= 0.5))
     shown = mixed(shown, at, far, lead.colors)
     hairy = share[model.faces].mean(axis=1)
     shown, strange = sorted_out(shown, lead.surface, lead.portrait, hairy, lead.cloth[model.faces].mean(axis=1))
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
     strange |= texture.off_skin(lead.surface, lead.portrait, world)
-    shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
+    hair = lead.shares(at, shown, "hair", "background", unknown=0.0)
+    shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait), hair)
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
-    twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, _shows(lead, at, shown, *NOT_HAIR)))
+    allowed = _near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, lead.shares(at, shown, *NOT_HAIR) > 0.5)
+    twins = twins.kept(allowed & ~texture.denied(twins.gaussians, binding.to_world(twins.gaussians, at), part))
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
-    unseen = unseen.valid()
-    if tones is not None:
-        places = binding.to_world(unseen, at).means
-        toned = unseen.colors + part[unseen.face][:, None] * tones.mean(places, FAINT)
-        unseen = replace(unseen, colors=np.clip(toned, 0, 1).astype(np.float32))
+    unseen = toned(unseen.valid(), at, part, tones)
     made = BoundGaussians.concatenate([shown, twins.gaussians, unseen])
     made = unfolded(made, at, rest := binding.frames(person.rest, model.faces))
     loose = floating(binding.to_world(made, rest).means)
@@ -180,28 +183,16 @@ def build_gaussians(
     shell = bust.fade(made.valid(), person)
     if not ends:
         return shell
-    allowed = partial(lead.outline.holds, at=view.at, camera=lead.surface.camera)
-    return BoundGaussians.concatenate([shell, bottom(bust, person, shell, allowed)])
-
-
-def _shows(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians, *names: str) -> NDArray[np.bool_]:
-    """(N,) which Gaussians lie where the photo shows classes of the parsing. at: the triangles, posed as in the photo."""
-    if lead.portrait.parsing is None:
-        return np.ones(len(gaussians), bool)
-    xy = lead.surface.camera.project(binding.to_world(gaussians, at).means)
-    column, row = np.clip(np.floor(xy).astype(int), 0, lead.portrait.matte.shape[0] - 1).T
-    return np.asarray(lead.portrait.parsing.share(*names)[row, column] > 0.5)
+    holds = partial(lead.outline.holds, at=view.at, camera=lead.surface.camera)
+    return BoundGaussians.concatenate([shell, bottom(bust, person, shell, holds)])
 
 
 def _near_outline(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
     """(N,) which Gaussians of a face do not lie far out in what the photo shows as background, nor where it shows clothes, which
     they would cover. at: the triangles, posed as in the photo."""
     xy, side = lead.surface.camera.project(binding.to_world(gaussians, at).means), len(lead.portrait.matte)
-    near = lead.outline.within(xy) > -CUT * side
-    if lead.portrait.parsing is not None:
-        column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
-        near &= ~(lead.portrait.parsing.most("clothes") & lead.portrait.inside)[row, column]
-    return np.asarray(near)
+    clothes = lead.shares(at, gaussians, "clothes", unknown=0.0) > 0.5
+    return np.asarray((lead.outline.within(xy) > -CUT * side) & ~clothes)
 
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
@@ -284,7 +275,8 @@ def _unseen_gaussians(
     colors = mouth.without_lip_line(model, samples, colors)
     colors[texture_completion.eyelid_rims(model)[samples.face]] *= RIM_SHADE
     under = covered & skin
-    points = np.where(under[:, None], points - np.where(fine[samples.face], FINE_UNDERLAY, UNDERLAY)[:, None] * n, points)
+    deep = np.where(fine[samples.face], FINE_UNDERLAY, UNDERLAY) * sunk(on_mesh, under, skin & ~under)
+    points = np.where(under[:, None], points - deep[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside

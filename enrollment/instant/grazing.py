@@ -5,7 +5,7 @@ the shadow between them. Such a pixel counts as far as it is like the completed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from enrollment.instant.side_tones import FAINT, SurfaceBlur, areas
 from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.accessories import hatted
 from enrollment.portrait.portrait import Portrait
-from models.binding import BoundGaussians
+from models import binding
+from models.binding import BoundGaussians, Frames
 from models.heads.base import HeadModel
 from models.types import Array, Gaussians
 
@@ -26,6 +27,8 @@ SIDE, CHEEK, ASIDE = (0.075, 0.05), (0.09, 0.055), (0.035, 0.055)
 sides of the head, metres: further in front the landmarks hold the mesh to the photo."""
 BELOW_EYES = (0.0, 0.015)
 """Heights on the template between which the one depth goes over to the other, metres: cheeks have no brow's or lashes' end."""
+BELOW_CHIN = (-0.1, -0.085)
+"""Heights on the template under which all of the throat belongs to them: under the jaw a photo sees it aslant too."""
 HEIGHTS = (-0.125, -0.105, 0.085, 0.105)
 """Heights on the template over which the sides begin and end, metres: at the foot of the neck, and on the crown,
 where hair stands off in the photo's outline."""
@@ -33,9 +36,9 @@ UNLIKE, UNLIKE_HAIR = 0.16, 0.4
 """Distance of a pixel's colour from the completed one, of skin and of hair, at which the confidence is a third."""
 LEFT = 0.1
 """Trust that is left in a vertex that is seen aslant, for the completed texture of the sides."""
-NEAREST, PATCH = 4, 12
+NEAREST, FEWEST = 4, 12
 """Samples of the completed texture to which a Gaussian is compared: the most alike one counts, as skin and hair meet somewhere;
-neighbouring Gaussians over which the confidence is averaged: single ones would be specks."""
+and the least number of Gaussians that are."""
 BARE = 0.5
 """Share of hair in the completed texture under which there is bare skin."""
 LEAST = 0.25
@@ -43,7 +46,11 @@ LEAST = 0.25
 NEAR, AROUND, ALONE, ALIKE = 0.0026, 24, 0.45, 0.6
 """Distance of a lifted Gaussian from a place of the completed texture that it covers, metres; such places that are looked at
 around a Gaussian; share of them that others cover under which it stands alone; and likeness to them that it needs then."""
-PATCH_WIDTH, WIDTH = 0.005, 0.007
+EVEN, WIDTH = 0.005, 0.007
+"""Widths of the neighbourhoods over which the confidence is averaged, as single ones would be specks, and the difference to the
+completed texture, standard deviations in metres."""
+DENIED = 0.5
+"""Disbelief from which a mirrored Gaussian is left out."""
 REAR = 0.02
 """Depth on the template behind which all of the head is looked at for those that stand alone, metres."""
 
@@ -53,9 +60,8 @@ def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
     scarf, which is not the same all over. share: (V,) `surface_labels.hair_share`."""
     x, y, z = model.template.T
     begins, ends = (np.interp(y, BELOW_EYES, depths) for depths in zip(CHEEK, SIDE, strict=True))
-    part = (
-        np.clip((begins - z) / (begins - ends), 0, 1) * np.interp(np.abs(x), ASIDE, (0, 1)) * np.interp(y, HEIGHTS, (0, 1, 1, 0))
-    )
+    across = np.maximum(np.interp(np.abs(x), ASIDE, (0, 1)), np.interp(y, BELOW_CHIN, (1, 0)))
+    part = np.clip((begins - z) / (begins - ends), 0, 1) * across * np.interp(y, HEIGHTS, (0, 1, 1, 0))
     skin = np.zeros(model.vertex_count, bool)
     skin[model.region_vertices("skin")] = True
     return np.asarray(part * skin * (1 - share * hatted(portrait)), np.float32)
@@ -132,39 +138,73 @@ class CompletedTexture:
         colors[on[shard]] = self.colors[near[shard, np.argmax(like[shard], axis=1)]]
         return replace(lifted, colors=colors), changed
 
+    def compared(self, world: Gaussians, facing: Array, hair: Array) -> tuple[Array, Array]:
+        """Confidence (N,) in the colours of Gaussians, in the photo's camera axes, and the colour (N, 3) of this texture there:
+        the most alike one nearby. facing: (N,) cosines between normal and view direction. hair: (N,) how much of their pixels is
+        hair or background: on bare skin those count as if they were seen aslant."""
+        _, near = cKDTree(self.points).query(world.means, k=NEAREST)
+        facing = np.where(self.hair[near].max(axis=1) < BARE, facing * (1 - hair), facing)
+        confidence = color_confidence(facing, world.colors, self.colors[near], self.hair[near])
+        away = np.linalg.norm(world.colors[:, None] - self.colors[near], axis=2)
+        alike = np.argmin(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE), axis=1)
+        return confidence, self.colors[near[np.arange(len(near)), alike]]
+
+    def denied(self, made: BoundGaussians, world: Gaussians, part: Array) -> NDArray[np.bool_]:
+        """(N,) which Gaussians that no photo shows are at the sides unlike this texture. world: the same in the photo's camera
+        axes. part: (F,) `sides`."""
+        out = np.zeros(len(made), bool)
+        on = np.flatnonzero(part[made.face] > 0)
+        if len(on) and len(self.points) >= NEAREST:
+            none = np.zeros(len(on), np.float32)
+            confidence, _ = self.compared(_at(world, on), none, none)
+            out[on] = part[made.face[on]] * (1 - confidence) > DENIED
+        return out
+
     def without_smears(
-        self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_]
-    ) -> tuple[BoundGaussians, Array, SurfaceBlur | None]:
-        """Gaussians lifted from a photo, those that this texture denies with its colour, and those that stand upright off the mesh
-        fainter or left out; how much of their colour is held in the photo's own view, (N,) in [0, 1]; and what the others differ
-        from this texture by, None where nothing is seen of the sides. world: the same Gaussians in the photo's camera axes.
+        self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_],
+        hair: Array,
+    ) -> tuple[BoundGaussians, Array, SurfaceBlur | None]:  # fmt: skip
+        """Gaussians lifted from a photo, those that this texture denies in its colour, those that stand upright off the mesh
+        fainter or left out; how far they keep their colour in the photo's own view, (N,) in [0, 1]; and how the others differ
+        from this texture, None where the sides are not seen. world: the same Gaussians in the photo's camera axes.
         part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`off_skin`). behind: (F,)
-        `rear`, where what stands alone is looked for too."""
+        `rear`, where what stands alone is looked for too. hair: (N,) how much of their pixels is hair or background."""
         at_side, looked_at = part[lifted.face], behind | (part > 0.5)
         on = np.flatnonzero(at_side > 0)
         held, kept, tones = np.zeros(len(lifted), np.float32), np.ones(len(lifted), np.float32), None
         if len(self.points) < NEAREST or not len(lifted):
             return lifted, held, tones
         lifted, shards = self.with_shards_alike(lifted, world, looked_at)
-        if len(on) >= PATCH:
-            points, area, colors = world.means[on], areas(world)[on], lifted.colors[on]
-            _, near = cKDTree(self.points).query(points, k=NEAREST)
-            confidence = color_confidence(np.where(rim, 0.0, _facing(world))[on], colors, self.colors[near], self.hair[near])
-            away = np.linalg.norm(colors[:, None] - self.colors[near], axis=2)
-            expected = self.colors[near[np.arange(len(on)), np.argmin(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE), axis=1)]]
-            even = SurfaceBlur.of(points, confidence[:, None], area, PATCH_WIDTH).mean(points, 1e-6)[:, 0]
+        if len(on) >= FEWEST:
+            here = _at(replace(world, colors=lifted.colors), on)
+            confidence, expected = self.compared(here, np.where(rim, 0.0, _facing(world))[on], hair[on])
+            area = areas(here)
+            even = SurfaceBlur.of(here.means, confidence[:, None], area, EVEN).mean(here.means, 1e-6)[:, 0]
             belief = np.minimum(confidence, even)
-            tones = SurfaceBlur.of(points, colors - expected, area * belief, WIDTH)
-            target = expected + tones.mean(points, FAINT)
-            part_ = at_side[on] * (1 - belief)
-            changed = lifted.colors.copy()
-            changed[on] += part_[:, None] * (np.clip(target, 0, 1) - colors)
-            lifted = replace(lifted, colors=changed)
-            held[on] = part_
-            kept[on] -= part_ * rim[on]
+            tones = SurfaceBlur.of(here.means, here.colors - expected, area * belief, WIDTH)
+            change = np.clip(expected + tones.mean(here.means, FAINT), 0, 1) - here.colors
+            held[on] = at_side[on] * np.where(rim[on], 1.0, 1 - belief)
+            kept[on] -= at_side[on] * (1 - belief) * rim[on]
+            colors = lifted.colors.copy()
+            colors[on] += held[on, None] * change
+            lifted = replace(lifted, colors=colors)
         held[shards] = 1.0
         kept[kept < LEAST] = 0.0
         return replace(lifted, opacities=(lifted.opacities * kept).astype(np.float32)).select(kept > 0), held[kept > 0], tones
+
+
+def toned(unseen: BoundGaussians, at: Frames, part: Array, tones: SurfaceBlur | None) -> BoundGaussians:
+    """Gaussians that no photo shows, those at the sides in the tones of what is seen there. at: the triangles, posed as in the
+    photo. part: (F,) `sides`. tones: of `CompletedTexture.without_smears`."""
+    if tones is None:
+        return unseen
+    change = part[unseen.face][:, None] * tones.mean(binding.to_world(unseen, at).means, FAINT)
+    return replace(unseen, colors=np.clip(unseen.colors + change, 0, 1).astype(np.float32))
+
+
+def _at(world: Gaussians, on: NDArray[np.int64]) -> Gaussians:
+    """Those at positions `on`."""
+    return Gaussians(*(getattr(world, f.name)[on] for f in fields(world)))
 
 
 def _facing(world: Gaussians) -> Array:

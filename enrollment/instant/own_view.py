@@ -89,9 +89,7 @@ class OwnView:
     colors: Array
 
 
-def fit_own_view(
-    gaussians: BoundGaussians, shown: int, skin: NDArray[np.bool_], fixed: Array, photo: OwnView
-) -> BoundGaussians:
+def fit_own_view(gaussians: BoundGaussians, shown: int, skin: NDArray[np.bool_], fixed: Array, photo: OwnView) -> BoundGaussians:
     """The Gaussians, fitted to the photo. The first `shown` of them were lifted from it. skin: (N,) those of bare skin. fixed:
     (N,) in [0, 1], how far each keeps its colour."""
     portrait, camera, at = photo.portrait, photo.camera, photo.at
