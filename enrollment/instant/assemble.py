@@ -32,7 +32,6 @@ from enrollment.instant.rim_light import without_rim_light
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
 from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, shares_at, skin_share
 from enrollment.instant.torn import mended
-from enrollment.instant.underlay import sunk
 from enrollment.portrait.portrait import Portrait
 from models import binding
 from models.binding import BoundGaussians, Frames
@@ -275,8 +274,7 @@ def _unseen_gaussians(
     colors = mouth.without_lip_line(model, samples, colors)
     colors[texture_completion.eyelid_rims(model)[samples.face]] *= RIM_SHADE
     under = covered & skin
-    deep = np.where(fine[samples.face], FINE_UNDERLAY, UNDERLAY) * sunk(on_mesh, under, skin & ~under)
-    points = np.where(under[:, None], points - deep[:, None] * n, points)
+    points = np.where(under[:, None], points - np.where(fine[samples.face], FINE_UNDERLAY, UNDERLAY)[:, None] * n, points)
     ball = np.isin(model.region[samples.face], [REGION[name] for name in eyes.EYES])
     points = np.where(ball[:, None], points - eyes.RECESS * n, points)
     keep = (~covered | under | ball) & ~outside
