@@ -51,6 +51,8 @@ EVEN, WIDTH = 0.005, 0.007
 completed texture, standard deviations in metres."""
 DENIED = 0.5
 """Disbelief from which a mirrored Gaussian is left out."""
+DRAWN_OUT = (0.12, 0.4)
+"""Cosines between normal and view direction under which a photo's strands are drawn out to smears, and from which they are not."""
 REAR = 0.02
 """Depth on the template behind which all of the head is looked at for those that stand alone, metres."""
 
@@ -138,16 +140,17 @@ class CompletedTexture:
         colors[on[shard]] = self.colors[near[shard, np.argmax(like[shard], axis=1)]]
         return replace(lifted, colors=colors), changed
 
-    def compared(self, world: Gaussians, facing: Array, hair: Array) -> tuple[Array, Array]:
-        """Confidence (N,) in the colours of Gaussians, in the photo's camera axes, and the colour (N, 3) of this texture there:
-        the most alike one nearby. facing: (N,) cosines between normal and view direction. hair: (N,) how much of their pixels is
+    def compared(self, world: Gaussians, facing: Array, hair: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Confidence (N,) in the colours of Gaussians, in the photo's camera axes; the colour (N, 3) of this texture there,
+        the most alike one nearby; and whether that is hair (N,). facing: (N,) cosines between normal and view direction. hair: (N,) how much of their pixels is
         hair or background: on bare skin those count as if they were seen aslant."""
         _, near = cKDTree(self.points).query(world.means, k=NEAREST)
         facing = np.where(self.hair[near].max(axis=1) < BARE, facing * (1 - hair), facing)
         confidence = color_confidence(facing, world.colors, self.colors[near], self.hair[near])
         away = np.linalg.norm(world.colors[:, None] - self.colors[near], axis=2)
         alike = np.argmin(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE), axis=1)
-        return confidence, self.colors[near[np.arange(len(near)), alike]]
+        chosen = near[np.arange(len(near)), alike]
+        return confidence, self.colors[chosen], self.hair[chosen] > 0.5
 
     def denied(self, made: BoundGaussians, world: Gaussians, part: Array) -> NDArray[np.bool_]:
         """(N,) which Gaussians that no photo shows are at the sides unlike this texture. world: the same in the photo's camera
@@ -156,7 +159,7 @@ class CompletedTexture:
         on = np.flatnonzero(part[made.face] > 0)
         if len(on) and len(self.points) >= NEAREST:
             none = np.zeros(len(on), np.float32)
-            confidence, _ = self.compared(_at(world, on), none, none)
+            confidence, _, _ = self.compared(_at(world, on), none, none)
             out[on] = part[made.face[on]] * (1 - confidence) > DENIED
         return out
 
@@ -177,16 +180,18 @@ class CompletedTexture:
         lifted, shards = self.with_shards_alike(lifted, world, looked_at)
         if len(on) >= FEWEST:
             here = _at(replace(world, colors=lifted.colors), on)
-            confidence, expected = self.compared(here, np.where(rim, 0.0, _facing(world))[on], hair[on])
+            facing = np.where(rim, 0.0, _facing(world))[on]
+            confidence, expected, strands = self.compared(here, facing, hair[on])
             area = areas(here)
             even = SurfaceBlur.of(here.means, confidence[:, None], area, EVEN).mean(here.means, 1e-6)[:, 0]
             belief = np.minimum(confidence, even)
             tones = SurfaceBlur.of(here.means, here.colors - expected, area * belief, WIDTH)
             change = np.clip(expected + tones.mean(here.means, FAINT), 0, 1) - here.colors
+            shown = belief * np.where(strands, np.clip((facing - DRAWN_OUT[0]) / (DRAWN_OUT[1] - DRAWN_OUT[0]), 0, 1), ~rim[on])
             held[on] = at_side[on] * np.where(rim[on], 1.0, 1 - belief)
             kept[on] -= at_side[on] * (1 - belief) * rim[on]
             colors = lifted.colors.copy()
-            colors[on] += held[on, None] * change
+            colors[on] += (at_side[on] * (1 - shown))[:, None] * change
             lifted = replace(lifted, colors=colors)
         held[shards] = 1.0
         kept[kept < LEAST] = 0.0
