@@ -151,7 +151,7 @@ def build_gaussians(
     hairy = share[model.faces].mean(axis=1)
     shown, strange = sorted_out(shown, lead.surface, lead.portrait, hairy, lead.cloth[model.faces].mean(axis=1))
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
-    world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
+    world, part = binding.to_world(shown, at), sides(model, share, lead.cloth, lead.portrait)[model.faces].mean(axis=1)
     strange |= texture.off_skin(lead.surface, lead.portrait, world)
     hair = lead.shares(at, shown, "hair", "background", unknown=0.0)
     shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait), hair)
@@ -264,10 +264,10 @@ def _unseen_gaussians(
     unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
     part = (1 - (1 - LID_PHOTO) * unfolds) * _pixel_confidence(lead.portrait, hair.part, clad, facing, row, column)
     at_side = np.where(
-        covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
+        covered, samples.at(model.faces, sides(model, share, lead.cloth, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
     )
     part *= 1 - at_side * (1 - color_confidence(facing, soft, colors, hair.part))
-    part *= 1 - samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0]
+    part *= 1 - samples.at(model.faces, sides(model, share, lead.cloth, lead.portrait)[:, None])[:, 0]
     part *= (1 - far.at(samples)) * lead.shown[row, column]
     part[covered & body] = 1.0  # what lies under the lifted cloth is that cloth
     colors[shown] += part[shown, None] * (soft[shown] - colors[shown])
@@ -343,7 +343,7 @@ def _unseen_colors(
     head[model.region_vertices("skin")] = True
     lids = texture_completion.eyelid_vertices(model)
     hair = share > 0.5
-    sure = trust * skinny * trust_at_sides(lead.surface, sides(model, share, lead.portrait))
+    sure = trust * skinny * trust_at_sides(lead.surface, sides(model, share, lead.cloth, lead.portrait))
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)

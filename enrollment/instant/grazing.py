@@ -29,6 +29,8 @@ BELOW_EYES = (0.0, 0.015)
 """Heights on the template between which the one depth goes over to the other, metres: cheeks have no brow's or lashes' end."""
 BELOW_CHIN = (-0.1, -0.085)
 """Heights on the template under which all of the throat belongs to them: under the jaw a photo sees it aslant too."""
+CLAD = 3.0
+"""Times the share of cloth by which a throat belongs to them less: a collar has an edge."""
 HEIGHTS = (-0.125, -0.105, 0.085, 0.105)
 """Heights on the template over which the sides begin and end, metres: at the foot of the neck, and on the crown,
 where hair stands off in the photo's outline."""
@@ -52,17 +54,19 @@ completed texture, standard deviations in metres."""
 DENIED = 0.5
 """Disbelief from which a mirrored Gaussian is left out."""
 DRAWN_OUT = (0.12, 0.4)
-"""Cosines between normal and view direction under which a photo's strands are drawn out to smears, and from which they are not."""
+"""Cosines between normal and view direction under which a photo's strands are smears, and from which they are not."""
 REAR = 0.02
 """Depth on the template behind which all of the head is looked at for those that stand alone, metres."""
 
 
-def sides(model: HeadModel, share: Array, portrait: Portrait) -> Array:
-    """(V,) in [0, 1]: how much each vertex belongs to the sides of the head; 0 on face, crown, neck and body, and on a hat or a
-    scarf, which is not the same all over. share: (V,) `surface_labels.hair_share`."""
+def sides(model: HeadModel, share: Array, cloth: Array, portrait: Portrait) -> Array:
+    """(V,) in [0, 1]: how much each vertex belongs to the sides of the head; 0 on face, crown, neck and body, on a hat or a
+    scarf, which is not the same all over, and on a throat that is clad. share: (V,) `surface_labels.hair_share`. cloth: (V,)
+    `neckline.cloth_share`."""
     x, y, z = model.template.T
     begins, ends = (np.interp(y, BELOW_EYES, depths) for depths in zip(CHEEK, SIDE, strict=True))
-    across = np.maximum(np.interp(np.abs(x), ASIDE, (0, 1)), np.interp(y, BELOW_CHIN, (1, 0)))
+    throat = np.interp(y, BELOW_CHIN, (1, 0)) * np.clip(1 - CLAD * cloth, 0, 1)
+    across = np.maximum(np.interp(np.abs(x), ASIDE, (0, 1)), throat)
     part = np.clip((begins - z) / (begins - ends), 0, 1) * across * np.interp(y, HEIGHTS, (0, 1, 1, 0))
     skin = np.zeros(model.vertex_count, bool)
     skin[model.region_vertices("skin")] = True
@@ -142,8 +146,8 @@ class CompletedTexture:
 
     def compared(self, world: Gaussians, facing: Array, hair: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Confidence (N,) in the colours of Gaussians, in the photo's camera axes; the colour (N, 3) of this texture there,
-        the most alike one nearby; and whether that is hair (N,). facing: (N,) cosines between normal and view direction. hair: (N,) how much of their pixels is
-        hair or background: on bare skin those count as if they were seen aslant."""
+        the most alike one nearby; and whether that is hair (N,). facing: (N,) cosines between normal and view direction.
+        hair: (N,) how much of their pixels is hair or background: on bare skin those count as if they were seen aslant."""
         _, near = cKDTree(self.points).query(world.means, k=NEAREST)
         facing = np.where(self.hair[near].max(axis=1) < BARE, facing * (1 - hair), facing)
         confidence = color_confidence(facing, world.colors, self.colors[near], self.hair[near])

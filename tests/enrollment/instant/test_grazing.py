@@ -31,9 +31,9 @@ class Side:
     points: Array
 
 
-def side(tilt: float, colors: Array, *, at_side: float = 1.0, rim: bool = False, hair: float = 0.0) -> Side:
+def side(tilt: float, colors: Array, *, at_side: float = 1.0, rim: bool = False, hair: float = 0.0, bare: bool = True) -> Side:
     """colors: (3,) or (N, 3) of pixels, tilted by so many degrees against the view. at_side: how much they lie there. rim:
-    whether off the mesh. hair: how much of them is hair."""
+    whether off the mesh. hair: how much of them is hair. bare: whether the surface is skin."""
     x, y = (a.ravel() for a in np.meshgrid(np.arange(ACROSS) * STEP, np.arange(ACROSS) * STEP))
     points = np.stack([x, y, np.full(len(x), -1.0)], axis=1).astype(np.float32)
     count, half = len(points), np.deg2rad(tilt) / 2
@@ -41,7 +41,7 @@ def side(tilt: float, colors: Array, *, at_side: float = 1.0, rim: bool = False,
     of, opacities = np.broadcast_to(colors, (count, 3)).astype(np.float32), np.full(count, 0.9, np.float32)
     scales = np.full((count, 3), 0.55 * STEP, np.float32)
     lifted = BoundGaussians(np.zeros(count, np.int32), points, rotations, scales, opacities, of)
-    texture = CompletedTexture(points, np.tile(PALE, (count, 1)), np.zeros(count, np.float32))
+    texture = CompletedTexture(points, np.tile(PALE, (count, 1)), np.full(count, not bare, np.float32))
     world = Gaussians(points, rotations, scales, opacities, of)
     part, shows = np.array([at_side], np.float32), np.full(count, hair, np.float32)
     return Side(*texture.without_smears(lifted, world, part, np.full(count, rim), np.zeros(1, bool), shows), points)
@@ -76,6 +76,14 @@ def test_a_pixel_is_believed_as_far_as_those_around_it() -> None:
     middle = ACROSS**2 // 2 + ACROSS // 2
     colors[middle] = SHADED
     assert side(75, colors).held[middle] > 0.9
+
+
+def test_strands_seen_aslant_are_the_completed_hairs_in_the_photos_tone() -> None:
+    """Drawn out over the side of a head they would be smears."""
+    shade = np.array([0.06, 0.05, 0.04], np.float32) * np.random.default_rng(3).normal(size=(ACROSS**2, 1)).astype(np.float32)
+    aslant, square = (side(tilt, SHADED + shade, hair=1, bare=False).gaussians.colors for tilt in (80, 40))
+    assert aslant.std(axis=0).max() < 0.5 * square.std(axis=0).max()
+    assert np.abs(aslant.mean(axis=0) - SHADED).max() < 0.015
 
 
 def test_the_surface_beyond_the_last_pixel_goes_on_in_its_tone(model: HeadModel) -> None:
@@ -157,12 +165,14 @@ def test_only_skin_off_the_mesh_is_its_rim(enrolled: Enrollment, model: HeadMode
 
 def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: Enrollment, model: HeadModel) -> None:
     portrait, bare = enrolled.portraits[0], np.zeros(model.vertex_count, np.float32)
-    part = sides(model, bare, replace(portrait, parsing=None))
+    part = sides(model, bare, bare, replace(portrait, parsing=None))
     x, y, z = np.abs(model.template[:, 0]), model.template[:, 1], model.template[:, 2]
     head = np.isin(np.arange(model.vertex_count), model.region_vertices("skin"))
     assert part[head & (x > 0.06) & (np.abs(y) < 0.03) & (z < 0.02)].min() > 0.99
     assert part[(z > 0.096) | ((x < 0.03) & (y > -0.084)) | (y < -0.13)].max() == 0
     assert part[head & (x < 0.01) & (z < 0.05) & (np.abs(y + 0.104) < 0.004)].min() > 0.9, "the throat under the jaw"
+    clad = sides(model, bare, bare + 1, replace(portrait, parsing=None))
+    assert clad[x < 0.03].max() == 0 and np.array_equal(clad[x > 0.055], part[x > 0.055]), "a collar before it is none"
     assert part[(z > 0.08) & (y > 0.02)].max() == 0, "no brow and no lash"
     assert part[head & (x > 0.057) & (z < 0.068) & (np.abs(y + 0.03) < 0.03)].min() > 0.6, "the outline of a cheek"
     assert part[head & (x > 0.05) & (y > -0.1) & (y < -0.07) & (z < 0)].min() > 0.5, "the neck, beside which collars stand"
