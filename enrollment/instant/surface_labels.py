@@ -83,7 +83,7 @@ def _on_head(portrait: Portrait) -> tuple[str, ...]:
     return ("hair", "clothes", "others") if hatted(portrait) else ("hair",)
 
 
-def shares_at(portrait: Portrait, xy: Array, *names: str, unknown: float) -> Array:
+def shares_at(portrait: Portrait, xy: NDArray[np.floating], *names: str, unknown: float) -> Array:
     """(N,) probability of some of the parsing's classes at pixels xy (N, 2); `unknown` where the parsing sees no person."""
     if portrait.parsing is None:
         return np.full(len(xy), unknown, np.float32)
