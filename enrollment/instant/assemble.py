@@ -30,7 +30,7 @@ from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.photo_edge import shown_part
 from enrollment.instant.rim_light import without_rim_light
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
-from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, shares_at, skin_share
+from enrollment.instant.surface_labels import PixelLabels, ear_shade, ears, hair_share, shares_at, skin_share
 from enrollment.instant.torn import mended
 from enrollment.portrait.portrait import Portrait
 from models import binding
@@ -48,8 +48,8 @@ LID_SPACING = 0.0016
 NECK = -0.03
 """Sum of a skin point's height and depth on the template, metres, under which it belongs to the neck or the nape."""
 SPREAD, SPREAD_PLAIN, SPREAD_HAIR = 0.7, 0.85, 0.78
-"""Standard deviation of a Gaussian relative to its spacing, on neck, body and the far half of a turned face, and on hair:
-wider, as cracks show there."""
+"""Standard deviation of a Gaussian relative to its spacing, on neck, body, cheeks beside the ears and the far half of a turned
+face, and on hair: wider, as cracks show there."""
 HAIR_RIM, RIM_STRETCH = 0.03, 2.0
 """Distance within the photo's outline up to which hair is finer, picture sides, and how long its strands are there: longer ones
 stick out."""
@@ -263,11 +263,10 @@ def _unseen_gaussians(
     shown = seen & inside & (lead.portrait.matte[row, column] > 0.8) & skin
     unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
     part = (1 - (1 - LID_PHOTO) * unfolds) * _pixel_confidence(lead.portrait, hair.part, clad, facing, row, column)
-    at_side = np.where(
-        covered, samples.at(model.faces, sides(model, share, lead.cloth, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
-    )
-    part *= 1 - at_side * (1 - color_confidence(facing, soft, colors, hair.part))
-    part *= 1 - samples.at(model.faces, sides(model, share, lead.cloth, lead.portrait)[:, None])[:, 0]
+    beside = sides(model, share, lead.cloth, lead.portrait)
+    at_side = samples.at(model.faces, beside[:, None])[:, 0]
+    doubted = np.where(covered, at_side, np.where(body, 0.0, 1.0))
+    part *= (1 - doubted * (1 - color_confidence(facing, soft, colors, hair.part))) * (1 - at_side)
     part *= (1 - far.at(samples)) * lead.shown[row, column]
     part[covered & body] = 1.0  # what lies under the lifted cloth is that cloth
     colors[shown] += part[shown, None] * (soft[shown] - colors[shown])
@@ -284,6 +283,7 @@ def _unseen_gaussians(
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"]) | mirrored
+    plain |= ((beside * (1 - share) * ~np.any(ears(model), axis=0))[model.faces].mean(axis=1) > 0.5) & ~fine
     beyond = (seen & ~inside)[keep] & (hair.part == 0)  # a forehead that the photo's edge cuts
     spread = np.where(plain[samples.face] | beyond, SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     at_rim = lead.outline.within(lead.surface.camera.project(points)) < HAIR_RIM * side

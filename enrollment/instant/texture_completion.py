@@ -175,8 +175,8 @@ def bare_behind(model: HeadModel, color: Array, trust: Array) -> tuple[Array, Ar
 
 
 def _like_beard(color: Array, cheek: Array) -> Array:
-    """(...) how far colours (..., 3) are from that of the cheeks (3,), 1 for a beard: darker, brighter, or as bright and paler, as
-    a grey one is."""
+    """(...) how far colours (..., 3) are from that of the cheeks (3,), 1 for a beard: darker or brighter, or paler, as a grey one
+    is."""
     change = np.log(color / cheek)
     brighter = np.abs(np.log(color.mean(axis=-1) / cheek.mean())) / BEARDED
     return np.asarray(np.maximum(brighter, (change[..., 2] - change[..., 0]) / PALER), np.float32)
