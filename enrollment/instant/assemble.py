@@ -153,7 +153,7 @@ def build_gaussians(
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
     world, part = binding.to_world(shown, at), sides(model, share, lead.cloth, lead.portrait)[model.faces].mean(axis=1)
     strange |= texture.off_skin(lead.surface, lead.portrait, world)
-    hair = lead.shares(at, shown, "hair", "background", unknown=0.0)
+    hair = lead.shares(at, shown, "hair", unknown=0.0)
     shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait), hair)
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]

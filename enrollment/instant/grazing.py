@@ -41,6 +41,8 @@ LEFT = 0.1
 NEAREST, FEWEST = 4, 12
 """Samples of the completed texture to which a Gaussian is compared: the most alike one counts, as skin and hair meet somewhere;
 and the least number of Gaussians that are."""
+LOCK = (0.25, 0.75)
+"""Shares of hair in a pixel over which it counts less and less for bare skin: it is a lock before it."""
 BARE = 0.5
 """Share of hair in the completed texture under which there is bare skin."""
 LEAST = 0.25
@@ -147,9 +149,11 @@ class CompletedTexture:
     def compared(self, world: Gaussians, facing: Array, hair: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Confidence (N,) in the colours of Gaussians, in the photo's camera axes; the colour (N, 3) of this texture there,
         the most alike one nearby; and whether that is hair (N,). facing: (N,) cosines between normal and view direction.
-        hair: (N,) how much of their pixels is hair or background: on bare skin those count as if they were seen aslant."""
+        hair: (N,) how much of their pixels is hair: on bare skin those count as if they were seen aslant."""
         _, near = cKDTree(self.points).query(world.means, k=NEAREST)
-        facing = np.where(self.hair[near].max(axis=1) < BARE, facing * (1 - hair), facing)
+        facing = np.where(
+            self.hair[near].max(axis=1) < BARE, facing * (1 - np.clip((hair - LOCK[0]) / (LOCK[1] - LOCK[0]), 0, 1)), facing
+        )
         confidence = color_confidence(facing, world.colors, self.colors[near], self.hair[near])
         away = np.linalg.norm(world.colors[:, None] - self.colors[near], axis=2)
         alike = np.argmin(away / np.where(self.hair[near] > 0.5, UNLIKE_HAIR, UNLIKE), axis=1)
@@ -175,7 +179,7 @@ class CompletedTexture:
         fainter or left out; how far they keep their colour in the photo's own view, (N,) in [0, 1]; and how the others differ
         from this texture, None where the sides are not seen. world: the same Gaussians in the photo's camera axes.
         part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`off_skin`). behind: (F,)
-        `rear`, where what stands alone is looked for too. hair: (N,) how much of their pixels is hair or background."""
+        `rear`, where what stands alone is looked for too. hair: (N,) how much of their pixels is hair."""
         at_side, looked_at = part[lifted.face], behind | (part > 0.5)
         on = np.flatnonzero(at_side > 0)
         held, kept, tones = np.zeros(len(lifted), np.float32), np.ones(len(lifted), np.float32), None
