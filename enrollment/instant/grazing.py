@@ -1,6 +1,7 @@
 """The sides of head and neck, which a photo from the front sees at a grazing angle: a pixel there is drawn out over centimetres
 of cheek, and where mesh and photo disagree by a few pixels it shows something else, the ear behind the cheek, a lock, a collar,
-the shadow between them. Such a pixel counts as far as it is like the completed texture; where it is not, the texture shows.
+the shadow between them. Such a pixel counts as far as it is like the completed texture; where it is not, it takes that texture's
+colour, in the tone of the pixels around it that count.
 """
 
 from __future__ import annotations

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from enrollment.instant.grazing import CompletedTexture, color_confidence, sides, toned, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, toned, trust_at_sides
 from enrollment.instant.nonrigid_registration import posed
 from enrollment.instant.pipeline import Enrollment
 from enrollment.instant.side_tones import SurfaceBlur
 from enrollment.instant.surface import VisibleSurface
 from models.binding import BoundGaussians, Frames
 from models.heads.base import HeadModel
+from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array, Gaussians
 
 ACROSS, STEP = 30, 0.0015
@@ -159,7 +160,7 @@ def test_only_skin_off_the_mesh_is_its_rim(enrolled: Enrollment, model: HeadMode
     assert whole.mean() > 0.99 and rim.any()
     assert portrait.parsing is not None
     hair, cloth = (portrait.parsing.most(name)[row, column] for name in ("hair", "clothes"))
-    assert not (rim & (hair | cloth)).any()
+    assert not (rim & (hair | cloth | portrait.hairy[row, column])).any(), "nor are single strands around hair"
     assert locks[hair & ~cloth].all() and not (locks & cloth).any(), "a lock that is drawn onto bare skin is not the skin's"
 
 
@@ -182,6 +183,20 @@ def test_the_sides_are_ears_and_cheeks_before_them_but_not_the_face(enrolled: En
     _, _, facing = surface.visible(surface.vertices, surface.normals)
     assert trust[(part == 0) | (facing > 0.7)].min() == 1
     assert trust[(part == 1) & (facing < 0.3)].max() < 0.2
+
+
+def test_behind_the_face_all_of_a_head_is_looked_at_but_no_hat(enrolled: Enrollment, model: HeadModel) -> None:
+    portrait, everywhere = replace(enrolled.portraits[0], parsing=None), np.ones(model.vertex_count, np.float32)
+    behind = rear(model, portrait)
+    z = model.template[model.faces].mean(axis=1)[:, 2]
+    assert behind[model.region_faces("skin") & (z < 0) & (model.template[model.faces][..., 1].min(axis=1) > -0.1)].all()
+    assert not behind[(z > 0.03) | model.region_faces("body")].any()
+    shares = np.zeros((*portrait.matte.shape, len(CLASSES)), np.float32)
+    shares[..., CLASSES.index("clothes")] = 1.0
+    hat = replace(portrait, parsing=Parsing(shares))
+    assert not rear(model, hat).any()
+    bare = 0 * everywhere
+    assert sides(model, everywhere, bare, hat).max() == 0 and sides(model, bare, bare, hat).max() == 1
 
 
 def test_a_pixel_of_another_colour_than_the_surface_around_it_hardly_counts() -> None:
