@@ -154,7 +154,7 @@ def build_gaussians(
     world, part = binding.to_world(shown, at), sides(model, share, lead.cloth, lead.portrait)[model.faces].mean(axis=1)
     strange |= texture.off_skin(lead.surface, lead.portrait, world)
     hair = lead.shares(at, shown, "hair", unknown=0.0)
-    shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait), hair)
+    shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait), hair, hairy)
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
     allowed = _near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, lead.shares(at, shown, *NOT_HAIR) > 0.5)
@@ -163,7 +163,7 @@ def build_gaussians(
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
-    unseen = toned(unseen.valid(), at, part, tones)
+    unseen = toned(unseen.valid(), at, np.maximum(part, hairy), tones)
     made = BoundGaussians.concatenate([shown, twins.gaussians, unseen])
     made = unfolded(made, at, rest := binding.frames(person.rest, model.faces))
     loose = floating(binding.to_world(made, rest).means)

@@ -174,15 +174,16 @@ class CompletedTexture:
 
     def without_smears(
         self, lifted: BoundGaussians, world: Gaussians, part: Array, rim: NDArray[np.bool_], behind: NDArray[np.bool_],
-        hair: Array,
+        hair: Array, grown: Array,
     ) -> tuple[BoundGaussians, Array, SurfaceBlur | None]:  # fmt: skip
         """Gaussians lifted from a photo, those that this texture denies in its colour, those that stand upright off the mesh
         fainter or left out; how far they keep their colour in the photo's own view, (N,) in [0, 1]; and how the others differ
-        from this texture, None where the sides are not seen. world: the same Gaussians in the photo's camera axes.
+        from this texture, None where no sides and no hair are seen. world: the same Gaussians in the photo's camera axes.
         part: (F,) `sides`. rim: (N,) which stand upright off the mesh and are no hair (`off_skin`). behind: (F,)
-        `rear`, where what stands alone is looked for too. hair: (N,) how much of their pixels is hair."""
+        `rear`, where what stands alone is looked for too. hair: (N,) how much of their pixels is hair. grown: (F,) share of hair
+        on each triangle: hair keeps its colours elsewhere, but its tone counts too."""
         at_side, looked_at = part[lifted.face], behind | (part > 0.5)
-        on = np.flatnonzero(at_side > 0)
+        on = np.flatnonzero((at_side > 0) | (grown[lifted.face] > BARE))
         held, kept, tones = np.zeros(len(lifted), np.float32), np.ones(len(lifted), np.float32), None
         if len(self.points) < NEAREST or not len(lifted):
             return lifted, held, tones
@@ -208,8 +209,8 @@ class CompletedTexture:
 
 
 def toned(unseen: BoundGaussians, at: Frames, part: Array, tones: SurfaceBlur | None) -> BoundGaussians:
-    """Gaussians that no photo shows, those at the sides in the tones of what is seen there. at: the triangles, posed as in the
-    photo. part: (F,) `sides`. tones: of `CompletedTexture.without_smears`."""
+    """Gaussians that no photo shows, at the sides and on hair in the tones of what is seen there. at: the triangles, posed as in
+    the photo. part: (F,) in [0, 1], `sides` and hair. tones: of `CompletedTexture.without_smears`."""
     if tones is None:
         return unseen
     change = part[unseen.face][:, None] * tones.mean(binding.to_world(unseen, at).means, FAINT)

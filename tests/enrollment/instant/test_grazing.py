@@ -45,7 +45,10 @@ def side(tilt: float, colors: Array, *, at_side: float = 1.0, rim: bool = False,
     texture = CompletedTexture(points, np.tile(PALE, (count, 1)), np.full(count, not bare, np.float32))
     world = Gaussians(points, rotations, scales, opacities, of)
     part, shows = np.array([at_side], np.float32), np.full(count, hair, np.float32)
-    return Side(*texture.without_smears(lifted, world, part, np.full(count, rim), np.zeros(1, bool), shows), points)
+    return Side(
+        *texture.without_smears(lifted, world, part, np.full(count, rim), np.zeros(1, bool), shows, 1 - np.float32([bare])),
+        points,
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,6 +90,15 @@ def test_strands_seen_aslant_are_the_completed_hairs_in_the_photos_tone() -> Non
     assert np.abs(aslant.mean(axis=0) - SHADED).max() < 0.015
 
 
+def test_all_hair_keeps_its_colours_and_gives_its_tone() -> None:
+    """Where the photo's hair ends on the crown there would be a seam."""
+    made, bald = (side(75, SHADED, at_side=0.0, bare=bare) for bare in (False, True))
+    assert np.array_equal(made.gaussians.colors, np.tile(SHADED, (ACROSS**2, 1))) and made.held.max() == 0
+    assert made.tones is not None and bald.tones is None
+    middle = np.array([[0.5 * ACROSS * STEP] * 2 + [-1]], np.float32)
+    np.testing.assert_allclose(made.tones.mean(middle, 0.01)[0], SHADED - PALE, atol=0.01)
+
+
 def test_the_surface_beyond_the_last_pixel_goes_on_in_its_tone(model: HeadModel) -> None:
     made = side(75, SHADED)
     places = np.array([[0.5 * ACROSS * STEP] * 2 + [-1], [-0.005, 0.5 * ACROSS * STEP, -1], [-0.06, 0.0, -1]], np.float32)
@@ -125,11 +137,11 @@ def test_a_pixel_that_stands_alone_takes_the_colour_around_it(part: float, color
     world = Gaussians(near, still, np.full((len(near), 3), 0.001, np.float32), one, colors)
     lifted = BoundGaussians(np.zeros(len(near), np.int32), near, still, world.scales, one, colors)
     no, bare = np.zeros(1, bool), np.zeros(len(near), np.float32)
-    kept, held, _ = texture.without_smears(lifted, world, bare[:1], np.zeros(len(near), bool), ~no, bare)
+    kept, held, _ = texture.without_smears(lifted, world, bare[:1], np.zeros(len(near), bool), ~no, bare, bare[:1])
     assert len(kept) == len(near), "the outline stays"
     assert held.all() == gone and held.any() == gone, "and keeps its colour in the photo's own view"
     assert np.abs(kept.colors - (PALE if gone else color)).max() < 1e-6
-    face, _, _ = texture.without_smears(lifted, world, bare[:1], np.zeros(len(near), bool), no, bare)
+    face, _, _ = texture.without_smears(lifted, world, bare[:1], np.zeros(len(near), bool), no, bare, bare[:1])
     assert np.array_equal(face.colors, colors)
 
 
