@@ -178,7 +178,8 @@ def build_gaussians(
     fixed[: len(shown)] = np.maximum(fixed[: len(shown)], held)
     made = fit_own_view(made, mirrored.stop, skin, fixed, view)
     change = np.clip(made.colors[mirrored] - before, -MIRRORED_COLOR, MIRRORED_COLOR)
-    made.colors[mirrored] = twins.colors_like(made.colors) + change
+    followed = (1 - part[twins.gaussians.face])[:, None] * (twins.colors_like(made.colors) - before)  # sides differ in light
+    made.colors[mirrored] = before + followed + change
     shell = bust.fade(made.valid(), person)
     if not ends:
         return shell
