@@ -19,7 +19,7 @@ from enrollment.instant.far_half import SPACING as FAR_SPACING
 from enrollment.instant.far_half import FarHalf
 from enrollment.instant.fit import HeadFit, PhotoFit
 from enrollment.instant.floating import floating
-from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, trust_at_sides
+from enrollment.instant.grazing import CompletedTexture, color_confidence, rear, sides, toned, trust_at_sides
 from enrollment.instant.hair_texture import HairCover, ShownHair
 from enrollment.instant.lid_skin import LidSkin
 from enrollment.instant.lift import lift, surfels
@@ -31,7 +31,7 @@ from enrollment.instant.own_view import OwnView, fit_own_view
 from enrollment.instant.photo_edge import shown_part
 from enrollment.instant.rim_light import without_rim_light
 from enrollment.instant.surface import Samples, VisibleSurface, sample, steadiness, stretch_ratios
-from enrollment.instant.surface_labels import PixelLabels, ear_shade, hair_share, skin_share
+from enrollment.instant.surface_labels import PixelLabels, ear_shade, ears, hair_share, shares_at, skin_share
 from enrollment.instant.torn import mended
 from enrollment.portrait.portrait import Portrait
 from models import binding
@@ -49,8 +49,8 @@ LID_SPACING = 0.0016
 NECK = -0.03
 """Sum of a skin point's height and depth on the template, metres, under which it belongs to the neck or the nape."""
 SPREAD, SPREAD_PLAIN, SPREAD_HAIR = 0.7, 0.85, 0.78
-"""Standard deviation of a Gaussian relative to its spacing, on neck, body and the far half of a turned face, and on hair:
-wider, as cracks show there."""
+"""Standard deviation of a Gaussian relative to its spacing, on neck, body, cheeks beside the ears and the far half of a turned
+face, and on hair: wider, as cracks show there."""
 HAIR_RIM, RIM_STRETCH = 0.03, 2.0
 """Distance within the photo's outline up to which hair is finer, picture sides, and how long its strands are there: longer ones
 stick out."""
@@ -114,6 +114,11 @@ class SourcePhoto:
         """(V,) how much each vertex is cloth, `cloth_share`."""
         return cloth_share(self.surface, self.portrait)
 
+    def shares(self, at: Frames, gaussians: BoundGaussians, *names: str, unknown: float = 1.0) -> Array:
+        """(N,) probability of some of the parsing's classes at Gaussians. at: the triangles, posed as in it."""
+        xy = self.surface.camera.project(binding.to_world(gaussians, at).means)
+        return shares_at(self.portrait, xy, *names, unknown=unknown)
+
     @cached_property
     def teeth(self) -> Array | None:
         """Colour (3,) of the teeth that it shows."""
@@ -142,22 +147,25 @@ def build_gaussians(
     bust = Bust.of(person, shown) if ends else Bust.endless()
     shown = shown.select(bust.within(shown, person))
     at = binding.frames(lead.surface.vertices, model.faces)
-    shown = shown.select(~far.wholly()[shown.face] | ~_shows(lead, at, shown, "face_skin", "body_skin"))
+    shown = shown.select(~far.wholly()[shown.face] | (lead.shares(at, shown, "face_skin", "body_skin") <= 0.5))
     shown = mixed(shown, at, far, lead.colors)
     hairy = share[model.faces].mean(axis=1)
     shown, strange = sorted_out(shown, lead.surface, lead.portrait, hairy, lead.cloth[model.faces].mean(axis=1))
     unseen, texture = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady)
-    world, part = binding.to_world(shown, at), sides(model, share, lead.portrait)[model.faces].mean(axis=1)
+    world, part = binding.to_world(shown, at), sides(model, share, lead.cloth, lead.portrait)[model.faces].mean(axis=1)
     strange |= texture.off_skin(lead.surface, lead.portrait, world)
-    shown, shards = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait))
+    hair, grown = lead.shares(at, shown, "hair", unknown=0.0), hairy * model.region_faces("skin")
+    shown, held, tones = texture.without_smears(shown, world, part, strange, rear(model, lead.portrait), hair, grown)
     twins = Mirrored.of(shown, person, far, hairy > 0.5)
     clad = lead.cloth[model.faces].mean(axis=1) > CLAD[0]
-    twins = twins.kept(_near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, _shows(lead, at, shown, *NOT_HAIR)))
+    allowed = _near_outline(lead, at, twins.gaussians) & twins.alike(shown, clad, lead.shares(at, shown, *NOT_HAIR) > 0.5)
+    twins = twins.kept(allowed & ~texture.denied(twins.gaussians, binding.to_world(twins.gaussians, at), part))
     if (over := len(shown) + len(twins.source) + len(unseen) - MOST_GAUSSIANS) > 0:
         plain = int(_plain(model, far)[unseen.face].sum())
         coarser = np.sqrt(plain / max(plain - over, LEAST_LEFT * plain))
         unseen, _ = _unseen_gaussians(person, photos, share, shown_hair, far, bust, steady, coarser)
-    made = BoundGaussians.concatenate([shown, twins.gaussians, unseen.valid()])
+    unseen = toned(unseen.valid(), at, np.maximum(part, grown), tones)
+    made = BoundGaussians.concatenate([shown, twins.gaussians, unseen])
     made = unfolded(made, at, rest := binding.frames(person.rest, model.faces))
     loose = floating(binding.to_world(made, rest).means)
     made = made.select(~loose | (np.arange(len(made)) < len(made) - len(unseen)))
@@ -165,37 +173,27 @@ def build_gaussians(
     handed_over = far.weight[model.faces[made.face]].mean(axis=1) > KEEPS_COLOR
     skin = (model.region_faces("skin") & (share[model.faces].mean(axis=1) < 0.5) & ~far.fine())[made.face]
     view = OwnView(lead.portrait, lead.surface.camera, at, lead.shown, lead.colors)
-    handed_over[: len(shown)] |= shards
     handed_over[len(shown) :], mirrored = False, slice(len(shown), len(shown) + len(twins.source))
     before = made.colors[mirrored]
-    made = fit_own_view(made, mirrored.stop, skin, lid | handed_over, view)
+    fixed = (lid | handed_over).astype(np.float32)
+    fixed[: len(shown)] = np.maximum(fixed[: len(shown)], held)
+    made = fit_own_view(made, mirrored.stop, skin, fixed, view)
     change = np.clip(made.colors[mirrored] - before, -MIRRORED_COLOR, MIRRORED_COLOR)
-    made.colors[mirrored] = twins.colors_like(made.colors) + change
+    followed = (1 - part[twins.gaussians.face])[:, None] * (twins.colors_like(made.colors) - before)  # sides differ in light
+    made.colors[mirrored] = before + followed + change
     shell = bust.fade(made.valid(), person)
     if not ends:
         return shell
-    allowed = partial(lead.outline.holds, at=view.at, camera=lead.surface.camera)
-    return BoundGaussians.concatenate([shell, bottom(bust, person, shell, allowed)])
-
-
-def _shows(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians, *names: str) -> NDArray[np.bool_]:
-    """(N,) which Gaussians lie where the photo shows classes of the parsing. at: the triangles, posed as in the photo."""
-    if lead.portrait.parsing is None:
-        return np.ones(len(gaussians), bool)
-    xy = lead.surface.camera.project(binding.to_world(gaussians, at).means)
-    column, row = np.clip(np.floor(xy).astype(int), 0, lead.portrait.matte.shape[0] - 1).T
-    return np.asarray(lead.portrait.parsing.share(*names)[row, column] > 0.5)
+    holds = partial(lead.outline.holds, at=view.at, camera=lead.surface.camera)
+    return BoundGaussians.concatenate([shell, bottom(bust, person, shell, holds)])
 
 
 def _near_outline(lead: SourcePhoto, at: Frames, gaussians: BoundGaussians) -> NDArray[np.bool_]:
     """(N,) which Gaussians of a face do not lie far out in what the photo shows as background, nor where it shows clothes, which
     they would cover. at: the triangles, posed as in the photo."""
     xy, side = lead.surface.camera.project(binding.to_world(gaussians, at).means), len(lead.portrait.matte)
-    near = lead.outline.within(xy) > -CUT * side
-    if lead.portrait.parsing is not None:
-        column, row = np.clip(np.floor(xy).astype(int), 0, side - 1).T
-        near &= ~(lead.portrait.parsing.most("clothes") & lead.portrait.inside)[row, column]
-    return np.asarray(near)
+    clothes = lead.shares(at, gaussians, "clothes", unknown=0.0) > 0.5
+    return np.asarray((lead.outline.within(xy) > -CUT * side) & ~clothes)
 
 
 def _hidden_inside(lead: SourcePhoto) -> tuple[str, ...]:
@@ -268,10 +266,10 @@ def _unseen_gaussians(
     unfolds, body = lid * (1 - steady[samples.face]), model.region[samples.face] == REGION["body"]
     brow = brows.brow_pixels(lead.portrait, lead.colors)[row, column]
     part = (1 - (1 - LID_PHOTO * ~brow) * unfolds) * _pixel_confidence(lead.portrait, hair.part, clad, facing, row, column)
-    at_side = np.where(
-        covered, samples.at(model.faces, sides(model, share, lead.portrait)[:, None])[:, 0], np.where(body, 0.0, 1.0)
-    )
-    part *= 1 - at_side * (1 - color_confidence(facing, soft, colors, hair.part))
+    beside = sides(model, share, lead.cloth, lead.portrait)
+    at_side = samples.at(model.faces, beside[:, None])[:, 0]
+    doubted = np.where(covered, at_side, np.where(body, 0.0, 1.0))
+    part *= (1 - doubted * (1 - color_confidence(facing, soft, colors, hair.part))) * (1 - at_side)
     part *= (1 - far.at(samples)) * lead.shown[row, column]
     part[covered & body] = 1.0  # what lies under the lifted cloth is that cloth
     colors[shown] += part[shown, None] * (soft[shown] - colors[shown])
@@ -288,6 +286,7 @@ def _unseen_gaussians(
     opacity = np.full(len(points), 0.95, np.float32)
     neck = (model.region == REGION["skin"]) & (model.template[model.faces].mean(axis=1) @ (0, 1, 1) < NECK)
     plain = neck | (model.region == REGION["body"]) | mirrored
+    plain |= ((beside * (1 - share) * ~np.any(ears(model), axis=0))[model.faces].mean(axis=1) > 0.5) & ~fine
     beyond = (seen & ~inside)[keep] & (hair.part == 0)  # a forehead that the photo's edge cuts
     spread = np.where(plain[samples.face] | beyond, SPREAD_PLAIN, np.where(ball[keep], eyes.SPREAD, SPREAD))
     at_rim = lead.outline.within(lead.surface.camera.project(points)) < HAIR_RIM * side
@@ -347,7 +346,7 @@ def _unseen_colors(
     head[model.region_vertices("skin")] = True
     lids = texture_completion.eyelid_vertices(model)
     hair = share > 0.5
-    sure = trust * skinny * trust_at_sides(lead.surface, sides(model, share, lead.portrait))
+    sure = trust * skinny * trust_at_sides(lead.surface, sides(model, share, lead.cloth, lead.portrait))
     skin = texture_completion.median_color(color, sure, head & ~hair & ~lids, np.array([0.62, 0.5, 0.44], np.float32))
     color = np.where(lids[:, None], LID_SHADE * texture_completion.lid_tones(model, person, color, sure, lids), color)
     sure = np.where(lids, LID_TRUST, sure)

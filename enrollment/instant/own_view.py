@@ -89,11 +89,9 @@ class OwnView:
     colors: Array
 
 
-def fit_own_view(
-    gaussians: BoundGaussians, shown: int, skin: NDArray[np.bool_], fixed: NDArray[np.bool_], photo: OwnView
-) -> BoundGaussians:
+def fit_own_view(gaussians: BoundGaussians, shown: int, skin: NDArray[np.bool_], fixed: Array, photo: OwnView) -> BoundGaussians:
     """The Gaussians, fitted to the photo. The first `shown` of them were lifted from it. skin: (N,) those of bare skin. fixed:
-    (N,) those that keep their colours."""
+    (N,) in [0, 1], how far each keeps its colour."""
     portrait, camera, at = photo.portrait, photo.camera, photo.at
     world = binding.to_world(gaussians, at)
     edge, rim, hair = _near_edge(world, portrait, camera)
@@ -102,7 +100,7 @@ def fit_own_view(
     logit = np.log(np.clip(world.opacities, 1e-3, 0.99) / (1 - np.clip(world.opacities, 1e-3, 0.99)))[:, None]
     square = _squareness(world)[:, None]
     most = np.select([edge & hair, edge], [MOST_STRAND_COLOR, MOST_RIM_COLOR], MOST_COLOR)
-    color_room = (most * (lifted & ~fixed))[:, None] * square
+    color_room = (most * lifted * (1 - fixed))[:, None] * square
     whiter = np.where((edge & hair)[:, None], np.minimum(color_room, MOST_WHITER), color_room)
     delicate = (~lifted & skin)[:, None]
     shrink = np.where(delicate, MOST_UNSEEN_SHRINK, np.where(lifted[:, None], MOST_SHRINK * square, MOST_SHRINK))

@@ -83,6 +83,14 @@ def _on_head(portrait: Portrait) -> tuple[str, ...]:
     return ("hair", "clothes", "others") if hatted(portrait) else ("hair",)
 
 
+def shares_at(portrait: Portrait, xy: NDArray[np.floating], *names: str, unknown: float) -> Array:
+    """(N,) probability of some of the parsing's classes at pixels xy (N, 2); `unknown` where the parsing sees no person."""
+    if portrait.parsing is None:
+        return np.full(len(xy), unknown, np.float32)
+    column, row = np.clip(np.floor(xy).astype(int), 0, len(portrait.matte) - 1).T
+    return np.asarray(portrait.parsing.share(*names)[row, column], np.float32)
+
+
 def pixels_of(surface: VisibleSurface) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The rows and columns (V,) of the vertices' pixels, within the picture."""
     xy = surface.camera.project(surface.vertices)

@@ -39,9 +39,9 @@ CHEEKBONES = ((116, 123, 227, 34, 143), (345, 352, 447, 264, 372))
 SAME_SIDE, BETWEEN = 0.7, 0.05
 """Weight of their tone beside the cheeks', and distance to either side of the nape over which the tone of one side goes over to
 the other's, metres."""
-BEARDED, BEHIND_JAW, GUESSED = 0.6, 0.015, 0.15
-"""Logarithm of the jaw's brightness relative to the cheeks' from which there is a beard; depth on the template behind which the
-skin is bare then, metres, and trust in that."""
+BEARDED, PALER, BEHIND_JAW, GUESSED = 0.6, 0.4, 0.015, 0.15
+"""Logarithm of the jaw's brightness relative to the cheeks', and of its blue relative to its red, from which there is a beard;
+depth on the template behind which the skin is bare then, metres, and trust in that."""
 MIRRORED = 0.03
 """Weight of the colour at the mirrored vertex, relative to a colour seen at the vertex itself."""
 
@@ -162,17 +162,24 @@ def bare_behind(model: HeadModel, color: Array, trust: Array) -> tuple[Array, Ar
     that of temple and cheekbone on the same side, in whose light they are. A beard, which the parsing takes for skin, would go
     on around the neck otherwise. As they came where the jaw is like the cheeks."""
     cheek, jaw = (_tone(model, color, trust, marks) for marks in (CHEEKS, JAW))
-    if cheek is None or jaw is None or abs(np.log(jaw.mean() / cheek.mean())) < BEARDED:
+    if cheek is None or jaw is None or _like_beard(jaw, cheek) < 1:
         return color, trust
     behind = np.zeros(model.vertex_count, bool)
     behind[model.region_vertices("skin")] = True
-    unlike = np.abs(np.log(np.maximum(color.mean(axis=1), 0.02) / cheek.mean())) > BEARDED / 2
-    behind &= (model.template[:, 2] < BEHIND_JAW) & ((trust == 0) | unlike)
+    behind &= (model.template[:, 2] < BEHIND_JAW) & ((trust == 0) | (_like_beard(np.maximum(color, 0.02), cheek) > 0.5))
     bones = (_tone(model, color, trust, marks) for marks in CHEEKBONES)
     right, left = (cheek if bone is None else cheek + SAME_SIDE * (bone - cheek) for bone in bones)
     part = np.clip(0.5 + model.template[:, :1] / (2 * BETWEEN), 0, 1)
     tone = right + part * (left - right)
     return np.where(behind[:, None], tone, color).astype(np.float32), np.where(behind, GUESSED, trust).astype(np.float32)
+
+
+def _like_beard(color: Array, cheek: Array) -> Array:
+    """(...) how far colours (..., 3) are from that of the cheeks (3,), 1 for a beard: darker or brighter, or paler, as a grey one
+    is."""
+    change = np.log(color / cheek)
+    brighter = np.abs(np.log(color.mean(axis=-1) / cheek.mean())) / BEARDED
+    return np.asarray(np.maximum(brighter, (change[..., 2] - change[..., 0]) / PALER), np.float32)
 
 
 def _tone(model: HeadModel, color: Array, trust: Array, marks: tuple[int, ...]) -> Array | None:

@@ -69,6 +69,9 @@ def test_a_beard_does_not_go_on_around_the_neck(model: HeadModel) -> None:
     assert (guessed[nape] > 0).all() and (guessed[nape] < 0.5).all()
     front = model.template[:, 2] > 0.03
     assert np.array_equal(found[front], bearded[front]) and np.array_equal(guessed[front], trust[front])
+    grey = np.where((bearded == SKIN / 3).all(axis=1)[:, None], SKIN.mean(), bearded).astype(np.float32)
+    paler, _ = bare_behind(model, grey, trust)
+    np.testing.assert_allclose(paler[nape], found[nape], atol=1e-5, err_msg="a grey one is as bright as skin")
     right, _ = CHEEKBONES
     bearded[model.landmark_corners[list(right)].ravel()] = DARK
     trust[model.landmark_corners[list(right)].ravel()] = 1.0
