@@ -16,7 +16,7 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 from tests import shared
-from tests.parts import ENROLLING, OPTIMISING, pytest_addoption, pytest_ignore_collect
+from tests.parts import ENROLLING, OPTIMISING, PORTRAITS, pytest_addoption, pytest_ignore_collect
 
 __all__ = ["pytest_addoption", "pytest_ignore_collect"]
 
@@ -44,6 +44,7 @@ def _state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 SLOW = (
     *ENROLLING,
     *OPTIMISING,
+    *PORTRAITS,
     "client_web/test_camera_hints.py",
     "gpu",
     "models/diffusion/test_export.py",

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-ENROLLING = (
-    "enrollment/instant",
-    "enrollment/portrait",
-)
+ENROLLING = ("enrollment/instant",)
+PORTRAITS = ("enrollment/portrait",)
 OPTIMISING = (
     "enrollment/high",
     "enrollment/prior_training",
@@ -33,8 +31,8 @@ COMPUTING = (
     "realtime/test_offline.py",
     "server/evaluation",
 )
-"""What uses a core all the time and waits for nobody: at low priority it fills what the others leave. Three parts, so that two of
-them can run at a time at the end."""
+"""What uses a core all the time and waits for nobody: at low priority it fills what the others leave. Four parts, so that two of
+them can run at a time until the end."""
 PAGES = (
     "client_web",
     "interop",
@@ -63,6 +61,7 @@ LISTED = {
     "alone": ALONE,
     "later": LATER,
     "enrolling": ENROLLING,
+    "portraits": PORTRAITS,
     "optimising": OPTIMISING,
     "computing": COMPUTING,
     "calls": CALLS,

@@ -211,7 +211,7 @@ def main(folder: Path) -> int:
         ],
         [[_tests(folder, "alone")]],
         from_the_start=[types, page],
-        throughout=[_tests(folder, part, nice=LOWEST) for part in ("computing", "optimising", "enrolling")],
+        throughout=[_tests(folder, part, nice=LOWEST) for part in ("computing", "optimising", "enrolling", "portraits")],
     )
 
 
