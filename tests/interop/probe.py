@@ -58,7 +58,8 @@ READ = """async () => {
   if (!pc || pc.signalingState === 'closed' || !pc.remoteDescription) return JSON.stringify(seen);
   let stats = [], transceivers = [];
   try {
-    stats = [...(await pc.getStats()).values()];
+    const late = new Promise((_, no) => setTimeout(no, 2000)); // Firefox never answers when the connection is closed meanwhile
+    stats = [...(await Promise.race([pc.getStats(), late])).values()];
     transceivers = pc.getTransceivers();
   } catch {
     return JSON.stringify(seen); // closed meanwhile
