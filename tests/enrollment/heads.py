@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from enrollment.instant.depths import MARKS, mean_depth_error
+from enrollment.instant.surface import VisibleSurface
 from enrollment.portrait.portrait import SIZE, Portrait
 from models import arkit
 from models.heads.base import HeadModel, PersonHead, Pose, rotation_vector
@@ -68,6 +69,13 @@ def portrait_of(model: HeadModel, truth: Known, *, noise: float = 0.0, seed: int
         blank, np.ones((SIZE, SIZE), bool), np.ones((SIZE, SIZE), np.float32),
         Landmarks(marks.astype(np.float32), 1.0, SIZE, SIZE), (SIZE / 2, SIZE / 2), 1.0, float(SIZE),
     )  # fmt: skip
+
+
+def surface_of(model: HeadModel, truth: Known) -> VisibleSurface:
+    """What a photo shows of the resting head."""
+    camera = Camera(SIZE, SIZE, FOCAL, FOCAL, SIZE / 2, SIZE / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
+    vertices = model.person(truth.identity).rest @ truth.rotation.T + truth.translation
+    return VisibleSurface.of(model, vertices.astype(np.float32), camera)
 
 
 def picture_of(person: PersonHead, *, yaw: float = 0.0, side: int = 512) -> NDArray[np.uint8]:

@@ -6,11 +6,9 @@ import numpy as np
 
 from enrollment.instant import lashes
 from enrollment.instant.brows import assign_brows, brow_pixels
-from enrollment.instant.surface import VisibleSurface
 from models.heads.base import HeadModel
 from models.tracking.synthetic_landmarks import BROWS
-from models.types import Camera
-from tests.enrollment.heads import FOCAL, known, portrait_of
+from tests.enrollment.heads import known, portrait_of, surface_of
 
 LOW = 0.62
 """Part of the way from the brow's landmarks to the lid's edge to which hair reaches."""
@@ -18,10 +16,8 @@ LOW = 0.62
 
 def test_hair_on_the_lid_is_the_brows_and_lashes_are_not(model: HeadModel) -> None:
     truth = known(model, identity=np.zeros(model.identity_count))
-    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    portrait, surface = portrait_of(model, truth), surface_of(model, truth)
     side = portrait.image.shape[0]
-    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
-    surface = VisibleSurface.of(model, (person.rest @ truth.rotation.T + truth.translation).astype(np.float32), camera)
     points = portrait.landmarks.points[:, :2]
     for brow, edge in zip(BROWS, lashes.UPPER, strict=True):  # the brow comes down on the lid
         down = points[list(edge), 1].min() - points[list(brow), 1].max()

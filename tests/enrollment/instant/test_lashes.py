@@ -6,20 +6,16 @@ import numpy as np
 
 from enrollment.instant.lashes import APART, BLINKS, LENGTH, UPPER, assign_lashes, lid_edges, unfolding_lids
 from enrollment.instant.lift import OPENINGS, polygon_of
-from enrollment.instant.surface import VisibleSurface
 from models import arkit, binding
 from models.heads.base import REGION, HeadModel
 from models.tracking.face_geometry import face_height
-from models.types import Camera
-from tests.enrollment.heads import FOCAL, known, portrait_of
+from tests.enrollment.heads import FOCAL, known, portrait_of, surface_of
 
 
 def test_a_dark_band_on_the_upper_lid_is_seen_from_its_side_in_a_blink(model: HeadModel) -> None:
     truth = known(model, identity=np.zeros(model.identity_count))
-    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    portrait, surface = portrait_of(model, truth), surface_of(model, truth)
     side = portrait.image.shape[0]
-    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
-    surface = VisibleSurface.of(model, (person.rest @ truth.rotation.T + truth.translation).astype(np.float32), camera)
     points = portrait.landmarks.points[:, :2]
     eyes = np.any([polygon_of(marks, points, (side, side)) for marks, names in OPENINGS if "left_eye" in names], axis=0)
     band = np.zeros((side, side), bool)
@@ -39,6 +35,7 @@ def test_a_dark_band_on_the_upper_lid_is_seen_from_its_side_in_a_blink(model: He
     xy = np.stack([column + 0.5, row + 0.5], axis=1)
     at = np.stack([(xy[:, 0] - side / 2) / FOCAL, -(xy[:, 1] - side / 2) / FOCAL, -np.ones(len(xy))], axis=1)
     at = ((at * depth[moved][:, None] - truth.translation) @ truth.rotation).astype(np.float32)
+    person = model.person(truth.identity)
     open_, shut = (person.expressed(np.array(arkit.vector(eyeBlinkLeft=b, eyeBlinkRight=b), np.float32)) for b in (0.0, 1.0))
     frames = [binding.frames(v, model.faces) for v in (open_, shut)]
     turned = _carried(at, face[moved], *frames)

@@ -28,7 +28,7 @@ from models.binding import BoundGaussians
 from models.heads.base import REGION, HeadModel
 from models.tracking.parsing import CLASSES, Parsing
 from models.types import Array, Camera, Gaussians
-from tests.enrollment.heads import FOCAL, known, portrait_of
+from tests.enrollment.heads import FOCAL, known, portrait_of, surface_of
 
 
 def test_the_teeth_of_a_smile_belong_to_the_upper_jaw(enrolled: Enrollment, model: HeadModel) -> None:
@@ -89,10 +89,8 @@ def lifted(model: HeadModel) -> tuple[Gaussians, BoundGaussians, Array]:
     """What is lifted from a picture that is a person's everywhere: skin on the mesh and to the right of it, hair to the left.
     Gaussians in the camera's axes, bound to triangles, and their pixels from the mesh."""
     truth = known(model, identity=np.zeros(model.identity_count))
-    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    portrait, surface = portrait_of(model, truth), surface_of(model, truth)
     side = portrait.image.shape[0]
-    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
-    surface = VisibleSurface.of(model, (person.rest @ truth.rotation.T + truth.translation).astype(np.float32), camera)
     off = ndimage.distance_transform_edt(surface.fragments.face < 0)
     hair = (off > 0) & (np.arange(side) < side / 2)
     shares = np.zeros((side, side, len(CLASSES)), np.float32)
@@ -100,7 +98,7 @@ def lifted(model: HeadModel) -> tuple[Gaussians, BoundGaussians, Array]:
     none, gray = np.zeros(len(model.faces), bool), np.full((side, side, 3), 0.5, np.float32)
     bound = lift(surface, replace(portrait, parsing=Parsing(shares)), gray, none, none, np.ones((side, side), np.float32))
     world = binding.to_world(bound, binding.frames(surface.vertices, model.faces))
-    column, row = np.clip(np.floor(camera.project(world.means)).astype(int), 0, side - 1).T
+    column, row = np.clip(np.floor(surface.camera.project(world.means)).astype(int), 0, side - 1).T
     return world, bound, off[row, column]
 
 
@@ -117,10 +115,8 @@ def test_hair_beside_the_jaw_hangs_behind_the_cheek(lifted: tuple[Gaussians, Bou
 def test_hair_behind_the_far_cheek_of_a_turned_face_is_not_on_it(model: HeadModel) -> None:
     """A lock before the near cheek stays there."""
     truth = known(model, turn=(0.0, 30.0, 0.0), identity=np.zeros(model.identity_count))
-    portrait, person = portrait_of(model, truth), model.person(truth.identity)
+    portrait, surface = portrait_of(model, truth), surface_of(model, truth)
     side = portrait.image.shape[0]
-    camera = Camera(side, side, FOCAL, FOCAL, side / 2, side / 2, np.diag([1.0, -1.0, -1.0, 1.0]))
-    surface = VisibleSurface.of(model, (person.rest @ truth.rotation.T + truth.translation).astype(np.float32), camera)
     hair = np.tile(np.eye(len(CLASSES), dtype=np.float32)[CLASSES.index("hair")], (side, side, 1))
     none, gray = np.zeros(len(model.faces), bool), np.full((side, side, 3), 0.5, np.float32)
     bound = lift(surface, replace(portrait, parsing=Parsing(hair)), gray, none, none, np.ones((side, side), np.float32))
